@@ -1,0 +1,231 @@
+//! The hospital information system (HIS): schedules, time slots, locks and bookings, in the trade's words.
+//!
+//! Interface codes are those of 健康通 v3.3 (2003 … 2012) and our proposed 2013 WaitLockReg.
+
+use async_trait::async_trait;
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::CallError;
+
+/// Which part of the day a schedule covers (`TIME_FLAG`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DayPart {
+    /// 上午, `1`.
+    Morning,
+    /// 下午, `2`.
+    Afternoon,
+    /// 晚上, `3`.
+    Evening,
+    /// 全天, `4`.
+    WholeDay,
+}
+
+/// Whether the doctor sees patients (`REG_STATUS`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ScheduleState {
+    /// 停诊, `0`.
+    Stopped,
+    /// 出诊, `1`.
+    Open,
+    /// 未开放, `2`.
+    NotOpen,
+}
+
+/// One doctor's half-day as HIS lists it (2003 GetRegInfo). `reg_id` is the schedule's id everywhere in Houbu.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HisSchedule {
+    /// `REG_ID`.
+    pub reg_id: String,
+    /// `DEPT_ID`.
+    pub department_id: String,
+    /// `DOCTOR_ID`.
+    pub doctor_id: String,
+    /// `DOCTOR_NAME`.
+    pub doctor_name: String,
+    /// `DOCTOR_TITLE`.
+    pub doctor_title: String,
+    /// `REG_DATE`.
+    pub visit_date: NaiveDate,
+    /// `TIME_FLAG`.
+    pub part: DayPart,
+    /// `REG_STATUS`.
+    pub state: ScheduleState,
+    /// `TOTAL`.
+    pub total: u32,
+    /// `OVER_COUNT`: what can still be booked.
+    pub remaining: u32,
+    /// `REG_FEE` + `TREAT_FEE`, 分.
+    pub fee_fen: i64,
+}
+
+/// One bookable time (2004 GetTimeRegInfo 分时号源).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TimeSlot {
+    /// `BEGIN_TIME`, hospital local time.
+    pub begins: NaiveTime,
+    /// `END_TIME`, hospital local time.
+    pub ends: NaiveTime,
+}
+
+/// A time slot and how many places it still has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenSlot {
+    /// The time.
+    pub slot: TimeSlot,
+    /// `OVER_COUNT`.
+    pub remaining: u32,
+}
+
+/// Which place is meant: a schedule and a time of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// `REG_ID`.
+    pub reg_id: String,
+    /// `DEPT_ID`.
+    pub department_id: String,
+    /// `DOCTOR_ID`.
+    pub doctor_id: String,
+    /// `REG_DATE`.
+    pub visit_date: NaiveDate,
+    /// `TIME_FLAG`.
+    pub part: DayPart,
+    /// `BEGIN_TIME`/`END_TIME`.
+    pub slot: TimeSlot,
+    /// `REG_FEE` (registration and treatment together), 分.
+    pub fee_fen: i64,
+}
+
+/// Who visits. Personal data: never kept in run state, never logged (`Debug` shows nothing).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// `IDCARD_TYPE`, for example `1` 身份证.
+    pub id_type: String,
+    /// `IDCARD_NO`.
+    pub id_number: String,
+    /// `NAME`.
+    pub name: String,
+    /// `MOBILE`.
+    pub phone: String,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Identity(…)")
+    }
+}
+
+/// What a lock request came to (2013 WaitLockReg).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lock {
+    /// Ours until then (also the answer to a repeated `LOCK_ID`, 200504).
+    Held {
+        /// `LOCK_EXPIRE_TIME`.
+        until: DateTime<Utc>,
+    },
+    /// 200505 full or 200506 taken: try the next time slot.
+    Taken,
+    /// The schedule or the time is not valid (200501), or a business rule refuses.
+    Refused {
+        /// HIS's code.
+        code: String,
+    },
+}
+
+/// What a booking request came to (2007 OrderReg).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Booking {
+    /// Booked; HIS's own references.
+    Booked(Visit),
+    /// 200709 full or 200710 taken: try the next time slot.
+    Taken,
+    /// 200708: our `ORDER_ID` exists; ask with [`His::order`].
+    Exists,
+    /// A business refusal that another slot would not change: 200701 rule limit, 200711 identity mismatch, …
+    Refused {
+        /// HIS's code.
+        code: String,
+    },
+}
+
+/// A booked visit in HIS's words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visit {
+    /// `HOSP_ORDER_ID`.
+    pub his_order_id: String,
+    /// `HOSP_SERIAL_NUM` 就诊序号.
+    pub serial: String,
+    /// `HOSP_SEE_DOCT_ADDR`.
+    pub place: String,
+}
+
+/// What HIS knows under our `ORDER_ID` (2012 QueryRegRecord).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// `1` not found.
+    Unknown,
+    /// `2` booked and not paid, `3` number taken, `6` booked and paid.
+    Booked(Visit),
+    /// `4` cancelled unpaid, `5` refunded.
+    Cancelled,
+}
+
+/// Money that goes with a booking (R6: later payment and registration go to HIS together).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaidWith {
+    /// Our `out_trade_no`.
+    pub out_trade_no: String,
+    /// 分.
+    pub amount_fen: i64,
+}
+
+/// A booking request (2007 OrderReg).
+#[derive(Debug, Clone)]
+pub struct BookRequest {
+    /// `ORDER_ID`, ours; equal to the `LOCK_ID` where the place was locked.
+    pub order_id: String,
+    /// True where the place is held by a lock of ours (`IS_REG` 3), else `IS_REG` 2.
+    pub locked: bool,
+    /// Which place.
+    pub place: Place,
+    /// For whom.
+    pub identity: Identity,
+    /// Present where the patient has paid.
+    pub paid: Option<PaidWith>,
+}
+
+/// What the waitlist needs of a HIS. Every call is one request with a time-out.
+#[async_trait]
+pub trait His: Send + Sync {
+    /// 2003 GetRegInfo: the schedules of one department (of one doctor, if given) between two dates, inclusive.
+    async fn schedules(
+        &self,
+        department_id: &str,
+        doctor_id: Option<&str>,
+        from: NaiveDate,
+        to: NaiveDate,
+    ) -> Result<Vec<HisSchedule>, CallError>;
+
+    /// 2004 GetTimeRegInfo: the times of one schedule that still have places, in order.
+    async fn open_slots(&self, reg_id: &str, visit_date: NaiveDate) -> Result<Vec<OpenSlot>, CallError>;
+
+    /// 2013 WaitLockReg: hold a place for `minutes`. Repeating a `lock_id` answers the same lock.
+    async fn lock(&self, lock_id: &str, place: &Place, minutes: u32) -> Result<Lock, CallError>;
+
+    /// 2006 UnLockReg: give a held place back. A lock that is not found (200601) is given back already.
+    async fn unlock(&self, lock_id: &str) -> Result<(), CallError>;
+
+    /// 2007 OrderReg: book.
+    async fn book(&self, request: &BookRequest) -> Result<Booking, CallError>;
+
+    /// 2009 CancelReg: cancel a booking by our `ORDER_ID`; already cancelled is success.
+    async fn cancel(&self, order_id: &str, reason: &str) -> Result<(), CallError>;
+
+    /// 2010 Refund: tell HIS that the money of a cancelled booking goes back; already told is success.
+    async fn refund(&self, order_id: &str, refund: &PaidWith) -> Result<(), CallError>;
+
+    /// 2012 QueryRegRecord: what HIS knows under our `ORDER_ID`.
+    async fn order(&self, order_id: &str) -> Result<Order, CallError>;
+}

@@ -1,0 +1,46 @@
+//! Floor 2: the outside world. One trait a system (HIS, payments, messages) in the trade's words, and its real clients.
+//!
+//! A port never decides and never retries: it makes one call, with a time-out, and says what is known afterwards.
+//! The three ways a call can leave us without an answer are one type, [`CallError`], for all systems, because the
+//! engine treats them alike: *not sent* may be sent again, *unknown* must be queried by our own id first (E1),
+//! *broken* is for a person.
+
+pub mod his;
+pub mod messages;
+pub mod payments;
+
+use thiserror::Error;
+
+/// Why a call gave no answer in the trade's words.
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
+pub enum CallError {
+    /// The request certainly did not take effect: no connection, a 429, a "busy, try later" reply.
+    #[error("{system} did not take the request: {detail}")]
+    NotTaken {
+        /// The system that was called, for example `his`.
+        system: &'static str,
+        /// What was seen, without personal data.
+        detail: String,
+    },
+    /// The request may have taken effect: a time-out after sending, a cut connection, a 5xx, a reply that cannot
+    /// be read or whose signature is wrong. The next move is a query by our own id.
+    #[error("{system} left the outcome of {call} unknown: {detail}")]
+    Unknown {
+        /// The system that was called.
+        system: &'static str,
+        /// The call, for example `2007 OrderReg`.
+        call: &'static str,
+        /// What was seen, without personal data.
+        detail: String,
+    },
+    /// The request can never succeed as it is: our key, our signature, our parameters are refused.
+    #[error("{system} refuses {call} for good: {detail}")]
+    Broken {
+        /// The system that was called.
+        system: &'static str,
+        /// The call.
+        call: &'static str,
+        /// What was seen, without personal data.
+        detail: String,
+    },
+}

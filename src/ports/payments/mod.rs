@@ -1,0 +1,181 @@
+//! The payment provider: orders, refunds and their notices, in the trade's words (WeChat Pay v3 JSAPI).
+//!
+//! Money is integer 分. Ids (`out_trade_no`, `out_refund_no`) are ours and exist before the first call.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::CallError;
+
+/// An order to be paid by one patient.
+#[derive(Debug, Clone)]
+pub struct OrderRequest {
+    /// Ours, 6–32 characters.
+    pub out_trade_no: String,
+    /// What the payer sees; no diagnosis, no name.
+    pub description: String,
+    /// 分.
+    pub amount_fen: i64,
+    /// The payer at the provider (`openid`): an opaque reference, still never logged.
+    pub openid: String,
+    /// No payment starts after this (`time_expire`); the provider may still report a success shortly after (E4).
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What opening an order came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened {
+    /// `prepay_id` for the payer's client.
+    Ready {
+        /// The provider's `prepay_id`.
+        prepay_id: String,
+    },
+    /// The number is known and already paid (`ORDERPAID`), closed or used with other data: ask with [`Payments::order`].
+    Exists,
+    /// The provider refuses this order for a reason that repeating does not change.
+    Refused {
+        /// The provider's code.
+        code: String,
+    },
+}
+
+/// What the provider knows under our `out_trade_no`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payment {
+    /// No such order.
+    Unknown,
+    /// `NOTPAY`, `USERPAYING`, `PAYERROR`: no money held, may still come.
+    Open,
+    /// `SUCCESS` or `REFUND` (paid; refunds are asked one by one).
+    Paid(Paid),
+    /// `CLOSED`, `REVOKED`: no money held, none will come.
+    Closed,
+}
+
+/// Money that the provider holds for us.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paid {
+    /// The provider's `transaction_id`.
+    pub transaction_id: String,
+    /// What the payer paid, 分.
+    pub amount_fen: i64,
+    /// `success_time`.
+    pub paid_at: DateTime<Utc>,
+}
+
+/// A refund of one order.
+#[derive(Debug, Clone)]
+pub struct RefundRequest {
+    /// The order.
+    pub out_trade_no: String,
+    /// Ours, at most 64 characters; the same on every repetition.
+    pub out_refund_no: String,
+    /// What goes back, 分.
+    pub amount_fen: i64,
+    /// What was paid, 分.
+    pub total_fen: i64,
+    /// Shown to the payer.
+    pub reason: String,
+}
+
+/// Where a refund stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Refund {
+    /// No such refund.
+    Unknown,
+    /// Accepted, on its way.
+    Processing,
+    /// The money is back.
+    Success,
+    /// Given up by the provider (for want of merchant funds): may be asked again with a new number.
+    Closed,
+    /// The payer's account cannot take it: for staff.
+    Abnormal,
+}
+
+/// A verified, decrypted notice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Notice {
+    /// `TRANSACTION.SUCCESS`.
+    Paid {
+        /// The notice's `id`, the same on every repetition of the notice.
+        notice_id: String,
+        /// Our number.
+        out_trade_no: String,
+        /// The money.
+        paid: Paid,
+    },
+    /// `REFUND.SUCCESS`, `REFUND.ABNORMAL`, `REFUND.CLOSED`.
+    Refund {
+        /// The notice's `id`.
+        notice_id: String,
+        /// The order's number.
+        out_trade_no: String,
+        /// Our refund number.
+        out_refund_no: String,
+        /// Where it stands.
+        refund: Refund,
+    },
+}
+
+/// Why a notice was not believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoticeError {
+    /// A header is missing or malformed.
+    #[error("the notice lacks a valid {0} header")]
+    Header(&'static str),
+    /// The timestamp is outside the replay window (5 minutes).
+    #[error("the notice's timestamp is outside the replay window")]
+    Stale,
+    /// The signature does not fit the raw body, or names a key that we do not know.
+    #[error("the notice's signature is wrong")]
+    Signature,
+    /// The body cannot be read or decrypted.
+    #[error("the notice's body cannot be read: {0}")]
+    Body(&'static str),
+    /// The notice is for another merchant or currency.
+    #[error("the notice is not ours: {0}")]
+    NotOurs(&'static str),
+}
+
+/// The signature headers of a notice, as received.
+#[derive(Debug, Clone, Default)]
+pub struct NoticeHeaders {
+    /// `Wechatpay-Timestamp`, seconds.
+    pub timestamp: String,
+    /// `Wechatpay-Nonce`.
+    pub nonce: String,
+    /// `Wechatpay-Signature`, base64.
+    pub signature: String,
+    /// `Wechatpay-Serial`: which platform key signed.
+    pub serial: String,
+}
+
+/// What the waitlist needs of a payment provider.
+#[async_trait]
+pub trait Payments: Send + Sync {
+    /// Opens an order. Repeating it with the same data answers the same order.
+    async fn open(&self, order: &OrderRequest) -> Result<Opened, CallError>;
+
+    /// What the provider knows under `out_trade_no`.
+    async fn order(&self, out_trade_no: &str) -> Result<Payment, CallError>;
+
+    /// Closes an order. Success says nothing about money (E4): ask with [`Payments::order`] afterwards.
+    async fn close(&self, out_trade_no: &str) -> Result<(), CallError>;
+
+    /// Asks for a refund. Accepted is not done.
+    async fn refund(&self, request: &RefundRequest) -> Result<Refund, CallError>;
+
+    /// Where the refund `out_refund_no` stands.
+    async fn refund_status(&self, out_refund_no: &str) -> Result<Refund, CallError>;
+
+    /// Verifies and decrypts a notice from its headers and its **raw** body, at `now`.
+    fn notice(&self, headers: &NoticeHeaders, body: &[u8], now: DateTime<Utc>) -> Result<Notice, NoticeError>;
+
+    /// The signed parameters that the payer's client needs to pay (`appId`, `timeStamp`, `nonceStr`, `package`,
+    /// `signType`, `paySign`).
+    fn client_parameters(&self, prepay_id: &str, now: DateTime<Utc>) -> serde_json::Value;
+}

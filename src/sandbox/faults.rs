@@ -1,0 +1,183 @@
+//! Misbehaviour by rate and seed: which call goes wrong, and how.
+//!
+//! A draw depends only on the seed, the call, its key and how often that key was drawn before: never on the order in
+//! which concurrent requests happen to arrive. The same seed gives the same faults.
+
+use std::collections::HashMap;
+use std::hash::Hasher;
+use std::sync::Mutex;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+/// How a request to the sandbox goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The connection is cut before anything was done.
+    CutBefore,
+    /// Everything was done, then the connection is cut: the caller cannot know.
+    CutAfter,
+    /// A 5xx before anything was done.
+    ErrorBefore,
+    /// A 5xx although everything was done.
+    ErrorAfter,
+    /// Everything was done, but the answer comes later than the caller waits.
+    Slow,
+}
+
+impl Fault {
+    /// True where the work is not done.
+    pub fn prevents(self) -> bool {
+        matches!(self, Self::CutBefore | Self::ErrorBefore)
+    }
+}
+
+/// How a push to Houbu (a notice, a cancel push) goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PushFault {
+    /// Sent twice.
+    Duplicate,
+    /// Sent much later than it should be, after others that happened later.
+    Late,
+    /// Never sent.
+    Lost,
+    /// Preceded by a copy with a wrong signature.
+    WrongSignature,
+}
+
+/// How much goes wrong, as `--faults` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Nothing.
+    None,
+    /// About one request in fifty, one push in twenty.
+    Some,
+    /// About one request in eight, one push in four.
+    Heavy,
+}
+
+/// Draws faults.
+pub struct Faults {
+    seed: u64,
+    level: Level,
+    drawn: Mutex<HashMap<u64, u64>>,
+}
+
+impl Faults {
+    /// Faults of this level from this seed.
+    pub fn new(level: Level, seed: u64) -> Self {
+        Self { seed, level, drawn: Mutex::default() }
+    }
+
+    /// What goes wrong with this request, if anything. `key` names the thing the request is about.
+    pub fn request(&self, call: &str, key: &str) -> Option<Fault> {
+        let of_1000 = match self.level {
+            Level::None => return None,
+            Level::Some => 20,
+            Level::Heavy => 125,
+        };
+        let roll = self.roll(call, key);
+        (roll % 1000 < of_1000).then(|| match (roll / 1000) % 20 {
+            0..=4 => Fault::CutBefore,
+            5..=10 => Fault::CutAfter,
+            11..=14 => Fault::ErrorBefore,
+            15..=18 => Fault::ErrorAfter,
+            _ => Fault::Slow,
+        })
+    }
+
+    /// What goes wrong with this push, if anything.
+    pub fn push(&self, kind: &str, key: &str) -> Option<PushFault> {
+        let of_1000 = match self.level {
+            Level::None => return None,
+            Level::Some => 50,
+            Level::Heavy => 250,
+        };
+        let roll = self.roll(kind, key);
+        (roll % 1000 < of_1000).then(|| match (roll / 1000) % 4 {
+            0 => PushFault::Duplicate,
+            1 => PushFault::Late,
+            2 => PushFault::Lost,
+            _ => PushFault::WrongSignature,
+        })
+    }
+
+    /// A number that depends only on seed, call, key and how often this pair was drawn before.
+    fn roll(&self, call: &str, key: &str) -> u64 {
+        let pair = hash(&[&self.seed.to_le_bytes(), call.as_bytes(), key.as_bytes()]);
+        let nth = {
+            let mut drawn = self.drawn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let nth = drawn.entry(pair).or_insert(0);
+            *nth += 1;
+            *nth
+        };
+        hash(&[&pair.to_le_bytes(), &nth.to_le_bytes()])
+    }
+}
+
+/// A stable, well-mixed 64-bit hash of several parts; the sandbox's only source of chance.
+pub fn hash(parts: &[&[u8]]) -> u64 {
+    // FNV-1a over the parts with their lengths, then a finaliser (splitmix64).
+    let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
+    for part in parts {
+        hasher.write(&part.len().to_le_bytes());
+        hasher.write(part);
+    }
+    let mut z = hasher.finish().wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}
+
+/// The answer of a request that goes wrong; `answer` is what a good one would have said.
+pub async fn spoil(fault: Fault, answer: Response, slow: std::time::Duration) -> Response {
+    match fault {
+        Fault::CutBefore | Fault::CutAfter => cut(),
+        Fault::ErrorBefore | Fault::ErrorAfter => StatusCode::BAD_GATEWAY.into_response(),
+        Fault::Slow => {
+            tokio::time::sleep(slow).await;
+            answer
+        }
+    }
+}
+
+/// A response whose connection breaks before its body arrives.
+fn cut() -> Response {
+    let broken = futures::stream::once(async {
+        Err::<axum::body::Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
+    });
+    Response::new(Body::from_stream(broken))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_draws_the_same_faults_in_any_order() {
+        let (one, two) = (Faults::new(Level::Heavy, 7), Faults::new(Level::Heavy, 7));
+        let keys: Vec<String> = (0..500).map(|n| n.to_string()).collect();
+        let forward: Vec<_> = keys.iter().map(|key| one.request("2007", key)).collect();
+        let mut backward: Vec<_> = keys.iter().rev().map(|key| two.request("2007", key)).collect();
+        backward.reverse();
+        assert_eq!(forward, backward);
+        let wrong = forward.iter().flatten().count();
+        assert!((30..=95).contains(&wrong), "{wrong} of 500 at one in eight");
+    }
+}
