@@ -1,1 +1,44 @@
-//! Floor 0
+//! Floor 0: durable runs on PostgreSQL. Knows no hospital and no HTTP.
+//!
+//! A *workflow* is a table of steps ([`flow!`](crate::flow)); a *run* is one row that says where it stands. A worker
+//! claims due runs, handles one step of each (a *turn*) and commits what came of it in one transaction, fenced by the
+//! run's generation. Everything that must happen later stands in the database: deadlines, retries, signals, messages.
+//!
+//! | file | job |
+//! |---|---|
+//! | `table` | what a workflow declares: steps, outcomes, obligations |
+//! | `flow_macro` | `flow!`, which writes that declaration and routes handlers |
+//! | `flow` | what a handler sees and answers: turn, fault, edge, effect |
+//! | `proof` | no ending is reachable with an obligation open |
+//! | `chart` | the same table as a picture |
+//! | `registry` | the workflows that this program knows |
+//! | `clock` | the database's clock, or one moved by hand |
+//! | `retry` | how long a failed step waits |
+//! | `store` | every statement on runs, signals and history |
+//! | `commit` | turns that finish together commit together |
+//! | `worker` | claim, handle, hand to commit; leases |
+//! | `outbox` | delivers what runs tell outside |
+//! | `inspect` | find and show runs; why a run is not moving |
+//! | `sabotage` | where tests make a worker die |
+
+pub mod chart;
+pub mod clock;
+mod commit;
+pub mod flow;
+mod flow_macro;
+pub mod inspect;
+pub mod outbox;
+pub mod proof;
+pub mod registry;
+pub mod retry;
+pub mod sabotage;
+pub mod store;
+pub mod table;
+pub mod worker;
+
+pub use flow::{Edge, Effect, Fault, Letter, Projected, To, Turn, Woke};
+pub use registry::Registry;
+pub use table::{Chosen, OutcomeRow, StepRow, Table};
+
+/// A run's id: time-ordered, says nothing about the patient.
+pub type RunId = uuid::Uuid;

@@ -1,0 +1,134 @@
+//! Group commit: turns that finish together commit together.
+//!
+//! A flush starts as soon as the previous one ends: alone on an idle system, full batches under load. A batch that
+//! fails as a whole is tried turn by turn, so that one bad turn never fails its batch-mates.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use super::RunId;
+use super::flow::Projected;
+use super::registry::Mounted;
+use super::store::turns::{self, Came, Done};
+use super::worker::Engine;
+
+/// The most turns of one transaction.
+const BATCH_MAX: usize = 128;
+
+/// What came of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Committed {
+    /// It stands; the database's clock then.
+    Yes(DateTime<Utc>),
+    /// The fence failed: the run is somebody else's, or a signal came first.
+    Lost,
+    /// The database did not say; the turn may stand or not.
+    Unsure(String),
+    /// This turn by itself cannot be written.
+    Refused(String),
+}
+
+type Waiting = (Done, oneshot::Sender<Committed>);
+
+/// The door to the committer.
+#[derive(Clone)]
+pub(super) struct Committer {
+    door: mpsc::Sender<Waiting>,
+}
+
+impl Committer {
+    /// Starts the task; it ends when the last clone of the door is dropped.
+    pub(super) fn start(engine: Arc<Engine>) -> Self {
+        let (door, mut queue) = mpsc::channel::<Waiting>(BATCH_MAX * 8);
+        tokio::spawn(async move {
+            let mut batch = Vec::with_capacity(BATCH_MAX);
+            while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
+                flush(&engine, std::mem::take(&mut batch)).await;
+            }
+        });
+        Self { door }
+    }
+
+    /// Commits one turn with whoever is there at the same time.
+    pub(super) async fn commit(&self, done: Done) -> Committed {
+        let (answer, answered) = oneshot::channel();
+        if self.door.send((done, answer)).await.is_err() {
+            return Committed::Unsure("the worker is stopping".to_owned());
+        }
+        answered.await.unwrap_or_else(|_| Committed::Unsure("the committer ended".to_owned()))
+    }
+}
+
+async fn flush(engine: &Engine, waiting: Vec<Waiting>) {
+    let (batch, answers): (Vec<Done>, Vec<_>) = waiting.into_iter().unzip();
+    match transaction(engine, &batch).await {
+        Ok(held) => {
+            for (done, answer) in batch.iter().zip(answers) {
+                let _ = answer.send(held.get(&done.run).map_or(Committed::Lost, |now| Committed::Yes(*now)));
+            }
+        }
+        Err(error) if batch.len() > 1 && is_refusal(&error) => {
+            for (done, answer) in batch.into_iter().zip(answers) {
+                let _ = answer.send(alone(engine, done).await);
+            }
+        }
+        Err(error) => {
+            for answer in answers {
+                let _ = answer.send(failed(&error));
+            }
+        }
+    }
+}
+
+async fn alone(engine: &Engine, done: Done) -> Committed {
+    match transaction(engine, std::slice::from_ref(&done)).await {
+        Ok(held) => held.get(&done.run).map_or(Committed::Lost, |now| Committed::Yes(*now)),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &sqlx::Error) -> Committed {
+    if is_refusal(error) { Committed::Refused(error.to_string()) } else { Committed::Unsure(error.to_string()) }
+}
+
+/// True where the server answered and rolled back for what the turn wrote; false where we do not know what stands, or
+/// where the server is only short of something for a moment (deadlock, serialisation, shutdown).
+fn is_refusal(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => {
+            !error.code().is_some_and(|code| ["40", "53", "57", "08"].iter().any(|class| code.starts_with(class)))
+        }
+        sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Encode(_) => true,
+        _ => false,
+    }
+}
+
+async fn transaction(engine: &Engine, batch: &[Done]) -> sqlx::Result<HashMap<RunId, DateTime<Utc>>> {
+    let mut tx = engine.pool.begin().await?;
+    let held = turns::commit(&mut tx, &engine.tenant, batch).await?;
+    for (mounted, moved) in projections(engine, batch, &held) {
+        mounted.project(&mut tx, &engine.tenant, &moved).await?;
+    }
+    tx.commit().await?;
+    Ok(held)
+}
+
+/// The moved runs by workflow, in the order of the registry.
+fn projections<'a>(
+    engine: &'a Engine,
+    batch: &[Done],
+    held: &HashMap<RunId, DateTime<Utc>>,
+) -> Vec<(&'a Arc<dyn Mounted>, Vec<Projected<Value>>)> {
+    let mut by_workflow: std::collections::BTreeMap<&str, Vec<Projected<Value>>> = std::collections::BTreeMap::new();
+    for done in batch.iter().filter(|done| held.contains_key(&done.run)) {
+        if let Came::Moved(to) = &done.result {
+            let moved = Projected { run: done.run, step: to.chosen.next, state: to.state.clone() };
+            by_workflow.entry(done.workflow).or_default().push(moved);
+        }
+    }
+    by_workflow.into_iter().filter_map(|(name, moved)| Some((engine.registry.get(name)?, moved))).collect()
+}

@@ -1,0 +1,193 @@
+//! The proof: on no path of a workflow is an ending reached with an obligation open.
+//!
+//! Pure, over the table alone. It walks every pair of (step, open obligations); there are few, so it walks all.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::fmt;
+
+use super::table::Table;
+
+/// What is wrong with a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Flaw {
+    /// An ending is reached with obligations open.
+    Owing {
+        /// What is owed.
+        owed: Vec<&'static str>,
+        /// The path, as `Step/Outcome` and the ending.
+        path: Vec<String>,
+    },
+    /// No path leads to this step or ending.
+    Unreachable(&'static str),
+    /// From this step no ending can be reached.
+    Endless(&'static str),
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owing { owed, path } => {
+                write!(f, "an ending is reached while {} is still open: {}", owed.join(" and "), path.join(" → "))
+            }
+            Self::Unreachable(step) => write!(f, "nothing leads to {step}"),
+            Self::Endless(step) => write!(f, "from {step} no ending can be reached"),
+        }
+    }
+}
+
+/// What a sound table has: figures for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    /// Steps and endings.
+    pub places: usize,
+    /// Outcomes.
+    pub outcomes: usize,
+    /// Pairs of (step, open obligations) that were walked.
+    pub walked: usize,
+}
+
+type Owed = BTreeSet<&'static str>;
+
+/// Walks the table. The flaws are in words that a person can follow; a path is the shortest that shows its flaw.
+pub fn prove(table: &Table) -> Result<Proof, Vec<Flaw>> {
+    let (walked, mut flaws) = walk(table);
+    let reached: HashSet<&str> = walked.iter().map(|(step, _)| *step).collect();
+    for place in table.steps.iter().map(|row| row.name).chain(table.ends.iter().copied()) {
+        if !reached.contains(place) {
+            flaws.push(Flaw::Unreachable(place));
+        }
+    }
+    flaws.extend(endless(table));
+    if !flaws.is_empty() {
+        return Err(flaws);
+    }
+    Ok(Proof {
+        places: table.steps.len() + table.ends.len(),
+        outcomes: table.steps.iter().map(|row| row.outcomes.len()).sum(),
+        walked: walked.len(),
+    })
+}
+
+/// Every reachable (place, owed), and every ending among them that owes something.
+fn walk(table: &Table) -> (HashSet<(&'static str, Owed)>, Vec<Flaw>) {
+    let mut came_from: HashMap<(&'static str, Owed), Option<((&'static str, Owed), &'static str)>> = HashMap::new();
+    let mut queue = VecDeque::new();
+    for start in table.starts {
+        let place = (*start, Owed::new());
+        came_from.insert(place.clone(), None);
+        queue.push_back(place);
+    }
+    let mut flaws = Vec::new();
+    while let Some(place) = queue.pop_front() {
+        let Some(row) = table.step(place.0) else {
+            if !place.1.is_empty() {
+                let owed = place.1.iter().copied().collect();
+                flaws.push(Flaw::Owing { owed, path: path_to(&came_from, place) });
+            }
+            continue;
+        };
+        for outcome in row.outcomes {
+            let mut owed = place.1.clone();
+            owed.extend(outcome.opens);
+            owed.retain(|obligation| !outcome.closes.contains(obligation));
+            let next = (outcome.next, owed);
+            if !came_from.contains_key(&next) {
+                came_from.insert(next.clone(), Some((place.clone(), outcome.name)));
+                queue.push_back(next);
+            }
+        }
+    }
+    (came_from.into_keys().collect(), flaws)
+}
+
+/// The way back from `place` to a start, turned round.
+fn path_to(
+    came_from: &HashMap<(&'static str, Owed), Option<((&'static str, Owed), &'static str)>>,
+    place: (&'static str, Owed),
+) -> Vec<String> {
+    let mut path = vec![place.0.to_owned()];
+    let mut at = &place;
+    while let Some(Some((before, outcome))) = came_from.get(at) {
+        path.push(format!("{}/{outcome}", before.0));
+        at = before;
+    }
+    path.reverse();
+    path
+}
+
+/// Steps from which no ending can be reached.
+fn endless(table: &Table) -> Vec<Flaw> {
+    let mut ending: HashSet<&str> = table.ends.iter().copied().collect();
+    loop {
+        let before = ending.len();
+        for row in table.steps {
+            if row.outcomes.iter().any(|outcome| ending.contains(outcome.next)) {
+                ending.insert(row.name);
+            }
+        }
+        if ending.len() == before {
+            return table.steps.iter().filter(|row| !ending.contains(row.name)).map(|r| Flaw::Endless(r.name)).collect();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::{OutcomeRow, StepRow};
+    use super::*;
+
+    const fn to(name: &'static str, next: &'static str) -> OutcomeRow {
+        OutcomeRow { name, opens: &[], closes: &[], next }
+    }
+
+    const fn step(name: &'static str, outcomes: &'static [OutcomeRow]) -> StepRow {
+        StepRow { name, doc: "", hears: &[], until: None, outcomes }
+    }
+
+    const SOUND: Table = Table {
+        name: "order",
+        doc: "",
+        starts: &["Payment"],
+        ends: &["Closed"],
+        steps: &[
+            step("Payment", &[OutcomeRow { name: "Paid", opens: &["Money"], closes: &[], next: "Settlement" }]),
+            step("Settlement", &[OutcomeRow { name: "Refunded", opens: &[], closes: &["Money"], next: "Closed" }]),
+        ],
+    };
+
+    #[test]
+    fn a_table_that_settles_is_sound() {
+        assert_eq!(prove(&SOUND), Ok(Proof { places: 3, outcomes: 2, walked: 3 }));
+    }
+
+    #[test]
+    fn a_path_past_settlement_is_named() {
+        let table = Table {
+            steps: &[
+                step("Payment", &[OutcomeRow { name: "Paid", opens: &["Money"], closes: &[], next: "Settlement" }]),
+                step("Settlement", &[to("Skipped", "Closed")]),
+            ],
+            ..SOUND
+        };
+        let flaws = prove(&table).unwrap_err();
+        assert_eq!(
+            flaws[0].to_string(),
+            "an ending is reached while Money is still open: Payment/Paid → Settlement/Skipped → Closed"
+        );
+    }
+
+    #[test]
+    fn lost_steps_and_endless_loops_are_named() {
+        let table = Table {
+            steps: &[
+                step("Payment", &[to("Again", "Payment"), to("Gone", "Loop")]),
+                step("Loop", &[to("Round", "Loop")]),
+                step("Island", &[to("Off", "Closed")]),
+            ],
+            ..SOUND
+        };
+        let flaws: Vec<String> = prove(&table).unwrap_err().iter().map(ToString::to_string).collect();
+        assert!(flaws.contains(&"nothing leads to Island".to_owned()), "{flaws:?}");
+        assert!(flaws.contains(&"from Loop no ending can be reached".to_owned()), "{flaws:?}");
+    }
+}

@@ -1,0 +1,142 @@
+//! The workflows that this program knows, each with the ports its handlers call.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::flow::{Edge, Effect, Fault, Flow, Projected, Turn, Woke};
+use super::proof::{self, Flaw, Proof};
+use super::retry::RetryPolicy;
+use super::table::{Chosen, Table};
+use super::{RunId, store};
+
+/// A workflow with its state as JSON, so that one worker can turn them all.
+#[async_trait]
+pub trait Mounted: Send + Sync {
+    /// The declaration.
+    fn table(&self) -> &'static Table;
+    /// How failed steps are retried.
+    fn retry(&self) -> RetryPolicy;
+    /// Runs one handler and answers the new state with its choice.
+    async fn handle(&self, step: &str, state: Value, turn: &Turn, woke: Option<Woke<'_>>) -> Result<(Value, Chosen), Fault>;
+    /// When a step stops waiting.
+    fn until(&self, step: &str, state: &Value) -> Result<Option<DateTime<Utc>>, Fault>;
+    /// What follows from a move.
+    fn effects(&self, run: RunId, edge: &Edge, state: &Value) -> Result<Vec<Effect>, Fault>;
+    /// Brings the workflow's own tables in line.
+    async fn project(&self, conn: &mut PgConnection, tenant: &str, moved: &[Projected<Value>]) -> sqlx::Result<()>;
+}
+
+struct Mount<F: Flow> {
+    ports: Arc<F::Ports>,
+    table: &'static Table,
+    retry: RetryPolicy,
+}
+
+#[async_trait]
+impl<F: Flow> Mounted for Mount<F> {
+    fn table(&self) -> &'static Table {
+        self.table
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        self.retry
+    }
+
+    async fn handle(&self, step: &str, state: Value, turn: &Turn, woke: Option<Woke<'_>>) -> Result<(Value, Chosen), Fault> {
+        let mut state: F::State = decode(state)?;
+        let chosen = match woke {
+            Some(woke) => F::decide(step, &mut state, turn, woke)?,
+            None => F::act(step, &mut state, turn, &self.ports).await?,
+        };
+        Ok((encode(&state)?, chosen))
+    }
+
+    fn until(&self, step: &str, state: &Value) -> Result<Option<DateTime<Utc>>, Fault> {
+        Ok(F::until(step, &decode(state.clone())?))
+    }
+
+    fn effects(&self, run: RunId, edge: &Edge, state: &Value) -> Result<Vec<Effect>, Fault> {
+        Ok(F::effects(run, edge, &decode(state.clone())?))
+    }
+
+    async fn project(&self, conn: &mut PgConnection, tenant: &str, moved: &[Projected<Value>]) -> sqlx::Result<()> {
+        let typed: Vec<Projected<F::State>> = moved
+            .iter()
+            .map(|one| {
+                let state = serde_json::from_value(one.state.clone()).map_err(|e| sqlx::Error::Decode(e.into()))?;
+                Ok(Projected { run: one.run, step: one.step, state })
+            })
+            .collect::<sqlx::Result<_>>()?;
+        F::project(conn, tenant, &typed).await
+    }
+}
+
+fn decode<S: serde::de::DeserializeOwned>(state: Value) -> Result<S, Fault> {
+    serde_json::from_value(state).map_err(|error| Fault::Stop(format!("the run's state cannot be read: {error}")))
+}
+
+fn encode<S: serde::Serialize>(state: &S) -> Result<Value, Fault> {
+    serde_json::to_value(state).map_err(|error| Fault::Stop(format!("the run's state cannot be written: {error}")))
+}
+
+/// The workflows by name.
+#[derive(Clone, Default)]
+pub struct Registry {
+    mounted: BTreeMap<&'static str, Arc<dyn Mounted>>,
+}
+
+impl Registry {
+    /// Adds a workflow with the ports that its handlers call.
+    #[must_use]
+    pub fn with<F: Flow>(self, ports: Arc<F::Ports>) -> Self {
+        self.with_retry::<F>(ports, RetryPolicy::default())
+    }
+
+    /// The same with a retry policy of its own.
+    #[must_use]
+    pub fn with_retry<F: Flow>(mut self, ports: Arc<F::Ports>, retry: RetryPolicy) -> Self {
+        const { assert!(!F::TABLE.name.is_empty()) };
+        self.mounted.insert(F::TABLE.name, Arc::new(Mount::<F> { ports, table: &F::TABLE, retry }));
+        self
+    }
+
+    /// The workflow of this name.
+    pub fn get(&self, workflow: &str) -> Option<&Arc<dyn Mounted>> {
+        self.mounted.get(workflow)
+    }
+
+    /// All tables.
+    pub fn tables(&self) -> impl Iterator<Item = &'static Table> {
+        self.mounted.values().map(|mounted| mounted.table())
+    }
+
+    /// Every `workflow/step` that this program can handle: a worker claims nothing else.
+    pub fn known_steps(&self) -> Vec<String> {
+        self.tables().flat_map(|table| table.steps.iter().map(move |row| format!("{}/{}", table.name, row.name))).collect()
+    }
+
+    /// The proof of every workflow.
+    pub fn prove(&self) -> Vec<(&'static str, Result<Proof, Vec<Flaw>>)> {
+        self.tables().map(|table| (table.name, proof::prove(table))).collect()
+    }
+
+    /// The run that starts `workflow` at `step` with `state`.
+    pub fn new_run<F: Flow>(id: RunId, key: String, step: &'static str, state: &F::State) -> Result<store::NewRun, Fault> {
+        let hears = F::TABLE.step(step).map_or(&[][..], |row| row.hears);
+        Ok(store::NewRun {
+            id,
+            workflow: F::TABLE.name,
+            key,
+            step,
+            hears,
+            due_at: F::until(step, state),
+            state: encode(state)?,
+            effects: F::effects(id, &Edge { from: None, outcome: None, to: step }, state),
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! Claiming due runs, and taking over what a dead worker left.
+//!
+//! Leases use the server's own clock, never the one moved by hand: a worker is dead when its process is.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::super::RunId;
+
+/// A run in a worker's hands.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Claimed {
+    /// The run.
+    pub id: RunId,
+    /// Its workflow.
+    pub workflow: String,
+    /// Where it stands.
+    pub step: String,
+    /// The fence of this claim.
+    pub generation: i32,
+    /// How many turns have been committed.
+    pub turn: i32,
+    /// Failed attempts at this step.
+    pub attempt: i32,
+    /// See [`Turn::again`](crate::engine::Turn::again).
+    pub again: bool,
+    /// Signals ever received when it was claimed.
+    pub signal_count: i32,
+    /// What it knows.
+    pub state: Value,
+    /// The database's clock at the claim.
+    pub now: DateTime<Utc>,
+}
+
+/// A signal that no turn has heard yet.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Unread {
+    /// The run.
+    pub run_id: RunId,
+    /// Its id.
+    pub signal_id: String,
+    /// Its name.
+    pub name: String,
+    /// What came with it.
+    pub payload: Value,
+    /// When it arrived, by the engine's clock.
+    pub received_at: DateTime<Utc>,
+}
+
+/// Claims up to `most` due runs at steps that this program knows, oldest due first.
+///
+/// Plan: index scan on `run_due` up to `most` live rows, `skip locked`, then one primary-key update a row.
+pub async fn claim(pool: &PgPool, tenant: &str, worker: Uuid, known: &[String], most: i64) -> sqlx::Result<Vec<Claimed>> {
+    sqlx::query_as(
+        "with due as materialized (
+             select id from run
+             where tenant = $1 and status in ('pending', 'waiting') and due_at <= engine_now()
+               and workflow || '/' || step = any($3)
+             order by due_at limit $4 for update skip locked)
+         update run r
+         set status = 'running', worker = $2, generation = r.generation + 1, updated_at = engine_now()
+         from due, run_state s
+         where r.tenant = $1 and r.id = due.id and s.tenant = $1 and s.run_id = due.id
+         returning r.id, r.workflow, r.step, r.generation, r.turn, r.attempt, r.again, r.signal_count, s.state,
+                   engine_now() as now",
+    )
+    .bind(tenant)
+    .bind(worker)
+    .bind(known)
+    .bind(most)
+    .fetch_all(pool)
+    .await
+}
+
+/// The unread signals of these runs in the order of arrival.
+pub async fn unread(pool: &PgPool, tenant: &str, runs: &[RunId]) -> sqlx::Result<Vec<Unread>> {
+    sqlx::query_as(
+        "select run_id, signal_id, name, payload, received_at from inbox
+         where tenant = $1 and run_id = any($2) and read_turn is null order by run_id, seq",
+    )
+    .bind(tenant)
+    .bind(runs)
+    .fetch_all(pool)
+    .await
+}
+
+/// Hands a claimed run back: its next turn is due at once. Does nothing if the claim is no longer ours.
+/// `again` says that a handler may have called out since the last commit.
+pub async fn release(pool: &PgPool, tenant: &str, run: RunId, generation: i32, again: bool) -> sqlx::Result<()> {
+    sqlx::query(
+        "update run set status = 'pending', due_at = engine_now(), generation = generation + 1, worker = null,
+                        again = again or $4
+         where tenant = $1 and id = $2 and generation = $3 and status = 'running'",
+    )
+    .bind(tenant)
+    .bind(run)
+    .bind(generation)
+    .bind(again)
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Renews a worker's lease.
+pub async fn heartbeat(pool: &PgPool, tenant: &str, worker: Uuid, name: &str, lease_s: f64) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into worker (tenant, id, name, lease_until)
+         values ($1, $2, $3, clock_timestamp() + make_interval(secs => $4))
+         on conflict (tenant, id) do update set lease_until = excluded.lease_until",
+    )
+    .bind(tenant)
+    .bind(worker)
+    .bind(name)
+    .bind(lease_s)
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Ends a worker's lease at once: it has nothing in hand any more.
+pub async fn retire(pool: &PgPool, tenant: &str, worker: Uuid) -> sqlx::Result<()> {
+    sqlx::query("delete from worker where tenant = $1 and id = $2")
+        .bind(tenant)
+        .bind(worker)
+        .execute(pool)
+        .await
+        .map(drop)
+}
+
+/// Takes over runs and letters that workers without a lease hold. Answers how many runs.
+pub async fn reap(pool: &PgPool, tenant: &str) -> sqlx::Result<u64> {
+    let runs = sqlx::query(
+        "update run r
+         set status = 'pending', due_at = engine_now(), generation = r.generation + 1, worker = null, again = true
+         where r.tenant = $1 and r.status = 'running' and not exists (
+             select 1 from worker w
+             where w.tenant = r.tenant and w.id = r.worker and w.lease_until > clock_timestamp())",
+    )
+    .bind(tenant)
+    .execute(pool)
+    .await?
+    .rows_affected();
+    super::letters::reap(pool, tenant).await?;
+    sqlx::query("delete from worker where tenant = $1 and lease_until < clock_timestamp() - interval '1 hour'")
+        .bind(tenant)
+        .execute(pool)
+        .await?;
+    Ok(runs)
+}
+
+/// True while any turn or letter is due or in hand at this instant of the engine's clock.
+pub async fn busy(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select exists (select 1 from run where tenant = $1 and status in ('pending', 'waiting')
+                                             and due_at <= engine_now())
+             or exists (select 1 from run where tenant = $1 and status = 'running')
+             or exists (select 1 from outbox where tenant = $1 and status = 'pending' and due_at <= engine_now())
+             or exists (select 1 from outbox where tenant = $1 and status = 'sending')",
+    )
+    .bind(tenant)
+    .fetch_one(conn)
+    .await
+}
+
+/// The next instant at which a turn or letter falls due.
+pub async fn next_due(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar(
+        "select least(
+             (select min(due_at) from run where tenant = $1 and status in ('pending', 'waiting')
+                                            and due_at is not null),
+             (select min(due_at) from outbox where tenant = $1 and status = 'pending'))",
+    )
+    .bind(tenant)
+    .fetch_one(conn)
+    .await
+}

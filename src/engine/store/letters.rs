@@ -1,0 +1,127 @@
+//! The outbox: letters written by moves, claimed by workers, settled by what the receiver answered.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::super::RunId;
+use super::super::flow::Letter;
+
+/// A letter in a worker's hands.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Claimed {
+    /// The dedupe id.
+    pub id: String,
+    /// The run that wrote it.
+    pub run_id: RunId,
+    /// Which outlet delivers it.
+    pub topic: String,
+    /// References only.
+    pub payload: Value,
+    /// Failed attempts.
+    pub attempt: i32,
+}
+
+/// Writes letters; one that stands there already is the same letter.
+pub(super) async fn write(conn: &mut PgConnection, tenant: &str, letters: &[(RunId, Letter)]) -> sqlx::Result<()> {
+    if letters.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into outbox (tenant, id, run_id, topic, payload)
+         select $1, t.* from unnest($2::text[], $3::uuid[], $4::text[], $5::jsonb[]) as t
+         on conflict (tenant, id) do nothing",
+    )
+    .bind(tenant)
+    .bind(letters.iter().map(|(_, letter)| letter.id.as_str()).collect::<Vec<_>>())
+    .bind(letters.iter().map(|(run, _)| *run).collect::<Vec<_>>())
+    .bind(letters.iter().map(|(_, letter)| letter.topic).collect::<Vec<_>>())
+    .bind(letters.iter().map(|(_, letter)| &letter.payload).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Claims up to `most` due letters of these topics.
+pub async fn claim(pool: &PgPool, tenant: &str, worker: Uuid, topics: &[&str], most: i64) -> sqlx::Result<Vec<Claimed>> {
+    sqlx::query_as(
+        "with due as materialized (
+             select id from outbox
+             where tenant = $1 and status = 'pending' and due_at <= engine_now() and topic = any($3)
+             order by due_at limit $4 for update skip locked)
+         update outbox o set status = 'sending', worker = $2
+         from due where o.tenant = $1 and o.id = due.id
+         returning o.id, o.run_id, o.topic, o.payload, o.attempt",
+    )
+    .bind(tenant)
+    .bind(worker)
+    .bind(topics)
+    .bind(most)
+    .fetch_all(pool)
+    .await
+}
+
+/// Writes down how a letter ended: `sent`, `suppressed`, `undeliverable` or `suspended`.
+pub async fn settle(
+    pool: &PgPool,
+    tenant: &str,
+    worker: Uuid,
+    id: &str,
+    status: &str,
+    reference: Option<&str>,
+    error: Option<&str>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "update outbox set status = $4, reference = $5, last_error = $6, settled_at = engine_now(), worker = null
+         where tenant = $1 and id = $3 and worker = $2 and status = 'sending'",
+    )
+    .bind(tenant)
+    .bind(worker)
+    .bind(id)
+    .bind(status)
+    .bind(reference)
+    .bind(error)
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Puts a letter back for a later attempt.
+pub async fn postpone(
+    pool: &PgPool,
+    tenant: &str,
+    worker: Uuid,
+    id: &str,
+    wait: Duration,
+    error: &str,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "update outbox set status = 'pending', attempt = attempt + 1, last_error = $5, worker = null,
+                           due_at = engine_now() + make_interval(secs => $4)
+         where tenant = $1 and id = $3 and worker = $2 and status = 'sending'",
+    )
+    .bind(tenant)
+    .bind(worker)
+    .bind(id)
+    .bind(wait.as_secs_f64())
+    .bind(error)
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Puts back what dead workers were delivering; the receiver may have it already and knows its id.
+pub(super) async fn reap(pool: &PgPool, tenant: &str) -> sqlx::Result<()> {
+    sqlx::query(
+        "update outbox o set status = 'pending', worker = null
+         where o.tenant = $1 and o.status = 'sending' and not exists (
+             select 1 from worker w
+             where w.tenant = o.tenant and w.id = o.worker and w.lease_until > clock_timestamp())",
+    )
+    .bind(tenant)
+    .execute(pool)
+    .await
+    .map(drop)
+}

@@ -1,0 +1,43 @@
+//! Every statement on runs: `start` and `signal` for whoever is at the door, `claim` for workers, `turns` for commits,
+//! `letters` for the outbox.
+//!
+//! Lock order, so that no two transactions wait for each other: rows of `run` first, in the order of their ids, then
+//! whatever a workflow's projection locks.
+
+pub mod claim;
+pub mod letters;
+pub mod signal;
+pub mod start;
+pub mod turns;
+
+use sqlx::PgConnection;
+
+use super::RunId;
+use super::flow::Effect;
+pub use signal::{Outgoing, Signalled, signal};
+pub use start::{NewRun, Started, start};
+
+/// Writes what moves caused outside their runs: signals, letters, new runs, and what those cause in turn.
+pub async fn write_effects(conn: &mut PgConnection, tenant: &str, effects: Vec<(RunId, Effect)>) -> sqlx::Result<()> {
+    let mut effects = effects;
+    while !effects.is_empty() {
+        let (mut signals, mut letters, mut starts) = (Vec::new(), Vec::new(), Vec::new());
+        for (run, effect) in effects.drain(..) {
+            match effect {
+                Effect::Signal { to, name, id, payload } => signals.push(Outgoing { to, name, id, payload }),
+                Effect::Tell(letter) => letters.push((run, letter)),
+                Effect::Start(new) => starts.push(new),
+            }
+        }
+        letters::write(conn, tenant, &letters).await?;
+        for mut new in starts {
+            let caused = std::mem::take(&mut new.effects);
+            let started = start::insert(conn, tenant, &new).await?;
+            if started.new {
+                effects.extend(caused.into_iter().map(|effect| (started.id, effect)));
+            }
+        }
+        signal::deliver(conn, tenant, &signals).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,340 @@
+//! The commit of a batch of turns: a handful of statements over arrays, whatever the size of the batch.
+//!
+//! Each turn is fenced by itself. A turn whose fence fails changes nothing and is answered as lost; its batch-mates
+//! are not touched by that.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::super::RunId;
+use super::super::flow::{Effect, To};
+use super::super::table::Chosen;
+
+/// A turn that is ready to be committed.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// The run.
+    pub run: RunId,
+    /// Its workflow.
+    pub workflow: &'static str,
+    /// The fence.
+    pub generation: i32,
+    /// How many turns were committed before this one.
+    pub turn: i32,
+    /// Failed attempts before this one.
+    pub attempt: i32,
+    /// Signals that this worker has seen.
+    pub seen: i32,
+    /// The step that was handled.
+    pub step: &'static str,
+    /// How long handling took.
+    pub took: Duration,
+    /// What came of it.
+    pub result: Came,
+}
+
+/// What came of a turn.
+#[derive(Debug, Clone)]
+pub enum Came {
+    /// The run moves.
+    Moved(Box<Move>),
+    /// It was woken for nothing that its step hears: it waits on.
+    Parked {
+        /// Until when.
+        until: DateTime<Utc>,
+        /// What its step hears.
+        hears: &'static [&'static str],
+    },
+    /// The step failed; it is tried again after `wait`, or suspended where there is none.
+    Failed {
+        /// How long.
+        wait: Option<Duration>,
+        /// Why, without personal data.
+        error: String,
+    },
+}
+
+/// A move to another step or an ending.
+#[derive(Debug, Clone)]
+pub struct Move {
+    /// The decision.
+    pub chosen: Chosen,
+    /// The new state.
+    pub state: Value,
+    /// What woke the step, where it waited: a signal's name or `deadline`.
+    pub woke: Option<String>,
+    /// The id of the signal that was heard.
+    pub heard: Option<String>,
+    /// Where the run rests afterwards.
+    pub rest: Rest,
+    /// What follows from the move.
+    pub effects: Vec<Effect>,
+}
+
+/// Where a run rests after a move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rest {
+    /// It does not: the same worker handles the next step.
+    GoesOn,
+    /// Until a signal that the step hears, or the instant.
+    Waits {
+        /// The step's deadline.
+        until: DateTime<Utc>,
+        /// What the step hears.
+        hears: &'static [&'static str],
+    },
+    /// It has ended.
+    Ended,
+}
+
+/// Commits what can be committed of `batch` (in an open transaction) and answers the runs whose fence held.
+pub async fn commit(
+    conn: &mut PgConnection,
+    tenant: &str,
+    batch: &[Done],
+) -> sqlx::Result<HashMap<RunId, DateTime<Utc>>> {
+    lock_all(conn, tenant, batch).await?;
+    let mut held = move_runs(conn, tenant, batch).await?;
+    held.extend(set_back(conn, tenant, batch).await?);
+    let done: Vec<&Done> = batch.iter().filter(|done| held.contains_key(&done.run)).collect();
+    write_states(conn, tenant, &done).await?;
+    write_history(conn, tenant, &done).await?;
+    mark_heard(conn, tenant, &done).await?;
+    let effects = moves(&done).flat_map(|(done, to)| to.effects.iter().map(|e| (done.run, e.clone()))).collect();
+    super::write_effects(conn, tenant, effects).await?;
+    Ok(held)
+}
+
+fn moves<'a>(batch: &'a [&'a Done]) -> impl Iterator<Item = (&'a Done, &'a Move)> {
+    batch.iter().filter_map(|done| match &done.result {
+        Came::Moved(to) => Some((*done, &**to)),
+        Came::Parked { .. } | Came::Failed { .. } => None,
+    })
+}
+
+/// Where moves signal other runs, locks all rows that the transaction will touch, in the order of their ids.
+async fn lock_all(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx::Result<()> {
+    let mut runs: Vec<RunId> = Vec::new();
+    let (mut workflows, mut keys) = (Vec::new(), Vec::new());
+    for done in batch {
+        let Came::Moved(to) = &done.result else { continue };
+        for effect in &to.effects {
+            match effect {
+                Effect::Signal { to: To::Run(id), .. } => runs.push(*id),
+                Effect::Signal { to: To::Key { workflow, key }, .. } => {
+                    workflows.push(*workflow);
+                    keys.push(key.as_str());
+                }
+                Effect::Tell(_) | Effect::Start(_) => {}
+            }
+        }
+    }
+    if !keys.is_empty() {
+        let named: Vec<RunId> = sqlx::query_scalar(
+            "select r.id from unnest($2::text[], $3::text[]) as t (workflow, key)
+             join run r on r.tenant = $1 and r.workflow = t.workflow and r.key = t.key",
+        )
+        .bind(tenant)
+        .bind(&workflows)
+        .bind(&keys)
+        .fetch_all(&mut *conn)
+        .await?;
+        runs.extend(named);
+    }
+    if runs.is_empty() {
+        return Ok(());
+    }
+    runs.extend(batch.iter().map(|done| done.run));
+    super::signal::lock(conn, tenant, runs).await.map(drop)
+}
+
+/// Moves and parks runs. `waits` turns are fenced by the signals they saw as well: a signal that arrived meanwhile
+/// must be looked at before a deadline may win. A run that comes to rest with unseen signals is due at once.
+async fn move_runs(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx::Result<HashMap<RunId, DateTime<Utc>>> {
+    let mut rows = MoveRows::default();
+    for done in batch {
+        rows.push(done);
+    }
+    if rows.run.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let held: Vec<(RunId, DateTime<Utc>)> = sqlx::query_as(
+        "update run r
+         set step = t.step, status = t.status, turn = r.turn + t.turns, attempt = 0, again = false, last_error = null,
+             listens = string_to_array(t.hears, ','),
+             due_at = case when t.status = 'waiting' and r.signal_count > t.seen then engine_now() else t.due_at end,
+             worker = case when t.status = 'running' then r.worker end,
+             ended_at = case when t.status = 'completed' then engine_now() end,
+             updated_at = engine_now()
+         from unnest($2::uuid[], $3::int[], $4::int[], $5::bool[], $6::text[], $7::text[], $8::timestamptz[],
+                     $9::text[], $10::int[])
+              as t (id, generation, seen, waits, step, status, due_at, hears, turns)
+         where r.tenant = $1 and r.id = t.id and r.generation = t.generation and r.status = 'running'
+           and (not t.waits or r.signal_count = t.seen)
+         returning r.id, engine_now()",
+    )
+    .bind(tenant)
+    .bind(rows.run)
+    .bind(rows.generation)
+    .bind(rows.seen)
+    .bind(rows.waits)
+    .bind(rows.step)
+    .bind(rows.status)
+    .bind(rows.due_at)
+    .bind(rows.hears)
+    .bind(rows.turns)
+    .fetch_all(conn)
+    .await?;
+    Ok(held.into_iter().collect())
+}
+
+#[derive(Default)]
+struct MoveRows {
+    run: Vec<RunId>,
+    generation: Vec<i32>,
+    seen: Vec<i32>,
+    waits: Vec<bool>,
+    step: Vec<&'static str>,
+    status: Vec<&'static str>,
+    due_at: Vec<Option<DateTime<Utc>>>,
+    hears: Vec<String>,
+    turns: Vec<i32>,
+}
+
+impl MoveRows {
+    fn push(&mut self, done: &Done) {
+        let (step, status, due_at, hears, turns, waits) = match &done.result {
+            Came::Moved(to) => {
+                let (status, due_at, hears) = match &to.rest {
+                    Rest::GoesOn => ("running", None, String::new()),
+                    Rest::Waits { until, hears } => ("waiting", Some(*until), hears.join(",")),
+                    Rest::Ended => ("completed", None, String::new()),
+                };
+                (to.chosen.next, status, due_at, hears, 1, to.woke.is_some())
+            }
+            // Parking changes neither step nor turn.
+            Came::Parked { until, hears } => (done.step, "waiting", Some(*until), hears.join(","), 0, false),
+            Came::Failed { .. } => return,
+        };
+        self.run.push(done.run);
+        self.generation.push(done.generation);
+        self.seen.push(done.seen);
+        self.waits.push(waits);
+        self.step.push(step);
+        self.status.push(status);
+        self.due_at.push(due_at);
+        self.hears.push(hears);
+        self.turns.push(turns);
+    }
+}
+
+/// Failed attempts: back to pending with the next instant, or suspended for a person.
+async fn set_back(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx::Result<HashMap<RunId, DateTime<Utc>>> {
+    let (mut runs, mut generations, mut waits, mut errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for done in batch {
+        let Came::Failed { wait, error } = &done.result else { continue };
+        runs.push(done.run);
+        generations.push(done.generation);
+        waits.push(wait.map(|wait| wait.as_secs_f64()));
+        errors.push(error.as_str());
+    }
+    if runs.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let held: Vec<(RunId, DateTime<Utc>)> = sqlx::query_as(
+        "update run r
+         set status = case when t.wait_s is null then 'suspended' else 'pending' end,
+             due_at = engine_now() + make_interval(secs => t.wait_s), attempt = r.attempt + 1,
+             last_error = t.error, worker = null, updated_at = engine_now()
+         from unnest($2::uuid[], $3::int[], $4::float8[], $5::text[]) as t (id, generation, wait_s, error)
+         where r.tenant = $1 and r.id = t.id and r.generation = t.generation and r.status = 'running'
+         returning r.id, engine_now()",
+    )
+    .bind(tenant)
+    .bind(runs)
+    .bind(generations)
+    .bind(waits)
+    .bind(errors)
+    .fetch_all(conn)
+    .await?;
+    Ok(held.into_iter().collect())
+}
+
+async fn write_states(conn: &mut PgConnection, tenant: &str, done: &[&Done]) -> sqlx::Result<()> {
+    let (runs, states): (Vec<RunId>, Vec<&Value>) = moves(done).map(|(done, to)| (done.run, &to.state)).unzip();
+    if runs.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update run_state s set state = t.state from unnest($2::uuid[], $3::jsonb[]) as t (id, state)
+         where s.tenant = $1 and s.run_id = t.id",
+    )
+    .bind(tenant)
+    .bind(runs)
+    .bind(states)
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// One row a turn, failed ones included; a run that was woken for nothing leaves none.
+async fn write_history(conn: &mut PgConnection, tenant: &str, done: &[&Done]) -> sqlx::Result<()> {
+    let told: Vec<&Done> =
+        done.iter().copied().filter(|done| !matches!(done.result, Came::Parked { .. })).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    let moved = |done: &'_ &Done| match &done.result {
+        Came::Moved(to) => (to.woke.clone(), Some(to.chosen.outcome), to.chosen.next, None),
+        Came::Failed { error, .. } => (None, None, done.step, Some(error.clone())),
+        Came::Parked { .. } => (None, None, done.step, None),
+    };
+    let rows: Vec<_> = told.iter().map(moved).collect();
+    sqlx::query(
+        "insert into turn (tenant, run_id, turn, step, attempt, took_ms, woke, outcome, next, error)
+         select $1, t.* from unnest($2::uuid[], $3::int[], $4::text[], $5::int[], $6::int[], $7::text[], $8::text[],
+                                    $9::text[], $10::text[]) as t",
+    )
+    .bind(tenant)
+    .bind(told.iter().map(|done| done.run).collect::<Vec<_>>())
+    .bind(told.iter().map(|done| done.turn + 1).collect::<Vec<_>>())
+    .bind(told.iter().map(|done| done.step).collect::<Vec<_>>())
+    .bind(told.iter().map(|done| done.attempt).collect::<Vec<_>>())
+    .bind(told.iter().map(|done| i32::try_from(done.took.as_millis()).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.0.as_deref()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.1).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.2).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.3.as_deref()).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+async fn mark_heard(conn: &mut PgConnection, tenant: &str, done: &[&Done]) -> sqlx::Result<()> {
+    let (mut runs, mut ids, mut turns) = (Vec::new(), Vec::new(), Vec::new());
+    for (done, to) in moves(done) {
+        if let Some(heard) = &to.heard {
+            runs.push(done.run);
+            ids.push(heard.as_str());
+            turns.push(done.turn + 1);
+        }
+    }
+    if runs.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update inbox i set read_turn = t.turn from unnest($2::uuid[], $3::text[], $4::int[]) as t (id, signal_id, turn)
+         where i.tenant = $1 and i.run_id = t.id and i.signal_id = t.signal_id",
+    )
+    .bind(tenant)
+    .bind(runs)
+    .bind(ids)
+    .bind(turns)
+    .execute(conn)
+    .await
+    .map(drop)
+}

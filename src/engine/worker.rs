@@ -1,0 +1,394 @@
+//! The worker: claims due runs in batches, handles one step at a time, hands what came of it to the committer.
+//!
+//! It keeps no truth: whatever it holds in memory can be lost at any point, and the run goes on elsewhere within the
+//! length of a lease. It never holds a transaction while a handler calls outside.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt;
+use sqlx::PgPool;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use super::commit::{Committed, Committer};
+use super::flow::{Edge, Fault, Turn, Woke};
+use super::outbox::{Outlets, Postman};
+use super::registry::{Mounted, Registry};
+use super::sabotage::{Act, Point, Saboteur};
+use super::store::claim::{self, Claimed, Unread};
+use super::store::turns::{Came, Done, Move, Rest};
+use super::table::{Chosen, StepRow};
+
+/// How long a worker that says nothing is thought alive.
+const LEASE: Duration = Duration::from_secs(4);
+/// How often it says so; also how often dead workers are looked for.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// A handler that takes longer is given up: its calls have time-outs of their own, far shorter.
+const HANDLER_MAX: Duration = Duration::from_secs(120);
+
+/// What every part of the engine shares: the database, the tenant and the workflows.
+pub struct Engine {
+    /// The database.
+    pub pool: PgPool,
+    /// Whose runs these are.
+    pub tenant: String,
+    /// The workflows.
+    pub registry: Registry,
+    hint: Notify,
+}
+
+impl Engine {
+    /// An engine over `pool`. It does nothing by itself: see [`start`].
+    pub fn new(pool: PgPool, tenant: impl Into<String>, registry: Registry) -> Arc<Self> {
+        Arc::new(Self { pool, tenant: tenant.into(), registry, hint: Notify::new() })
+    }
+
+    /// Tells the workers of this process that something may be due. Only a hint: polling finds it anyway.
+    pub fn hint(&self) {
+        self.hint.notify_one();
+    }
+}
+
+/// How a worker works.
+#[derive(Clone)]
+pub struct Options {
+    /// Shown to staff.
+    pub name: String,
+    /// Turns in hand at one time.
+    pub turns_max: usize,
+    /// How often it looks for due runs without a hint.
+    pub poll: Duration,
+    /// What delivers the letters of the outbox.
+    pub outlets: Outlets,
+    /// For tests.
+    pub saboteur: Option<Arc<dyn Saboteur>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            name: format!("houbu-{}", std::process::id()),
+            turns_max: 64,
+            poll: Duration::from_millis(200),
+            outlets: Outlets::default(),
+            saboteur: None,
+        }
+    }
+}
+
+/// A working worker.
+pub struct Worker {
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    shift: Arc<Shift>,
+}
+
+impl Worker {
+    /// Stops claiming, lets the turns in hand finish and gives up the lease.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        if let Err(error) = claim::retire(&self.shift.engine.pool, &self.shift.engine.tenant, self.shift.id).await {
+            tracing::warn!(%error, "the worker could not give up its lease; it ends by itself");
+        }
+    }
+}
+
+/// Starts a worker.
+pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker> {
+    let shift = Arc::new(Shift {
+        id: Uuid::now_v7(),
+        known: engine.registry.known_steps(),
+        committer: Committer::start(Arc::clone(&engine)),
+        options,
+        engine,
+    });
+    shift.heartbeat().await?;
+    let (stop, stopped) = watch::channel(false);
+    let postman = Postman::new(Arc::clone(&shift.engine), shift.id, shift.options.outlets.clone(), shift.options.poll);
+    let tasks = vec![
+        tokio::spawn(Arc::clone(&shift).work(stopped.clone())),
+        tokio::spawn(postman.work(stopped.clone())),
+        tokio::spawn(Arc::clone(&shift).keep_lease(stopped)),
+    ];
+    Ok(Worker { stop, tasks, shift })
+}
+
+/// One worker's working life.
+struct Shift {
+    id: Uuid,
+    known: Vec<String>,
+    committer: Committer,
+    options: Options,
+    engine: Arc<Engine>,
+}
+
+impl Shift {
+    async fn heartbeat(&self) -> sqlx::Result<()> {
+        let engine = &self.engine;
+        claim::heartbeat(&engine.pool, &engine.tenant, self.id, &self.options.name, LEASE.as_secs_f64()).await
+    }
+
+    async fn keep_lease(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        let mut last_run = false;
+        while !last_run {
+            last_run = tokio::select! {
+                () = tokio::time::sleep(HEARTBEAT) => false,
+                _ = stopped.changed() => true,
+            };
+            if let Err(error) = self.heartbeat().await {
+                tracing::warn!(%error, "the worker's lease could not be renewed");
+            }
+            match claim::reap(&self.engine.pool, &self.engine.tenant).await {
+                Ok(0) => {}
+                Ok(runs) => {
+                    tracing::warn!(runs, "took over the runs of a dead worker");
+                    self.engine.hint();
+                }
+                Err(error) => tracing::warn!(%error, "could not look for dead workers"),
+            }
+        }
+    }
+
+    async fn work(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        let turns = Arc::new(Semaphore::new(self.options.turns_max));
+        while !*stopped.borrow() {
+            let free = turns.available_permits().min(128);
+            let claimed = if free == 0 { Vec::new() } else { self.claim(i64::try_from(free).unwrap_or(1)).await };
+            if claimed.is_empty() {
+                tokio::select! {
+                    () = self.engine.hint.notified() => {}
+                    () = tokio::time::sleep(self.options.poll) => {}
+                    _ = stopped.changed() => {}
+                }
+                continue;
+            }
+            for (run, unread) in claimed {
+                // There are at least as many permits as runs were claimed: only this loop takes them.
+                let Ok(permit) = Arc::clone(&turns).acquire_owned().await else { return };
+                tokio::spawn(Arc::clone(&self).drive(run, unread, permit));
+            }
+        }
+        let all = u32::try_from(self.options.turns_max).unwrap_or(u32::MAX);
+        drop(turns.acquire_many(all).await);
+    }
+
+    /// Claims due runs with their unread signals.
+    async fn claim(&self, most: i64) -> Vec<(Claimed, Vec<Unread>)> {
+        let engine = &self.engine;
+        let claimed = match claim::claim(&engine.pool, &engine.tenant, self.id, &self.known, most).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                tracing::warn!(%error, "due runs could not be claimed; trying again");
+                return Vec::new();
+            }
+        };
+        let signalled: Vec<Uuid> = claimed.iter().filter(|run| run.signal_count > 0).map(|run| run.id).collect();
+        let mut unread = if signalled.is_empty() {
+            Vec::new()
+        } else {
+            match claim::unread(&engine.pool, &engine.tenant, &signalled).await {
+                Ok(unread) => unread,
+                Err(error) => {
+                    tracing::warn!(%error, "inboxes could not be read; handing the runs back");
+                    for run in claimed {
+                        self.hand_back(&run, false).await;
+                    }
+                    return Vec::new();
+                }
+            }
+        };
+        claimed
+            .into_iter()
+            .map(|run| {
+                let own = unread.extract_if(.., |signal| signal.run_id == run.id).collect();
+                (run, own)
+            })
+            .collect()
+    }
+
+    /// Handles steps of one run until it rests.
+    async fn drive(self: Arc<Self>, mut run: Claimed, mut unread: Vec<Unread>, permit: OwnedSemaphorePermit) {
+        loop {
+            if self.sabotage(Point::BeforeCall, &run) == Act::Crash {
+                break self.hand_back(&run, true).await;
+            }
+            let began = Instant::now();
+            let Some((mounted, row)) = self.step_of(&run) else { break self.hand_back(&run, false).await };
+            let mut came = handle(&**mounted, row, &run, &unread).await;
+            match self.sabotage(Point::AfterCall, &run) {
+                Act::Nothing => {}
+                Act::Crash => break self.hand_back(&run, true).await,
+                Act::Fail => came = failed(&**mounted, &run, &Fault::Retry("sabotaged".to_owned())),
+            }
+            if let Came::Failed { wait: None, error } = &came {
+                tracing::error!(run = %run.id, workflow = run.workflow, step = run.step, error, "run suspended");
+            }
+            let done = Done {
+                run: run.id,
+                workflow: mounted.table().name,
+                generation: run.generation,
+                turn: run.turn,
+                attempt: run.attempt,
+                seen: run.signal_count,
+                step: row.name,
+                took: began.elapsed(),
+                result: came.clone(),
+            };
+            let committed = self.committer.commit(done.clone()).await;
+            if committed_but_unheard_of(&committed) && self.sabotage(Point::AfterCommit, &run) == Act::Crash {
+                break self.hand_back(&run, true).await;
+            }
+            match (committed, came) {
+                (Committed::Yes(now), Came::Moved(to)) if to.rest == Rest::GoesOn => {
+                    unread.retain(|signal| Some(&signal.signal_id) != to.heard.as_ref());
+                    to.chosen.next.clone_into(&mut run.step);
+                    run.state = to.state;
+                    run.turn += 1;
+                    run.attempt = 0;
+                    run.again = false;
+                    run.now = now;
+                }
+                (Committed::Yes(_), _) => break,
+                (Committed::Lost, _) => break self.hand_back(&run, false).await,
+                (Committed::Unsure(error), _) => {
+                    tracing::warn!(run = %run.id, error, "a commit was not confirmed; the step will look again");
+                    break self.hand_back(&run, true).await;
+                }
+                (Committed::Refused(error), _) => {
+                    tracing::error!(run = %run.id, workflow = run.workflow, step = run.step, error, "turn refused");
+                    let result = Came::Failed { wait: None, error: format!("the turn cannot be written: {error}") };
+                    self.committer.commit(Done { result, ..done }).await;
+                    break;
+                }
+            }
+        }
+        drop(permit);
+        self.engine.hint();
+    }
+
+    fn step_of(&self, run: &Claimed) -> Option<(&Arc<dyn Mounted>, &'static StepRow)> {
+        let mounted = self.engine.registry.get(&run.workflow)?;
+        Some((mounted, mounted.table().step(&run.step)?))
+    }
+
+    /// Gives a run back as a dead worker would leave it, only sooner. Tries until the database answers.
+    async fn hand_back(&self, run: &Claimed, again: bool) {
+        let engine = &self.engine;
+        let again = again || run.again;
+        while let Err(error) = claim::release(&engine.pool, &engine.tenant, run.id, run.generation, again).await {
+            tracing::warn!(run = %run.id, %error, "a run could not be handed back; trying again");
+            tokio::time::sleep(HEARTBEAT).await;
+        }
+    }
+
+    fn sabotage(&self, point: Point, run: &Claimed) -> Act {
+        self.options.saboteur.as_ref().map_or(Act::Nothing, |one| one.at(point, &run.workflow, &run.step, run.id))
+    }
+}
+
+fn committed_but_unheard_of(committed: &Committed) -> bool {
+    matches!(committed, Committed::Yes(_))
+}
+
+/// Runs the handler of the present step, with everything that can go wrong in it turned into a result.
+async fn handle(mounted: &dyn Mounted, row: &'static StepRow, run: &Claimed, unread: &[Unread]) -> Came {
+    let turn = Turn {
+        run: run.id,
+        now: run.now,
+        attempt: u32::try_from(run.attempt).unwrap_or(0),
+        again: run.again || run.attempt > 0,
+    };
+    let woken = match wake(mounted, row, run, unread) {
+        Ok(woken) => woken,
+        Err(fault) => return failed(mounted, run, &fault),
+    };
+    let (woke, heard) = match &woken {
+        Wake::Acts => (None, None),
+        Wake::Parks(until) => return Came::Parked { until: *until, hears: row.hears },
+        Wake::Deadline => (Some(Woke::Deadline), None),
+        Wake::Hears(signal) => {
+            (Some(Woke::Signal { name: &signal.name, payload: &signal.payload }), Some(signal.signal_id.clone()))
+        }
+    };
+    let woke_name = woke.as_ref().map(|woke| match woke {
+        Woke::Deadline => "deadline".to_owned(),
+        Woke::Signal { name, .. } => (*name).to_owned(),
+    });
+    let handling = AssertUnwindSafe(mounted.handle(&run.step, run.state.clone(), &turn, woke)).catch_unwind();
+    let answer = match tokio::time::timeout(HANDLER_MAX, handling).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err(Fault::Stop("the handler panicked".to_owned())),
+        Err(_) => Err(Fault::Retry(format!("the handler took longer than {} s", HANDLER_MAX.as_secs()))),
+    };
+    let moved = answer.and_then(|(state, chosen)| {
+        let rest = rest_at(mounted, &chosen, &state, unread, heard.as_deref())?;
+        let edge = Edge { from: Some(row.name), outcome: Some(chosen.outcome), to: chosen.next };
+        let effects = mounted.effects(run.id, &edge, &state)?;
+        Ok(Move { chosen, state, woke: woke_name, heard: heard.clone(), rest, effects })
+    });
+    match moved {
+        Ok(moved) => Came::Moved(Box::new(moved)),
+        Err(fault) => failed(mounted, run, &fault),
+    }
+}
+
+enum Wake<'a> {
+    Acts,
+    Hears(&'a Unread),
+    Deadline,
+    Parks(DateTime<Utc>),
+}
+
+/// What woke the present step. A signal that arrived by the deadline wins over it; a later one waits for another step.
+fn wake<'a>(
+    mounted: &dyn Mounted,
+    row: &StepRow,
+    run: &Claimed,
+    unread: &'a [Unread],
+) -> Result<Wake<'a>, Fault> {
+    if !row.waits() {
+        return Ok(Wake::Acts);
+    }
+    let until = mounted
+        .until(row.name, &run.state)?
+        .ok_or_else(|| Fault::Stop(format!("the step {} waits without a deadline", row.name)))?;
+    let in_time = |signal: &&Unread| row.hears.contains(&signal.name.as_str()) && signal.received_at <= until;
+    Ok(match unread.iter().find(in_time) {
+        Some(signal) => Wake::Hears(signal),
+        None if run.now >= until => Wake::Deadline,
+        None => Wake::Parks(until),
+    })
+}
+
+/// Where the run rests after `chosen`. A step that waits for something that is already there does not rest.
+fn rest_at(
+    mounted: &dyn Mounted,
+    chosen: &Chosen,
+    state: &serde_json::Value,
+    unread: &[Unread],
+    heard: Option<&str>,
+) -> Result<Rest, Fault> {
+    let Some(next) = mounted.table().step(chosen.next) else { return Ok(Rest::Ended) };
+    let Some(until) = mounted.until(next.name, state)? else { return Ok(Rest::GoesOn) };
+    let waits_already =
+        unread.iter().any(|signal| Some(signal.signal_id.as_str()) != heard && next.hears.contains(&signal.name.as_str()));
+    Ok(if waits_already { Rest::GoesOn } else { Rest::Waits { until, hears: next.hears } })
+}
+
+fn failed(mounted: &dyn Mounted, run: &Claimed, fault: &Fault) -> Came {
+    let wait = match fault {
+        Fault::Retry(_) => {
+            let failures = u32::try_from(run.attempt).unwrap_or(0).saturating_add(1);
+            mounted.retry().wait_after(failures, rand::random())
+        }
+        Fault::Stop(_) => None,
+    };
+    Came::Failed { wait, error: fault.to_string() }
+}
