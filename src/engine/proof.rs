@@ -144,16 +144,22 @@ mod tests {
         StepRow { name, doc: "", hears: &[], until: None, outcomes }
     }
 
+    const PAID: &[OutcomeRow] = &[OutcomeRow { name: "Paid", opens: &["Money"], closes: &[], next: "Settlement" }];
+    const REFUNDED: &[OutcomeRow] = &[OutcomeRow { name: "Refunded", opens: &[], closes: &["Money"], next: "Closed" }];
+    const SKIPPED: &[OutcomeRow] = &[to("Skipped", "Closed")];
+    const FORK: &[OutcomeRow] = &[to("Again", "Payment"), to("Gone", "Loop")];
+    const ROUND: &[OutcomeRow] = &[to("Round", "Loop")];
+
     const SOUND: Table = Table {
         name: "order",
         doc: "",
         starts: &["Payment"],
         ends: &["Closed"],
-        steps: &[
-            step("Payment", &[OutcomeRow { name: "Paid", opens: &["Money"], closes: &[], next: "Settlement" }]),
-            step("Settlement", &[OutcomeRow { name: "Refunded", opens: &[], closes: &["Money"], next: "Closed" }]),
-        ],
+        steps: &[step("Payment", PAID), step("Settlement", REFUNDED)],
     };
+    const SKIPS: Table = Table { steps: &[step("Payment", PAID), step("Settlement", SKIPPED)], ..SOUND };
+    const LOOPS: Table =
+        Table { steps: &[step("Payment", FORK), step("Loop", ROUND), step("Island", SKIPPED)], ..SOUND };
 
     #[test]
     fn a_table_that_settles_is_sound() {
@@ -162,14 +168,7 @@ mod tests {
 
     #[test]
     fn a_path_past_settlement_is_named() {
-        let table = Table {
-            steps: &[
-                step("Payment", &[OutcomeRow { name: "Paid", opens: &["Money"], closes: &[], next: "Settlement" }]),
-                step("Settlement", &[to("Skipped", "Closed")]),
-            ],
-            ..SOUND
-        };
-        let flaws = prove(&table).unwrap_err();
+        let flaws = prove(&SKIPS).unwrap_err();
         assert_eq!(
             flaws[0].to_string(),
             "an ending is reached while Money is still open: Payment/Paid → Settlement/Skipped → Closed"
@@ -178,15 +177,7 @@ mod tests {
 
     #[test]
     fn lost_steps_and_endless_loops_are_named() {
-        let table = Table {
-            steps: &[
-                step("Payment", &[to("Again", "Payment"), to("Gone", "Loop")]),
-                step("Loop", &[to("Round", "Loop")]),
-                step("Island", &[to("Off", "Closed")]),
-            ],
-            ..SOUND
-        };
-        let flaws: Vec<String> = prove(&table).unwrap_err().iter().map(ToString::to_string).collect();
+        let flaws: Vec<String> = prove(&LOOPS).unwrap_err().iter().map(ToString::to_string).collect();
         assert!(flaws.contains(&"nothing leads to Island".to_owned()), "{flaws:?}");
         assert!(flaws.contains(&"from Loop no ending can be reached".to_owned()), "{flaws:?}");
     }

@@ -1,0 +1,294 @@
+//! Applications: the queue and the places in it. A row says what its run says; it is written in the run's transactions.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use super::policies;
+use crate::waitlist::policy::Level;
+
+/// An admitted application, written in the transaction that starts its run.
+#[derive(Debug, Clone)]
+pub struct NewEntry<'a> {
+    /// The run.
+    pub id: Uuid,
+    /// The caller's key: the same key is the same application.
+    pub idempotency_key: &'a str,
+    /// The schedule.
+    pub schedule_id: &'a str,
+    /// Whose schedule it is.
+    pub under: policies::Under<'a>,
+    /// Who waits.
+    pub patient_id: &'a str,
+    /// Its first status.
+    pub status: &'a str,
+    /// none, prepay or lockThenPay.
+    pub payment_mode: &'a str,
+    /// What the visit costs, 分.
+    pub fee_fen: i64,
+    /// When waiting ends.
+    pub cutoff: DateTime<Utc>,
+}
+
+/// Writes an admitted application. Its place in the queue is the order of these calls.
+pub async fn insert(conn: &mut PgConnection, hospital: &str, entry: &NewEntry<'_>) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into entry (hospital, id, idempotency_key, schedule_id, doctor_id, department_id, campus_id,
+                            patient_id, status, live, payment_mode, fee_fen, cutoff)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, $10, $11, $12)",
+    )
+    .bind(hospital)
+    .bind(entry.id)
+    .bind(entry.idempotency_key)
+    .bind(entry.schedule_id)
+    .bind(entry.under.doctor_id)
+    .bind(entry.under.department_id)
+    .bind(entry.under.campus_id)
+    .bind(entry.patient_id)
+    .bind(entry.status)
+    .bind(entry.payment_mode)
+    .bind(entry.fee_fen)
+    .bind(entry.cutoff)
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// What a run's move changes in its entry.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// The run.
+    pub id: Uuid,
+    /// The new status.
+    pub status: &'static str,
+    /// Whether it still counts toward the caps.
+    pub live: bool,
+    /// The slot that is offered or booked.
+    pub slot: Option<Value>,
+    /// By when the patient must answer or pay.
+    pub deadline: Option<DateTime<Utc>>,
+    /// Why it ended.
+    pub reason: Option<&'static str>,
+    /// Number, amount, client parameters, refund.
+    pub payment: Option<Value>,
+    /// Our order at HIS.
+    pub order_id: Option<String>,
+}
+
+/// Brings entries in line with their runs and takes those that ended off the caps.
+pub async fn change(conn: &mut PgConnection, hospital: &str, changed: &[Changed]) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = changed.iter().map(|entry| entry.id).collect();
+    let lives: Vec<bool> = changed.iter().map(|entry| entry.live).collect();
+    let gone: Vec<(String, String, String)> = sqlx::query_as(
+        "select e.doctor_id, e.department_id, e.campus_id
+         from unnest($2::uuid[], $3::bool[]) as t (id, live)
+         join entry e on e.hospital = $1 and e.id = t.id
+         where e.live and not t.live",
+    )
+    .bind(hospital)
+    .bind(&ids)
+    .bind(&lives)
+    .fetch_all(&mut *conn)
+    .await?;
+    sqlx::query(
+        "update entry e
+         set status = t.status, live = t.live, slot = t.slot, deadline = t.deadline, reason = t.reason,
+             payment = t.payment, order_id = t.order_id, version = e.version + 1, updated_at = engine_now()
+         from unnest($2::uuid[], $3::bool[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::text[], $8::jsonb[],
+                     $9::text[])
+              as t (id, live, status, slot, deadline, reason, payment, order_id)
+         where e.hospital = $1 and e.id = t.id",
+    )
+    .bind(hospital)
+    .bind(&ids)
+    .bind(&lives)
+    .bind(changed.iter().map(|entry| entry.status).collect::<Vec<_>>())
+    .bind(changed.iter().map(|entry| entry.slot.clone()).collect::<Vec<_>>())
+    .bind(changed.iter().map(|entry| entry.deadline).collect::<Vec<_>>())
+    .bind(changed.iter().map(|entry| entry.reason).collect::<Vec<_>>())
+    .bind(changed.iter().map(|entry| entry.payment.clone()).collect::<Vec<_>>())
+    .bind(changed.iter().map(|entry| entry.order_id.clone()).collect::<Vec<_>>())
+    .execute(&mut *conn)
+    .await?;
+    let counted: Vec<(&str, &str)> = gone
+        .iter()
+        .flat_map(|(doctor, department, campus)| {
+            [
+                (Level::Doctor.as_str(), doctor.as_str()),
+                (Level::Department.as_str(), department.as_str()),
+                (Level::Campus.as_str(), campus.as_str()),
+            ]
+        })
+        .collect();
+    policies::take_off(conn, hospital, &counted).await
+}
+
+/// The first in line of a schedule, passing over those already asked about this place. Walks `entry_queue`.
+pub async fn first_in_line(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    schedule_id: &str,
+    passing_over: &[Uuid],
+) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar(
+        "select e.id from entry e
+         where e.hospital = $1 and e.schedule_id = $2 and e.status = 'waiting' and e.id <> all($3)
+           and e.cutoff > engine_now()
+         order by e.seq limit 1",
+    )
+    .bind(hospital)
+    .bind(schedule_id)
+    .bind(passing_over)
+    .fetch_optional(db)
+    .await
+}
+
+/// Those of these schedules that somebody waits for.
+pub async fn waited_for(db: impl PgExecutor<'_>, hospital: &str, schedules: &[String]) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select distinct schedule_id from entry
+         where hospital = $1 and schedule_id = any($2) and status = 'waiting' order by 1",
+    )
+    .bind(hospital)
+    .bind(schedules)
+    .fetch_all(db)
+    .await
+}
+
+/// Everybody whom the end of a schedule concerns: who waits, is offered, pays or is booked.
+pub async fn concerned(db: impl PgExecutor<'_>, hospital: &str, schedule_id: &str) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "select id from entry where hospital = $1 and schedule_id = $2 and (live or status = 'booked') order by seq",
+    )
+    .bind(hospital)
+    .bind(schedule_id)
+    .fetch_all(db)
+    .await
+}
+
+/// The status of one entry.
+pub async fn status(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar("select status from entry where hospital = $1 and id = $2")
+        .bind(hospital)
+        .bind(id)
+        .fetch_optional(db)
+        .await
+}
+
+/// How many live entries a patient has, and whether one of them is for this schedule.
+pub async fn live_of_patient(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    patient_id: &str,
+    schedule_id: &str,
+) -> sqlx::Result<(i64, bool)> {
+    sqlx::query_as(
+        "select count(*), coalesce(bool_or(schedule_id = $3), false) from entry
+         where hospital = $1 and patient_id = $2 and live",
+    )
+    .bind(hospital)
+    .bind(patient_id)
+    .bind(schedule_id)
+    .fetch_one(db)
+    .await
+}
+
+/// An application with its place, as it is shown.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Shown {
+    /// The run; `waitlistId` outside.
+    pub id: Uuid,
+    /// The place in the order of admission.
+    pub seq: i64,
+    /// The schedule.
+    pub schedule_id: String,
+    /// Who waits.
+    pub patient_id: String,
+    /// Where it stands.
+    pub status: String,
+    /// How many wait before it, plus one; none unless it waits.
+    pub position: Option<i64>,
+    /// none, prepay or lockThenPay.
+    pub payment_mode: String,
+    /// What the visit costs, 分.
+    pub fee_fen: i64,
+    /// When waiting ends.
+    pub cutoff: DateTime<Utc>,
+    /// The slot that is offered or booked.
+    pub slot: Option<Value>,
+    /// By when the patient must answer or pay.
+    pub deadline: Option<DateTime<Utc>>,
+    /// Why it ended.
+    pub reason: Option<String>,
+    /// Number, amount, client parameters, refund.
+    pub payment: Option<Value>,
+    /// Our order at HIS; `appointmentId` outside.
+    pub order_id: Option<String>,
+    /// Raised by every change.
+    pub version: i32,
+    /// When it was admitted.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+macro_rules! select_shown {
+    ($where:literal) => {
+        concat!(
+            "select e.id, e.seq, e.schedule_id, e.patient_id, e.status, e.payment_mode, e.fee_fen, e.cutoff, e.slot,
+                    e.deadline, e.reason, e.payment, e.order_id, e.version, e.created_at, e.updated_at,
+                    case when e.status = 'waiting' then
+                        (select count(*) from entry q
+                         where q.hospital = e.hospital and q.schedule_id = e.schedule_id and q.status = 'waiting'
+                           and q.seq <= e.seq) end as position
+             from entry e where e.hospital = $1 and ",
+            $where
+        )
+    };
+}
+
+/// One application.
+pub async fn find(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::Result<Option<Shown>> {
+    sqlx::query_as(select_shown!("e.id = $2")).bind(hospital).bind(id).fetch_optional(db).await
+}
+
+/// The application that was made with this key.
+pub async fn by_idempotency_key(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    key: &str,
+) -> sqlx::Result<Option<Shown>> {
+    sqlx::query_as(select_shown!("e.idempotency_key = $2")).bind(hospital).bind(key).fetch_optional(db).await
+}
+
+/// A patient's applications, newest first, before `before` if given.
+pub async fn of_patient(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    patient_id: &str,
+    status: Option<&str>,
+    before: Option<i64>,
+    most: i64,
+) -> sqlx::Result<Vec<Shown>> {
+    sqlx::query_as(select_shown!(
+        "e.patient_id = $2 and ($3::text is null or e.status = $3) and ($4::bigint is null or e.seq < $4)
+         order by e.seq desc limit $5"
+    ))
+    .bind(hospital)
+    .bind(patient_id)
+    .bind(status)
+    .bind(before)
+    .bind(most)
+    .fetch_all(db)
+    .await
+}
+
+/// How many wait for a schedule.
+pub async fn queue_length(db: impl PgExecutor<'_>, hospital: &str, schedule_id: &str) -> sqlx::Result<i64> {
+    sqlx::query_scalar("select count(*) from entry where hospital = $1 and schedule_id = $2 and status = 'waiting'")
+        .bind(hospital)
+        .bind(schedule_id)
+        .fetch_one(db)
+        .await
+}

@@ -1,0 +1,17 @@
+//! Floor 2, our own tables of the trade: every statement on them, as named functions. Nothing here decides.
+//!
+//! | file | table |
+//! |---|---|
+//! | `schedules` | campuses, departments, doctors, schedules as HIS last told them |
+//! | `patients` | patients, sealed; the blacklist |
+//! | `policies` | the settings of doctors, departments, campuses; their live entries |
+//! | `entries` | applications: the queue, the places in it, what a run's move changes |
+//! | `visits` | appointments and payments that runs made |
+//! | `callbacks` | what the outside told us |
+
+pub mod callbacks;
+pub mod entries;
+pub mod patients;
+pub mod policies;
+pub mod schedules;
+pub mod visits;

@@ -1,0 +1,149 @@
+//! Patients: personal data is sealed before it comes here and opened only for a call to HIS or the message platform.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::PgExecutor;
+
+/// What is sealed. Never stored or logged in the open (`Debug` shows nothing).
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Person {
+    /// The name on the ID document.
+    pub name: String,
+    /// HIS's code of the ID document.
+    pub id_type: String,
+    /// Its number.
+    pub id_number: String,
+    /// Mobile phone.
+    pub phone: String,
+    /// The receiver at WeChat.
+    pub openid: Option<String>,
+    /// The guardian's name, for a child.
+    pub guardian: Option<String>,
+}
+
+impl std::fmt::Debug for Person {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Person(…)")
+    }
+}
+
+/// A patient as stored.
+#[derive(sqlx::FromRow)]
+pub struct Patient {
+    /// Ours (the caller's) id.
+    pub id: String,
+    /// Sealed [`Person`].
+    pub sealed: Vec<u8>,
+    /// What may be shown.
+    pub masked: Value,
+}
+
+/// The patient of this id.
+pub async fn find(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Result<Option<Patient>> {
+    sqlx::query_as("select id, sealed, masked from patient where hospital = $1 and id = $2")
+        .bind(hospital)
+        .bind(id)
+        .fetch_optional(db)
+        .await
+}
+
+/// Locks the patient's row for the rest of the transaction: one person's applications are decided one by one.
+/// False where there is no such patient.
+pub async fn lock(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Result<bool> {
+    sqlx::query("select 1 from patient where hospital = $1 and id = $2 for update")
+        .bind(hospital)
+        .bind(id)
+        .fetch_optional(db)
+        .await
+        .map(|row| row.is_some())
+}
+
+/// A patient to be stored.
+pub struct Put<'a> {
+    /// The caller's id.
+    pub id: &'a str,
+    /// HIS's code of the ID document.
+    pub id_type: &'a str,
+    /// Keyed hash of the normalised number.
+    pub id_hash: &'a [u8],
+    /// Sealed [`Person`].
+    pub sealed: &'a [u8],
+    /// What may be shown.
+    pub masked: &'a Value,
+}
+
+/// Stores or replaces a patient.
+pub async fn put(db: impl PgExecutor<'_>, hospital: &str, patient: &Put<'_>) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into patient (hospital, id, id_type, id_hash, sealed, masked) values ($1, $2, $3, $4, $5, $6)
+         on conflict (hospital, id) do update
+         set id_type = excluded.id_type, id_hash = excluded.id_hash, sealed = excluded.sealed,
+             masked = excluded.masked, updated_at = engine_now()",
+    )
+    .bind(hospital)
+    .bind(patient.id)
+    .bind(patient.id_type)
+    .bind(patient.id_hash)
+    .bind(patient.sealed)
+    .bind(patient.masked)
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+/// A blacklist entry (R32).
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Blacklisted {
+    /// Why.
+    pub reason: String,
+    /// Until when; none: until it is lifted.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// The patient's blacklist entry that is in force, if any.
+pub async fn blacklisted(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    patient_id: &str,
+) -> sqlx::Result<Option<Blacklisted>> {
+    sqlx::query_as(
+        "select reason, until from blacklist
+         where hospital = $1 and patient_id = $2 and (until is null or until > engine_now())",
+    )
+    .bind(hospital)
+    .bind(patient_id)
+    .fetch_optional(db)
+    .await
+}
+
+/// Blacklists a patient, or changes why and until when.
+pub async fn blacklist(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    patient_id: &str,
+    entry: &Blacklisted,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into blacklist (hospital, patient_id, reason, until) values ($1, $2, $3, $4)
+         on conflict (hospital, patient_id) do update set reason = excluded.reason, until = excluded.until",
+    )
+    .bind(hospital)
+    .bind(patient_id)
+    .bind(&entry.reason)
+    .bind(entry.until)
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+/// Lifts a blacklist entry. False where there was none.
+pub async fn lift(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -> sqlx::Result<bool> {
+    sqlx::query("delete from blacklist where hospital = $1 and patient_id = $2")
+        .bind(hospital)
+        .bind(patient_id)
+        .execute(db)
+        .await
+        .map(|done| done.rows_affected() > 0)
+}

@@ -1,0 +1,175 @@
+//! The settings of doctors, departments and campuses, and how many live entries each has.
+//!
+//! `capacity` rows are locked in the order (level, id) by whoever changes them: campus, department, doctor.
+
+use serde_json::Value;
+use sqlx::{PgConnection, PgExecutor};
+
+use crate::waitlist::policy::{Level, LevelPolicy};
+
+/// Whose settings a schedule is under.
+#[derive(Debug, Clone, Copy)]
+pub struct Under<'a> {
+    /// The doctor.
+    pub doctor_id: &'a str,
+    /// The department.
+    pub department_id: &'a str,
+    /// The campus.
+    pub campus_id: &'a str,
+}
+
+impl<'a> Under<'a> {
+    fn id_at(&self, level: Level) -> &'a str {
+        match level {
+            Level::Doctor => self.doctor_id,
+            Level::Department => self.department_id,
+            Level::Campus => self.campus_id,
+        }
+    }
+}
+
+/// One level's settings and its live entries.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// The settings; the default where none were made.
+    pub policy: LevelPolicy,
+    /// Live entries under it.
+    pub live: u32,
+}
+
+/// The settings of one level; `None` where none were made.
+pub async fn find(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    level: Level,
+    id: &str,
+) -> sqlx::Result<Option<LevelPolicy>> {
+    let body: Option<Value> =
+        sqlx::query_scalar("select body from policy where hospital = $1 and level = $2 and id = $3")
+            .bind(hospital)
+            .bind(level.as_str())
+            .bind(id)
+            .fetch_optional(db)
+            .await?;
+    body.map(read).transpose()
+}
+
+/// Makes or replaces the settings of one level.
+pub async fn put(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    level: Level,
+    id: &str,
+    policy: &LevelPolicy,
+) -> sqlx::Result<()> {
+    let body = serde_json::to_value(policy).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query(
+        "insert into policy (hospital, level, id, body) values ($1, $2, $3, $4)
+         on conflict (hospital, level, id) do update set body = excluded.body, updated_at = engine_now()",
+    )
+    .bind(hospital)
+    .bind(level.as_str())
+    .bind(id)
+    .bind(body)
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+/// The three levels' settings and live entries, in the order doctor, department, campus. With `lock`, the counts stay
+/// as they are until the transaction ends.
+pub async fn standings(
+    conn: &mut PgConnection,
+    hospital: &str,
+    under: &Under<'_>,
+    lock: bool,
+) -> sqlx::Result<[Standing; 3]> {
+    let levels: Vec<&str> = Level::ALL.iter().map(|level| level.as_str()).collect();
+    let ids: Vec<&str> = Level::ALL.iter().map(|level| under.id_at(*level)).collect();
+    if lock {
+        sqlx::query(
+            "insert into capacity (hospital, level, id)
+             select $1, t.* from unnest($2::text[], $3::text[]) as t (level, id) order by 2, 3
+             on conflict do nothing",
+        )
+        .bind(hospital)
+        .bind(&levels)
+        .bind(&ids)
+        .execute(&mut *conn)
+        .await?;
+        lock_capacity(conn, hospital, &levels, &ids).await?;
+    }
+    let rows: Vec<(Option<Value>, Option<i32>)> = sqlx::query_as(
+        "select p.body, c.live
+         from unnest($2::text[], $3::text[]) with ordinality as t (level, id, nth)
+         left join policy p on p.hospital = $1 and p.level = t.level and p.id = t.id
+         left join capacity c on c.hospital = $1 and c.level = t.level and c.id = t.id
+         order by t.nth",
+    )
+    .bind(hospital)
+    .bind(&levels)
+    .bind(&ids)
+    .fetch_all(conn)
+    .await?;
+    let mut standings = <[Standing; 3]>::default();
+    for (standing, (body, live)) in standings.iter_mut().zip(rows) {
+        standing.policy = body.map(read).transpose()?.unwrap_or_default();
+        standing.live = live.and_then(|live| u32::try_from(live).ok()).unwrap_or(0);
+    }
+    Ok(standings)
+}
+
+/// Adds one live entry at each of the three levels; the rows are locked already.
+pub async fn add_one(conn: &mut PgConnection, hospital: &str, under: &Under<'_>) -> sqlx::Result<()> {
+    let levels: Vec<&str> = Level::ALL.iter().map(|level| level.as_str()).collect();
+    let ids: Vec<&str> = Level::ALL.iter().map(|level| under.id_at(*level)).collect();
+    sqlx::query(
+        "update capacity c set live = c.live + 1 from unnest($2::text[], $3::text[]) as t (level, id)
+         where c.hospital = $1 and c.level = t.level and c.id = t.id",
+    )
+    .bind(hospital)
+    .bind(levels)
+    .bind(ids)
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Takes entries that are no longer live off the counts: `gone` has a (level, id) for each entry and level.
+pub async fn take_off(conn: &mut PgConnection, hospital: &str, gone: &[(&str, &str)]) -> sqlx::Result<()> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let (levels, ids): (Vec<&str>, Vec<&str>) = gone.iter().copied().unzip();
+    lock_capacity(conn, hospital, &levels, &ids).await?;
+    sqlx::query(
+        "update capacity c set live = c.live - t.n
+         from (select level, id, count(*)::int as n from unnest($2::text[], $3::text[]) as t (level, id)
+               group by level, id) t
+         where c.hospital = $1 and c.level = t.level and c.id = t.id",
+    )
+    .bind(hospital)
+    .bind(levels)
+    .bind(ids)
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+async fn lock_capacity(conn: &mut PgConnection, hospital: &str, levels: &[&str], ids: &[&str]) -> sqlx::Result<()> {
+    sqlx::query(
+        "select 1 from capacity
+         where hospital = $1 and (level, id) in (select * from unnest($2::text[], $3::text[]))
+         order by level, id for update",
+    )
+    .bind(hospital)
+    .bind(levels)
+    .bind(ids)
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+fn read(body: Value) -> sqlx::Result<LevelPolicy> {
+    serde_json::from_value(body).map_err(|error| sqlx::Error::Decode(error.into()))
+}

@@ -1,0 +1,196 @@
+//! Appointments that came from the waitlist, and the money that went with applications.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+/// An appointment, as a run's state says it.
+#[derive(Debug, Clone)]
+pub struct Appointment {
+    /// Our `ORDER_ID`.
+    pub id: String,
+    /// The run.
+    pub entry_id: Uuid,
+    /// Who visits.
+    pub patient_id: String,
+    /// Which schedule.
+    pub schedule_id: String,
+    /// Which time.
+    pub slot: Value,
+    /// HIS's id.
+    pub his_order_id: String,
+    /// 就诊序号.
+    pub serial: String,
+    /// Where to go.
+    pub place: String,
+    /// booked, fulfilled or cancelled.
+    pub status: &'static str,
+    /// When HIS booked it.
+    pub booked_at: DateTime<Utc>,
+}
+
+/// Brings appointments in line with their runs.
+pub async fn put_appointments(conn: &mut PgConnection, hospital: &str, all: &[Appointment]) -> sqlx::Result<()> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into appointment (hospital, id, entry_id, patient_id, schedule_id, slot, his_order_id, serial, place,
+                                  status, booked_at)
+         select $1, t.* from unnest($2::text[], $3::uuid[], $4::text[], $5::text[], $6::jsonb[], $7::text[],
+                                    $8::text[], $9::text[], $10::text[], $11::timestamptz[]) as t
+         on conflict (hospital, id) do update
+         set status = excluded.status,
+             cancelled_at = case when excluded.status = 'cancelled'
+                                 then coalesce(appointment.cancelled_at, engine_now()) end
+         where appointment.status <> excluded.status",
+    )
+    .bind(hospital)
+    .bind(all.iter().map(|one| one.id.as_str()).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.entry_id).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.patient_id.as_str()).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.schedule_id.as_str()).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| &one.slot).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.his_order_id.as_str()).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.serial.as_str()).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.place.as_str()).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.status).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.booked_at).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Money of one order, as a run's state says it.
+#[derive(Debug, Clone)]
+pub struct Payment {
+    /// Our `out_trade_no`.
+    pub out_trade_no: String,
+    /// The run.
+    pub entry_id: Uuid,
+    /// What is due, 分.
+    pub amount_fen: i64,
+    /// open, paid, closed, refunding or refunded.
+    pub status: &'static str,
+    /// The provider's id, once paid.
+    pub transaction_id: Option<String>,
+    /// When it was paid.
+    pub paid_at: Option<DateTime<Utc>>,
+    /// Our `out_refund_no`, once a refund was asked for.
+    pub out_refund_no: Option<String>,
+    /// What went back, 分.
+    pub refunded_fen: i64,
+}
+
+/// Brings payments in line with their runs.
+pub async fn put_payments(conn: &mut PgConnection, hospital: &str, all: &[Payment]) -> sqlx::Result<()> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into payment (hospital, out_trade_no, entry_id, amount_fen, status, transaction_id, paid_at,
+                              out_refund_no, refunded_fen)
+         select $1, t.* from unnest($2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::timestamptz[],
+                                    $8::text[], $9::bigint[]) as t
+         on conflict (hospital, out_trade_no) do update
+         set status = excluded.status, transaction_id = excluded.transaction_id, paid_at = excluded.paid_at,
+             out_refund_no = excluded.out_refund_no, refunded_fen = excluded.refunded_fen, updated_at = engine_now()",
+    )
+    .bind(hospital)
+    .bind(all.iter().map(|one| one.out_trade_no.as_str()).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.entry_id).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.amount_fen).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.status).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.transaction_id.as_deref()).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.paid_at).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.out_refund_no.as_deref()).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.refunded_fen).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// What an order is for: the amount and the run.
+pub async fn payment_of(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    out_trade_no: &str,
+) -> sqlx::Result<Option<(Uuid, i64)>> {
+    sqlx::query_as("select entry_id, amount_fen from payment where hospital = $1 and out_trade_no = $2")
+        .bind(hospital)
+        .bind(out_trade_no)
+        .fetch_optional(db)
+        .await
+}
+
+/// An appointment, as it is shown.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Shown {
+    /// Our `ORDER_ID`.
+    pub id: String,
+    /// The application it came from.
+    pub entry_id: Uuid,
+    /// Who visits.
+    pub patient_id: String,
+    /// Which schedule.
+    pub schedule_id: String,
+    /// Which time.
+    pub slot: Value,
+    /// 就诊序号.
+    pub serial: String,
+    /// Where to go.
+    pub place: String,
+    /// booked, fulfilled or cancelled.
+    pub status: String,
+    /// Where it came from.
+    pub source: String,
+    /// When HIS booked it.
+    pub booked_at: DateTime<Utc>,
+}
+
+/// One appointment.
+pub async fn find(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Result<Option<Shown>> {
+    sqlx::query_as(
+        "select id, entry_id, patient_id, schedule_id, slot, serial, place, status, source, booked_at
+         from appointment where hospital = $1 and id = $2",
+    )
+    .bind(hospital)
+    .bind(id)
+    .fetch_optional(db)
+    .await
+}
+
+/// A patient's appointments, newest first.
+pub async fn of_patient(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -> sqlx::Result<Vec<Shown>> {
+    sqlx::query_as(
+        "select id, entry_id, patient_id, schedule_id, slot, serial, place, status, source, booked_at
+         from appointment where hospital = $1 and patient_id = $2 order by booked_at desc limit 200",
+    )
+    .bind(hospital)
+    .bind(patient_id)
+    .fetch_all(db)
+    .await
+}
+
+/// Whether the patient has a visit from the waitlist on this day in this department (R4).
+pub async fn booked_that_day(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    patient_id: &str,
+    department_id: &str,
+    day: chrono::NaiveDate,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select exists (select 1 from appointment a
+                        join schedule s on s.hospital = a.hospital and s.id = a.schedule_id
+                        where a.hospital = $1 and a.patient_id = $2 and a.status = 'booked'
+                          and s.department_id = $3 and s.visit_date = $4)",
+    )
+    .bind(hospital)
+    .bind(patient_id)
+    .bind(department_id)
+    .bind(day)
+    .fetch_one(db)
+    .await
+}
