@@ -15,7 +15,7 @@ const LOCK: char = 'L';
 const MESSAGE: char = 'M';
 const REFUND_DIVIDER: char = 'U';
 
-/// `out_trade_no` of the run's `nth` payment order: 29 to 31 letters and digits (WeChat Pay takes 6 to 32).
+/// `out_trade_no` of the run's `nth` payment order: 29 to 31 letters and digits (the provider takes 6 to 32).
 pub fn trade_no(run: Uuid, nth: u16) -> String {
     id(TRADE, run, nth)
 }

@@ -85,13 +85,6 @@ impl NoticeKind {
     /// The letters that [`NoticeKind::letter`] gives.
     pub(super) const LETTERS: [char; 6] = ['S', 'P', 'B', 'F', 'R', 'V'];
 
-    /// One of each, and each failure.
-    pub(super) fn samples() -> impl Iterator<Item = Self> {
-        [Self::Submitted, Self::PleaseConfirm, Self::Booked, Self::Refunded, Self::VisitCancelled]
-            .into_iter()
-            .chain(FailReason::ALL.map(Self::Failed))
-    }
-
     /// The template's name, as staff see it.
     pub fn template(self) -> &'static str {
         match self {
@@ -181,6 +174,16 @@ impl NoticeKind {
             Self::Refunded => "费用将按原支付方式退回",
             Self::VisitCancelled => "您的预约已取消",
         }
+    }
+}
+
+#[cfg(test)]
+impl NoticeKind {
+    /// One of each, and each failure.
+    pub(super) fn samples() -> impl Iterator<Item = Self> {
+        [Self::Submitted, Self::PleaseConfirm, Self::Booked, Self::Refunded, Self::VisitCancelled]
+            .into_iter()
+            .chain(FailReason::ALL.map(Self::Failed))
     }
 }
 
