@@ -1,1 +1,26 @@
-//! Floor 1: the words and rules of the waitlist; pure functions, no IO.
+//! Floor 1: the words and rules of the waitlist. Pure functions over plain data: no network, no SQL, no clock; the
+//! time and the count of what is live are handed in.
+//!
+//! - [`policy`]: switches, caps and settings of doctor, department and campus, and what they come to together
+//! - [`admission`]: whether one more may join, and which rule refuses
+//! - [`refusal`]: every reason to say no, with its code and a sentence for the patient
+//! - [`status`]: where an application stands, as patients and FHIR call it
+//! - [`calendar`]: cutoff, hard stop, quiet hours, offer deadlines; hospital time to UTC
+//! - [`ids`]: the numbers that go outside, derived from the run, and the way back
+//! - [`money`]: amounts, in whole 分
+//! - [`identity`]: ID numbers, phones and names: checked when read, masked when shown
+//! - [`cipher`]: personal data sealed at rest, and the keyed hash to find it by
+//! - [`notice`]: what a patient is told, as template fields
+//! - [`language`]: the two languages that people are answered in
+
+pub mod admission;
+pub mod calendar;
+pub mod cipher;
+pub mod identity;
+pub mod ids;
+pub mod language;
+pub mod money;
+pub mod notice;
+pub mod policy;
+pub mod refusal;
+pub mod status;

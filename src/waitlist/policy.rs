@@ -1,0 +1,330 @@
+//! The waitlist's settings at doctor, department and campus, and what they come to together (R2, R24, R29). Whether
+//! their switches and caps let one more join is [`super::admission`]'s question.
+
+use chrono::NaiveTime;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::calendar::{Cutoff, QuietHours};
+use super::refusal::Refusal;
+
+/// Where a setting is made, in the order in which the hospital checks (R2: A doctor, B department, C campus).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Level {
+    /// A, 医生.
+    Doctor,
+    /// B, 科室.
+    Department,
+    /// C, 院区 / 全局.
+    Campus,
+}
+
+impl Level {
+    /// In the order of checking.
+    pub const ALL: [Self; 3] = [Self::Doctor, Self::Department, Self::Campus];
+
+    /// The name in paths, on the wire and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Doctor => "doctor",
+            Self::Department => "department",
+            Self::Campus => "campus",
+        }
+    }
+
+    /// The level of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.as_str() == name)
+    }
+}
+
+/// Whether a level has the waitlist enabled (是否开启候补).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Switch {
+    /// Enabled.
+    On,
+    /// Disabled.
+    Off,
+    /// This level says nothing.
+    #[default]
+    Inherit,
+}
+
+/// How a visit from the waitlist is paid (R5, R6, R9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum PaymentMode {
+    /// A 不需要支付: booked as soon as there is a place.
+    None,
+    /// B1 提前收费: paid at application, refunded where no visit comes of it.
+    Prepay,
+    /// B2 不提前收费: the place is locked, the patient confirms and pays.
+    LockThenPay,
+}
+
+/// In which order a queue is served (R16, R17). A change counts for the next draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum QueueOrder {
+    /// 先提交者优先.
+    Fifo,
+    /// 随机候补.
+    Random,
+}
+
+/// What a patient with 医保 may do where the fee is taken in advance (R7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum InsurancePrepay {
+    /// 提前收取自费: pays as a self-payer, is told so before.
+    SelfPayFirst,
+    /// Cannot apply with 医保.
+    NotAccepted,
+}
+
+/// How the levels' switches and caps come together (Q1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum CapReading {
+    /// No level says off, at least one says on, and no level's cap is reached.
+    #[default]
+    AllMustPass,
+    /// The first level that has a switch or a cap decides alone. Where it has a cap only, the switch comes from the
+    /// next level that has one.
+    FirstConfiguredDecides,
+}
+
+/// The settings of one doctor, department or campus. What is absent is taken from the level above; `switch` and `cap`
+/// are the level's own ([`super::admission::admit`]).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct LevelPolicy {
+    /// 是否开启候补.
+    pub switch: Switch,
+    /// 候补总数: how many live entries the level may have in all its schedules together; none: no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cap: Option<u32>,
+    /// See [`Policy::payment_mode`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_mode: Option<PaymentMode>,
+    /// See [`Policy::insurance_prepay`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub insurance_prepay: Option<InsurancePrepay>,
+    /// See [`Policy::order`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<QueueOrder>,
+    /// See [`Policy::cap_reading`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cap_reading: Option<CapReading>,
+    /// See [`Policy::cutoff`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cutoff: Option<Cutoff>,
+    /// See [`Policy::hard_stop_minutes_before_visit`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hard_stop_minutes_before_visit: Option<u32>,
+    /// See [`Policy::offer_window_minutes`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offer_window_minutes: Option<u32>,
+    /// See [`Policy::prepay_minutes`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prepay_minutes: Option<u32>,
+    /// See [`Policy::lock_grace_minutes`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock_grace_minutes: Option<u32>,
+    /// See [`Policy::quiet_hours`]. Equal ends switch quiet hours off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet_hours: Option<QuietHours>,
+    /// See [`Policy::live_entries_per_patient`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live_entries_per_patient: Option<u32>,
+}
+
+/// A bound of a setting: the field's name on the wire, its value here, the least and the most it may be.
+type Bound = (&'static str, Option<u32>, u32, u32);
+
+impl LevelPolicy {
+    /// Refuses values that no hospital can mean (a window of no minutes, a grace of a year).
+    pub fn validate(&self) -> Result<(), Refusal> {
+        /// Two weeks.
+        const LONG_MINUTES: u32 = 14 * 24 * 60;
+        let bounds: [Bound; 6] = [
+            ("cutoff.daysBefore", self.cutoff.map(|cutoff| cutoff.days_before), 0, 60),
+            ("hardStopMinutesBeforeVisit", self.hard_stop_minutes_before_visit, 0, LONG_MINUTES),
+            ("offerWindowMinutes", self.offer_window_minutes, 1, LONG_MINUTES),
+            ("prepayMinutes", self.prepay_minutes, 1, LONG_MINUTES),
+            // Late successes are reported seconds after `time_expire`; five minutes are the least that is safe (E4).
+            ("lockGraceMinutes", self.lock_grace_minutes, 5, 24 * 60),
+            ("liveEntriesPerPatient", self.live_entries_per_patient, 1, 1000),
+        ];
+        for (field, value, least, most) in bounds {
+            if value.is_some_and(|value| !(least..=most).contains(&value)) {
+                return Err(Refusal::InvalidPolicy { field: field.to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    /// True where the level has a say in who may join (Q1).
+    pub(super) fn configured(&self) -> bool {
+        self.switch != Switch::Inherit || self.cap.is_some()
+    }
+}
+
+/// What the three levels come to for one schedule: every value concrete. An application keeps the one it began with
+/// (R24, R29).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// Default: none (R5).
+    pub payment_mode: PaymentMode,
+    /// Default: self-pay first (R7).
+    pub insurance_prepay: InsurancePrepay,
+    /// Default: first come, first served (R16).
+    pub order: QueueOrder,
+    /// Default: all levels must pass (Q1).
+    pub cap_reading: CapReading,
+    /// No new entries and no new offers from here on. Default: 18:00 on the day before the visit (R25).
+    pub cutoff: Cutoff,
+    /// No payment is taken from here on (E3). Default: 60 minutes before the visit begins.
+    pub hard_stop_minutes_before_visit: u32,
+    /// How long the patient has to confirm and pay (R9, R20). Default: 30 minutes.
+    pub offer_window_minutes: u32,
+    /// How long an unpaid place in the queue is held (R6). Default: 15 minutes.
+    pub prepay_minutes: u32,
+    /// How long the HIS lock outlasts the offer (E4). Default: 10 minutes.
+    pub lock_grace_minutes: u32,
+    /// When an offer's window does not run (R10, E3, Q5). Default: 23:00 to 06:00.
+    pub quiet_hours: QuietHours,
+    /// How many live entries one person may have (R35). Default: 3.
+    pub live_entries_per_patient: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let hour = |hour| NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or(NaiveTime::MIN);
+        Self {
+            payment_mode: PaymentMode::None,
+            insurance_prepay: InsurancePrepay::SelfPayFirst,
+            order: QueueOrder::Fifo,
+            cap_reading: CapReading::AllMustPass,
+            cutoff: Cutoff { days_before: 1, at: hour(18) },
+            hard_stop_minutes_before_visit: 60,
+            offer_window_minutes: 30,
+            prepay_minutes: 15,
+            lock_grace_minutes: 10,
+            quiet_hours: QuietHours { from: hour(23), to: hour(6) },
+            live_entries_per_patient: 3,
+        }
+    }
+}
+
+impl Policy {
+    /// The doctor overrides the department, the department the campus, the campus the defaults.
+    pub fn resolve(doctor: &LevelPolicy, department: &LevelPolicy, campus: &LevelPolicy) -> Self {
+        let mut policy = Self::default();
+        for level in [campus, department, doctor] {
+            policy.override_with(level);
+        }
+        policy
+    }
+
+    fn override_with(&mut self, level: &LevelPolicy) {
+        fn set<T: Copy>(value: &mut T, over: Option<T>) {
+            *value = over.unwrap_or(*value);
+        }
+        set(&mut self.payment_mode, level.payment_mode);
+        set(&mut self.insurance_prepay, level.insurance_prepay);
+        set(&mut self.order, level.order);
+        set(&mut self.cap_reading, level.cap_reading);
+        set(&mut self.cutoff, level.cutoff);
+        set(&mut self.hard_stop_minutes_before_visit, level.hard_stop_minutes_before_visit);
+        set(&mut self.offer_window_minutes, level.offer_window_minutes);
+        set(&mut self.prepay_minutes, level.prepay_minutes);
+        set(&mut self.lock_grace_minutes, level.lock_grace_minutes);
+        set(&mut self.quiet_hours, level.quiet_hours);
+        set(&mut self.live_entries_per_patient, level.live_entries_per_patient);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_level_wins() {
+        let doctor = LevelPolicy { offer_window_minutes: Some(5), ..LevelPolicy::default() };
+        let department = LevelPolicy {
+            offer_window_minutes: Some(7),
+            payment_mode: Some(PaymentMode::LockThenPay),
+            ..LevelPolicy::default()
+        };
+        let campus = LevelPolicy {
+            payment_mode: Some(PaymentMode::Prepay),
+            live_entries_per_patient: Some(2),
+            ..LevelPolicy::default()
+        };
+        let expected = Policy {
+            offer_window_minutes: 5,
+            payment_mode: PaymentMode::LockThenPay,
+            live_entries_per_patient: 2,
+            ..Policy::default()
+        };
+        assert_eq!(Policy::resolve(&doctor, &department, &campus), expected);
+        let silent = LevelPolicy::default();
+        assert_eq!(Policy::resolve(&silent, &silent, &silent), Policy::default());
+    }
+
+    #[test]
+    fn every_setting_can_be_set_and_is_taken_over() {
+        let json = serde_json::json!({
+            "switch": "on", "cap": 200, "paymentMode": "prepay", "insurancePrepay": "notAccepted", "order": "random",
+            "capReading": "firstConfiguredDecides", "cutoff": {"daysBefore": 2, "at": "17:00:00"},
+            "hardStopMinutesBeforeVisit": 1, "offerWindowMinutes": 2, "prepayMinutes": 3, "lockGraceMinutes": 6,
+            "quietHours": {"from": "22:00:00", "to": "07:00:00"}, "liveEntriesPerPatient": 5,
+        });
+        let level: LevelPolicy = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(level.validate(), Ok(()));
+        assert_eq!(serde_json::to_value(&level).unwrap(), json);
+        let silent = LevelPolicy::default();
+        let mut resolved =
+            serde_json::to_value(Policy::resolve(&silent, &silent, &level)).unwrap().as_object().unwrap().clone();
+        resolved.extend([("switch".to_owned(), "on".into()), ("cap".to_owned(), 200.into())]);
+        assert_eq!(serde_json::Value::Object(resolved), json);
+    }
+
+    #[test]
+    fn an_empty_policy_says_nothing_and_a_misspelt_one_is_refused() {
+        assert_eq!(serde_json::from_str::<LevelPolicy>("{}").unwrap(), LevelPolicy::default());
+        assert!(serde_json::from_str::<LevelPolicy>(r#"{"offerWindow": 5}"#).is_err());
+        assert!(
+            serde_json::from_str::<LevelPolicy>(r#"{"cutoff": {"daysBefore": 1, "at": "18:00", "tz": ""}}"#).is_err()
+        );
+    }
+
+    #[test]
+    fn values_that_nobody_can_mean_are_refused_by_name() {
+        let table = [
+            (r#"{"offerWindowMinutes": 0}"#, "offerWindowMinutes"),
+            (r#"{"prepayMinutes": 4294967295}"#, "prepayMinutes"),
+            (r#"{"lockGraceMinutes": 4}"#, "lockGraceMinutes"),
+            (r#"{"liveEntriesPerPatient": 0}"#, "liveEntriesPerPatient"),
+            (r#"{"cutoff": {"daysBefore": 61, "at": "18:00:00"}}"#, "cutoff.daysBefore"),
+            (r#"{"hardStopMinutesBeforeVisit": 99999999}"#, "hardStopMinutesBeforeVisit"),
+        ];
+        for (json, field) in table {
+            let policy: LevelPolicy = serde_json::from_str(json).unwrap();
+            assert_eq!(policy.validate(), Err(Refusal::InvalidPolicy { field: field.to_owned() }), "{json}");
+        }
+    }
+
+    #[test]
+    fn level_names_are_the_wires() {
+        for level in Level::ALL {
+            assert_eq!(serde_json::to_value(level).unwrap(), level.as_str());
+            assert_eq!(Level::parse(level.as_str()), Some(level));
+        }
+    }
+}
