@@ -6,5 +6,6 @@
 
 pub mod engine;
 pub mod ports;
+pub mod postgres;
 pub mod sandbox;
 pub mod waitlist;
