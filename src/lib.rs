@@ -6,6 +6,7 @@
 
 pub mod engine;
 pub mod ports;
+pub mod postgres;
 pub mod records;
 pub mod sandbox;
 pub mod waitlist;
