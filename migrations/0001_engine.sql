@@ -89,7 +89,7 @@ create table inbox (
     name text not null,
     payload jsonb not null,
     received_at timestamptz not null default engine_now(),
-    read_turn integer,                      -- the turn that heard it; null: not heard
+    read_turn integer,                      -- the turn that heard it; null: not yet; 0: it came too late for any
     primary key (tenant, run_id, signal_id)
 );
 create index inbox_unread on inbox (tenant, run_id, seq) where read_turn is null;

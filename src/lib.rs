@@ -10,3 +10,5 @@ pub mod postgres;
 pub mod records;
 pub mod sandbox;
 pub mod waitlist;
+#[path = "../workflows/mod.rs"]
+pub mod workflows;

@@ -29,6 +29,11 @@ macro_rules! flow {
         #[derive(Debug, Clone, Copy)]
         pub struct $flow;
 
+        impl $flow {
+            /// The workflow's name, as stored with every run.
+            pub const NAME: &'static str = $name;
+        }
+
         /// The steps and endings.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[allow(missing_docs)]

@@ -112,9 +112,7 @@ impl Postman {
                 let failures = u32::try_from(letter.attempt).unwrap_or(0).saturating_add(1);
                 match RetryPolicy::default().wait_after(failures, rand::random()) {
                     Some(wait) => letters::postpone(pool, tenant, self.worker, &letter.id, wait, &why).await,
-                    None => {
-                        letters::settle(pool, tenant, self.worker, &letter.id, "suspended", None, Some(&why)).await
-                    }
+                    None => letters::settle(pool, tenant, self.worker, &letter.id, "suspended", None, Some(&why)).await,
                 }
             }
         };

@@ -126,7 +126,12 @@ fn endless(table: &Table) -> Vec<Flaw> {
             }
         }
         if ending.len() == before {
-            return table.steps.iter().filter(|row| !ending.contains(row.name)).map(|r| Flaw::Endless(r.name)).collect();
+            return table
+                .steps
+                .iter()
+                .filter(|row| !ending.contains(row.name))
+                .map(|r| Flaw::Endless(r.name))
+                .collect();
         }
     }
 }

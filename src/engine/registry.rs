@@ -22,7 +22,13 @@ pub trait Mounted: Send + Sync {
     /// How failed steps are retried.
     fn retry(&self) -> RetryPolicy;
     /// Runs one handler and answers the new state with its choice.
-    async fn handle(&self, step: &str, state: Value, turn: &Turn, woke: Option<Woke<'_>>) -> Result<(Value, Chosen), Fault>;
+    async fn handle(
+        &self,
+        step: &str,
+        state: Value,
+        turn: &Turn,
+        woke: Option<Woke<'_>>,
+    ) -> Result<(Value, Chosen), Fault>;
     /// When a step stops waiting.
     fn until(&self, step: &str, state: &Value) -> Result<Option<DateTime<Utc>>, Fault>;
     /// What follows from a move.
@@ -47,7 +53,13 @@ impl<F: Flow> Mounted for Mount<F> {
         self.retry
     }
 
-    async fn handle(&self, step: &str, state: Value, turn: &Turn, woke: Option<Woke<'_>>) -> Result<(Value, Chosen), Fault> {
+    async fn handle(
+        &self,
+        step: &str,
+        state: Value,
+        turn: &Turn,
+        woke: Option<Woke<'_>>,
+    ) -> Result<(Value, Chosen), Fault> {
         let mut state: F::State = decode(state)?;
         let chosen = match woke {
             Some(woke) => F::decide(step, &mut state, turn, woke)?,
@@ -117,7 +129,9 @@ impl Registry {
 
     /// Every `workflow/step` that this program can handle: a worker claims nothing else.
     pub fn known_steps(&self) -> Vec<String> {
-        self.tables().flat_map(|table| table.steps.iter().map(move |row| format!("{}/{}", table.name, row.name))).collect()
+        self.tables()
+            .flat_map(|table| table.steps.iter().map(move |row| format!("{}/{}", table.name, row.name)))
+            .collect()
     }
 
     /// The proof of every workflow.
@@ -126,7 +140,12 @@ impl Registry {
     }
 
     /// The run that starts `workflow` at `step` with `state`.
-    pub fn new_run<F: Flow>(id: RunId, key: String, step: &'static str, state: &F::State) -> Result<store::NewRun, Fault> {
+    pub fn new_run<F: Flow>(
+        id: RunId,
+        key: String,
+        step: &'static str,
+        state: &F::State,
+    ) -> Result<store::NewRun, Fault> {
         let hears = F::TABLE.step(step).map_or(&[][..], |row| row.hears);
         Ok(store::NewRun {
             id,

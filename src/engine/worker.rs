@@ -347,12 +347,7 @@ enum Wake<'a> {
 }
 
 /// What woke the present step. A signal that arrived by the deadline wins over it; a later one waits for another step.
-fn wake<'a>(
-    mounted: &dyn Mounted,
-    row: &StepRow,
-    run: &Claimed,
-    unread: &'a [Unread],
-) -> Result<Wake<'a>, Fault> {
+fn wake<'a>(mounted: &dyn Mounted, row: &StepRow, run: &Claimed, unread: &'a [Unread]) -> Result<Wake<'a>, Fault> {
     if !row.waits() {
         return Ok(Wake::Acts);
     }
@@ -377,8 +372,9 @@ fn rest_at(
 ) -> Result<Rest, Fault> {
     let Some(next) = mounted.table().step(chosen.next) else { return Ok(Rest::Ended) };
     let Some(until) = mounted.until(next.name, state)? else { return Ok(Rest::GoesOn) };
-    let waits_already =
-        unread.iter().any(|signal| Some(signal.signal_id.as_str()) != heard && next.hears.contains(&signal.name.as_str()));
+    let waits_already = unread
+        .iter()
+        .any(|signal| Some(signal.signal_id.as_str()) != heard && next.hears.contains(&signal.name.as_str()));
     Ok(if waits_already { Rest::GoesOn } else { Rest::Waits { until, hears: next.hears } })
 }
 

@@ -44,3 +44,13 @@ pub enum CallError {
         detail: String,
     },
 }
+
+impl From<CallError> for crate::engine::Fault {
+    /// What was not taken, or may have been, is tried again: the next attempt asks by our own id first.
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::NotTaken { .. } | CallError::Unknown { .. } => Self::Retry(error.to_string()),
+            CallError::Broken { .. } => Self::Stop(error.to_string()),
+        }
+    }
+}

@@ -156,6 +156,18 @@ pub async fn waited_for(db: impl PgExecutor<'_>, hospital: &str, schedules: &[St
     .await
 }
 
+/// Those of these schedules whose end would concern somebody.
+pub async fn concerning(db: impl PgExecutor<'_>, hospital: &str, schedules: &[String]) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select distinct schedule_id from entry
+         where hospital = $1 and schedule_id = any($2) and (live or status = 'booked') order by 1",
+    )
+    .bind(hospital)
+    .bind(schedules)
+    .fetch_all(db)
+    .await
+}
+
 /// Everybody whom the end of a schedule concerns: who waits, is offered, pays or is booked.
 pub async fn concerned(db: impl PgExecutor<'_>, hospital: &str, schedule_id: &str) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
@@ -254,11 +266,7 @@ pub async fn find(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::Re
 }
 
 /// The application that was made with this key.
-pub async fn by_idempotency_key(
-    db: impl PgExecutor<'_>,
-    hospital: &str,
-    key: &str,
-) -> sqlx::Result<Option<Shown>> {
+pub async fn by_idempotency_key(db: impl PgExecutor<'_>, hospital: &str, key: &str) -> sqlx::Result<Option<Shown>> {
     sqlx::query_as(select_shown!("e.idempotency_key = $2")).bind(hospital).bind(key).fetch_optional(db).await
 }
 

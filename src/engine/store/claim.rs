@@ -52,7 +52,13 @@ pub struct Unread {
 /// Claims up to `most` due runs at steps that this program knows, oldest due first.
 ///
 /// Plan: index scan on `run_due` up to `most` live rows, `skip locked`, then one primary-key update a row.
-pub async fn claim(pool: &PgPool, tenant: &str, worker: Uuid, known: &[String], most: i64) -> sqlx::Result<Vec<Claimed>> {
+pub async fn claim(
+    pool: &PgPool,
+    tenant: &str,
+    worker: Uuid,
+    known: &[String],
+    most: i64,
+) -> sqlx::Result<Vec<Claimed>> {
     sqlx::query_as(
         "with due as materialized (
              select id from run

@@ -45,7 +45,13 @@ pub(super) async fn write(conn: &mut PgConnection, tenant: &str, letters: &[(Run
 }
 
 /// Claims up to `most` due letters of these topics.
-pub async fn claim(pool: &PgPool, tenant: &str, worker: Uuid, topics: &[&str], most: i64) -> sqlx::Result<Vec<Claimed>> {
+pub async fn claim(
+    pool: &PgPool,
+    tenant: &str,
+    worker: Uuid,
+    topics: &[&str],
+    most: i64,
+) -> sqlx::Result<Vec<Claimed>> {
     sqlx::query_as(
         "with due as materialized (
              select id from outbox

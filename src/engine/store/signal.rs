@@ -102,14 +102,16 @@ pub(super) async fn lock(conn: &mut PgConnection, tenant: &str, runs: Vec<RunId>
         .await
 }
 
-/// Writes signals into inboxes and wakes the runs that listen for them. Answers how many were new.
+/// Writes signals into inboxes (as late ones where the run has ended) and wakes the runs that listen for them. Answers how many were new.
 async fn put(conn: &mut PgConnection, tenant: &str, signals: &[(RunId, &Outgoing)]) -> sqlx::Result<usize> {
     if signals.is_empty() {
         return Ok(0);
     }
     let new: Vec<(RunId, String)> = sqlx::query_as(
-        "insert into inbox (tenant, run_id, signal_id, name, payload)
-         select $1, t.* from unnest($2::uuid[], $3::text[], $4::text[], $5::jsonb[]) as t
+        "insert into inbox (tenant, run_id, signal_id, name, payload, read_turn)
+         select $1, t.*, case when r.status in ('completed', 'cancelled', 'faulted') then 0 end
+         from unnest($2::uuid[], $3::text[], $4::text[], $5::jsonb[]) as t (run_id, signal_id, name, payload)
+         join run r on r.tenant = $1 and r.id = t.run_id
          on conflict (tenant, run_id, signal_id) do nothing
          returning run_id, name",
     )

@@ -104,6 +104,7 @@ pub async fn commit(
     write_states(conn, tenant, &done).await?;
     write_history(conn, tenant, &done).await?;
     mark_heard(conn, tenant, &done).await?;
+    mark_late(conn, tenant, &done).await?;
     let effects = moves(&done).flat_map(|(done, to)| to.effects.iter().map(|e| (done.run, e.clone()))).collect();
     super::write_effects(conn, tenant, effects).await?;
     Ok(held)
@@ -154,7 +155,11 @@ async fn lock_all(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx
 
 /// Moves and parks runs. `waits` turns are fenced by the signals they saw as well: a signal that arrived meanwhile
 /// must be looked at before a deadline may win. A run that comes to rest with unseen signals is due at once.
-async fn move_runs(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx::Result<HashMap<RunId, DateTime<Utc>>> {
+async fn move_runs(
+    conn: &mut PgConnection,
+    tenant: &str,
+    batch: &[Done],
+) -> sqlx::Result<HashMap<RunId, DateTime<Utc>>> {
     let mut rows = MoveRows::default();
     for done in batch {
         rows.push(done);
@@ -233,7 +238,11 @@ impl MoveRows {
 }
 
 /// Failed attempts: back to pending with the next instant, or suspended for a person.
-async fn set_back(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx::Result<HashMap<RunId, DateTime<Utc>>> {
+async fn set_back(
+    conn: &mut PgConnection,
+    tenant: &str,
+    batch: &[Done],
+) -> sqlx::Result<HashMap<RunId, DateTime<Utc>>> {
     let (mut runs, mut generations, mut waits, mut errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for done in batch {
         let Came::Failed { wait, error } = &done.result else { continue };
@@ -283,8 +292,7 @@ async fn write_states(conn: &mut PgConnection, tenant: &str, done: &[&Done]) -> 
 
 /// One row a turn, failed ones included; a run that was woken for nothing leaves none.
 async fn write_history(conn: &mut PgConnection, tenant: &str, done: &[&Done]) -> sqlx::Result<()> {
-    let told: Vec<&Done> =
-        done.iter().copied().filter(|done| !matches!(done.result, Came::Parked { .. })).collect();
+    let told: Vec<&Done> = done.iter().copied().filter(|done| !matches!(done.result, Came::Parked { .. })).collect();
     if told.is_empty() {
         return Ok(());
     }
@@ -312,6 +320,21 @@ async fn write_history(conn: &mut PgConnection, tenant: &str, done: &[&Done]) ->
     .execute(conn)
     .await
     .map(drop)
+}
+
+/// What a run has not heard when it ends came too late: it stays visible as turn 0.
+async fn mark_late(conn: &mut PgConnection, tenant: &str, done: &[&Done]) -> sqlx::Result<()> {
+    let ended: Vec<RunId> =
+        moves(done).filter(|(done, to)| done.seen > 0 && to.rest == Rest::Ended).map(|(done, _)| done.run).collect();
+    if ended.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("update inbox set read_turn = 0 where tenant = $1 and run_id = any($2) and read_turn is null")
+        .bind(tenant)
+        .bind(ended)
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 async fn mark_heard(conn: &mut PgConnection, tenant: &str, done: &[&Done]) -> sqlx::Result<()> {

@@ -1,0 +1,76 @@
+//! Floor 3, the shop window: one folder a workflow, mounted here.
+//!
+//! A workflow's `mod.rs` is its table of steps; the files beside it are its steps; `chart.md` is drawn from the table.
+
+pub mod notices;
+pub mod schedule_sync;
+pub mod slot_release;
+pub mod waitlist_application;
+
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+use sqlx::PgPool;
+
+use crate::engine::{Fault, Registry};
+use crate::ports::his::{His, Identity};
+use crate::ports::payments::Payments;
+use crate::records::patients::{self, Person};
+use crate::waitlist::cipher::{Keyring, Sealed};
+
+/// What the steps of all workflows may call.
+pub struct Ports {
+    /// The hospital that all rows belong to.
+    pub hospital: String,
+    /// Its time zone.
+    pub tz: Tz,
+    /// When schedules are pulled from HIS: a cron expression in the hospital's zone.
+    pub sync_at: cron::Schedule,
+    /// Our own tables.
+    pub pool: PgPool,
+    /// Opens personal data for a call.
+    pub keyring: Keyring,
+    /// The hospital information system.
+    pub his: Arc<dyn His>,
+    /// The payment provider.
+    pub payments: Arc<dyn Payments>,
+}
+
+impl Ports {
+    /// Opens a patient's personal data for one call.
+    pub async fn person(&self, patient_id: &str) -> Result<Person, Fault> {
+        let patient = patients::find(&self.pool, &self.hospital, patient_id)
+            .await
+            .map_err(|error| Fault::Retry(format!("the patient could not be read: {error}")))?
+            .ok_or_else(|| Fault::Stop(format!("the patient {patient_id} is not known any more")))?;
+        open(&self.keyring, &patient)
+    }
+
+    /// The same in HIS's words.
+    pub async fn identity(&self, patient_id: &str) -> Result<Identity, Fault> {
+        let Person { name, id_type, id_number, phone, .. } = self.person(patient_id).await?;
+        Ok(Identity { id_type, id_number, name, phone })
+    }
+}
+
+fn open(keyring: &Keyring, patient: &patients::Patient) -> Result<Person, Fault> {
+    use secrecy::ExposeSecret;
+    let plain = keyring
+        .open(&patient.id, &Sealed::from_bytes(patient.sealed.clone()))
+        .map_err(|error| Fault::Stop(format!("the patient {} cannot be opened: {error}", patient.id)))?;
+    serde_json::from_str(plain.expose_secret())
+        .map_err(|_| Fault::Stop(format!("what is sealed for the patient {} cannot be read", patient.id)))
+}
+
+/// A failed statement of ours is tried again: the database comes back.
+pub(crate) fn unread(error: sqlx::Error) -> Fault {
+    Fault::Retry(format!("our own tables could not be read: {error}"))
+}
+
+/// Every workflow of this program.
+pub fn registry(ports: &Arc<Ports>) -> Registry {
+    Registry::default()
+        .with::<waitlist_application::WaitlistApplication>(Arc::clone(ports))
+        .with::<slot_release::SlotRelease>(Arc::clone(ports))
+        .with::<schedule_sync::ScheduleSync>(Arc::clone(ports))
+}

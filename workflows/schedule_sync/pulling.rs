@@ -1,0 +1,51 @@
+//! The pull itself. HIS being away is not "full": the step is tried again, nothing is concluded.
+
+use chrono::{DateTime, Days, TimeDelta, Utc};
+
+use super::state::Department;
+use super::{outcome, woke};
+use crate::engine::{Fault, Turn};
+use crate::ports::his::ScheduleState;
+use crate::records::{entries, schedules};
+use crate::workflows::{Ports, unread};
+
+/// How many days ahead schedules are kept in step; HIS opens booking 7 days ahead (尚医通's cycle).
+const DAYS_AHEAD: u64 = 8;
+
+pub(super) fn next_tick(department: &Department) -> DateTime<Utc> {
+    department.next_at
+}
+
+pub(super) fn resting(_: &mut Department, _: &Turn, woke: woke::Resting) -> outcome::Resting {
+    match woke {
+        woke::Resting::PullNow(now) if now.retire => outcome::Resting::Retired,
+        woke::Resting::PullNow(_) | woke::Resting::Deadline => outcome::Resting::Due,
+    }
+}
+
+pub(super) async fn pulling(
+    department: &mut Department,
+    turn: &Turn,
+    ports: &Ports,
+) -> Result<outcome::Pulling, Fault> {
+    let today = turn.now.with_timezone(&ports.tz).date_naive();
+    let until = today + Days::new(DAYS_AHEAD);
+    let told = ports.his.schedules(&department.id, None, today, until).await?;
+    let mut conn = ports.pool.acquire().await.map_err(unread)?;
+    schedules::mirror(&mut conn, &ports.hospital, &department.id, &told, turn.now).await.map_err(unread)?;
+    let named = |wanted: &dyn Fn(&crate::ports::his::HisSchedule) -> bool| {
+        told.iter().filter(|schedule| wanted(schedule)).map(|schedule| schedule.reg_id.clone()).collect::<Vec<_>>()
+    };
+    let free = named(&|schedule| schedule.state == ScheduleState::Open && schedule.remaining > 0);
+    let stopped = named(&|schedule| schedule.state == ScheduleState::Stopped);
+    department.freed = entries::waited_for(&mut *conn, &ports.hospital, &free).await.map_err(unread)?;
+    department.stopped = entries::concerning(&mut *conn, &ports.hospital, &stopped).await.map_err(unread)?;
+    department.pulled_at = Some(turn.now);
+    department.next_at = tick_after(&ports.sync_at, turn.now, ports.tz);
+    Ok(outcome::Pulling::Pulled)
+}
+
+/// The next tick in the hospital's zone; a tick in the hour that a clock change skips or repeats fires once.
+fn tick_after(at: &cron::Schedule, now: DateTime<Utc>, tz: chrono_tz::Tz) -> DateTime<Utc> {
+    at.after(&now.with_timezone(&tz)).next().map_or_else(|| now + TimeDelta::hours(1), |tick| tick.to_utc())
+}

@@ -1,0 +1,27 @@
+//! What a department's sync knows.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// What a run of `schedule_sync` knows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Department {
+    /// The department (HIS's `DEPT_ID`).
+    pub id: String,
+    /// When it was last pulled.
+    pub pulled_at: Option<DateTime<Utc>>,
+    /// When it is pulled next.
+    pub next_at: DateTime<Utc>,
+    /// Schedules with places that somebody waits for.
+    pub freed: Vec<String>,
+    /// Stopped schedules that concern somebody.
+    pub stopped: Vec<String>,
+}
+
+/// Pull at once; or, for a department that is given up, never again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PullNow {
+    /// True: the department is not kept in step any more.
+    #[serde(default)]
+    pub retire: bool,
+}

@@ -1,0 +1,64 @@
+//! What became of the offer that is out. The applicant's own run answers; when it is silent we look.
+
+use chrono::{DateTime, Utc};
+
+use super::matching::ASK_AFTER;
+use super::state::Release;
+use super::{outcome, woke};
+use crate::engine::{Fault, RunId, Turn};
+use crate::records::entries;
+use crate::waitlist::status::EntryStatus;
+use crate::workflows::waitlist_application::Reply;
+use crate::workflows::{Ports, unread};
+
+pub(super) fn answer_is_asked(release: &Release) -> DateTime<Utc> {
+    release.offer.as_ref().map_or(release.cutoff, |offer| offer.ask_at)
+}
+
+pub(super) fn answering(release: &mut Release, turn: &Turn, woke: woke::Answering) -> outcome::Answering {
+    let answer = match woke {
+        woke::Answering::Answer(answer) => answer,
+        woke::Answering::Stoppage(_) => return outcome::Answering::Stopped,
+        woke::Answering::Deadline => return outcome::Answering::Due,
+    };
+    let Some(offer) = release.offer.clone().filter(|offer| answer.id == offer_id(turn.run, offer.nth)) else {
+        return outcome::Answering::Stale;
+    };
+    match answer.reply {
+        Reply::Took => {
+            release.take(&offer.slot);
+            outcome::Answering::Took
+        }
+        // Somebody else has this place; the applicant keeps the turn and gets the next one.
+        Reply::Conflict => {
+            release.take(&offer.slot);
+            outcome::Answering::Conflict
+        }
+        Reply::Passed => {
+            release.passed.push(offer.entry);
+            outcome::Answering::Passed
+        }
+    }
+}
+
+/// The id that an offer and its answer carry.
+pub(super) fn offer_id(run: RunId, nth: u32) -> String {
+    format!("offer:{run}:{nth}")
+}
+
+pub(super) async fn answer_check(
+    release: &mut Release,
+    turn: &Turn,
+    ports: &Ports,
+) -> Result<outcome::AnswerCheck, Fault> {
+    let Some(offer) = release.offer.as_mut() else { return Ok(outcome::AnswerCheck::Gone) };
+    let status = entries::status(&ports.pool, &ports.hospital, offer.entry).await.map_err(unread)?;
+    let at_it = status.as_deref().and_then(EntryStatus::parse).is_some_and(EntryStatus::live);
+    if at_it {
+        offer.ask_at = turn.now + ASK_AFTER;
+        return Ok(outcome::AnswerCheck::AtIt);
+    }
+    let entry = offer.entry;
+    release.passed.push(entry);
+    Ok(outcome::AnswerCheck::Gone)
+}

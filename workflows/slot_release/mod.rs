@@ -1,0 +1,87 @@
+//! One run a schedule: finds freed places at HIS and hands each to the first in line (R13–R18, E8).
+//!
+//! Whatever says that a place is free (a push, our own cancel, a sync) is only a hint: HIS is asked. Places are handed
+//! out one after the other, so that a place and a turn are never given twice.
+
+mod answering;
+mod matching;
+mod refreshing;
+mod state;
+mod stopping;
+
+use sqlx::PgConnection;
+
+use super::Ports;
+use super::waitlist_application::{Answer, Stoppage};
+use crate::engine::{Edge, Effect, Projected, RunId, To};
+use crate::flow;
+use crate::workflows::waitlist_application::Offer;
+use answering::{answer_check, answer_is_asked, answering};
+use matching::matching;
+use refreshing::{cutoff, idle, refreshing};
+pub use state::{Freed, Release};
+use stopping::{shut, stopping, visits_end};
+
+flow! {
+    /// The hand-out of one schedule's freed places, from the first application until the last visit.
+    SlotRelease = "slot_release";
+    state Release;
+    ports Ports;
+    obligations ;
+    emits effects;
+    projects project;
+    starts Idle;
+    ends Closed;
+
+    /// Nothing to hand out: waits for a hint, until the cutoff (R25).
+    Idle = idle on Freed, Stoppage until cutoff
+        { Hint -> Refreshing, Stopped -> Stopping, CutOff -> Shut }
+    /// Asks HIS which time slots have places (R18). HIS being away is not "full".
+    Refreshing = refreshing
+        { Found -> Matching, Full -> Idle, Nobody -> Idle, CutOff -> Shut }
+    /// Takes the first free place and the first in line (R16).
+    Matching = matching
+        { Offered -> Answering, Nobody -> Idle, Exhausted -> Idle, CutOff -> Shut }
+    /// Waits until the place is locked, booked, lost or passed on.
+    Answering = answering on Answer, Stoppage until answer_is_asked
+        { Took -> Matching, Conflict -> Matching, Passed -> Matching, Stale -> Answering, Due -> AnswerCheck, Stopped -> Stopping }
+    /// Looks whether the applicant is still at it: HIS may be slow, or somebody withdrew at the same moment.
+    AnswerCheck = answer_check
+        { AtIt -> Answering, Gone -> Matching }
+    /// 停诊: tells everybody whom it concerns (R34).
+    Stopping = stopping
+        { Told -> Closed }
+    /// After the cutoff no place is handed out; 停诊 still concerns the booked.
+    Shut = shut on Stoppage until visits_end
+        { Stopped -> Stopping, Over -> Closed }
+}
+
+fn effects(run: RunId, edge: &Edge, release: &Release) -> Vec<Effect> {
+    match (edge.from.and_then(Step::parse), edge.outcome) {
+        (Some(Step::Matching), Some("Offered")) => release.offer.iter().map(|offer| offered(run, offer)).collect(),
+        (Some(Step::Stopping), _) => {
+            release.concerned.iter().map(|entry| stopped(*entry, &release.schedule_id)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn offered(run: RunId, offer: &state::OnOffer) -> Effect {
+    let id = format!("offer:{run}:{}", offer.nth);
+    let payload = serde_json::to_value(Offer { id: id.clone(), slot: offer.slot.clone() }).unwrap_or_default();
+    Effect::Signal { to: To::Run(offer.entry), name: "Offer", id, payload }
+}
+
+fn stopped(entry: RunId, schedule_id: &str) -> Effect {
+    Effect::Signal {
+        to: To::Run(entry),
+        name: "Stoppage",
+        id: format!("stop:{schedule_id}"),
+        payload: serde_json::json!({}),
+    }
+}
+
+/// A hand-out has no table of its own: what it did stands in the applications.
+async fn project(_: &mut PgConnection, _: &str, _: &[Projected<Release>]) -> sqlx::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! From a hint to the places that HIS really has (R14, R18).
+
+use chrono::{DateTime, Utc};
+
+use super::state::Release;
+use super::{outcome, woke};
+use crate::engine::{Fault, Turn};
+use crate::records::entries;
+use crate::waitlist::calendar;
+use crate::workflows::{Ports, unread};
+
+/// R25.
+pub(super) fn cutoff(release: &Release) -> DateTime<Utc> {
+    release.cutoff
+}
+
+pub(super) fn idle(_: &mut Release, _: &Turn, woke: woke::Idle) -> outcome::Idle {
+    match woke {
+        woke::Idle::Freed(_) => outcome::Idle::Hint,
+        woke::Idle::Stoppage(_) => outcome::Idle::Stopped,
+        woke::Idle::Deadline => outcome::Idle::CutOff,
+    }
+}
+
+pub(super) async fn refreshing(
+    release: &mut Release,
+    turn: &Turn,
+    ports: &Ports,
+) -> Result<outcome::Refreshing, Fault> {
+    if turn.now >= release.cutoff {
+        return Ok(outcome::Refreshing::CutOff);
+    }
+    release.passed.clear();
+    let waits =
+        entries::first_in_line(&ports.pool, &ports.hospital, &release.schedule_id, &[]).await.map_err(unread)?;
+    if waits.is_none() {
+        return Ok(outcome::Refreshing::Nobody);
+    }
+    let mut free = ports.his.open_slots(&release.schedule_id, release.visit_date).await?;
+    // A time that has begun cannot be given to anybody.
+    free.retain(|open| {
+        open.remaining > 0 && calendar::visit_starts_at(release.visit_date, open.slot.begins, ports.tz) > turn.now
+    });
+    free.sort_by(|a, b| a.slot.cmp(&b.slot));
+    release.free = free;
+    Ok(if release.free.is_empty() { outcome::Refreshing::Full } else { outcome::Refreshing::Found })
+}

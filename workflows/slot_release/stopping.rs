@@ -1,0 +1,25 @@
+//! 停诊 (R34), and the time after the cutoff in which it can still come.
+
+use chrono::{DateTime, Utc};
+
+use super::state::Release;
+use super::{outcome, woke};
+use crate::engine::{Fault, Turn};
+use crate::records::entries;
+use crate::workflows::{Ports, unread};
+
+pub(super) async fn stopping(release: &mut Release, _: &Turn, ports: &Ports) -> Result<outcome::Stopping, Fault> {
+    release.concerned = entries::concerned(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
+    Ok(outcome::Stopping::Told)
+}
+
+pub(super) fn visits_end(release: &Release) -> DateTime<Utc> {
+    release.visits_end
+}
+
+pub(super) fn shut(_: &mut Release, _: &Turn, woke: woke::Shut) -> outcome::Shut {
+    match woke {
+        woke::Shut::Stoppage(_) => outcome::Shut::Stopped,
+        woke::Shut::Deadline => outcome::Shut::Over,
+    }
+}

@@ -1,0 +1,63 @@
+//! The booking at HIS (R19, E1): an unknown outcome is asked for by our own id, never repeated under another.
+
+use super::outcome;
+use super::state::{Application, Booked, Why};
+use crate::engine::{Fault, Turn};
+use crate::ports::his::{BookRequest, Booking, Order, PaidWith, Visit};
+use crate::waitlist::calendar;
+use crate::workflows::Ports;
+
+pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Booking, Fault> {
+    let Some(offer) = app.offer.clone() else { return Err(Fault::Stop("there is no place to book".to_owned())) };
+    let order_id = app.order_id(turn.run);
+    let answer = match if turn.again { ports.his.order(&order_id).await? } else { Order::Unknown } {
+        Order::Booked(visit) => Booking::Booked(visit),
+        Order::Cancelled => Booking::Refused { code: "cancelled".to_owned() },
+        Order::Unknown => {
+            let request = BookRequest {
+                order_id: order_id.clone(),
+                locked: offer.locked,
+                place: app.place(&offer.slot),
+                identity: ports.identity(&app.patient_id).await?,
+                paid: app.order.as_ref().and_then(|order| {
+                    let paid = order.paid.as_ref()?;
+                    Some(PaidWith { out_trade_no: order.out_trade_no.clone(), amount_fen: paid.amount_fen })
+                }),
+            };
+            ports.his.book(&request).await?
+        }
+    };
+    let answer = match answer {
+        Booking::Exists => match ports.his.order(&order_id).await? {
+            Order::Booked(visit) => Booking::Booked(visit),
+            Order::Cancelled => Booking::Refused { code: "cancelled".to_owned() },
+            Order::Unknown => return Err(Fault::Retry(format!("HIS both knows and does not know {order_id}"))),
+        },
+        answer => answer,
+    };
+    Ok(match answer {
+        Booking::Booked(visit) => {
+            app.visit = Some(booked(app, order_id, visit, &offer.slot, turn, ports));
+            outcome::Booking::Booked
+        }
+        Booking::Taken => outcome::Booking::Taken,
+        Booking::Refused { code } => {
+            tracing::warn!(run = %turn.run, code, "HIS refuses the booking");
+            app.why = Some(Why::Refused);
+            outcome::Booking::Refused
+        }
+        Booking::Exists => return Err(Fault::Retry(format!("HIS did not say what became of {order_id}"))),
+    })
+}
+
+fn booked(
+    app: &Application,
+    order_id: String,
+    his: Visit,
+    slot: &crate::ports::his::TimeSlot,
+    turn: &Turn,
+    ports: &Ports,
+) -> Booked {
+    let over_at = calendar::visit_starts_at(app.visit_date, slot.ends, ports.tz);
+    Booked { order_id, his, at: turn.now, over_at, cancelled: false }
+}

@@ -1,0 +1,23 @@
+//! The ending without a visit. Nothing is owed here; the ending says why.
+
+use super::outcome::Closure;
+use super::state::{Application, Why};
+use crate::engine::{Fault, Turn};
+use crate::workflows::Ports;
+
+// A step that acts is asynchronous by its shape; this one has nobody to call.
+#[allow(clippy::unused_async)]
+pub(super) async fn closure(app: &mut Application, _: &Turn, _: &Ports) -> Result<Closure, Fault> {
+    app.why
+        .map(|why| match why {
+            Why::Expired => Closure::Expired,
+            Why::Withdrawn => Closure::Withdrawn,
+            Why::Stopped => Closure::Stopped,
+            Why::Refused => Closure::Refused,
+            Why::Lapsed => Closure::Lapsed,
+            Why::Declined => Closure::Declined,
+            Why::Unpaid => Closure::Unpaid,
+            Why::VisitCancelled => Closure::VisitCancelled,
+        })
+        .ok_or_else(|| Fault::Stop("the application ends without a reason".to_owned()))
+}

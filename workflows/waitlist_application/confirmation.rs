@@ -1,0 +1,24 @@
+//! The patient's answer to a locked place (R9). Decides only.
+
+use chrono::{DateTime, Utc};
+
+use super::state::{Application, Why};
+use super::{outcome, woke};
+use crate::engine::Turn;
+
+/// E3: min(max(now, end of quiet hours) + window, hard stop), fixed when the place was locked.
+pub(super) fn offer_ends(app: &Application) -> DateTime<Utc> {
+    app.offer.as_ref().and_then(|offer| offer.deadline).unwrap_or(app.cutoff)
+}
+
+pub(super) fn confirmation(app: &mut Application, _: &Turn, woke: woke::Confirmation) -> outcome::Confirmation {
+    let (why, outcome) = match woke {
+        woke::Confirmation::Confirm(_) => return outcome::Confirmation::Confirmed,
+        woke::Confirmation::Decline(_) => (Why::Declined, outcome::Confirmation::Declined),
+        woke::Confirmation::Withdrawal(_) => (Why::Withdrawn, outcome::Confirmation::Withdrawn),
+        woke::Confirmation::Stoppage(_) => (Why::Stopped, outcome::Confirmation::Stopped),
+        woke::Confirmation::Deadline => (Why::Lapsed, outcome::Confirmation::Lapsed),
+    };
+    app.why = Some(why);
+    outcome
+}

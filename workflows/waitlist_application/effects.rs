@@ -1,0 +1,94 @@
+//! What the moves of an application cause outside it: notices to the patient, answers to the schedule's `slot_release`.
+//! Pure: written in the transaction of the move, so nothing is told of a move that did not happen.
+
+use serde_json::json;
+
+use super::Step;
+use super::state::{Answer, Application, Reply, Why};
+use crate::engine::{Edge, Effect, Letter, RunId, To};
+use crate::waitlist::ids;
+use crate::waitlist::notice::{FailReason, NoticeKind};
+use crate::workflows::notices::{self, Written};
+use crate::workflows::slot_release::SlotRelease;
+
+pub(super) fn effects(run: RunId, edge: &Edge, app: &Application) -> Vec<Effect> {
+    let from = edge.from.and_then(Step::parse);
+    let Some(to) = Step::parse(edge.to) else { return Vec::new() };
+    let told = notice(from, to, app).into_iter().map(|(kind, nth)| Effect::Tell(letter(run, kind, nth, app)));
+    told.chain(answer(run, from, to, edge.outcome, app)).chain(freed(run, from, to, app)).collect()
+}
+
+/// What the patient is told on entering a step, and its count (R11, R21, R26).
+fn notice(from: Option<Step>, to: Step, app: &Application) -> Vec<(NoticeKind, u16)> {
+    let failed = |reason| vec![(NoticeKind::Failed(reason), 1)];
+    let mut told = match to {
+        Step::Waiting if !matches!(from, Some(Step::Locking | Step::Unlocking)) => vec![(NoticeKind::Submitted, 1)],
+        Step::Confirmation => vec![(NoticeKind::PleaseConfirm, app.offers)],
+        Step::Visit => vec![(NoticeKind::Booked, 1)],
+        Step::Expired => failed(FailReason::Expired),
+        Step::Stopped if app.visit.is_some() => vec![(NoticeKind::Failed(FailReason::Stopped), 2)],
+        Step::Stopped => failed(FailReason::Stopped),
+        Step::Refused => failed(FailReason::Refused),
+        Step::Lapsed => failed(FailReason::Lapsed),
+        Step::Declined => failed(FailReason::Declined),
+        Step::Withdrawn => failed(FailReason::Withdrawn),
+        Step::Unpaid => failed(FailReason::Unpaid),
+        Step::VisitCancelled => vec![(NoticeKind::VisitCancelled, 1)],
+        _ => Vec::new(),
+    };
+    if from == Some(Step::Closure) && app.refund.as_ref().is_some_and(|refund| refund.done) {
+        told.push((NoticeKind::Refunded, 1));
+    }
+    told
+}
+
+fn letter(run: RunId, kind: NoticeKind, nth: u16, app: &Application) -> Letter {
+    let offer = app.offer.as_ref();
+    let deadline = offer.and_then(|offer| offer.deadline).or_else(|| Some(app.cutoff));
+    notices::letter(
+        ids::client_msg_id(run, kind, nth),
+        &Written {
+            kind,
+            entry: run,
+            patient_id: app.patient_id.clone(),
+            schedule_id: app.schedule_id.clone(),
+            slot: offer.map(|offer| offer.slot.clone()),
+            deadline,
+            amount_fen: app.order.as_ref().map(|order| order.amount_fen),
+            place: app.visit.as_ref().map(|visit| visit.his.place.clone()),
+        },
+    )
+}
+
+/// Tells `slot_release` what became of its offer, once it is known.
+fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: &Application) -> Option<Effect> {
+    let from = from?;
+    let reply = match (from, to, outcome) {
+        (Step::Locking, Step::Confirmation, _) | (Step::Booking, Step::Visit, _) => Reply::Took,
+        (Step::Locking, Step::Waiting, _) | (Step::Booking, Step::Unlocking, Some("Taken")) => Reply::Conflict,
+        (Step::Locking | Step::Booking, Step::Unlocking, _) => Reply::Passed,
+        _ => return None,
+    };
+    let payload = serde_json::to_value(Answer { id: app.offer_id.clone()?, reply }).ok()?;
+    Some(Effect::Signal {
+        to: To::Key { workflow: SlotRelease::NAME, key: app.schedule_id.clone() },
+        name: "Answer",
+        id: format!("answer:{run}:{}:{}", app.offers, from.name()),
+        payload,
+    })
+}
+
+/// Tells `slot_release` that a place which we held is free again.
+fn freed(run: RunId, from: Option<Step>, to: Step, app: &Application) -> Option<Effect> {
+    let held = match (from?, to) {
+        (Step::Unlocking, Step::Settlement) => app.offer.as_ref().is_some_and(|offer| offer.locked),
+        (Step::Cancelling, Step::Settlement) => true,
+        _ => false,
+    };
+    (held && app.why != Some(Why::Stopped)).then(|| Effect::Signal {
+        to: To::Key { workflow: SlotRelease::NAME, key: app.schedule_id.clone() },
+        name: "Freed",
+        id: format!("freed:{run}:{}", app.offers),
+        payload: json!({ "source": "waitlist" }),
+    })
+}

@@ -1,0 +1,46 @@
+//! The lock (R10, R20): holds the offered place for as long as the patient may take, and a grace longer (E4).
+
+use super::outcome;
+use super::state::{Application, Why};
+use crate::engine::{Fault, Turn};
+use crate::ports::his::Lock;
+use crate::waitlist::calendar;
+use crate::workflows::Ports;
+
+pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Locking, Fault> {
+    let lock_id = app.order_id(turn.run);
+    let Some(slot) = app.offer.as_ref().map(|offer| offer.slot.clone()) else {
+        return Err(Fault::Stop("there is no offer to lock".to_owned()));
+    };
+    let visit_starts = calendar::visit_starts_at(app.visit_date, slot.begins, ports.tz);
+    let hard_stop = calendar::hard_stop_at(visit_starts, app.policy.hard_stop_minutes_before_visit);
+    let quiet = Some(&app.policy.quiet_hours);
+    let deadline = calendar::offer_deadline(turn.now, app.policy.offer_window_minutes, quiet, hard_stop, ports.tz);
+    let place = app.place(&slot);
+    let Some(offer) = app.offer.as_mut() else { return Err(Fault::Stop("there is no offer to lock".to_owned())) };
+    if deadline <= turn.now {
+        offer.locked = turn.again;
+        app.why = Some(Why::Expired);
+        return Ok(outcome::Locking::TooLate);
+    }
+    let minutes = calendar::lock_minutes(turn.now, deadline, app.policy.lock_grace_minutes);
+    Ok(match ports.his.lock(&lock_id, &place, minutes).await? {
+        Lock::Held { until } => {
+            // A lock that was taken at an earlier attempt may end sooner than one taken now.
+            let grace = chrono::TimeDelta::minutes(i64::from(app.policy.lock_grace_minutes));
+            offer.deadline = Some(deadline.min(until - grace));
+            offer.locked = true;
+            outcome::Locking::Locked
+        }
+        Lock::Taken => {
+            app.offer = None;
+            outcome::Locking::Taken
+        }
+        Lock::Refused { code } => {
+            tracing::warn!(run = %turn.run, code, "HIS refuses the lock");
+            offer.locked = true;
+            app.why = Some(Why::Refused);
+            outcome::Locking::Refused
+        }
+    })
+}

@@ -1,0 +1,123 @@
+//! One application for the waitlist, from the place in the queue to the visit or the settled account (R1–R37).
+//!
+//! Admission is not a step: it is decided in the transaction that starts the run (`desk::apply`), so that caps are
+//! exact. From there on every move is a row of this table.
+
+mod booking;
+mod closure;
+mod confirmation;
+mod effects;
+mod locking;
+mod paying;
+mod prepayment;
+mod projection;
+mod refund;
+mod settlement;
+mod state;
+mod unlocking;
+mod visit;
+mod waiting;
+
+use crate::flow;
+pub use state::{
+    Answer, Application, Cancellation, Confirm, Decline, Offer, Payment, RefundNotice, Reply, Stoppage, Why, Withdrawal,
+};
+
+use super::Ports;
+use booking::booking;
+use closure::closure;
+use confirmation::{confirmation, offer_ends};
+use locking::locking;
+use paying::{offer_order, order_closing, paying, payment_check};
+use prepayment::{prepay_check, prepay_order, prepayment};
+use refund::{refund_check, refund_is_asked, refund_wait, refunding};
+use settlement::settlement;
+use state::payment_is_asked;
+use unlocking::unlocking;
+use visit::{cancelling, visit, visit_ends};
+use waiting::{cutoff, waiting};
+
+flow! {
+    /// One patient's application for one full schedule: queue, offer, payment, booking, or an orderly end with every
+    /// fen refunded and every lock given back.
+    WaitlistApplication = "waitlist_application";
+    state Application;
+    ports Ports;
+    obligations Money, Lock, Visit;
+    emits effects::effects;
+    projects projection::project;
+    starts PrepayOrder, Waiting;
+    ends Fulfilled, Expired, Withdrawn, Stopped, Refused, Lapsed, Declined, Unpaid, VisitCancelled;
+
+    /// Opens the order for the prepayment (R6).
+    PrepayOrder = prepay_order
+        { Opened + Money -> Prepayment, Paid + Money -> Waiting, Refused + Money -> Settlement }
+    /// The place in the queue is held until the money is there (R6).
+    Prepayment = prepayment on Payment, Withdrawal, Stoppage until payment_is_asked
+        { Paid -> Waiting, Due -> PrepayCheck, Withdrawn -> Settlement, Stopped -> Settlement }
+    /// Asks the payment provider: a notice can be lost.
+    PrepayCheck = prepay_check
+        { Paid -> Waiting, Open -> Prepayment, Unpaid -> Settlement }
+
+    /// In the queue, until 18:00 on the day before the visit (R16, R24, R25).
+    Waiting = waiting on Offer, Withdrawal, Stoppage until cutoff
+        { Payable -> Locking, Covered -> Booking, CutOff -> Settlement, Withdrawn -> Settlement, Stopped -> Settlement }
+
+    /// Locks the offered place at HIS (R10, R20). A place that is gone keeps the patient's turn.
+    Locking = locking
+        { Locked + Lock -> Confirmation, Taken -> Waiting, TooLate -> Unlocking, Refused -> Unlocking }
+    /// The patient accepts while the lock lasts (R9).
+    Confirmation = confirmation on Confirm, Decline, Withdrawal, Stoppage until offer_ends
+        {
+            Confirmed -> OfferOrder, Declined -> Unlocking, Lapsed -> Unlocking, Withdrawn -> Unlocking,
+            Stopped -> Unlocking,
+        }
+    /// Opens the order for the accepted place.
+    OfferOrder = offer_order
+        { Opened + Money -> Paying, Paid + Money -> Booking, Refused + Money -> Unlocking }
+    /// The patient pays until the deadline (R20).
+    Paying = paying on Payment, Decline, Withdrawal, Stoppage until payment_is_asked
+        {
+            Paid -> Booking, Due -> PaymentCheck, Declined -> OrderClosing, Withdrawn -> OrderClosing,
+            Stopped -> OrderClosing,
+        }
+    /// Asks the payment provider: a notice can be lost.
+    PaymentCheck = payment_check
+        { Paid -> Booking, Open -> Paying, Over -> OrderClosing }
+    /// Closes the order and asks once more; only then may the lock go (E2, E4).
+    OrderClosing = order_closing
+        { Paid -> Booking, Closed -> Unlocking }
+
+    /// Books at HIS under an id that it may have seen before (R19, E1).
+    Booking = booking
+        { Booked + Visit - Lock - Money -> Visit, Taken -> Unlocking, Refused -> Unlocking }
+    /// Gives the lock back: to the queue where the place was lost, else to the settlement.
+    Unlocking = unlocking
+        { Requeued - Lock -> Waiting, Released - Lock -> Settlement }
+
+    /// Booked; nothing to do unless somebody cancels (R21, R22, R34).
+    Visit = visit on Cancellation, Stoppage until visit_ends
+        { Over - Visit -> Fulfilled, Cancelled + Money -> Cancelling, Stopped + Money - Visit -> Settlement }
+    /// Cancels the booking at HIS.
+    Cancelling = cancelling
+        { Cancelled - Visit -> Settlement }
+
+    /// Finds out what the payment provider holds for us, having closed what was open (E2, R8, R27).
+    Settlement = settlement
+        { Clear - Money -> Closure, Held -> Refunding }
+    /// Asks for the refund under one number until it is accepted (R8).
+    Refunding = refunding
+        { Accepted -> RefundWait, Refunded - Money -> Closure, Reissued -> Refunding }
+    /// Accepted is not done: the money is on its way.
+    RefundWait = refund_wait on RefundNotice until refund_is_asked
+        { Noticed -> RefundCheck, Due -> RefundCheck }
+    /// Asks where the refund stands.
+    RefundCheck = refund_check
+        { Refunded - Money -> Closure, Processing -> RefundWait, Reissued -> Refunding }
+    /// Nothing is owed: the ending says why.
+    Closure = closure
+        {
+            Expired -> Expired, Withdrawn -> Withdrawn, Stopped -> Stopped, Refused -> Refused, Lapsed -> Lapsed,
+            Declined -> Declined, Unpaid -> Unpaid, VisitCancelled -> VisitCancelled,
+        }
+}

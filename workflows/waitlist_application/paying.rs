@@ -1,0 +1,143 @@
+//! The payment of an accepted place (R20, E2, E4): open the order, await the notice, ask, close before the lock goes.
+
+use super::state::{Application, Order, Why};
+use super::{outcome, woke};
+use crate::engine::{Fault, Turn};
+use crate::ports::payments::{Opened, Payment};
+use crate::workflows::Ports;
+
+/// What is known of the application's order after a call.
+pub(super) enum Asked {
+    /// The money is there.
+    Paid,
+    /// It may still come.
+    Open,
+    /// It cannot come any more by itself; what is left to do is settle.
+    Closed,
+}
+
+pub(super) async fn offer_order(
+    app: &mut Application,
+    turn: &Turn,
+    ports: &Ports,
+) -> Result<outcome::OfferOrder, Fault> {
+    if app.order.is_none() {
+        let until = app.offer.as_ref().and_then(|offer| offer.deadline).unwrap_or(turn.now);
+        app.order = Some(Order::new(turn.run, app.offers, app.fee_fen, until, turn.now));
+    }
+    Ok(match open(app, turn, ports).await? {
+        Asked::Paid => outcome::OfferOrder::Paid,
+        Asked::Open => outcome::OfferOrder::Opened,
+        Asked::Closed => {
+            app.why = Some(Why::Lapsed);
+            outcome::OfferOrder::Refused
+        }
+    })
+}
+
+pub(super) fn paying(app: &mut Application, _: &Turn, woke: woke::Paying) -> outcome::Paying {
+    match woke {
+        woke::Paying::Payment(payment) if app.receive(&payment) => outcome::Paying::Paid,
+        woke::Paying::Payment(_) | woke::Paying::Deadline => outcome::Paying::Due,
+        woke::Paying::Decline(_) => {
+            app.why = Some(Why::Declined);
+            outcome::Paying::Declined
+        }
+        woke::Paying::Withdrawal(_) => {
+            app.why = Some(Why::Withdrawn);
+            outcome::Paying::Withdrawn
+        }
+        woke::Paying::Stoppage(_) => {
+            app.why = Some(Why::Stopped);
+            outcome::Paying::Stopped
+        }
+    }
+}
+
+pub(super) async fn payment_check(
+    app: &mut Application,
+    turn: &Turn,
+    ports: &Ports,
+) -> Result<outcome::PaymentCheck, Fault> {
+    Ok(match ask(app, turn, ports).await? {
+        Asked::Paid => outcome::PaymentCheck::Paid,
+        Asked::Open => outcome::PaymentCheck::Open,
+        Asked::Closed => {
+            app.why = Some(Why::Lapsed);
+            outcome::PaymentCheck::Over
+        }
+    })
+}
+
+/// A payment that came at the last moment is honoured while the lock lasts (E2), unless the patient or the hospital
+/// has ended the matter: then it is refunded.
+pub(super) async fn order_closing(
+    app: &mut Application,
+    _: &Turn,
+    ports: &Ports,
+) -> Result<outcome::OrderClosing, Fault> {
+    close(app, ports).await?;
+    if app.paid().is_some() && app.why == Some(Why::Lapsed) {
+        app.why = None;
+        return Ok(outcome::OrderClosing::Paid);
+    }
+    Ok(outcome::OrderClosing::Closed)
+}
+
+/// Opens the application's order, which stands in its state; repeating it is harmless.
+pub(super) async fn open(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<Asked, Fault> {
+    let openid = ports.person(&app.patient_id).await?.openid;
+    let Some(order) = app.order.as_mut() else { return Ok(Asked::Closed) };
+    let Some(openid) = openid else {
+        return Err(Fault::Stop("the patient has no account at the payment provider".to_owned()));
+    };
+    if turn.now >= order.expires_at {
+        return Ok(Asked::Closed);
+    }
+    match ports.payments.open(&order.request(openid)).await? {
+        Opened::Ready { prepay_id } => {
+            order.prepay_id = Some(prepay_id);
+            order.ask_at = order.next_ask(turn.now);
+            Ok(Asked::Open)
+        }
+        Opened::Exists => ask(app, turn, ports).await,
+        Opened::Refused { code } => {
+            tracing::warn!(run = %turn.run, code, "the payment provider refuses the order");
+            Ok(Asked::Closed)
+        }
+    }
+}
+
+/// Asks the provider about the order. After its end an unpaid order counts as closed; whoever settles closes it there.
+pub(super) async fn ask(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<Asked, Fault> {
+    let Some(order) = app.order.as_mut() else { return Ok(Asked::Closed) };
+    match ports.payments.order(&order.out_trade_no).await? {
+        Payment::Paid(paid) => {
+            order.paid = Some(paid);
+            Ok(Asked::Paid)
+        }
+        Payment::Open if turn.now < order.over_at() => {
+            order.asked += 1;
+            order.ask_at = order.next_ask(turn.now);
+            Ok(Asked::Open)
+        }
+        Payment::Open | Payment::Unknown | Payment::Closed => Ok(Asked::Closed),
+    }
+}
+
+/// Closes the order and asks what the provider holds now: only the second answer says anything about money (E4).
+pub(super) async fn close(app: &mut Application, ports: &Ports) -> Result<(), Fault> {
+    let Some(order) = app.order.as_mut() else { return Ok(()) };
+    if order.paid.is_some() || order.closed {
+        return Ok(());
+    }
+    ports.payments.close(&order.out_trade_no).await?;
+    match ports.payments.order(&order.out_trade_no).await? {
+        Payment::Paid(paid) => order.paid = Some(paid),
+        Payment::Closed | Payment::Unknown => order.closed = true,
+        Payment::Open => {
+            return Err(Fault::Retry(format!("the order {} is still open after closing", order.out_trade_no)));
+        }
+    }
+    Ok(())
+}

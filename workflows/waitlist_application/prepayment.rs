@@ -1,0 +1,57 @@
+//! The prepayment (R6): open the order, await the notice, ask when it does not come.
+
+use super::paying::{Asked, ask, open};
+use super::state::{Application, Order, Why};
+use super::{outcome, woke};
+use crate::engine::{Fault, Turn};
+use crate::waitlist::calendar;
+use crate::workflows::Ports;
+
+pub(super) async fn prepay_order(
+    app: &mut Application,
+    turn: &Turn,
+    ports: &Ports,
+) -> Result<outcome::PrepayOrder, Fault> {
+    if app.order.is_none() {
+        let until = calendar::later(turn.now, app.policy.prepay_minutes).min(app.cutoff);
+        app.order = Some(Order::new(turn.run, 1, app.fee_fen, until, turn.now));
+    }
+    Ok(match open(app, turn, ports).await? {
+        Asked::Paid => outcome::PrepayOrder::Paid,
+        Asked::Open => outcome::PrepayOrder::Opened,
+        Asked::Closed => {
+            app.why = Some(Why::Unpaid);
+            outcome::PrepayOrder::Refused
+        }
+    })
+}
+
+pub(super) fn prepayment(app: &mut Application, _: &Turn, woke: woke::Prepayment) -> outcome::Prepayment {
+    match woke {
+        woke::Prepayment::Payment(payment) if app.receive(&payment) => outcome::Prepayment::Paid,
+        woke::Prepayment::Payment(_) | woke::Prepayment::Deadline => outcome::Prepayment::Due,
+        woke::Prepayment::Withdrawal(_) => {
+            app.why = Some(Why::Withdrawn);
+            outcome::Prepayment::Withdrawn
+        }
+        woke::Prepayment::Stoppage(_) => {
+            app.why = Some(Why::Stopped);
+            outcome::Prepayment::Stopped
+        }
+    }
+}
+
+pub(super) async fn prepay_check(
+    app: &mut Application,
+    turn: &Turn,
+    ports: &Ports,
+) -> Result<outcome::PrepayCheck, Fault> {
+    Ok(match ask(app, turn, ports).await? {
+        Asked::Paid => outcome::PrepayCheck::Paid,
+        Asked::Open => outcome::PrepayCheck::Open,
+        Asked::Closed => {
+            app.why = Some(Why::Unpaid);
+            outcome::PrepayCheck::Unpaid
+        }
+    })
+}

@@ -1,0 +1,135 @@
+//! What an application's run says, as rows of our own tables: entry, appointment, payment. A pure mapping, then arrays.
+
+use sqlx::PgConnection;
+
+use super::Step;
+use super::state::{Application, Order};
+use crate::engine::{Projected, RunId};
+use crate::records::entries::{self, Changed};
+use crate::records::visits::{self, Appointment, Payment};
+use crate::waitlist::status::EntryStatus;
+
+pub(super) async fn project(
+    conn: &mut PgConnection,
+    hospital: &str,
+    moved: &[Projected<Application>],
+) -> sqlx::Result<()> {
+    let changed: Vec<Changed> =
+        moved.iter().filter_map(|one| Some(entry(one.run, Step::parse(one.step)?, &one.state))).collect();
+    entries::change(conn, hospital, &changed).await?;
+    let appointments: Vec<Appointment> = moved.iter().filter_map(|one| appointment(one)).collect();
+    visits::put_appointments(conn, hospital, &appointments).await?;
+    let payments: Vec<Payment> =
+        moved.iter().filter_map(|one| Some(payment(one.run, one.state.order.as_ref()?, &one.state))).collect();
+    visits::put_payments(conn, hospital, &payments).await
+}
+
+/// The status that patients and staff see.
+pub(super) fn status(step: Step, app: &Application) -> EntryStatus {
+    match step {
+        Step::PrepayOrder | Step::Prepayment | Step::PrepayCheck => EntryStatus::AwaitingPrepayment,
+        Step::Waiting => EntryStatus::Waiting,
+        Step::Locking | Step::Confirmation => EntryStatus::Offered,
+        Step::OfferOrder | Step::Paying | Step::PaymentCheck => EntryStatus::AwaitingPayment,
+        Step::Booking => EntryStatus::Booking,
+        // Without a reason to end, the application is on its way back to the queue, or a late payment is looked for.
+        Step::Unlocking | Step::OrderClosing if app.why.is_none() => EntryStatus::Booking,
+        Step::Unlocking | Step::OrderClosing => EntryStatus::Settling,
+        Step::Visit | Step::Fulfilled => EntryStatus::Booked,
+        Step::Cancelling
+        | Step::Settlement
+        | Step::Refunding
+        | Step::RefundWait
+        | Step::RefundCheck
+        | Step::Closure => EntryStatus::Settling,
+        Step::Expired => EntryStatus::Expired,
+        Step::Withdrawn => EntryStatus::Withdrawn,
+        Step::Stopped => EntryStatus::Stopped,
+        Step::Refused => EntryStatus::Refused,
+        Step::Lapsed => EntryStatus::Lapsed,
+        Step::Declined => EntryStatus::Declined,
+        Step::Unpaid => EntryStatus::Unpaid,
+        Step::VisitCancelled => EntryStatus::VisitCancelled,
+    }
+}
+
+fn entry(run: RunId, step: Step, app: &Application) -> Changed {
+    let status = status(step, app);
+    // A place stays counted until it is certain that the application does not come back to the queue: a payment that
+    // arrives while its order is being closed may still book (E2).
+    let live = status.live() || step == Step::OrderClosing;
+    let slot = app.offer.as_ref().and_then(|offer| serde_json::to_value(&offer.slot).ok());
+    let deadline = match step {
+        Step::PrepayOrder | Step::Prepayment | Step::PrepayCheck => app.order.as_ref().map(|order| order.expires_at),
+        Step::Confirmation | Step::OfferOrder | Step::Paying | Step::PaymentCheck => {
+            app.offer.as_ref().and_then(|offer| offer.deadline)
+        }
+        _ => None,
+    };
+    Changed {
+        id: run,
+        status: status.as_str(),
+        live,
+        slot,
+        deadline,
+        reason: app.why.map(super::Why::code),
+        payment: app.order.as_ref().map(|order| money(order, app)),
+        order_id: app.visit.as_ref().map(|visit| visit.order_id.clone()),
+    }
+}
+
+fn money(order: &Order, app: &Application) -> serde_json::Value {
+    serde_json::json!({
+        "outTradeNo": order.out_trade_no,
+        "amountFen": order.amount_fen,
+        "expiresAt": order.expires_at,
+        "prepayId": order.prepay_id,
+        "state": payment_status(order, app),
+    })
+}
+
+fn payment_status(order: &Order, app: &Application) -> &'static str {
+    match (&order.paid, &app.refund) {
+        (Some(_), Some(refund)) if refund.done => "refunded",
+        (Some(_), Some(_)) => "refunding",
+        (Some(_), None) => "paid",
+        (None, _) if order.closed => "closed",
+        (None, _) => "open",
+    }
+}
+
+fn payment(run: RunId, order: &Order, app: &Application) -> Payment {
+    let paid_fen = order.paid.as_ref().map_or(0, |paid| paid.amount_fen);
+    let refund = app.refund.as_ref();
+    Payment {
+        out_trade_no: order.out_trade_no.clone(),
+        entry_id: run,
+        amount_fen: order.amount_fen,
+        status: payment_status(order, app),
+        transaction_id: order.paid.as_ref().map(|paid| paid.transaction_id.clone()),
+        paid_at: order.paid.as_ref().map(|paid| paid.paid_at),
+        out_refund_no: refund.map(|refund| refund.out_refund_no.clone()),
+        refunded_fen: if refund.is_some_and(|refund| refund.done) { paid_fen } else { 0 },
+    }
+}
+
+fn appointment(one: &Projected<Application>) -> Option<Appointment> {
+    let visit = one.state.visit.as_ref()?;
+    let status = match Step::parse(one.step)? {
+        Step::Fulfilled => "fulfilled",
+        _ if visit.cancelled => "cancelled",
+        _ => "booked",
+    };
+    Some(Appointment {
+        id: visit.order_id.clone(),
+        entry_id: one.run,
+        patient_id: one.state.patient_id.clone(),
+        schedule_id: one.state.schedule_id.clone(),
+        slot: serde_json::to_value(&one.state.offer.as_ref()?.slot).ok()?,
+        his_order_id: visit.his.his_order_id.clone(),
+        serial: visit.his.serial.clone(),
+        place: visit.his.place.clone(),
+        status,
+        booked_at: visit.at,
+    })
+}

@@ -1,0 +1,302 @@
+//! What an application knows, and the signals it hears. References only: never a name, a number or a phone.
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::RunId;
+use crate::ports::his::{DayPart, Place, TimeSlot};
+use crate::ports::payments::{OrderRequest, Paid};
+use crate::waitlist::ids;
+use crate::waitlist::policy::{PaymentMode, Policy};
+
+/// What a run of `waitlist_application` knows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Application {
+    /// The schedule (HIS's `REG_ID`).
+    pub schedule_id: String,
+    /// Its doctor.
+    pub doctor_id: String,
+    /// Its department.
+    pub department_id: String,
+    /// Who waits.
+    pub patient_id: String,
+    /// The day of the visit.
+    pub visit_date: NaiveDate,
+    /// The half-day.
+    pub part: DayPart,
+    /// What the visit costs, 分.
+    pub fee_fen: i64,
+    /// The settings it began with (R29).
+    pub policy: Policy,
+    /// When waiting ends (R24, R25).
+    pub cutoff: DateTime<Utc>,
+    /// How many places were offered; the next one's ids derive from it.
+    pub offers: u16,
+    /// The id of the last offer, for the answer to `slot_release`.
+    pub offer_id: Option<String>,
+    /// The place that is being offered, locked or booked.
+    pub offer: Option<Offered>,
+    /// The payment order, if one was ever opened.
+    pub order: Option<Order>,
+    /// The refund, if one was ever asked for.
+    pub refund: Option<Refunding>,
+    /// The booked visit.
+    pub visit: Option<Booked>,
+    /// Why it is coming to an end without a visit.
+    pub why: Option<Why>,
+}
+
+/// A place on offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offered {
+    /// Which time.
+    pub slot: TimeSlot,
+    /// By when the patient must have paid; known once the place is locked.
+    pub deadline: Option<DateTime<Utc>>,
+    /// True from the moment HIS may hold a lock for us.
+    pub locked: bool,
+}
+
+/// A payment order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Our `out_trade_no`.
+    pub out_trade_no: String,
+    /// 分.
+    pub amount_fen: i64,
+    /// No payment starts after this.
+    pub expires_at: DateTime<Utc>,
+    /// The provider's id for the payer's client.
+    pub prepay_id: Option<String>,
+    /// When the provider is asked next, should no notice come.
+    pub ask_at: DateTime<Utc>,
+    /// How often it was asked.
+    pub asked: u32,
+    /// The money, once it is there.
+    pub paid: Option<Paid>,
+    /// True once the provider holds nothing and nothing can come.
+    pub closed: bool,
+}
+
+/// A refund on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refunding {
+    /// Our `out_refund_no`.
+    pub out_refund_no: String,
+    /// Its count; a new number only after the provider gave the old one up.
+    pub nth: u16,
+    /// When the provider is asked next.
+    pub ask_at: DateTime<Utc>,
+    /// How often it was asked.
+    pub asked: u32,
+    /// True once the money is back.
+    pub done: bool,
+}
+
+/// A booked visit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Booked {
+    /// Our `ORDER_ID`.
+    pub order_id: String,
+    /// HIS's references.
+    pub his: crate::ports::his::Visit,
+    /// When it was booked.
+    pub at: DateTime<Utc>,
+    /// When the visit is over.
+    pub over_at: DateTime<Utc>,
+    /// True once it was cancelled, by the patient or by 停诊.
+    pub cancelled: bool,
+}
+
+/// Why an application ends without a visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Why {
+    /// The cutoff passed (R26).
+    Expired,
+    /// The patient withdrew.
+    Withdrawn,
+    /// 停诊 (R34).
+    Stopped,
+    /// HIS or the payment provider refused this application for good.
+    Refused,
+    /// The offer was not answered or not paid in time.
+    Lapsed,
+    /// The patient declined the offer.
+    Declined,
+    /// The prepayment did not come.
+    Unpaid,
+    /// The booked visit was cancelled by the patient (R22).
+    VisitCancelled,
+}
+
+impl Why {
+    /// The code that API and database show.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+            Self::Stopped => "stopped",
+            Self::Refused => "refused",
+            Self::Lapsed => "lapsed",
+            Self::Declined => "declined",
+            Self::Unpaid => "unpaid",
+            Self::VisitCancelled => "visitCancelled",
+        }
+    }
+}
+
+/// A place for this applicant, from the schedule's `slot_release` run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Offer {
+    /// The offer's id.
+    pub id: String,
+    /// Which time.
+    pub slot: TimeSlot,
+}
+
+/// What became of an offer, to the schedule's `slot_release` run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Answer {
+    /// The offer's id.
+    pub id: String,
+    /// What became of it.
+    pub reply: Reply,
+}
+
+/// See [`Answer`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reply {
+    /// The place is locked or booked: it is no longer free.
+    Took,
+    /// Somebody else had it already: offer the applicant another one.
+    Conflict,
+    /// The applicant cannot take it; the place is free for the next one.
+    Passed,
+}
+
+/// Money has arrived, from the payment provider's notice.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Payment {
+    /// The order.
+    pub out_trade_no: String,
+    /// The money.
+    pub paid: Paid,
+}
+
+/// The provider says that a refund has moved; it is asked for the truth.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RefundNotice {
+    /// The refund.
+    pub out_refund_no: String,
+}
+
+/// The patient accepts the locked place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Confirm {}
+
+/// The patient declines the locked place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Decline {}
+
+/// The patient leaves the queue.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Withdrawal {}
+
+/// The patient cancels the booked visit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Cancellation {}
+
+/// 停诊: the schedule does not take place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Stoppage {}
+
+impl Application {
+    /// True where booking needs no payment first: none is due, or it is there already (R19).
+    pub fn covered(&self) -> bool {
+        self.policy.payment_mode == PaymentMode::None || self.fee_fen == 0 || self.paid().is_some()
+    }
+
+    /// The money that the provider holds for this application.
+    pub fn paid(&self) -> Option<&Paid> {
+        self.order.as_ref().and_then(|order| order.paid.as_ref())
+    }
+
+    /// `LOCK_ID` and `ORDER_ID` of the present offer (E6): it was committed with the offer, before any call.
+    pub fn order_id(&self, run: RunId) -> String {
+        ids::order_id(run, self.offers)
+    }
+
+    /// The offered place in HIS's words.
+    pub fn place(&self, slot: &TimeSlot) -> Place {
+        Place {
+            reg_id: self.schedule_id.clone(),
+            department_id: self.department_id.clone(),
+            doctor_id: self.doctor_id.clone(),
+            visit_date: self.visit_date,
+            part: self.part,
+            slot: slot.clone(),
+            fee_fen: self.fee_fen,
+        }
+    }
+
+    /// Writes down money that has arrived for the order that we opened. False where it is for another one.
+    pub fn receive(&mut self, payment: &Payment) -> bool {
+        let Some(order) = self.order.as_mut().filter(|order| order.out_trade_no == payment.out_trade_no) else {
+            return false;
+        };
+        order.paid = Some(payment.paid.clone());
+        true
+    }
+}
+
+/// After a notice is overdue by so much, the provider is asked; after the last, at the order's end.
+const ASK_AFTER_MINUTES: [i64; 4] = [1, 3, 5, 10];
+/// A success can be reported shortly after the order's end (E4: 12 s were seen).
+const LATE_SUCCESS: TimeDelta = TimeDelta::seconds(30);
+
+impl Order {
+    /// An order that is about to be opened.
+    pub fn new(run: RunId, nth: u16, amount_fen: i64, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        let mut order = Self {
+            out_trade_no: ids::trade_no(run, nth),
+            amount_fen,
+            expires_at,
+            prepay_id: None,
+            ask_at: now,
+            asked: 0,
+            paid: None,
+            closed: false,
+        };
+        order.ask_at = order.next_ask(now);
+        order
+    }
+
+    /// When to ask the provider after `now`: soon at first, then rarely, and at the very end.
+    pub fn next_ask(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let minutes = ASK_AFTER_MINUTES.get(self.asked as usize).copied().unwrap_or(20);
+        (now + TimeDelta::minutes(minutes)).min(self.over_at())
+    }
+
+    /// From when on no success can appear any more once the order is closed.
+    pub fn over_at(&self) -> DateTime<Utc> {
+        self.expires_at + LATE_SUCCESS
+    }
+
+    /// The request that opens it.
+    pub fn request(&self, openid: String) -> OrderRequest {
+        OrderRequest {
+            out_trade_no: self.out_trade_no.clone(),
+            description: "候补挂号费".to_owned(),
+            amount_fen: self.amount_fen,
+            openid,
+            expires_at: self.expires_at,
+        }
+    }
+}
+
+/// Until when a payment notice is awaited before the provider is asked.
+pub fn payment_is_asked(app: &Application) -> DateTime<Utc> {
+    app.order.as_ref().map_or(app.cutoff, |order| order.ask_at)
+}

@@ -1,0 +1,18 @@
+//! Gives back what may be locked at HIS. A lock that HIS does not know is given back already (200601).
+
+use super::outcome;
+use super::state::Application;
+use crate::engine::{Fault, Turn};
+use crate::workflows::Ports;
+
+pub(super) async fn unlocking(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Unlocking, Fault> {
+    if app.offer.as_ref().is_some_and(|offer| offer.locked) {
+        ports.his.unlock(&app.order_id(turn.run)).await?;
+    }
+    if app.why.is_some() {
+        return Ok(outcome::Unlocking::Released);
+    }
+    // The place was lost to somebody else: back to the same place in the queue, with whatever was paid (R16, R20).
+    app.offer = None;
+    Ok(outcome::Unlocking::Requeued)
+}

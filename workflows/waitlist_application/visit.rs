@@ -1,0 +1,43 @@
+//! The booked visit: it takes place, the patient cancels it (R22), or the hospital does (R34).
+
+use chrono::{DateTime, Utc};
+
+use super::state::{Application, Why};
+use super::{outcome, woke};
+use crate::engine::{Fault, Turn};
+use crate::ports::his::PaidWith;
+use crate::workflows::Ports;
+
+/// The end of the visit's time slot.
+pub(super) fn visit_ends(app: &Application) -> DateTime<Utc> {
+    app.visit.as_ref().map_or(app.cutoff, |visit| visit.over_at)
+}
+
+pub(super) fn visit(app: &mut Application, _: &Turn, woke: woke::Visit) -> outcome::Visit {
+    let (why, outcome) = match woke {
+        woke::Visit::Deadline => return outcome::Visit::Over,
+        woke::Visit::Cancellation(_) => (Why::VisitCancelled, outcome::Visit::Cancelled),
+        // HIS has cancelled the booking itself; what is ours to do is the money.
+        woke::Visit::Stoppage(_) => (Why::Stopped, outcome::Visit::Stopped),
+    };
+    if let Some(visit) = app.visit.as_mut() {
+        visit.cancelled = outcome == outcome::Visit::Stopped;
+    }
+    app.why = Some(why);
+    outcome
+}
+
+pub(super) async fn cancelling(app: &mut Application, _: &Turn, ports: &Ports) -> Result<outcome::Cancelling, Fault> {
+    let paid = app.order.as_ref().and_then(|order| {
+        let paid = order.paid.as_ref()?;
+        Some(PaidWith { out_trade_no: order.out_trade_no.clone(), amount_fen: paid.amount_fen })
+    });
+    if let Some(visit) = app.visit.as_mut() {
+        ports.his.cancel(&visit.order_id, "患者取消").await?;
+        if let Some(paid) = &paid {
+            ports.his.refund(&visit.order_id, paid).await?;
+        }
+        visit.cancelled = true;
+    }
+    Ok(outcome::Cancelling::Cancelled)
+}

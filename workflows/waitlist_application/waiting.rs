@@ -1,0 +1,36 @@
+//! The queue. Decides only: the schedule's `slot_release` run says whose turn it is.
+
+use chrono::{DateTime, Utc};
+
+use super::state::{Application, Offered, Why};
+use super::{outcome, woke};
+use crate::engine::Turn;
+
+/// R24, R25: no offers after this.
+pub(super) fn cutoff(app: &Application) -> DateTime<Utc> {
+    app.cutoff
+}
+
+pub(super) fn waiting(app: &mut Application, _: &Turn, woke: woke::Waiting) -> outcome::Waiting {
+    match woke {
+        woke::Waiting::Offer(offer) => {
+            // The next ids derive from this count; it is committed with this move, before any call uses them (E6).
+            app.offers += 1;
+            app.offer_id = Some(offer.id);
+            app.offer = Some(Offered { slot: offer.slot, deadline: None, locked: false });
+            if app.covered() { outcome::Waiting::Covered } else { outcome::Waiting::Payable }
+        }
+        woke::Waiting::Withdrawal(_) => {
+            app.why = Some(Why::Withdrawn);
+            outcome::Waiting::Withdrawn
+        }
+        woke::Waiting::Stoppage(_) => {
+            app.why = Some(Why::Stopped);
+            outcome::Waiting::Stopped
+        }
+        woke::Waiting::Deadline => {
+            app.why = Some(Why::Expired);
+            outcome::Waiting::CutOff
+        }
+    }
+}
