@@ -1,6 +1,26 @@
 //! The hospital information system (HIS): schedules, time slots, locks and bookings, in the trade's words.
 //!
 //! Interface codes are those of 健康通 v3.3 (2003 … 2012) and our proposed 2013 WaitLockReg.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `jiankangtong` | the client, [`JiankangtongHis`] |
+//! | `push` | the other direction: what a HIS sends us, [`PushReader`] |
+//! | `return_code` | what a `RETURN_CODE` means, one pure table |
+//! | `messages`, `wire` | bodies and values as they stand on the wire |
+//! | `envelope`, `soap` | signature, cipher, XML around a body |
+
+pub mod envelope;
+mod jiankangtong;
+pub mod messages;
+mod push;
+pub mod return_code;
+pub mod soap;
+pub mod wire;
+
+pub use envelope::Credentials;
+pub use jiankangtong::{Config, JiankangtongHis, SetupError};
+pub use push::{Push, PushAnswer, PushError, PushReader};
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
@@ -220,7 +240,8 @@ pub trait His: Send + Sync {
     /// 2007 OrderReg: book.
     async fn book(&self, request: &BookRequest) -> Result<Booking, CallError>;
 
-    /// 2009 CancelReg: cancel a booking by our `ORDER_ID`; already cancelled is success.
+    /// 2009 CancelReg: cancel a booking by our `ORDER_ID`; already cancelled is success, and so is an order that HIS
+    /// does not know (200901): nothing is booked under it. Whether it may still arrive is for [`His::order`] to ask.
     async fn cancel(&self, order_id: &str, reason: &str) -> Result<(), CallError>;
 
     /// 2010 Refund: tell HIS that the money of a cancelled booking goes back; already told is success.
