@@ -61,8 +61,9 @@ pub struct Reply {
     pub code: String,
     /// `RETURN_MSG`: may hold personal data.
     pub message: String,
-    /// The decrypted `RES_ENCRYPTED`; empty where the other side sent none.
-    pub body: String,
+    /// The decrypted `RES_ENCRYPTED`, empty where the other side sent none; nothing where it cannot be decrypted: the
+    /// signed code counts all the same.
+    pub body: Option<String>,
 }
 
 /// Seals and opens envelopes with one set of credentials.
@@ -142,7 +143,7 @@ impl Envelope {
         let (code, message) = (field("RETURN_CODE")?, field("RETURN_MSG")?);
         let encrypted = fields.get("RES_ENCRYPTED").unwrap_or_default();
         verify(field("SIGN_TYPE")?, field("SIGN")?, &self.sign_reply(code, message, encrypted))?;
-        let body = if encrypted.is_empty() { String::new() } else { self.decrypt(encrypted)? };
+        let body = if encrypted.is_empty() { Some(String::new()) } else { self.decrypt(encrypted).ok() };
         Ok(Reply { code: code.to_owned(), message: message.to_owned(), body })
     }
 

@@ -86,10 +86,7 @@ impl JiankangtongHis {
         let body = messages::write_request(body).map_err(|_| ours("body"))?;
         let root = self.envelope.seal_request(function.code(), &body).map_err(|_| ours("envelope"))?;
         let raw = self.send(function, soap::request(function.name(), &root)).await?;
-        let reply = self.envelope.open_reply(&raw).map_err(|error| match error {
-            EnvelopeError::Signature => unknown(function, "the reply's signature is wrong"),
-            _ => unknown(function, "the reply cannot be read"),
-        })?;
+        let reply = self.envelope.open_reply(&raw).map_err(|error| unopened(function, error, &raw))?;
         let outcome = outcome(function, &reply.code, &reply.message)?;
         Ok(Answer { function, outcome, body: reply.body })
     }
@@ -125,12 +122,14 @@ impl JiankangtongHis {
 struct Answer {
     function: Function,
     outcome: Outcome,
-    body: String,
+    body: Option<String>,
 }
 
 impl Answer {
     fn read<T: serde::de::DeserializeOwned>(&self) -> Result<T, CallError> {
-        messages::read(&self.body).map_err(|_| unknown(self.function, "the reply's body cannot be read"))
+        let body =
+            self.body.as_deref().ok_or_else(|| unknown(self.function, "the reply's body cannot be decrypted"))?;
+        messages::read(body).map_err(|_| unknown(self.function, "the reply's body cannot be read"))
     }
 
     /// A business code that this function has no word for.
@@ -157,6 +156,19 @@ fn lost(function: Function, error: &reqwest::Error) -> CallError {
         unknown(function, "no reply in time")
     } else {
         unknown(function, "the connection was cut")
+    }
+}
+
+/// A reply that cannot be believed says nothing about the request. One that complains about *our* signature with a
+/// signature that we in turn find wrong is what two different keys look like: that is for a person.
+fn unopened(function: Function, error: EnvelopeError, raw: &[u8]) -> CallError {
+    let complains = || soap::root(raw).is_ok_and(|fields| fields.get("RETURN_CODE") == Some("7"));
+    match error {
+        EnvelopeError::Signature if complains() => {
+            broken(function, "RETURN_CODE 7, itself signed with another key: the two sides' KEY differ")
+        }
+        EnvelopeError::Signature => unknown(function, "the reply's signature is wrong"),
+        _ => unknown(function, "the reply cannot be read"),
     }
 }
 

@@ -30,7 +30,7 @@ pub fn read<T: DeserializeOwned>(body: &str) -> Result<T, Unreadable> {
     quick_xml::de::from_str(body).map_err(|_| Unreadable)
 }
 
-/// 2003 GetRegInfo. `DOCTOR_ID` -1 asks for all doctors of the department.
+/// 2003 `GetRegInfo`. `DOCTOR_ID` -1 asks for all doctors of the department.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs)]
@@ -100,7 +100,7 @@ pub struct RegPart {
     pub istime: String,
 }
 
-/// 2004 GetTimeRegInfo.
+/// 2004 `GetTimeRegInfo`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs)]
@@ -138,7 +138,7 @@ pub struct TimeReg {
     pub reg_id: String,
 }
 
-/// 2005 LockReg, and 2013 WaitLockReg with `LOCK_MINUTES`.
+/// 2005 `LockReg`, and 2013 `WaitLockReg` with `LOCK_MINUTES`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs)]
@@ -175,7 +175,7 @@ pub struct LockReply {
     pub lock_expire_time: NaiveDateTime,
 }
 
-/// 2006 UnLockReg.
+/// 2006 `UnLockReg`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs)]
@@ -184,7 +184,7 @@ pub struct UnlockReg {
     pub lock_id: String,
 }
 
-/// 2007 OrderReg. Personal data: no `Debug`.
+/// 2007 `OrderReg`. Personal data: no `Debug`.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs)]
@@ -237,7 +237,7 @@ pub struct OrderReply {
     pub hosp_see_doct_addr: String,
 }
 
-/// 2009 CancelReg.
+/// 2009 `CancelReg`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs)]
@@ -259,7 +259,7 @@ pub struct Refund {
     pub refund_amt: i64,
 }
 
-/// 2012 QueryRegRecord.
+/// 2012 `QueryRegRecord`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs)]
@@ -283,7 +283,7 @@ pub struct RegRecord {
     pub hosp_see_doct_addr: String,
 }
 
-/// 5001 StopReg, HIS to us. `EVENT_ID` is ours to ask for; HISes of v3.3 send none.
+/// 5001 `StopReg`, HIS to us. `EVENT_ID` is ours to ask for; HISes of v3.3 send none.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs)]
@@ -307,7 +307,7 @@ pub struct StopReg {
     pub is_cancel: String,
 }
 
-/// 5007 CancelPush, HIS to us: any channel's cancelled booking (R15, R30).
+/// 5007 `CancelPush`, HIS to us: any channel's cancelled booking (R15, R30).
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs)]

@@ -16,7 +16,7 @@ use super::{DayPart, TimeSlot, soap, wire};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Push {
-    /// 5001 StopReg 停诊.
+    /// 5001 `StopReg` 停诊.
     Stopped {
         /// The HIS's, or derived from the other fields: the same on every repetition.
         event_id: String,
@@ -33,7 +33,7 @@ pub enum Push {
         /// `STOP_REMARK`.
         remark: String,
     },
-    /// 5007 CancelPush: a booking of any channel was cancelled, ours among them (R15, R30).
+    /// 5007 `CancelPush`: a booking of any channel was cancelled, ours among them (R15, R30).
     Cancelled {
         /// `EVENT_ID`.
         event_id: String,
