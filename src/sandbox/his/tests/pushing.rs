@@ -138,3 +138,23 @@ async fn push_faults_duplicate_delay_lose_and_forge() {
     assert_eq!(distinct.len(), freed.len() - lost.len());
     assert_eq!(arrived.len() - distinct.len(), twice.len() / 2);
 }
+
+#[tokio::test]
+async fn the_same_seed_gives_the_same_world() {
+    let mut worlds = Vec::new();
+    for seed in [5, 5, 6] {
+        let world = World::with(Level::Heavy, seed).await;
+        world.his.add_schedule(seed_of_size("R1", 10, 4)).await.unwrap();
+        world.his.fill("R1", 40, channel::WEBSITE).await.unwrap();
+        for nth in 0..20 {
+            world.clock.advance(Duration::seconds(11));
+            world.his.cancel_ordinary("R1", nth * 7, channel::WEBSITE, true).await.unwrap().unwrap();
+        }
+        world.his.add_places("R1", 3).await.unwrap();
+        world.his.stop_schedule("R1").await.unwrap();
+        worlds.push(serde_json::to_value(world.his.books().await).unwrap());
+    }
+    assert_eq!(worlds[0], worlds[1]);
+    assert_ne!(worlds[0]["pushes"], worlds[2]["pushes"], "another seed, other faults");
+    assert_eq!(worlds[0]["orders"], worlds[2]["orders"]);
+}

@@ -59,7 +59,7 @@ impl World {
         options.faults = Arc::new(Faults::new(level, seed));
         options.seed = seed;
         // Far longer than the client waits.
-        options.slow = Duration::from_secs(600);
+        options.slow = Duration::from_mins(10);
         let his = HisServer::start(options).await.unwrap();
         let client = JiankangtongHis::new(config(his.url())).unwrap();
         Self { his, client, clock }
