@@ -8,6 +8,7 @@
 
 pub mod books;
 pub mod faults;
+pub mod his;
 
 use std::sync::Arc;
 

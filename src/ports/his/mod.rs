@@ -1,6 +1,26 @@
 //! The hospital information system (HIS): schedules, time slots, locks and bookings, in the trade's words.
 //!
-//! Interface codes are those of 健康通 v3.3 (2003 … 2012) and our proposed 2013 WaitLockReg.
+//! Interface codes are those of 健康通 v3.3 (2003 … 2012) and our proposed 2013 `WaitLockReg`.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `jiankangtong` | the client, [`JiankangtongHis`] |
+//! | `push` | the other direction: what a HIS sends us, [`PushReader`] |
+//! | `return_code` | what a `RETURN_CODE` means, one pure table |
+//! | `messages`, `wire` | bodies and values as they stand on the wire |
+//! | `envelope`, `soap` | signature, cipher, XML around a body |
+
+pub mod envelope;
+mod jiankangtong;
+pub mod messages;
+mod push;
+pub mod return_code;
+pub mod soap;
+pub mod wire;
+
+pub use envelope::Credentials;
+pub use jiankangtong::{Config, JiankangtongHis, SetupError};
+pub use push::{Push, PushAnswer, PushError, PushReader};
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
@@ -34,7 +54,7 @@ pub enum ScheduleState {
     NotOpen,
 }
 
-/// One doctor's half-day as HIS lists it (2003 GetRegInfo). `reg_id` is the schedule's id everywhere in Houbu.
+/// One doctor's half-day as HIS lists it (2003 `GetRegInfo`). `reg_id` is the schedule's id everywhere in Houbu.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HisSchedule {
     /// `REG_ID`.
@@ -61,7 +81,7 @@ pub struct HisSchedule {
     pub fee_fen: i64,
 }
 
-/// One bookable time (2004 GetTimeRegInfo 分时号源).
+/// One bookable time (2004 `GetTimeRegInfo` 分时号源).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TimeSlot {
     /// `BEGIN_TIME`, hospital local time.
@@ -117,7 +137,7 @@ impl std::fmt::Debug for Identity {
     }
 }
 
-/// What a lock request came to (2013 WaitLockReg).
+/// What a lock request came to (2013 `WaitLockReg`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lock {
     /// Ours until then (also the answer to a repeated `LOCK_ID`, 200504).
@@ -134,7 +154,7 @@ pub enum Lock {
     },
 }
 
-/// What a booking request came to (2007 OrderReg).
+/// What a booking request came to (2007 `OrderReg`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Booking {
     /// Booked; HIS's own references.
@@ -161,7 +181,7 @@ pub struct Visit {
     pub place: String,
 }
 
-/// What HIS knows under our `ORDER_ID` (2012 QueryRegRecord).
+/// What HIS knows under our `ORDER_ID` (2012 `QueryRegRecord`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
     /// `1` not found.
@@ -181,7 +201,7 @@ pub struct PaidWith {
     pub amount_fen: i64,
 }
 
-/// A booking request (2007 OrderReg).
+/// A booking request (2007 `OrderReg`).
 #[derive(Debug, Clone)]
 pub struct BookRequest {
     /// `ORDER_ID`, ours; equal to the `LOCK_ID` where the place was locked.
@@ -199,7 +219,7 @@ pub struct BookRequest {
 /// What the waitlist needs of a HIS. Every call is one request with a time-out.
 #[async_trait]
 pub trait His: Send + Sync {
-    /// 2003 GetRegInfo: the schedules of one department (of one doctor, if given) between two dates, inclusive.
+    /// 2003 `GetRegInfo`: the schedules of one department (of one doctor, if given) between two dates, inclusive.
     async fn schedules(
         &self,
         department_id: &str,
@@ -208,24 +228,25 @@ pub trait His: Send + Sync {
         to: NaiveDate,
     ) -> Result<Vec<HisSchedule>, CallError>;
 
-    /// 2004 GetTimeRegInfo: the times of one schedule that still have places, in order.
+    /// 2004 `GetTimeRegInfo`: the times of one schedule that still have places, in order.
     async fn open_slots(&self, reg_id: &str, visit_date: NaiveDate) -> Result<Vec<OpenSlot>, CallError>;
 
-    /// 2013 WaitLockReg: hold a place for `minutes`. Repeating a `lock_id` answers the same lock.
+    /// 2013 `WaitLockReg`: hold a place for `minutes`. Repeating a `lock_id` answers the same lock.
     async fn lock(&self, lock_id: &str, place: &Place, minutes: u32) -> Result<Lock, CallError>;
 
-    /// 2006 UnLockReg: give a held place back. A lock that is not found (200601) is given back already.
+    /// 2006 `UnLockReg`: give a held place back. A lock that is not found (200601) is given back already.
     async fn unlock(&self, lock_id: &str) -> Result<(), CallError>;
 
-    /// 2007 OrderReg: book.
+    /// 2007 `OrderReg`: book.
     async fn book(&self, request: &BookRequest) -> Result<Booking, CallError>;
 
-    /// 2009 CancelReg: cancel a booking by our `ORDER_ID`; already cancelled is success.
+    /// 2009 `CancelReg`: cancel a booking by our `ORDER_ID`; already cancelled is success, and so is an order that HIS
+    /// does not know (200901): nothing is booked under it. Whether it may still arrive is for [`His::order`] to ask.
     async fn cancel(&self, order_id: &str, reason: &str) -> Result<(), CallError>;
 
     /// 2010 Refund: tell HIS that the money of a cancelled booking goes back; already told is success.
     async fn refund(&self, order_id: &str, refund: &PaidWith) -> Result<(), CallError>;
 
-    /// 2012 QueryRegRecord: what HIS knows under our `ORDER_ID`.
+    /// 2012 `QueryRegRecord`: what HIS knows under our `ORDER_ID`.
     async fn order(&self, order_id: &str) -> Result<Order, CallError>;
 }

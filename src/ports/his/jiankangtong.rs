@@ -1,0 +1,402 @@
+//! The client of a HIS that speaks 健康通 v3.3: one request a call, with a time-out, never a retry.
+//!
+//! Nothing that a HIS says is logged or repeated in an error beyond its codes: its messages may name patients.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use secrecy::SecretString;
+use serde::Serialize;
+
+use super::envelope::{Credentials, Envelope, EnvelopeError, KeyError};
+use super::messages::{self, OrderReg, RegInfo, RegRecord, TimeRegInfo};
+use super::return_code::{Function, Outcome, outcome};
+use super::{
+    BookRequest, Booking, His, HisSchedule, Identity, Lock, OpenSlot, Order, PaidWith, Place, TimeSlot, Visit, soap,
+    wire,
+};
+use crate::ports::CallError;
+
+/// A reply is never larger than this; a department's month of schedules is about one tenth of it.
+const REPLY_BYTES_MAX: usize = 8 << 20;
+
+/// Where the HIS is and how we are known there.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The address of its SOAP service.
+    pub url: String,
+    /// `HOS_ID`.
+    pub hospital_id: String,
+    /// `USER_ID`.
+    pub user_id: String,
+    /// The signature's `KEY`.
+    pub sign_key: SecretString,
+    /// The body's AES key: 16, 24 or 32 bytes.
+    pub aes_key: SecretString,
+    /// `CHANNEL_ID` of what we lock and book.
+    pub channel_id: String,
+    /// How long one call may take altogether; connecting may take a third of it.
+    pub timeout: Duration,
+    /// The hospital's clock.
+    pub time_zone: Tz,
+}
+
+impl Config {
+    /// The part that both sides of the interface share.
+    pub fn credentials(&self) -> Credentials {
+        Credentials { user_id: self.user_id.clone(), sign_key: self.sign_key.clone(), aes_key: self.aes_key.clone() }
+    }
+}
+
+/// Why no client could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The body's key has a wrong length.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The HTTP client cannot start (no TLS roots).
+    #[error("the HTTP client for the HIS cannot start: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// The client.
+pub struct JiankangtongHis {
+    config: Config,
+    envelope: Envelope,
+    http: reqwest::Client,
+}
+
+impl JiankangtongHis {
+    /// A client with a connection pool of its own.
+    pub fn new(config: Config) -> Result<Self, SetupError> {
+        let envelope = Envelope::new(&config.credentials())?;
+        let http = reqwest::Client::builder()
+            .connect_timeout(config.timeout / 3)
+            .timeout(config.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        Ok(Self { config, envelope, http })
+    }
+
+    /// One call: seal, send, open, read the return code.
+    async fn call(&self, function: Function, body: &impl Serialize) -> Result<Answer, CallError> {
+        let ours = |what| broken(function, format!("the request could not be written: {what}"));
+        let body = messages::write_request(body).map_err(|_| ours("body"))?;
+        let root = self.envelope.seal_request(function.code(), &body).map_err(|_| ours("envelope"))?;
+        let raw = self.send(function, soap::request(function.name(), &root)).await?;
+        let reply = self.envelope.open_reply(&raw).map_err(|error| unopened(function, error, &raw))?;
+        let outcome = outcome(function, &reply.code, &reply.message)?;
+        Ok(Answer { function, outcome, body: reply.body })
+    }
+
+    async fn send(&self, function: Function, soap: String) -> Result<Vec<u8>, CallError> {
+        let request = self
+            .http
+            .post(&self.config.url)
+            .header("Content-Type", "text/xml; charset=utf-8")
+            .header("SOAPAction", format!("\"http://tempuri.org/{}\"", function.name()))
+            .body(soap);
+        let mut response = request.send().await.map_err(|error| lost(function, &error))?;
+        let status = response.status();
+        match status.as_u16() {
+            200 => {}
+            429 => return Err(CallError::NotTaken { system: "his", detail: "HTTP 429".into() }),
+            // SOAP faults come with 500: the service may have got as far as doing the work.
+            408 | 500.. => return Err(unknown(function, format!("HTTP {}", status.as_u16()))),
+            other => return Err(broken(function, format!("HTTP {other}"))),
+        }
+        let mut raw = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| lost(function, &error))? {
+            if raw.len() + chunk.len() > REPLY_BYTES_MAX {
+                return Err(unknown(function, "the reply is too large"));
+            }
+            raw.extend_from_slice(&chunk);
+        }
+        Ok(raw)
+    }
+}
+
+/// What a call came to, still to be read by the function that made it.
+struct Answer {
+    function: Function,
+    outcome: Outcome,
+    body: Option<String>,
+}
+
+impl Answer {
+    fn read<T: serde::de::DeserializeOwned>(&self) -> Result<T, CallError> {
+        let body =
+            self.body.as_deref().ok_or_else(|| unknown(self.function, "the reply's body cannot be decrypted"))?;
+        messages::read(body).map_err(|_| unknown(self.function, "the reply's body cannot be read"))
+    }
+
+    /// A business code that this function has no word for.
+    fn surprise(&self, code: &str) -> CallError {
+        broken(self.function, format!("business code {code}"))
+    }
+}
+
+fn unknown(function: Function, detail: impl Into<String>) -> CallError {
+    CallError::Unknown { system: "his", call: function.label(), detail: detail.into() }
+}
+
+fn broken(function: Function, detail: impl Into<String>) -> CallError {
+    CallError::Broken { system: "his", call: function.label(), detail: detail.into() }
+}
+
+/// What a transport error says about the request. The error's own text is left out: it repeats the address.
+fn lost(function: Function, error: &reqwest::Error) -> CallError {
+    if error.is_connect() {
+        CallError::NotTaken { system: "his", detail: "no connection".into() }
+    } else if error.is_builder() {
+        broken(function, "the address is not a URL")
+    } else if error.is_timeout() {
+        unknown(function, "no reply in time")
+    } else {
+        unknown(function, "the connection was cut")
+    }
+}
+
+/// A reply that cannot be believed says nothing about the request. One that complains about *our* signature with a
+/// signature that we in turn find wrong is what two different keys look like: that is for a person.
+fn unopened(function: Function, error: EnvelopeError, raw: &[u8]) -> CallError {
+    let complains = || soap::root(raw).is_ok_and(|fields| fields.get("RETURN_CODE") == Some("7"));
+    match error {
+        EnvelopeError::Signature if complains() => {
+            broken(function, "RETURN_CODE 7, itself signed with another key: the two sides' KEY differ")
+        }
+        EnvelopeError::Signature => unknown(function, "the reply's signature is wrong"),
+        _ => unknown(function, "the reply cannot be read"),
+    }
+}
+
+/// 200504 means that the lock is ours; its expiry stands beside it.
+fn lock_of(answer: &Answer, zone: Tz) -> Result<Lock, CallError> {
+    match &answer.outcome {
+        Outcome::Business(code) if code == "200505" || code == "200506" => Ok(Lock::Taken),
+        Outcome::Business(code) if code != "200504" => Ok(Lock::Refused { code: code.clone() }),
+        _ => {
+            let reply: messages::LockReply = answer.read()?;
+            let until = wire::instant(reply.lock_expire_time, zone)
+                .ok_or_else(|| unknown(answer.function, "LOCK_EXPIRE_TIME is no time of the hospital's clock"))?;
+            Ok(Lock::Held { until })
+        }
+    }
+}
+
+fn booking_of(answer: &Answer) -> Result<Booking, CallError> {
+    match &answer.outcome {
+        Outcome::Done => {
+            let reply: messages::OrderReply = answer.read()?;
+            Ok(Booking::Booked(Visit {
+                his_order_id: reply.hosp_order_id,
+                serial: reply.hosp_serial_num,
+                place: reply.hosp_see_doct_addr,
+            }))
+        }
+        Outcome::Business(code) => Ok(match code.as_str() {
+            "200709" | "200710" => Booking::Taken,
+            "200708" => Booking::Exists,
+            _ => Booking::Refused { code: code.clone() },
+        }),
+    }
+}
+
+fn order_of(answer: &Answer) -> Result<Order, CallError> {
+    match &answer.outcome {
+        Outcome::Business(code) if code == "201201" => Ok(Order::Unknown),
+        Outcome::Business(code) => Err(answer.surprise(code)),
+        Outcome::Done => {
+            let record: RegRecord = answer.read()?;
+            match record.order_status.trim() {
+                "1" => Ok(Order::Unknown),
+                "2" | "3" | "6" => Ok(Order::Booked(Visit {
+                    his_order_id: record.hosp_order_id,
+                    serial: record.hosp_serial_num,
+                    place: record.hosp_see_doct_addr,
+                })),
+                "4" | "5" => Ok(Order::Cancelled),
+                _ => Err(unknown(answer.function, "ORDER_STATUS is none of the six")),
+            }
+        }
+    }
+}
+
+fn schedules_of(info: RegInfo, department_id: &str) -> Vec<HisSchedule> {
+    let department = if info.dept_id.is_empty() { department_id.to_owned() } else { info.dept_id };
+    let mut schedules = Vec::new();
+    for doctor in info.reg_doctor_list {
+        for day in doctor.reg_list {
+            for part in day.reg_time_list {
+                schedules.push(HisSchedule {
+                    reg_id: part.reg_id,
+                    department_id: department.clone(),
+                    doctor_id: doctor.doctor_id.clone(),
+                    doctor_name: doctor.name.clone(),
+                    doctor_title: doctor.job_title.clone(),
+                    visit_date: day.reg_date,
+                    part: part.time_flag,
+                    state: part.reg_status,
+                    total: part.total,
+                    remaining: part.over_count,
+                    fee_fen: part.reg_fee.saturating_add(part.treat_fee),
+                });
+            }
+        }
+    }
+    schedules
+}
+
+/// `SEX` as the 17th digit of an 身份证 number tells it: odd 1 男, even 2 女.
+fn sex_of(identity: &Identity) -> Option<String> {
+    let seventeenth = identity.id_number.chars().nth(16).filter(|_| identity.id_number.len() == 18)?;
+    let odd = seventeenth.to_digit(10).filter(|_| identity.id_type == "1")? % 2 == 1;
+    Some(if odd { "1" } else { "2" }.to_owned())
+}
+
+#[async_trait]
+impl His for JiankangtongHis {
+    async fn schedules(
+        &self,
+        department_id: &str,
+        doctor_id: Option<&str>,
+        from: NaiveDate,
+        to: NaiveDate,
+    ) -> Result<Vec<HisSchedule>, CallError> {
+        let body = messages::GetRegInfo {
+            hos_id: self.config.hospital_id.clone(),
+            dept_id: department_id.to_owned(),
+            doctor_id: doctor_id.unwrap_or("-1").to_owned(),
+            start_date: from,
+            end_date: to,
+        };
+        let answer = self.call(Function::GetRegInfo, &body).await?;
+        match &answer.outcome {
+            Outcome::Done => Ok(schedules_of(answer.read()?, department_id)),
+            // No schedule in that span.
+            Outcome::Business(code) if code == "200303" => Ok(Vec::new()),
+            Outcome::Business(code) => Err(answer.surprise(code)),
+        }
+    }
+
+    async fn open_slots(&self, reg_id: &str, visit_date: NaiveDate) -> Result<Vec<OpenSlot>, CallError> {
+        let body = messages::GetTimeRegInfo {
+            hos_id: self.config.hospital_id.clone(),
+            reg_id: reg_id.to_owned(),
+            reg_date: visit_date,
+        };
+        let answer = self.call(Function::GetTimeRegInfo, &body).await?;
+        match &answer.outcome {
+            Outcome::Done => {
+                let info: TimeRegInfo = answer.read()?;
+                // Some systems answer with the doctor's whole day.
+                let mut slots: Vec<OpenSlot> = info
+                    .time_reg_list
+                    .into_iter()
+                    .filter(|time| time.over_count > 0 && (time.reg_id.is_empty() || time.reg_id == reg_id))
+                    .map(|time| OpenSlot {
+                        slot: TimeSlot { begins: time.begin_time, ends: time.end_time },
+                        remaining: time.over_count,
+                    })
+                    .collect();
+                slots.sort_by(|a, b| a.slot.cmp(&b.slot));
+                Ok(slots)
+            }
+            // 排班不存在.
+            Outcome::Business(code) if code == "200403" => Ok(Vec::new()),
+            Outcome::Business(code) => Err(answer.surprise(code)),
+        }
+    }
+
+    async fn lock(&self, lock_id: &str, place: &Place, minutes: u32) -> Result<Lock, CallError> {
+        let body = messages::LockReg {
+            hos_id: self.config.hospital_id.clone(),
+            lock_id: lock_id.to_owned(),
+            channel_id: self.config.channel_id.clone(),
+            reg_id: place.reg_id.clone(),
+            dept_id: place.department_id.clone(),
+            doctor_id: place.doctor_id.clone(),
+            reg_date: place.visit_date,
+            time_flag: place.part,
+            begin_time: place.slot.begins,
+            end_time: place.slot.ends,
+            reg_fee: place.fee_fen,
+            treat_fee: 0,
+            lock_minutes: Some(minutes),
+        };
+        let answer = self.call(Function::WaitLockReg, &body).await?;
+        lock_of(&answer, self.config.time_zone)
+    }
+
+    async fn unlock(&self, lock_id: &str) -> Result<(), CallError> {
+        let body = messages::UnlockReg { hos_id: self.config.hospital_id.clone(), lock_id: lock_id.to_owned() };
+        let answer = self.call(Function::UnLockReg, &body).await?;
+        match &answer.outcome {
+            Outcome::Business(code) if code != "200601" => Err(answer.surprise(code)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn book(&self, request: &BookRequest) -> Result<Booking, CallError> {
+        let (place, identity, paid) = (&request.place, &request.identity, request.paid.as_ref());
+        let body = OrderReg {
+            hos_id: self.config.hospital_id.clone(),
+            order_id: request.order_id.clone(),
+            channel_id: self.config.channel_id.clone(),
+            is_reg: if request.locked { "3" } else { "2" }.to_owned(),
+            reg_id: place.reg_id.clone(),
+            dept_id: place.department_id.clone(),
+            doctor_id: place.doctor_id.clone(),
+            reg_date: place.visit_date,
+            time_flag: place.part,
+            begin_time: place.slot.begins,
+            end_time: place.slot.ends,
+            reg_fee: place.fee_fen,
+            treat_fee: 0,
+            idcard_type: identity.id_type.clone(),
+            idcard_no: identity.id_number.clone(),
+            name: identity.name.clone(),
+            sex: sex_of(identity),
+            mobile: identity.phone.clone(),
+            pay_flag: if paid.is_some() { "1" } else { "0" }.to_owned(),
+            out_trade_no: paid.map(|paid| paid.out_trade_no.clone()),
+            pay_amt: paid.map(|paid| paid.amount_fen),
+        };
+        booking_of(&self.call(Function::OrderReg, &body).await?)
+    }
+
+    async fn cancel(&self, order_id: &str, reason: &str) -> Result<(), CallError> {
+        let body = messages::CancelReg {
+            hos_id: self.config.hospital_id.clone(),
+            order_id: order_id.to_owned(),
+            cancel_remark: reason.to_owned(),
+        };
+        let answer = self.call(Function::CancelReg, &body).await?;
+        match &answer.outcome {
+            // 200901: no such order, hence nothing that is booked.
+            Outcome::Business(code) if code != "200901" => Err(answer.surprise(code)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn refund(&self, order_id: &str, refund: &PaidWith) -> Result<(), CallError> {
+        let body = messages::Refund {
+            hos_id: self.config.hospital_id.clone(),
+            order_id: order_id.to_owned(),
+            out_trade_no: refund.out_trade_no.clone(),
+            refund_amt: refund.amount_fen,
+        };
+        let answer = self.call(Function::Refund, &body).await?;
+        match &answer.outcome {
+            Outcome::Done => Ok(()),
+            Outcome::Business(code) => Err(answer.surprise(code)),
+        }
+    }
+
+    async fn order(&self, order_id: &str) -> Result<Order, CallError> {
+        let body = messages::QueryRegRecord { hos_id: self.config.hospital_id.clone(), order_id: order_id.to_owned() };
+        order_of(&self.call(Function::QueryRegRecord, &body).await?)
+    }
+}

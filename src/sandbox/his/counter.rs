@@ -1,0 +1,324 @@
+//! The simulated HIS's counter: opens a request, draws its fault, lets the ledger rule, saves, answers.
+//!
+//! What is answered has been saved before. A fault that prevents leaves the ledger untouched.
+
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+
+use super::Shared;
+use super::ledger::{Asked, Failure, Ledger, Locking, Visitor};
+use super::records::{Freed, OrderRecord, OrderState, PaidRecord};
+use crate::ports::his::envelope::EnvelopeError;
+use crate::ports::his::messages::{
+    self, CancelReg, GetRegInfo, GetTimeRegInfo, LockReg, LockReply, OrderReg, OrderReply, QueryRegRecord, Refund,
+    RegDay, RegDoctor, RegInfo, RegPart, RegRecord, TimeReg, TimeRegInfo, UnlockReg, Unreadable,
+};
+use crate::ports::his::return_code::Function;
+use crate::ports::his::{ScheduleState, TimeSlot, soap, wire};
+use crate::sandbox::faults;
+
+/// What 2005 gives.
+const LOCK_MINUTES: u32 = 10;
+
+/// A request that was understood.
+enum Call {
+    Schedules(GetRegInfo),
+    Slots(GetTimeRegInfo),
+    Lock(LockReg),
+    WaitLock(LockReg),
+    Unlock(UnlockReg),
+    Book(Box<OrderReg>),
+    Cancel(CancelReg),
+    Refund(Refund),
+    Query(QueryRegRecord),
+}
+
+impl Call {
+    fn read(function: Function, body: &str) -> Result<Self, Unreadable> {
+        Ok(match function {
+            Function::GetRegInfo => Self::Schedules(messages::read(body)?),
+            Function::GetTimeRegInfo => Self::Slots(messages::read(body)?),
+            Function::LockReg => Self::Lock(messages::read(body)?),
+            Function::WaitLockReg => Self::WaitLock(messages::read(body)?),
+            Function::UnLockReg => Self::Unlock(messages::read(body)?),
+            Function::OrderReg => Self::Book(messages::read(body)?),
+            Function::CancelReg => Self::Cancel(messages::read(body)?),
+            Function::Refund => Self::Refund(messages::read(body)?),
+            Function::QueryRegRecord => Self::Query(messages::read(body)?),
+        })
+    }
+
+    /// What the request is about.
+    fn key(&self) -> String {
+        match self {
+            Self::Schedules(asked) => format!("{}/{}/{}", asked.dept_id, asked.doctor_id, asked.start_date),
+            Self::Slots(asked) => asked.reg_id.clone(),
+            Self::Lock(asked) | Self::WaitLock(asked) => asked.lock_id.clone(),
+            Self::Unlock(asked) => asked.lock_id.clone(),
+            Self::Book(asked) => asked.order_id.clone(),
+            Self::Cancel(asked) => asked.order_id.clone(),
+            Self::Refund(asked) => asked.order_id.clone(),
+            Self::Query(asked) => asked.order_id.clone(),
+        }
+    }
+}
+
+/// `RETURN_CODE`, `RETURN_MSG` and the body.
+struct Reply {
+    code: &'static str,
+    message: String,
+    body: String,
+}
+
+impl Reply {
+    fn of(code: &'static str, message: &str) -> Self {
+        Self { code, message: message.to_owned(), body: String::new() }
+    }
+
+    fn done() -> Self {
+        Self::of("0", "交易成功")
+    }
+
+    fn with(body: &impl Serialize) -> Self {
+        match messages::write_reply(body) {
+            Ok(body) => Self { body, ..Self::done() },
+            Err(Unreadable) => Self::of("99", "系统异常"),
+        }
+    }
+
+    fn failed(Failure(code, message): Failure) -> Self {
+        Self::of("13", &format!("{code} {message}"))
+    }
+}
+
+/// `POST /`: one call.
+pub(super) async fn answer(State(shared): State<Arc<Shared>>, raw: Bytes) -> Response {
+    let busy = shared.busy();
+    let (function, call) = match open(&shared, &raw) {
+        Ok(understood) => understood,
+        Err(reply) => return respond(&shared, "Unknown", &reply),
+    };
+    let fault = shared.pusher.faults.request(function.code(), &call.key());
+    if let Some(fault) = fault.filter(|fault| fault.prevents()) {
+        return faults::spoil(fault, ().into_response(), shared.slow).await;
+    }
+    let reply = work(&shared, call).await;
+    let response = respond(&shared, function.name(), &reply);
+    // Waiting before a slow answer is not work that a moved clock should wait for.
+    drop(busy);
+    match fault {
+        Some(fault) => faults::spoil(fault, response, shared.slow).await,
+        None => response,
+    }
+}
+
+fn open(shared: &Shared, raw: &[u8]) -> Result<(Function, Call), Reply> {
+    let request = shared.envelope.open_request(raw).map_err(|error| match error {
+        EnvelopeError::Signature => Reply::of("7", "签名错误"),
+        _ => Reply::of("1", "参数错误"),
+    })?;
+    let function = Function::of_code(&request.function).ok_or_else(|| Reply::of("1", "功能号不存在"))?;
+    let call = Call::read(function, &request.body).map_err(|_| Reply::of("1", "参数错误"))?;
+    Ok((function, call))
+}
+
+fn respond(shared: &Shared, method: &str, reply: &Reply) -> Response {
+    match shared.envelope.seal_reply(reply.code, &reply.message, &reply.body) {
+        Ok(root) => ([(CONTENT_TYPE, "text/xml; charset=utf-8")], soap::reply(method, &root)).into_response(),
+        Err(_) => axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn work(shared: &Shared, call: Call) -> Reply {
+    let now = (shared.now)();
+    let mut ledger = shared.ledger.lock().await;
+    ledger.expire(now);
+    let reply = rule(shared, &mut ledger, call, now);
+    match shared.save(&mut ledger).await {
+        Ok(()) => reply,
+        Err(error) => {
+            tracing::error!(%error, "the simulated HIS could not save its books");
+            Reply::of("99", "系统异常")
+        }
+    }
+}
+
+fn rule(shared: &Shared, ledger: &mut Ledger, call: Call, now: DateTime<Utc>) -> Reply {
+    match call {
+        Call::Schedules(asked) => Reply::with(&schedules(ledger, asked)),
+        Call::Slots(asked) => slots(ledger, &asked),
+        Call::Lock(asked) => lock(shared, ledger, &asked, None, now),
+        Call::WaitLock(asked) => match asked.lock_minutes {
+            Some(minutes @ 1..=1440) => lock(shared, ledger, &asked, Some(minutes), now),
+            _ => Reply::of("1", "参数错误"),
+        },
+        Call::Unlock(asked) => match ledger.unlock(&asked.lock_id, now) {
+            Ok(()) => Reply::done(),
+            Err(failure) => Reply::failed(failure),
+        },
+        Call::Book(asked) => book(shared, ledger, *asked, now),
+        Call::Cancel(asked) => match cancel(shared, ledger, &asked.order_id, now) {
+            Some(_) => Reply::done(),
+            None => Reply::failed(Failure("200901", "订单不存在")),
+        },
+        Call::Refund(asked) => match cancel(shared, ledger, &asked.order_id, now) {
+            Some(_) => {
+                ledger.refund(&asked.order_id, asked.refund_amt);
+                Reply::done()
+            }
+            None => Reply::failed(Failure("201001", "订单不存在")),
+        },
+        Call::Query(asked) => query(ledger, &asked.order_id),
+    }
+}
+
+fn schedules(ledger: &Ledger, asked: GetRegInfo) -> RegInfo {
+    let mut doctors: Vec<RegDoctor> = Vec::new();
+    let mut listed: Vec<_> = ledger
+        .schedules_of(&asked.dept_id)
+        .map(|record| record.schedule)
+        .filter(|it| asked.doctor_id == "-1" || it.doctor_id == asked.doctor_id)
+        .filter(|it| (asked.start_date..=asked.end_date).contains(&it.visit_date))
+        .collect();
+    listed
+        .sort_by(|a, b| (&a.doctor_id, a.visit_date, a.part.flag()).cmp(&(&b.doctor_id, b.visit_date, b.part.flag())));
+    for schedule in listed {
+        let part = RegPart {
+            reg_id: schedule.reg_id,
+            time_flag: schedule.part,
+            reg_status: schedule.state,
+            total: schedule.total,
+            over_count: schedule.remaining,
+            reg_fee: schedule.fee_fen,
+            treat_fee: 0,
+            istime: "1".into(),
+        };
+        let same_doctor = doctors.last().is_some_and(|doctor| doctor.doctor_id == schedule.doctor_id);
+        if !same_doctor {
+            let (name, job_title) = (schedule.doctor_name, schedule.doctor_title);
+            doctors.push(RegDoctor { doctor_id: schedule.doctor_id, name, job_title, reg_list: Vec::new() });
+        }
+        let Some(doctor) = doctors.last_mut() else { continue };
+        match doctor.reg_list.last_mut().filter(|day| day.reg_date == schedule.visit_date) {
+            Some(day) => day.reg_time_list.push(part),
+            None => doctor.reg_list.push(RegDay { reg_date: schedule.visit_date, reg_time_list: vec![part] }),
+        }
+    }
+    RegInfo { hos_id: asked.hos_id, dept_id: asked.dept_id, reg_doctor_list: doctors }
+}
+
+fn slots(ledger: &Ledger, asked: &GetTimeRegInfo) -> Reply {
+    let known = ledger.schedule(&asked.reg_id).filter(|it| it.schedule.visit_date == asked.reg_date);
+    let (Some(record), slots) = (known, ledger.slots(&asked.reg_id).unwrap_or_default()) else {
+        return Reply::failed(Failure("200403", "排班不存在"));
+    };
+    if record.schedule.state != ScheduleState::Open {
+        return Reply::failed(Failure("200403", "排班不存在"));
+    }
+    let time_reg_list = slots
+        .into_iter()
+        .map(|(slot, free)| TimeReg {
+            time_flag: record.schedule.part,
+            begin_time: slot.slot.begins,
+            end_time: slot.slot.ends,
+            total: slot.capacity,
+            over_count: free,
+            reg_id: asked.reg_id.clone(),
+        })
+        .collect();
+    Reply::with(&TimeRegInfo { time_reg_list })
+}
+
+fn lock(shared: &Shared, ledger: &mut Ledger, asked: &LockReg, minutes: Option<u32>, now: DateTime<Utc>) -> Reply {
+    let place = Asked {
+        id: &asked.lock_id,
+        channel: &asked.channel_id,
+        reg_id: &asked.reg_id,
+        slot: TimeSlot { begins: asked.begin_time, ends: asked.end_time },
+    };
+    let expiry = |at| LockReply { lock_expire_time: wire::local(at, shared.time_zone) };
+    match ledger.lock(&place, minutes.unwrap_or(LOCK_MINUTES), now) {
+        Locking::Locked(until) => Reply::with(&expiry(until)),
+        // 2005 says 200504; 2013 is idempotent and says it beside the expiry.
+        Locking::Exists(until) => {
+            Reply { code: "13", message: "200504 锁号ID已存在".into(), ..Reply::with(&expiry(until)) }
+        }
+        Locking::Refused(failure) => Reply::failed(failure),
+    }
+}
+
+fn book(shared: &Shared, ledger: &mut Ledger, asked: OrderReg, now: DateTime<Utc>) -> Reply {
+    let paid = (asked.pay_flag == "1")
+        .then(|| asked.out_trade_no.clone().zip(asked.pay_amt))
+        .flatten()
+        .map(|(out_trade_no, amount_fen)| PaidRecord { out_trade_no, amount_fen });
+    if asked.pay_flag == "1" && paid.is_none() {
+        return Reply::of("1", "参数错误");
+    }
+    let place = Asked {
+        id: &asked.order_id,
+        channel: &asked.channel_id,
+        reg_id: &asked.reg_id,
+        slot: TimeSlot { begins: asked.begin_time, ends: asked.end_time },
+    };
+    let patient = patient(shared, &asked.idcard_type, &asked.idcard_no);
+    match ledger.book(&place, Visitor { patient, paid, ordinary: false }, now) {
+        Ok(order) => Reply::with(&OrderReply {
+            hosp_order_id: order.his_order_id.clone(),
+            hosp_serial_num: order.serial.to_string(),
+            hosp_see_doct_addr: address(&asked.dept_id),
+        }),
+        Err(failure) => Reply::failed(failure),
+    }
+}
+
+/// The keyed hash under which the books know a patient.
+fn patient(shared: &Shared, id_type: &str, id_number: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, shared.credentials.sign_key.expose_secret().as_bytes());
+    hex::encode(hmac::sign(&key, format!("{id_type}|{}", id_number.to_uppercase()).as_bytes()))
+}
+
+fn address(department_id: &str) -> String {
+    format!("门诊楼{}层", faults::hash(&[department_id.as_bytes()]) % 6 + 1)
+}
+
+/// Cancels, and echoes the cancellation as a push (R30: all cancels).
+fn cancel(shared: &Shared, ledger: &mut Ledger, order_id: &str, now: DateTime<Utc>) -> Option<OrderRecord> {
+    let (order, cancelled_now) = ledger.cancel(order_id, Freed::InterfaceCancel, now)?;
+    if cancelled_now {
+        shared.pusher.cancelled(ledger, &order, now);
+    }
+    Some(order)
+}
+
+fn query(ledger: &Ledger, order_id: &str) -> Reply {
+    let Some(order) = ledger.order(order_id) else {
+        return Reply::with(&RegRecord {
+            order_status: "1".into(),
+            hosp_order_id: String::new(),
+            hosp_serial_num: String::new(),
+            hosp_see_doct_addr: String::new(),
+        });
+    };
+    let status = match (order.state, &order.paid) {
+        (OrderState::Booked, None) => "2",
+        (OrderState::Booked, Some(_)) => "6",
+        (OrderState::Cancelled, _) => "4",
+        (OrderState::Refunded, _) => "5",
+    };
+    let department = ledger.schedule(&order.reg_id).map(|it| it.schedule.department_id).unwrap_or_default();
+    Reply::with(&RegRecord {
+        order_status: status.into(),
+        hosp_order_id: order.his_order_id.clone(),
+        hosp_serial_num: order.serial.to_string(),
+        hosp_see_doct_addr: address(&department),
+    })
+}

@@ -1,0 +1,268 @@
+//! Who may lock, book, cancel and stop: the rules of the simulated HIS.
+//!
+//! Pure but for the clock that is handed in. Every freed place is remembered with how it came free and who took it.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::{Ledger, Mark, Schedule, lower, raise};
+use crate::ports::his::{ScheduleState, TimeSlot};
+use crate::sandbox::faults::hash;
+use crate::sandbox::his::records::{
+    Freed, FreedPlace, LockRecord, LockState, OrderRecord, OrderState, PaidRecord, ScheduleRecord, TakenBy,
+};
+
+/// A business failure: its six-digit code and its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure(pub &'static str, pub &'static str);
+
+const INVALID: Failure = Failure("200501", "排班无效");
+
+/// What a lock request came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Locking {
+    /// Locked now.
+    Locked(DateTime<Utc>),
+    /// This `LOCK_ID` holds (or became a booking) already.
+    Exists(DateTime<Utc>),
+    /// Refused.
+    Refused(Failure),
+}
+
+/// Who asks for which place.
+pub struct Asked<'a> {
+    /// `LOCK_ID` or `ORDER_ID`.
+    pub id: &'a str,
+    /// `CHANNEL_ID`.
+    pub channel: &'a str,
+    /// `REG_ID`.
+    pub reg_id: &'a str,
+    /// The time.
+    pub slot: TimeSlot,
+}
+
+/// The rest of a booking.
+pub struct Visitor {
+    /// Keyed hash of the patient's document.
+    pub patient: String,
+    /// Money.
+    pub paid: Option<PaidRecord>,
+    /// True where the simulated world books.
+    pub ordinary: bool,
+}
+
+impl Ledger {
+    /// Ends the locks whose time ran out. Called before every other rule.
+    pub fn expire(&mut self, now: DateTime<Utc>) -> usize {
+        let mut ended = 0;
+        while self.expiries.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((at, lock_id)) = self.expiries.pop_first() else { break };
+            self.end_lock(&lock_id, LockState::Expired, Some((Freed::LockExpired, at)));
+            ended += 1;
+        }
+        ended
+    }
+
+    /// 2005 and 2013.
+    pub fn lock(&mut self, asked: &Asked<'_>, minutes: u32, now: DateTime<Utc>) -> Locking {
+        if let Some(lock) = self.locks.get(asked.id)
+            && matches!(lock.state, LockState::Held | LockState::Used)
+        {
+            return Locking::Exists(lock.expires_at);
+        }
+        let Some((schedule, at)) = self.open_slot(asked) else { return Locking::Refused(INVALID) };
+        if schedule.free() == 0 {
+            return Locking::Refused(Failure("200505", "号源已满"));
+        }
+        if schedule.free_at(at) == 0 {
+            return Locking::Refused(Failure("200506", "号源已被占用"));
+        }
+        let expires_at = now + Duration::minutes(i64::from(minutes));
+        self.with_slot(asked.reg_id, &asked.slot, |schedule, at| raise(&mut schedule.held, at));
+        self.expiries.insert((expires_at, asked.id.to_owned()));
+        self.locks.insert(
+            asked.id.to_owned(),
+            LockRecord {
+                lock_id: asked.id.to_owned(),
+                channel: asked.channel.to_owned(),
+                reg_id: asked.reg_id.to_owned(),
+                slot: asked.slot.clone(),
+                locked_at: now,
+                expires_at,
+                state: LockState::Held,
+            },
+        );
+        self.marks.insert(Mark::Lock(asked.id.to_owned()));
+        self.take(asked, now);
+        Locking::Locked(expires_at)
+    }
+
+    /// 2006.
+    pub fn unlock(&mut self, lock_id: &str, now: DateTime<Utc>) -> Result<(), Failure> {
+        match self.locks.get(lock_id) {
+            Some(lock) if lock.state == LockState::Held => {
+                self.end_lock(lock_id, LockState::Unlocked, Some((Freed::Unlocked, now)));
+                Ok(())
+            }
+            _ => Err(Failure("200601", "锁号记录不存在")),
+        }
+    }
+
+    /// 2007. A live lock under the same id gives its place to the booking.
+    pub fn book(&mut self, asked: &Asked<'_>, visitor: Visitor, now: DateTime<Utc>) -> Result<&OrderRecord, Failure> {
+        if self.orders.contains_key(asked.id) {
+            return Err(Failure("200708", "订单号已存在"));
+        }
+        let (schedule, at) = self.open_slot(asked).ok_or(INVALID)?;
+        if schedule.patients.contains_key(&visitor.patient) {
+            return Err(Failure("200701", "该患者已预约此排班"));
+        }
+        let ours = |lock: &&LockRecord| {
+            lock.state == LockState::Held && lock.reg_id == asked.reg_id && lock.slot == asked.slot
+        };
+        if self.locks.get(asked.id).as_ref().is_some_and(ours) {
+            self.end_lock(asked.id, LockState::Used, None);
+        } else if schedule.free_at(at) == 0 {
+            let full = schedule.free() == 0 && !self.locks.contains_key(asked.id);
+            return Err(if full { Failure("200709", "号源已满") } else { Failure("200710", "号源已被占用") });
+        } else {
+            self.take(asked, now);
+        }
+        let patient = visitor.patient.clone();
+        let serial = self.with_slot(asked.reg_id, &asked.slot, |schedule, at| {
+            raise(&mut schedule.booked, at);
+            schedule.patients.insert(patient, asked.id.to_owned());
+            schedule.record.serials += 1;
+            schedule.record.serials
+        });
+        let order = OrderRecord {
+            order_id: asked.id.to_owned(),
+            his_order_id: format!("H{:016x}", hash(&[asked.id.as_bytes()])),
+            serial: serial.unwrap_or_default(),
+            channel: asked.channel.to_owned(),
+            ordinary: visitor.ordinary,
+            reg_id: asked.reg_id.to_owned(),
+            slot: asked.slot.clone(),
+            patient: visitor.patient,
+            paid: visitor.paid,
+            refunded_fen: None,
+            state: OrderState::Booked,
+            booked_at: now,
+            cancelled_at: None,
+            event_id: None,
+        };
+        self.marks.insert(Mark::Schedule(asked.reg_id.to_owned()));
+        self.marks.insert(Mark::Order(asked.id.to_owned()));
+        Ok(self.orders.entry(asked.id.to_owned()).or_insert(order))
+    }
+
+    /// 2009, or a patient of any channel: the order as it stands now, and whether this call cancelled it.
+    pub fn cancel(&mut self, order_id: &str, how: Freed, now: DateTime<Utc>) -> Option<(OrderRecord, bool)> {
+        let live = self.orders.get(order_id)?.state == OrderState::Booked;
+        if live {
+            let order = self.end_order(order_id, now)?;
+            self.release(&order.reg_id, &order.slot, how, now);
+        }
+        Some((self.orders.get(order_id)?.clone(), live))
+    }
+
+    /// 2010 after [`Ledger::cancel`].
+    pub fn refund(&mut self, order_id: &str, amount_fen: i64) {
+        if let Some(order) = self.orders.get_mut(order_id)
+            && order.state == OrderState::Cancelled
+        {
+            order.state = OrderState::Refunded;
+            order.refunded_fen = Some(amount_fen);
+            self.marks.insert(Mark::Order(order_id.to_owned()));
+        }
+    }
+
+    /// 加号: `places` more, all at one time of the schedule.
+    pub fn add_places(&mut self, reg_id: &str, places: u32, now: DateTime<Utc>) -> bool {
+        let Some(schedule) = self.schedules.get_mut(reg_id) else { return false };
+        let times = u64::try_from(schedule.record.slots.len()).unwrap_or(1).max(1);
+        let total: u32 = schedule.record.slots.iter().map(|slot| slot.capacity).sum();
+        let at = usize::try_from(hash(&[reg_id.as_bytes(), &total.to_le_bytes()]) % times).unwrap_or(0);
+        let Some(record) = schedule.record.slots.get_mut(at) else { return false };
+        record.capacity += places;
+        let slot = record.slot.clone();
+        self.marks.insert(Mark::Schedule(reg_id.to_owned()));
+        for _ in 0..places {
+            self.release(reg_id, &slot, Freed::Added, now);
+        }
+        true
+    }
+
+    /// 停诊: nothing can be booked any more, what is booked is cancelled, what is locked is given up. The schedule, or
+    /// none where it is not known or stopped already.
+    pub fn stop(&mut self, reg_id: &str, now: DateTime<Utc>) -> Option<ScheduleRecord> {
+        let schedule = self.schedules.get_mut(reg_id)?;
+        if schedule.record.schedule.state == ScheduleState::Stopped {
+            return None;
+        }
+        schedule.record.schedule.state = ScheduleState::Stopped;
+        let orders: Vec<String> = schedule.patients.values().cloned().collect();
+        self.marks.insert(Mark::Schedule(reg_id.to_owned()));
+        for order_id in orders {
+            self.end_order(&order_id, now);
+        }
+        let held = |lock: &&LockRecord| lock.reg_id == reg_id && lock.state == LockState::Held;
+        let locks: Vec<String> = self.locks.values().filter(held).map(|lock| lock.lock_id.clone()).collect();
+        for lock_id in locks {
+            self.end_lock(&lock_id, LockState::Unlocked, None);
+        }
+        self.schedule(reg_id)
+    }
+
+    fn open_slot(&self, asked: &Asked<'_>) -> Option<(&Schedule, usize)> {
+        let schedule = self.schedules.get(asked.reg_id).filter(|schedule| schedule.open())?;
+        Some((schedule, schedule.at(&asked.slot)?))
+    }
+
+    fn end_lock(&mut self, lock_id: &str, state: LockState, freed: Option<(Freed, DateTime<Utc>)>) {
+        let Some(lock) = self.locks.get_mut(lock_id) else { return };
+        lock.state = state;
+        let lock = lock.clone();
+        self.expiries.remove(&(lock.expires_at, lock.lock_id.clone()));
+        self.marks.insert(Mark::Lock(lock.lock_id));
+        self.with_slot(&lock.reg_id, &lock.slot, |schedule, at| lower(&mut schedule.held, at));
+        if let Some((how, at)) = freed {
+            self.release(&lock.reg_id, &lock.slot, how, at);
+        }
+    }
+
+    fn end_order(&mut self, order_id: &str, now: DateTime<Utc>) -> Option<OrderRecord> {
+        let order = self.orders.get_mut(order_id)?;
+        order.state = OrderState::Cancelled;
+        order.cancelled_at = Some(now);
+        order.event_id = Some(format!("cancel-{}", order.his_order_id));
+        let order = order.clone();
+        self.marks.insert(Mark::Order(order_id.to_owned()));
+        self.with_slot(&order.reg_id, &order.slot, |schedule, at| {
+            lower(&mut schedule.booked, at);
+            schedule.patients.remove(&order.patient);
+        });
+        Some(order)
+    }
+
+    /// A place came free.
+    fn release(&mut self, reg_id: &str, slot: &TimeSlot, how: Freed, at: DateTime<Utc>) {
+        let id = self.freed.last_key_value().map_or(1, |(id, _)| id + 1);
+        let (reg_id, slot) = (reg_id.to_owned(), slot.clone());
+        self.untaken.entry((reg_id.clone(), slot.clone())).or_default().push_back(id);
+        self.freed.insert(id, FreedPlace { id, reg_id, slot, freed_at: at, how, taken_at: None, taken_by: None });
+        self.marks.insert(Mark::Freed(id));
+    }
+
+    /// A place is taken: the one that came free longest ago, if any did.
+    fn take(&mut self, asked: &Asked<'_>, now: DateTime<Utc>) {
+        let key = (asked.reg_id.to_owned(), asked.slot.clone());
+        let Some(id) = self.untaken.get_mut(&key).and_then(VecDeque::pop_front) else { return };
+        if let Some(place) = self.freed.get_mut(&id) {
+            place.taken_at = Some(now);
+            place.taken_by = Some(TakenBy { channel: asked.channel.to_owned(), order_id: asked.id.to_owned() });
+            self.marks.insert(Mark::Freed(id));
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! The simulated HIS: a 健康通 v3.3 server on 127.0.0.1 with books of its own.
+//!
+//! It speaks the wire format of [`crate::ports::his`] and keeps departments' schedules, locks, orders and the history
+//! of every freed place. The world around it (other channels' patients, 114, 加号, 停诊) is driven by the methods of
+//! [`HisServer`]; what it does by itself (pushes and their repetition) stands in its agenda.
+
+mod counter;
+mod ledger;
+mod pushes;
+mod records;
+#[cfg(test)]
+mod tests;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::routing::post;
+use axum::serve::ListenerExt;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use tokio::sync::Mutex;
+
+pub use records::{
+    CancelledPlace, Freed, FreedPlace, HisBooks, LockRecord, LockState, OrderRecord, OrderState, PaidRecord,
+    PushRecord, PushState, ScheduleRecord, ScheduleSeed, SlotRecord, TakenBy, channel,
+};
+
+use self::ledger::{Agenda, Asked, Ledger, Visitor};
+use self::pushes::Pusher;
+use super::Now;
+use super::books::Store;
+use super::faults::{Faults, Level};
+use crate::ports::his::Credentials;
+use crate::ports::his::envelope::Envelope;
+
+/// How a push may take, in real time.
+const PUSH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How the server is set up.
+pub struct Options {
+    /// Where it listens: a loopback address, port 0 for any.
+    pub listen: SocketAddr,
+    /// Shared with the client and the push reader.
+    pub credentials: Credentials,
+    /// The hospital's clock.
+    pub time_zone: Tz,
+    /// The source of chance.
+    pub seed: u64,
+    /// The sandbox's clock.
+    pub now: Now,
+    /// What goes wrong.
+    pub faults: Arc<Faults>,
+    /// Where the books are kept.
+    pub store: Store,
+    /// Houbu's `POST /callbacks/his`; pushes wait until it is known.
+    pub push_to: Option<String>,
+    /// How long a slow answer takes, in real time: longer than the client waits.
+    pub slow: Duration,
+}
+
+impl Options {
+    /// A server in memory, on any port, without faults, in Asia/Shanghai.
+    pub fn quiet(credentials: Credentials, now: Now) -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            credentials,
+            time_zone: chrono_tz::Asia::Shanghai,
+            seed: 0,
+            now,
+            faults: Arc::new(Faults::new(Level::None, 0)),
+            store: Store::in_memory(),
+            push_to: None,
+            slow: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What the counter, the pushes and the handles share.
+struct Shared {
+    credentials: Credentials,
+    envelope: Envelope,
+    time_zone: Tz,
+    now: Now,
+    store: Store,
+    slow: Duration,
+    pusher: Pusher,
+    push_to: std::sync::Mutex<Option<String>>,
+    ledger: Mutex<Ledger>,
+    agenda: Agenda,
+    in_flight: AtomicUsize,
+    /// One delivery round at a time.
+    delivering: Mutex<()>,
+}
+
+impl Shared {
+    fn busy(&self) -> Busy<'_> {
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        Busy(self)
+    }
+
+    /// Saves what changed. What could not be saved is saved with the next change.
+    async fn save(&self, ledger: &mut Ledger) -> anyhow::Result<()> {
+        self.store.save(ledger.changed()?).await.context("saving the books of the simulated HIS")?;
+        ledger.saved();
+        Ok(())
+    }
+
+    fn push_to(&self) -> Option<String> {
+        self.push_to.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Work in flight, until dropped.
+struct Busy<'a>(&'a Shared);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Ends the server with its last handle.
+struct Serving(tokio::task::JoinHandle<()>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A handle to the running server. It ends when the last handle is dropped.
+#[derive(Clone)]
+pub struct HisServer {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    _serving: Arc<Serving>,
+}
+
+impl HisServer {
+    /// Loads the books and listens.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        anyhow::ensure!(options.listen.ip().is_loopback(), "the simulated HIS listens on loopback addresses only");
+        let ledger = Ledger::load(&options.store).await.context("loading the books of the simulated HIS")?;
+        let pusher = Pusher {
+            faults: options.faults,
+            seed: options.seed,
+            time_zone: options.time_zone,
+            http: reqwest::Client::builder().timeout(PUSH_TIMEOUT).build()?,
+        };
+        let shared = Arc::new(Shared {
+            envelope: Envelope::new(&options.credentials)?,
+            credentials: options.credentials,
+            time_zone: options.time_zone,
+            now: options.now,
+            store: options.store,
+            slow: options.slow,
+            pusher,
+            push_to: std::sync::Mutex::new(options.push_to),
+            agenda: ledger.agenda(),
+            ledger: Mutex::new(ledger),
+            in_flight: AtomicUsize::new(0),
+            delivering: Mutex::new(()),
+        });
+        let listener = tokio::net::TcpListener::bind(options.listen)
+            .await
+            .with_context(|| format!("the simulated HIS cannot listen on {}", options.listen))?;
+        let address = listener.local_addr()?;
+        let router = Router::new().route("/", post(counter::answer)).with_state(shared.clone());
+        let listener = listener.tap_io(|stream| {
+            // A refusal costs some delay and nothing else.
+            let _ = stream.set_nodelay(true);
+        });
+        let serving = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, router).await {
+                tracing::error!(%error, "the simulated HIS stopped");
+            }
+        });
+        Ok(Self { shared, address, _serving: Arc::new(Serving(serving)) })
+    }
+
+    /// The address for [`crate::ports::his::Config`].
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// Tells where pushes go from now on.
+    pub fn set_push_to(&self, url: String) {
+        *self.shared.push_to.lock().unwrap_or_else(PoisonError::into_inner) = Some(url);
+    }
+
+    /// Opens one schedule; one that is known stays as it is.
+    pub async fn add_schedule(&self, seed: ScheduleSeed) -> anyhow::Result<()> {
+        self.add_schedules(vec![seed]).await
+    }
+
+    /// Opens schedules; known ones stay as they are.
+    pub async fn add_schedules(&self, seeds: Vec<ScheduleSeed>) -> anyhow::Result<()> {
+        self.change(|ledger, _| seeds.into_iter().for_each(|seed| ledger.add_schedule(seed))).await
+    }
+
+    /// Lets patients of a channel book up to `how_many` places; says how many they got.
+    pub async fn fill(&self, reg_id: &str, how_many: u32, channel: &str) -> anyhow::Result<u32> {
+        self.fill_all(vec![(reg_id.to_owned(), how_many, channel.to_owned())]).await
+    }
+
+    /// [`HisServer::fill`] for many schedules at once, saved once: (`REG_ID`, how many, channel).
+    pub async fn fill_all(&self, fillings: Vec<(String, u32, String)>) -> anyhow::Result<u32> {
+        self.change(|ledger, now| {
+            let mut booked = 0;
+            for (reg_id, how_many, channel) in &fillings {
+                booked += (0..*how_many).take_while(|_| ordinary_booking(ledger, reg_id, channel, now)).count();
+            }
+            u32::try_from(booked).unwrap_or(u32::MAX)
+        })
+        .await
+    }
+
+    /// The `nth` (modulo their number) ordinary booking of this channel is cancelled by its patient; with `push`, 5007
+    /// is queued. None where the channel has no booking in the schedule.
+    pub async fn cancel_ordinary(
+        &self,
+        reg_id: &str,
+        nth: u64,
+        channel: &str,
+        push: bool,
+    ) -> anyhow::Result<Option<CancelledPlace>> {
+        let pusher = &self.shared.pusher;
+        self.change(|ledger, now| {
+            let ids = ledger.ordinary(reg_id, channel);
+            let count = u64::try_from(ids.len()).ok().filter(|count| *count > 0)?;
+            let order_id = ids.get(usize::try_from(nth % count).ok()?)?;
+            let (order, _) = ledger.cancel(order_id, freed_by(channel), now)?;
+            if push {
+                pusher.cancelled(ledger, &order, now);
+            }
+            Some(CancelledPlace {
+                event_id: order.event_id?,
+                order_id: order.order_id,
+                his_order_id: order.his_order_id,
+                channel: order.channel,
+                reg_id: order.reg_id,
+                slot: order.slot,
+                cancelled_at: now,
+            })
+        })
+        .await
+    }
+
+    /// A patient of this channel takes the first free place, if there is one (R28).
+    pub async fn grab(&self, reg_id: &str, channel: &str) -> anyhow::Result<bool> {
+        self.change(|ledger, now| ordinary_booking(ledger, reg_id, channel, now)).await
+    }
+
+    /// 加号: more places, all at one time. No push: only a sync sees them (R14). False for an unknown schedule.
+    pub async fn add_places(&self, reg_id: &str, places: u32) -> anyhow::Result<bool> {
+        self.change(|ledger, now| ledger.add_places(reg_id, places, now)).await
+    }
+
+    /// 停诊: cancels what is booked, gives up what is locked, queues 5001. False where nothing was to stop.
+    pub async fn stop_schedule(&self, reg_id: &str) -> anyhow::Result<bool> {
+        let pusher = &self.shared.pusher;
+        self.change(|ledger, now| {
+            let stopped = ledger.stop(reg_id, now);
+            if let Some(record) = &stopped {
+                pusher.stopped(ledger, record, now);
+            }
+            stopped.is_some()
+        })
+        .await
+    }
+
+    /// When the next push is due, if it is known where to.
+    pub fn next_at(&self) -> Option<DateTime<Utc>> {
+        self.shared.push_to()?;
+        self.shared.agenda.lock().unwrap_or_else(PoisonError::into_inner).first().map(|(due, _)| *due)
+    }
+
+    /// Expires locks and sends the pushes that are due at `now`, in order; says how many pushes it sent.
+    pub async fn run_due(&self, now: DateTime<Utc>) -> anyhow::Result<usize> {
+        let shared = &*self.shared;
+        let _busy = shared.busy();
+        let _round = shared.delivering.lock().await;
+        {
+            let mut ledger = shared.ledger.lock().await;
+            ledger.expire(now);
+            shared.save(&mut ledger).await?;
+        }
+        let Some(to) = shared.push_to() else { return Ok(0) };
+        let mut sent = 0;
+        loop {
+            let due = shared.ledger.lock().await.due_push(now);
+            let Some(push) = due else { return Ok(sent) };
+            // The books stay open to requests while Houbu is being told: it may well ask back.
+            let push = shared.pusher.send(&shared.envelope, &to, push, now).await;
+            let mut ledger = shared.ledger.lock().await;
+            ledger.put_push(push);
+            shared.save(&mut ledger).await?;
+            sent += 1;
+        }
+    }
+
+    /// True while a request is worked on or pushes are being sent.
+    #[allow(clippy::unused_async, reason = "asked like the other servers of the sandbox")]
+    pub async fn busy(&self) -> bool {
+        self.shared.in_flight.load(Ordering::SeqCst) > 0
+    }
+
+    /// A copy of all books as of now.
+    pub async fn books(&self) -> HisBooks {
+        let mut ledger = self.shared.ledger.lock().await;
+        ledger.expire((self.shared.now)());
+        ledger.snapshot()
+    }
+
+    /// One change of the books at the sandbox's present, saved before it is told.
+    async fn change<T>(&self, act: impl FnOnce(&mut Ledger, DateTime<Utc>) -> T) -> anyhow::Result<T> {
+        let now = (self.shared.now)();
+        let mut ledger = self.shared.ledger.lock().await;
+        ledger.expire(now);
+        let told = act(&mut ledger, now);
+        self.shared.save(&mut ledger).await?;
+        Ok(told)
+    }
+}
+
+fn ordinary_booking(ledger: &mut Ledger, reg_id: &str, channel: &str, now: DateTime<Utc>) -> bool {
+    let Some(slot) = ledger.first_free(reg_id) else { return false };
+    let id = format!("O-{reg_id}-{:04}", ledger.serials(reg_id) + 1);
+    let visitor = Visitor { patient: format!("ordinary {id}"), paid: None, ordinary: true };
+    ledger.book(&Asked { id: &id, channel, reg_id, slot }, visitor, now).is_ok()
+}
+
+fn freed_by(channel: &str) -> Freed {
+    match channel {
+        channel::OFFICIAL_ACCOUNT | channel::WEBSITE => Freed::OwnSiteCancel,
+        channel::PLATFORM_114 => Freed::PlatformRelease,
+        _ => Freed::OtherChannelCancel,
+    }
+}

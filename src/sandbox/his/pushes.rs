@@ -1,0 +1,137 @@
+//! What the simulated HIS tells Houbu: 停诊 (5001) and cancelled bookings (5007), with the faults of a real one.
+//!
+//! Pushes stand in the books until they are answered with `RETURN_CODE` 0, so they survive a restart.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use chrono_tz::Tz;
+
+use super::ledger::Ledger;
+use super::records::{OrderRecord, PushRecord, PushState, ScheduleRecord};
+use crate::ports::his::envelope::Envelope;
+use crate::ports::his::messages::{self, CancelPush, StopReg};
+use crate::ports::his::{soap, wire};
+use crate::sandbox::faults::{Faults, PushFault, hash};
+
+/// Waits between attempts, in seconds of the sandbox's clock; the last one repeats.
+const BACK_OFF_S: [i64; 6] = [5, 30, 120, 600, 1800, 3600];
+
+/// After so many refusals a push is given up; the hospital's own sync finds what it said.
+const ATTEMPTS_MAX: u32 = 40;
+
+/// Queues and sends pushes.
+pub(super) struct Pusher {
+    pub(super) faults: Arc<Faults>,
+    pub(super) seed: u64,
+    pub(super) time_zone: Tz,
+    pub(super) http: reqwest::Client,
+}
+
+impl Pusher {
+    /// Queues 5007 for an order that was just cancelled.
+    pub(super) fn cancelled(&self, ledger: &mut Ledger, order: &OrderRecord, now: DateTime<Utc>) {
+        let (Some(record), Some(event_id)) = (ledger.schedule(&order.reg_id), order.event_id.clone()) else { return };
+        let schedule = record.schedule;
+        let body = messages::write_request(&CancelPush {
+            event_id: event_id.clone(),
+            hosp_order_id: order.his_order_id.clone(),
+            channel_id: order.channel.clone(),
+            reg_id: order.reg_id.clone(),
+            dept_id: schedule.department_id,
+            doctor_id: schedule.doctor_id,
+            reg_date: schedule.visit_date,
+            time_flag: schedule.part,
+            begin_time: Some(order.slot.begins),
+            end_time: Some(order.slot.ends),
+            cancel_time: wire::local(now, self.time_zone),
+        });
+        if let Ok(body) = body {
+            self.queue(ledger, "5007", &event_id, body, now);
+        }
+    }
+
+    /// Queues 5001 for a schedule that was just stopped.
+    pub(super) fn stopped(&self, ledger: &mut Ledger, record: &ScheduleRecord, now: DateTime<Utc>) {
+        let schedule = &record.schedule;
+        let event_id = format!("stop-{}", schedule.reg_id);
+        let body = messages::write_request(&StopReg {
+            event_id: Some(event_id.clone()),
+            dept_id: schedule.department_id.clone(),
+            doctor_id: schedule.doctor_id.clone(),
+            reg_date: schedule.visit_date,
+            time_flag: Some(schedule.part),
+            begin_time: None,
+            end_time: None,
+            stop_remark: "医生临时停诊".into(),
+            is_refund: "1".into(),
+            is_cancel: "1".into(),
+        });
+        if let Ok(body) = body {
+            self.queue(ledger, "5001", &event_id, body, now);
+        }
+    }
+
+    fn queue(&self, ledger: &mut Ledger, function: &str, event_id: &str, body: String, now: DateTime<Utc>) {
+        let fault = self.faults.push(function, event_id);
+        let roll = hash(&[&self.seed.to_le_bytes(), b"late", event_id.as_bytes()]);
+        let late_s = 600 + i64::try_from(roll % 1800).unwrap_or(0);
+        let due_at = now + Duration::seconds(if fault == Some(PushFault::Late) { late_s } else { 1 });
+        let push = PushRecord {
+            id: ledger.next_push_id(),
+            function: function.to_owned(),
+            event_id: event_id.to_owned(),
+            body,
+            fault: fault.map(|fault| format!("{fault:?}")),
+            forge_first: fault == Some(PushFault::WrongSignature),
+            forged_answer: None,
+            queued_at: now,
+            due_at,
+            attempts: 0,
+            state: if fault == Some(PushFault::Lost) { PushState::Lost } else { PushState::Waiting },
+        };
+        ledger.put_push(push.clone());
+        if fault == Some(PushFault::Duplicate) {
+            ledger.put_push(PushRecord { id: ledger.next_push_id(), due_at: due_at + Duration::seconds(7), ..push });
+        }
+    }
+
+    /// Sends a push once, and says how it stands afterwards.
+    pub(super) async fn send(
+        &self,
+        envelope: &Envelope,
+        to: &str,
+        mut push: PushRecord,
+        now: DateTime<Utc>,
+    ) -> PushRecord {
+        let Ok(root) = envelope.seal_request(&push.function, &push.body) else {
+            push.state = PushState::GivenUp;
+            return push;
+        };
+        if push.forge_first {
+            // The body is changed, the signature is not.
+            let other = if push.function == "5001" { "5007" } else { "5001" };
+            let forged = root.replacen(&push.function, other, 1);
+            push.forged_answer = self.post(envelope, to, &forged).await;
+            push.forge_first = false;
+        }
+        push.attempts += 1;
+        if self.post(envelope, to, &root).await.as_deref() == Some("0") {
+            push.state = PushState::Delivered;
+        } else if push.attempts >= ATTEMPTS_MAX {
+            push.state = PushState::GivenUp;
+        } else {
+            let nth = usize::try_from(push.attempts - 1).unwrap_or(usize::MAX).min(BACK_OFF_S.len() - 1);
+            push.due_at = now + Duration::seconds(BACK_OFF_S.get(nth).copied().unwrap_or(3600));
+        }
+        push
+    }
+
+    /// The `RETURN_CODE` of one attempt, if there was a reply that can be believed.
+    async fn post(&self, envelope: &Envelope, to: &str, root: &str) -> Option<String> {
+        let request =
+            self.http.post(to).header("Content-Type", "text/xml; charset=utf-8").body(soap::request("Push", root));
+        let raw = request.send().await.ok()?.bytes().await.ok()?;
+        envelope.open_reply(&raw).ok().map(|reply| reply.code)
+    }
+}
