@@ -8,6 +8,8 @@
 
 pub mod books;
 pub mod faults;
+pub mod wechat_messages;
+pub mod wechat_pay;
 
 use std::sync::Arc;
 

@@ -39,6 +39,7 @@ pub(super) struct Amount {
 
 /// An order as the provider shows it, in an answer or in a notice. The payer is not read.
 #[derive(Debug, Deserialize)]
+#[allow(clippy::struct_field_names)] // The wire's names.
 pub(super) struct Transaction {
     pub appid: Option<String>,
     pub mchid: String,

@@ -90,18 +90,19 @@ impl WechatPay {
             return Err(ConfigError::BaseUrl);
         }
         let pems = config.platform_keys.iter().map(|(serial, pem)| (serial.as_str(), pem.as_str()));
+        // A signed request is for the address it was signed for: redirects are not followed.
+        let http = reqwest::Client::builder()
+            .timeout(config.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent("houbu");
+        let http = if is_here(&url) { http.no_proxy() } else { http };
         Ok(Self {
             base: config.base_url.trim_end_matches('/').to_owned(),
             signing: SigningKey::from_pem(config.private_key_pem.expose_secret()).map_err(ConfigError::PrivateKey)?,
             platform_keys: VerifyingKeys::from_pems(pems)
                 .map_err(|(serial, error)| ConfigError::PlatformKey { serial, error })?,
             api_v3_key: SealingKey::new(&config.api_v3_key).ok_or(ConfigError::ApiKey)?,
-            // A signed request is for the address it was signed for: redirects are not followed.
-            http: reqwest::Client::builder()
-                .timeout(config.timeout)
-                .redirect(reqwest::redirect::Policy::none())
-                .user_agent("houbu")
-                .build()?,
+            http: http.build()?,
             config,
         })
     }
@@ -143,6 +144,12 @@ impl WechatPay {
         let message = platform_message(text("wechatpay-timestamp"), text("wechatpay-nonce"), body);
         self.platform_keys.verify(text("wechatpay-serial"), &message, text("wechatpay-signature")).is_ok()
     }
+}
+
+/// True for an address on this machine, where a proxy has no part.
+fn is_here(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// What is known after a request that brought no answer. The error's own words are dropped: they carry the address.
