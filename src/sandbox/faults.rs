@@ -79,7 +79,7 @@ impl Faults {
             Level::Heavy => 125,
         };
         let roll = self.roll(call, key);
-        (roll % 1000 < of_1000).then(|| match (roll / 1000) % 20 {
+        (roll % 1000 < of_1000).then_some(match (roll / 1000) % 20 {
             0..=4 => Fault::CutBefore,
             5..=10 => Fault::CutAfter,
             11..=14 => Fault::ErrorBefore,
@@ -96,7 +96,7 @@ impl Faults {
             Level::Heavy => 250,
         };
         let roll = self.roll(kind, key);
-        (roll % 1000 < of_1000).then(|| match (roll / 1000) % 4 {
+        (roll % 1000 < of_1000).then_some(match (roll / 1000) % 4 {
             0 => PushFault::Duplicate,
             1 => PushFault::Late,
             2 => PushFault::Lost,

@@ -9,6 +9,8 @@
 pub mod books;
 pub mod faults;
 pub mod his;
+pub mod wechat_messages;
+pub mod wechat_pay;
 
 use std::sync::Arc;
 

@@ -1,12 +1,16 @@
 //! The message platform: one message to one patient (WeChat template messages).
 
+mod wechat;
+
+pub use wechat::{Config, ConfigError, WechatMessages};
+
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 
 use super::CallError;
 
 /// One message. Personal data beyond the receiver's `openid` is kept out of it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Message {
     /// The receiver.
     pub openid: String,
@@ -16,6 +20,15 @@ pub struct Message {
     pub client_msg_id: String,
     /// Field → value, as the template names them.
     pub fields: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Message")
+            .field("template_id", &self.template_id)
+            .field("client_msg_id", &self.client_msg_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What sending came to.

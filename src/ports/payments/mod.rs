@@ -1,6 +1,17 @@
 //! The payment provider: orders, refunds and their notices, in the trade's words (WeChat Pay v3 JSAPI).
 //!
 //! Money is integer 分. Ids (`out_trade_no`, `out_refund_no`) are ours and exist before the first call.
+//!
+//! `client` is the real client, `answers` what its answers mean, `notice` how a notice comes to be believed, and
+//! `signature` and `sealed` the cryptography of both.
+
+mod answers;
+mod client;
+mod notice;
+pub mod sealed;
+pub mod signature;
+
+pub use client::{Config, ConfigError, WechatPay};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -9,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::CallError;
 
 /// An order to be paid by one patient.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct OrderRequest {
     /// Ours, 6–32 characters.
     pub out_trade_no: String,
@@ -21,6 +32,16 @@ pub struct OrderRequest {
     pub openid: String,
     /// No payment starts after this (`time_expire`); the provider may still report a success shortly after (E4).
     pub expires_at: DateTime<Utc>,
+}
+
+impl std::fmt::Debug for OrderRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OrderRequest")
+            .field("out_trade_no", &self.out_trade_no)
+            .field("amount_fen", &self.amount_fen)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What opening an order came to.
@@ -58,7 +79,7 @@ pub enum Payment {
 pub struct Paid {
     /// The provider's `transaction_id`.
     pub transaction_id: String,
-    /// What the payer paid, 分.
+    /// The order's amount (`amount.total`), which is what we hold and may refund, 分. A payer with a coupon paid less.
     pub amount_fen: i64,
     /// `success_time`.
     pub paid_at: DateTime<Utc>,

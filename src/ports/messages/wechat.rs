@@ -1,0 +1,336 @@
+//! The client of WeChat template messages: one message a call, and the access token that it needs.
+//!
+//! The token lives in this process only. It is asked for plainly first, which leaves a token that others hold valid;
+//! a forced refresh, which does not, comes only after the platform refused the very token it had just given.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::json;
+use thiserror::Error;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::super::CallError;
+use super::{Message, Messages, Sent};
+
+const SYSTEM: &str = "wechat-messages";
+const SEND: &str = "send template message";
+const TOKEN: &str = "stable_token";
+
+/// The platform allows a forced refresh every 30 s, and 20 a day.
+const FORCE_APART: Duration = Duration::from_secs(30);
+
+/// A token is given up this long before it ends.
+const TOKEN_MARGIN: Duration = Duration::from_mins(5);
+
+/// What the client needs to know of our account.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// For example `https://api.weixin.qq.com`.
+    pub base_url: String,
+    /// The service account (`appid`).
+    pub app_id: String,
+    /// Its `secret`.
+    pub secret: SecretString,
+    /// How long one call may take.
+    pub timeout: Duration,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// `base_url` is no `http(s)` address.
+    #[error("the base address of WeChat is not an http(s) address")]
+    BaseUrl,
+    /// The HTTP client could not be built.
+    #[error("no HTTP client: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// The client.
+#[derive(Debug)]
+pub struct WechatMessages {
+    config: Config,
+    base: String,
+    http: reqwest::Client,
+    tokens: Mutex<Tokens>,
+}
+
+#[derive(Debug, Default)]
+struct Tokens {
+    held: Option<Token>,
+    forced_at: Option<Instant>,
+}
+
+#[derive(Debug, Clone)]
+struct Token {
+    value: SecretString,
+    ends: Instant,
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: Option<String>,
+    expires_in: Option<u64>,
+    #[serde(default)]
+    errcode: i64,
+}
+
+#[derive(Deserialize)]
+struct SendAnswer {
+    errcode: i64,
+    msgid: Option<serde_json::Value>,
+}
+
+/// What an `errcode` of sending means (4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    Accepted,
+    TokenBad,
+    Unreachable,
+    Rejected,
+    NotTaken,
+    Unknown,
+    Broken,
+}
+
+/// The table of 4.2. A code that is not in it is for a person.
+fn meaning(errcode: i64) -> Meaning {
+    match errcode {
+        0 => Meaning::Accepted,
+        40001 | 40014 | 42001 => Meaning::TokenBad,
+        40003 | 43004 | 43101 => Meaning::Unreachable,
+        40037 | 47003 | 48001 => Meaning::Rejected,
+        45009 | 45011 => Meaning::NotTaken,
+        -1 => Meaning::Unknown,
+        _ => Meaning::Broken,
+    }
+}
+
+/// What one attempt to send came to.
+enum Attempt {
+    Done(Sent),
+    TokenBad,
+}
+
+impl WechatMessages {
+    /// A client of this configuration.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        let url = Url::parse(&config.base_url).map_err(|_| ConfigError::BaseUrl)?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(ConfigError::BaseUrl);
+        }
+        let http = reqwest::Client::builder()
+            .timeout(config.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent("houbu");
+        let http = if is_here(&url) { http.no_proxy() } else { http }.build()?;
+        Ok(Self { base: config.base_url.trim_end_matches('/').to_owned(), config, http, tokens: Mutex::default() })
+    }
+
+    /// The token to send with. `refused` is one that the platform has just refused.
+    ///
+    /// All senders wait for one request (the lock is held over it), and those who come after it take what it brought.
+    pub(crate) async fn token(&self, refused: Option<&SecretString>) -> Result<SecretString, CallError> {
+        let mut tokens = self.tokens.lock().await;
+        let is_refused = |token: &SecretString| refused.is_some_and(|r| r.expose_secret() == token.expose_secret());
+        if let Some(held) = &tokens.held
+            && held.ends > Instant::now()
+            && !is_refused(&held.value)
+        {
+            return Ok(held.value.clone());
+        }
+        let mut fresh = self.fetch_token(false).await?;
+        if is_refused(&fresh.value) {
+            if tokens.forced_at.is_some_and(|at| at.elapsed() < FORCE_APART) {
+                return Err(not_taken("the token is refused, and a forced refresh is too recent"));
+            }
+            tokens.forced_at = Some(Instant::now());
+            fresh = self.fetch_token(true).await?;
+        }
+        tokens.held = Some(fresh.clone());
+        Ok(fresh.value)
+    }
+
+    /// Whatever goes wrong here, no message was sent: an outcome is never unknown.
+    async fn fetch_token(&self, force: bool) -> Result<Token, CallError> {
+        let body = json!({
+            "grant_type": "client_credential",
+            "appid": self.config.app_id,
+            "secret": self.config.secret.expose_secret(),
+            "force_refresh": force,
+        });
+        let url = format!("{}/cgi-bin/stable_token", self.base);
+        let response = self.http.post(url).json(&body).send().await.map_err(|_| not_taken("no token: no answer"))?;
+        if !response.status().is_success() {
+            return Err(not_taken(&format!("no token: status {}", response.status().as_u16())));
+        }
+        let answer: TokenAnswer = response.json().await.map_err(|_| not_taken("no token: unreadable answer"))?;
+        token_of(answer)
+    }
+
+    /// Sends once with this token.
+    async fn attempt(&self, message: &Message, token: &SecretString) -> Result<Attempt, CallError> {
+        let data: serde_json::Map<_, _> =
+            message.fields.iter().map(|(name, value)| (name.clone(), json!({"value": value}))).collect();
+        let body = json!({
+            "touser": message.openid,
+            "template_id": message.template_id,
+            "client_msg_id": message.client_msg_id,
+            "data": data,
+        });
+        let url = format!("{}/cgi-bin/message/template/send", self.base);
+        let request = self.http.post(url).query(&[("access_token", token.expose_secret())]).json(&body);
+        let response = request.send().await.map_err(|error| lost(&error))?;
+        let status = response.status().as_u16();
+        let body = response.bytes().await.map_err(|error| lost(&error))?;
+        answered(status, &body)
+    }
+}
+
+#[async_trait]
+impl Messages for WechatMessages {
+    async fn send(&self, message: &Message) -> Result<Sent, CallError> {
+        let token = self.token(None).await?;
+        if let Attempt::Done(sent) = self.attempt(message, &token).await? {
+            return Ok(sent);
+        }
+        let token = self.token(Some(&token)).await?;
+        match self.attempt(message, &token).await? {
+            Attempt::Done(sent) => Ok(sent),
+            Attempt::TokenBad => Err(not_taken("a fresh token is refused")),
+        }
+    }
+}
+
+/// What an answer to `stable_token` brings.
+fn token_of(answer: TokenAnswer) -> Result<Token, CallError> {
+    match (answer.errcode, answer.access_token, answer.expires_in) {
+        (0, Some(value), Some(seconds)) if !value.is_empty() => {
+            // A clamp: the platform says 7200, and an absurd number must not overflow the clock.
+            let lifetime = Duration::from_secs(seconds.min(86_400));
+            let usable = lifetime.checked_sub(TOKEN_MARGIN).unwrap_or(lifetime / 2);
+            Ok(Token { value: value.into(), ends: Instant::now() + usable })
+        }
+        (-1 | 45009 | 45011, ..) => Err(not_taken("no token: busy or over the limit")),
+        (0, ..) => Err(not_taken("no token: unreadable answer")),
+        (errcode, ..) => Err(CallError::Broken { system: SYSTEM, call: TOKEN, detail: format!("errcode {errcode}") }),
+    }
+}
+
+/// What an answer to a sending means.
+fn answered(status: u16, body: &[u8]) -> Result<Attempt, CallError> {
+    if status == 429 {
+        return Err(not_taken("frequency limited"));
+    }
+    if status != 200 {
+        return Err(unknown(&format!("status {status}")));
+    }
+    let answer: SendAnswer = serde_json::from_slice(body).map_err(|_| unknown("the answer cannot be read"))?;
+    let code = answer.errcode;
+    match meaning(code) {
+        Meaning::Accepted => {
+            let msg_id = match answer.msgid {
+                Some(serde_json::Value::String(id)) => id,
+                Some(serde_json::Value::Number(id)) => id.to_string(),
+                _ => String::new(),
+            };
+            Ok(Attempt::Done(Sent::Accepted { msg_id }))
+        }
+        Meaning::TokenBad => Ok(Attempt::TokenBad),
+        Meaning::Unreachable => Ok(Attempt::Done(Sent::Unreachable { code })),
+        Meaning::Rejected => Ok(Attempt::Done(Sent::Rejected { code })),
+        Meaning::NotTaken => Err(not_taken(&format!("errcode {code}"))),
+        Meaning::Unknown => Err(unknown("system busy")),
+        Meaning::Broken => Err(CallError::Broken { system: SYSTEM, call: SEND, detail: format!("errcode {code}") }),
+    }
+}
+
+/// True for an address on this machine, where a proxy has no part.
+fn is_here(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// What is known after a sending that brought no answer. The error's own words are dropped: they carry the token.
+fn lost(error: &reqwest::Error) -> CallError {
+    if error.is_connect() {
+        not_taken("no connection")
+    } else if error.is_timeout() {
+        unknown("timed out")
+    } else {
+        unknown("the connection was cut")
+    }
+}
+
+fn not_taken(detail: &str) -> CallError {
+    CallError::NotTaken { system: SYSTEM, detail: detail.to_owned() }
+}
+
+fn unknown(detail: &str) -> CallError {
+    CallError::Unknown { system: SYSTEM, call: SEND, detail: detail.to_owned() }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_codes() {
+        let table = [
+            (0, Meaning::Accepted),
+            (40001, Meaning::TokenBad),
+            (40014, Meaning::TokenBad),
+            (42001, Meaning::TokenBad),
+            (40003, Meaning::Unreachable),
+            (43004, Meaning::Unreachable),
+            (43101, Meaning::Unreachable),
+            (40037, Meaning::Rejected),
+            (47003, Meaning::Rejected),
+            (48001, Meaning::Rejected),
+            (45009, Meaning::NotTaken),
+            (45011, Meaning::NotTaken),
+            (-1, Meaning::Unknown),
+            (99_999, Meaning::Broken),
+        ];
+        for (code, expected) in table {
+            assert_eq!(meaning(code), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn answers_that_cannot_be_read_leave_it_unknown() {
+        for (status, body) in [(200, "{}"), (200, "<html>"), (502, ""), (302, "")] {
+            assert!(matches!(answered(status, body.as_bytes()), Err(CallError::Unknown { .. })), "{status} {body}");
+        }
+        let accepted = answered(200, br#"{"errcode":0,"errmsg":"ok","msgid":42}"#);
+        assert!(matches!(accepted, Ok(Attempt::Done(Sent::Accepted { msg_id })) if msg_id == "42"));
+    }
+
+    #[test]
+    fn without_a_token_nothing_was_sent() {
+        let answer = |text| token_of(serde_json::from_str(text).unwrap());
+        assert!(answer(r#"{"access_token":"t","expires_in":7200}"#).is_ok());
+        assert!(matches!(answer(r#"{"errcode":-1}"#), Err(CallError::NotTaken { .. })));
+        assert!(matches!(answer("{}"), Err(CallError::NotTaken { .. })));
+        assert!(matches!(answer(r#"{"errcode":40125}"#), Err(CallError::Broken { .. })));
+        let absurd = answer(r#"{"access_token":"t","expires_in":18446744073709551615}"#).unwrap();
+        assert!(absurd.ends <= Instant::now() + Duration::from_hours(24));
+    }
+
+    #[test]
+    fn the_secret_is_not_shown() {
+        let config = Config {
+            base_url: "http://127.0.0.1:9".into(),
+            app_id: "wx1".into(),
+            secret: "hush-hush".into(),
+            timeout: Duration::from_secs(1),
+        };
+        assert!(!format!("{:?}", WechatMessages::new(config).unwrap()).contains("hush"));
+    }
+}

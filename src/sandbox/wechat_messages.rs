@@ -1,0 +1,352 @@
+//! The simulated platform for WeChat template messages: tokens, receivers who follow or do not, and what was sent.
+//!
+//! Tokens live in memory: a restart makes the old one wrong, as another holder's forced refresh would.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::Now;
+use super::books::{Record, Store};
+use super::faults::{Faults, hash, spoil};
+use crate::ports::messages::Config;
+
+const BOOK: &str = "wechat_messages.sent";
+const APP_ID: &str = "wx0000000000000109";
+const TOKEN_SECONDS: i64 = 7200;
+const DEDUPE: TimeDelta = TimeDelta::minutes(10);
+/// So many receivers of a hundred do not follow the account (43004).
+const STRANGERS_OF_100: u64 = 2;
+/// Longer values are refused (47003).
+const VALUE_CHARS_MAX: usize = 200;
+
+/// How a [`MessageServer`] is to be.
+pub struct Options {
+    /// Where it listens; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// The seed of everything that is chance.
+    pub seed: u64,
+    /// The time.
+    pub now: Now,
+    /// What goes wrong.
+    pub faults: Arc<Faults>,
+    /// Where the books are kept.
+    pub store: Store,
+    /// How long an answer takes that comes too late (real time).
+    pub slow: Duration,
+}
+
+/// A message that was accepted.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SentMessage {
+    /// The receiver.
+    pub openid: String,
+    /// The template.
+    pub template_id: String,
+    /// The sender's id.
+    pub client_msg_id: String,
+    /// Field → value.
+    pub fields: BTreeMap<String, String>,
+    /// When it was accepted.
+    pub at: DateTime<Utc>,
+}
+
+impl std::fmt::Debug for SentMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SentMessage")
+            .field("template_id", &self.template_id)
+            .field("client_msg_id", &self.client_msg_id)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The server; a clone is the same server. It stops when the last clone is dropped.
+#[derive(Clone)]
+pub struct MessageServer {
+    house: Arc<House>,
+    listening: Arc<Listening>,
+}
+
+struct Listening {
+    at: SocketAddr,
+    /// Dropping it ends the server: it takes no more connections and closes those that are idle.
+    _open: tokio::sync::oneshot::Sender<()>,
+}
+
+struct House {
+    seed: u64,
+    now: Now,
+    faults: Arc<Faults>,
+    store: Store,
+    slow: Duration,
+    secret: String,
+    sent: tokio::sync::Mutex<Sent>,
+    tokens: Mutex<Tokens>,
+}
+
+#[derive(Default)]
+struct Sent {
+    messages: Vec<SentMessage>,
+    /// Receiver and sender's id → the message of that id that was accepted last.
+    last: HashMap<(String, String), usize>,
+}
+
+#[derive(Default)]
+struct Tokens {
+    issued: u64,
+    forced: u64,
+    current: Option<Token>,
+}
+
+struct Token {
+    value: String,
+    ends: DateTime<Utc>,
+    refused: bool,
+}
+
+#[derive(Deserialize)]
+struct TokenBody {
+    grant_type: String,
+    appid: String,
+    secret: String,
+    #[serde(default)]
+    force_refresh: bool,
+}
+
+#[derive(Deserialize)]
+struct SendQuery {
+    #[serde(default)]
+    access_token: String,
+}
+
+#[derive(Deserialize)]
+struct SendBody {
+    touser: String,
+    template_id: String,
+    #[serde(default)]
+    client_msg_id: String,
+    data: BTreeMap<String, FieldBody>,
+}
+
+#[derive(Deserialize)]
+struct FieldBody {
+    value: String,
+}
+
+impl MessageServer {
+    /// Loads the books, or begins them, and listens.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let Options { listen, seed, now, faults, store, slow } = options;
+        let mut loaded: Vec<(String, SentMessage)> = store.load(BOOK).await?;
+        loaded.sort_by(|one, other| one.0.cmp(&other.0));
+        let mut sent = Sent::default();
+        for (_, message) in loaded {
+            sent.put(message);
+        }
+        let secret = format!("{:016x}", hash(&[&seed.to_le_bytes(), b"secret"]));
+        let (sent, tokens) = (tokio::sync::Mutex::new(sent), Mutex::default());
+        let house = Arc::new(House { seed, now, faults, store, slow, secret, sent, tokens });
+        let listener = TcpListener::bind(listen).await?;
+        let at = listener.local_addr()?;
+        let router = axum::Router::new()
+            .route("/cgi-bin/stable_token", post(stable_token))
+            .route("/cgi-bin/message/template/send", post(send))
+            .with_state(house.clone());
+        let (open, closed) = tokio::sync::oneshot::channel::<()>();
+        tokio::spawn(async move {
+            let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+                let _ = closed.await;
+            });
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the simulated WeChat message platform stopped");
+            }
+        });
+        Ok(Self { house, listening: Arc::new(Listening { at, _open: open }) })
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.listening.at)
+    }
+
+    /// The client's configuration that fits this server.
+    pub fn client_config(&self, timeout: Duration) -> Config {
+        let secret = self.house.secret.as_str().into();
+        Config { base_url: self.url(), app_id: APP_ID.to_owned(), secret, timeout }
+    }
+
+    /// What was accepted, in order, repetitions within ten minutes dropped.
+    pub async fn books(&self) -> Vec<SentMessage> {
+        self.house.sent.lock().await.messages.clone()
+    }
+
+    /// True if this receiver follows the account; others are answered 43004.
+    pub fn follows(&self, openid: &str) -> bool {
+        self.house.follows(openid)
+    }
+
+    /// From now on the current token is refused (40001), although it is still the one given out; only a forced
+    /// refresh brings another.
+    pub fn refuse_token(&self) {
+        if let Some(token) = &mut self.house.tokens().current {
+            token.refused = true;
+        }
+    }
+}
+
+impl House {
+    fn tokens(&self) -> std::sync::MutexGuard<'_, Tokens> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn follows(&self, openid: &str) -> bool {
+        hash(&[&self.seed.to_le_bytes(), b"follows", openid.as_bytes()]) % 100 >= STRANGERS_OF_100
+    }
+
+    /// The current token, or a new one where there is none, it ends within five minutes, or `force`.
+    fn token(&self, force: bool) -> (String, i64) {
+        let now = (self.now)();
+        let mut tokens = self.tokens();
+        if let Some(token) = &tokens.current
+            && !force
+            && token.ends > now + TimeDelta::minutes(5)
+        {
+            return (token.value.clone(), (token.ends - now).num_seconds());
+        }
+        tokens.issued += 1;
+        tokens.forced += u64::from(force);
+        let issued_at = now.timestamp_micros().to_le_bytes();
+        let value =
+            format!("{:016x}", hash(&[&self.seed.to_le_bytes(), b"token", &issued_at, &tokens.issued.to_le_bytes()]));
+        let ends = now + TimeDelta::seconds(TOKEN_SECONDS);
+        tokens.current = Some(Token { value: value.clone(), ends, refused: false });
+        (value, TOKEN_SECONDS)
+    }
+
+    /// What is wrong with this token, if anything.
+    fn token_error(&self, value: &str) -> Option<i64> {
+        match &self.tokens().current {
+            Some(token) if token.value == value && !token.refused => (token.ends <= (self.now)()).then_some(42001),
+            _ => Some(40001),
+        }
+    }
+
+    /// What is wrong with this message, if anything.
+    fn message_error(&self, body: &SendBody) -> Option<i64> {
+        if body.touser.is_empty() {
+            Some(40003)
+        } else if body.template_id.is_empty() {
+            Some(40037)
+        } else if body.data.is_empty() || body.data.values().any(|f| f.value.chars().count() > VALUE_CHARS_MAX) {
+            Some(47003)
+        } else if !self.follows(&body.touser) {
+            Some(43004)
+        } else {
+            None
+        }
+    }
+
+    /// Accepts a message, or answers the one accepted under its id within ten minutes; its `msgid`.
+    async fn accept(&self, body: SendBody) -> anyhow::Result<usize> {
+        let at = (self.now)();
+        let mut sent = self.sent.lock().await;
+        let key = (body.touser.clone(), body.client_msg_id.clone());
+        if let Some(&n) = sent.last.get(&key).filter(|_| !body.client_msg_id.is_empty())
+            && sent.messages.get(n).is_some_and(|message| at - message.at < DEDUPE)
+        {
+            return Ok(n);
+        }
+        let message = SentMessage {
+            openid: body.touser,
+            template_id: body.template_id,
+            client_msg_id: body.client_msg_id,
+            fields: body.data.into_iter().map(|(name, field)| (name, field.value)).collect(),
+            at,
+        };
+        let id = format!("{:012}", sent.messages.len());
+        self.store.save(vec![Record::new(BOOK, id, &message)?]).await?;
+        Ok(sent.put(message))
+    }
+}
+
+impl Sent {
+    fn put(&mut self, message: SentMessage) -> usize {
+        let n = self.messages.len();
+        self.last.insert((message.openid.clone(), message.client_msg_id.clone()), n);
+        self.messages.push(message);
+        n
+    }
+}
+
+async fn stable_token(State(house): State<Arc<House>>, Json(body): Json<TokenBody>) -> Response {
+    let fault = house.faults.request("wechat stable_token", &body.appid);
+    match fault {
+        Some(fault) if fault.prevents() => spoil(fault, refusal(-1).into_response(), house.slow).await,
+        Some(fault) => spoil(fault, token_answer(&house, &body).into_response(), house.slow).await,
+        None => token_answer(&house, &body).into_response(),
+    }
+}
+
+fn token_answer(house: &House, body: &TokenBody) -> Json<Value> {
+    if body.grant_type != "client_credential" {
+        return refusal(40002);
+    }
+    if body.appid != APP_ID {
+        return refusal(40013);
+    }
+    if body.secret != house.secret {
+        return refusal(40125);
+    }
+    let (value, seconds) = house.token(body.force_refresh);
+    Json(json!({"access_token": value, "expires_in": seconds}))
+}
+
+async fn send(State(house): State<Arc<House>>, Query(query): Query<SendQuery>, Json(body): Json<SendBody>) -> Response {
+    let fault = house.faults.request("wechat template send", &body.client_msg_id);
+    if let Some(fault) = fault.filter(|fault| fault.prevents()) {
+        return spoil(fault, refusal(-1).into_response(), house.slow).await;
+    }
+    // A task of its own, so that a caller that hangs up cannot stop it between the books and their store.
+    let work = tokio::spawn({
+        let house = house.clone();
+        async move { served(&house, &query.access_token, body).await }
+    });
+    let answer = work.await.unwrap_or_else(|_| refusal(-1)).into_response();
+    match fault {
+        Some(fault) => spoil(fault, answer, house.slow).await,
+        None => answer,
+    }
+}
+
+async fn served(house: &House, token: &str, body: SendBody) -> Json<Value> {
+    if let Some(code) = house.token_error(token).or_else(|| house.message_error(&body)) {
+        return refusal(code);
+    }
+    match house.accept(body).await {
+        Ok(n) => Json(json!({"errcode": 0, "errmsg": "ok", "msgid": 4_000_000_000_u64 + n as u64})),
+        Err(error) => {
+            tracing::error!(%error, "the books of the simulated WeChat message platform are not saved");
+            refusal(-1)
+        }
+    }
+}
+
+fn refusal(code: i64) -> Json<Value> {
+    Json(json!({"errcode": code, "errmsg": "refused"}))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;
