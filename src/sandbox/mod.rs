@@ -9,6 +9,7 @@
 pub mod books;
 pub mod faults;
 pub mod his;
+pub mod outside;
 pub mod wechat_messages;
 pub mod wechat_pay;
 

@@ -1,0 +1,282 @@
+//! Configuration: defaults, then one TOML file, then the environment. An unknown key is an error, not a surprise.
+//!
+//! `REFERENCE` documents every key and is itself the file of defaults; a test holds both together.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use chrono_tz::Tz;
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::sandbox::faults::Level;
+
+/// Every key with its default, as `houbu config` prints it.
+pub const REFERENCE: &str = include_str!("config.reference.toml");
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The hospital that all rows belong to.
+    pub hospital: String,
+    /// Its time zone.
+    pub time_zone: Tz,
+    /// Where the API, the callbacks and the console listen.
+    pub listen: SocketAddr,
+    /// How the outside reaches us, for the payment provider's notices; empty: `http://<listen>`.
+    pub public_url: String,
+    /// When schedules are pulled from HIS: a cron expression of five fields in the hospital's zone.
+    pub schedule_sync: String,
+    /// PostgreSQL.
+    pub database: Database,
+    /// Workers.
+    pub worker: Worker,
+    /// Keys of ours.
+    pub keys: Keys,
+    /// Who may call the API.
+    #[serde(default)]
+    pub api_keys: Vec<ApiKey>,
+    /// The simulated outside world.
+    pub sandbox: Sandbox,
+    /// A real HIS; none: the sandbox's.
+    pub his: Option<His>,
+    /// A real merchant account; none: the sandbox's.
+    pub wechat_pay: Option<WechatPay>,
+    /// A real service account; none: the sandbox's.
+    pub wechat_messages: Option<WechatMessages>,
+    /// The message platform's template ids by our names.
+    pub templates: BTreeMap<String, String>,
+    /// Logs.
+    pub log: Log,
+}
+
+/// See [`Config::database`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// A server to use; empty: a private one is run. `DATABASE_URL` sets it too.
+    pub url: SecretString,
+    /// Connections of this process.
+    pub connections: u32,
+    /// Where the private server keeps its files; empty: `/var/lib/houbu` for root, else the user's data folder.
+    pub folder: PathBuf,
+}
+
+/// See [`Config::worker`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worker {
+    /// Turns in hand at one time.
+    pub turns: usize,
+    /// How often due runs are looked for without a hint, ms.
+    pub poll_ms: u64,
+}
+
+/// See [`Config::keys`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// Seals personal data: 64 hexadecimal digits.
+    pub sealing: SecretString,
+    /// Former sealing keys, still able to open.
+    pub sealing_older: Vec<SecretString>,
+    /// Hashes ID numbers for look-up: 64 hexadecimal digits; it cannot be changed later.
+    pub lookup: SecretString,
+}
+
+/// A caller of the API.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKey {
+    /// Who it is, for logs.
+    pub name: String,
+    /// The key itself.
+    pub key: SecretString,
+    /// `waitlist`, `runs`, `admin`.
+    pub scopes: Vec<String>,
+}
+
+/// See [`Config::sandbox`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sandbox {
+    /// Whether systems that are not configured are simulated.
+    pub enabled: bool,
+    /// How much goes wrong there.
+    pub faults: Level,
+    /// Seed of all chance there.
+    pub seed: u64,
+}
+
+/// See [`Config::his`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct His {
+    /// The SOAP endpoint.
+    pub url: String,
+    /// `HOS_ID`.
+    pub hospital_id: String,
+    /// `USER_ID`.
+    pub user_id: String,
+    /// `KEY` of the MD5 signature.
+    pub sign_key: SecretString,
+    /// Key of the AES body.
+    pub aes_key: SecretString,
+    /// `CHANNEL_ID`.
+    pub channel_id: String,
+    /// How long a call may take, ms.
+    pub timeout_ms: u64,
+}
+
+/// See [`Config::wechat_pay`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WechatPay {
+    /// The API's base address.
+    pub base_url: String,
+    /// `appid`.
+    pub app_id: String,
+    /// `mchid`.
+    pub mch_id: String,
+    /// Serial number of the merchant key.
+    pub serial_no: String,
+    /// The merchant's private key, PEM.
+    pub private_key_pem: SecretString,
+    /// The platform's public keys by serial number or key id, PEM.
+    pub platform_keys: BTreeMap<String, String>,
+    /// The `APIv3` key, 32 bytes.
+    pub api_v3_key: SecretString,
+    /// How long a call may take, ms.
+    pub timeout_ms: u64,
+}
+
+/// See [`Config::wechat_messages`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WechatMessages {
+    /// The API's base address.
+    pub base_url: String,
+    /// `appid`.
+    pub app_id: String,
+    /// `secret`.
+    pub secret: SecretString,
+    /// How long a call may take, ms.
+    pub timeout_ms: u64,
+}
+
+/// See [`Config::log`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// A filter as `tracing` reads it.
+    pub filter: String,
+    /// One JSON object a line instead of text.
+    pub json: bool,
+}
+
+/// Why a configuration cannot be used: one sentence that names the key.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file or a value cannot be read, or a key is unknown.
+    #[error("the configuration cannot be used: {0}")]
+    Unreadable(String),
+    /// A value is read but makes no sense.
+    #[error("the configuration cannot be used: {key}: {what}")]
+    Invalid {
+        /// The key.
+        key: &'static str,
+        /// What is wrong, and what it should be.
+        what: String,
+    },
+}
+
+impl Config {
+    /// Reads defaults, then `file` (if given, it must exist; else `houbu.toml` if there is one), then the environment:
+    /// `DATABASE_URL`, and `HOUBU_…` with `__` between levels (`HOUBU_DATABASE__CONNECTIONS=20`).
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Toml::string(REFERENCE));
+        match file {
+            Some(file) if !file.exists() => {
+                return Err(ConfigError::Unreadable(format!("there is no file {}", file.display())));
+            }
+            Some(file) => figment = figment.merge(Toml::file_exact(file)),
+            None => figment = figment.merge(Toml::file("houbu.toml")),
+        }
+        if let Ok(url) = std::env::var("DATABASE_URL") {
+            figment = figment.merge(Serialized::default("database.url", url));
+        }
+        let environment = Env::prefixed("HOUBU_").ignore(&["config"]).split("__");
+        let config: Self =
+            figment.merge(environment).extract().map_err(|error| ConfigError::Unreadable(in_one_line(&error)))?;
+        config.sync_at()?;
+        Ok(config)
+    }
+
+    /// The ticks of the schedule sync.
+    pub fn sync_at(&self) -> Result<cron::Schedule, ConfigError> {
+        let invalid = |what: String| ConfigError::Invalid { key: "schedule_sync", what };
+        if self.schedule_sync.split_whitespace().count() != 5 {
+            return Err(invalid(format!(
+                "\"{}\" has not the five fields minute, hour, day, month, weekday",
+                self.schedule_sync
+            )));
+        }
+        format!("0 {}", self.schedule_sync)
+            .parse()
+            .map_err(|error| invalid(format!("\"{}\" is not a cron expression: {error}", self.schedule_sync)))
+    }
+
+    /// How the outside reaches us.
+    pub fn base_url(&self, listening: SocketAddr) -> String {
+        if self.public_url.is_empty() {
+            let host = if listening.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { listening.ip() };
+            return format!("http://{}", SocketAddr::new(host, listening.port()));
+        }
+        self.public_url.trim_end_matches('/').to_owned()
+    }
+}
+
+/// Figment's errors name key and source; several come joined by line breaks.
+fn in_one_line(error: &figment::Error) -> String {
+    error.clone().into_iter().map(|one| one.to_string()).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_is_a_complete_configuration() {
+        let config: Config = Figment::from(Toml::string(REFERENCE)).extract().unwrap();
+        assert_eq!(config.time_zone, Tz::Asia__Shanghai);
+        config.sync_at().unwrap();
+    }
+
+    #[test]
+    fn the_commented_sections_are_right_too() {
+        // What stands behind `#~` are settings that have no default: with the marks removed they must be readable.
+        let all = REFERENCE.replace("#~ ", "");
+        let config: Config = Figment::from(Toml::string(&all)).extract().unwrap();
+        assert!(config.his.is_some() && config.wechat_pay.is_some() && config.wechat_messages.is_some());
+        assert!(!config.templates.is_empty() && !config.api_keys.is_empty());
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let figment = Figment::from(Toml::string(REFERENCE)).merge(Toml::string("[worker]\nturms = 3"));
+        let error = in_one_line(&figment.extract::<Config>().unwrap_err());
+        assert!(error.contains("turms"), "{error}");
+    }
+
+    #[test]
+    fn a_cron_expression_of_six_fields_is_refused() {
+        let mut config: Config = Figment::from(Toml::string(REFERENCE)).extract().unwrap();
+        config.schedule_sync = "0 */15 6-22 * * *".to_owned();
+        assert!(config.sync_at().unwrap_err().to_string().contains("five fields"));
+    }
+}

@@ -1,0 +1,150 @@
+//! All three servers of the outside world with one clock and one store, as demo, serve and tests start them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use secrecy::SecretString;
+
+use super::Now;
+use super::books::Store;
+use super::faults::{Faults, Level};
+use super::his::{self, HisServer};
+use super::wechat_messages::{self, MessageServer};
+use super::wechat_pay::{self, PayServer};
+use crate::ports::his::{Config as HisConfig, Credentials};
+
+/// How long a client waits for the sandbox, unless it is told otherwise.
+pub const CLIENT_TIMEOUT: Duration = Duration::from_millis(800);
+/// How late a slow answer comes: later than the client waits.
+const SLOW: Duration = Duration::from_millis(1_200);
+
+/// The sandbox's clock, moved by whoever owns it.
+#[derive(Clone)]
+pub struct SandboxClock(Arc<AtomicI64>);
+
+impl SandboxClock {
+    /// A clock that shows `at` until it is set.
+    pub fn at(at: DateTime<Utc>) -> Self {
+        Self(Arc::new(AtomicI64::new(at.timestamp_micros())))
+    }
+
+    /// Moves it.
+    pub fn set(&self, to: DateTime<Utc>) {
+        self.0.store(to.timestamp_micros(), Ordering::Relaxed);
+    }
+
+    /// What it shows.
+    pub fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
+    fn reader(&self) -> Now {
+        let clock = self.clone();
+        Arc::new(move || clock.now())
+    }
+}
+
+/// The running servers.
+#[derive(Clone)]
+pub struct Outside {
+    /// The HIS.
+    pub his: HisServer,
+    /// WeChat Pay.
+    pub pay: PayServer,
+    /// WeChat messages.
+    pub messages: MessageServer,
+    /// Their clock.
+    pub clock: SandboxClock,
+    time_zone: Tz,
+}
+
+impl Outside {
+    /// Starts all servers on free ports of 127.0.0.1.
+    pub async fn start(
+        seed: u64,
+        level: Level,
+        time_zone: Tz,
+        store: Store,
+        clock: SandboxClock,
+    ) -> anyhow::Result<Self> {
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let faults = Arc::new(Faults::new(level, seed));
+        let his = HisServer::start(his::Options {
+            listen,
+            credentials: credentials(),
+            time_zone,
+            seed,
+            now: clock.reader(),
+            faults: Arc::clone(&faults),
+            store: store.clone(),
+            push_to: None,
+            slow: SLOW,
+        })
+        .await?;
+        let pay = PayServer::start(wechat_pay::Options {
+            listen,
+            seed,
+            now: clock.reader(),
+            faults: Arc::clone(&faults),
+            store: store.clone(),
+            slow: SLOW,
+            refunds_close: level == Level::Heavy,
+        })
+        .await?;
+        let messages = MessageServer::start(wechat_messages::Options {
+            listen,
+            seed,
+            now: clock.reader(),
+            faults,
+            store,
+            slow: SLOW,
+        })
+        .await?;
+        Ok(Self { his, pay, messages, clock, time_zone })
+    }
+
+    /// The configuration of a client that fits the simulated HIS.
+    pub fn his_config(&self) -> HisConfig {
+        let Credentials { user_id, sign_key, aes_key } = credentials();
+        HisConfig {
+            url: self.his.url(),
+            hospital_id: "1001".to_owned(),
+            user_id,
+            sign_key,
+            aes_key,
+            channel_id: his::channel::WEBSITE.to_owned(),
+            timeout: CLIENT_TIMEOUT,
+            time_zone: self.time_zone,
+        }
+    }
+
+    /// When something happens next by itself.
+    pub fn next_at(&self) -> Option<DateTime<Utc>> {
+        [self.his.next_at(), self.pay.next_at()].into_iter().flatten().min()
+    }
+
+    /// Lets happen what is due.
+    pub async fn run_due(&self) -> anyhow::Result<()> {
+        let now = self.clock.now();
+        let (pushed, _) = tokio::join!(self.his.run_due(now), self.pay.run_due(now));
+        pushed.map(drop)
+    }
+
+    /// True while requests or pushes are in flight.
+    pub async fn busy(&self) -> bool {
+        self.his.busy().await || self.pay.busy().await
+    }
+}
+
+/// The keys that the simulated HIS and its client share. They guard nothing.
+fn credentials() -> Credentials {
+    Credentials {
+        user_id: "HOUBU".to_owned(),
+        sign_key: SecretString::from("sandbox-sign-key"),
+        aes_key: SecretString::from("sandbox-aes-key!"),
+    }
+}
