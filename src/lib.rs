@@ -4,6 +4,8 @@
 //! `desk` 4 · `http`, `console` 5. `sandbox` is the simulated outside world; `postgres`, `config`, `demo` and
 //! `main.rs` are the roof.
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod ports;

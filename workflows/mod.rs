@@ -12,7 +12,8 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use sqlx::PgPool;
 
-use crate::engine::{Fault, Registry};
+use crate::engine::flow::Flow;
+use crate::engine::{Fault, Registry, Table};
 use crate::ports::his::{His, Identity};
 use crate::ports::payments::Payments;
 use crate::records::patients::{self, Person};
@@ -73,4 +74,13 @@ pub fn registry(ports: &Arc<Ports>) -> Registry {
         .with::<waitlist_application::WaitlistApplication>(Arc::clone(ports))
         .with::<slot_release::SlotRelease>(Arc::clone(ports))
         .with::<schedule_sync::ScheduleSync>(Arc::clone(ports))
+}
+
+/// The tables of every workflow, without ports: for the proof and the chart.
+pub fn tables() -> Vec<Table> {
+    vec![
+        waitlist_application::WaitlistApplication::TABLE,
+        slot_release::SlotRelease::TABLE,
+        schedule_sync::ScheduleSync::TABLE,
+    ]
 }

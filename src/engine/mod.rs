@@ -19,6 +19,7 @@
 //! | `worker` | claim, handle, hand to commit; leases |
 //! | `outbox` | delivers what runs tell outside |
 //! | `inspect` | find and show runs; why a run is not moving |
+//! | `preflight` | which live runs no step of this program could move |
 //! | `sabotage` | where tests make a worker die |
 
 pub mod chart;
@@ -28,6 +29,7 @@ pub mod flow;
 mod flow_macro;
 pub mod inspect;
 pub mod outbox;
+pub mod preflight;
 pub mod proof;
 pub mod registry;
 pub mod retry;

@@ -7,7 +7,7 @@ mod state;
 use sqlx::PgConnection;
 
 use super::Ports;
-use crate::engine::{Edge, Effect, Projected, RunId, To};
+use crate::engine::{Edge, Effect, Projected, Registry, RunId, To, store};
 use crate::flow;
 use crate::workflows::slot_release::SlotRelease;
 use pulling::{next_tick, pulling, resting};
@@ -54,5 +54,20 @@ fn effects(_: RunId, edge: &Edge, department: &Department) -> Vec<Effect> {
 
 /// The schedules themselves are HIS's truth and are written where they are read, in `pulling`.
 async fn project(_: &mut PgConnection, _: &str, _: &[Projected<Department>]) -> sqlx::Result<()> {
+    Ok(())
+}
+
+/// Starts one run a department that has none yet; its first pull is due at once.
+pub async fn start(pool: &sqlx::PgPool, hospital: &str, departments: &[String]) -> sqlx::Result<()> {
+    let now = crate::engine::clock::now(pool).await?;
+    for id in departments {
+        let state =
+            Department { id: id.clone(), pulled_at: None, next_at: now, freed: Vec::new(), stopped: Vec::new() };
+        let new = Registry::new_run::<ScheduleSync>(RunId::now_v7(), id.clone(), Step::Pulling.name(), &state)
+            .map_err(|fault| sqlx::Error::Protocol(fault.to_string()))?;
+        let mut tx = pool.begin().await?;
+        store::start(&mut tx, hospital, new).await?;
+        tx.commit().await?;
+    }
     Ok(())
 }

@@ -1,0 +1,112 @@
+//! The clients of the outside world: the configured ones, or those of the sandbox.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use secrecy::ExposeSecret;
+
+use crate::config::Config;
+use crate::ports::his::{Config as HisConfig, His, JiankangtongHis, PushReader};
+use crate::ports::messages::{Config as MessagesConfig, Messages, WechatMessages};
+use crate::ports::payments::{Config as PayConfig, Payments, WechatPay};
+use crate::sandbox::outside::{CLIENT_TIMEOUT, Outside};
+
+/// One client a system, and the reader of HIS's pushes.
+#[derive(Clone)]
+pub struct Clients {
+    /// The HIS.
+    pub his: Arc<dyn His>,
+    /// What HIS pushes.
+    pub pushes: Arc<PushReader>,
+    /// The payment provider.
+    pub payments: Arc<dyn Payments>,
+    /// The message platform.
+    pub messages: Arc<dyn Messages>,
+}
+
+/// True where at least one system is simulated.
+pub fn simulated(config: &Config) -> bool {
+    config.sandbox.enabled && (config.his.is_none() || config.wechat_pay.is_none() || config.wechat_messages.is_none())
+}
+
+/// With a real system, personal data is real: keys that everybody knows are refused.
+pub fn guard_keys(config: &Config) -> anyhow::Result<()> {
+    let known = |key: &secrecy::SecretString| key.expose_secret().trim_start_matches('0').len() <= 1;
+    let real = !config.sandbox.enabled || config.his.is_some();
+    if real && (known(&config.keys.sealing) || known(&config.keys.lookup)) {
+        anyhow::bail!(
+            "keys.sealing and keys.lookup must be set to secrets of your own (openssl rand -hex 32) before a real \
+             system is connected"
+        );
+    }
+    Ok(())
+}
+
+impl Clients {
+    /// Clients as configured; what is not configured comes from `outside`.
+    pub fn new(config: &Config, outside: Option<&Outside>, base_url: &str) -> anyhow::Result<Self> {
+        let his = his(config, outside)?;
+        let pushes = Arc::new(PushReader::new(&his.credentials(), config.time_zone).context("his.aes_key")?);
+        Ok(Self {
+            his: Arc::new(JiankangtongHis::new(his).context("the client of the HIS could not be made")?),
+            pushes,
+            payments: Arc::new(
+                WechatPay::new(payments(config, outside, base_url)?)
+                    .context("the client of WeChat Pay could not be made")?,
+            ),
+            messages: Arc::new(
+                WechatMessages::new(messages(config, outside)?).context("the client of WeChat could not be made")?,
+            ),
+        })
+    }
+}
+
+fn his(config: &Config, outside: Option<&Outside>) -> anyhow::Result<HisConfig> {
+    match (&config.his, outside) {
+        (Some(his), _) => Ok(HisConfig {
+            url: his.url.clone(),
+            hospital_id: his.hospital_id.clone(),
+            user_id: his.user_id.clone(),
+            sign_key: his.sign_key.clone(),
+            aes_key: his.aes_key.clone(),
+            channel_id: his.channel_id.clone(),
+            timeout: Duration::from_millis(his.timeout_ms),
+            time_zone: config.time_zone,
+        }),
+        (None, Some(outside)) => Ok(outside.his_config()),
+        (None, None) => anyhow::bail!("[his] is not configured and the sandbox is off"),
+    }
+}
+
+fn payments(config: &Config, outside: Option<&Outside>, base_url: &str) -> anyhow::Result<PayConfig> {
+    match (&config.wechat_pay, outside) {
+        (Some(pay), _) => Ok(PayConfig {
+            base_url: pay.base_url.clone(),
+            app_id: pay.app_id.clone(),
+            mch_id: pay.mch_id.clone(),
+            serial_no: pay.serial_no.clone(),
+            private_key_pem: pay.private_key_pem.clone(),
+            platform_keys: pay.platform_keys.iter().map(|(serial, pem)| (serial.clone(), pem.clone())).collect(),
+            api_v3_key: pay.api_v3_key.clone(),
+            notify_url_payments: format!("{base_url}/callbacks/wechat-pay/payments"),
+            notify_url_refunds: format!("{base_url}/callbacks/wechat-pay/refunds"),
+            timeout: Duration::from_millis(pay.timeout_ms),
+        }),
+        (None, Some(outside)) => Ok(outside.pay.client_config(base_url, CLIENT_TIMEOUT)),
+        (None, None) => anyhow::bail!("[wechat_pay] is not configured and the sandbox is off"),
+    }
+}
+
+fn messages(config: &Config, outside: Option<&Outside>) -> anyhow::Result<MessagesConfig> {
+    match (&config.wechat_messages, outside) {
+        (Some(messages), _) => Ok(MessagesConfig {
+            base_url: messages.base_url.clone(),
+            app_id: messages.app_id.clone(),
+            secret: messages.secret.clone(),
+            timeout: Duration::from_millis(messages.timeout_ms),
+        }),
+        (None, Some(outside)) => Ok(outside.messages.client_config(CLIENT_TIMEOUT)),
+        (None, None) => anyhow::bail!("[wechat_messages] is not configured and the sandbox is off"),
+    }
+}

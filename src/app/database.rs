@@ -1,0 +1,108 @@
+//! The database of this process: the one that `DATABASE_URL` names, or a private one.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context;
+use backon::{ExponentialBuilder, Retryable};
+use secrecy::ExposeSecret;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgPool};
+
+use crate::config::Config;
+use crate::postgres::{Options, Server, default_data_dir, running};
+
+/// The database in the private server.
+const PRIVATE: &str = "houbu";
+/// How long a named server may take to answer at start.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A pool, and the private server behind it where there is one.
+pub struct Database {
+    /// Connections.
+    pub pool: PgPool,
+    /// The private server; it stops when this is dropped.
+    pub server: Option<Server>,
+}
+
+impl Database {
+    /// Connects to the named server, or starts the private one.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let url = config.database.url.expose_secret();
+        if !url.is_empty() {
+            return Ok(Self { pool: connect_to(url, config.database.connections).await?, server: None });
+        }
+        let folder = folder(config);
+        let server = tokio::task::spawn_blocking(move || Server::start(&Options::kept(folder))).await??;
+        server.create_database(PRIVATE).await.context("the private database could not be made")?;
+        let pool = pool(server.connect_options(PRIVATE), config.database.connections).await?;
+        Ok(Self { pool, server: Some(server) })
+    }
+
+    /// Connects to a database that is served already: the named one, or the private server of a running Houbu.
+    pub async fn attach(config: &Config) -> anyhow::Result<Self> {
+        if config.database.url.expose_secret().is_empty()
+            && let Some(address) = running(&folder(config))
+        {
+            let pool = pool(address.connect_options(PRIVATE), config.database.connections.min(4)).await?;
+            return Ok(Self { pool, server: None });
+        }
+        Self::open(config).await
+    }
+
+    /// Brings the schema up to date; many processes may do it at once.
+    pub async fn migrate(&self) -> anyhow::Result<()> {
+        sqlx::migrate!().run(&self.pool).await.context("the migrations could not be run")
+    }
+
+    /// How many migrations the schema lacks.
+    pub async fn lacks(&self) -> anyhow::Result<usize> {
+        let exists: bool =
+            sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&self.pool).await?;
+        let done: Vec<i64> = if exists {
+            sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(&self.pool).await?
+        } else {
+            Vec::new()
+        };
+        Ok(sqlx::migrate!().iter().filter(|migration| !done.contains(&migration.version)).count())
+    }
+
+    /// Closes the pool and stops the private server.
+    pub async fn close(self) {
+        self.pool.close().await;
+        if let Some(mut server) = self.server {
+            let _ = tokio::task::spawn_blocking(move || server.stop()).await;
+        }
+    }
+}
+
+fn folder(config: &Config) -> PathBuf {
+    let folder = &config.database.folder;
+    if folder.as_os_str().is_empty() { default_data_dir() } else { folder.clone() }
+}
+
+async fn connect_to(url: &str, connections: u32) -> anyhow::Result<PgPool> {
+    // The address may hold a password: it is not repeated in what is said about it.
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|error| anyhow::anyhow!("DATABASE_URL is not an address of a PostgreSQL: {error}"))?;
+    let named = format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or("?"));
+    // One connection by itself says at once what is wrong; a pool would try until its own patience ends.
+    let knock = || async { options.connect().await?.close().await };
+    knock
+        .retry(
+            ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_total_delay(Some(PATIENCE)),
+        )
+        .when(|error| matches!(error, sqlx::Error::Io(_)))
+        .await
+        .map_err(|error| anyhow::anyhow!("the database at {named} (DATABASE_URL) cannot be used: {error}"))?;
+    Ok(pool(options, connections).await?)
+}
+
+async fn pool(options: PgConnectOptions, connections: u32) -> sqlx::Result<PgPool> {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(30))
+        .connect_with(options.application_name("houbu").log_statements(tracing::log::LevelFilter::Off))
+        .await
+}

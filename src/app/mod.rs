@@ -1,0 +1,119 @@
+//! The roof: puts database, outside world, workflows, workers and HTTP together, as configuration says.
+//!
+//! Nothing here decides anything about runs or the waitlist.
+
+pub mod clients;
+pub mod database;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use sqlx::PgPool;
+
+use crate::config::Config;
+use crate::engine::outbox::Outlets;
+use crate::engine::{clock, worker};
+use crate::sandbox::books::Store;
+use crate::sandbox::outside::{Outside, SandboxClock};
+use crate::waitlist::cipher::{Keyring, LookupKey};
+use crate::workflows::{self, Ports, notices};
+use clients::Clients;
+
+/// Everything that a process of Houbu has in hand.
+pub struct App {
+    /// The database.
+    pub pool: PgPool,
+    /// The engine over it.
+    pub engine: Arc<worker::Engine>,
+    /// What the steps may call.
+    pub ports: Arc<Ports>,
+    /// The clients, and what callbacks need of them.
+    pub clients: Clients,
+    /// The simulated outside world, where it is used.
+    pub outside: Option<Outside>,
+    /// Finds patients by ID number.
+    pub lookup: Arc<LookupKey>,
+    /// The private database server, where there is one; it ends with the app.
+    pub database: database::Database,
+}
+
+impl App {
+    /// Connects everything; migrations must have run. `base_url` is where callbacks reach us.
+    pub async fn assemble(config: &Config, database: database::Database, base_url: &str) -> anyhow::Result<Self> {
+        let pool = database.pool.clone();
+        let outside = if clients::simulated(config) { Some(outside(config, &pool, base_url).await?) } else { None };
+        clients::guard_keys(config)?;
+        let clients = Clients::new(config, outside.as_ref(), base_url)?;
+        let ports = Arc::new(Ports {
+            hospital: config.hospital.clone(),
+            tz: config.time_zone,
+            sync_at: config.sync_at()?,
+            pool: pool.clone(),
+            keyring: Keyring::new(&config.keys.sealing, &config.keys.sealing_older)?,
+            his: Arc::clone(&clients.his),
+            payments: Arc::clone(&clients.payments),
+        });
+        let registry = workflows::registry(&ports);
+        for (workflow, proof) in registry.prove() {
+            if let Err(flaws) = proof {
+                let flaws: Vec<String> = flaws.iter().map(ToString::to_string).collect();
+                anyhow::bail!("the workflow {workflow} could lose something and is not started: {}", flaws.join("; "));
+            }
+        }
+        let engine = worker::Engine::new(pool.clone(), config.hospital.clone(), registry);
+        let lookup = Arc::new(LookupKey::new(&config.keys.lookup)?);
+        Ok(Self { pool, engine, ports, clients, outside, lookup, database })
+    }
+
+    /// Starts a worker in this process.
+    pub async fn work(&self, config: &Config) -> anyhow::Result<worker::Worker> {
+        let outlet = notices::NoticeOutlet {
+            ports: Arc::clone(&self.ports),
+            messages: Arc::clone(&self.clients.messages),
+            template_ids: config.templates.clone(),
+        };
+        let options = worker::Options {
+            turns_max: config.worker.turns,
+            poll: Duration::from_millis(config.worker.poll_ms),
+            outlets: Outlets::default().with(notices::TOPIC, Arc::new(outlet)),
+            ..worker::Options::default()
+        };
+        self.start_syncs().await?;
+        Ok(worker::start(Arc::clone(&self.engine), options).await?)
+    }
+
+    /// One `schedule_sync` run a department; starting one that runs is nothing.
+    pub async fn start_syncs(&self) -> anyhow::Result<()> {
+        let departments = crate::records::schedules::departments(&self.pool, &self.ports.hospital).await?;
+        workflows::schedule_sync::start(&self.pool, &self.ports.hospital, &departments).await?;
+        self.engine.hint();
+        Ok(())
+    }
+}
+
+/// The sandbox on the same database, its clock where the engine's is.
+async fn outside(config: &Config, pool: &PgPool, base_url: &str) -> anyhow::Result<Outside> {
+    let store = Store::open(pool.clone()).await?;
+    let now = clock::now(pool).await?;
+    let sandbox = &config.sandbox;
+    let outside = Outside::start(sandbox.seed, sandbox.faults, config.time_zone, store, SandboxClock::at(now)).await?;
+    outside.his.set_push_to(format!("{base_url}/callbacks/his"));
+    Ok(outside)
+}
+
+/// Lets a clock that was set by hand run on (a demo that was killed left it standing), keeps the sandbox's with it and
+/// lets happen what is due there, until the task is dropped.
+pub async fn run_outside(outside: Outside, pool: PgPool) -> anyhow::Result<()> {
+    if let Some((at, false)) = clock::by_hand(&pool).await? {
+        clock::run_from(&pool, at).await?;
+    }
+    let ahead = clock::now(&pool).await? - Utc::now();
+    loop {
+        outside.clock.set(Utc::now() + ahead);
+        if let Err(error) = outside.run_due().await {
+            tracing::warn!(%error, "the sandbox could not do what was due");
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
