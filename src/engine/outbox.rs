@@ -73,7 +73,8 @@ impl Postman {
             });
             if claimed.is_empty() {
                 tokio::select! {
-                    () = tokio::time::sleep(self.poll.min(Duration::from_millis(50))) => {}
+                    () = self.engine.letters.notified() => {}
+                    () = tokio::time::sleep(self.poll) => {}
                     _ = stopped.changed() => {}
                 }
             }

@@ -38,18 +38,20 @@ pub struct Engine {
     pub tenant: String,
     /// The workflows.
     pub registry: Registry,
-    hint: Notify,
+    due: Notify,
+    pub(super) letters: Notify,
 }
 
 impl Engine {
     /// An engine over `pool`. It does nothing by itself: see [`start`].
     pub fn new(pool: PgPool, tenant: impl Into<String>, registry: Registry) -> Arc<Self> {
-        Arc::new(Self { pool, tenant: tenant.into(), registry, hint: Notify::new() })
+        Arc::new(Self { pool, tenant: tenant.into(), registry, due: Notify::new(), letters: Notify::new() })
     }
 
     /// Tells the workers of this process that something may be due. Only a hint: polling finds it anyway.
     pub fn hint(&self) {
-        self.hint.notify_one();
+        self.due.notify_one();
+        self.letters.notify_one();
     }
 }
 
@@ -163,7 +165,7 @@ impl Shift {
             let claimed = if free == 0 { Vec::new() } else { self.claim(i64::try_from(free).unwrap_or(1)).await };
             if claimed.is_empty() {
                 tokio::select! {
-                    () = self.engine.hint.notified() => {}
+                    () = self.engine.due.notified() => {}
                     () = tokio::time::sleep(self.options.poll) => {}
                     _ = stopped.changed() => {}
                 }
