@@ -2,6 +2,7 @@
 
 mod chart;
 mod check;
+mod sandbox;
 mod serve;
 
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ enum Command {
     Serve,
     /// Run workers only; many may share one database.
     Work,
+    /// Run the simulated HIS, WeChat Pay and messages alone, and print how to connect to them.
+    Sandbox,
     /// Bring the database schema up to date.
     Migrate,
     /// Check configuration, workflow proofs, connectivity, and whether every parked run could go on here.
@@ -62,6 +65,7 @@ impl Cli {
             match self.command {
                 Some(Command::Serve) | None => serve::serve(config).await,
                 Some(Command::Work) => serve::work(config).await,
+                Some(Command::Sandbox) => sandbox::run(&config).await,
                 Some(Command::Migrate) => migrate(&config).await,
                 Some(Command::Check) => check::run(&config).await,
                 Some(Command::Chart { .. } | Command::Config) => Ok(ExitCode::SUCCESS),
