@@ -13,7 +13,7 @@ use sqlx::PgPool;
 
 use crate::config::Config;
 use crate::engine::outbox::Outlets;
-use crate::engine::{clock, worker};
+use crate::engine::{Engine, clock, worker};
 use crate::sandbox::books::Store;
 use crate::sandbox::outside::{Outside, SandboxClock};
 use crate::waitlist::cipher::{Keyring, LookupKey};
@@ -25,7 +25,7 @@ pub struct App {
     /// The database.
     pub pool: PgPool,
     /// The engine over it.
-    pub engine: Arc<worker::Engine>,
+    pub engine: Arc<Engine>,
     /// What the steps may call.
     pub ports: Arc<Ports>,
     /// The clients, and what callbacks need of them.
@@ -61,7 +61,7 @@ impl App {
                 anyhow::bail!("the workflow {workflow} could lose something and is not started: {}", flaws.join("; "));
             }
         }
-        let engine = worker::Engine::new(pool.clone(), config.hospital.clone(), registry);
+        let engine = Engine::new(pool.clone(), config.hospital.clone(), registry);
         let lookup = Arc::new(LookupKey::new(&config.keys.lookup)?);
         Ok(Self { pool, engine, ports, clients, outside, lookup, database })
     }

@@ -11,10 +11,10 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::RunId;
+use super::core::Engine;
 use super::flow::Projected;
 use super::registry::Mounted;
 use super::store::turns::{self, Came, Done};
-use super::worker::Engine;
 
 /// The most turns of one transaction.
 const BATCH_MAX: usize = 128;

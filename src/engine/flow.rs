@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use super::RunId;
 use super::table::{Chosen, Table};
-use super::{RunId, store};
 
 /// One handling of one step.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +81,28 @@ pub enum Effect {
     /// A message to the outside, delivered at least once by the outlet of its topic.
     Tell(Letter),
     /// Another run.
-    Start(store::NewRun),
+    Start(NewRun),
+}
+
+/// A run to be started. Made by [`Registry::new_run`](crate::engine::Registry::new_run).
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Its id, if the key is new.
+    pub id: RunId,
+    /// The workflow.
+    pub workflow: &'static str,
+    /// The caller's name for it.
+    pub key: String,
+    /// Where it begins.
+    pub step: &'static str,
+    /// What that step hears.
+    pub hears: &'static [&'static str],
+    /// That step's deadline; `None` for a step that acts.
+    pub due_at: Option<DateTime<Utc>>,
+    /// What it knows.
+    pub state: Value,
+    /// What starting it causes.
+    pub effects: Vec<Effect>,
 }
 
 /// A message to the outside.

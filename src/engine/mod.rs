@@ -12,6 +12,7 @@
 //! | `proof` | no ending is reachable with an obligation open |
 //! | `chart` | the same table as a picture |
 //! | `registry` | the workflows that this program knows |
+//! | `core` | what every part shares: database, tenant, workflows, hints |
 //! | `clock` | the database's clock, or one moved by hand |
 //! | `retry` | how long a failed step waits |
 //! | `store` | every statement on runs, signals and history |
@@ -25,6 +26,7 @@
 pub mod chart;
 pub mod clock;
 mod commit;
+mod core;
 pub mod flow;
 mod flow_macro;
 pub mod inspect;
@@ -38,7 +40,8 @@ pub mod store;
 pub mod table;
 pub mod worker;
 
-pub use flow::{Edge, Effect, Fault, Letter, Projected, To, Turn, Woke};
+pub use core::Engine;
+pub use flow::{Edge, Effect, Fault, Letter, NewRun, Projected, To, Turn, Woke};
 pub use registry::Registry;
 pub use table::{Chosen, OutcomeRow, StepRow, Table};
 

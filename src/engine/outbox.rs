@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
+use super::core::Engine;
 use super::flow::Fault;
 use super::retry::RetryPolicy;
 use super::store::letters::{self, Claimed};
-use super::worker::Engine;
 
 /// Letters on their way at one time.
 const LETTERS_MAX: usize = 16;

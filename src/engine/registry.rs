@@ -8,11 +8,11 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::flow::{Edge, Effect, Fault, Flow, Projected, Turn, Woke};
+use super::RunId;
+use super::flow::{Edge, Effect, Fault, Flow, NewRun, Projected, Turn, Woke};
 use super::proof::{self, Flaw, Proof};
 use super::retry::RetryPolicy;
 use super::table::{Chosen, Table};
-use super::{RunId, store};
 
 /// A workflow with its state as JSON, so that one worker can turn them all.
 #[async_trait]
@@ -140,14 +140,9 @@ impl Registry {
     }
 
     /// The run that starts `workflow` at `step` with `state`.
-    pub fn new_run<F: Flow>(
-        id: RunId,
-        key: String,
-        step: &'static str,
-        state: &F::State,
-    ) -> Result<store::NewRun, Fault> {
+    pub fn new_run<F: Flow>(id: RunId, key: String, step: &'static str, state: &F::State) -> Result<NewRun, Fault> {
         let hears = F::TABLE.step(step).map_or(&[][..], |row| row.hears);
-        Ok(store::NewRun {
+        Ok(NewRun {
             id,
             workflow: F::TABLE.name,
             key,

@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
-use sqlx::PgPool;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::commit::{Committed, Committer};
+use super::core::Engine;
 use super::flow::{Edge, Fault, Turn, Woke};
 use super::outbox::{Outlets, Postman};
-use super::registry::{Mounted, Registry};
+use super::registry::Mounted;
 use super::sabotage::{Act, Point, Saboteur};
 use super::store::claim::{self, Claimed, Unread};
 use super::store::turns::{Came, Done, Move, Rest};
@@ -29,31 +29,6 @@ const LEASE: Duration = Duration::from_secs(4);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// A handler that takes longer is given up: its calls have time-outs of their own, far shorter.
 const HANDLER_MAX: Duration = Duration::from_secs(120);
-
-/// What every part of the engine shares: the database, the tenant and the workflows.
-pub struct Engine {
-    /// The database.
-    pub pool: PgPool,
-    /// Whose runs these are.
-    pub tenant: String,
-    /// The workflows.
-    pub registry: Registry,
-    due: Notify,
-    pub(super) letters: Notify,
-}
-
-impl Engine {
-    /// An engine over `pool`. It does nothing by itself: see [`start`].
-    pub fn new(pool: PgPool, tenant: impl Into<String>, registry: Registry) -> Arc<Self> {
-        Arc::new(Self { pool, tenant: tenant.into(), registry, due: Notify::new(), letters: Notify::new() })
-    }
-
-    /// Tells the workers of this process that something may be due. Only a hint: polling finds it anyway.
-    pub fn hint(&self) {
-        self.due.notify_one();
-        self.letters.notify_one();
-    }
-}
 
 /// How a worker works.
 #[derive(Clone)]

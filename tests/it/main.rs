@@ -1,1 +1,5 @@
-//! it
+//! Stories on a real PostgreSQL.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod admission;

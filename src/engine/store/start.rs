@@ -1,32 +1,9 @@
 //! Starting a run: idempotent by (workflow, key), in the caller's transaction.
 
-use chrono::{DateTime, Utc};
-use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::super::RunId;
-use super::super::flow::Effect;
-
-/// A run to be started. Made by [`Registry::new_run`](crate::engine::Registry::new_run).
-#[derive(Debug, Clone)]
-pub struct NewRun {
-    /// Its id, if the key is new.
-    pub id: RunId,
-    /// The workflow.
-    pub workflow: &'static str,
-    /// The caller's name for it.
-    pub key: String,
-    /// Where it begins.
-    pub step: &'static str,
-    /// What that step hears.
-    pub hears: &'static [&'static str],
-    /// That step's deadline; `None` for a step that acts.
-    pub due_at: Option<DateTime<Utc>>,
-    /// What it knows.
-    pub state: Value,
-    /// What starting it causes.
-    pub effects: Vec<Effect>,
-}
+use super::super::flow::NewRun;
 
 /// What starting came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
