@@ -56,6 +56,33 @@ impl Database {
         sqlx::migrate!().run(&self.pool).await.context("the migrations could not be run")
     }
 
+    /// Empties the database for a demo: only one that holds no run, or whose clock was set by hand, which no real
+    /// hospital's ever is.
+    pub async fn empty_for_demo(&self) -> anyhow::Result<()> {
+        let exists: bool =
+            sqlx::query_scalar("select to_regclass('run') is not null and to_regclass('clock') is not null")
+                .fetch_one(&self.pool)
+                .await?;
+        if exists {
+            let real: bool =
+                sqlx::query_scalar("select exists (select 1 from run) and not exists (select 1 from clock)")
+                    .fetch_one(&self.pool)
+                    .await?;
+            anyhow::ensure!(
+                !real,
+                "this database holds runs that no demo made; name another one in DATABASE_URL, or an empty folder in \
+                 HOUBU_DATABASE__FOLDER"
+            );
+        }
+        sqlx::raw_sql(
+            "drop schema if exists sandbox cascade; drop schema if exists public cascade; create schema public",
+        )
+        .execute(&self.pool)
+        .await
+        .context("the demo's former day could not be removed")?;
+        Ok(())
+    }
+
     /// How many migrations the schema lacks.
     pub async fn lacks(&self) -> anyhow::Result<usize> {
         let exists: bool =

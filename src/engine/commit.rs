@@ -117,12 +117,11 @@ async fn transaction(engine: &Engine, batch: &[Done]) -> sqlx::Result<HashMap<Ru
     Ok(held)
 }
 
+/// A workflow and those of its runs that moved.
+type Projection<'a> = (&'a Arc<dyn Mounted>, Vec<Projected<Value>>);
+
 /// The moved runs by workflow, in the order of the registry.
-fn projections<'a>(
-    engine: &'a Engine,
-    batch: &[Done],
-    held: &HashMap<RunId, DateTime<Utc>>,
-) -> Vec<(&'a Arc<dyn Mounted>, Vec<Projected<Value>>)> {
+fn projections<'a>(engine: &'a Engine, batch: &[Done], held: &HashMap<RunId, DateTime<Utc>>) -> Vec<Projection<'a>> {
     let mut by_workflow: std::collections::BTreeMap<&str, Vec<Projected<Value>>> = std::collections::BTreeMap::new();
     for done in batch.iter().filter(|done| held.contains_key(&done.run)) {
         if let Came::Moved(to) = &done.result {

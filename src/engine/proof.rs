@@ -47,6 +47,10 @@ pub struct Proof {
 }
 
 type Owed = BTreeSet<&'static str>;
+/// A step or ending, and what is owed there.
+type Place = (&'static str, Owed);
+/// Each place that is reached, and the place and outcome that led there first.
+type CameFrom = HashMap<Place, Option<(Place, &'static str)>>;
 
 /// Walks the table. The flaws are in words that a person can follow; a path is the shortest that shows its flaw.
 pub fn prove(table: &Table) -> Result<Proof, Vec<Flaw>> {
@@ -69,8 +73,8 @@ pub fn prove(table: &Table) -> Result<Proof, Vec<Flaw>> {
 }
 
 /// Every reachable (place, owed), and every ending among them that owes something.
-fn walk(table: &Table) -> (HashSet<(&'static str, Owed)>, Vec<Flaw>) {
-    let mut came_from: HashMap<(&'static str, Owed), Option<((&'static str, Owed), &'static str)>> = HashMap::new();
+fn walk(table: &Table) -> (HashSet<Place>, Vec<Flaw>) {
+    let mut came_from = CameFrom::new();
     let mut queue = VecDeque::new();
     for start in table.starts {
         let place = (*start, Owed::new());
@@ -101,10 +105,7 @@ fn walk(table: &Table) -> (HashSet<(&'static str, Owed)>, Vec<Flaw>) {
 }
 
 /// The way back from `place` to a start, turned round.
-fn path_to(
-    came_from: &HashMap<(&'static str, Owed), Option<((&'static str, Owed), &'static str)>>,
-    place: (&'static str, Owed),
-) -> Vec<String> {
+fn path_to(came_from: &CameFrom, place: Place) -> Vec<String> {
     let mut path = vec![place.0.to_owned()];
     let mut at = &place;
     while let Some(Some((before, outcome))) = came_from.get(at) {
@@ -137,6 +138,7 @@ fn endless(table: &Table) -> Vec<Flaw> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::table::{OutcomeRow, StepRow};
     use super::*;

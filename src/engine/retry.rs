@@ -18,7 +18,7 @@ pub struct RetryPolicy {
 impl Default for RetryPolicy {
     /// 2 s, doubled up to 5 minutes, 24 attempts: about an hour and a half of a system being away.
     fn default() -> Self {
-        Self { first: Duration::from_secs(2), factor: 2.0, cap: Duration::from_secs(300), attempts_max: 24 }
+        Self { first: Duration::from_secs(2), factor: 2.0, cap: Duration::from_mins(5), attempts_max: 24 }
     }
 }
 

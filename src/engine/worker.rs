@@ -28,7 +28,7 @@ const LEASE: Duration = Duration::from_secs(4);
 /// How often it says so; also how often dead workers are looked for.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// A handler that takes longer is given up: its calls have time-outs of their own, far shorter.
-const HANDLER_MAX: Duration = Duration::from_secs(120);
+const HANDLER_MAX: Duration = Duration::from_mins(2);
 
 /// How a worker works.
 #[derive(Clone)]

@@ -44,7 +44,7 @@ fn notice(from: Option<Step>, to: Step, app: &Application) -> Vec<(NoticeKind, u
 
 fn letter(run: RunId, kind: NoticeKind, nth: u16, app: &Application) -> Letter {
     let offer = app.offer.as_ref();
-    let deadline = offer.and_then(|offer| offer.deadline).or_else(|| Some(app.cutoff));
+    let deadline = offer.and_then(|offer| offer.deadline).or(Some(app.cutoff));
     notices::letter(
         ids::client_msg_id(run, kind, nth),
         &Written {

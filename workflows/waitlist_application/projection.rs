@@ -17,7 +17,7 @@ pub(super) async fn project(
     let changed: Vec<Changed> =
         moved.iter().filter_map(|one| Some(entry(one.run, Step::parse(one.step)?, &one.state))).collect();
     entries::change(conn, hospital, &changed).await?;
-    let appointments: Vec<Appointment> = moved.iter().filter_map(|one| appointment(one)).collect();
+    let appointments: Vec<Appointment> = moved.iter().filter_map(appointment).collect();
     visits::put_appointments(conn, hospital, &appointments).await?;
     let payments: Vec<Payment> =
         moved.iter().filter_map(|one| Some(payment(one.run, one.state.order.as_ref()?, &one.state))).collect();
@@ -34,9 +34,10 @@ pub(super) fn status(step: Step, app: &Application) -> EntryStatus {
         Step::Booking => EntryStatus::Booking,
         // Without a reason to end, the application is on its way back to the queue, or a late payment is looked for.
         Step::Unlocking | Step::OrderClosing if app.why.is_none() => EntryStatus::Booking,
-        Step::Unlocking | Step::OrderClosing => EntryStatus::Settling,
         Step::Visit | Step::Fulfilled => EntryStatus::Booked,
-        Step::Cancelling
+        Step::Unlocking
+        | Step::OrderClosing
+        | Step::Cancelling
         | Step::Settlement
         | Step::Refunding
         | Step::RefundWait

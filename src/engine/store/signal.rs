@@ -49,9 +49,10 @@ pub async fn deliver(conn: &mut PgConnection, tenant: &str, signals: &[Outgoing]
     let known = resolve(conn, tenant, signals).await?;
     let mut addressed = Vec::with_capacity(signals.len());
     for (signal, run) in signals.iter().zip(known) {
-        match run {
-            Some(run) => addressed.push((run, signal)),
-            None => tracing::warn!(signal = signal.name, to = ?signal.to, "a signal is for a run that does not exist"),
+        if let Some(run) = run {
+            addressed.push((run, signal));
+        } else {
+            tracing::warn!(signal = signal.name, to = ?signal.to, "a signal is for a run that does not exist");
         }
     }
     put(conn, tenant, &addressed).await.map(drop)
