@@ -164,6 +164,8 @@ pub struct WechatMessages {
     pub app_id: String,
     /// `secret`.
     pub secret: SecretString,
+    /// The token of its event callbacks; none: there are none.
+    pub event_token: Option<SecretString>,
     /// How long a call may take, ms.
     pub timeout_ms: u64,
 }
@@ -216,6 +218,11 @@ impl Config {
         Ok(config)
     }
 
+    /// What is logged where nothing else is configured.
+    pub fn default_log_filter() -> &'static str {
+        "info,sqlx=warn,tower_http=warn"
+    }
+
     /// The ticks of the schedule sync.
     pub fn sync_at(&self) -> Result<cron::Schedule, ConfigError> {
         let invalid = |what: String| ConfigError::Invalid { key: "schedule_sync", what };
@@ -255,6 +262,7 @@ mod tests {
         let config: Config = Figment::from(Toml::string(REFERENCE)).extract().unwrap();
         assert_eq!(config.time_zone, Tz::Asia__Shanghai);
         config.sync_at().unwrap();
+        assert_eq!(config.log.filter, Config::default_log_filter());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 pub mod clients;
 pub mod database;
+pub mod door;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,9 @@
 //! The command line: one file a command. Each answers an exit code; an error is one sentence on standard error.
 
+mod books;
 mod chart;
 mod check;
+mod demo;
 mod sandbox;
 mod serve;
 
@@ -28,10 +30,18 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Start everything on this machine and play one day of a hospital (the default).
+    Demo(demo::Demo),
     /// Run the API, the console and workers.
     Serve,
     /// Run workers only; many may share one database.
     Work,
+    /// Compare our books with the sandbox's HIS and payer; exits with 1 if a record differs.
+    Books {
+        /// Print the differences as one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Run the simulated HIS, WeChat Pay and messages alone, and print how to connect to them.
     Sandbox,
     /// Bring the database schema up to date.
@@ -60,11 +70,15 @@ impl Cli {
             _ => {}
         }
         let config = Config::load(file)?;
-        start_logs(&config);
+        let plays = matches!(self.command, None | Some(Command::Demo(_) | Command::Books { .. }));
+        start_logs(&config, plays);
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async move {
             match self.command {
-                Some(Command::Serve) | None => serve::serve(config).await,
+                Some(Command::Demo(demo)) => demo::run(config, demo).await,
+                None => demo::run(config, demo::Demo::default()).await,
+                Some(Command::Serve) => serve::serve(config).await,
                 Some(Command::Work) => serve::work(config).await,
+                Some(Command::Books { json }) => books::run(&config, json).await,
                 Some(Command::Sandbox) => sandbox::run(&config).await,
                 Some(Command::Migrate) => migrate(&config).await,
                 Some(Command::Check) => check::run(&config).await,
@@ -74,8 +88,11 @@ impl Cli {
     }
 }
 
-fn start_logs(config: &Config) {
-    let filter = EnvFilter::try_new(&config.log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+/// A demo is watched by a person: only what is wrong for good is logged, unless the configuration says otherwise.
+fn start_logs(config: &Config, plays: bool) {
+    let default = Config::default_log_filter();
+    let filter = if plays && config.log.filter == default { "error" } else { &config.log.filter };
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     if config.log.json { logs.json().init() } else { logs.init() }
 }

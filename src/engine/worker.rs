@@ -65,6 +65,11 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// What staff see.
+    pub fn name(&self) -> &str {
+        &self.shift.options.name
+    }
+
     /// Stops claiming, lets the turns in hand finish and gives up the lease.
     pub async fn stop(self) {
         let _ = self.stop.send(true);

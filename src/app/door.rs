@@ -1,0 +1,77 @@
+//! The front door: the HTTP surface on a socket, and the API keys that open it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use super::App;
+use crate::config::Config;
+use crate::desk::Desk;
+use crate::http::{Surface, auth::ApiKey};
+
+/// A listening surface.
+pub struct Door {
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+/// Takes the configured address, so that callbacks can be told where we are before anything is assembled.
+pub async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(config.listen).await.with_context(|| {
+        format!("{} cannot be listened on; choose another address with HOUBU_LISTEN", config.listen)
+    })
+}
+
+/// The configured keys; with the sandbox and none configured, one that is made now and returned in the open.
+pub fn api_keys(config: &Config) -> anyhow::Result<(Vec<ApiKey>, Option<String>)> {
+    if config.api_keys.is_empty() && config.sandbox.enabled {
+        let made = format!("houbu-{}", Uuid::new_v4().simple());
+        let scopes = ["waitlist", "runs", "admin"].map(str::to_owned);
+        return Ok((vec![ApiKey::new("sandbox", &SecretString::from(made.clone()), &scopes)?], Some(made)));
+    }
+    let keys = config.api_keys.iter().map(|key| ApiKey::new(&key.name, &key.key, &key.scopes));
+    Ok((keys.collect::<Result<_, _>>()?, None))
+}
+
+impl App {
+    /// Opens the door.
+    pub fn open(&self, config: &Config, listener: TcpListener, api_keys: Vec<ApiKey>) -> anyhow::Result<Door> {
+        let desk = Desk {
+            engine: Arc::clone(&self.engine),
+            ports: Arc::clone(&self.ports),
+            lookup: Arc::clone(&self.lookup),
+        };
+        let surface = Surface {
+            desk: Arc::new(desk),
+            his_pushes: Arc::clone(&self.clients.pushes),
+            payments: Arc::clone(&self.clients.payments),
+            api_keys,
+            wechat_token: config.wechat_messages.as_ref().and_then(|messages| messages.event_token.clone()),
+        };
+        let address = listener.local_addr()?;
+        let (stop, mut stopped) = watch::channel(false);
+        let until = async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        let serving = axum::serve(listener, crate::http::router(Arc::new(surface))).with_graceful_shutdown(until);
+        Ok(Door { address, stop, task: tokio::spawn(serving.into_future()) })
+    }
+}
+
+impl Door {
+    /// Takes no new request, finishes those at hand (a long poll is cut after a moment).
+    pub async fn close(self) {
+        let _ = self.stop.send(true);
+        if tokio::time::timeout(std::time::Duration::from_secs(3), self.task).await.is_err() {
+            tracing::info!("requests that were still waiting are cut");
+        }
+    }
+}

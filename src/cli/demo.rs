@@ -1,0 +1,135 @@
+//! `houbu demo`: starts everything, plays one realistic day on it, compares all books, and goes on serving.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use chrono::{Days, NaiveDate, Utc};
+use tokio::net::TcpListener;
+
+use super::serve::until_asked;
+use crate::app::database::Database;
+use crate::app::{App, door};
+use crate::config::Config;
+use crate::demo::{Script, Stage, check_books, play};
+use crate::engine::clock;
+use crate::sandbox::faults::Level;
+
+/// What `houbu demo` may be told.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Demo {
+    /// End after the day instead of serving on.
+    #[arg(long)]
+    once: bool,
+    /// Print the summary as one line of JSON, last.
+    #[arg(long)]
+    json: bool,
+    /// The same seed makes the same traffic.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// How much goes wrong outside.
+    #[arg(long, value_enum, default_value_t = Level::Some)]
+    faults: Level,
+    /// The day that is played; without it, tomorrow.
+    #[arg(long)]
+    day: Option<NaiveDate>,
+}
+
+impl Default for Demo {
+    fn default() -> Self {
+        Self { once: false, json: false, seed: 7, faults: Level::Some, day: None }
+    }
+}
+
+pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(
+        config.his.is_none() && config.wechat_pay.is_none() && config.wechat_messages.is_none(),
+        "the demo plays on the sandbox alone; take [his], [wechat_pay] and [wechat_messages] out of its configuration"
+    );
+    config.sandbox.seed = demo.seed;
+    config.sandbox.faults = demo.faults;
+    let listener = listen(&config).await?;
+    let base_url = config.base_url(listener.local_addr()?);
+    let (api_keys, made) = door::api_keys(&config)?;
+    let api_key = match (made, config.api_keys.first()) {
+        (Some(made), _) => made,
+        (None, Some(first)) => secrecy::ExposeSecret::expose_secret(&first.key).to_owned(),
+        (None, None) => anyhow::bail!("the demo needs an API key"),
+    };
+    let database = Database::open(&config).await?;
+    database.empty_for_demo().await?;
+    database.migrate().await?;
+    let today = Utc::now().with_timezone(&config.time_zone).date_naive();
+    let day = demo.day.unwrap_or(today + Days::new(1));
+    let morning = crate::waitlist::calendar::visit_starts_at(day, chrono::NaiveTime::MIN, config.time_zone);
+    clock::set(&database.pool, morning).await?;
+    let app = App::assemble(&config, database, &base_url).await?;
+    let door = app.open(&config, listener, api_keys)?;
+    let worker = app.work(&config).await?;
+    let clean = day_on(&app, &config, &demo, day, &base_url, &api_key).await?;
+    if !demo.once {
+        invite(&base_url, &api_key);
+        until_asked(&app).await?;
+    }
+    door.close().await;
+    worker.stop().await;
+    app.database.close().await;
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Plays the day and compares the books; true where not a record differs.
+async fn day_on(
+    app: &App,
+    config: &Config,
+    demo: &Demo,
+    day: NaiveDate,
+    base_url: &str,
+    api_key: &str,
+) -> anyhow::Result<bool> {
+    let Some(outside) = app.outside.clone() else { anyhow::bail!("the demo needs the sandbox") };
+    let sandbox_clock = outside.clock.clone();
+    let stage = Stage {
+        engine: Arc::clone(&app.engine),
+        pool: app.pool.clone(),
+        hospital: config.hospital.clone(),
+        tz: config.time_zone,
+        api: base_url.to_owned(),
+        api_key: api_key.to_owned(),
+        his: outside.his,
+        pay: outside.pay,
+        messages: outside.messages,
+        set_clock: Arc::new(move |to| sandbox_clock.set(to)),
+    };
+    let script = Script { seed: demo.seed, faults: demo.faults, day, progress: true };
+    let summary = play(&stage, &script).await?;
+    let differences = check_books(&stage).await?;
+    println!("{}", summary.table());
+    for difference in &differences {
+        println!("✗ {difference}");
+    }
+    match differences.len() {
+        0 => println!("✓ Our books, HIS's and the payer's agree, record by record."),
+        n => println!("✗ {n} differences between the books."),
+    }
+    if demo.json {
+        println!("{}", summary.json(&differences));
+    }
+    Ok(differences.is_empty())
+}
+
+/// The configured address; where that is taken, any free port, since nobody has to find the demo again.
+async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    if let Ok(listener) = door::listen(config).await {
+        return Ok(listener);
+    }
+    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    eprintln!("{} is taken; listening on {} instead", config.listen, listener.local_addr()?);
+    Ok(listener)
+}
+
+fn invite(base_url: &str, api_key: &str) {
+    println!("\nHoubu goes on serving {base_url} (console {base_url}/, API {base_url}/docs); Ctrl-C ends. To try:");
+    println!("  curl -H 'Authorization: Bearer {api_key}' '{base_url}/v1/schedules?departmentId=D01'");
+    println!("  curl -H 'Authorization: Bearer {api_key}' '{base_url}/v1/runs?status=waiting'");
+    println!("  curl {base_url}/metrics");
+}
