@@ -7,8 +7,10 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod desk;
 pub mod engine;
+pub mod http;
 pub mod ports;
 pub mod postgres;
 pub mod records;

@@ -36,6 +36,7 @@ const ATTEMPTS_MAX: u32 = 5;
 pub enum PayType {
     /// 自费.
     #[default]
+    #[serde(alias = "self")]
     SelfPay,
     /// 医保.
     Insurance,
@@ -116,7 +117,7 @@ impl Desk {
         latest_at_allows(apply, now)?;
         insurance_allows(apply, &schedule, &policy)?;
         self.person_allows(&mut tx, &person, &schedule, &policy).await?;
-        let run = self.application(apply, &schedule, &policy, calendar::entry_ends_at(closes, apply.latest_at))?;
+        let run = application(apply, &schedule, &policy, calendar::entry_ends_at(closes, apply.latest_at))?;
         let release = self.release(&schedule, closes)?;
         // From here on the counts are locked: nothing but the decision and the inserts.
         let levels = policies::standings(&mut tx, hospital, &under, true).await?;
@@ -171,42 +172,6 @@ impl Desk {
         Ok(())
     }
 
-    /// The run of the application, with the settings of this moment (R29).
-    fn application(
-        &self,
-        apply: &Apply,
-        schedule: &Schedule,
-        policy: &Policy,
-        cutoff: DateTime<Utc>,
-    ) -> Answer<NewRun> {
-        let state = Application {
-            schedule_id: schedule.id.clone(),
-            doctor_id: schedule.doctor_id.clone(),
-            department_id: schedule.department_id.clone(),
-            patient_id: apply.patient_id.clone(),
-            visit_date: schedule.visit_date,
-            part: schedule.part,
-            fee_fen: schedule.fee_fen,
-            policy: policy.clone(),
-            cutoff,
-            offers: 0,
-            offer_id: None,
-            offer: None,
-            order: None,
-            refund: None,
-            visit: None,
-            why: None,
-        };
-        let first = if prepays(schedule, policy) {
-            waitlist_application::Step::PrepayOrder
-        } else {
-            waitlist_application::Step::Waiting
-        };
-        let id = Uuid::now_v7();
-        let key = apply.idempotency_key.clone().unwrap_or_else(|| id.to_string());
-        Ok(Registry::new_run::<WaitlistApplication>(id, key, first.name(), &state)?)
-    }
-
     /// The hand-out of the schedule's places; where it runs already, starting it is nothing.
     fn release(&self, schedule: &Schedule, closes: DateTime<Utc>) -> Answer<NewRun> {
         let next_day = schedule.visit_date.succ_opt().unwrap_or(schedule.visit_date);
@@ -246,6 +211,36 @@ impl Desk {
         entries::insert(conn, self.hospital(), &entry).await?;
         Ok(Attempt::Made(started.id))
     }
+}
+
+/// The run of the application, with the settings of this moment (R29).
+fn application(apply: &Apply, schedule: &Schedule, policy: &Policy, cutoff: DateTime<Utc>) -> Answer<NewRun> {
+    let state = Application {
+        schedule_id: schedule.id.clone(),
+        doctor_id: schedule.doctor_id.clone(),
+        department_id: schedule.department_id.clone(),
+        patient_id: apply.patient_id.clone(),
+        visit_date: schedule.visit_date,
+        part: schedule.part,
+        fee_fen: schedule.fee_fen,
+        policy: policy.clone(),
+        cutoff,
+        offers: 0,
+        offer_id: None,
+        offer: None,
+        order: None,
+        refund: None,
+        visit: None,
+        why: None,
+    };
+    let first = if prepays(schedule, policy) {
+        waitlist_application::Step::PrepayOrder
+    } else {
+        waitlist_application::Step::Waiting
+    };
+    let id = Uuid::now_v7();
+    let key = apply.idempotency_key.clone().unwrap_or_else(|| id.to_string());
+    Ok(Registry::new_run::<WaitlistApplication>(id, key, first.name(), &state)?)
 }
 
 pub(super) fn under(schedule: &Schedule) -> Under<'_> {

@@ -58,12 +58,11 @@ impl Desk {
         let mut listed = Vec::with_capacity(found.len());
         for schedule in found {
             let key = (schedule.doctor_id.clone(), schedule.department_id.clone(), schedule.campus_id.clone());
-            let levels = match known.get(&key) {
-                Some(levels) => levels.clone(),
-                None => {
-                    let levels = policies::standings(&mut conn, self.hospital(), &under(&schedule), false).await?;
-                    known.entry(key).or_insert(levels).clone()
-                }
+            let levels = if let Some(levels) = known.get(&key) {
+                levels.clone()
+            } else {
+                let levels = policies::standings(&mut conn, self.hospital(), &under(&schedule), false).await?;
+                known.entry(key).or_insert(levels).clone()
             };
             let length = lengths.get(&schedule.id).copied().unwrap_or(0);
             listed.push(self.listed(schedule, &levels, length, now));

@@ -11,6 +11,7 @@
 //! | `cancel_visit` | the patient does not come after all |
 //! | `release_slot`, `his_push` | a place may be free; 停诊 |
 //! | `payment_notice` | money has arrived, or gone back |
+//! | `message_event` | whether a message arrived |
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
 //! | `browse` | schedules and the state of their queues |
 //! | `runs`, `why` | any workflow's runs, for staff |
@@ -22,6 +23,7 @@ mod cancel_visit;
 mod confirm;
 mod decline;
 pub mod his_push;
+mod message_event;
 pub mod payment_notice;
 pub mod policies;
 pub mod put_patient;
