@@ -4,6 +4,7 @@
 //! `desk` 4 · `http`, `console` 5. `sandbox` is the simulated outside world; `postgres`, `config`, `demo` and
 //! `main.rs` are the roof.
 
+pub mod demo;
 pub mod engine;
 pub mod ports;
 pub mod postgres;
