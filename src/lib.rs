@@ -8,6 +8,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod console;
+pub mod demo;
 pub mod desk;
 pub mod engine;
 pub mod http;

@@ -1,0 +1,99 @@
+//! The queue: nobody was passed over, no cap was ever exceeded, the counters are right. From our own history.
+//!
+//! The clock may move in minutes, so that several things carry one instant. Only what is certain is reported: somebody
+//! who waited strictly before and after an offer, an application that began strictly before and ended strictly after
+//! an admission.
+
+use std::collections::HashMap;
+
+use super::Difference;
+use super::ours::{Cap, Entry, Ours, Stretch, counts, waits};
+
+pub(super) fn check(ours: &Ours, found: &mut Vec<Difference>) {
+    order(ours, found);
+    caps(ours, found);
+}
+
+fn order(ours: &Ours, found: &mut Vec<Difference>) {
+    let mut queues: HashMap<&str, Vec<(&Entry, Vec<Stretch>)>> = HashMap::new();
+    for entry in &ours.entries {
+        let waits = waits(entry, ours.moves_of(entry.id));
+        queues.entry(&entry.schedule_id).or_default().push((entry, waits));
+    }
+    let mut queues: Vec<_> = queues.into_iter().collect();
+    queues.sort_by_key(|(schedule, _)| *schedule);
+    for (schedule_id, queue) in queues {
+        for (place, (served, _)) in queue.iter().enumerate() {
+            let offers = ours
+                .moves_of(served.id)
+                .iter()
+                .filter(|one| one.step == "Waiting" && matches!(one.outcome.as_deref(), Some("Payable" | "Covered")));
+            for offer in offers {
+                // The queue is in order of admission.
+                let before = queue.iter().take(place);
+                let waiting = |(it, waits): &&(&Entry, Vec<Stretch>)| {
+                    it.cutoff > offer.at && waits.iter().any(|stretch| stretch.spans(offer.at))
+                };
+                if let Some((passed, _)) = before.clone().find(waiting) {
+                    found.push(Difference::OutOfOrder {
+                        schedule_id: schedule_id.to_owned(),
+                        served: served.id,
+                        passed: passed.id,
+                        at: offer.at,
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn at_level<'a>(entry: &'a Entry, level: &str) -> &'a str {
+    match level {
+        "doctor" => &entry.doctor_id,
+        "department" => &entry.department_id,
+        _ => &entry.campus_id,
+    }
+}
+
+fn caps(ours: &Ours, found: &mut Vec<Difference>) {
+    let counted: Vec<(&Entry, Option<Stretch>)> =
+        ours.entries.iter().map(|entry| (entry, counts(entry, ours.moves_of(entry.id)))).collect();
+    for cap in &ours.caps {
+        let under: Vec<_> = counted.iter().filter(|(it, _)| at_level(it, &cap.level) == cap.id).collect();
+        let live = under.iter().filter(|(entry, _)| entry.live).count();
+        let live = i64::try_from(live).unwrap_or(i64::MAX);
+        if live != cap.counted {
+            let (level, id) = (cap.level.clone(), cap.id.clone());
+            found.push(Difference::CounterDiffers { level, id, counted: cap.counted, live });
+        }
+        if let Some(limit) = cap.most {
+            overfull(cap, limit, &under, found);
+        }
+    }
+}
+
+/// Every admission since the cap was set found a place.
+fn overfull(cap: &Cap, limit: i64, under: &[&(&Entry, Option<Stretch>)], found: &mut Vec<Difference>) {
+    for (place, (entry, _)) in under.iter().enumerate() {
+        let at = entry.created_at;
+        if cap.since.is_some_and(|since| at <= since) {
+            continue;
+        }
+        // Admitted before: earlier, or at the same instant with a smaller number.
+        let taken = under
+            .iter()
+            .take(place)
+            .filter(|(_, stretch)| stretch.is_some_and(|it| it.from <= at && it.to.is_none_or(|to| to > at)));
+        let live = i64::try_from(taken.count()).unwrap_or(i64::MAX);
+        if live >= limit {
+            found.push(Difference::OverfullCap {
+                entry: entry.id,
+                at,
+                level: cap.level.clone(),
+                id: cap.id.clone(),
+                cap: limit,
+                live,
+            });
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Messages: every one that the platform accepted tells of something that had happened by then.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+
+use super::ours::Entry;
+use super::{Compared, Difference};
+use crate::ports::payments::Refund;
+use crate::sandbox::his::{LockRecord, OrderRecord};
+use crate::sandbox::wechat_messages::SentMessage;
+use crate::waitlist::ids;
+
+/// Where the letter of the kind stands in a `client_msg_id`: after `M` and the run.
+const KIND_AT: usize = 27;
+
+pub(super) fn check(all: &Compared<'_>, found: &mut Vec<Difference>) {
+    let his = &all.theirs.his;
+    let locks: HashMap<&str, &LockRecord> = his.locks.iter().map(|lock| (lock.lock_id.as_str(), lock)).collect();
+    let mut orders: HashMap<uuid::Uuid, Vec<&OrderRecord>> = HashMap::new();
+    for order in his.orders.iter().filter(|order| !order.ordinary) {
+        if let Some(entry) = ids::run_of(&order.order_id) {
+            orders.entry(entry).or_default().push(order);
+        }
+    }
+    for message in &all.theirs.sent {
+        let entry = ids::run_of(&message.client_msg_id).and_then(|id| all.entries.get(&id));
+        let what = match entry {
+            None => Some("no such application"),
+            Some(entry) if all.moving.contains(&entry.id) => None,
+            Some(entry) => untrue(all, message, entry, &locks, orders.get(&entry.id).map_or(&[], Vec::as_slice)),
+        };
+        if let Some(what) = what {
+            found.push(Difference::UntrueMessage {
+                client_msg_id: message.client_msg_id.clone(),
+                at: message.at,
+                what,
+            });
+        }
+    }
+}
+
+/// What is wrong with a message, if anything.
+fn untrue(
+    all: &Compared<'_>,
+    message: &SentMessage,
+    entry: &Entry,
+    locks: &HashMap<&str, &LockRecord>,
+    orders: &[&OrderRecord],
+) -> Option<&'static str> {
+    let by = |at: Option<DateTime<Utc>>| at.is_some_and(|at| at <= message.at);
+    match message.client_msg_id.as_bytes().get(KIND_AT)? {
+        b'S' => (message.at < entry.created_at).then_some("the application was not made yet"),
+        b'P' => {
+            let lock = lock_of(&message.client_msg_id).and_then(|id| locks.get(id.as_str()).copied());
+            let held = lock.is_some_and(|lock| lock.locked_at <= message.at && message.at <= lock.expires_at);
+            (!held).then_some("no place was locked")
+        }
+        b'B' => {
+            let booked = orders.iter().any(|order| order.booked_at <= message.at);
+            let left = all.ours.moves_of(entry.id).iter().find(|one| one.step == "Visit").map(|one| one.at);
+            let gone = left.is_some_and(|left| left < message.at) && !entry.booked();
+            (!booked || gone).then_some("nothing was booked")
+        }
+        b'F' => (!entry.over() || !by(entry.ended_at)).then_some("the application was not over"),
+        b'V' => (entry.status != "visitCancelled" || !by(entry.ended_at)).then_some("no visit was cancelled"),
+        b'R' => {
+            let refunded = all.theirs.pay.refunds.iter().any(|refund| {
+                refund.state == Refund::Success
+                    && ids::run_of(&refund.out_refund_no) == Some(entry.id)
+                    && refund.at <= message.at
+            });
+            (!refunded).then_some("no money had gone back")
+        }
+        _ => Some("a message of no kind that we send"),
+    }
+}
+
+/// The `LOCK_ID` of the offer that a message is about: the same run and the same count.
+fn lock_of(client_msg_id: &str) -> Option<String> {
+    Some(format!("L{}{}", client_msg_id.get(1..KIND_AT)?, client_msg_id.get(KIND_AT + 1..)?))
+}

@@ -1,0 +1,125 @@
+//! Puts the demo's hospital into place: HIS's books directly, everything of ours through the API.
+//!
+//! Departments are the exception: which of them a hospital has is not told over the API, so rows and the runs that
+//! keep them in step are written as an installation would.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use futures::{StreamExt, TryStreamExt};
+use serde_json::json;
+
+use super::agenda::BLACKLISTED;
+use super::api::{Api, Told};
+use super::chance::Chance;
+use super::people::Patient;
+use super::world::World;
+use super::{Stage, clock};
+use crate::engine::{Registry, RunId, store};
+use crate::ports::his::{HisSchedule, OpenSlot, ScheduleState};
+use crate::records::schedules;
+use crate::sandbox::his::ScheduleSeed;
+use crate::sandbox::wechat_pay::Payer;
+use crate::workflows::schedule_sync::{self, Department, ScheduleSync};
+
+/// Requests at one time.
+pub(super) const REQUESTS_MAX: usize = 32;
+
+/// Sets everything up; the engine's clock stands at the beginning of the play.
+pub(super) async fn set_up(stage: &Stage, seed: u64, world: &World, api: &Api) -> anyhow::Result<()> {
+    stage.his.add_schedules(in_his(world)).await?;
+    let bookings = world.schedules.iter().flat_map(|schedule| {
+        let all = schedule.bookings().into_iter();
+        all.map(|(channel, places)| (schedule.reg_id.clone(), places, channel.to_owned()))
+    });
+    stage.his.fill_all(bookings.collect()).await?;
+    for (n, patient) in world.patients.iter().enumerate() {
+        stage.pay.set_payer(&patient.openid, payer(seed, n));
+    }
+    departments(stage, world).await?;
+    clock::settle(stage).await.context("the first schedules were not pulled")?;
+    for (level, id, policy) in world.policies() {
+        done(&format!("the settings of {level} {id}"), api.put(&format!("/v1/policies/{level}/{id}"), &policy).await)?;
+    }
+    let calls = world.patients.iter().map(|patient| async move {
+        done("a patient", api.put(&format!("/v1/patients/{}", patient.id), &body(patient)).await)
+    });
+    futures::stream::iter(calls).buffer_unordered(REQUESTS_MAX).try_collect::<()>().await?;
+    for patient in world.patients.iter().take(BLACKLISTED) {
+        let body = json!({ "reason": "一年内三次爽约" });
+        done("the blacklist", api.put(&format!("/v1/blacklist/{}", patient.id), &body).await)?;
+    }
+    Ok(())
+}
+
+fn done(what: &str, told: Told) -> anyhow::Result<()> {
+    match told {
+        Told::Done(_) => Ok(()),
+        other => bail!("{what} could not be set up: {other:?}"),
+    }
+}
+
+fn body(patient: &Patient) -> serde_json::Value {
+    json!({
+        "name": patient.name, "idType": "1", "idNumber": patient.id_number, "phone": patient.phone,
+        "openid": patient.openid,
+    })
+}
+
+fn in_his(world: &World) -> Vec<ScheduleSeed> {
+    let seeds = world.schedules.iter().filter_map(|schedule| {
+        let (doctor, department) = (world.doctor(schedule)?, world.department(schedule)?);
+        let slots: Vec<OpenSlot> =
+            schedule.slots.iter().map(|(slot, places)| OpenSlot { slot: slot.clone(), remaining: *places }).collect();
+        Some(ScheduleSeed {
+            campus_id: department.campus.0.to_owned(),
+            schedule: HisSchedule {
+                reg_id: schedule.reg_id.clone(),
+                department_id: department.id.clone(),
+                doctor_id: doctor.id.clone(),
+                doctor_name: doctor.name.clone(),
+                doctor_title: doctor.title.to_owned(),
+                visit_date: schedule.date,
+                part: schedule.part,
+                state: ScheduleState::Open,
+                total: schedule.places(),
+                remaining: schedule.places(),
+                fee_fen: doctor.fee_fen,
+            },
+            slots,
+        })
+    });
+    seeds.collect()
+}
+
+/// Most pay within minutes, some at the last moment, some later than a prepayment waits, some never.
+fn payer(seed: u64, nth: usize) -> Payer {
+    let mut chance = Chance::of(seed, "payer", nth);
+    let mut minutes = |least: i64, most: i64| Payer::Pays {
+        after: Duration::from_secs(u64::try_from(chance.between(least * 60, most * 60)).unwrap_or(60)),
+    };
+    let (soon, slowly) = (minutes(1, 7), minutes(16, 25));
+    match chance.between(0, 99) {
+        0..=79 => soon,
+        80..=84 => slowly,
+        85..=91 => Payer::Late,
+        _ => Payer::Never,
+    }
+}
+
+async fn departments(stage: &Stage, world: &World) -> anyhow::Result<()> {
+    let now = crate::engine::clock::now(&stage.pool).await?;
+    let mut tx = stage.pool.begin().await?;
+    for department in &world.departments {
+        let named = (department.id.as_str(), department.name.as_str());
+        schedules::put_department(&mut tx, &stage.hospital, department.campus, named).await?;
+        let id = department.id.clone();
+        let begun = Department { id, pulled_at: None, next_at: now, freed: Vec::new(), stopped: Vec::new() };
+        let first = schedule_sync::Step::Pulling.name();
+        let new = Registry::new_run::<ScheduleSync>(RunId::now_v7(), department.id.clone(), first, &begun)?;
+        store::start(&mut tx, &stage.hospital, new).await?;
+    }
+    tx.commit().await?;
+    stage.engine.hint();
+    Ok(())
+}

@@ -1,0 +1,286 @@
+//! The day as a hospital's manager reads it: one table, or one line of JSON.
+
+// Fields are named as the line of JSON names them.
+#![allow(clippy::struct_field_names)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{Cell, CellAlignment, Table};
+use serde::Serialize;
+
+use super::Script;
+use super::figures::Figures;
+use super::traffic::Tally;
+use crate::sandbox::faults::Level;
+use crate::waitlist::language::Language;
+use crate::waitlist::money::Fen;
+use crate::waitlist::status::EntryStatus;
+
+/// What a played day came to. Money in 分.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// The seed of the traffic.
+    pub seed: u64,
+    /// How much went wrong on purpose.
+    pub faults: Level,
+    /// The played day.
+    pub day: NaiveDate,
+    /// Who applied.
+    pub applications: Applications,
+    /// Places that came free.
+    pub places: Places,
+    /// Offers to applicants.
+    pub offers: Offers,
+    /// Money.
+    pub money: Money,
+    /// Messages to patients, by what became of them.
+    pub messages: BTreeMap<String, u32>,
+    /// Calls to the outside.
+    pub calls: Calls,
+    /// In how many instants the day was played.
+    pub steps: u32,
+    /// How long it took.
+    pub wall_seconds: f64,
+    /// Answers of the API that should never be (5xx, no connection). Empty, or something is wrong.
+    pub troubles: Vec<String>,
+}
+
+/// See [`Summary::applications`].
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Applications {
+    /// Requests to apply.
+    pub requests: u32,
+    /// New applications.
+    pub admitted: u32,
+    /// The same request again.
+    pub repeated: u32,
+    /// Refusals by code.
+    pub refused: BTreeMap<String, u32>,
+    /// Later answers that came too late, by code.
+    pub too_late: BTreeMap<String, u32>,
+    /// Admitted ones by how they are paid.
+    pub by_payment_mode: BTreeMap<String, u32>,
+    /// Admitted ones by where they stand now.
+    pub by_status: BTreeMap<String, u32>,
+}
+
+/// See [`Summary::places`].
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Places {
+    /// Cancelled or added by the hospital's world.
+    pub freed_by_world: u32,
+    /// Every time a place came free, locks that ended included.
+    pub freed: u32,
+    /// Of these, while somebody waited for one.
+    pub freed_awaited: u32,
+    /// Of these, given to an applicant.
+    pub refilled: u32,
+    /// Of these, taken by others first.
+    pub taken_by_others: u32,
+    /// Minutes an awaited place stood idle, half of them at most.
+    pub idle_minutes_p50: Option<i64>,
+    /// The same, 99 in a hundred at most.
+    pub idle_minutes_p99: Option<i64>,
+}
+
+/// See [`Summary::offers`].
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Offers {
+    /// Places handed to an applicant.
+    pub made: u32,
+    /// Confirmed by the patient.
+    pub confirmed: u32,
+    /// Declined.
+    pub declined: u32,
+    /// Not answered or not paid in time.
+    pub lapsed: u32,
+    /// Somebody else was faster; the applicant kept the turn.
+    pub lost_to_others: u32,
+}
+
+/// See [`Summary::money`]. What came in is booked, refunded or held for the queue.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Money {
+    /// What payers paid.
+    pub in_fen: i64,
+    /// For booked visits.
+    pub booked_fen: i64,
+    /// Gone back.
+    pub refunded_fen: i64,
+    /// Held for applications that still wait.
+    pub queue_fen: i64,
+}
+
+/// See [`Summary::calls`].
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Calls {
+    /// Steps that called HIS.
+    pub his: u32,
+    /// Steps that called the payment provider.
+    pub payments: u32,
+    /// Of these, without an answer at first, and repeated.
+    pub repeated: u32,
+    /// Pushes of HIS.
+    pub pushes: u32,
+    /// Of these, lost, late, doubled or forged on purpose.
+    pub pushes_disturbed: u32,
+    /// Notices of the payment provider.
+    pub notices: u32,
+}
+
+impl Summary {
+    pub(super) fn new(
+        script: &Script,
+        tally: Tally,
+        figures: Figures,
+        troubles: Vec<String>,
+        steps: u32,
+        wall: Duration,
+    ) -> Self {
+        Self {
+            seed: script.seed,
+            faults: script.faults,
+            day: script.day,
+            places: Places {
+                freed_by_world: tally.freed_by_world,
+                freed: figures.freed,
+                freed_awaited: figures.freed_awaited,
+                refilled: figures.refilled,
+                taken_by_others: figures.taken_by_others,
+                idle_minutes_p50: figures.idle_percentile(50),
+                idle_minutes_p99: figures.idle_percentile(99),
+            },
+            applications: Applications {
+                requests: tally.applied,
+                admitted: tally.admitted,
+                repeated: tally.repeated,
+                refused: tally.refused,
+                too_late: tally.too_late,
+                by_payment_mode: figures.modes,
+                by_status: figures.endings,
+            },
+            offers: Offers {
+                made: figures.offers,
+                confirmed: figures.confirmed,
+                declined: figures.declined,
+                lapsed: figures.lapsed,
+                lost_to_others: figures.lost,
+            },
+            money: Money {
+                in_fen: figures.in_fen,
+                booked_fen: figures.booked_fen,
+                refunded_fen: figures.refunded_fen,
+                queue_fen: figures.queue_fen,
+            },
+            messages: figures.letters,
+            calls: Calls {
+                his: figures.his_calls,
+                payments: figures.payment_calls,
+                repeated: figures.repeated,
+                pushes: figures.pushes,
+                pushes_disturbed: figures.pushes_disturbed,
+                notices: figures.notices,
+            },
+            steps,
+            wall_seconds: (wall.as_secs_f64() * 10.0).round() / 10.0,
+            troubles,
+        }
+    }
+
+    /// The table, ready to be printed.
+    pub fn table(&self) -> String {
+        let mut table = Table::new();
+        table.load_style(UTF8_FULL_CONDENSED);
+        for (name, value) in self.rows() {
+            table.add_row(vec![Cell::new(name), Cell::new(value).set_alignment(CellAlignment::Right)]);
+        }
+        table.to_string()
+    }
+
+    fn rows(&self) -> Vec<(String, String)> {
+        let row = |name: &str, value: String| (name.to_owned(), value);
+        let (applications, places, offers, money) = (&self.applications, &self.places, &self.offers, &self.money);
+        let refused: u32 = applications.refused.values().sum();
+        let mut rows = vec![
+            row("Applications (候补申请)", applications.requests.to_string()),
+            row("  admitted", applications.admitted.to_string()),
+            row("  the same request again", applications.repeated.to_string()),
+            row("  refused", refused.to_string()),
+        ];
+        rows.extend(applications.refused.iter().map(|(code, n)| (format!("    {code}"), n.to_string())));
+        rows.push(row("What became of the admitted", String::new()));
+        rows.extend(
+            applications.by_status.iter().map(|(status, n)| (format!("  {}", in_words(status)), n.to_string())),
+        );
+        let idle = |minutes: Option<i64>| minutes.map_or("—".to_owned(), |minutes| format!("{minutes} min"));
+        rows.extend([
+            row("Places cancelled or added (退号、加号)", places.freed_by_world.to_string()),
+            row("  times a place came free while somebody waited", places.freed_awaited.to_string()),
+            row("  given to an applicant", places.refilled.to_string()),
+            row("  taken by others first (114 …)", places.taken_by_others.to_string()),
+            row("  stood idle: half at most", idle(places.idle_minutes_p50)),
+            row("  stood idle: 99 of 100 at most", idle(places.idle_minutes_p99)),
+            row("Offers made", offers.made.to_string()),
+            row("  confirmed by the patient", offers.confirmed.to_string()),
+            row("  declined", offers.declined.to_string()),
+            row("  not answered or not paid in time", offers.lapsed.to_string()),
+            row("  lost to others, turn kept", offers.lost_to_others.to_string()),
+            row("Money in", Fen(money.in_fen).to_string()),
+            row("  for booked visits", Fen(money.booked_fen).to_string()),
+            row("  refunded", Fen(money.refunded_fen).to_string()),
+            row("  held for those who still wait", Fen(money.queue_fen).to_string()),
+        ]);
+        let sent = self.messages.get("sent").copied().unwrap_or(0);
+        let calls = &self.calls;
+        rows.extend([
+            row("Messages sent", sent.to_string()),
+            row("Calls to HIS", calls.his.to_string()),
+            row("Calls to the payment provider", calls.payments.to_string()),
+            row("  calls without an answer, repeated", calls.repeated.to_string()),
+            row("  pushes lost, late, doubled or forged", calls.pushes_disturbed.to_string()),
+            row("Played in", format!("{:.1} s", self.wall_seconds)),
+        ]);
+        rows
+    }
+}
+
+fn in_words(status: &str) -> String {
+    EntryStatus::parse(status).map_or_else(
+        || status.to_owned(),
+        |status| format!("{} ({})", status.label(Language::En), status.label(Language::ZhCn)),
+    )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_a_table_and_one_line_of_json() {
+        let script = Script { seed: 7, faults: Level::Some, day: "2026-03-02".parse().unwrap(), progress: false };
+        let mut tally = Tally { applied: 12, admitted: 9, ..Tally::default() };
+        tally.refused.insert("queue_full".to_owned(), 3);
+        let mut figures = Figures { in_fen: 5000, booked_fen: 5000, ..Figures::default() };
+        figures.endings.insert("booked".to_owned(), 4);
+        figures.idle_min = vec![0, 1, 2, 30];
+        let summary = Summary::new(&script, tally, figures, Vec::new(), 3, Duration::from_millis(1_234));
+        let table = summary.table();
+        for word in ["queue_full", "Booked (挂号成功)", "50.00 元", "30 min"] {
+            assert!(table.contains(word), "{word} in\n{table}");
+        }
+        let json = serde_json::to_value(&summary).unwrap();
+        assert_eq!(json["applications"]["refused"]["queue_full"], 3);
+        assert_eq!(json["places"]["idleMinutesP50"], 2);
+        assert!(!serde_json::to_string(&summary).unwrap().contains('\n'));
+    }
+}

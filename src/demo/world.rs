@@ -1,0 +1,209 @@
+//! The hospital of the demo as the seed makes it: two campuses, twelve departments, sixty doctors, a week of schedules,
+//! patients, and the waitlist's settings. Pure; nothing is set up here.
+
+use chrono::{Days, NaiveDate, NaiveTime, TimeDelta};
+
+use super::chance::Chance;
+use super::people::{self, Patient};
+use crate::ports::his::{DayPart, TimeSlot};
+use crate::sandbox::his::channel;
+use crate::waitlist::policy::{LevelPolicy, PaymentMode, Switch};
+
+const CAMPUSES: [(&str, &str); 2] = [("C1", "本部院区"), ("C2", "东院区")];
+const DEPARTMENTS: [&str; 12] = [
+    "心内科",
+    "消化内科",
+    "神经内科",
+    "呼吸内科",
+    "骨科",
+    "眼科",
+    "皮肤科",
+    "儿科",
+    "妇科",
+    "口腔科",
+    "内分泌科",
+    "耳鼻喉科",
+];
+const DOCTORS_A_DEPARTMENT: usize = 5;
+/// Doctors whom everybody wants: their queues are short by policy.
+const HOT_DOCTORS: [usize; 5] = [0, 12, 21, 34, 47];
+/// How long a hot doctor's queue may be.
+pub(super) const HOT_CAP: u32 = 30;
+/// A doctor who does not take part in the waitlist.
+const SWITCHED_OFF: usize = 9;
+const PATIENTS: usize = 1_700;
+/// Days of schedules, the played day included.
+const DAYS: u64 = 7;
+
+/// 科室.
+pub(super) struct Department {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) campus: (&'static str, &'static str),
+    pub(super) mode: PaymentMode,
+}
+
+/// 医生.
+pub(super) struct Doctor {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) title: &'static str,
+    pub(super) department: usize,
+    pub(super) fee_fen: i64,
+    pub(super) hot: bool,
+    pub(super) off: bool,
+}
+
+/// A half-day of a doctor.
+pub(super) struct Schedule {
+    pub(super) reg_id: String,
+    pub(super) doctor: usize,
+    pub(super) date: NaiveDate,
+    pub(super) part: DayPart,
+    pub(super) slots: Vec<(TimeSlot, u32)>,
+    /// Places that stay free in the morning of the played day.
+    pub(super) left: u32,
+}
+
+/// Everything.
+pub(super) struct World {
+    pub(super) departments: Vec<Department>,
+    pub(super) doctors: Vec<Doctor>,
+    pub(super) schedules: Vec<Schedule>,
+    pub(super) patients: Vec<Patient>,
+}
+
+impl World {
+    /// The hospital of this seed in the week that begins with `day`.
+    pub(super) fn new(seed: u64, day: NaiveDate) -> Self {
+        let departments: Vec<Department> =
+            DEPARTMENTS.iter().enumerate().map(|(n, name)| department(n, name)).collect();
+        let doctors: Vec<Doctor> = (0..departments.len() * DOCTORS_A_DEPARTMENT).map(|n| doctor(seed, n)).collect();
+        let mut schedules = Vec::new();
+        for date in day.iter_days().take_while(|date| *date < day + Days::new(DAYS)) {
+            for (n, doctor) in doctors.iter().enumerate() {
+                for part in [DayPart::Morning, DayPart::Afternoon] {
+                    schedules.push(schedule(seed, n, doctor, date, part));
+                }
+            }
+        }
+        Self { departments, doctors, schedules, patients: (0..PATIENTS).map(|n| people::patient(seed, n)).collect() }
+    }
+
+    /// Whose schedule it is.
+    pub(super) fn doctor(&self, schedule: &Schedule) -> Option<&Doctor> {
+        self.doctors.get(schedule.doctor)
+    }
+
+    /// The department of a schedule.
+    pub(super) fn department(&self, schedule: &Schedule) -> Option<&Department> {
+        self.departments.get(self.doctor(schedule)?.department)
+    }
+
+    /// The waitlist's settings: (level, id, settings).
+    pub(super) fn policies(&self) -> Vec<(&'static str, String, LevelPolicy)> {
+        let campuses = CAMPUSES.iter().map(|(id, _)| {
+            let policy = LevelPolicy { switch: Switch::On, cap: Some(1_200), ..LevelPolicy::default() };
+            ("campus", (*id).to_owned(), policy)
+        });
+        let departments = self.departments.iter().map(|department| {
+            let policy = LevelPolicy { cap: Some(300), payment_mode: Some(department.mode), ..LevelPolicy::default() };
+            ("department", department.id.clone(), policy)
+        });
+        let doctors = self.doctors.iter().filter(|doctor| doctor.hot || doctor.off).map(|doctor| {
+            let switch = if doctor.off { Switch::Off } else { Switch::On };
+            let policy = LevelPolicy { switch, cap: doctor.hot.then_some(HOT_CAP), ..LevelPolicy::default() };
+            ("doctor", doctor.id.clone(), policy)
+        });
+        campuses.chain(departments).chain(doctors).collect()
+    }
+}
+
+fn department(n: usize, name: &str) -> Department {
+    let mode = match n % 3 {
+        0 => PaymentMode::Prepay,
+        1 => PaymentMode::LockThenPay,
+        _ => PaymentMode::None,
+    };
+    let campus = if n < 7 { CAMPUSES[0] } else { CAMPUSES[1] };
+    Department { id: format!("K{:02}", n + 1), name: name.to_owned(), campus, mode }
+}
+
+fn doctor(seed: u64, n: usize) -> Doctor {
+    let mut chance = Chance::of(seed, "doctor", n);
+    let (title, fees) = match chance.between(0, 9) {
+        0..=2 => ("主任医师", (10_000, 30_000)),
+        3..=6 => ("副主任医师", (5_000, 10_000)),
+        _ => ("主治医师", (1_500, 5_000)),
+    };
+    Doctor {
+        id: format!("D{:03}", n + 1),
+        name: people::name(&mut chance),
+        title,
+        department: n / DOCTORS_A_DEPARTMENT,
+        fee_fen: chance.between(fees.0 / 500, fees.1 / 500) * 500,
+        hot: HOT_DOCTORS.contains(&n),
+        off: n == SWITCHED_OFF,
+    }
+}
+
+fn schedule(seed: u64, n: usize, doctor: &Doctor, date: NaiveDate, part: DayPart) -> Schedule {
+    let half = if part == DayPart::Morning { 1 } else { 2 };
+    let reg_id = format!("{}{}{half}", date.format("%Y%m%d"), doctor.id);
+    let mut chance = Chance::of(seed, &reg_id, n);
+    let begins = NaiveTime::from_hms_opt(if half == 1 { 8 } else { 13 }, 30, 0).unwrap_or_default();
+    let slots = (0..chance.count(4, 7))
+        .map(|nth| {
+            let begins = begins + TimeDelta::minutes(30 * i64::from(nth));
+            (TimeSlot { begins, ends: begins + TimeDelta::minutes(30) }, chance.count(2, 3))
+        })
+        .collect();
+    let left = if !doctor.hot && chance.percent(10) { chance.count(1, 4) } else { 0 };
+    Schedule { reg_id, doctor: n, date, part, slots, left }
+}
+
+impl Schedule {
+    /// All places.
+    pub(super) fn places(&self) -> u32 {
+        self.slots.iter().map(|(_, places)| places).sum()
+    }
+
+    /// Who has booked already, by channel.
+    pub(super) fn bookings(&self) -> Vec<(&'static str, u32)> {
+        let taken = self.places().saturating_sub(self.left);
+        let (website, platform, window) = (taken * 2 / 5, taken * 3 / 10, taken / 7);
+        vec![
+            (channel::WEBSITE, website),
+            (channel::PLATFORM_114, platform),
+            (channel::WINDOW, window),
+            (channel::OFFICIAL_ACCOUNT, taken - website - platform - window),
+        ]
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_hospital_has_the_promised_size() {
+        let world = World::new(7, "2026-03-02".parse().unwrap());
+        assert_eq!((world.departments.len(), world.doctors.len(), world.schedules.len()), (12, 60, 840));
+        let campuses: HashSet<_> = world.departments.iter().map(|department| department.campus.0).collect();
+        assert_eq!(campuses.len(), 2);
+        for schedule in &world.schedules {
+            assert!((8..=24).contains(&schedule.places()) && (4..=8).contains(&schedule.slots.len()));
+            let booked: u32 = schedule.bookings().iter().map(|(_, places)| places).sum();
+            assert_eq!(booked + schedule.left, schedule.places());
+        }
+        assert!(world.doctors.iter().all(|doctor| (1_500..=30_000).contains(&doctor.fee_fen)));
+        let full = world.schedules.iter().filter(|schedule| schedule.left == 0).count();
+        assert!(full > 700, "{full} are full");
+        assert!(world.policies().iter().all(|(_, _, policy)| policy.validate().is_ok()));
+        let ids: HashSet<_> = world.schedules.iter().map(|schedule| &schedule.reg_id).collect();
+        assert_eq!(ids.len(), 840);
+    }
+}
