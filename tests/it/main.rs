@@ -1,1 +1,15 @@
-//! it
+//! The integration tests: one binary on a private PostgreSQL, a database a test, the clock moved by hand.
+//!
+//! | module | what it shows |
+//! |---|---|
+//! | `cluster` | the private server, its migrated template, a database for each test |
+//! | `engine` | durable runs, with a workflow of another trade |
+//! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated |
+//!
+//! Nothing here sleeps to let time pass: whatever must happen later stands in a database, and the clock is moved there.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod cluster;
+mod engine;
+mod floors;
