@@ -1,8 +1,13 @@
 //! The private PostgreSQL of this test process: started once, migrated once, copied once a test.
 
-use std::sync::OnceLock;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use houbu::postgres::{Options, Server};
+use houbu::sandbox::books::Store;
+use houbu::sandbox::faults::{Faults, Level};
+use houbu::sandbox::wechat_pay::{self, PayServer};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
@@ -29,6 +34,18 @@ async fn make_template(server: &Server) {
     server.create_database(TEMPLATE).await.expect("the template database");
     let pool = PgPool::connect_with(server.connect_options(TEMPLATE)).await.expect("a connection to the template");
     sqlx::migrate!("./migrations").run(&pool).await.expect("the migrations");
+    // The keys of the simulated payment provider are made once and copied with the rest.
+    let store = Store::open(pool.clone()).await.expect("the outside world's books");
+    let server = PayServer::start(wechat_pay::Options {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        seed: 0,
+        now: Arc::new(chrono::Utc::now),
+        faults: Arc::new(Faults::new(Level::None, 0)),
+        store,
+        slow: Duration::from_secs(1),
+        refunds_close: false,
+    });
+    drop(server.await.expect("the payment provider's keys"));
     pool.close().await;
 }
 

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `cluster` | the private server, its migrated template, a database for each test |
 //! | `engine` | durable runs, with a workflow of another trade |
+//! | `hospital` | a small hospital with the outside world over real HTTP; what must be true when a story ends |
+//! | `stories` | what happens to applications, as steps; every row of the tables at least once |
 //! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated |
 //!
 //! Nothing here sleeps to let time pass: whatever must happen later stands in a database, and the clock is moved there.
@@ -13,3 +15,5 @@
 mod cluster;
 mod engine;
 mod floors;
+mod hospital;
+mod stories;
