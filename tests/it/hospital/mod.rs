@@ -21,6 +21,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use houbu::engine::outbox::Outlets;
 use houbu::engine::store::claim;
 use houbu::engine::worker::{self, Engine, Worker};
@@ -201,21 +203,33 @@ impl Hospital {
     }
 
     async fn tell(&self, entry: RunId, name: &'static str) {
-        self.send(entry, name).await;
-        self.until_still().await;
+        self.tell_run(entry, name, json!({})).await;
     }
 
-    /// The same without waiting for what follows.
-    pub async fn send(&self, entry: RunId, name: &'static str) {
+    /// A signal to any run.
+    pub async fn tell_run(&self, run: RunId, name: &'static str, payload: serde_json::Value) {
         let id = format!("{name}:{}", uuid::Uuid::now_v7());
-        self.door.signal(To::Run(entry), name, id, json!({})).await;
+        self.door.signal(To::Run(run), name, id, payload).await;
+        self.until_still().await;
     }
 
-    /// A signal to the schedule's hand-out.
-    pub async fn tell_release(&self, schedule: &str, name: &'static str, id: &str, payload: serde_json::Value) {
-        let to = To::Key { workflow: SlotRelease::NAME, key: schedule.to_owned() };
-        self.door.signal(to, name, id.to_owned(), payload).await;
-        self.until_still().await;
+    /// So many patients of the counter cancel, of which HIS says nothing.
+    pub async fn free_silently(&self, schedule: &str, places: u32) {
+        for _ in 0..places {
+            assert!(self.his.cancel_ordinary(schedule, 0, channel::WINDOW, false).await.unwrap().is_some());
+        }
+    }
+
+    /// A hint that a place may be free, from nowhere in particular.
+    pub async fn hint(&self, schedule: &str) {
+        let run = self.run_of_key(SlotRelease::NAME, schedule).await;
+        self.tell_run(run, "Freed", json!({ "source": "story" })).await;
+    }
+
+    /// A deed for [`Mishaps::just_before`]: somebody of 114 takes the first free place.
+    pub fn grab(&self, schedule: &'static str) -> impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static {
+        let his = self.his.clone();
+        move || async move { assert!(his.grab(schedule, channel::PLATFORM_114).await.unwrap()) }.boxed()
     }
 
     /// What the patient of this number does with payment orders from now on.

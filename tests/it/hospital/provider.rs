@@ -2,6 +2,7 @@
 //! funds for a week. The simulated one does that too rarely for a story.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -25,16 +26,27 @@ pub struct Provider {
     client: Arc<WechatPay>,
     gives_up: Mutex<Option<GivesUp>>,
     given_up: Mutex<HashSet<String>>,
+    takes_long: AtomicBool,
 }
 
 impl Provider {
     pub fn new(client: Arc<WechatPay>) -> Self {
-        Self { client, gives_up: Mutex::default(), given_up: Mutex::default() }
+        Self {
+            client,
+            gives_up: Mutex::default(),
+            given_up: Mutex::default(),
+            takes_long: AtomicBool::default(),
+        }
     }
 
     /// The next refund is given up; nothing of it reaches the simulated provider.
     pub fn give_up(&self, when: GivesUp) {
         *self.gives_up.lock().unwrap() = Some(when);
+    }
+
+    /// The next question about a refund finds it still on its way.
+    pub fn takes_long(&self) {
+        self.takes_long.store(true, Ordering::SeqCst);
     }
 }
 
@@ -64,6 +76,9 @@ impl Payments for Provider {
     }
 
     async fn refund_status(&self, out_refund_no: &str) -> Result<Refund, CallError> {
+        if self.takes_long.swap(false, Ordering::SeqCst) {
+            return Ok(Refund::Processing);
+        }
         if self.given_up.lock().unwrap().contains(out_refund_no) {
             return Ok(Refund::Closed);
         }
