@@ -181,6 +181,7 @@ fn every_workflow_has_its_folder_its_proof_and_its_chart() {
         );
         folders += 1;
     }
-    let there = fs::read_dir(house().join("workflows")).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());
+    let there =
+        fs::read_dir(house().join("workflows")).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());
     assert_eq!(there.count(), folders, "a workflow is not in this test's list");
 }

@@ -6,6 +6,7 @@
 //! | `engine` | durable runs, with a workflow of another trade |
 //! | `hospital` | a small hospital with the outside world over real HTTP; what must be true when a story ends |
 //! | `stories` | what happens to applications, as steps; every row of the tables at least once |
+//! | `every_crash` | every step failed, repeated and crashed, and a day of heavy faults: the ending is the same |
 //! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated |
 //!
 //! Nothing here sleeps to let time pass: whatever must happen later stands in a database, and the clock is moved there.
@@ -14,6 +15,7 @@
 
 mod cluster;
 mod engine;
+mod every_crash;
 mod floors;
 mod hospital;
 mod stories;

@@ -32,7 +32,8 @@ async fn a_failed_step_backs_off_and_then_goes_on() {
     works.still().await;
     let row = works.row(run).await;
     assert_eq!((row.step.as_str(), row.attempt, row.last_error), ("Counter", 0, None));
-    let expected = ["Payment on Paid: Paid", "Packing: failed", "Packing: failed", "Packing: failed", "Packing: Packed"];
+    let expected =
+        ["Payment on Paid: Paid", "Packing: failed", "Packing: failed", "Packing: failed", "Packing: Packed"];
     assert_eq!(works.story(run).await, expected);
     assert_eq!(works.warehouse.asked("book"), [false, true, true, true]);
     assert_eq!(row.turn, 2, "a failed attempt is no turn");

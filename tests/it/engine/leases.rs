@@ -20,9 +20,7 @@ async fn all_leases_end(works: &Works) -> u64 {
 }
 
 async fn in_hand(works: &Works, run: RunId, times: usize) {
-    works
-        .wait_for("the warehouse to be asked", || async { works.warehouse.asked("book").len() == times })
-        .await;
+    works.wait_for("the warehouse to be asked", || async { works.warehouse.asked("book").len() == times }).await;
     assert_eq!(works.row(run).await.status, "running");
 }
 
@@ -42,15 +40,17 @@ async fn the_turn_of_a_worker_that_was_thought_dead_changes_nothing() {
     in_hand(&works, run, 2).await;
     // The first one comes back and says that there is nothing left: nobody believes it any more.
     first.add_permits(1);
-    works
-        .wait_for("the stale turn to be thrown away", || async { Arc::strong_count(&first) == 1 })
-        .await;
+    works.wait_for("the stale turn to be thrown away", || async { Arc::strong_count(&first) == 1 }).await;
     second.add_permits(1);
     works.still().await;
 
     assert_eq!(works.story(run).await, ["Payment on Paid: Paid", "Packing: Packed"]);
     assert_eq!(works.warehouse.asked("book"), [false, true], "the second is told that it may have been asked before");
-    assert_eq!(works.letters(run).await, ["Counter", "Packing", "Payment"], "what the lost turn caused was not written");
+    assert_eq!(
+        works.letters(run).await,
+        ["Counter", "Packing", "Payment"],
+        "what the lost turn caused was not written"
+    );
     assert_eq!(works.on_shelf("book").await.as_deref(), Some("Counter"));
     let parcels: i32 = sqlx::query_scalar("select (state->>'parcels')::int from run_state where run_id = $1")
         .bind(run)
@@ -72,15 +72,15 @@ async fn a_stale_turn_loses_even_when_it_is_the_first_to_commit() {
     works.pays(run).await;
     in_hand(&works, run, 1).await;
     // Between the end of the lease and the next claim nobody holds the run.
-    sqlx::query("update run set status = 'pending', generation = generation + 1, due_at = null, again = true where id = $1")
-        .bind(run)
-        .execute(&works.db.pool)
-        .await
-        .unwrap();
+    sqlx::query(
+        "update run set status = 'pending', generation = generation + 1, due_at = null, again = true where id = $1",
+    )
+    .bind(run)
+    .execute(&works.db.pool)
+    .await
+    .unwrap();
     first.add_permits(1);
-    works
-        .wait_for("the stale turn to be thrown away", || async { Arc::strong_count(&first) == 1 })
-        .await;
+    works.wait_for("the stale turn to be thrown away", || async { Arc::strong_count(&first) == 1 }).await;
     assert_eq!(works.story(run).await, ["Payment on Paid: Paid"]);
     sqlx::query("update run set due_at = engine_now() where id = $1").bind(run).execute(&works.db.pool).await.unwrap();
     second.add_permits(1);

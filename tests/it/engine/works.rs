@@ -4,8 +4,8 @@ use std::future::Future;
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use houbu::engine::outbox::{Delivery, Outlet, Outlets};
 use houbu::engine::retry::RetryPolicy;
 use houbu::engine::store::claim;

@@ -50,7 +50,7 @@ impl Door {
     }
 
     /// A patient joins the queue of a schedule.
-    pub async fn apply(&self, schedule_id: &str, patient_id: &str) -> RunId {
+    pub async fn apply(&self, id: RunId, schedule_id: &str, patient_id: &str) {
         let pool = &self.engine.pool;
         let schedule = schedules::find(pool, HOSPITAL, schedule_id).await.unwrap().unwrap();
         let under = policies::Under {
@@ -75,7 +75,7 @@ impl Door {
         let idle = slot_release::Step::Idle.name();
         let release = Registry::new_run::<SlotRelease>(Uuid::now_v7(), schedule_id.to_owned(), idle, &release);
         store::start(&mut tx, HOSPITAL, release.unwrap()).await.unwrap();
-        let (id, key) = (Uuid::now_v7(), format!("{schedule_id}/{patient_id}/{}", Uuid::now_v7()));
+        let key = format!("{schedule_id}/{patient_id}/{id}");
         let entry = entries::NewEntry {
             id,
             idempotency_key: &key,
@@ -111,7 +111,6 @@ impl Door {
         assert!(store::start(&mut tx, HOSPITAL, run.unwrap()).await.unwrap().new);
         tx.commit().await.unwrap();
         self.engine.hint();
-        id
     }
 
     async fn push(&self, raw: &[u8]) -> PushAnswer {
@@ -136,9 +135,7 @@ impl Door {
     }
 
     async fn notice(&self, headers: &HeaderMap, raw: &[u8]) -> StatusCode {
-        let field = |name: &str| {
-            headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-        };
+        let field = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let headers = NoticeHeaders {
             timestamp: field("Wechatpay-Timestamp"),
             nonce: field("Wechatpay-Nonce"),

@@ -26,7 +26,7 @@ use futures::future::BoxFuture;
 use houbu::engine::outbox::Outlets;
 use houbu::engine::store::claim;
 use houbu::engine::worker::{self, Engine, Worker};
-use houbu::engine::{RunId, To, clock};
+use houbu::engine::{Registry, RunId, To, clock};
 use houbu::ports::his::{Config as HisConfig, Credentials, JiankangtongHis, PushReader};
 use houbu::ports::messages::WechatMessages;
 use houbu::ports::payments::WechatPay;
@@ -37,9 +37,9 @@ use houbu::sandbox::his::{self, HisServer, channel};
 use houbu::sandbox::wechat_messages::{self, MessageServer};
 use houbu::sandbox::wechat_pay::{self, PayServer, Payer};
 use houbu::waitlist::cipher::Keyring;
-use houbu::waitlist::ids;
 use houbu::waitlist::policy::{LevelPolicy, PaymentMode, Switch};
 use houbu::workflows::notices::{NoticeOutlet, TOPIC};
+use houbu::workflows::schedule_sync::{self, Department, ScheduleSync};
 use houbu::workflows::slot_release::SlotRelease;
 use houbu::workflows::{self, Ports};
 use secrecy::SecretString;
@@ -57,8 +57,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How a hospital is set up.
 pub struct Setup {
-    /// How visits are paid.
-    pub mode: PaymentMode,
     /// What else the campus has set.
     pub policy: LevelPolicy,
     /// What goes wrong outside.
@@ -75,7 +73,7 @@ impl Setup {
     /// Visits are paid in this way; four patients, two places a half-hour, nothing goes wrong.
     pub fn paying(mode: PaymentMode) -> Self {
         let policy = LevelPolicy { switch: Switch::On, payment_mode: Some(mode), ..LevelPolicy::default() };
-        Self { mode, policy, faults: Level::None, seed: 7, places: 2, patients: 4 }
+        Self { policy, faults: Level::None, seed: 7, places: 2, patients: 4 }
     }
 }
 
@@ -87,7 +85,6 @@ pub struct Hospital {
     pub messages: MessageServer,
     pub provider: Arc<Provider>,
     pub mishaps: Arc<Mishaps>,
-    pub ports: Arc<Ports>,
     engine: Arc<Engine>,
     door: Arc<Door>,
     doorkeeper: tokio::task::JoinHandle<()>,
@@ -112,9 +109,7 @@ impl Hospital {
         let (listener, address) = door::listen().await;
         let (his, pay, messages) = outside(&setup, &now, &db, &address).await;
         let timeout = if setup.faults == Level::None { Duration::from_secs(5) } else { Duration::from_millis(250) };
-        let provider = Arc::new(Provider::new(Arc::new(
-            WechatPay::new(pay.client_config(&address, timeout)).unwrap(),
-        )));
+        let provider = Arc::new(Provider::new(Arc::new(WechatPay::new(pay.client_config(&address, timeout)).unwrap())));
         let keyring = Arc::new(Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap());
         let ports = Arc::new(Ports {
             hospital: HOSPITAL.to_owned(),
@@ -155,8 +150,19 @@ impl Hospital {
         let worker = worker::start(Arc::clone(&engine), options).await.unwrap();
         let (suspended, unended) = (0, Unended { ended: false });
         Self {
-            db, his, pay, messages, provider, mishaps, ports, engine, door, doorkeeper, sandbox_clock, worker,
-            suspended, unended,
+            db,
+            his,
+            pay,
+            messages,
+            provider,
+            mishaps,
+            engine,
+            door,
+            doorkeeper,
+            sandbox_clock,
+            worker,
+            suspended,
+            unended,
         }
     }
 
@@ -164,7 +170,14 @@ impl Hospital {
 
     /// The patient of this number joins the queue of a schedule.
     pub async fn apply(&self, schedule: &str, patient: u32) -> RunId {
-        let entry = self.door.apply(schedule, &patient_id(patient)).await;
+        self.apply_planning(schedule, patient, |_, _| {}).await
+    }
+
+    /// The same with mishaps planned for the run before it moves.
+    pub async fn apply_planning(&self, schedule: &str, patient: u32, plan: impl FnOnce(&Mishaps, RunId)) -> RunId {
+        let entry = uuid::Uuid::now_v7();
+        plan(&self.mishaps, entry);
+        self.door.apply(entry, schedule, &patient_id(patient)).await;
         self.until_still().await;
         entry
     }
@@ -235,12 +248,6 @@ impl Hospital {
     /// What the patient of this number does with payment orders from now on.
     pub fn payer(&self, patient: u32, payer: Payer) {
         self.pay.set_payer(&openid(&self.messages, patient), payer);
-    }
-
-    /// The patient pays the application's first order now.
-    pub async fn pay_now(&self, entry: RunId) {
-        self.pay.pay_now(&ids::trade_no(entry, 1)).await.unwrap();
-        self.pass_seconds(0).await;
     }
 
     /// Callbacks of the outside reach nobody from now on.
@@ -364,14 +371,27 @@ impl Hospital {
         books.into_iter().filter(|sent| sent.openid == openid).map(|sent| sent.template_id).collect()
     }
 
-    /// Starts a run that is not an application.
-    pub async fn start(&self, run: houbu::engine::store::NewRun) -> RunId {
+    async fn start(&self, run: houbu::engine::store::NewRun) -> RunId {
         let mut tx = self.db.pool.begin().await.unwrap();
         let started = houbu::engine::store::start(&mut tx, HOSPITAL, run).await.unwrap();
         tx.commit().await.unwrap();
         self.engine.hint();
         self.until_still().await;
         started.id
+    }
+
+    /// The department's schedules are pulled from now on, every half hour.
+    pub async fn start_sync(&self) -> RunId {
+        let department = Department {
+            id: world::DEPARTMENT.to_owned(),
+            pulled_at: None,
+            next_at: self.now(),
+            freed: Vec::new(),
+            stopped: Vec::new(),
+        };
+        let (id, key) = (uuid::Uuid::now_v7(), world::DEPARTMENT.to_owned());
+        let pulling = schedule_sync::Step::Pulling.name();
+        self.start(Registry::new_run::<ScheduleSync>(id, key, pulling, &department).unwrap()).await
     }
 
     /// The story leaves this many runs to a person.

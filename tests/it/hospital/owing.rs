@@ -40,8 +40,11 @@ pub async fn nothing_is_owed(hospital: &Hospital) {
 }
 
 async fn statuses(pool: &PgPool) -> BTreeMap<RunId, EntryStatus> {
-    let rows: Vec<(RunId, String)> =
-        sqlx::query_as("select id, status from entry where hospital = $1").bind(HOSPITAL).fetch_all(pool).await.unwrap();
+    let rows: Vec<(RunId, String)> = sqlx::query_as("select id, status from entry where hospital = $1")
+        .bind(HOSPITAL)
+        .fetch_all(pool)
+        .await
+        .unwrap();
     rows.into_iter().map(|(id, status)| (id, EntryStatus::parse(&status).unwrap())).collect()
 }
 
@@ -130,7 +133,11 @@ async fn visits_are_the_his_s(hospital: &Hospital, statuses: &BTreeMap<RunId, En
 async fn locks_belong_to_somebody(hospital: &Hospital, statuses: &BTreeMap<RunId, EntryStatus>) {
     for lock in hospital.his.books().await.locks.iter().filter(|lock| lock.state == LockState::Held) {
         let status = statuses[&ids::run_of(&lock.lock_id).unwrap()];
-        assert!(status.live() && status != EntryStatus::Waiting, "{} is still locked for who is {status:?}", lock.lock_id);
+        assert!(
+            status.live() && status != EntryStatus::Waiting,
+            "{} is still locked for who is {status:?}",
+            lock.lock_id
+        );
     }
 }
 
@@ -166,12 +173,11 @@ async fn money_is_where_it_belongs(hospital: &Hospital, statuses: &BTreeMap<RunI
 }
 
 async fn letters_are_settled(pool: &PgPool) {
-    let open: Vec<(String, String, Option<String>)> = sqlx::query_as(
-        "select id, status, last_error from outbox where status in ('pending', 'sending', 'suspended')",
-    )
-    .fetch_all(pool)
-    .await
-    .unwrap();
+    let open: Vec<(String, String, Option<String>)> =
+        sqlx::query_as("select id, status, last_error from outbox where status in ('pending', 'sending', 'suspended')")
+            .fetch_all(pool)
+            .await
+            .unwrap();
     assert!(open.is_empty(), "letters that are on their way: {open:#?}");
 }
 

@@ -31,12 +31,7 @@ pub struct Provider {
 
 impl Provider {
     pub fn new(client: Arc<WechatPay>) -> Self {
-        Self {
-            client,
-            gives_up: Mutex::default(),
-            given_up: Mutex::default(),
-            takes_long: AtomicBool::default(),
-        }
+        Self { client, gives_up: Mutex::default(), given_up: Mutex::default(), takes_long: AtomicBool::default() }
     }
 
     /// The next refund is given up; nothing of it reaches the simulated provider.

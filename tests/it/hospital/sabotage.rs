@@ -25,7 +25,6 @@ struct Rule {
 #[derive(Default)]
 pub struct Mishaps {
     rules: Mutex<Vec<Rule>>,
-    happened: Mutex<usize>,
 }
 
 impl Mishaps {
@@ -43,11 +42,6 @@ impl Mishaps {
     pub fn just_before(&self, step: &str, deed: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static) {
         let what = What::Deed(Some(Box::new(deed)));
         self.put(Rule { point: Point::BeforeCall, step: step.to_owned(), run: None, what });
-    }
-
-    /// How many mishaps there were.
-    pub fn happened(&self) -> usize {
-        *self.happened.lock().unwrap()
     }
 
     /// How many planned mishaps have not come about.
@@ -68,11 +62,9 @@ impl Mishaps {
                 What::Act { times: 0, .. } | What::Deed(None) => {}
                 What::Act { act, times } => {
                     *times -= 1;
-                    *self.happened.lock().unwrap() += 1;
                     return (*act, None);
                 }
                 What::Deed(deed) => {
-                    *self.happened.lock().unwrap() += 1;
                     return (Act::Nothing, deed.take());
                 }
             }

@@ -47,10 +47,7 @@ fn slots(part: DayPart, places: u32) -> Vec<OpenSlot> {
     let hour = if part == DayPart::Morning { 8 } else { 14 };
     let at = |minutes: u32| NaiveTime::from_hms_opt(hour + minutes / 60, minutes % 60, 0).unwrap();
     [(0, 30), (30, 60)]
-        .map(|(begins, ends)| OpenSlot {
-            slot: TimeSlot { begins: at(begins), ends: at(ends) },
-            remaining: places,
-        })
+        .map(|(begins, ends)| OpenSlot { slot: TimeSlot { begins: at(begins), ends: at(ends) }, remaining: places })
         .to_vec()
 }
 

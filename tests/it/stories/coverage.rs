@@ -12,7 +12,14 @@ use super::{THE_MONEY_COMES_BACK, Told, offers, paying, prepaying, queue, refund
 #[test]
 fn no_row_of_a_table_goes_untold() {
     let files: [&[Told]; 8] = [
-        offers::TOLD, paying::TOLD, prepaying::TOLD, queue::TOLD, refunds::TOLD, releases::TOLD, syncing::TOLD, visits::TOLD,
+        offers::TOLD,
+        paying::TOLD,
+        prepaying::TOLD,
+        queue::TOLD,
+        refunds::TOLD,
+        releases::TOLD,
+        syncing::TOLD,
+        visits::TOLD,
     ];
     let mut told: BTreeSet<String> = BTreeSet::new();
     for (workflow, steps) in files.into_iter().flatten() {
@@ -26,7 +33,9 @@ fn no_row_of_a_table_goes_untold() {
     let rows: BTreeSet<String> = tables
         .iter()
         .flat_map(|table| table.steps.iter().map(move |row| (table.name, row)))
-        .flat_map(|(workflow, row)| row.outcomes.iter().map(move |one| format!("{workflow}: {} / {}", row.name, one.name)))
+        .flat_map(|(workflow, row)| {
+            row.outcomes.iter().map(move |one| format!("{workflow}: {} / {}", row.name, one.name))
+        })
         .collect();
     let untold: Vec<&String> = rows.difference(&told).collect();
     assert!(untold.is_empty(), "{} of {} rows are in no story: {untold:#?}", untold.len(), rows.len());

@@ -9,20 +9,10 @@ use crate::hospital::{Hospital, Setup};
 
 const OFFERED: &[&str] = &["Waiting on Offer: Payable", "Locking: Locked"];
 const LOST: &[&str] = &["Waiting on Offer: Payable", "Locking: Taken"];
-const TOO_LATE: &[&str] = &[
-    "Waiting on Offer: Payable",
-    "Locking: TooLate",
-    "Unlocking: Released",
-    "Settlement: Clear",
-    "Closure: Expired",
-];
-const REFUSED: &[&str] = &[
-    "Waiting on Offer: Payable",
-    "Locking: Refused",
-    "Unlocking: Released",
-    "Settlement: Clear",
-    "Closure: Refused",
-];
+const TOO_LATE: &[&str] =
+    &["Waiting on Offer: Payable", "Locking: TooLate", "Unlocking: Released", "Settlement: Clear", "Closure: Expired"];
+const REFUSED: &[&str] =
+    &["Waiting on Offer: Payable", "Locking: Refused", "Unlocking: Released", "Settlement: Clear", "Closure: Refused"];
 const DECLINED: &[&str] = &[
     "Waiting on Offer: Payable",
     "Locking: Locked",

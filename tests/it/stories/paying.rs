@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::FutureExt;
-use houbu::engine::sabotage::{Act, Point};
 use houbu::engine::RunId;
+use houbu::engine::sabotage::{Act, Point};
 use houbu::sandbox::wechat_pay::Payer;
 use houbu::waitlist::ids;
 use houbu::waitlist::policy::PaymentMode;

@@ -190,6 +190,9 @@ async fn money_that_races_with_a_withdrawal_goes_back() {
     hospital.withdraw(entry).await;
     hospital.pass_minutes(10).await;
     let steps = folded(hospital.steps(entry).await);
-    assert_eq!(steps[1..], ["Prepayment on Withdrawal: Withdrawn", "Settlement: Held", THE_MONEY_COMES_BACK, "Closure: Withdrawn"]);
+    assert_eq!(
+        steps[1..],
+        ["Prepayment on Withdrawal: Withdrawn", "Settlement: Held", THE_MONEY_COMES_BACK, "Closure: Withdrawn"]
+    );
     hospital.finish().await;
 }

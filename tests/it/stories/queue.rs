@@ -17,15 +17,15 @@ const ONE_PLACE_TAKEN: &[&str] = &[
 const EXPIRED: &[&str] = &["Waiting on deadline: CutOff", "Settlement: Clear", "Closure: Expired"];
 const WITHDRAWN: &[&str] = &["Waiting on Withdrawal: Withdrawn", "Settlement: Clear", "Closure: Withdrawn"];
 const STOPPED: &[&str] = &["Waiting on Stoppage: Stopped", "Settlement: Clear", "Closure: Stopped"];
-const LOST_AND_BACK: &[&str] =
-    &["Waiting on Offer: Covered", "Booking: Taken", "Unlocking: Requeued", "Waiting on Offer: Covered", "Booking: Booked"];
-const REFUSED: &[&str] = &[
+const LOST_AND_BACK: &[&str] = &[
     "Waiting on Offer: Covered",
-    "Booking: Refused",
-    "Unlocking: Released",
-    "Settlement: Clear",
-    "Closure: Refused",
+    "Booking: Taken",
+    "Unlocking: Requeued",
+    "Waiting on Offer: Covered",
+    "Booking: Booked",
 ];
+const REFUSED: &[&str] =
+    &["Waiting on Offer: Covered", "Booking: Refused", "Unlocking: Released", "Settlement: Clear", "Closure: Refused"];
 const LOST_TO_114: &[&str] = &[
     "Idle on Freed: Hint",
     "Refreshing: Found",

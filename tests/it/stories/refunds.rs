@@ -19,12 +19,8 @@ const ASKED_FOR_NEWS: &[&str] = &[
     "RefundCheck: Refunded",
     "Closure: Withdrawn",
 ];
-const NOTICED: &[&str] = &[
-    "Settlement: Held",
-    "Refunding: Accepted",
-    "RefundWait on RefundNotice: Noticed",
-    "RefundCheck: Processing",
-];
+const NOTICED: &[&str] =
+    &["Settlement: Held", "Refunding: Accepted", "RefundWait on RefundNotice: Noticed", "RefundCheck: Processing"];
 const GIVEN_UP_AT_ONCE: &[&str] =
     &["Settlement: Held", "Refunding: Reissued", THE_MONEY_COMES_BACK, "Closure: Withdrawn"];
 const GIVEN_UP_LATER: &[&str] = &[
@@ -127,12 +123,11 @@ async fn a_refund_that_the_payers_account_cannot_take_is_for_a_person() {
     hospital.withdraw(entry).await;
     assert!(hospital.pay.make_abnormal(&ids::refund_no(&ids::trade_no(entry, 1), 1)).await);
     hospital.pass_minutes(2).await;
-    let (status, error): (String, Option<String>) =
-        sqlx::query_as("select status, last_error from run where id = $1")
-            .bind(entry)
-            .fetch_one(&hospital.db.pool)
-            .await
-            .unwrap();
+    let (status, error): (String, Option<String>) = sqlx::query_as("select status, last_error from run where id = $1")
+        .bind(entry)
+        .fetch_one(&hospital.db.pool)
+        .await
+        .unwrap();
     assert_eq!(status, "suspended");
     assert!(error.is_some_and(|error| error.contains("abnormal")));
     assert_eq!(hospital.status(entry).await, "settling", "the patient is not told that the money is back");

@@ -16,13 +16,8 @@ const A_FALSE_HINT: &[&str] = &["Idle on Freed: Hint", "Refreshing: Full"];
 const NOBODY_WAITS: &[&str] = &["Idle on Freed: Hint", "Refreshing: Nobody"];
 const ASKED_TOO_LATE: &[&str] = &["Idle on Freed: Hint", "Refreshing: CutOff"];
 const MATCHED_TOO_LATE: &[&str] = &["Idle on Freed: Hint", "Refreshing: Found", "Matching: CutOff"];
-const MORE_PLACES_THAN_PEOPLE: &[&str] = &[
-    "Idle on Freed: Hint",
-    "Refreshing: Found",
-    "Matching: Offered",
-    "Answering on Answer: Took",
-    "Matching: Nobody",
-];
+const MORE_PLACES_THAN_PEOPLE: &[&str] =
+    &["Idle on Freed: Hint", "Refreshing: Found", "Matching: Offered", "Answering on Answer: Took", "Matching: Nobody"];
 const PASSED_ON: &[&str] = &[
     "Idle on Freed: Hint",
     "Refreshing: Found",

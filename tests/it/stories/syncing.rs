@@ -1,37 +1,22 @@
 //! The department's schedules are pulled from HIS, and what nobody pushed is found (R14).
 
-use houbu::engine::{Registry, RunId};
 use houbu::waitlist::policy::PaymentMode;
-use houbu::workflows::schedule_sync::{Department, ScheduleSync, Step};
 use serde_json::json;
 
 use super::{SYNC, Told};
 use crate::hospital::Hospital;
-use crate::hospital::world::{DEPARTMENT, local};
+use crate::hospital::world::local;
 
 const TWO_PULLS: &[&str] = &["Pulling: Pulled", "Resting on deadline: Due", "Pulling: Pulled"];
 const GIVEN_UP: &[&str] = &["Pulling: Pulled", "Resting on PullNow: Retired"];
 
 pub const TOLD: &[Told] = &[(SYNC, TWO_PULLS), (SYNC, GIVEN_UP)];
 
-async fn sync(hospital: &Hospital) -> RunId {
-    let department = Department {
-        id: DEPARTMENT.to_owned(),
-        pulled_at: None,
-        next_at: hospital.now(),
-        freed: Vec::new(),
-        stopped: Vec::new(),
-    };
-    let pulling = Step::Pulling.name();
-    let run = Registry::new_run::<ScheduleSync>(uuid::Uuid::now_v7(), DEPARTMENT.to_owned(), pulling, &department);
-    hospital.start(run.unwrap()).await
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_place_that_nobody_pushed_is_found_at_the_next_pull() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entry = hospital.apply("w1-am", 1).await;
-    let sync = sync(&hospital).await;
+    let sync = hospital.start_sync().await;
     hospital.free_silently("w1-am", 1).await;
     hospital.pass_until(local(1, 10, 29)).await;
     assert_eq!(hospital.status(entry).await, "waiting");
@@ -45,7 +30,7 @@ async fn a_place_that_nobody_pushed_is_found_at_the_next_pull() {
 async fn extra_places_are_found_too() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let [first, second] = [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await];
-    sync(&hospital).await;
+    hospital.start_sync().await;
     assert!(hospital.his.add_places("w1-am", 2).await.unwrap());
     hospital.pass_until(local(1, 10, 30)).await;
     assert_eq!(super::statuses(&hospital, [first, second]).await, ["booked", "booked"]);
@@ -56,7 +41,7 @@ async fn extra_places_are_found_too() {
 async fn a_stoppage_whose_push_was_lost_is_found() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entry = hospital.apply("w1-am", 1).await;
-    sync(&hospital).await;
+    hospital.start_sync().await;
     hospital.shut_the_door();
     hospital.stop("w1-am").await;
     assert_eq!(hospital.status(entry).await, "waiting");
@@ -68,7 +53,7 @@ async fn a_stoppage_whose_push_was_lost_is_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_department_that_is_given_up_is_not_pulled_any_more() {
     let hospital = Hospital::paying(PaymentMode::None).await;
-    let sync = sync(&hospital).await;
+    let sync = hospital.start_sync().await;
     hospital.tell_run(sync, "PullNow", json!({ "retire": true })).await;
     hospital.pass_until(local(1, 12, 0)).await;
     assert_eq!(hospital.steps(sync).await, GIVEN_UP);
@@ -79,7 +64,7 @@ async fn a_department_that_is_given_up_is_not_pulled_any_more() {
 async fn a_department_can_be_pulled_at_once() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entry = hospital.apply("w1-am", 1).await;
-    let sync = sync(&hospital).await;
+    let sync = hospital.start_sync().await;
     hospital.free_silently("w1-am", 1).await;
     hospital.tell_run(sync, "PullNow", json!({})).await;
     assert_eq!(hospital.status(entry).await, "booked");
