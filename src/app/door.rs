@@ -25,9 +25,9 @@ pub struct Door {
 
 /// Takes the configured address, so that callbacks can be told where we are before anything is assembled.
 pub async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(config.listen).await.with_context(|| {
-        format!("{} cannot be listened on; choose another address with HOUBU_LISTEN", config.listen)
-    })
+    TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("{} cannot be listened on; choose another address with HOUBU_LISTEN", config.listen))
 }
 
 /// The configured keys; with the sandbox and none configured, one that is made now and returned in the open.
@@ -44,11 +44,8 @@ pub fn api_keys(config: &Config) -> anyhow::Result<(Vec<ApiKey>, Option<String>)
 impl App {
     /// Opens the door.
     pub fn open(&self, config: &Config, listener: TcpListener, api_keys: Vec<ApiKey>) -> anyhow::Result<Door> {
-        let desk = Desk {
-            engine: Arc::clone(&self.engine),
-            ports: Arc::clone(&self.ports),
-            lookup: Arc::clone(&self.lookup),
-        };
+        let desk =
+            Desk { engine: Arc::clone(&self.engine), ports: Arc::clone(&self.ports), lookup: Arc::clone(&self.lookup) };
         let surface = Surface {
             desk: Arc::new(desk),
             his_pushes: Arc::clone(&self.clients.pushes),

@@ -1,12 +1,11 @@
 //! `houbu books`: compares our books with those of the sandbox's HIS and payer, on a system that may be running.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use crate::app::App;
 use crate::app::database::Database;
 use crate::config::Config;
-use crate::demo::{Stage, check_books};
+use crate::demo::check_books;
 
 pub(super) async fn run(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     let database = Database::attach(config).await?;
@@ -14,19 +13,7 @@ pub(super) async fn run(config: &Config, json: bool) -> anyhow::Result<ExitCode>
     let base_url = config.base_url(config.listen);
     let app = App::assemble(config, database, &base_url).await?;
     let Some(outside) = app.outside.clone() else { anyhow::bail!("only the sandbox shows its books") };
-    let stage = Stage {
-        engine: Arc::clone(&app.engine),
-        pool: app.pool.clone(),
-        hospital: config.hospital.clone(),
-        tz: config.time_zone,
-        api: base_url,
-        api_key: String::new(),
-        his: outside.his,
-        pay: outside.pay,
-        messages: outside.messages,
-        set_clock: Arc::new(|_| ()),
-    };
-    let differences = check_books(&stage).await?;
+    let differences = check_books(&app.pool, &config.hospital, &outside.his, &outside.pay, &outside.messages).await?;
     app.database.close().await;
     if json {
         println!("{}", serde_json::to_string(&differences)?);

@@ -38,7 +38,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use sqlx::PgPool;
 
-use crate::engine::worker::Engine;
+use crate::engine::Engine;
 use crate::sandbox::faults::Level;
 use crate::sandbox::his::HisServer;
 use crate::sandbox::wechat_messages::MessageServer;

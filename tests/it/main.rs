@@ -1,7 +1,25 @@
-//! Stories on a real PostgreSQL.
+//! The integration tests: one binary on a private PostgreSQL, a database a test, the clock moved by hand.
+//!
+//! | module | what it shows |
+//! |---|---|
+//! | `cluster` | the private server, its migrated template, a database for each test |
+//! | `engine` | durable runs, with a workflow of another trade |
+//! | `hospital` | a small hospital with the outside world over real HTTP; what must be true when a story ends |
+//! | `stories` | what happens to applications, as steps; every row of the tables at least once |
+//! | `every_crash` | every step failed, repeated and crashed, and a day of heavy faults: the ending is the same |
+//! | `admission`, `surface` | caps exact under concurrency; the HTTP surface, bad input included, at a small `clinic` |
+//! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated |
+//!
+//! Nothing here sleeps to let time pass: whatever must happen later stands in a database, and the clock is moved there.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod admission;
+mod clinic;
+mod cluster;
+mod engine;
+mod every_crash;
+mod floors;
 mod hospital;
+mod stories;
 mod surface;

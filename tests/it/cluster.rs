@@ -1,0 +1,78 @@
+//! The private PostgreSQL of this test process: started once, migrated once, copied once a test.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use houbu::postgres::{Options, Server};
+use houbu::sandbox::books::Store;
+use houbu::sandbox::faults::{Faults, Level};
+use houbu::sandbox::wechat_pay::{self, PayServer};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+
+const TEMPLATE: &str = "houbu_template";
+
+/// Ends with the process; what it leaves in memory is swept by the next one.
+static CLUSTER: OnceLock<Server> = OnceLock::new();
+
+fn cluster() -> &'static Server {
+    CLUSTER.get_or_init(|| {
+        // A thread of its own: this is called inside a runtime, and a runtime does not wait inside another.
+        std::thread::spawn(|| {
+            let server = Server::start(&Options::throwaway()).expect("a private PostgreSQL for the tests");
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(make_template(&server));
+            server
+        })
+        .join()
+        .expect("the private PostgreSQL and its template")
+    })
+}
+
+async fn make_template(server: &Server) {
+    server.create_database(TEMPLATE).await.expect("the template database");
+    let pool = PgPool::connect_with(server.connect_options(TEMPLATE)).await.expect("a connection to the template");
+    sqlx::migrate!("./migrations").run(&pool).await.expect("the migrations");
+    // The keys of the simulated payment provider are made once and copied with the rest.
+    let store = Store::open(pool.clone()).await.expect("the outside world's books");
+    let server = PayServer::start(wechat_pay::Options {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        seed: 0,
+        now: Arc::new(chrono::Utc::now),
+        faults: Arc::new(Faults::new(Level::None, 0)),
+        store,
+        slow: Duration::from_secs(1),
+        refunds_close: false,
+    });
+    drop(server.await.expect("the payment provider's keys"));
+    pool.close().await;
+}
+
+/// One test's own database.
+pub struct Database {
+    /// Its connections.
+    pub pool: PgPool,
+    name: String,
+}
+
+impl Database {
+    /// A fresh copy of the migrated template.
+    pub async fn new() -> Self {
+        let server = cluster();
+        let name = format!("test_{}", uuid::Uuid::now_v7().simple());
+        server.create_database_from(&name, TEMPLATE).await.expect("a database for the test");
+        let pool = PgPoolOptions::new()
+            .max_connections(20)
+            .connect_with(server.connect_options(&name))
+            .await
+            .expect("a connection to the test's database");
+        Self { pool, name }
+    }
+
+    /// Removes it: they are kept in memory, and there are many tests.
+    pub async fn remove(self) {
+        self.pool.close().await;
+        cluster().drop_database(&self.name).await.expect("the test's database is removed");
+    }
+}

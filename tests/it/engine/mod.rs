@@ -1,0 +1,11 @@
+//! The engine alone, with a workflow that knows no hospital: a shop's orders, their payment and their parcels.
+
+mod deadlines;
+mod failures;
+mod leases;
+mod letters;
+mod proofs;
+mod shop;
+mod signals;
+mod starting;
+mod works;

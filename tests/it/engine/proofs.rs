@@ -1,0 +1,67 @@
+//! The proof: a table that could keep somebody's money does not pass, and the path to it is named.
+
+use std::sync::Arc;
+
+use houbu::engine::proof::{self, Flaw};
+use houbu::engine::table::{OutcomeRow, StepRow};
+use houbu::engine::{Registry, Table, flow::Flow};
+
+use super::shop::{ShopOrder, Warehouse};
+
+#[test]
+fn the_shop_owes_nothing_at_any_end() {
+    let registry = Registry::default().with::<ShopOrder>(Arc::new(Warehouse::default()));
+    let proofs = registry.prove();
+    let [(name, Ok(proof))] = &proofs[..] else { panic!("{proofs:?}") };
+    assert_eq!(*name, "shop_order");
+    assert_eq!((proof.places, proof.outcomes), (7, 10));
+}
+
+/// The shop's table with one outcome changed.
+fn changed(step: &str, outcome: &str, change: impl Fn(&mut OutcomeRow)) -> Table {
+    let steps: Vec<StepRow> = ShopOrder::TABLE
+        .steps
+        .iter()
+        .map(|row| {
+            let mut outcomes = row.outcomes.to_vec();
+            for one in outcomes.iter_mut().filter(|one| row.name == step && one.name == outcome) {
+                change(one);
+            }
+            StepRow { outcomes: outcomes.leak(), ..*row }
+        })
+        .collect();
+    Table { steps: steps.leak(), ..ShopOrder::TABLE }
+}
+
+#[test]
+fn a_row_that_skips_the_refund_is_found() {
+    let table = changed("Counter", "LeftLying", |row| row.next = "Dropped");
+    let flaws = proof::prove(&table).unwrap_err();
+    let path = ["Payment/Paid", "Packing/Packed", "Counter/LeftLying", "Dropped"].map(str::to_owned).to_vec();
+    assert_eq!(flaws, [Flaw::Owing { owed: vec!["Money"], path }]);
+}
+
+#[test]
+fn every_single_closing_is_needed() {
+    for row in ShopOrder::TABLE.steps {
+        for outcome in row.outcomes.iter().filter(|outcome| !outcome.closes.is_empty()) {
+            let table = changed(row.name, outcome.name, |row| row.closes = &[]);
+            assert!(proof::prove(&table).is_err(), "{}/{} need not close anything", row.name, outcome.name);
+        }
+    }
+}
+
+#[test]
+fn a_step_without_a_way_in_or_out_is_found() {
+    let table = changed("Packing", "SoldOut", |row| row.next = "Packing");
+    let table = Table { steps: table.steps, ..table };
+    assert!(proof::prove(&table).is_ok(), "the counter still leads to the refund");
+    let cut = changed("Payment", "Unpaid", |row| row.next = "Dropped");
+    assert_eq!(proof::prove(&cut).unwrap_err(), [Flaw::Unreachable("Doubt")]);
+    let mut steps = ShopOrder::TABLE.steps.to_vec();
+    for row in steps.iter_mut().filter(|row| row.name == "Refund") {
+        row.outcomes = &[OutcomeRow { name: "Returned", opens: &[], closes: &["Money"], next: "Refund" }];
+    }
+    let flaws = proof::prove(&Table { steps: steps.leak(), ..ShopOrder::TABLE }).unwrap_err();
+    assert_eq!(flaws, [Flaw::Endless("Refund")]);
+}

@@ -1,0 +1,100 @@
+//! Every step that a path takes is failed, repeated and crashed: before its call, after it, after its commit. The
+//! ending is the same as without, and nothing is owed.
+//!
+//! A path is played once undisturbed, which says what steps it has; then once more with a patient for each step and
+//! mishap. The steps are the ones that the history shows, not the ones that came to mind.
+
+mod heavy;
+mod paths;
+mod releases;
+
+use std::collections::BTreeSet;
+
+use futures::future::LocalBoxFuture;
+use houbu::engine::RunId;
+use houbu::engine::sabotage::{Act, Point};
+use houbu::waitlist::policy::PaymentMode;
+
+use crate::hospital::{Hospital, Setup};
+
+/// What may happen to a step.
+const MISHAPS: [(&str, &[(Point, Act)]); 5] = [
+    ("failed once", &[(Point::AfterCall, Act::Fail)]),
+    ("crashed before its call", &[(Point::BeforeCall, Act::Crash)]),
+    ("crashed after its call", &[(Point::AfterCall, Act::Crash)]),
+    ("crashed after its call, twice", &[(Point::AfterCall, Act::Crash), (Point::AfterCall, Act::Crash)]),
+    ("crashed after its commit", &[(Point::AfterCommit, Act::Crash)]),
+];
+
+/// A way through the application's table.
+struct Path {
+    mode: PaymentMode,
+    /// Lets happen what the path consists of, to all of these applications.
+    play: for<'a> fn(&'a Hospital, &'a [RunId]) -> LocalBoxFuture<'a, ()>,
+    /// Before anybody applies.
+    before: fn(&Hospital, u32),
+}
+
+/// The steps that a run has handled, in order, without failed attempts and without the loops that only ask again.
+async fn essence(hospital: &Hospital, run: RunId) -> Vec<String> {
+    const ASKING: [&str; 6] = [
+        "Paying on deadline: Due",
+        "PaymentCheck: Open",
+        "Prepayment on deadline: Due",
+        "PrepayCheck: Open",
+        "RefundCheck: Processing",
+        "RefundWait ",
+    ];
+    let steps = hospital.steps(run).await;
+    steps
+        .into_iter()
+        .filter(|step| !step.ends_with(": failed") && !ASKING.iter().any(|asking| step.starts_with(asking)))
+        // A refund that was asked for twice is answered with where it stands.
+        .map(|step| {
+            if step == "Refunding: Refunded" || step == "RefundCheck: Refunded" { "refunded".to_owned() } else { step }
+        })
+        .filter(|step| step != "Refunding: Accepted")
+        .collect()
+}
+
+/// The names of the steps that a run has been at.
+async fn places(hospital: &Hospital, run: RunId) -> BTreeSet<String> {
+    let steps = hospital.steps(run).await;
+    steps.iter().filter_map(|line| line.split([':', ' ']).next()).map(str::to_owned).collect()
+}
+
+async fn open(path: &Path, patients: u32) -> Hospital {
+    let setup = Setup { places: patients, patients, ..Setup::paying(path.mode) };
+    let hospital = Hospital::open(setup).await;
+    (path.before)(&hospital, patients);
+    hospital
+}
+
+/// Plays a path undisturbed, then with every mishap at every step. Says how many cases there were.
+async fn every_mishap_at_every_step(path: Path) {
+    let undisturbed = open(&path, 1).await;
+    let entry = undisturbed.apply("w1-am", 1).await;
+    (path.play)(&undisturbed, &[entry]).await;
+    let (ending, status) = (essence(&undisturbed, entry).await, undisturbed.status(entry).await);
+    let steps = places(&undisturbed, entry).await;
+    undisturbed.finish().await;
+
+    let cases: Vec<(&String, &(&str, &[(Point, Act)]))> =
+        steps.iter().flat_map(|step| MISHAPS.iter().map(move |mishap| (step, mishap))).collect();
+    let hospital = open(&path, u32::try_from(cases.len()).unwrap()).await;
+    let mut entries = Vec::new();
+    for (patient, (step, (_, acts))) in (1..).zip(&cases) {
+        let entry = hospital.apply_planning("w1-am", patient, |mishaps, run| {
+            for (point, act) in *acts {
+                mishaps.plan_for(run, *point, &format!("waitlist_application/{step}"), *act);
+            }
+        });
+        entries.push(entry.await);
+    }
+    (path.play)(&hospital, &entries).await;
+    for (entry, (step, (mishap, _))) in entries.iter().zip(&cases) {
+        assert_eq!(hospital.status(*entry).await, status, "{step} {mishap}");
+        assert_eq!(essence(&hospital, *entry).await, ending, "{step} {mishap}");
+    }
+    hospital.finish().await;
+}

@@ -1,0 +1,484 @@
+//! A hospital for one story: its database, a clock moved by hand, the outside world over real HTTP, one worker.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `world` | the schedules, doctors and patients of every story |
+//! | `door` | what patients ask and the outside calls back, as signals |
+//! | `provider` | the real payment client, with refunds that are given up on demand |
+//! | `sabotage` | what goes wrong on purpose |
+//! | `owing` | what is looked at when a story ends: nothing may be owed |
+
+mod door;
+mod owing;
+mod provider;
+pub mod sabotage;
+pub mod world;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use houbu::engine::Engine;
+use houbu::engine::outbox::Outlets;
+use houbu::engine::store::claim;
+use houbu::engine::worker::{self, Worker};
+use houbu::engine::{Registry, RunId, To, clock};
+use houbu::ports::his::{Config as HisConfig, Credentials, JiankangtongHis, PushReader};
+use houbu::ports::messages::WechatMessages;
+use houbu::ports::payments::WechatPay;
+use houbu::sandbox::Now;
+use houbu::sandbox::books::Store;
+use houbu::sandbox::faults::{Faults, Level};
+use houbu::sandbox::his::{self, HisServer, channel};
+use houbu::sandbox::wechat_messages::{self, MessageServer};
+use houbu::sandbox::wechat_pay::{self, PayServer, Payer};
+use houbu::waitlist::cipher::Keyring;
+use houbu::waitlist::policy::{LevelPolicy, PaymentMode, Switch};
+use houbu::workflows::notices::{NoticeOutlet, TOPIC};
+use houbu::workflows::schedule_sync::{self, Department, ScheduleSync};
+use houbu::workflows::slot_release::SlotRelease;
+use houbu::workflows::{self, Ports};
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::cluster::Database;
+use door::Door;
+pub use provider::GivesUp;
+use provider::Provider;
+use sabotage::Mishaps;
+use world::{HOSPITAL, openid, patient_id};
+
+/// An event that has not come by then does not come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How a hospital is set up.
+pub struct Setup {
+    /// What else the campus has set.
+    pub policy: LevelPolicy,
+    /// What goes wrong outside.
+    pub faults: Level,
+    /// The source of chance.
+    pub seed: u64,
+    /// Places of each half-hour.
+    pub places: u32,
+    /// How many patients there are.
+    pub patients: u32,
+}
+
+impl Setup {
+    /// Visits are paid in this way; four patients, two places a half-hour, nothing goes wrong.
+    pub fn paying(mode: PaymentMode) -> Self {
+        let policy = LevelPolicy { switch: Switch::On, payment_mode: Some(mode), ..LevelPolicy::default() };
+        Self { policy, faults: Level::None, seed: 7, places: 2, patients: 4 }
+    }
+}
+
+/// A hospital at work.
+pub struct Hospital {
+    pub db: Database,
+    pub his: HisServer,
+    pub pay: PayServer,
+    pub messages: MessageServer,
+    pub provider: Arc<Provider>,
+    pub mishaps: Arc<Mishaps>,
+    engine: Arc<Engine>,
+    door: Arc<Door>,
+    doorkeeper: tokio::task::JoinHandle<()>,
+    sandbox_clock: Arc<AtomicI64>,
+    worker: Worker,
+    suspended: usize,
+    unended: Unended,
+}
+
+impl Hospital {
+    /// A hospital where visits are paid in this way.
+    pub async fn paying(mode: PaymentMode) -> Self {
+        Self::open(Setup::paying(mode)).await
+    }
+
+    /// A hospital at [`world::opening`], with everybody in it.
+    pub async fn open(setup: Setup) -> Self {
+        let db = Database::new().await;
+        clock::set(&db.pool, world::opening()).await.unwrap();
+        let sandbox_clock = Arc::new(AtomicI64::new(world::opening().timestamp_micros()));
+        let now = reader(&sandbox_clock);
+        let (listener, address) = door::listen().await;
+        let (his, pay, messages) = outside(&setup, &now, &db, &address).await;
+        let timeout = if setup.faults == Level::None { Duration::from_secs(5) } else { Duration::from_millis(250) };
+        let provider = Arc::new(Provider::new(Arc::new(WechatPay::new(pay.client_config(&address, timeout)).unwrap())));
+        let keyring = Arc::new(Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap());
+        let ports = Arc::new(Ports {
+            hospital: HOSPITAL.to_owned(),
+            tz: chrono_tz::Asia::Shanghai,
+            sync_at: "0 */30 * * * *".parse().unwrap(),
+            pool: db.pool.clone(),
+            keyring: Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap(),
+            his: Arc::new(JiankangtongHis::new(his_config(his.url(), timeout)).unwrap()),
+            payments: provider.clone(),
+        });
+        world::furnish(&db.pool, &his, setup.places, &setup.policy).await;
+        for number in 1..=setup.patients {
+            let openid = openid(&messages, number);
+            pay.set_payer(&openid, Payer::Pays { after: Duration::from_secs(20) });
+            world::put_patient(&db.pool, &keyring, number, number, openid).await;
+        }
+        let engine = Engine::new(db.pool.clone(), HOSPITAL, workflows::registry(&ports));
+        let door = Arc::new(Door {
+            engine: Arc::clone(&engine),
+            payments: provider.clone(),
+            pushes: PushReader::new(&credentials(), chrono_tz::Asia::Shanghai).unwrap(),
+            now,
+            open: AtomicBool::new(true),
+        });
+        let doorkeeper = door::serve(listener, Arc::clone(&door));
+        let mishaps = Arc::new(Mishaps::default());
+        let outlet = NoticeOutlet {
+            ports: Arc::clone(&ports),
+            messages: Arc::new(WechatMessages::new(messages.client_config(timeout)).unwrap()),
+            template_ids: BTreeMap::new(),
+        };
+        let options = worker::Options {
+            poll: Duration::from_millis(5),
+            outlets: Outlets::default().with(TOPIC, Arc::new(outlet)),
+            saboteur: Some(mishaps.clone()),
+            ..worker::Options::default()
+        };
+        let worker = worker::start(Arc::clone(&engine), options).await.unwrap();
+        let (suspended, unended) = (0, Unended { ended: false });
+        Self {
+            db,
+            his,
+            pay,
+            messages,
+            provider,
+            mishaps,
+            engine,
+            door,
+            doorkeeper,
+            sandbox_clock,
+            worker,
+            suspended,
+            unended,
+        }
+    }
+
+    // --- what people do ---
+
+    /// The patient of this number joins the queue of a schedule.
+    pub async fn apply(&self, schedule: &str, patient: u32) -> RunId {
+        self.apply_planning(schedule, patient, |_, _| {}).await
+    }
+
+    /// The same with mishaps planned for the run before it moves.
+    pub async fn apply_planning(&self, schedule: &str, patient: u32, plan: impl FnOnce(&Mishaps, RunId)) -> RunId {
+        let entry = uuid::Uuid::now_v7();
+        plan(&self.mishaps, entry);
+        self.door.apply(entry, schedule, &patient_id(patient)).await;
+        self.until_still().await;
+        entry
+    }
+
+    /// A patient of the counter cancels; HIS pushes it a second later.
+    pub async fn free_a_place(&self, schedule: &str) {
+        let freed = self.his.cancel_ordinary(schedule, 0, channel::WINDOW, true).await.unwrap();
+        assert!(freed.is_some(), "nobody of the counter is booked at {schedule} any more");
+        self.pass_seconds(1).await;
+    }
+
+    /// The hospital stops a schedule (停诊); HIS pushes it a second later.
+    pub async fn stop(&self, schedule: &str) {
+        assert!(self.his.stop_schedule(schedule).await.unwrap());
+        self.pass_seconds(1).await;
+    }
+
+    /// The patient accepts the locked place.
+    pub async fn confirm(&self, entry: RunId) {
+        self.tell(entry, "Confirm").await;
+    }
+
+    /// The patient declines the offered place.
+    pub async fn decline(&self, entry: RunId) {
+        self.tell(entry, "Decline").await;
+    }
+
+    /// The patient leaves the queue.
+    pub async fn withdraw(&self, entry: RunId) {
+        self.tell(entry, "Withdrawal").await;
+    }
+
+    /// The patient cancels the booked visit.
+    pub async fn cancel_visit(&self, entry: RunId) {
+        self.tell(entry, "Cancellation").await;
+    }
+
+    async fn tell(&self, entry: RunId, name: &'static str) {
+        self.tell_run(entry, name, json!({})).await;
+    }
+
+    /// A signal to any run.
+    pub async fn tell_run(&self, run: RunId, name: &'static str, payload: serde_json::Value) {
+        let id = format!("{name}:{}", uuid::Uuid::now_v7());
+        self.door.signal(To::Run(run), name, id, payload).await;
+        self.until_still().await;
+    }
+
+    /// So many patients of the counter cancel, of which HIS says nothing.
+    pub async fn free_silently(&self, schedule: &str, places: u32) {
+        for _ in 0..places {
+            assert!(self.his.cancel_ordinary(schedule, 0, channel::WINDOW, false).await.unwrap().is_some());
+        }
+    }
+
+    /// A hint that a place may be free, from nowhere in particular.
+    pub async fn hint(&self, schedule: &str) {
+        let run = self.run_of_key(SlotRelease::NAME, schedule).await;
+        self.tell_run(run, "Freed", json!({ "source": "story" })).await;
+    }
+
+    /// A deed for [`Mishaps::just_before`]: somebody of 114 takes the first free place.
+    pub fn grab(&self, schedule: &'static str) -> impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static {
+        let his = self.his.clone();
+        move || async move { assert!(his.grab(schedule, channel::PLATFORM_114).await.unwrap()) }.boxed()
+    }
+
+    /// What the patient of this number does with payment orders from now on.
+    pub fn payer(&self, patient: u32, payer: Payer) {
+        self.pay.set_payer(&openid(&self.messages, patient), payer);
+    }
+
+    /// Callbacks of the outside reach nobody from now on.
+    pub fn shut_the_door(&self) {
+        self.door.open.store(false, Ordering::SeqCst);
+    }
+
+    /// Two patients come with one document: HIS takes them for one person.
+    pub async fn same_person(&self, patient: u32, as_patient: u32) {
+        let keyring = Arc::new(Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap());
+        let openid = openid(&self.messages, patient);
+        world::put_patient(&self.db.pool, &keyring, patient, as_patient, openid).await;
+    }
+
+    // --- time ---
+
+    /// What both clocks show.
+    pub fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.sandbox_clock.load(Ordering::SeqCst)).unwrap()
+    }
+
+    /// The outside world's clock alone, for a provider whose clock is wrong.
+    pub fn sandbox_clock(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.sandbox_clock)
+    }
+
+    pub async fn pass_seconds(&self, seconds: i64) {
+        self.pass_until(self.now() + TimeDelta::seconds(seconds)).await;
+    }
+
+    pub async fn pass_minutes(&self, minutes: i64) {
+        self.pass_until(self.now() + TimeDelta::minutes(minutes)).await;
+    }
+
+    /// Moves the clocks to `to`, stopping at every instant at which something is due.
+    pub async fn pass_until(&self, to: DateTime<Utc>) {
+        loop {
+            self.until_still().await;
+            let next = self.next_due().await.map_or(to, |next| next.min(to)).max(self.now());
+            self.set_clocks(next).await;
+            self.his.run_due(next).await.unwrap();
+            self.pay.run_due(next).await;
+            self.until_still().await;
+            if next >= to && self.next_due().await.is_none_or(|due| due > to) {
+                return;
+            }
+        }
+    }
+
+    async fn next_due(&self) -> Option<DateTime<Utc>> {
+        let mut conn = self.db.pool.acquire().await.unwrap();
+        let ours = claim::next_due(&mut conn, HOSPITAL).await.unwrap();
+        [ours, self.pay.next_at(), self.his.next_at()].into_iter().flatten().min()
+    }
+
+    async fn set_clocks(&self, at: DateTime<Utc>) {
+        self.sandbox_clock.store(at.timestamp_micros(), Ordering::SeqCst);
+        clock::set(&self.db.pool, at).await.unwrap();
+        self.engine.hint();
+    }
+
+    /// Waits until no turn and no letter is due or in hand, and nobody outside is at work.
+    pub async fn until_still(&self) {
+        let began = Instant::now();
+        loop {
+            let mut conn = self.db.pool.acquire().await.unwrap();
+            let busy = claim::busy(&mut conn, HOSPITAL).await.unwrap();
+            drop(conn);
+            if !busy && !self.his.busy().await && !self.pay.busy().await {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "waited in vain for stillness");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    // --- what became of it ---
+
+    /// The status that the patient sees.
+    pub async fn status(&self, entry: RunId) -> String {
+        houbu::records::entries::status(&self.db.pool, HOSPITAL, entry).await.unwrap().unwrap()
+    }
+
+    /// What happened to an application, a line a turn: the step, what woke it, what was decided.
+    pub async fn steps(&self, entry: RunId) -> Vec<String> {
+        let rows: Vec<(String, Option<String>, Option<String>)> =
+            sqlx::query_as("select step, woke, outcome from turn where tenant = $1 and run_id = $2 order by seq")
+                .bind(HOSPITAL)
+                .bind(entry)
+                .fetch_all(&self.db.pool)
+                .await
+                .unwrap();
+        rows.into_iter()
+            .map(|(step, woke, outcome)| {
+                let woke = woke.map(|woke| format!(" on {woke}")).unwrap_or_default();
+                format!("{step}{woke}: {}", outcome.as_deref().unwrap_or("failed"))
+            })
+            .collect()
+    }
+
+    /// The same for a schedule's hand-out.
+    pub async fn release_steps(&self, schedule: &str) -> Vec<String> {
+        self.steps(self.run_of_key(SlotRelease::NAME, schedule).await).await
+    }
+
+    /// The run of a workflow's key.
+    pub async fn run_of_key(&self, workflow: &str, key: &str) -> RunId {
+        sqlx::query_scalar("select id from run where tenant = $1 and workflow = $2 and key = $3")
+            .bind(HOSPITAL)
+            .bind(workflow)
+            .bind(key)
+            .fetch_one(&self.db.pool)
+            .await
+            .unwrap()
+    }
+
+    /// The templates of the messages that the patient of this number got, in order.
+    pub async fn told(&self, patient: u32) -> Vec<String> {
+        let openid = openid(&self.messages, patient);
+        let books = self.messages.books().await;
+        books.into_iter().filter(|sent| sent.openid == openid).map(|sent| sent.template_id).collect()
+    }
+
+    async fn start(&self, run: houbu::engine::NewRun) -> RunId {
+        let mut tx = self.db.pool.begin().await.unwrap();
+        let started = houbu::engine::store::start(&mut tx, HOSPITAL, run).await.unwrap();
+        tx.commit().await.unwrap();
+        self.engine.hint();
+        self.until_still().await;
+        started.id
+    }
+
+    /// The department's schedules are pulled from now on, every half hour.
+    pub async fn start_sync(&self) -> RunId {
+        let department = Department {
+            id: world::DEPARTMENT.to_owned(),
+            pulled_at: None,
+            next_at: self.now(),
+            freed: Vec::new(),
+            stopped: Vec::new(),
+        };
+        let (id, key) = (uuid::Uuid::now_v7(), world::DEPARTMENT.to_owned());
+        let pulling = schedule_sync::Step::Pulling.name();
+        self.start(Registry::new_run::<ScheduleSync>(id, key, pulling, &department).unwrap()).await
+    }
+
+    /// The story leaves this many runs to a person.
+    pub fn leaves_suspended(&mut self, runs: usize) {
+        self.suspended = runs;
+    }
+
+    /// The end of a story: nothing is left owing.
+    pub async fn finish(mut self) {
+        self.until_still().await;
+        owing::nothing_is_owed(&self).await;
+        self.unended.ended = true;
+        self.doorkeeper.abort();
+        self.worker.stop().await;
+        owing::nobody_is_at_work(&self.db.pool).await;
+        self.db.remove().await;
+    }
+}
+
+/// Complains where a story forgets to look at its end.
+struct Unended {
+    ended: bool,
+}
+
+impl Drop for Unended {
+    fn drop(&mut self) {
+        assert!(self.ended || std::thread::panicking(), "a story ended without finish()");
+    }
+}
+
+fn reader(clock: &Arc<AtomicI64>) -> Now {
+    let clock = Arc::clone(clock);
+    Arc::new(move || DateTime::from_timestamp_micros(clock.load(Ordering::SeqCst)).unwrap())
+}
+
+fn credentials() -> Credentials {
+    Credentials {
+        user_id: "HOUBU".to_owned(),
+        sign_key: SecretString::from("sandbox-sign-key"),
+        aes_key: SecretString::from("sandbox-aes-key!"),
+    }
+}
+
+fn his_config(url: String, timeout: Duration) -> HisConfig {
+    let Credentials { user_id, sign_key, aes_key } = credentials();
+    HisConfig {
+        url,
+        hospital_id: "1001".to_owned(),
+        user_id,
+        sign_key,
+        aes_key,
+        channel_id: channel::WEBSITE.to_owned(),
+        timeout,
+        time_zone: chrono_tz::Asia::Shanghai,
+    }
+}
+
+/// The servers of the outside world. The provider's keys stand in the template, since making them takes a while.
+async fn outside(setup: &Setup, now: &Now, db: &Database, address: &str) -> (HisServer, PayServer, MessageServer) {
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let faults = Arc::new(Faults::new(setup.faults, setup.seed));
+    let slow = Duration::from_millis(400);
+    let his = HisServer::start(his::Options {
+        seed: setup.seed,
+        faults: Arc::clone(&faults),
+        push_to: Some(format!("{address}/callbacks/his")),
+        slow,
+        ..his::Options::quiet(credentials(), Arc::clone(now))
+    });
+    let pay = PayServer::start(wechat_pay::Options {
+        listen,
+        seed: setup.seed,
+        now: Arc::clone(now),
+        faults: Arc::clone(&faults),
+        store: Store::open(db.pool.clone()).await.unwrap(),
+        slow,
+        refunds_close: setup.faults == Level::Heavy,
+    });
+    let messages = MessageServer::start(wechat_messages::Options {
+        listen,
+        seed: setup.seed,
+        now: Arc::clone(now),
+        faults,
+        store: Store::in_memory(),
+        slow,
+    });
+    let (his, pay, messages) = tokio::join!(his, pay, messages);
+    (his.unwrap(), pay.unwrap(), messages.unwrap())
+}

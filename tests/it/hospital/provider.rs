@@ -1,0 +1,90 @@
+//! The real payment client with one wish granted: the provider gives a refund up, as it does when a merchant has no
+//! funds for a week. The simulated one does that too rarely for a story.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use houbu::ports::CallError;
+use houbu::ports::payments::{
+    Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, Refund, RefundRequest, WechatPay,
+};
+
+/// When a refund is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GivesUp {
+    /// The request itself is answered CLOSED.
+    AtOnce,
+    /// It is accepted, and found CLOSED when it is asked about.
+    Later,
+}
+
+/// The provider as the steps see it.
+pub struct Provider {
+    client: Arc<WechatPay>,
+    gives_up: Mutex<Option<GivesUp>>,
+    given_up: Mutex<HashSet<String>>,
+    takes_long: AtomicBool,
+}
+
+impl Provider {
+    pub fn new(client: Arc<WechatPay>) -> Self {
+        Self { client, gives_up: Mutex::default(), given_up: Mutex::default(), takes_long: AtomicBool::default() }
+    }
+
+    /// The next refund is given up; nothing of it reaches the simulated provider.
+    pub fn give_up(&self, when: GivesUp) {
+        *self.gives_up.lock().unwrap() = Some(when);
+    }
+
+    /// The next question about a refund finds it still on its way.
+    pub fn takes_long(&self) {
+        self.takes_long.store(true, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Payments for Provider {
+    async fn open(&self, order: &OrderRequest) -> Result<Opened, CallError> {
+        self.client.open(order).await
+    }
+
+    async fn order(&self, out_trade_no: &str) -> Result<Payment, CallError> {
+        self.client.order(out_trade_no).await
+    }
+
+    async fn close(&self, out_trade_no: &str) -> Result<(), CallError> {
+        self.client.close(out_trade_no).await
+    }
+
+    async fn refund(&self, request: &RefundRequest) -> Result<Refund, CallError> {
+        let when = self.gives_up.lock().unwrap().take();
+        match when {
+            None => self.client.refund(request).await,
+            Some(when) => {
+                self.given_up.lock().unwrap().insert(request.out_refund_no.clone());
+                Ok(if when == GivesUp::AtOnce { Refund::Closed } else { Refund::Processing })
+            }
+        }
+    }
+
+    async fn refund_status(&self, out_refund_no: &str) -> Result<Refund, CallError> {
+        if self.takes_long.swap(false, Ordering::SeqCst) {
+            return Ok(Refund::Processing);
+        }
+        if self.given_up.lock().unwrap().contains(out_refund_no) {
+            return Ok(Refund::Closed);
+        }
+        self.client.refund_status(out_refund_no).await
+    }
+
+    fn notice(&self, headers: &NoticeHeaders, body: &[u8], now: DateTime<Utc>) -> Result<Notice, NoticeError> {
+        self.client.notice(headers, body, now)
+    }
+
+    fn client_parameters(&self, prepay_id: &str, now: DateTime<Utc>) -> serde_json::Value {
+        self.client.client_parameters(prepay_id, now)
+    }
+}

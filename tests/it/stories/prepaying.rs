@@ -1,0 +1,198 @@
+//! The fee is taken with the application and goes back where no visit comes of it (R6, R8, R27).
+
+use std::time::Duration;
+
+use houbu::engine::sabotage::{Act, Point};
+use houbu::sandbox::wechat_pay::Payer;
+use houbu::waitlist::policy::PaymentMode;
+
+use super::{APPLICATION, THE_MONEY_COMES_BACK, Told, folded, of_application, successful};
+use crate::hospital::Hospital;
+use crate::hospital::world::{cutoff, local};
+
+const PREPAID_AND_BOOKED: &[&str] =
+    &["PrepayOrder: Opened", "Prepayment on Payment: Paid", "Waiting on Offer: Covered", "Booking: Booked"];
+const NOTICE_LOST: &[&str] = &["PrepayOrder: Opened", "Prepayment on deadline: Due", "PrepayCheck: Paid"];
+const NEVER_PAID: &[&str] = &[
+    "PrepayOrder: Opened",
+    "Prepayment on deadline: Due",
+    "PrepayCheck: Open",
+    "Prepayment on deadline: Due",
+    "PrepayCheck: Open",
+    "Prepayment on deadline: Due",
+    "PrepayCheck: Open",
+    "Prepayment on deadline: Due",
+    "PrepayCheck: Unpaid",
+    "Settlement: Clear",
+    "Closure: Unpaid",
+];
+const WITHDRAWN_UNPAID: &[&str] =
+    &["PrepayOrder: Opened", "Prepayment on Withdrawal: Withdrawn", "Settlement: Clear", "Closure: Withdrawn"];
+const STOPPED_UNPAID: &[&str] =
+    &["PrepayOrder: Opened", "Prepayment on Stoppage: Stopped", "Settlement: Clear", "Closure: Stopped"];
+const PAID_BEFORE_WE_KNEW: &[&str] = &[
+    "PrepayOrder: failed",
+    "PrepayOrder: Paid",
+    "Waiting on deadline: CutOff",
+    "Settlement: Held",
+    THE_MONEY_COMES_BACK,
+    "Closure: Expired",
+];
+const NO_TIME_LEFT_TO_PAY: &[&str] = &["PrepayOrder: Refused", "Settlement: Clear", "Closure: Unpaid"];
+const REFUNDED_AT_THE_CUTOFF: &[&str] = &[
+    "PrepayOrder: Opened",
+    "Prepayment on Payment: Paid",
+    "Waiting on deadline: CutOff",
+    "Settlement: Held",
+    THE_MONEY_COMES_BACK,
+    "Closure: Expired",
+];
+const WITHDRAWN_PAID: &[&str] = &[
+    "PrepayOrder: Opened",
+    "Prepayment on Payment: Paid",
+    "Waiting on Withdrawal: Withdrawn",
+    "Settlement: Held",
+    THE_MONEY_COMES_BACK,
+    "Closure: Withdrawn",
+];
+
+pub const TOLD: &[Told] = &[
+    (APPLICATION, PREPAID_AND_BOOKED),
+    (APPLICATION, NOTICE_LOST),
+    (APPLICATION, NEVER_PAID),
+    (APPLICATION, WITHDRAWN_UNPAID),
+    (APPLICATION, STOPPED_UNPAID),
+    (APPLICATION, PAID_BEFORE_WE_KNEW),
+    (APPLICATION, NO_TIME_LEFT_TO_PAY),
+    (APPLICATION, REFUNDED_AT_THE_CUTOFF),
+    (APPLICATION, WITHDRAWN_PAID),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_fee_and_the_booking_go_to_his_together() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    assert_eq!(hospital.status(entry).await, "awaitingPrepayment");
+    assert!(hospital.told(1).await.is_empty(), "nothing is submitted yet");
+    hospital.pass_seconds(20).await;
+    assert_eq!(hospital.status(entry).await, "waiting");
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.steps(entry).await, PREPAID_AND_BOOKED);
+    let books = hospital.his.books().await;
+    let order = books.orders.iter().find(|order| !order.ordinary).unwrap();
+    assert_eq!(order.paid.as_ref().map(|paid| paid.amount_fen), Some(crate::hospital::world::FEE_FEN));
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_notice_is_made_up_for_by_asking() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    hospital.shut_the_door();
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.steps(entry).await, NOTICE_LOST);
+    assert_eq!(hospital.status(entry).await, "waiting");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unpaid_place_is_held_for_a_quarter_of_an_hour() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    hospital.payer(1, Payer::Never);
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(15).await;
+    assert_eq!(hospital.status(entry).await, "awaitingPrepayment", "a success may be reported seconds later");
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.steps(entry).await, NEVER_PAID);
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn withdrawing_before_paying_closes_the_order() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.withdraw(entry).await;
+    assert_eq!(hospital.steps(entry).await, WITHDRAWN_UNPAID);
+    hospital.pass_minutes(20).await;
+    assert!(hospital.pay.books().await.orders.iter().all(|order| order.paid_at.is_none()), "nobody can pay any more");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_schedule_takes_no_money() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.stop("w1-am").await;
+    assert_eq!(hospital.steps(entry).await, STOPPED_UNPAID);
+    hospital.finish().await;
+}
+
+/// The order was opened, but the answer was lost on our side; meanwhile the patient paid.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_came_before_we_knew_of_the_order_is_found() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    hospital.payer(1, Payer::Pays { after: Duration::from_secs(1) });
+    hospital.mishaps.plan(Point::AfterCall, &of_application("PrepayOrder"), Act::Fail, 1);
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_seconds(5).await;
+    assert_eq!(hospital.status(entry).await, "waiting");
+    hospital.pass_until(local(3, 19, 0)).await;
+    assert_eq!(folded(hospital.steps(entry).await), PAID_BEFORE_WE_KNEW);
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_could_not_be_opened_in_time_is_not_opened() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    hospital.payer(1, Payer::Never);
+    hospital.pass_until(cutoff() - chrono::TimeDelta::minutes(1)).await;
+    hospital.mishaps.plan(Point::AfterCall, &of_application("PrepayOrder"), Act::Fail, 7);
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(10).await;
+    assert_eq!(successful(hospital.steps(entry).await), NO_TIME_LEFT_TO_PAY);
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_the_cutoff_the_fee_goes_back() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_until(local(3, 19, 0)).await;
+    assert_eq!(folded(hospital.steps(entry).await), REFUNDED_AT_THE_CUTOFF);
+    assert_eq!(hospital.told(1).await, ["waitlist_submitted", "waitlist_failed", "waitlist_refunded"]);
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_withdraws_gets_the_fee_back() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(1).await;
+    hospital.withdraw(entry).await;
+    assert_eq!(hospital.status(entry).await, "settling");
+    hospital.pass_minutes(10).await;
+    assert_eq!(folded(hospital.steps(entry).await), WITHDRAWN_PAID);
+    hospital.finish().await;
+}
+
+/// The payer pays in the very moment of withdrawing: the order is closed too late, and the money goes back (E2, E5).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_races_with_a_withdrawal_goes_back() {
+    use futures::FutureExt;
+
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    let pay = hospital.pay.clone();
+    let number = houbu::waitlist::ids::trade_no(entry, 1);
+    hospital.mishaps.just_before(&of_application("Settlement"), || {
+        async move { drop(pay.pay_now(&number).await.unwrap()) }.boxed()
+    });
+    hospital.withdraw(entry).await;
+    hospital.pass_minutes(10).await;
+    let steps = folded(hospital.steps(entry).await);
+    assert_eq!(
+        steps[1..],
+        ["Prepayment on Withdrawal: Withdrawn", "Settlement: Held", THE_MONEY_COMES_BACK, "Closure: Withdrawn"]
+    );
+    hospital.finish().await;
+}

@@ -1,0 +1,153 @@
+//! Waiting, and the visit that needs no payment (R5, R16, R18, R19, R25, R34).
+
+use houbu::waitlist::policy::PaymentMode;
+
+use super::{APPLICATION, RELEASE, Told, of_application, statuses};
+use crate::hospital::Hospital;
+use crate::hospital::world::cutoff;
+
+const BOOKED_AT_ONCE: &[&str] = &["Waiting on Offer: Covered", "Booking: Booked"];
+const ONE_PLACE_TAKEN: &[&str] = &[
+    "Idle on Freed: Hint",
+    "Refreshing: Found",
+    "Matching: Offered",
+    "Answering on Answer: Took",
+    "Matching: Exhausted",
+];
+const EXPIRED: &[&str] = &["Waiting on deadline: CutOff", "Settlement: Clear", "Closure: Expired"];
+const WITHDRAWN: &[&str] = &["Waiting on Withdrawal: Withdrawn", "Settlement: Clear", "Closure: Withdrawn"];
+const STOPPED: &[&str] = &["Waiting on Stoppage: Stopped", "Settlement: Clear", "Closure: Stopped"];
+const LOST_AND_BACK: &[&str] = &[
+    "Waiting on Offer: Covered",
+    "Booking: Taken",
+    "Unlocking: Requeued",
+    "Waiting on Offer: Covered",
+    "Booking: Booked",
+];
+const REFUSED: &[&str] =
+    &["Waiting on Offer: Covered", "Booking: Refused", "Unlocking: Released", "Settlement: Clear", "Closure: Refused"];
+const LOST_TO_114: &[&str] = &[
+    "Idle on Freed: Hint",
+    "Refreshing: Found",
+    "Matching: Offered",
+    "Answering on Answer: Conflict",
+    "Matching: Exhausted",
+    "Idle on Freed: Hint",
+    "Refreshing: Found",
+    "Matching: Offered",
+    "Answering on Answer: Took",
+    "Matching: Exhausted",
+];
+
+pub const TOLD: &[Told] = &[
+    (APPLICATION, BOOKED_AT_ONCE),
+    (APPLICATION, EXPIRED),
+    (APPLICATION, WITHDRAWN),
+    (APPLICATION, STOPPED),
+    (APPLICATION, LOST_AND_BACK),
+    (APPLICATION, REFUSED),
+    (RELEASE, ONE_PLACE_TAKEN),
+    (RELEASE, LOST_TO_114),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_freed_place_goes_to_the_first_in_line() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let first = hospital.apply("w1-am", 1).await;
+    let second = hospital.apply("w1-am", 2).await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.steps(first).await, BOOKED_AT_ONCE);
+    assert_eq!(hospital.release_steps("w1-am").await, ONE_PLACE_TAKEN);
+    assert_eq!(statuses(&hospital, [first, second]).await, ["booked", "waiting"]);
+    assert_eq!(hospital.told(1).await, ["waitlist_submitted", "waitlist_booked"]);
+    assert_eq!(hospital.told(2).await, ["waitlist_submitted"]);
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_queue_is_served_in_the_order_of_admission() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let mut entries = Vec::new();
+    for patient in [3, 1, 4, 2] {
+        entries.push(hospital.apply("w1-am", patient).await);
+    }
+    let elsewhere = hospital.apply("w2-am", 1).await;
+    for served in 1..=4 {
+        hospital.free_a_place("w1-am").await;
+        for (place, entry) in entries.iter().enumerate() {
+            let expected = if place < served { "booked" } else { "waiting" };
+            assert_eq!(hospital.status(*entry).await, expected, "the {place}th after {served} places");
+        }
+    }
+    assert_eq!(hospital.status(elsewhere).await, "waiting", "another schedule has another queue");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_the_cutoff_whoever_still_waits_is_told_so() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_until(cutoff() - chrono::TimeDelta::seconds(1)).await;
+    assert_eq!(hospital.status(entry).await, "waiting");
+    hospital.pass_seconds(1).await;
+    assert_eq!(hospital.steps(entry).await, EXPIRED);
+    assert_eq!(hospital.told(1).await, ["waitlist_submitted", "waitlist_failed"]);
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.status(entry).await, "expired");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_withdraws_is_passed_over() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let first = hospital.apply("w1-am", 1).await;
+    let second = hospital.apply("w1-am", 2).await;
+    hospital.withdraw(first).await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.steps(first).await, WITHDRAWN);
+    assert_eq!(hospital.steps(second).await, BOOKED_AT_ONCE);
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_schedule_ends_every_wait_for_it() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let first = hospital.apply("w1-am", 1).await;
+    let second = hospital.apply("w1-am", 2).await;
+    let afternoon = hospital.apply("w1-pm", 3).await;
+    hospital.stop("w1-am").await;
+    assert_eq!(hospital.steps(first).await, STOPPED);
+    assert_eq!(hospital.steps(second).await, STOPPED);
+    assert_eq!(hospital.status(afternoon).await, "waiting");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_that_114_took_first_costs_nobody_the_turn() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let first = hospital.apply("w1-am", 1).await;
+    let second = hospital.apply("w1-am", 2).await;
+    hospital.mishaps.just_before(&of_application("Booking"), hospital.grab("w1-am"));
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(statuses(&hospital, [first, second]).await, ["waiting", "waiting"]);
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.steps(first).await, LOST_AND_BACK);
+    assert_eq!(hospital.release_steps("w1-am").await, LOST_TO_114);
+    assert_eq!(hospital.status(second).await, "waiting");
+    assert_eq!(hospital.told(1).await, ["waitlist_submitted", "waitlist_booked"], "one submission, one message");
+    hospital.finish().await;
+}
+
+/// Two accounts with one document: HIS takes the second for the same person and refuses.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_his_refuses_does_not_block_the_queue() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    hospital.same_person(2, 1).await;
+    let [first, twin, third] =
+        [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await, hospital.apply("w1-am", 3).await];
+    hospital.free_a_place("w1-am").await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.steps(twin).await, REFUSED);
+    assert_eq!(statuses(&hospital, [first, twin, third]).await, ["booked", "refused", "booked"]);
+    hospital.finish().await;
+}

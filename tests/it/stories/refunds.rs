@@ -1,0 +1,136 @@
+//! Money on its way back: accepted is not done, given up is asked again under a new number, abnormal is for a person
+//! (R8).
+
+use houbu::engine::RunId;
+use houbu::engine::sabotage::{Act, Point};
+use houbu::waitlist::ids;
+use houbu::waitlist::policy::PaymentMode;
+use serde_json::json;
+
+use super::{APPLICATION, THE_MONEY_COMES_BACK, Told, folded, of_application, successful};
+use crate::hospital::{GivesUp, Hospital};
+
+const ASKED_FOR_NEWS: &[&str] = &[
+    "Settlement: Held",
+    "Refunding: Accepted",
+    "RefundWait on deadline: Due",
+    "RefundCheck: Processing",
+    "RefundWait on deadline: Due",
+    "RefundCheck: Refunded",
+    "Closure: Withdrawn",
+];
+const NOTICED: &[&str] =
+    &["Settlement: Held", "Refunding: Accepted", "RefundWait on RefundNotice: Noticed", "RefundCheck: Processing"];
+const GIVEN_UP_AT_ONCE: &[&str] =
+    &["Settlement: Held", "Refunding: Reissued", THE_MONEY_COMES_BACK, "Closure: Withdrawn"];
+const GIVEN_UP_LATER: &[&str] = &[
+    "Settlement: Held",
+    "Refunding: Accepted",
+    "RefundWait on deadline: Due",
+    "RefundCheck: Reissued",
+    "Refunding: Accepted",
+];
+const DONE_BEFORE_WE_KNEW: &[&str] = &["Settlement: Held", "Refunding: Refunded", "Closure: Withdrawn"];
+
+pub const TOLD: &[Told] = &[
+    (APPLICATION, ASKED_FOR_NEWS),
+    (APPLICATION, NOTICED),
+    (APPLICATION, GIVEN_UP_AT_ONCE),
+    (APPLICATION, GIVEN_UP_LATER),
+    (APPLICATION, DONE_BEFORE_WE_KNEW),
+];
+
+/// A hospital where somebody has paid and withdraws next.
+async fn paid() -> (Hospital, RunId) {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.status(entry).await, "waiting");
+    (hospital, entry)
+}
+
+/// The steps since the withdrawal.
+async fn since_withdrawn(hospital: &Hospital, entry: RunId) -> Vec<String> {
+    let steps = hospital.steps(entry).await;
+    let at = steps.iter().position(|step| step == "Waiting on Withdrawal: Withdrawn").unwrap();
+    steps[at + 1..].to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_notice_the_provider_is_asked() {
+    let (hospital, entry) = paid().await;
+    hospital.shut_the_door();
+    hospital.provider.takes_long();
+    hospital.withdraw(entry).await;
+    hospital.pass_minutes(10).await;
+    assert_eq!(since_withdrawn(&hospital, entry).await, ASKED_FOR_NEWS);
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notice_is_a_hint_and_the_provider_is_asked_for_the_truth() {
+    let (hospital, entry) = paid().await;
+    hospital.withdraw(entry).await;
+    let number = ids::refund_no(&ids::trade_no(entry, 1), 1);
+    hospital.tell_run(entry, "RefundNotice", json!({ "out_refund_no": number })).await;
+    assert_eq!(since_withdrawn(&hospital, entry).await, NOTICED);
+    assert_eq!(hospital.status(entry).await, "settling");
+    hospital.pass_minutes(20).await;
+    assert_eq!(hospital.status(entry).await, "withdrawn");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_is_given_up_at_once_is_asked_again_under_a_new_number() {
+    let (hospital, entry) = paid().await;
+    hospital.provider.give_up(GivesUp::AtOnce);
+    hospital.withdraw(entry).await;
+    hospital.pass_minutes(10).await;
+    assert_eq!(folded(since_withdrawn(&hospital, entry).await), GIVEN_UP_AT_ONCE);
+    let refunds = hospital.pay.books().await.refunds;
+    assert_eq!(refunds.len(), 1);
+    assert_eq!(refunds[0].out_refund_no, ids::refund_no(&ids::trade_no(entry, 1), 2));
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_is_given_up_later_is_asked_again_under_a_new_number() {
+    let (hospital, entry) = paid().await;
+    hospital.provider.give_up(GivesUp::Later);
+    hospital.withdraw(entry).await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(since_withdrawn(&hospital, entry).await, GIVEN_UP_LATER);
+    hospital.pass_minutes(10).await;
+    assert_eq!(hospital.status(entry).await, "withdrawn");
+    hospital.finish().await;
+}
+
+/// The request was accepted, but its answer was lost again and again; the repetition finds it done, not done twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_is_never_made_twice() {
+    let (hospital, entry) = paid().await;
+    hospital.mishaps.plan(Point::AfterCall, &of_application("Refunding"), Act::Fail, 9);
+    hospital.withdraw(entry).await;
+    hospital.pass_minutes(30).await;
+    assert_eq!(successful(since_withdrawn(&hospital, entry).await), DONE_BEFORE_WE_KNEW);
+    assert_eq!(hospital.pay.books().await.refunds.len(), 1);
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_the_payers_account_cannot_take_is_for_a_person() {
+    let (mut hospital, entry) = paid().await;
+    hospital.withdraw(entry).await;
+    assert!(hospital.pay.make_abnormal(&ids::refund_no(&ids::trade_no(entry, 1), 1)).await);
+    hospital.pass_minutes(2).await;
+    let (status, error): (String, Option<String>) = sqlx::query_as("select status, last_error from run where id = $1")
+        .bind(entry)
+        .fetch_one(&hospital.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(status, "suspended");
+    assert!(error.is_some_and(|error| error.contains("abnormal")));
+    assert_eq!(hospital.status(entry).await, "settling", "the patient is not told that the money is back");
+    hospital.leaves_suspended(1);
+    hospital.finish().await;
+}
