@@ -95,7 +95,7 @@ impl Desk {
     async fn attempt(&self, apply: &Apply) -> Answer<Attempt> {
         let hospital = self.hospital();
         let mut tx = self.begin().await?;
-        let hand_out = store::hold_still(&mut tx, hospital, SlotRelease::NAME, &apply.schedule_id).await?;
+        let hand_out = store::signal::hold_still(&mut tx, hospital, SlotRelease::NAME, &apply.schedule_id).await?;
         let schedule =
             schedules::find(&mut *tx, hospital, &apply.schedule_id).await?.ok_or(Refusal::UnknownSchedule)?;
         let person = patients::lock_person(&mut *tx, hospital, &apply.patient_id).await?;

@@ -15,7 +15,7 @@ use sqlx::PgConnection;
 
 use super::RunId;
 use super::flow::Effect;
-pub use signal::{Outgoing, Signalled, hold, hold_still, signal};
+pub use signal::{Outgoing, Signalled, hold, signal};
 pub use start::{NewRun, Started, start};
 
 /// Writes what moves caused outside their runs: signals, letters, new runs, and what those cause in turn.
