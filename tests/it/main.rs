@@ -3,5 +3,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod admission;
-mod hospital;
+mod clinic;
 mod surface;
