@@ -402,13 +402,16 @@ async fn staff_start_signal_and_retry_runs() {
     let history = house.get(&format!("/v1/runs/{id}/history")).await.json();
     assert_eq!(history["items"][0]["error"], "all: HIS is back");
     let worker = house.work().await;
-    for _ in 0..100 {
-        if house.get(&format!("/v1/runs/{id}")).await.json()["step"] == "Resting" {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    let rests = async || {
+        let run = house.get(&format!("/v1/runs/{id}")).await.json();
+        run["step"] == "Resting" && run["status"] == "waiting" && run["inbox"][0]["readTurn"].is_number()
+    };
+    let mut looks = 0;
+    while !rests().await {
+        looks += 1;
+        assert!(looks < 400, "it does not rest: {}", house.get(&format!("/v1/runs/{id}")).await.text);
+        tokio::time::sleep(Duration::from_millis(25)).await;
     }
-    assert_eq!(house.get(&format!("/v1/runs/{id}")).await.json()["step"], "Resting");
     worker.stop().await;
     house.hospital.close().await;
 }
