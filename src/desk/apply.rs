@@ -1,9 +1,8 @@
 //! Joining a queue (R2–R7, R24, R25, R32, R35): every rule, and the application itself, in one transaction.
 //!
 //! Exact under any concurrency. A person's applications are decided one by one (the person's rows are locked), a
-//! level's too (its count is locked last, for as short as possible). Locks are taken in the order person, capacity,
-//! inserts; no existing run is locked or signalled here, so a worker's commit (runs, then capacity) never waits in a
-//! circle with it.
+//! level's too (its count is locked last, for as short as possible). Locks are taken in the order of a worker's commit:
+//! the schedule's hand-out, person, capacity, inserts; so nobody waits in a circle. No existing run is signalled here.
 
 use chrono::{DateTime, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -96,6 +95,7 @@ impl Desk {
     async fn attempt(&self, apply: &Apply) -> Answer<Attempt> {
         let hospital = self.hospital();
         let mut tx = self.begin().await?;
+        let hand_out = store::signal::hold_still(&mut tx, hospital, SlotRelease::NAME, &apply.schedule_id).await?;
         let schedule =
             schedules::find(&mut *tx, hospital, &apply.schedule_id).await?.ok_or(Refusal::UnknownSchedule)?;
         let person = patients::lock_person(&mut *tx, hospital, &apply.patient_id).await?;
@@ -114,6 +114,7 @@ impl Desk {
         let policy = Policy::resolve(&levels[0].policy, &levels[1].policy, &levels[2].policy);
         let closes = calendar::cutoff_at(schedule.visit_date, &policy.cutoff, self.ports.tz);
         self.schedule_allows(&mut tx, &schedule, now, closes).await?;
+        hand_out_allows(hand_out)?;
         latest_at_allows(apply, now)?;
         insurance_allows(apply, &schedule, &policy)?;
         self.person_allows(&mut tx, &person, &schedule, &policy).await?;
@@ -271,6 +272,16 @@ pub(super) fn open_for(
         return Err(Refusal::PastCutoff);
     }
     Ok(())
+}
+
+/// A place that is freed must be handed out by somebody: a hand-out that is over begins no second time.
+fn hand_out_allows(hand_out: Option<(String, String)>) -> Result<(), Refusal> {
+    use slot_release::Step;
+    match hand_out.and_then(|(_, step)| Step::parse(&step)) {
+        Some(Step::Stopping | Step::Closed) => Err(Refusal::ScheduleStopped),
+        Some(Step::Shut) => Err(Refusal::PastCutoff),
+        _ => Ok(()),
+    }
 }
 
 fn latest_at_allows(apply: &Apply, now: DateTime<Utc>) -> Result<(), Refusal> {

@@ -11,6 +11,7 @@ impl Desk {
     /// Accepts the offer that is out. Accepting it again is the same acceptance; [`Refusal::OfferGone`] where it has
     /// ended, [`Refusal::NotConfirmable`] where there is none.
     pub async fn confirm(&self, id: Uuid) -> Answer<()> {
+        self.offer_settles(id).await?;
         let mut tx = self.begin().await?;
         let (shown, status) = self.hold(&mut tx, id).await?;
         if status == EntryStatus::AwaitingPayment {

@@ -10,6 +10,7 @@ impl Desk {
     /// Declines the offer that is out. Declining it again is the same; [`Refusal::OfferGone`] where it has ended,
     /// [`Refusal::NotDeclinable`] where there is none.
     pub async fn decline(&self, id: Uuid) -> Answer<()> {
+        self.offer_settles(id).await?;
         let mut tx = self.begin().await?;
         let (shown, status) = self.hold(&mut tx, id).await?;
         match shown.reason.as_deref() {

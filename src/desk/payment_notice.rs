@@ -11,7 +11,7 @@ use crate::engine::To;
 use crate::engine::store::{self, Outgoing, Signalled};
 use crate::ports::payments::{Notice, Paid, Refund};
 use crate::records::callbacks::{self, Callback};
-use crate::records::visits;
+use crate::records::{entries, visits};
 use crate::waitlist::ids;
 use crate::workflows::waitlist_application::{Payment, RefundNotice};
 
@@ -43,6 +43,11 @@ impl Desk {
             self.note(&mut tx, notice_id, kind, out_trade_no, &body, Fate::Refused).await?;
             tx.commit().await?;
             return Err(DeskError::WrongAmount);
+        }
+        let shown = entries::find(&mut *tx, self.hospital(), entry).await?;
+        let state = shown.and_then(|shown| shown.payment?.get("state")?.as_str().map(str::to_owned));
+        if state.as_deref() == Some("closed") {
+            tracing::error!(out_trade_no, run = %entry, "money arrived for an order that was closed: settle it by hand");
         }
         let payment = Payment { out_trade_no: out_trade_no.to_owned(), paid: paid.clone() };
         let signal = Outgoing {

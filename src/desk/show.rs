@@ -14,6 +14,8 @@ use crate::waitlist::status::EntryStatus;
 
 /// How often a waiting look is repeated.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// How long locking at HIS is waited for.
+const LOCKING_MAX: Duration = Duration::from_secs(5);
 /// The most applications of one page.
 pub const PAGE_MAX: i64 = 50;
 
@@ -50,6 +52,13 @@ impl Desk {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Waits a moment while a place is being locked: an offer has no deadline until HIS holds the place.
+    pub(super) async fn offer_settles(&self, id: Uuid) -> Answer<()> {
+        let offered = EntryStatus::Offered.as_str();
+        let settled = |shown: &Shown| shown.status != offered || shown.deadline.is_some();
+        self.entry_when(id, LOCKING_MAX, settled).await.map(drop)
     }
 
     /// A patient's applications, newest first; `before` is the `seq` of the last one that was seen.

@@ -1,12 +1,15 @@
 //! Admission is exact: a cap of 200 admits 200 of 400 who apply at the same moment; the same key twice is one entry.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use chrono::{TimeZone, Utc};
 use futures::future::join_all;
 use houbu::desk::DeskError;
 use houbu::desk::apply::Applied;
-use houbu::engine::clock;
+use houbu::engine::{clock, worker};
 use houbu::records::patients;
 use houbu::waitlist::policy::{Level, LevelPolicy, Switch};
 use houbu::waitlist::refusal::Refusal;
@@ -45,6 +48,44 @@ async fn four_hundred_at_once_fill_a_cap_of_two_hundred_exactly() {
     assert_eq!(hospital.count("select count(*) from run where workflow = 'waitlist_application'").await, 200);
     assert_eq!(hospital.count("select count(*) from run where workflow = 'slot_release'").await, 2);
     assert_eq!(hospital.count("select count(*) from outbox").await, 200);
+    hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn counts_agree_while_patients_come_and_go() {
+    let hospital = Clinic::with(40, LevelPolicy { live_entries_per_patient: Some(9), ..open_to(30) }).await;
+    let worker = worker::start(Arc::clone(&hospital.desk.engine), worker::Options::default()).await.unwrap();
+    let ended = AtomicU32::new(0);
+    let visitor = async |nth: usize| {
+        let patient = format!("p{nth}");
+        for schedule in ["S1", "S2", "S1", "S2"] {
+            match hospital.apply(None, &patient, schedule).await {
+                Ok(applied) => {
+                    hospital.desk.withdraw(applied.entry.shown.id).await.unwrap();
+                    ended.fetch_add(1, Ordering::Relaxed);
+                }
+                Err(DeskError::Refused(Refusal::QueueFull { .. } | Refusal::DuplicateApplication)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    join_all((0..40).map(visitor)).await;
+    // The same counts by another way, at whatever moment one looks: both are written in the same transactions.
+    let differs = "select count(*) from capacity c where c.live <> (
+                       select count(*) from entry e where e.live and case c.level
+                           when 'doctor' then e.doctor_id when 'department' then e.department_id
+                           else e.campus_id end = c.id)";
+    assert_eq!(hospital.count(differs).await, 0);
+    for entry in hospital.entries().await {
+        let settled = hospital.desk.entry_when(entry, Duration::from_secs(20), |shown| shown.status == "withdrawn");
+        assert_eq!(settled.await.unwrap().shown.status, "withdrawn");
+    }
+    assert!(ended.load(Ordering::Relaxed) >= 40);
+    assert_eq!(hospital.count("select count(*) from entry where live").await, 0);
+    assert_eq!(hospital.count("select sum(live)::bigint from capacity").await, 0);
+    worker.stop().await;
+    let circles = "select deadlocks from pg_stat_database where datname = current_database()";
+    assert_eq!(hospital.count(circles).await, 0, "locks were taken in different orders");
     hospital.close().await;
 }
 

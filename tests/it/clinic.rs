@@ -180,6 +180,10 @@ impl Clinic {
         sqlx::query_scalar(query).fetch_one(&self.pool).await.unwrap()
     }
 
+    pub(crate) async fn entries(&self) -> Vec<uuid::Uuid> {
+        sqlx::query_scalar("select id from entry").fetch_all(&self.pool).await.unwrap()
+    }
+
     pub(crate) async fn close(mut self) {
         self.pool.close().await;
         tokio::task::spawn_blocking(move || self.server.stop()).await.unwrap();
