@@ -1,5 +1,8 @@
 //! Claiming due runs, and taking over what a dead worker left.
 //!
+//! A claim is not awaited on disk: one that a crash of the server forgets is made again, and a turn that is committed
+//! later takes the claim to disk with it.
+//!
 //! Leases use the server's own clock, never the one moved by hand: a worker is dead when its process is.
 
 use chrono::{DateTime, Utc};
@@ -63,6 +66,7 @@ pub async fn claim(
         "with due as materialized (
              select id from run
              where tenant = $1 and status in ('pending', 'waiting') and due_at <= engine_now()
+               and (select set_config('synchronous_commit', 'off', true)) = 'off'
                and workflow || '/' || step = any($3)
              order by due_at limit $4 for update skip locked)
          update run r
@@ -113,7 +117,8 @@ pub async fn release(pool: &PgPool, tenant: &str, run: RunId, generation: i32, a
 pub async fn heartbeat(pool: &PgPool, tenant: &str, worker: Uuid, name: &str, lease_s: f64) -> sqlx::Result<()> {
     sqlx::query(
         "insert into worker (tenant, id, name, lease_until)
-         values ($1, $2, $3, clock_timestamp() + make_interval(secs => $4))
+         select $1, $2, $3, clock_timestamp() + make_interval(secs => $4)
+         where (select set_config('synchronous_commit', 'off', true)) = 'off'
          on conflict (tenant, id) do update set lease_until = excluded.lease_until",
     )
     .bind(tenant)

@@ -56,6 +56,7 @@ pub async fn claim(
         "with due as materialized (
              select id from outbox
              where tenant = $1 and status = 'pending' and due_at <= engine_now() and topic = any($3)
+               and (select set_config('synchronous_commit', 'off', true)) = 'off'
              order by due_at limit $4 for update skip locked)
          update outbox o set status = 'sending', worker = $2
          from due where o.tenant = $1 and o.id = due.id
