@@ -332,7 +332,7 @@ mod tests {
         assert!(count(&|act| matches!(act, Act::Cancel { push: false, .. })) >= SILENT);
         let night = |at: &DateTime<Utc>| {
             let hour = chrono::Timelike::hour(&at.with_timezone(&chrono_tz::Asia::Shanghai));
-            hour >= 23 || hour < 4
+            !(4..23).contains(&hour)
         };
         assert_eq!(plan.agenda.acts.keys().filter(|(at, _)| night(at)).count(), OVERNIGHT);
         assert!(plan.agenda.acts.keys().all(|(at, _)| (plan.begins..plan.ends).contains(at)));
