@@ -9,7 +9,8 @@
 //! | `world` | the hospital: campuses, departments, doctors, schedules, settings |
 //! | `people` | who works there and who comes |
 //! | `chance` | every decision, from the seed |
-//! | `agenda` | what happens when, made in advance |
+//! | `plan` | what happens when, made in advance |
+//! | `agenda` | what is still to happen |
 //! | `setting` | puts the hospital into HIS and Houbu |
 //! | `api` | Houbu's API as its callers see it |
 //! | `traffic` | does what the agenda says |
@@ -26,6 +27,7 @@ mod clock;
 mod figures;
 mod patients;
 mod people;
+mod plan;
 mod setting;
 mod summary;
 mod traffic;
@@ -92,7 +94,7 @@ pub struct Script {
 pub async fn play(stage: &Stage, script: &Script) -> anyhow::Result<Summary> {
     let began = Instant::now();
     let world = world::World::new(script.seed, script.day);
-    let plan = agenda::Plan::new(script.seed, script.day, stage.tz, &world);
+    let plan = plan::Plan::new(script.seed, script.day, stage.tz, &world);
     let api = api::Api::new(&stage.api, &stage.api_key)?;
     let mut day = traffic::Play::new(stage, script, &world, &api, plan);
     clock::move_to(stage, day.begins).await?;

@@ -15,9 +15,10 @@ const AWAKE_UNTIL: u32 = 23;
 
 /// Reads what arrived at `now` and plans the answers.
 pub(super) async fn hear(play: &mut Play<'_>, now: DateTime<Utc>) -> anyhow::Result<()> {
-    // Reading the whole post box is worth it only where something was sent.
+    // The whole post box is read, so only where a message was sent that people do something about.
     let sent: bool = sqlx::query_scalar(
-        "select exists (select 1 from outbox where tenant = $1 and settled_at = $2 and status = 'sent')",
+        "select exists (select 1 from outbox where tenant = $1 and settled_at = $2 and status = 'sent'
+                        and substr(id, 28, 1) in ('P', 'B'))",
     )
     .bind(&play.stage.engine.tenant)
     .bind(now)

@@ -9,10 +9,10 @@ use anyhow::{Context, bail};
 use futures::{StreamExt, TryStreamExt};
 use serde_json::json;
 
-use super::agenda::BLACKLISTED;
 use super::api::{Api, Told};
 use super::chance::Chance;
 use super::people::Patient;
+use super::plan::BLACKLISTED;
 use super::world::World;
 use super::{Stage, clock};
 use crate::engine::{Registry, RunId, store};

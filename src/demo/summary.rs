@@ -81,7 +81,9 @@ pub struct Places {
     pub freed_awaited: u32,
     /// Of these, given to an applicant.
     pub refilled: u32,
-    /// Of these, taken by others first.
+    /// Taken by patients of 114 who went for what had come free.
+    pub grabbed_by_114: u32,
+    /// Of the awaited, taken by others first.
     pub taken_by_others: u32,
     /// Minutes an awaited place stood idle, half of them at most.
     pub idle_minutes_p50: Option<i64>,
@@ -155,6 +157,7 @@ impl Summary {
                 freed: figures.freed,
                 freed_awaited: figures.freed_awaited,
                 refilled: figures.refilled,
+                grabbed_by_114: tally.grabbed,
                 taken_by_others: figures.taken_by_others,
                 idle_minutes_p50: figures.idle_percentile(50),
                 idle_minutes_p99: figures.idle_percentile(99),
@@ -226,7 +229,8 @@ impl Summary {
             row("Places cancelled or added (退号、加号)", places.freed_by_world.to_string()),
             row("  times a place came free while somebody waited", places.freed_awaited.to_string()),
             row("  given to an applicant", places.refilled.to_string()),
-            row("  taken by others first (114 …)", places.taken_by_others.to_string()),
+            row("  taken by patients of 114", places.grabbed_by_114.to_string()),
+            row("  awaited ones that others got first", places.taken_by_others.to_string()),
             row("  stood idle: half at most", idle(places.idle_minutes_p50)),
             row("  stood idle: 99 of 100 at most", idle(places.idle_minutes_p99)),
             row("Offers made", offers.made.to_string()),

@@ -10,8 +10,9 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::agenda::{Act, Agenda, Application, Plan};
+use super::agenda::{Act, Agenda};
 use super::api::{Api, Told};
+use super::plan::{Application, Plan};
 use super::setting::REQUESTS_MAX;
 use super::world::World;
 use super::{Script, Stage};
@@ -121,14 +122,13 @@ impl<'a> Play<'a> {
         match act {
             Act::Apply(nth) => self.apply(nth).await,
             Act::Withdraw(nth) => self.withdraw(nth).await,
-            Act::Cancel { schedule, nth, channel, push, own_site } => {
+            Act::Cancel { schedule, nth, channel, push, own_site, rival } => {
                 self.cancel(schedule, nth, channel, push, own_site).await?;
+                if rival {
+                    self.grab(schedule).await?;
+                }
             }
-            Act::Grab(schedule) => {
-                let Some(reg_id) = self.reg_id(schedule) else { return Ok(()) };
-                let got = self.stage.his.grab(reg_id, channel::PLATFORM_114).await?;
-                self.count().grabbed += u32::from(got);
-            }
+            Act::Grab(schedule) => self.grab(schedule).await?,
             Act::AddPlaces { schedule, places } => {
                 let Some(reg_id) = self.reg_id(schedule) else { return Ok(()) };
                 let added = self.stage.his.add_places(reg_id, places).await?;
@@ -148,6 +148,14 @@ impl<'a> Play<'a> {
             }
             Act::CancelVisit { entry, patient_id } => self.cancel_visit(entry, &patient_id).await,
         }
+        Ok(())
+    }
+
+    /// A patient of 114 takes what is free, if anything is.
+    async fn grab(&self, schedule: usize) -> anyhow::Result<()> {
+        let Some(reg_id) = self.reg_id(schedule) else { return Ok(()) };
+        let got = self.stage.his.grab(reg_id, channel::PLATFORM_114).await?;
+        self.count().grabbed += u32::from(got);
         Ok(())
     }
 

@@ -14,6 +14,7 @@ mod money;
 pub(super) mod ours;
 mod queue;
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests;
 mod told;
 mod visits;
