@@ -4,7 +4,10 @@
 //! `desk` 4 · `http`, `console` 5. `sandbox` is the simulated outside world; `postgres`, `config`, `demo` and
 //! `main.rs` are the roof.
 
+pub mod console;
+pub mod desk;
 pub mod engine;
+pub mod http;
 pub mod ports;
 pub mod postgres;
 pub mod records;

@@ -1,1 +1,313 @@
-//! x
+//! Finds and shows runs; says why one is not moving. Reads only.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgExecutor, PgPool};
+
+use super::RunId;
+
+/// A run as it stands.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Seen {
+    /// Its id.
+    pub id: RunId,
+    /// Its workflow.
+    pub workflow: String,
+    /// The caller's name for it.
+    pub key: String,
+    /// Where it stands.
+    pub step: String,
+    /// pending, running, waiting, suspended, cancelled, faulted, completed.
+    pub status: String,
+    /// Committed turns.
+    pub turn: i32,
+    /// Failed attempts at this step.
+    pub attempt: i32,
+    /// When its next turn is due.
+    pub due_at: Option<DateTime<Utc>>,
+    /// The signals that wake it.
+    pub listens: Vec<String>,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// When it was started.
+    pub created_at: DateTime<Utc>,
+    /// When it last moved.
+    pub updated_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// Which runs are wanted; what is absent does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// The workflow.
+    pub workflow: Option<String>,
+    /// The status.
+    pub status: Option<String>,
+    /// The step.
+    pub step: Option<String>,
+    /// The beginning of the key, or a whole id.
+    pub q: Option<String>,
+    /// Only runs older than this one: the last of the page before.
+    pub before: Option<RunId>,
+    /// The most runs of a page.
+    pub most: i64,
+}
+
+macro_rules! select_seen {
+    ($where:literal) => {
+        concat!(
+            "select id, workflow, key, step, status, turn, attempt, due_at, listens, last_error, created_at, updated_at,
+                    ended_at
+             from run where tenant = $1 and ",
+            $where
+        )
+    };
+}
+
+/// Runs, newest first.
+pub async fn list(db: impl PgExecutor<'_>, tenant: &str, filter: &Filter) -> sqlx::Result<Vec<Seen>> {
+    sqlx::query_as(select_seen!(
+        "($2::text is null or workflow = $2) and ($3::text is null or status = $3) and ($4::text is null or step = $4)
+         and ($5::text is null or starts_with(key, $5) or id::text = $5) and ($6::uuid is null or id < $6)
+         order by id desc limit $7"
+    ))
+    .bind(tenant)
+    .bind(&filter.workflow)
+    .bind(&filter.status)
+    .bind(&filter.step)
+    .bind(&filter.q)
+    .bind(filter.before)
+    .bind(filter.most)
+    .fetch_all(db)
+    .await
+}
+
+/// One run.
+pub async fn find(db: impl PgExecutor<'_>, tenant: &str, id: RunId) -> sqlx::Result<Option<Seen>> {
+    sqlx::query_as(select_seen!("id = $2")).bind(tenant).bind(id).fetch_optional(db).await
+}
+
+/// What a run knows.
+pub async fn state(db: impl PgExecutor<'_>, tenant: &str, id: RunId) -> sqlx::Result<Option<Value>> {
+    sqlx::query_scalar("select state from run_state where tenant = $1 and run_id = $2")
+        .bind(tenant)
+        .bind(id)
+        .fetch_optional(db)
+        .await
+}
+
+/// One line of a run's history.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Told {
+    /// The line's place.
+    pub seq: i64,
+    /// The turn that was committed; failed attempts carry that of the turn that they did not come to.
+    pub turn: i32,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The step that was handled.
+    pub step: String,
+    /// The signal that woke it, `deadline`, or `staff`.
+    pub woke: Option<String>,
+    /// What was decided; none where it failed.
+    pub outcome: Option<String>,
+    /// Where it went.
+    pub next: String,
+    /// What went wrong, or the staff's reason.
+    pub error: Option<String>,
+    /// Failed attempts before.
+    pub attempt: i32,
+    /// How long the handler took.
+    pub took_ms: i32,
+}
+
+/// A run's history, oldest first, after the line `after`.
+pub async fn history(
+    db: impl PgExecutor<'_>,
+    tenant: &str,
+    id: RunId,
+    after: i64,
+    most: i64,
+) -> sqlx::Result<Vec<Told>> {
+    sqlx::query_as(
+        "select seq, turn, at, step, woke, outcome, next, error, attempt, took_ms from turn
+         where tenant = $1 and run_id = $2 and seq > $3 order by seq limit $4",
+    )
+    .bind(tenant)
+    .bind(id)
+    .bind(after)
+    .bind(most)
+    .fetch_all(db)
+    .await
+}
+
+/// A signal in a run's inbox. What came with it stays there.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Received {
+    /// Its id.
+    pub signal_id: String,
+    /// Its name.
+    pub name: String,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+    /// The turn that heard it; none: not yet; 0: it came too late for any.
+    pub read_turn: Option<i32>,
+}
+
+/// The last signals that a run received, oldest first.
+pub async fn inbox(db: impl PgExecutor<'_>, tenant: &str, id: RunId, most: i64) -> sqlx::Result<Vec<Received>> {
+    sqlx::query_as(
+        "select signal_id, name, received_at, read_turn from (
+             select signal_id, name, received_at, read_turn, seq from inbox
+             where tenant = $1 and run_id = $2 order by seq desc limit $3) last
+         order by seq",
+    )
+    .bind(tenant)
+    .bind(id)
+    .bind(most)
+    .fetch_all(db)
+    .await
+}
+
+/// How many runs of each workflow have each status.
+pub async fn counts(db: impl PgExecutor<'_>, tenant: &str) -> sqlx::Result<Vec<(String, String, i64)>> {
+    sqlx::query_as("select workflow, status, count(*) from run where tenant = $1 group by 1, 2 order by 1, 2")
+        .bind(tenant)
+        .fetch_all(db)
+        .await
+}
+
+/// What is due and not in hand: runs, letters, and how long the oldest run has been due, seconds.
+#[derive(Debug, Clone, Copy, PartialEq, sqlx::FromRow)]
+pub struct Backlog {
+    /// Runs.
+    pub runs: i64,
+    /// Letters of the outbox.
+    pub letters: i64,
+    /// How long the oldest run has been due, seconds; 0 where none is.
+    pub oldest_seconds: f64,
+    /// Workers whose lease stands.
+    pub workers: i64,
+}
+
+/// See [`Backlog`].
+pub async fn backlog(pool: &PgPool, tenant: &str) -> sqlx::Result<Backlog> {
+    sqlx::query_as(
+        "select (select count(*) from run where tenant = $1 and status in ('pending', 'waiting')
+                                            and due_at <= engine_now()) as runs,
+                (select count(*) from outbox where tenant = $1 and status = 'pending'
+                                               and due_at <= engine_now()) as letters,
+                coalesce((select extract(epoch from engine_now() - min(due_at))::float8 from run
+                          where tenant = $1 and status in ('pending', 'waiting') and due_at <= engine_now()), 0)
+                    as oldest_seconds,
+                (select count(*) from worker where tenant = $1 and lease_until > clock_timestamp()) as workers",
+    )
+    .bind(tenant)
+    .fetch_one(pool)
+    .await
+}
+
+/// Why a run is not moving.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// It has ended.
+    Ended,
+    /// A worker has it in hand.
+    InHand,
+    /// Nothing holds it: the next free worker takes it.
+    DueNow,
+    /// No worker of this program knows its step.
+    UnknownStep,
+    /// It waits for one of these signals, until then.
+    Waits {
+        /// The signals.
+        signals: Vec<String>,
+        /// Its deadline.
+        until: Option<DateTime<Utc>>,
+    },
+    /// Its step failed and is tried again then.
+    BacksOff {
+        /// When.
+        until: DateTime<Utc>,
+        /// What went wrong.
+        error: String,
+        /// How often it failed.
+        attempts: i32,
+    },
+    /// A person must look.
+    Suspended {
+        /// Why.
+        reason: String,
+    },
+    /// Its turn is due then.
+    DueLater {
+        /// When.
+        at: DateTime<Utc>,
+    },
+}
+
+/// Why `run` is not moving at `now`; `known` says whether this program has its step.
+pub fn why(run: &Seen, known: bool, now: DateTime<Utc>) -> Why {
+    let error = || run.last_error.clone().unwrap_or_default();
+    match run.status.as_str() {
+        "completed" | "cancelled" | "faulted" => Why::Ended,
+        "suspended" => Why::Suspended { reason: error() },
+        "running" => Why::InHand,
+        _ if !known => Why::UnknownStep,
+        _ if run.due_at.is_some_and(|due| due <= now) => Why::DueNow,
+        "waiting" => Why::Waits { signals: run.listens.clone(), until: run.due_at },
+        _ => match run.due_at {
+            Some(until) if run.attempt > 0 => Why::BacksOff { until, error: error(), attempts: run.attempt },
+            Some(at) => Why::DueLater { at },
+            None => Why::Suspended { reason: error() },
+        },
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    fn run(status: &str, due_in: Option<i64>, attempt: i32) -> Seen {
+        let now = DateTime::UNIX_EPOCH;
+        Seen {
+            id: RunId::nil(),
+            workflow: "w".to_owned(),
+            key: "k".to_owned(),
+            step: "S".to_owned(),
+            status: status.to_owned(),
+            turn: 1,
+            attempt,
+            due_at: due_in.map(|seconds| now + TimeDelta::seconds(seconds)),
+            listens: vec!["A".to_owned()],
+            last_error: Some("broken".to_owned()),
+            created_at: now,
+            updated_at: now,
+            ended_at: None,
+        }
+    }
+
+    #[test]
+    fn every_standstill_has_its_reason() {
+        let now = DateTime::UNIX_EPOCH;
+        let at = |seconds| now + TimeDelta::seconds(seconds);
+        let table = [
+            (run("completed", None, 0), true, Why::Ended),
+            (run("running", None, 0), true, Why::InHand),
+            (run("suspended", None, 3), true, Why::Suspended { reason: "broken".to_owned() }),
+            (run("waiting", Some(5), 0), true, Why::Waits { signals: vec!["A".to_owned()], until: Some(at(5)) }),
+            (run("waiting", Some(0), 0), true, Why::DueNow),
+            (run("pending", Some(-1), 0), true, Why::DueNow),
+            (run("pending", Some(-1), 0), false, Why::UnknownStep),
+            (run("pending", Some(9), 2), true, Why::BacksOff { until: at(9), error: "broken".to_owned(), attempts: 2 }),
+            (run("pending", Some(9), 0), true, Why::DueLater { at: at(9) }),
+        ];
+        for (run, known, expected) in table {
+            assert_eq!(why(&run, known, now), expected, "{} {:?}", run.status, run.due_at);
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! Applications: the queue and the places in it. A row says what its run says; it is written in the run's transactions.
 
-use chrono::{DateTime, Utc};
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveTime, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
@@ -188,19 +190,19 @@ pub async fn status(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::
         .await
 }
 
-/// How many live entries a patient has, and whether one of them is for this schedule.
-pub async fn live_of_patient(
+/// How many live entries one person has under all these ids, and whether one of them is for this schedule.
+pub async fn live_of_person(
     db: impl PgExecutor<'_>,
     hospital: &str,
-    patient_id: &str,
+    patient_ids: &[String],
     schedule_id: &str,
 ) -> sqlx::Result<(i64, bool)> {
     sqlx::query_as(
         "select count(*), coalesce(bool_or(schedule_id = $3), false) from entry
-         where hospital = $1 and patient_id = $2 and live",
+         where hospital = $1 and patient_id = any($2) and live",
     )
     .bind(hospital)
-    .bind(patient_id)
+    .bind(patient_ids)
     .bind(schedule_id)
     .fetch_one(db)
     .await
@@ -299,4 +301,42 @@ pub async fn queue_length(db: impl PgExecutor<'_>, hospital: &str, schedule_id: 
         .bind(schedule_id)
         .fetch_one(db)
         .await
+}
+
+/// How many wait for each of these schedules; one that nobody waits for is left out.
+pub async fn queue_lengths(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    schedules: &[String],
+) -> sqlx::Result<HashMap<String, i64>> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "select schedule_id, count(*) from entry
+         where hospital = $1 and schedule_id = any($2) and status = 'waiting' group by schedule_id",
+    )
+    .bind(hospital)
+    .bind(schedules)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Who is booked at a time of these schedules that begins within `begins` and `ends` (停诊 of some times).
+pub async fn booked_within(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    schedules: &[String],
+    begins: NaiveTime,
+    ends: NaiveTime,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "select id from entry
+         where hospital = $1 and schedule_id = any($2) and status = 'booked'
+           and (slot ->> 'begins')::time >= $3 and (slot ->> 'begins')::time < $4 order by id",
+    )
+    .bind(hospital)
+    .bind(schedules)
+    .bind(begins)
+    .bind(ends)
+    .fetch_all(db)
+    .await
 }

@@ -8,7 +8,9 @@
 //! | `entries` | applications: the queue, the places in it, what a run's move changes |
 //! | `visits` | appointments and payments that runs made |
 //! | `callbacks` | what the outside told us |
+//! | `answers` | answers already given, by idempotency key |
 
+pub mod answers;
 pub mod callbacks;
 pub mod entries;
 pub mod patients;

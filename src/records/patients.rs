@@ -49,15 +49,19 @@ pub async fn find(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Re
         .await
 }
 
-/// Locks the patient's row for the rest of the transaction: one person's applications are decided one by one.
-/// False where there is no such patient.
-pub async fn lock(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Result<bool> {
-    sqlx::query("select 1 from patient where hospital = $1 and id = $2 for update")
-        .bind(hospital)
-        .bind(id)
-        .fetch_optional(db)
-        .await
-        .map(|row| row.is_some())
+/// Locks the person for the rest of the transaction: one person's applications are decided one by one. Answers all
+/// the patient ids under which the same ID document is known, this one among them (R4: two accounts, one card); none
+/// where there is no such patient. Rows are locked in the order of their ids.
+pub async fn lock_person(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select id from patient
+         where hospital = $1 and id_hash = (select id_hash from patient where hospital = $1 and id = $2)
+         order by id for update",
+    )
+    .bind(hospital)
+    .bind(id)
+    .fetch_all(db)
+    .await
 }
 
 /// A patient to be stored.
@@ -102,18 +106,19 @@ pub struct Blacklisted {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// The patient's blacklist entry that is in force, if any.
+/// The blacklist entry that is in force for any of these ids of one person, the longest if there are many.
 pub async fn blacklisted(
     db: impl PgExecutor<'_>,
     hospital: &str,
-    patient_id: &str,
+    patient_ids: &[String],
 ) -> sqlx::Result<Option<Blacklisted>> {
     sqlx::query_as(
         "select reason, until from blacklist
-         where hospital = $1 and patient_id = $2 and (until is null or until > engine_now())",
+         where hospital = $1 and patient_id = any($2) and (until is null or until > engine_now())
+         order by until desc nulls first limit 1",
     )
     .bind(hospital)
-    .bind(patient_id)
+    .bind(patient_ids)
     .fetch_optional(db)
     .await
 }

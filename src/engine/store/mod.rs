@@ -1,11 +1,12 @@
 //! Every statement on runs: `start` and `signal` for whoever is at the door, `claim` for workers, `turns` for commits,
-//! `letters` for the outbox.
+//! `letters` for the outbox, `retry` for staff.
 //!
 //! Lock order, so that no two transactions wait for each other: rows of `run` first, in the order of their ids, then
 //! whatever a workflow's projection locks.
 
 pub mod claim;
 pub mod letters;
+pub mod retry;
 pub mod signal;
 pub mod start;
 pub mod turns;
@@ -14,7 +15,7 @@ use sqlx::PgConnection;
 
 use super::RunId;
 use super::flow::Effect;
-pub use signal::{Outgoing, Signalled, signal};
+pub use signal::{Outgoing, Signalled, hold, signal};
 pub use start::{NewRun, Started, start};
 
 /// Writes what moves caused outside their runs: signals, letters, new runs, and what those cause in turn.

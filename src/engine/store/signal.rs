@@ -93,6 +93,12 @@ async fn resolve(conn: &mut PgConnection, tenant: &str, signals: &[Outgoing]) ->
     Ok(wanted.into_iter().map(|id| id.filter(|id| locked.contains(id))).collect())
 }
 
+/// Locks one run for the rest of the transaction: what its turns would change stays as it is. False where there is no
+/// such run.
+pub async fn hold(conn: &mut PgConnection, tenant: &str, run: RunId) -> sqlx::Result<bool> {
+    Ok(!lock(conn, tenant, vec![run]).await?.is_empty())
+}
+
 /// Locks these runs in the order of their ids and answers which exist.
 pub(super) async fn lock(conn: &mut PgConnection, tenant: &str, runs: Vec<RunId>) -> sqlx::Result<Vec<RunId>> {
     sqlx::query_scalar("select id from run where tenant = $1 and id = any($2) order by id for update")

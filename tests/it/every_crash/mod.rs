@@ -84,12 +84,10 @@ async fn every_mishap_at_every_step(path: Path) {
     let hospital = open(&path, u32::try_from(cases.len()).unwrap()).await;
     let mut entries = Vec::new();
     for (patient, (step, (_, acts))) in (1..).zip(&cases) {
-        let entry = hospital.apply_planning("w1-am", patient, |mishaps, run| {
-            for (point, act) in *acts {
-                mishaps.plan_for(run, *point, &format!("waitlist_application/{step}"), *act);
-            }
-        });
-        entries.push(entry.await);
+        for (point, act) in *acts {
+            hospital.mishaps.plan_for_the_next(*point, &format!("waitlist_application/{step}"), *act);
+        }
+        entries.push(hospital.apply("w1-am", patient).await);
     }
     (path.play)(&hospital, &entries).await;
     for (entry, (step, (mishap, _))) in entries.iter().zip(&cases) {

@@ -1,0 +1,97 @@
+//! Schedules and the state of their queues (R1, R2, R13). What it says is a first answer: `apply` decides.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+
+use super::apply::{open_for, under};
+use super::{Answer, Desk};
+use crate::records::entries;
+use crate::records::policies;
+use crate::records::schedules::{self, Schedule};
+use crate::waitlist::admission::{self, Standing, Standings};
+use crate::waitlist::calendar;
+use crate::waitlist::policy::Policy;
+use crate::waitlist::refusal::Refusal;
+
+/// How many days are listed where the caller does not say.
+const DAYS_SHOWN: u64 = 14;
+
+/// A schedule with the state of its queue.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The schedule.
+    pub schedule: Schedule,
+    /// True where it is shown as full: no place is left, or whoever waits comes first (R13).
+    pub full: bool,
+    /// How many wait.
+    pub length: i64,
+    /// Why nobody may join, if so.
+    pub closed: Option<Refusal>,
+    /// The settings that an application would begin with.
+    pub policy: Policy,
+    /// When the queue closes.
+    pub cutoff: DateTime<Utc>,
+    /// The nearest cap, and how many live entries stand against it.
+    pub cap: Option<(u32, u32)>,
+}
+
+impl Desk {
+    /// Schedules between two days (default: the next two weeks), of a department or a doctor or both.
+    pub async fn schedules(
+        &self,
+        department_id: Option<&str>,
+        doctor_id: Option<&str>,
+        from: Option<NaiveDate>,
+        to: Option<NaiveDate>,
+    ) -> Answer<Vec<Listed>> {
+        let now = self.now().await?;
+        let from = from.unwrap_or_else(|| now.with_timezone(&self.ports.tz).date_naive());
+        let to = to.unwrap_or_else(|| from.checked_add_days(Days::new(DAYS_SHOWN)).unwrap_or(from));
+        let pool = &self.engine.pool;
+        let found = schedules::list(pool, self.hospital(), department_id, doctor_id, from, to).await?;
+        let ids: Vec<String> = found.iter().map(|schedule| schedule.id.clone()).collect();
+        let lengths = entries::queue_lengths(pool, self.hospital(), &ids).await?;
+        // Schedules of one doctor stand under the same settings.
+        let mut known: HashMap<(String, String, String), [policies::Standing; 3]> = HashMap::new();
+        let mut conn = pool.acquire().await?;
+        let mut listed = Vec::with_capacity(found.len());
+        for schedule in found {
+            let key = (schedule.doctor_id.clone(), schedule.department_id.clone(), schedule.campus_id.clone());
+            let levels = if let Some(levels) = known.get(&key) {
+                levels.clone()
+            } else {
+                let levels = policies::standings(&mut conn, self.hospital(), &under(&schedule), false).await?;
+                known.entry(key).or_insert(levels).clone()
+            };
+            let length = lengths.get(&schedule.id).copied().unwrap_or(0);
+            listed.push(self.listed(schedule, &levels, length, now));
+        }
+        Ok(listed)
+    }
+
+    /// One schedule with its queue, or [`Refusal::UnknownSchedule`].
+    pub async fn queue_of(&self, schedule_id: &str) -> Answer<Listed> {
+        let now = self.now().await?;
+        let mut conn = self.engine.pool.acquire().await?;
+        let schedule =
+            schedules::find(&mut *conn, self.hospital(), schedule_id).await?.ok_or(Refusal::UnknownSchedule)?;
+        let length = entries::queue_length(&mut *conn, self.hospital(), schedule_id).await?;
+        let levels = policies::standings(&mut conn, self.hospital(), &under(&schedule), false).await?;
+        Ok(self.listed(schedule, &levels, length, now))
+    }
+
+    fn listed(&self, schedule: Schedule, levels: &[policies::Standing; 3], length: i64, now: DateTime<Utc>) -> Listed {
+        let [doctor, department, campus] = levels.each_ref();
+        let policy = Policy::resolve(&doctor.policy, &department.policy, &campus.policy);
+        let cutoff = calendar::cutoff_at(schedule.visit_date, &policy.cutoff, self.ports.tz);
+        let standing = |at: &'_ policies::Standing| at.policy.cap.map(|cap| (cap, at.live));
+        let cap = levels.iter().filter_map(standing).min_by_key(|(cap, live)| cap.saturating_sub(*live));
+        let [doctor, department, campus] =
+            [doctor, department, campus].map(|at| Standing { policy: &at.policy, live: at.live });
+        let admitted = admission::admit(&Standings { doctor, department, campus }, policy.cap_reading);
+        let closed = open_for(&schedule, length, now, cutoff).and(admitted).err();
+        let full = schedule.remaining == 0 || length > 0;
+        Listed { schedule, full, length, closed, policy, cutoff, cap }
+    }
+}

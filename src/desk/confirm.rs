@@ -1,0 +1,33 @@
+//! The patient accepts the locked place (R9).
+
+use uuid::Uuid;
+
+use super::{Answer, Desk};
+use crate::records::entries::Shown;
+use crate::waitlist::refusal::Refusal;
+use crate::waitlist::status::EntryStatus;
+
+impl Desk {
+    /// Accepts the offer that is out. Accepting it again is the same acceptance; [`Refusal::OfferGone`] where it has
+    /// ended, [`Refusal::NotConfirmable`] where there is none.
+    pub async fn confirm(&self, id: Uuid) -> Answer<()> {
+        let mut tx = self.begin().await?;
+        let (shown, status) = self.hold(&mut tx, id).await?;
+        if status == EntryStatus::AwaitingPayment {
+            return Ok(());
+        }
+        let now = crate::engine::clock::now(&mut *tx).await?;
+        // While the place is being locked there is no deadline, and nothing to accept: the acceptance would wait in
+        // the inbox and be taken for one of a later offer.
+        let deadline = shown.deadline.filter(|_| status.confirmable()).ok_or_else(|| no_offer(&shown, status))?;
+        if now >= deadline {
+            return Err(Refusal::OfferGone.into());
+        }
+        self.send(tx, id, "Confirm", format!("confirm:{}", deadline.timestamp_millis())).await.map(drop)
+    }
+}
+
+fn no_offer(shown: &Shown, status: EntryStatus) -> Refusal {
+    let ended = status == EntryStatus::Lapsed || shown.reason.as_deref() == Some("lapsed");
+    if ended { Refusal::OfferGone } else { Refusal::NotConfirmable }
+}

@@ -1,0 +1,27 @@
+//! The patient declines the offered place (R9).
+
+use uuid::Uuid;
+
+use super::{Answer, Desk};
+use crate::engine::clock;
+use crate::waitlist::refusal::Refusal;
+
+impl Desk {
+    /// Declines the offer that is out. Declining it again is the same; [`Refusal::OfferGone`] where it has ended,
+    /// [`Refusal::NotDeclinable`] where there is none.
+    pub async fn decline(&self, id: Uuid) -> Answer<()> {
+        let mut tx = self.begin().await?;
+        let (shown, status) = self.hold(&mut tx, id).await?;
+        match shown.reason.as_deref() {
+            Some("declined") => return Ok(()),
+            Some("lapsed") => return Err(Refusal::OfferGone.into()),
+            _ => {}
+        }
+        // Without a deadline the place is only being locked: a refusal now would be taken for one of a later offer.
+        let deadline = shown.deadline.filter(|_| status.declinable()).ok_or(Refusal::NotDeclinable)?;
+        if clock::now(&mut *tx).await? >= deadline {
+            return Err(Refusal::OfferGone.into());
+        }
+        self.send(tx, id, "Decline", format!("decline:{}", deadline.timestamp_millis())).await.map(drop)
+    }
+}

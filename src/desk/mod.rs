@@ -1,0 +1,150 @@
+//! Floor 4, the desk: what somebody outside asks for, each in one transaction. One request, one file.
+//!
+//! Nothing here calls HIS, the payment provider or the message platform: a request is written down and a worker does
+//! the rest. Nothing here knows HTTP.
+//!
+//! | file | request |
+//! |---|---|
+//! | `apply` | join a queue: the rules, exact under any concurrency |
+//! | `show` | applications as they are shown |
+//! | `confirm`, `decline`, `withdraw` | the patient's answers |
+//! | `cancel_visit` | the patient does not come after all |
+//! | `release_slot`, `his_push` | a place may be free; 停诊 |
+//! | `payment_notice` | money has arrived, or gone back |
+//! | `message_event` | whether a message arrived |
+//! | `put_patient`, `policies`, `blacklist` | what applications refer to |
+//! | `browse` | schedules and the state of their queues |
+//! | `runs`, `why` | any workflow's runs, for staff |
+
+pub mod apply;
+pub mod blacklist;
+pub mod browse;
+mod cancel_visit;
+mod confirm;
+mod decline;
+pub mod his_push;
+mod message_event;
+pub mod payment_notice;
+pub mod policies;
+pub mod put_patient;
+mod release_slot;
+pub mod runs;
+pub mod show;
+pub mod why;
+mod withdraw;
+
+use std::sync::Arc;
+
+use sqlx::{PgConnection, Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::engine::store::{self, Outgoing, Signalled};
+use crate::engine::worker::Engine;
+use crate::engine::{Fault, To, clock};
+use crate::records::entries;
+use crate::waitlist::cipher::{CipherError, LookupKey};
+use crate::waitlist::refusal::Refusal;
+use crate::waitlist::status::EntryStatus;
+use crate::workflows::Ports;
+
+/// The desk of one hospital, which is the engine's tenant.
+pub struct Desk {
+    /// Where runs are started and signalled.
+    pub engine: Arc<Engine>,
+    /// Our tables and keys; of the outside only what needs no call.
+    pub ports: Arc<Ports>,
+    /// Finds patients by ID number.
+    pub lookup: Arc<LookupKey>,
+}
+
+/// Why a request was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// A rule of the waitlist says no.
+    #[error("refused: {0}")]
+    Refused(#[from] Refusal),
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// A notice about an order that we never opened.
+    #[error("the notice is about an order that is not ours")]
+    NotOurs,
+    /// A notice whose amount is not the order's.
+    #[error("the notice's amount is not the order's")]
+    WrongAmount,
+    /// No workflow of this name.
+    #[error("no workflow of this name")]
+    UnknownWorkflow,
+    /// Runs of this workflow begin by a request of their own.
+    #[error("runs of this workflow are started by a request of their own")]
+    NotStartable,
+    /// The run's workflow hears no such signal.
+    #[error("the workflow hears no such signal")]
+    UnknownSignal,
+    /// An input or payload that the workflow cannot read.
+    #[error("the workflow cannot read it: {0}")]
+    Unreadable(String),
+    /// Only a suspended run is retried.
+    #[error("the run is not suspended")]
+    NotSuspended,
+    /// Personal data could not be sealed.
+    #[error(transparent)]
+    Cipher(#[from] CipherError),
+    /// Something of ours cannot be written as it should.
+    #[error("{0}")]
+    Broken(String),
+    /// The database did not do it.
+    #[error("the database did not do it: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<Fault> for DeskError {
+    fn from(fault: Fault) -> Self {
+        Self::Broken(fault.to_string())
+    }
+}
+
+/// What a request comes to.
+pub type Answer<T> = Result<T, DeskError>;
+
+impl Desk {
+    pub(crate) fn hospital(&self) -> &str {
+        &self.ports.hospital
+    }
+
+    async fn begin(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
+        self.engine.pool.begin().await
+    }
+
+    /// What time it is for every rule.
+    pub async fn now(&self) -> sqlx::Result<chrono::DateTime<chrono::Utc>> {
+        clock::now(&self.engine.pool).await
+    }
+
+    /// Locks an application's run and answers how the application stands; it stays so until the transaction ends.
+    async fn hold(&self, conn: &mut PgConnection, id: Uuid) -> Answer<(entries::Shown, EntryStatus)> {
+        if !store::hold(conn, self.hospital(), id).await? {
+            return Err(Refusal::NotFound.into());
+        }
+        let shown = entries::find(conn, self.hospital(), id).await?.ok_or(Refusal::NotFound)?;
+        let status = EntryStatus::parse(&shown.status).ok_or_else(|| {
+            DeskError::Broken(format!("the application {id} has the unknown status {}", shown.status))
+        })?;
+        Ok((shown, status))
+    }
+
+    /// Signals an application's run, which is held, and commits.
+    async fn send(
+        &self,
+        mut tx: Transaction<'static, Postgres>,
+        id: Uuid,
+        name: &'static str,
+        signal_id: String,
+    ) -> Answer<Signalled> {
+        let outgoing = Outgoing { to: To::Run(id), name, id: signal_id, payload: serde_json::json!({}) };
+        let signalled = store::signal(&mut tx, self.hospital(), &outgoing).await?;
+        tx.commit().await?;
+        self.engine.hint();
+        Ok(signalled)
+    }
+}

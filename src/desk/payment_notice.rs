@@ -1,0 +1,124 @@
+//! The payment provider's notices (R6, R8, E2): money has arrived or gone back. Stored in the run's inbox before it is
+//! answered. A notice about an order that is not ours, or with another amount, changes no run.
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::his_push::Fate;
+use super::{Answer, Desk, DeskError};
+use crate::engine::To;
+use crate::engine::store::{self, Outgoing, Signalled};
+use crate::ports::payments::{Notice, Paid, Refund};
+use crate::records::callbacks::{self, Callback};
+use crate::records::visits;
+use crate::waitlist::ids;
+use crate::workflows::waitlist_application::{Payment, RefundNotice};
+
+const SOURCE: &str = "wechat-pay";
+
+impl Desk {
+    /// Takes a verified notice. [`DeskError::NotOurs`] and [`DeskError::WrongAmount`] leave every run as it is.
+    pub async fn payment_notice(&self, notice: &Notice) -> Answer<Fate> {
+        match notice {
+            Notice::Paid { notice_id, out_trade_no, paid } => self.paid(notice_id, out_trade_no, paid).await,
+            Notice::Refund { notice_id, out_trade_no, out_refund_no, refund } => {
+                self.refunded(notice_id, out_trade_no, out_refund_no, *refund).await
+            }
+        }
+    }
+
+    async fn paid(&self, notice_id: &str, out_trade_no: &str, paid: &Paid) -> Answer<Fate> {
+        let mut tx = self.begin().await?;
+        let (entry, amount_fen) = self.order_of(&mut tx, out_trade_no).await?;
+        let body = json!({ "transactionId": paid.transaction_id, "amountFen": paid.amount_fen });
+        let kind = "TRANSACTION.SUCCESS";
+        if amount_fen != paid.amount_fen {
+            tracing::error!(
+                out_trade_no,
+                ordered_fen = amount_fen,
+                paid_fen = paid.amount_fen,
+                "a payment notice has another amount than its order; nothing was changed"
+            );
+            self.note(&mut tx, notice_id, kind, out_trade_no, &body, Fate::Refused).await?;
+            tx.commit().await?;
+            return Err(DeskError::WrongAmount);
+        }
+        let payment = Payment { out_trade_no: out_trade_no.to_owned(), paid: paid.clone() };
+        let signal = Outgoing {
+            to: To::Run(entry),
+            name: "Payment",
+            id: format!("paid:{}", paid.transaction_id),
+            payload: payload(&payment)?,
+        };
+        let fate = self.tell(&mut tx, &signal, notice_id, kind, out_trade_no, &body).await?;
+        tx.commit().await?;
+        self.engine.hint();
+        Ok(fate)
+    }
+
+    async fn refunded(&self, notice_id: &str, out_trade_no: &str, out_refund_no: &str, refund: Refund) -> Answer<Fate> {
+        let mut tx = self.begin().await?;
+        let (entry, _) = self.order_of(&mut tx, out_trade_no).await?;
+        let signal = Outgoing {
+            to: To::Run(entry),
+            name: "RefundNotice",
+            id: format!("refund:{notice_id}"),
+            payload: payload(&RefundNotice { out_refund_no: out_refund_no.to_owned() })?,
+        };
+        let body = json!({ "outRefundNo": out_refund_no, "refund": refund });
+        let fate = self.tell(&mut tx, &signal, notice_id, "REFUND", out_trade_no, &body).await?;
+        tx.commit().await?;
+        self.engine.hint();
+        Ok(fate)
+    }
+
+    /// The run and the amount of an order of ours. The number must lead to the run that opened it.
+    async fn order_of(&self, conn: &mut PgConnection, out_trade_no: &str) -> Answer<(Uuid, i64)> {
+        let known = visits::payment_of(conn, self.hospital(), out_trade_no).await?;
+        let ours = known.filter(|(entry, _)| ids::run_of(out_trade_no) == Some(*entry));
+        if ours.is_none() {
+            tracing::warn!(out_trade_no, "a payment notice is about an order that is not ours");
+        }
+        ours.ok_or(DeskError::NotOurs)
+    }
+
+    async fn tell(
+        &self,
+        conn: &mut PgConnection,
+        signal: &Outgoing,
+        notice_id: &str,
+        kind: &str,
+        subject: &str,
+        body: &Value,
+    ) -> Answer<Fate> {
+        // Rows of runs are locked before any other.
+        let fate = match store::signal(&mut *conn, self.hospital(), signal).await? {
+            Signalled::Delivered => Fate::Delivered,
+            Signalled::Duplicate => Fate::Duplicate,
+            Signalled::NoRun => Fate::NoRun,
+        };
+        self.note(conn, notice_id, kind, subject, body, fate).await?;
+        Ok(fate)
+    }
+
+    async fn note(
+        &self,
+        conn: &mut PgConnection,
+        notice_id: &str,
+        kind: &str,
+        subject: &str,
+        body: &Value,
+        fate: Fate,
+    ) -> Answer<()> {
+        let callback = Callback { source: SOURCE, event_id: notice_id, kind, subject, body };
+        if callbacks::receive(&mut *conn, self.hospital(), &callback).await? {
+            callbacks::settle(conn, self.hospital(), SOURCE, notice_id, fate.as_str()).await?;
+        }
+        Ok(())
+    }
+}
+
+fn payload<T: serde::Serialize>(signal: &T) -> Answer<Value> {
+    serde_json::to_value(signal).map_err(|error| DeskError::Broken(format!("a signal cannot be written: {error}")))
+}

@@ -1,0 +1,138 @@
+//! Any workflow's runs, for staff and for programs that know what they do: start, find, signal, try again.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::{Answer, Desk, DeskError};
+use crate::engine::inspect::{self, Filter, Received, Seen, Told, Why};
+use crate::engine::store::retry::{Retried, retry};
+use crate::engine::store::{self, NewRun, Outgoing, Signalled, Started};
+use crate::engine::{Edge, Fault, RunId, To, Turn, Woke, clock};
+use crate::waitlist::refusal::Refusal;
+
+/// The most signals that are shown of one run.
+const INBOX_MAX: i64 = 100;
+
+/// A run with why it stands where it stands.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The run.
+    pub seen: Seen,
+    /// Why it is not moving.
+    pub why: Why,
+}
+
+/// Everything about one run.
+#[derive(Debug, Clone)]
+pub struct Inspected {
+    /// The run.
+    pub shown: Shown,
+    /// What it knows: references, never personal data.
+    pub state: Value,
+    /// The signals that it received.
+    pub inbox: Vec<Received>,
+}
+
+impl Desk {
+    /// Starts a run of a workflow that has one beginning; the same key is the same run. `input` is its first state.
+    pub async fn start_run(&self, workflow: &str, key: &str, input: Value) -> Answer<Started> {
+        let new = self.new_run(workflow, key, input)?;
+        let mut tx = self.begin().await?;
+        let started = store::start(&mut tx, self.hospital(), new).await?;
+        tx.commit().await?;
+        self.engine.hint();
+        Ok(started)
+    }
+
+    fn new_run(&self, workflow: &str, key: &str, input: Value) -> Answer<NewRun> {
+        let mounted = self.engine.registry.get(workflow).ok_or(DeskError::UnknownWorkflow)?;
+        let table = mounted.table();
+        let [start] = table.starts else { return Err(DeskError::NotStartable) };
+        let row = table.step(start).ok_or(DeskError::NotStartable)?;
+        let id = RunId::now_v7();
+        let due_at = mounted.until(start, &input).map_err(unreadable)?;
+        let effects =
+            mounted.effects(id, &Edge { from: None, outcome: None, to: start }, &input).map_err(unreadable)?;
+        Ok(NewRun {
+            id,
+            workflow: table.name,
+            key: key.to_owned(),
+            step: row.name,
+            hears: row.hears,
+            due_at,
+            state: input,
+            effects,
+        })
+    }
+
+    /// Signals a run, once a `signal_id`. The payload is read before it is stored: one that the workflow could not
+    /// read would suspend the run.
+    pub async fn signal_run(&self, run: RunId, name: &str, signal_id: String, payload: Value) -> Answer<Signalled> {
+        let seen = inspect::find(&self.engine.pool, self.hospital(), run).await?.ok_or(Refusal::NotFound)?;
+        let mounted = self.engine.registry.get(&seen.workflow).ok_or(DeskError::UnknownWorkflow)?;
+        let hearing = mounted
+            .table()
+            .steps
+            .iter()
+            .find_map(|row| row.hears.iter().copied().find(|heard| *heard == name).map(|heard| (row.name, heard)));
+        let (step, name) = hearing.ok_or(DeskError::UnknownSignal)?;
+        let state = inspect::state(&self.engine.pool, self.hospital(), run).await?.ok_or(Refusal::NotFound)?;
+        let now = self.now().await?;
+        // A step that waits only decides, so trying the payload on a copy of the state changes nothing.
+        let turn = Turn { run, now, attempt: 0, again: false };
+        let woke = Woke::Signal { name, payload: &payload };
+        mounted.handle(step, state, &turn, Some(woke)).await.map_err(unreadable)?;
+        let mut tx = self.begin().await?;
+        let outgoing = Outgoing { to: To::Run(run), name, id: signal_id, payload };
+        let signalled = store::signal(&mut tx, self.hospital(), &outgoing).await?;
+        tx.commit().await?;
+        self.engine.hint();
+        Ok(signalled)
+    }
+
+    /// Lets a suspended run try its step again. `who` and `reason` stand in its history.
+    pub async fn retry_run(&self, run: RunId, who: &str, reason: &str) -> Answer<()> {
+        match retry(&self.engine.pool, self.hospital(), run, who, reason).await? {
+            Retried::Due => {
+                tracing::info!(%run, who, "a suspended run is tried again");
+                self.engine.hint();
+                Ok(())
+            }
+            Retried::NotSuspended => Err(DeskError::NotSuspended),
+            Retried::NoRun => Err(Refusal::NotFound.into()),
+        }
+    }
+
+    /// Runs, newest first.
+    pub async fn runs(&self, filter: &Filter) -> Answer<Vec<Shown>> {
+        let now = clock::now(&self.engine.pool).await?;
+        let seen = inspect::list(&self.engine.pool, self.hospital(), filter).await?;
+        Ok(seen.into_iter().map(|seen| self.shown(seen, now)).collect())
+    }
+
+    /// Everything about one run.
+    pub async fn run(&self, id: RunId) -> Answer<Inspected> {
+        let (pool, hospital) = (&self.engine.pool, self.hospital());
+        let seen = inspect::find(pool, hospital, id).await?.ok_or(Refusal::NotFound)?;
+        let state = inspect::state(pool, hospital, id).await?.ok_or(Refusal::NotFound)?;
+        let inbox = inspect::inbox(pool, hospital, id, INBOX_MAX).await?;
+        Ok(Inspected { shown: self.shown(seen, clock::now(pool).await?), state, inbox })
+    }
+
+    /// A run's history, oldest first, after the line `after`.
+    pub async fn history(&self, id: RunId, after: i64, most: i64) -> Answer<Vec<Told>> {
+        let (pool, hospital) = (&self.engine.pool, self.hospital());
+        inspect::find(pool, hospital, id).await?.ok_or(Refusal::NotFound)?;
+        Ok(inspect::history(pool, hospital, id, after, most).await?)
+    }
+
+    fn shown(&self, seen: Seen, now: DateTime<Utc>) -> Shown {
+        let known = self.engine.registry.get(&seen.workflow).is_some_and(|one| one.table().step(&seen.step).is_some());
+        let why = inspect::why(&seen, known, now);
+        Shown { seen, why }
+    }
+}
+
+fn unreadable(fault: Fault) -> DeskError {
+    DeskError::Unreadable(fault.to_string())
+}

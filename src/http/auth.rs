@@ -1,0 +1,159 @@
+//! API keys of backend services. A key is compared as its SHA-256, in constant time, with every key there is, so that
+//! the time of an answer tells nothing. Keys are never logged.
+
+use std::sync::Arc;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Surface;
+use super::problem::Problem;
+
+/// The fewest characters of a key.
+const KEY_LENGTH_MIN: usize = 16;
+
+/// What a key allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Schedules, applications, appointments, patients.
+    Waitlist,
+    /// Any workflow's runs.
+    Runs,
+    /// Policies and the blacklist.
+    Admin,
+}
+
+impl Scope {
+    /// The scope of this name: `waitlist`, `runs`, `admin`.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "waitlist" => Some(Self::Waitlist),
+            "runs" => Some(Self::Runs),
+            "admin" => Some(Self::Admin),
+            _ => None,
+        }
+    }
+}
+
+/// Why a configured key is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Too easily guessed.
+    #[error("the API key {0} is shorter than {KEY_LENGTH_MIN} characters")]
+    Short(String),
+    /// No such scope.
+    #[error("the API key {0} has the scope {1}; there are waitlist, runs and admin")]
+    Scope(String, String),
+}
+
+/// A key, as we keep it.
+#[derive(Clone)]
+pub struct ApiKey {
+    name: Arc<str>,
+    hash: [u8; 32],
+    scopes: Vec<Scope>,
+}
+
+impl ApiKey {
+    /// From configuration. `name` stands in logs and histories.
+    pub fn new(name: &str, key: &SecretString, scopes: &[String]) -> Result<Self, KeyError> {
+        if key.expose_secret().len() < KEY_LENGTH_MIN {
+            return Err(KeyError::Short(name.to_owned()));
+        }
+        let scopes = scopes
+            .iter()
+            .map(|scope| Scope::parse(scope).ok_or_else(|| KeyError::Scope(name.to_owned(), scope.clone())))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { name: name.into(), hash: hash(key.expose_secret()), scopes })
+    }
+}
+
+impl std::fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ApiKey({})", self.name)
+    }
+}
+
+/// Who asks: the name of the key.
+#[derive(Debug, Clone)]
+pub struct Caller(pub Arc<str>);
+
+fn hash(key: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.iter_mut().zip(digest(&SHA256, key.as_bytes()).as_ref()).for_each(|(to, from)| *to = *from);
+    hash
+}
+
+fn find<'a>(keys: &'a [ApiKey], presented: &str) -> Option<&'a ApiKey> {
+    let presented = hash(presented);
+    // Every key is compared, whichever fits.
+    keys.iter().fold(
+        None,
+        |found, key| {
+            if verify_slices_are_equal(&key.hash, &presented).is_ok() { Some(key) } else { found }
+        },
+    )
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// The layer that lets nobody in without a key that has `scope`.
+pub(super) async fn layer(
+    State((surface, scope)): State<(Arc<Surface>, Scope)>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let presented = bearer(request.headers()).ok_or_else(Problem::unauthorized)?;
+    let key = find(&surface.api_keys, presented).ok_or_else(Problem::unauthorized)?;
+    if !key.scopes.contains(&scope) {
+        return Err(Problem::forbidden());
+    }
+    request.extensions_mut().insert(Caller(Arc::clone(&key.name)));
+    Ok(next.run(request).await)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str, key: &str, scopes: &[&str]) -> Result<ApiKey, KeyError> {
+        let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        ApiKey::new(name, &key.into(), &scopes)
+    }
+
+    #[test]
+    fn only_the_whole_key_fits() {
+        let keys = [key("a", "0123456789abcdef", &["runs"]).unwrap(), key("b", "fedcba9876543210", &[]).unwrap()];
+        assert_eq!(&*find(&keys, "0123456789abcdef").unwrap().name, "a");
+        assert_eq!(&*find(&keys, "fedcba9876543210").unwrap().name, "b");
+        for wrong in ["", "0123456789abcde", "0123456789abcdef ", "0123456789ABCDEF"] {
+            assert!(find(&keys, wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_short_key_or_an_unknown_scope_is_refused() {
+        assert_eq!(key("a", "short", &[]).unwrap_err(), KeyError::Short("a".to_owned()));
+        let unknown = key("a", "0123456789abcdef", &["waitlist", "root"]).unwrap_err();
+        assert_eq!(unknown, KeyError::Scope("a".to_owned(), "root".to_owned()));
+    }
+
+    #[test]
+    fn the_scheme_is_bearer_in_any_case() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(bearer(&headers), None);
+        headers.insert(header::AUTHORIZATION, "bearer k".parse().unwrap());
+        assert_eq!(bearer(&headers), Some("k"));
+        headers.insert(header::AUTHORIZATION, "Basic k".parse().unwrap());
+        assert_eq!(bearer(&headers), None);
+    }
+}

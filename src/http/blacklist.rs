@@ -1,0 +1,70 @@
+//! Who may not join a queue for a while (R32).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, FixedOffset};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Surface;
+use super::extract::{Body, Path};
+use super::openapi::Problems;
+use super::problem::Problem;
+use crate::records::patients::Blacklisted;
+
+/// Why a patient may not join, and until when.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "reason": "三次爽约", "until": "2025-12-31T00:00:00+08:00" }))]
+pub struct Listing {
+    /// For staff.
+    reason: String,
+    /// Until when; none: until it is lifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<DateTime<FixedOffset>>,
+}
+
+/// Blacklists a patient, or changes why and until when.
+#[utoipa::path(
+    put, path = "/v1/blacklist/{patientId}", tag = "blacklist", security(("apiKey" = [])),
+    params(("patientId" = String, Path)), request_body = Listing,
+    responses((status = 200, body = Listing), Problems)
+)]
+pub(super) async fn put(
+    State(surface): State<Arc<Surface>>,
+    Path(patient_id): Path<String>,
+    Body(listing): Body<Listing>,
+) -> Result<Json<Listing>, Problem> {
+    let entry = Blacklisted { reason: listing.reason.clone(), until: listing.until.map(|until| until.to_utc()) };
+    surface.desk.put_blacklist(&patient_id, &entry).await?;
+    Ok(Json(listing))
+}
+
+/// The entry in force.
+#[utoipa::path(
+    get, path = "/v1/blacklist/{patientId}", tag = "blacklist", security(("apiKey" = [])),
+    params(("patientId" = String, Path)), responses((status = 200, body = Listing), Problems)
+)]
+pub(super) async fn show(
+    State(surface): State<Arc<Surface>>,
+    Path(patient_id): Path<String>,
+) -> Result<Json<Listing>, Problem> {
+    let entry = surface.desk.blacklisted(&patient_id).await?;
+    Ok(Json(Listing { reason: entry.reason, until: entry.until.map(|until| surface.local(until)) }))
+}
+
+/// Lifts an entry; one that is not there is lifted already.
+#[utoipa::path(
+    delete, path = "/v1/blacklist/{patientId}", tag = "blacklist", security(("apiKey" = [])),
+    params(("patientId" = String, Path)), responses((status = 204), Problems)
+)]
+pub(super) async fn lift(
+    State(surface): State<Arc<Surface>>,
+    Path(patient_id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    surface.desk.lift_blacklist(&patient_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,121 @@
+//! Callbacks of HIS and the payment provider. The raw body is verified before a byte of it is read; what it says is
+//! committed before it is answered. The answers are in the sender's own form.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Surface;
+use crate::desk::DeskError;
+use crate::ports::his::PushAnswer;
+use crate::ports::payments::{NoticeError, NoticeHeaders};
+
+/// A push of HIS (健康通 v3.3): 5001 停诊, 5007 a cancelled booking. Answered in its own envelope with `RETURN_CODE`
+/// 0 stored, 1 unreadable, 7 wrong signature, 99 send it again.
+#[utoipa::path(
+    post, path = "/callbacks/his", tag = "callbacks",
+    request_body(content = String, content_type = "text/xml"),
+    responses((status = 200, content_type = "text/xml", body = String))
+)]
+pub(super) async fn his(State(surface): State<Arc<Surface>>, body: Bytes) -> Response {
+    let answer = match surface.his_pushes.read(&body) {
+        Ok(push) => match surface.desk.his_push(&push).await {
+            Ok(_) => PushAnswer::Accepted,
+            Err(error) => {
+                tracing::error!(%error, "a push could not be stored; HIS sends it again");
+                PushAnswer::TryAgain
+            }
+        },
+        Err(error) => {
+            tracing::warn!(%error, "a push was not believed");
+            error.into()
+        }
+    };
+    ([(header::CONTENT_TYPE, "text/xml; charset=utf-8")], surface.his_pushes.answer(answer)).into_response()
+}
+
+/// The answer to a notice that was not taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Fail {
+    /// `FAIL`.
+    code: &'static str,
+    /// Why.
+    message: String,
+}
+
+fn fail(status: StatusCode, message: impl Into<String>) -> Response {
+    (status, Json(Fail { code: "FAIL", message: message.into() })).into_response()
+}
+
+/// A payment notice of WeChat Pay v3.
+#[utoipa::path(
+    post, path = "/callbacks/wechat-pay/payments", tag = "callbacks", request_body = Object,
+    responses(
+        (status = 204, description = "Stored, or stored before"),
+        (status = 401, description = "Not believed", body = Fail),
+        (status = 404, description = "Not an order of ours", body = Fail),
+        (status = 422, description = "Another amount than ordered", body = Fail),
+    )
+)]
+pub(super) async fn payments(State(surface): State<Arc<Surface>>, headers: HeaderMap, body: Bytes) -> Response {
+    notice(&surface, &headers, &body).await
+}
+
+/// A refund notice of WeChat Pay v3.
+#[utoipa::path(
+    post, path = "/callbacks/wechat-pay/refunds", tag = "callbacks", request_body = Object,
+    responses(
+        (status = 204, description = "Stored, or stored before"),
+        (status = 401, description = "Not believed", body = Fail),
+        (status = 404, description = "Not an order of ours", body = Fail),
+    )
+)]
+pub(super) async fn refunds(State(surface): State<Arc<Surface>>, headers: HeaderMap, body: Bytes) -> Response {
+    notice(&surface, &headers, &body).await
+}
+
+async fn notice(surface: &Surface, headers: &HeaderMap, body: &[u8]) -> Response {
+    let now = match surface.desk.now().await {
+        Ok(now) => now,
+        Err(error) => {
+            tracing::error!(%error, "a notice could not be looked at; the provider sends it again");
+            return fail(StatusCode::SERVICE_UNAVAILABLE, "try again");
+        }
+    };
+    let notice = match surface.payments.notice(&signature(headers), body, now) {
+        Ok(notice) => notice,
+        Err(error) => {
+            tracing::warn!(%error, "a payment notice was not believed");
+            let status = match error {
+                NoticeError::Header(_) | NoticeError::Stale | NoticeError::Signature => StatusCode::UNAUTHORIZED,
+                NoticeError::Body(_) | NoticeError::NotOurs(_) => StatusCode::BAD_REQUEST,
+            };
+            return fail(status, error.to_string());
+        }
+    };
+    match surface.desk.payment_notice(&notice).await {
+        Ok(_) => StatusCode::NO_CONTENT.into_response(),
+        Err(DeskError::NotOurs) => fail(StatusCode::NOT_FOUND, "the order is not known here"),
+        Err(DeskError::WrongAmount) => fail(StatusCode::UNPROCESSABLE_ENTITY, "the amount is not that of the order"),
+        Err(error) => {
+            tracing::error!(%error, "a notice could not be stored; the provider sends it again");
+            fail(StatusCode::INTERNAL_SERVER_ERROR, "try again")
+        }
+    }
+}
+
+fn signature(headers: &HeaderMap) -> NoticeHeaders {
+    let named = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    NoticeHeaders {
+        timestamp: named("wechatpay-timestamp"),
+        nonce: named("wechatpay-nonce"),
+        signature: named("wechatpay-signature"),
+        serial: named("wechatpay-serial"),
+    }
+}

@@ -1,0 +1,135 @@
+//! Floor 5, the HTTP surface: JSON for backend services, callbacks of the outside, what operators need. One file a
+//! noun. Nothing here decides: a handler takes a request in, asks the desk, and writes the answer.
+//!
+//! | file | |
+//! |---|---|
+//! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
+//! | `policies`, `blacklist` | scope `admin` |
+//! | `runs` | scope `runs` |
+//! | `callbacks`, `wechat_events` | by signature, not by key |
+//! | `operations` | health, readiness, metrics |
+//! | `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
+//! | `openapi` | the description, written by the same declarations |
+
+// Fields are named as the wire names them.
+#![allow(clippy::struct_field_names)]
+
+mod appointments;
+pub mod auth;
+mod blacklist;
+mod callbacks;
+pub mod extract;
+mod idempotency;
+mod openapi;
+mod operations;
+mod patients;
+mod policies;
+pub mod problem;
+pub mod requests;
+mod runs;
+mod schedules;
+mod waitlist;
+mod wechat_events;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use secrecy::SecretString;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::console;
+use crate::desk::Desk;
+use crate::ports::his::PushReader;
+use crate::ports::payments::Payments;
+use auth::{ApiKey, Scope};
+use problem::Problem;
+
+/// The largest request body.
+pub(crate) const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// What the HTTP surface stands on.
+pub struct Surface {
+    /// Does everything.
+    pub desk: Arc<Desk>,
+    /// Verifies and answers what HIS pushes.
+    pub his_pushes: Arc<PushReader>,
+    /// Verifies payment notices.
+    pub payments: Arc<dyn Payments>,
+    /// Who may call.
+    pub api_keys: Vec<ApiKey>,
+    /// The token of WeChat's message events; none: there are none.
+    pub wechat_token: Option<SecretString>,
+}
+
+/// The whole surface, console included.
+pub fn router(surface: Arc<Surface>) -> axum::Router {
+    let (router, api) = described(&surface).split_for_parts();
+    router
+        .with_state(Arc::clone(&surface))
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", api))
+        .merge(console::router(surface))
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(problem::layer))
+        .layer(from_fn(requests::layer))
+}
+
+/// Every route with its description.
+fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
+    let waitlist = OpenApiRouter::new()
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::queue))
+        .routes(routes!(schedules::release))
+        .routes(routes!(waitlist::apply, waitlist::list))
+        .routes(routes!(waitlist::show, waitlist::withdraw))
+        .routes(routes!(waitlist::confirm))
+        .routes(routes!(waitlist::decline))
+        .routes(routes!(appointments::list))
+        .routes(routes!(appointments::cancel))
+        .routes(routes!(patients::put, patients::show));
+    let admin = OpenApiRouter::new().routes(routes!(policies::put, policies::show)).routes(routes!(
+        blacklist::put,
+        blacklist::show,
+        blacklist::lift
+    ));
+    let runs = OpenApiRouter::new()
+        .routes(routes!(runs::start))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::show))
+        .routes(routes!(runs::history))
+        .routes(routes!(runs::signal))
+        .routes(routes!(runs::retry));
+    let open = OpenApiRouter::new()
+        .routes(routes!(callbacks::his))
+        .routes(routes!(callbacks::payments))
+        .routes(routes!(callbacks::refunds))
+        .routes(routes!(wechat_events::verify, wechat_events::receive))
+        .routes(routes!(operations::health))
+        .routes(routes!(operations::ready))
+        .routes(routes!(operations::metrics));
+    OpenApiRouter::with_openapi(openapi::base())
+        .merge(guarded(waitlist, surface, Scope::Waitlist))
+        .merge(guarded(admin, surface, Scope::Admin))
+        .merge(guarded(runs, surface, Scope::Runs))
+        .merge(open)
+}
+
+/// Behind an API key with `scope`, and idempotent by key.
+fn guarded(router: OpenApiRouter<Arc<Surface>>, surface: &Arc<Surface>, scope: Scope) -> OpenApiRouter<Arc<Surface>> {
+    router
+        .route_layer(from_fn_with_state(Arc::clone(surface), idempotency::layer))
+        .route_layer(from_fn_with_state((Arc::clone(surface), scope), auth::layer))
+}
+
+fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    // The panic's own message is written by its hook; it is not for the caller.
+    Problem::internal().into_response()
+}

@@ -1,0 +1,384 @@
+//! Everything that is not a success, as RFC 9457 `application/problem+json`, in the language that the caller reads.
+//!
+//! A [`Problem`] travels as an extension of its response; [`render`] writes the body, once the language is known.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::requests::RequestId;
+use crate::desk::DeskError;
+use crate::waitlist::language::Language;
+use crate::waitlist::policy::Level;
+use crate::waitlist::refusal::Refusal;
+
+/// A request that was not done.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    status: StatusCode,
+    said: Said,
+    retry_after_s: Option<u32>,
+}
+
+#[derive(Debug, Clone)]
+enum Said {
+    /// A rule of the waitlist.
+    Refusal(Refusal),
+    /// Code, Chinese, English.
+    Fixed(&'static str, &'static str, &'static str),
+    /// The same, with what was wrong in the caller's own request.
+    With(&'static str, &'static str, &'static str, String),
+}
+
+/// The body of a problem.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "type": "urn:houbu:problem:queue_full", "title": "与当前状态冲突", "status": 409,
+    "detail": "该医生的候补人数已满，请选择其他医生。", "code": "queue_full", "level": "doctor",
+    "requestId": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11"
+}))]
+pub struct ProblemBody {
+    /// A URN of the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind of problem, in the language of `Accept-Language` (zh-CN, en).
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// A sentence that may be shown to a patient.
+    pub detail: String,
+    /// The stable code, for programs.
+    pub code: String,
+    /// Which level's rule refused, where one did.
+    pub level: Option<Level>,
+    /// The request, as the logs call it.
+    #[serde(rename = "requestId")]
+    pub request_id: Option<String>,
+}
+
+impl Problem {
+    fn fixed(status: StatusCode, code: &'static str, zh: &'static str, en: &'static str) -> Self {
+        Self { status, said: Said::Fixed(code, zh, en), retry_after_s: None }
+    }
+
+    fn with(status: StatusCode, code: &'static str, zh: &'static str, en: &'static str, detail: String) -> Self {
+        Self { status, said: Said::With(code, zh, en, detail), retry_after_s: None }
+    }
+
+    /// No key, or one that we do not know.
+    pub fn unauthorized() -> Self {
+        Self::fixed(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "请求缺少有效的 API 密钥。",
+            "The request has no valid API key.",
+        )
+    }
+
+    /// A key without the scope.
+    pub fn forbidden() -> Self {
+        Self::fixed(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "该 API 密钥没有此操作的权限。",
+            "This API key has no right to do this.",
+        )
+    }
+
+    /// No such path.
+    pub fn not_found() -> Self {
+        Self::from(Refusal::NotFound)
+    }
+
+    /// A path that does not take this method.
+    pub fn method_not_allowed() -> Self {
+        Self::fixed(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "此地址不支持该请求方法。",
+            "This path does not take this method.",
+        )
+    }
+
+    /// The same key is being answered.
+    pub fn in_progress() -> Self {
+        let problem = Self::fixed(
+            StatusCode::CONFLICT,
+            "in_progress",
+            "相同的请求正在处理，请稍后重试。",
+            "The same request is being answered; try again shortly.",
+        );
+        Self { retry_after_s: Some(1), ..problem }
+    }
+
+    /// A header, parameter or body that cannot be right.
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::with(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_request",
+            "请求内容不正确",
+            "The request is not right",
+            detail.into(),
+        )
+    }
+
+    /// A fault of ours.
+    pub fn internal() -> Self {
+        Self::fixed(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "系统出错，请稍后重试。",
+            "Something went wrong here. Please try again later.",
+        )
+    }
+
+    /// The database is away for a moment.
+    pub fn unavailable() -> Self {
+        let problem = Self::fixed(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "系统暂时不可用，请稍后重试。",
+            "The system is not available at the moment. Please try again shortly.",
+        );
+        Self { retry_after_s: Some(2), ..problem }
+    }
+
+    fn code(&self) -> &'static str {
+        match &self.said {
+            Said::Refusal(refusal) => refusal.code(),
+            Said::Fixed(code, ..) | Said::With(code, ..) => code,
+        }
+    }
+
+    fn detail(&self, language: Language) -> String {
+        match (&self.said, language) {
+            (Said::Refusal(refusal), _) => refusal.message(language),
+            (Said::Fixed(_, zh, _), Language::ZhCn) => (*zh).to_owned(),
+            (Said::Fixed(_, _, en), Language::En) => (*en).to_owned(),
+            (Said::With(_, zh, _, what), Language::ZhCn) => format!("{zh}：{what}"),
+            (Said::With(_, _, en, what), Language::En) => format!("{en}: {what}"),
+        }
+    }
+
+    /// The body, with the fields of a refusal beside the standard ones.
+    fn body(&self, language: Language, request_id: Option<&str>) -> Value {
+        let mut body = match &self.said {
+            Said::Refusal(refusal) => serde_json::to_value(refusal).ok().and_then(|value| match value {
+                Value::Object(fields) => Some(fields),
+                _ => None,
+            }),
+            _ => None,
+        }
+        .unwrap_or_else(Map::new);
+        body.insert("type".to_owned(), json!(format!("urn:houbu:problem:{}", self.code())));
+        body.insert("title".to_owned(), json!(title(self.status, language)));
+        body.insert("status".to_owned(), json!(self.status.as_u16()));
+        body.insert("detail".to_owned(), json!(self.detail(language)));
+        body.insert("code".to_owned(), json!(self.code()));
+        if let Some(id) = request_id {
+            body.insert("requestId".to_owned(), json!(id));
+        }
+        Value::Object(body)
+    }
+}
+
+fn title(status: StatusCode, language: Language) -> &'static str {
+    let (zh, en) = match status.as_u16() {
+        400 => ("请求无法读取", "The request cannot be read"),
+        401 => ("未通过身份验证", "Not authenticated"),
+        403 => ("没有权限", "Not allowed"),
+        404 => ("未找到", "Not found"),
+        405 => ("不支持的请求方法", "Method not allowed"),
+        409 => ("与当前状态冲突", "Does not fit the present state"),
+        413 => ("请求内容过大", "The request is too large"),
+        415 => ("不支持的内容类型", "Unsupported content type"),
+        422 => ("请求内容不正确", "The request is not right"),
+        503 => ("暂时不可用", "Not available at the moment"),
+        _ => ("系统出错", "Something went wrong"),
+    };
+    match language {
+        Language::ZhCn => zh,
+        Language::En => en,
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let status = StatusCode::from_u16(refusal.http_status()).unwrap_or(StatusCode::CONFLICT);
+        Self { status, said: Said::Refusal(refusal), retry_after_s: None }
+    }
+}
+
+impl From<DeskError> for Problem {
+    fn from(error: DeskError) -> Self {
+        use StatusCode as Is;
+        match error {
+            DeskError::Refused(refusal) => refusal.into(),
+            DeskError::KeyReused => Self::fixed(
+                Is::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "该 Idempotency-Key 已用于其他请求。",
+                "This Idempotency-Key was used for another request.",
+            ),
+            DeskError::NotOurs => {
+                Self::fixed(Is::NOT_FOUND, "not_ours", "未找到该订单。", "This order is not known here.")
+            }
+            DeskError::WrongAmount => Self::fixed(
+                Is::UNPROCESSABLE_ENTITY,
+                "wrong_amount",
+                "金额与订单不符。",
+                "The amount is not that of the order.",
+            ),
+            DeskError::UnknownWorkflow => {
+                Self::fixed(Is::NOT_FOUND, "unknown_workflow", "没有该流程。", "There is no such workflow.")
+            }
+            DeskError::NotStartable => Self::fixed(
+                Is::UNPROCESSABLE_ENTITY,
+                "not_startable",
+                "该流程由专用接口启动。",
+                "This workflow is started by a request of its own.",
+            ),
+            DeskError::UnknownSignal => Self::fixed(
+                Is::UNPROCESSABLE_ENTITY,
+                "unknown_signal",
+                "该流程不接收此信号。",
+                "This workflow hears no such signal.",
+            ),
+            DeskError::Unreadable(what) => Self::invalid(what),
+            DeskError::NotSuspended => {
+                Self::fixed(Is::CONFLICT, "not_suspended", "该流程实例未被暂停。", "This run is not suspended.")
+            }
+            DeskError::Database(error) => error.into(),
+            DeskError::Cipher(_) | DeskError::Broken(_) => {
+                tracing::error!(%error, "a request failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
+        if code.is_some_and(|code| code.starts_with("22")) {
+            // What was sent cannot be stored: a NUL in a text, a date beyond all calendars.
+            return Self::invalid("a value cannot be stored");
+        }
+        tracing::error!(%error, "the database did not do a request");
+        match error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => Self::unavailable(),
+            _ => Self::internal(),
+        }
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        refused_body(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        refused_body(StatusCode::BAD_REQUEST, rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Problem {
+    /// Ids are opaque: one that cannot be ours is simply not there.
+    fn from(_: PathRejection) -> Self {
+        Self::not_found()
+    }
+}
+
+/// A body or query that could not be taken in.
+pub(super) fn refused_body(status: StatusCode, what: String) -> Problem {
+    match status.as_u16() {
+        413 => Problem::fixed(status, "too_large", "请求内容超过 256 KiB。", "The request is larger than 256 KiB."),
+        415 => Problem::fixed(
+            status,
+            "unsupported_media_type",
+            "请求内容须为 application/json。",
+            "The request must be application/json.",
+        ),
+        422 => Problem::invalid(what),
+        _ => Problem::with(StatusCode::BAD_REQUEST, "unreadable", "请求无法读取", "The request cannot be read", what),
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The language that a caller reads.
+pub fn language_of(headers: &HeaderMap) -> Language {
+    Language::preferred(headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()))
+}
+
+/// Writes the body of a response that is a problem; leaves any other as it is.
+pub(super) fn render(mut response: Response, language: Language, request_id: Option<&str>) -> Response {
+    let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
+    let body = problem.body(language, request_id).to_string();
+    let (mut parts, _) = response.into_parts();
+    let headers = &mut parts.headers;
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-language"));
+    if let Some(seconds) = problem.retry_after_s {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if problem.status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    Response::from_parts(parts, Body::from(body))
+}
+
+/// The layer that renders every problem.
+pub(super) async fn layer(request: Request, next: Next) -> Response {
+    let language = language_of(request.headers());
+    let id = request.extensions().get::<RequestId>().cloned();
+    let response = next.run(request).await;
+    render(response, language, id.as_ref().map(|id| id.0.as_str()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_keeps_its_fields_and_its_language() {
+        let problem = Problem::from(Refusal::QueueFull { level: Level::Doctor });
+        let body = problem.body(Language::En, Some("r1"));
+        assert_eq!(body["code"], "queue_full");
+        assert_eq!(body["level"], "doctor");
+        assert_eq!(body["status"], 409);
+        assert_eq!(body["type"], "urn:houbu:problem:queue_full");
+        assert_eq!(body["requestId"], "r1");
+        assert!(body["detail"].as_str().unwrap().starts_with("This doctor's waitlist is full"));
+        assert!(problem.body(Language::ZhCn, None)["detail"].as_str().unwrap().contains("候补人数已满"));
+        assert!(problem.body(Language::ZhCn, None).get("requestId").is_none());
+    }
+
+    #[test]
+    fn a_rendered_problem_says_its_type_language_and_when_to_come_back() {
+        let response = render(Problem::in_progress().into_response(), Language::En, None);
+        assert_eq!(response.status(), StatusCode::CONFLICT);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(response.headers()[header::CONTENT_LANGUAGE], "en");
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        let fine = render(StatusCode::NO_CONTENT.into_response(), Language::En, None);
+        assert!(fine.headers().get(header::CONTENT_TYPE).is_none());
+    }
+}

@@ -1,0 +1,65 @@
+//! Request ids, and one log line a request: method, route, status, time. Never a path, a query or a body: they can
+//! name a patient.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use uuid::Uuid;
+
+const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest id that is taken over from a caller.
+const ID_LENGTH_MAX: usize = 64;
+
+/// The id of a request, the caller's or ours.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+fn id_of(request: &Request) -> RequestId {
+    let given = request.headers().get(&HEADER).and_then(|value| value.to_str().ok()).filter(|id| {
+        (1..=ID_LENGTH_MAX).contains(&id.len())
+            && id.bytes().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'_' | b'.' | b':'))
+    });
+    RequestId(given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned))
+}
+
+/// The outermost layer.
+pub(super) async fn layer(mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = id_of(&request);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    request.extensions_mut().insert(id.clone());
+    let mut response = next.run(request).await;
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        response.headers_mut().insert(HEADER, value);
+    }
+    let (status, ms) = (response.status().as_u16(), began.elapsed().as_millis());
+    let route = route.as_deref().unwrap_or("(none)");
+    // Probes and scrapes come every few seconds and say nothing.
+    if matches!(route, "/healthz" | "/readyz" | "/metrics") && status < 400 {
+        tracing::debug!(%method, route, status, ms, request = id.0, "answered");
+    } else {
+        tracing::info!(%method, route, status, ms, request = id.0, "answered");
+    }
+    response
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn a_callers_id_is_kept_where_it_is_harmless() {
+        let with = |id: &str| Request::builder().header("x-request-id", id).body(Body::empty()).unwrap();
+        assert_eq!(id_of(&with("web-42")).0, "web-42");
+        for bad in ["", "a b", "a\tb", &"x".repeat(65)] {
+            assert_ne!(id_of(&with(bad)).0, bad);
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! Durable runs of any workflow: start, find, look inside, signal, try again.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, FixedOffset};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::Surface;
+use super::auth::Caller;
+use super::extract::{Body, Path, Query, Reads};
+use super::openapi::Problems;
+use super::problem::Problem;
+use crate::desk::runs::Shown;
+use crate::desk::why::sentence;
+use crate::engine::inspect::{Filter, Received, Told};
+use crate::engine::store::Signalled;
+use crate::waitlist::language::Language;
+
+/// Runs of one page.
+const PAGE: i64 = 50;
+/// Lines of history of one page.
+const HISTORY_MAX: i64 = 500;
+/// The longest reason and id.
+const TEXT_MAX: usize = 200;
+
+/// A run to be started.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "key": "0101", "input": {
+    "id": "0101", "pulled_at": null, "next_at": "2025-11-26T00:00:00Z", "freed": [], "stopped": []
+} }))]
+pub struct NewRun {
+    /// The caller's name for it: the same key is the same run.
+    key: String,
+    /// What it knows at first.
+    #[schema(value_type = Object)]
+    input: Value,
+}
+
+/// A run.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// Its id.
+    run_id: Uuid,
+    /// Its workflow.
+    workflow: String,
+    /// The caller's name for it.
+    key: String,
+    /// Where it stands.
+    step: String,
+    /// pending, running, waiting, suspended, cancelled, faulted, completed.
+    status: String,
+    /// Why it is not moving, as a sentence.
+    why: String,
+    /// Committed turns.
+    turn: i32,
+    /// Failed attempts at this step.
+    attempt: i32,
+    /// The signals that wake it.
+    listens: Vec<String>,
+    /// When its next turn is due; where it waits, its deadline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<DateTime<FixedOffset>>,
+    /// What went wrong last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
+    /// When it was started.
+    created_at: DateTime<FixedOffset>,
+    /// When it last moved.
+    updated_at: DateTime<FixedOffset>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<DateTime<FixedOffset>>,
+}
+
+/// A page of runs.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Runs {
+    /// Newest first.
+    items: Vec<Run>,
+    /// For the next page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// A run with what it knows and has received.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WholeRun {
+    /// The run.
+    #[serde(flatten)]
+    run: Run,
+    /// What it knows: references, never personal data.
+    #[schema(value_type = Object)]
+    state: Value,
+    /// The signals that it received.
+    inbox: Vec<Signal>,
+}
+
+/// A signal in an inbox.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Signal {
+    /// Its id.
+    signal_id: String,
+    /// Its name.
+    name: String,
+    /// When it arrived.
+    received_at: DateTime<FixedOffset>,
+    /// The turn that heard it; absent: not yet; 0: it came too late for any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read_turn: Option<i32>,
+}
+
+/// A run's history.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct History {
+    /// Oldest first.
+    items: Vec<HistoryLine>,
+    /// For the next page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// One turn, or one attempt that failed.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryLine {
+    /// The turn.
+    turn: i32,
+    /// When.
+    at: DateTime<FixedOffset>,
+    /// The step that was handled.
+    step: String,
+    /// The signal that woke it, `deadline`, or `staff`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    woke: Option<String>,
+    /// What was decided; absent where it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<String>,
+    /// Where it went.
+    next: String,
+    /// What went wrong, or the staff's reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// Failed attempts before.
+    attempt: i32,
+    /// How long the handler took.
+    took_ms: i32,
+}
+
+/// Which runs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Wanted {
+    /// Of this workflow.
+    workflow: Option<String>,
+    /// With this status.
+    status: Option<String>,
+    /// At this step.
+    step: Option<String>,
+    /// The beginning of a key, or a whole id.
+    q: Option<String>,
+    /// `nextCursor` of the page before.
+    cursor: Option<Uuid>,
+}
+
+/// From where a history is read.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct From {
+    /// `nextCursor` of the page before.
+    cursor: Option<i64>,
+}
+
+/// A signal to a run.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({ "signalId": "pull-1", "payload": { "retire": false } }))]
+pub struct NewSignal {
+    /// The caller's id of it: the same id is heard once.
+    signal_id: String,
+    /// What goes with it.
+    #[serde(default = "empty")]
+    #[schema(value_type = Object)]
+    payload: Value,
+}
+
+fn empty() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+
+/// What came of a signal.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Heard {
+    /// Always true.
+    accepted: bool,
+    /// True where the same id was there before.
+    duplicate: bool,
+}
+
+/// Why somebody intervenes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "reason": "HIS is back" }))]
+pub struct Reason {
+    /// Stands in the run's history; no personal data.
+    reason: String,
+}
+
+/// Starts a run of a workflow that has one beginning; the same key is the same run.
+#[utoipa::path(
+    post, path = "/v1/workflows/{workflow}/runs", tag = "runs", security(("apiKey" = [])),
+    params(("workflow" = String, Path)), request_body = NewRun,
+    responses(
+        (status = 201, description = "Started", body = WholeRun),
+        (status = 200, description = "Started before under the same key", body = WholeRun),
+        Problems,
+    )
+)]
+pub(super) async fn start(
+    State(surface): State<Arc<Surface>>,
+    Reads(language): Reads,
+    Path(workflow): Path<String>,
+    Body(new): Body<NewRun>,
+) -> Result<(StatusCode, Json<WholeRun>), Problem> {
+    short(&new.key, "key")?;
+    let started = surface.desk.start_run(&workflow, &new.key, new.input).await?;
+    let status = if started.new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(whole(&surface, started.id, language).await?)))
+}
+
+/// Finds runs, newest first.
+#[utoipa::path(
+    get, path = "/v1/runs", tag = "runs", params(Wanted), security(("apiKey" = [])),
+    responses((status = 200, body = Runs), Problems)
+)]
+pub(super) async fn list(
+    State(surface): State<Arc<Surface>>,
+    Reads(language): Reads,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Runs>, Problem> {
+    let filter = Filter {
+        workflow: wanted.workflow,
+        status: wanted.status,
+        step: wanted.step,
+        q: wanted.q,
+        before: wanted.cursor,
+        most: PAGE,
+    };
+    let found = surface.desk.runs(&filter).await?;
+    let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
+    let next_cursor = found.last().filter(|_| full).map(|last| last.seen.id.to_string());
+    Ok(Json(Runs { items: found.into_iter().map(|one| run(&surface, one, language)).collect(), next_cursor }))
+}
+
+/// Shows a run: where it stands, why it is not moving, what it knows and has received.
+#[utoipa::path(
+    get, path = "/v1/runs/{runId}", tag = "runs", security(("apiKey" = [])), params(("runId" = Uuid, Path)),
+    responses((status = 200, body = WholeRun), Problems)
+)]
+pub(super) async fn show(
+    State(surface): State<Arc<Surface>>,
+    Reads(language): Reads,
+    Path(id): Path<Uuid>,
+) -> Result<Json<WholeRun>, Problem> {
+    Ok(Json(whole(&surface, id, language).await?))
+}
+
+/// A run's history, oldest first, failed attempts included.
+#[utoipa::path(
+    get, path = "/v1/runs/{runId}/history", tag = "runs", security(("apiKey" = [])),
+    params(("runId" = Uuid, Path), From), responses((status = 200, body = History), Problems)
+)]
+pub(super) async fn history(
+    State(surface): State<Arc<Surface>>,
+    Path(id): Path<Uuid>,
+    Query(from): Query<From>,
+) -> Result<Json<History>, Problem> {
+    let told = surface.desk.history(id, from.cursor.unwrap_or(0), HISTORY_MAX).await?;
+    let full = i64::try_from(told.len()).is_ok_and(|length| length >= HISTORY_MAX);
+    let next_cursor = told.last().filter(|_| full).map(|last| last.seq.to_string());
+    Ok(Json(History { items: told.into_iter().map(|one| line(&surface, one)).collect(), next_cursor }))
+}
+
+/// Signals a run. It is stored before it is answered, and heard once a `signalId`.
+#[utoipa::path(
+    post, path = "/v1/runs/{runId}/signals/{signal}", tag = "runs", security(("apiKey" = [])),
+    params(("runId" = Uuid, Path), ("signal" = String, Path)), request_body = NewSignal,
+    responses((status = 202, body = Heard), Problems)
+)]
+pub(super) async fn signal(
+    State(surface): State<Arc<Surface>>,
+    Path((id, name)): Path<(Uuid, String)>,
+    Body(new): Body<NewSignal>,
+) -> Result<(StatusCode, Json<Heard>), Problem> {
+    short(&new.signal_id, "signalId")?;
+    let signalled = surface.desk.signal_run(id, &name, new.signal_id, new.payload).await?;
+    let heard = Heard { accepted: true, duplicate: signalled == Signalled::Duplicate };
+    Ok((StatusCode::ACCEPTED, Json(heard)))
+}
+
+/// Lets a suspended run try its step again.
+#[utoipa::path(
+    post, path = "/v1/runs/{runId}/retry", tag = "runs", security(("apiKey" = [])),
+    params(("runId" = Uuid, Path)), request_body = Reason, responses((status = 202, body = WholeRun), Problems)
+)]
+pub(super) async fn retry(
+    State(surface): State<Arc<Surface>>,
+    Extension(caller): Extension<Caller>,
+    Reads(language): Reads,
+    Path(id): Path<Uuid>,
+    Body(why): Body<Reason>,
+) -> Result<(StatusCode, Json<WholeRun>), Problem> {
+    short(&why.reason, "reason")?;
+    surface.desk.retry_run(id, &caller.0, &why.reason).await?;
+    Ok((StatusCode::ACCEPTED, Json(whole(&surface, id, language).await?)))
+}
+
+fn short(text: &str, name: &str) -> Result<(), Problem> {
+    let fine = (1..=TEXT_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if fine { Ok(()) } else { Err(Problem::invalid(format!("{name} has 1 to {TEXT_MAX} characters"))) }
+}
+
+async fn whole(surface: &Surface, id: Uuid, language: Language) -> Result<WholeRun, Problem> {
+    let inspected = surface.desk.run(id).await?;
+    Ok(WholeRun {
+        run: run(surface, inspected.shown, language),
+        state: inspected.state,
+        inbox: inspected.inbox.into_iter().map(|one| received(surface, one)).collect(),
+    })
+}
+
+fn run(surface: &Surface, shown: Shown, language: Language) -> Run {
+    let seen = shown.seen;
+    Run {
+        run_id: seen.id,
+        why: sentence(&shown.why, language, surface.desk.ports.tz),
+        workflow: seen.workflow,
+        key: seen.key,
+        step: seen.step,
+        status: seen.status,
+        turn: seen.turn,
+        attempt: seen.attempt,
+        listens: seen.listens,
+        deadline: seen.due_at.map(|at| surface.local(at)),
+        last_error: seen.last_error,
+        created_at: surface.local(seen.created_at),
+        updated_at: surface.local(seen.updated_at),
+        ended_at: seen.ended_at.map(|at| surface.local(at)),
+    }
+}
+
+fn received(surface: &Surface, one: Received) -> Signal {
+    let received_at = surface.local(one.received_at);
+    Signal { signal_id: one.signal_id, name: one.name, received_at, read_turn: one.read_turn }
+}
+
+fn line(surface: &Surface, told: Told) -> HistoryLine {
+    HistoryLine {
+        turn: told.turn,
+        at: surface.local(told.at),
+        step: told.step,
+        woke: told.woke,
+        outcome: told.outcome,
+        next: told.next,
+        error: told.error,
+        attempt: told.attempt,
+        took_ms: told.took_ms,
+    }
+}

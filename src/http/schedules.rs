@@ -1,0 +1,246 @@
+//! Schedules with their fullness and the state of their queues (R1, R13), and hints that a place was freed.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, FixedOffset, NaiveDate};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Surface;
+use super::extract::{Body, Path, Query, Reads, foreign_id};
+use super::openapi::Problems;
+use super::problem::Problem;
+use crate::desk::browse::Listed;
+use crate::ports::his::TimeSlot;
+use crate::records::schedules::name_of;
+use crate::waitlist::language::Language;
+use crate::waitlist::policy::{Level, PaymentMode, QueueOrder};
+
+/// Which schedules.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+pub struct Wanted {
+    /// Of this department.
+    department_id: Option<String>,
+    /// Of this doctor.
+    doctor_id: Option<String>,
+    /// From this day; default: today.
+    from: Option<NaiveDate>,
+    /// To this day, inclusive; default: two weeks later.
+    to: Option<NaiveDate>,
+}
+
+/// Schedules.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Schedules {
+    /// In the order of their days.
+    items: Vec<Schedule>,
+}
+
+/// One doctor's half-day.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Schedule {
+    /// HIS's `REG_ID`.
+    schedule_id: String,
+    /// The doctor.
+    doctor_id: String,
+    /// The doctor's name.
+    doctor_name: String,
+    /// The department.
+    department_id: String,
+    /// The department's name.
+    department_name: String,
+    /// The campus.
+    campus_id: String,
+    /// The day.
+    visit_date: NaiveDate,
+    /// morning, afternoon, evening, wholeDay.
+    part: String,
+    /// stopped, open, notOpen.
+    state: String,
+    /// All places.
+    total: u32,
+    /// Bookable places, as HIS last told.
+    remaining: u32,
+    /// What a visit costs, 分.
+    fee_fen: i64,
+    /// True where it is to be shown as full: whoever waits comes first (R13).
+    full: bool,
+    /// Its queue.
+    waitlist: Brief,
+}
+
+/// A queue in a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Brief {
+    /// Whether one more may join.
+    open: bool,
+    /// Which rule says no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_code: Option<String>,
+    /// The same as a sentence for the patient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    /// How many wait.
+    length: i64,
+}
+
+/// One schedule's queue.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Queue {
+    /// The schedule.
+    schedule_id: String,
+    /// Whether one more may join.
+    open: bool,
+    /// Which rule says no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_code: Option<String>,
+    /// The same as a sentence for the patient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    /// Whose rule says no, where a level's does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<Level>,
+    /// How a visit is paid.
+    payment_mode: PaymentMode,
+    /// What a visit costs, 分.
+    fee_fen: i64,
+    /// When the queue closes (R25).
+    cutoff: DateTime<FixedOffset>,
+    /// In which order it is served.
+    mode: QueueOrder,
+    /// How many wait.
+    length: i64,
+    /// The nearest cap of doctor, department or campus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cap: Option<u32>,
+    /// How many more the nearest cap admits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<u32>,
+}
+
+/// A place was freed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({ "eventId": "cancel-20251126-000123", "slot": { "begins": "08:30:00", "ends": "09:00:00" } }))]
+pub struct Release {
+    /// The caller's id of the event: the same event counts once.
+    event_id: String,
+    /// Which time, where it is known. HIS is asked in any case.
+    #[serde(default)]
+    #[schema(value_type = Option<Slot>)]
+    #[allow(dead_code)]
+    slot: Option<TimeSlot>,
+}
+
+/// A time of a schedule, hospital time.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Slot {
+    /// Its beginning, `08:30:00`.
+    pub begins: chrono::NaiveTime,
+    /// Its end, `09:00:00`.
+    pub ends: chrono::NaiveTime,
+}
+
+/// It was written down; the rest follows.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Accepted {
+    /// Always true.
+    pub accepted: bool,
+}
+
+/// Lists schedules with the state of their queues.
+#[utoipa::path(
+    get, path = "/v1/schedules", tag = "schedules", params(Wanted), security(("apiKey" = [])),
+    responses((status = 200, body = Schedules), Problems)
+)]
+pub(super) async fn list(
+    State(surface): State<Arc<Surface>>,
+    Reads(language): Reads,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Schedules>, Problem> {
+    let (department, doctor) = (wanted.department_id.as_deref(), wanted.doctor_id.as_deref());
+    let listed = surface.desk.schedules(department, doctor, wanted.from, wanted.to).await?;
+    Ok(Json(Schedules { items: listed.into_iter().map(|one| schedule(one, language)).collect() }))
+}
+
+/// Shows one schedule's queue: whether one more may join, and on what terms.
+#[utoipa::path(
+    get, path = "/v1/schedules/{scheduleId}/waitlist", tag = "schedules", security(("apiKey" = [])),
+    params(("scheduleId" = String, Path, description = "HIS's REG_ID")),
+    responses((status = 200, body = Queue), Problems)
+)]
+pub(super) async fn queue(
+    State(surface): State<Arc<Surface>>,
+    Reads(language): Reads,
+    Path(schedule_id): Path<String>,
+) -> Result<Json<Queue>, Problem> {
+    let listed = surface.desk.queue_of(&schedule_id).await?;
+    let (reason_code, message) = said(&listed, language);
+    Ok(Json(Queue {
+        open: listed.closed.is_none(),
+        reason_code,
+        message,
+        level: listed.closed.as_ref().and_then(crate::waitlist::refusal::Refusal::level),
+        payment_mode: listed.policy.payment_mode,
+        fee_fen: listed.schedule.fee_fen,
+        cutoff: surface.local(listed.cutoff),
+        mode: listed.policy.order,
+        length: listed.length,
+        cap: listed.cap.map(|(cap, _)| cap),
+        room: listed.cap.map(|(cap, live)| cap.saturating_sub(live)),
+        schedule_id: listed.schedule.id,
+    }))
+}
+
+/// Tells that a place was freed on the hospital's own site. A hint: HIS is asked before anybody is offered anything.
+#[utoipa::path(
+    post, path = "/v1/schedules/{scheduleId}/releases", tag = "schedules", security(("apiKey" = [])),
+    params(
+        ("scheduleId" = String, Path, description = "HIS's REG_ID"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and request: the same answer"),
+    ),
+    request_body = Release, responses((status = 202, body = Accepted), Problems)
+)]
+pub(super) async fn release(
+    State(surface): State<Arc<Surface>>,
+    Path(schedule_id): Path<String>,
+    Body(release): Body<Release>,
+) -> Result<(StatusCode, Json<Accepted>), Problem> {
+    foreign_id(&release.event_id, "eventId")?;
+    surface.desk.release_slot(&schedule_id, &release.event_id).await?;
+    Ok((StatusCode::ACCEPTED, Json(Accepted { accepted: true })))
+}
+
+fn said(listed: &Listed, language: Language) -> (Option<String>, Option<String>) {
+    let closed = listed.closed.as_ref();
+    (closed.map(|refusal| refusal.code().to_owned()), closed.map(|refusal| refusal.message(language)))
+}
+
+fn schedule(listed: Listed, language: Language) -> Schedule {
+    let (reason_code, message) = said(&listed, language);
+    let one = listed.schedule;
+    Schedule {
+        part: name_of(&one.part),
+        state: name_of(&one.state),
+        schedule_id: one.id,
+        doctor_id: one.doctor_id,
+        doctor_name: one.doctor_name,
+        department_id: one.department_id,
+        department_name: one.department_name,
+        campus_id: one.campus_id,
+        visit_date: one.visit_date,
+        total: one.total,
+        remaining: one.remaining,
+        fee_fen: one.fee_fen,
+        full: listed.full,
+        waitlist: Brief { open: listed.closed.is_none(), reason_code, message, length: listed.length },
+    }
+}

@@ -1,0 +1,335 @@
+//! Applications: join, look, answer, leave (R2–R12).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use chrono::{DateTime, FixedOffset, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::Surface;
+use super::auth::Caller;
+use super::extract::{Body, Path, Query, foreign_id, wait};
+use super::idempotency::key_of;
+use super::openapi::Problems;
+use super::problem::Problem;
+use super::schedules::Slot;
+use crate::desk::apply::{Apply, PayType};
+use crate::desk::show::{self, PAGE_MAX};
+use crate::records::entries::Shown;
+use crate::records::schedules::from_name;
+use crate::waitlist::policy::PaymentMode;
+use crate::waitlist::status::EntryStatus;
+
+/// How long a confirmation waits for the payment parameters.
+const CONFIRM_WAIT: Duration = Duration::from_secs(4);
+
+/// An application to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({ "scheduleId": "R20251128-0101-1", "patientId": "p-1001" }))]
+pub struct NewEntry {
+    /// Which schedule (HIS's `REG_ID`).
+    schedule_id: String,
+    /// Who waits.
+    patient_id: String,
+    /// How the patient means to pay; default: self-pay.
+    #[serde(default)]
+    pay_type: PayType,
+    /// Until when the patient wants to wait at the latest.
+    #[serde(default)]
+    latest_at: Option<DateTime<Utc>>,
+}
+
+/// An application.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "waitlistId": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11", "scheduleId": "R20251128-0101-1", "patientId": "p-1001",
+    "status": "waiting", "position": 3, "paymentMode": "lockThenPay", "feeFen": 5000,
+    "expiryDate": "2025-11-27T18:00:00+08:00", "version": 0,
+    "createdAt": "2025-11-26T09:12:03.120+08:00", "updatedAt": "2025-11-26T09:12:03.120+08:00"
+}))]
+pub struct Entry {
+    /// Its id.
+    waitlist_id: Uuid,
+    /// The schedule.
+    schedule_id: String,
+    /// Who waits.
+    patient_id: String,
+    /// Where it stands (R12).
+    status: EntryStatus,
+    /// Its place in the queue, from 1; only while it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<i64>,
+    /// How the visit is paid.
+    payment_mode: PaymentMode,
+    /// What the visit costs, 分.
+    fee_fen: i64,
+    /// When waiting ends (R24, R25).
+    expiry_date: DateTime<FixedOffset>,
+    /// The place that is offered or booked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offer: Option<Offer>,
+    /// The money.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<Payment>,
+    /// The visit, once booked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    appointment_id: Option<String>,
+    /// Why it ended, as a code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Raised by every change.
+    version: i32,
+    /// When it was made.
+    created_at: DateTime<FixedOffset>,
+    /// When it last changed.
+    updated_at: DateTime<FixedOffset>,
+}
+
+/// A place on offer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Offer {
+    /// Which time.
+    #[schema(value_type = Slot)]
+    slot: Value,
+    /// By when the patient must have confirmed and paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<DateTime<FixedOffset>>,
+}
+
+/// The money of an application.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Payment {
+    /// Our number of the order.
+    out_trade_no: String,
+    /// 分.
+    amount_fen: i64,
+    /// open, paid, closed, refunding, refunded.
+    state: String,
+    /// No payment starts after this.
+    expires_at: DateTime<FixedOffset>,
+    /// The provider's id for the payer's client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prepay_id: Option<String>,
+    /// Signed parameters for the payer's client, while there is something to pay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    client_parameters: Option<Value>,
+}
+
+/// The money, as the application's row has it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredPayment {
+    out_trade_no: String,
+    amount_fen: i64,
+    state: String,
+    expires_at: DateTime<Utc>,
+    prepay_id: Option<String>,
+}
+
+/// A page of applications.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Entries {
+    /// Newest first.
+    items: Vec<Entry>,
+    /// For the next page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// Which applications.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+pub struct Wanted {
+    /// Whose.
+    patient_id: String,
+    /// Only those of this status.
+    #[param(value_type = Option<EntryStatus>)]
+    status: Option<EntryStatus>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Whether to wait for a change.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Patience {
+    /// How long to wait for a change: `30s` at most `60s`. Default: not at all.
+    wait: Option<String>,
+    /// The version that is known; default: the present one.
+    version: Option<i32>,
+}
+
+/// Joins a queue. The same `Idempotency-Key` is the same application, however often it comes.
+#[utoipa::path(
+    post, path = "/v1/waitlist", tag = "waitlist", security(("apiKey" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key: the same application")),
+    request_body = NewEntry,
+    responses(
+        (status = 201, description = "Admitted", body = Entry),
+        (status = 200, description = "Admitted before under the same key", body = Entry),
+        Problems,
+    )
+)]
+pub(super) async fn apply(
+    State(surface): State<Arc<Surface>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    Body(new): Body<NewEntry>,
+) -> Result<(StatusCode, Json<Entry>), Problem> {
+    foreign_id(&new.patient_id, "patientId")?;
+    foreign_id(&new.schedule_id, "scheduleId")?;
+    let apply = Apply {
+        // Keys of different callers are different keys.
+        idempotency_key: key_of(&headers)?.map(|key| format!("{}/{key}", caller.0)),
+        schedule_id: new.schedule_id,
+        patient_id: new.patient_id,
+        pay_type: new.pay_type,
+        latest_at: new.latest_at,
+    };
+    let applied = surface.desk.apply(&apply).await?;
+    let status = if applied.new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(entry(&surface, applied.entry)?)))
+}
+
+/// A patient's applications, newest first.
+#[utoipa::path(
+    get, path = "/v1/waitlist", tag = "waitlist", params(Wanted), security(("apiKey" = [])),
+    responses((status = 200, body = Entries), Problems)
+)]
+pub(super) async fn list(
+    State(surface): State<Arc<Surface>>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Entries>, Problem> {
+    let before = wanted.cursor.as_deref().map(str::parse).transpose();
+    let before = before.map_err(|_| Problem::invalid("cursor is a nextCursor of a page before"))?;
+    let status = wanted.status.map(EntryStatus::as_str);
+    let found = surface.desk.entries_of(&wanted.patient_id, status, before).await?;
+    let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE_MAX);
+    let next_cursor = found.last().filter(|_| full).map(|last| last.shown.seq.to_string());
+    let items = found.into_iter().map(|one| entry(&surface, one)).collect::<Result<_, _>>()?;
+    Ok(Json(Entries { items, next_cursor }))
+}
+
+/// One application; with `wait`, as soon as it has changed.
+#[utoipa::path(
+    get, path = "/v1/waitlist/{waitlistId}", tag = "waitlist", security(("apiKey" = [])),
+    params(("waitlistId" = Uuid, Path), Patience), responses((status = 200, body = Entry), Problems)
+)]
+pub(super) async fn show(
+    State(surface): State<Arc<Surface>>,
+    Path(id): Path<Uuid>,
+    Query(patience): Query<Patience>,
+) -> Result<Json<Entry>, Problem> {
+    let now = surface.desk.entry(id).await?;
+    let Some(patience_for) = patience.wait.as_deref().map(wait).transpose()? else {
+        return Ok(Json(entry(&surface, now)?));
+    };
+    let known = patience.version.unwrap_or(now.shown.version);
+    let changed = surface.desk.entry_when(id, patience_for, |shown| shown.version != known).await?;
+    Ok(Json(entry(&surface, changed)?))
+}
+
+/// Accepts the locked place. Waits a few seconds for the payment parameters: 200 with them, 202 without.
+#[utoipa::path(
+    post, path = "/v1/waitlist/{waitlistId}/confirm", tag = "waitlist", security(("apiKey" = [])),
+    params(("waitlistId" = Uuid, Path)),
+    responses(
+        (status = 200, description = "Accepted; pay with `payment.clientParameters`", body = Entry),
+        (status = 202, description = "Accepted", body = Entry),
+        Problems,
+    )
+)]
+pub(super) async fn confirm(
+    State(surface): State<Arc<Surface>>,
+    Path(id): Path<Uuid>,
+) -> Result<(StatusCode, Json<Entry>), Problem> {
+    surface.desk.confirm(id).await?;
+    let confirmed = surface.desk.entry_when(id, CONFIRM_WAIT, payable_or_past).await?;
+    let status = if confirmed.client_parameters.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(entry(&surface, confirmed)?)))
+}
+
+fn payable_or_past(shown: &Shown) -> bool {
+    match EntryStatus::parse(&shown.status) {
+        Some(EntryStatus::Offered) => false,
+        Some(EntryStatus::AwaitingPayment) => {
+            shown.payment.as_ref().and_then(|payment| payment.get("prepayId")).is_some_and(|id| !id.is_null())
+        }
+        _ => true,
+    }
+}
+
+/// Declines the locked place.
+#[utoipa::path(
+    post, path = "/v1/waitlist/{waitlistId}/decline", tag = "waitlist", security(("apiKey" = [])),
+    params(("waitlistId" = Uuid, Path)), responses((status = 202, body = Entry), Problems)
+)]
+pub(super) async fn decline(
+    State(surface): State<Arc<Surface>>,
+    Path(id): Path<Uuid>,
+) -> Result<(StatusCode, Json<Entry>), Problem> {
+    surface.desk.decline(id).await?;
+    Ok((StatusCode::ACCEPTED, Json(entry(&surface, surface.desk.entry(id).await?)?)))
+}
+
+/// Leaves the queue. What was paid goes back.
+#[utoipa::path(
+    delete, path = "/v1/waitlist/{waitlistId}", tag = "waitlist", security(("apiKey" = [])),
+    params(("waitlistId" = Uuid, Path)), responses((status = 202, body = Entry), Problems)
+)]
+pub(super) async fn withdraw(
+    State(surface): State<Arc<Surface>>,
+    Path(id): Path<Uuid>,
+) -> Result<(StatusCode, Json<Entry>), Problem> {
+    surface.desk.withdraw(id).await?;
+    Ok((StatusCode::ACCEPTED, Json(entry(&surface, surface.desk.entry(id).await?)?)))
+}
+
+fn entry(surface: &Surface, entry: show::Entry) -> Result<Entry, Problem> {
+    let status = entry.status();
+    let show::Entry { shown, client_parameters } = entry;
+    let unreadable = |what: &str| {
+        tracing::error!(entry = %shown.id, what, "an application cannot be shown");
+        Problem::internal()
+    };
+    let stored: Option<StoredPayment> =
+        shown.payment.clone().map(serde_json::from_value).transpose().map_err(|_| unreadable("payment"))?;
+    let payment = stored.map(|stored| Payment {
+        out_trade_no: stored.out_trade_no,
+        amount_fen: stored.amount_fen,
+        state: stored.state,
+        expires_at: surface.local(stored.expires_at),
+        prepay_id: stored.prepay_id,
+        client_parameters,
+    });
+    Ok(Entry {
+        waitlist_id: shown.id,
+        status: status.ok_or_else(|| unreadable("status"))?,
+        payment_mode: from_name(&shown.payment_mode).map_err(|_| unreadable("payment mode"))?,
+        offer: shown.slot.map(|slot| Offer { slot, deadline: shown.deadline.map(|at| surface.local(at)) }),
+        payment,
+        schedule_id: shown.schedule_id,
+        patient_id: shown.patient_id,
+        position: shown.position,
+        fee_fen: shown.fee_fen,
+        expiry_date: surface.local(shown.cutoff),
+        appointment_id: shown.order_id,
+        reason: shown.reason,
+        version: shown.version,
+        created_at: surface.local(shown.created_at),
+        updated_at: surface.local(shown.updated_at),
+    })
+}

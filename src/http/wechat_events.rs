@@ -1,0 +1,124 @@
+//! Events of the WeChat message platform: whether a template message arrived (`TEMPLATESENDJOBFINISH`). Signed with
+//! the account's token; without a token there are none.
+
+use std::sync::Arc;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::Surface;
+use super::extract::Query;
+use super::problem::Problem;
+use crate::desk::DeskError;
+
+/// The signature of an event.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Signature {
+    /// SHA-1 of token, timestamp and nonce, sorted.
+    #[serde(default)]
+    signature: String,
+    /// Seconds.
+    #[serde(default)]
+    timestamp: String,
+    /// Any text.
+    #[serde(default)]
+    nonce: String,
+    /// To be echoed when the address is set up.
+    #[serde(default)]
+    echostr: String,
+}
+
+/// What a message event says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Event {
+    #[serde(rename = "Event")]
+    event: String,
+    #[serde(rename = "MsgID", alias = "MsgId")]
+    message_id: String,
+    #[serde(rename = "Status")]
+    status: String,
+}
+
+/// Echoes the platform's challenge when the address is set up.
+#[utoipa::path(
+    get, path = "/callbacks/wechat/events", tag = "callbacks", params(Signature),
+    responses((status = 200, content_type = "text/plain", body = String), (status = 401, description = "Not signed"))
+)]
+pub(super) async fn verify(
+    State(surface): State<Arc<Surface>>,
+    Query(signature): Query<Signature>,
+) -> Result<String, Problem> {
+    believe(surface.wechat_token.as_ref(), &signature)?;
+    Ok(signature.echostr)
+}
+
+/// Takes an event.
+#[utoipa::path(
+    post, path = "/callbacks/wechat/events", tag = "callbacks", params(Signature),
+    request_body(content = String, content_type = "text/xml"),
+    responses((status = 200, content_type = "text/plain", body = String), (status = 401, description = "Not signed"))
+)]
+pub(super) async fn receive(
+    State(surface): State<Arc<Surface>>,
+    Query(signature): Query<Signature>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    believe(surface.wechat_token.as_ref(), &signature)?;
+    let text = std::str::from_utf8(&body).map_err(|_| Problem::invalid("the event is not UTF-8"))?;
+    let event: Event = quick_xml::de::from_str(text).map_err(|_| Problem::invalid("the event is not XML"))?;
+    if event.event == "TEMPLATESENDJOBFINISH" && !event.message_id.is_empty() {
+        let kept: Result<(), DeskError> = surface.desk.message_event(&event.message_id, &event.status).await;
+        kept?;
+    }
+    Ok("success".into_response())
+}
+
+fn believe(token: Option<&SecretString>, signature: &Signature) -> Result<(), Problem> {
+    let token = token.ok_or_else(Problem::not_found)?;
+    let expected = sign(token.expose_secret(), &signature.timestamp, &signature.nonce);
+    verify_slices_are_equal(expected.as_bytes(), signature.signature.as_bytes()).map_err(|_| Problem::unauthorized())
+}
+
+fn sign(token: &str, timestamp: &str, nonce: &str) -> String {
+    let mut parts = [token, timestamp, nonce];
+    parts.sort_unstable();
+    hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, parts.concat().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_tokens_signature_is_believed() {
+        let signed = |nonce: &str| Signature {
+            signature: sign("token", "1700000000", "n1"),
+            timestamp: "1700000000".to_owned(),
+            nonce: nonce.to_owned(),
+            echostr: String::new(),
+        };
+        let token = SecretString::from("token");
+        assert!(believe(Some(&token), &signed("n1")).is_ok());
+        assert!(believe(Some(&token), &signed("n2")).is_err());
+        assert!(believe(Some(&SecretString::from("other")), &signed("n1")).is_err());
+        assert!(believe(None, &signed("n1")).is_err());
+    }
+
+    #[test]
+    fn an_event_is_read_with_or_without_what_we_do_not_know() {
+        let text = "<xml><ToUserName>a</ToUserName><Event>TEMPLATESENDJOBFINISH</Event><MsgID>9</MsgID>\
+                    <Status>failed:user block</Status></xml>";
+        let event: Result<Event, _> = quick_xml::de::from_str(text);
+        let read = event.ok().map(|event| (event.event, event.message_id, event.status));
+        let expected = ("TEMPLATESENDJOBFINISH".to_owned(), "9".to_owned(), "failed:user block".to_owned());
+        assert_eq!(read, Some(expected));
+    }
+}

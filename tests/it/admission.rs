@@ -1,0 +1,100 @@
+//! Admission is exact: a cap of 200 admits 200 of 400 who apply at the same moment; the same key twice is one entry.
+
+use std::collections::HashSet;
+
+use chrono::{TimeZone, Utc};
+use futures::future::join_all;
+use houbu::desk::DeskError;
+use houbu::desk::apply::Applied;
+use houbu::engine::clock;
+use houbu::records::patients;
+use houbu::waitlist::policy::{Level, LevelPolicy, Switch};
+use houbu::waitlist::refusal::Refusal;
+
+use super::obliging::{HOSPITAL, Hospital};
+
+fn open_to(cap: u32) -> LevelPolicy {
+    LevelPolicy { switch: Switch::On, cap: Some(cap), ..LevelPolicy::default() }
+}
+
+fn refusal(result: Result<Applied, DeskError>) -> Refusal {
+    match result {
+        Err(DeskError::Refused(refusal)) => refusal,
+        other => panic!("no refusal: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn four_hundred_at_once_fill_a_cap_of_two_hundred_exactly() {
+    let hospital = Hospital::with(400, open_to(200)).await;
+    let patients: Vec<String> = (0..400).map(|nth| format!("p{nth}")).collect();
+    // Every second one wants the other schedule of the same doctor: the cap is the doctor's.
+    let applying = patients
+        .iter()
+        .enumerate()
+        .map(|(nth, patient)| hospital.apply(Some(patient), patient, if nth % 2 == 0 { "S1" } else { "S2" }));
+    let results = join_all(applying).await;
+    let admitted = results.iter().filter(|result| result.is_ok()).count();
+    assert_eq!(admitted, 200);
+    for result in results.into_iter().filter(Result::is_err) {
+        assert_eq!(refusal(result), Refusal::QueueFull { level: Level::Doctor });
+    }
+    let live = "select live::bigint from capacity where level = 'doctor' and id = 'doc1'";
+    assert_eq!(hospital.count(live).await, 200);
+    assert_eq!(hospital.count("select count(*) from entry where live").await, 200);
+    assert_eq!(hospital.count("select count(*) from run where workflow = 'waitlist_application'").await, 200);
+    assert_eq!(hospital.count("select count(*) from run where workflow = 'slot_release'").await, 2);
+    assert_eq!(hospital.count("select count(*) from outbox").await, 200);
+    hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_same_key_is_the_same_entry_however_often_and_at_once() {
+    let hospital = Hospital::with(3, open_to(200)).await;
+    let results = join_all((0..24).map(|_| hospital.apply(Some("key"), "p0", "S1"))).await;
+    let applied: Vec<Applied> = results.into_iter().map(Result::unwrap).collect();
+    let ids: HashSet<_> = applied.iter().map(|applied| applied.entry.shown.id).collect();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(applied.iter().filter(|applied| applied.new).count(), 1);
+    assert_eq!(hospital.count("select count(*) from entry").await, 1);
+    // The key of one request cannot be that of another, even at the same moment.
+    let others = join_all([
+        hospital.apply(Some("key"), "p0", "S2"),
+        hospital.apply(Some("key"), "p1", "S1"),
+        hospital.apply(Some("new"), "p1", "S1"),
+        hospital.apply(Some("new"), "p2", "S1"),
+    ])
+    .await;
+    let reused = others.iter().filter(|result| matches!(result, Err(DeskError::KeyReused))).count();
+    assert_eq!((reused, others.iter().filter(|result| result.is_ok()).count()), (3, 1));
+    hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_person_has_one_entry_a_schedule() {
+    let hospital = Hospital::with(1, open_to(200)).await;
+    let results = join_all((0..8).map(|_| hospital.apply(None, "p0", "S1"))).await;
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+    for result in results.into_iter().filter(Result::is_err) {
+        assert_eq!(refusal(result), Refusal::DuplicateApplication);
+    }
+    assert_eq!(hospital.count("select live::bigint from capacity where level = 'campus'").await, 1);
+    // A second account with the same ID card is the same person.
+    let put = patients::Put {
+        id: "twin",
+        id_type: "1",
+        id_hash: b"person 0",
+        sealed: b"sealed",
+        masked: &serde_json::json!({}),
+    };
+    patients::put(&hospital.pool, HOSPITAL, &put).await.unwrap();
+    assert_eq!(refusal(hospital.apply(None, "twin", "S1").await), Refusal::DuplicateApplication);
+    assert_eq!(refusal(hospital.apply(None, "nobody", "S1").await), Refusal::UnknownPatient);
+    assert_eq!(refusal(hospital.apply(None, "p0", "S9").await), Refusal::UnknownSchedule);
+    // At 18:00:00 on the day before, the queue is closed.
+    clock::set(&hospital.pool, Utc.with_ymd_and_hms(2026, 3, 4, 9, 59, 59).unwrap()).await.unwrap();
+    hospital.apply(None, "p0", "S2").await.unwrap();
+    clock::set(&hospital.pool, Utc.with_ymd_and_hms(2026, 3, 4, 10, 0, 0).unwrap()).await.unwrap();
+    assert_eq!(refusal(hospital.apply(None, "twin", "S2").await), Refusal::PastCutoff);
+    hospital.close().await;
+}

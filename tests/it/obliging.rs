@@ -1,0 +1,183 @@
+//! A hospital with one doctor, two full schedules and an outside world that obliges.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono_tz::Asia::Shanghai;
+use houbu::desk::apply::{Applied, Apply, PayType};
+use houbu::desk::{Desk, DeskError};
+use houbu::engine::clock;
+use houbu::engine::worker::Engine;
+use houbu::ports::CallError;
+use houbu::ports::his::{
+    BookRequest, Booking, DayPart, His, HisSchedule, Lock, OpenSlot, Order, PaidWith, Place, ScheduleState, TimeSlot,
+    Visit,
+};
+use houbu::ports::payments::{
+    Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, Refund, RefundRequest,
+};
+use houbu::records::{patients, schedules};
+use houbu::waitlist::cipher::{Keyring, LookupKey};
+use houbu::waitlist::policy::{Level, LevelPolicy};
+use houbu::workflows::{self, Ports};
+use sqlx::PgPool;
+
+use crate::cluster::Database;
+
+pub(crate) const HOSPITAL: &str = "h001";
+
+/// An outside world that does whatever it is asked.
+#[derive(Default)]
+struct Obliging {
+    closed: Mutex<HashSet<String>>,
+}
+
+#[async_trait::async_trait]
+impl His for Obliging {
+    async fn schedules(
+        &self,
+        _: &str,
+        _: Option<&str>,
+        _: NaiveDate,
+        _: NaiveDate,
+    ) -> Result<Vec<HisSchedule>, CallError> {
+        Ok(Vec::new())
+    }
+    async fn open_slots(&self, _: &str, _: NaiveDate) -> Result<Vec<OpenSlot>, CallError> {
+        let at = |hour, minute| NaiveTime::from_hms_opt(hour, minute, 0).unwrap();
+        Ok(vec![OpenSlot { slot: TimeSlot { begins: at(8, 30), ends: at(9, 0) }, remaining: 1 }])
+    }
+    async fn lock(&self, _: &str, place: &Place, _: u32) -> Result<Lock, CallError> {
+        Ok(Lock::Held { until: place.visit_date.and_time(NaiveTime::MIN).and_utc() })
+    }
+    async fn unlock(&self, _: &str) -> Result<(), CallError> {
+        Ok(())
+    }
+    async fn book(&self, _: &BookRequest) -> Result<Booking, CallError> {
+        Ok(Booking::Booked(Visit { his_order_id: "H1".to_owned(), serial: "7".to_owned(), place: "3F".to_owned() }))
+    }
+    async fn cancel(&self, _: &str, _: &str) -> Result<(), CallError> {
+        Ok(())
+    }
+    async fn refund(&self, _: &str, _: &PaidWith) -> Result<(), CallError> {
+        Ok(())
+    }
+    async fn order(&self, _: &str) -> Result<Order, CallError> {
+        Ok(Order::Unknown)
+    }
+}
+
+#[async_trait::async_trait]
+impl Payments for Obliging {
+    async fn open(&self, order: &OrderRequest) -> Result<Opened, CallError> {
+        Ok(Opened::Ready { prepay_id: format!("prepay-{}", order.out_trade_no) })
+    }
+    async fn order(&self, out_trade_no: &str) -> Result<Payment, CallError> {
+        let closed = self.closed.lock().unwrap().contains(out_trade_no);
+        Ok(if closed { Payment::Closed } else { Payment::Open })
+    }
+    async fn close(&self, out_trade_no: &str) -> Result<(), CallError> {
+        self.closed.lock().unwrap().insert(out_trade_no.to_owned());
+        Ok(())
+    }
+    async fn refund(&self, _: &RefundRequest) -> Result<Refund, CallError> {
+        Ok(Refund::Success)
+    }
+    async fn refund_status(&self, _: &str) -> Result<Refund, CallError> {
+        Ok(Refund::Success)
+    }
+    /// The body is the notice, the signature a word.
+    fn notice(&self, headers: &NoticeHeaders, body: &[u8], _: DateTime<Utc>) -> Result<Notice, NoticeError> {
+        if headers.signature != "good" {
+            return Err(NoticeError::Signature);
+        }
+        serde_json::from_slice(body).map_err(|_| NoticeError::Body("not a notice"))
+    }
+    fn client_parameters(&self, prepay_id: &str, _: DateTime<Utc>) -> serde_json::Value {
+        serde_json::json!({ "package": format!("prepay_id={prepay_id}") })
+    }
+}
+
+/// A hospital with one full schedule tomorrow, and so many patients.
+pub(crate) struct Hospital {
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) pool: PgPool,
+    db: Database,
+}
+
+impl Hospital {
+    pub(crate) async fn with(patients: usize, doctor: LevelPolicy) -> Self {
+        let db = Database::new().await;
+        let pool = db.pool.clone();
+        clock::set(&pool, Utc.with_ymd_and_hms(2026, 3, 2, 1, 0, 0).unwrap()).await.unwrap();
+        let outside = Arc::new(Obliging::default());
+        let secret = |digit: &str| secrecy::SecretString::from(digit.repeat(64));
+        let ports = Arc::new(Ports {
+            hospital: HOSPITAL.to_owned(),
+            tz: Shanghai,
+            sync_at: "0 0 * * * *".parse().unwrap(),
+            pool: pool.clone(),
+            keyring: Keyring::new(&secret("1"), &[]).unwrap(),
+            his: Arc::clone(&outside) as _,
+            payments: outside,
+        });
+        let engine = Engine::new(pool.clone(), HOSPITAL, workflows::registry(&ports));
+        let desk = Arc::new(Desk { engine, ports, lookup: Arc::new(LookupKey::new(&secret("2")).unwrap()) });
+        let hospital = Self { desk, pool, db };
+        hospital.furnish(patients, doctor).await;
+        hospital
+    }
+
+    async fn furnish(&self, how_many: usize, doctor: LevelPolicy) {
+        let mut conn = self.pool.acquire().await.unwrap();
+        schedules::put_department(&mut conn, HOSPITAL, ("c1", "Main"), ("d1", "Eyes")).await.unwrap();
+        let at = clock::now(&self.pool).await.unwrap();
+        let told = ["S1", "S2"].map(|id| HisSchedule {
+            reg_id: id.to_owned(),
+            department_id: "d1".to_owned(),
+            doctor_id: "doc1".to_owned(),
+            doctor_name: "Li".to_owned(),
+            doctor_title: "Chief".to_owned(),
+            visit_date: NaiveDate::from_ymd_opt(2026, 3, if id == "S1" { 4 } else { 5 }).unwrap(),
+            part: DayPart::Morning,
+            state: ScheduleState::Open,
+            total: 20,
+            remaining: 0,
+            fee_fen: 5000,
+        });
+        schedules::mirror(&mut conn, HOSPITAL, "d1", &told, at).await.unwrap();
+        self.desk.put_policy(Level::Doctor, "doc1", &doctor).await.unwrap();
+        for nth in 0..how_many {
+            let (id, person) = (format!("p{nth}"), format!("person {nth}"));
+            let put = patients::Put {
+                id: &id,
+                id_type: "1",
+                id_hash: person.as_bytes(),
+                sealed: b"sealed",
+                masked: &serde_json::json!({}),
+            };
+            patients::put(&self.pool, HOSPITAL, &put).await.unwrap();
+        }
+    }
+
+    pub(crate) async fn apply(&self, key: Option<&str>, patient: &str, schedule: &str) -> Result<Applied, DeskError> {
+        let apply = Apply {
+            idempotency_key: key.map(str::to_owned),
+            schedule_id: schedule.to_owned(),
+            patient_id: patient.to_owned(),
+            pay_type: PayType::SelfPay,
+            latest_at: None,
+        };
+        let desk = Arc::clone(&self.desk);
+        tokio::spawn(async move { desk.apply(&apply).await }).await.unwrap()
+    }
+
+    pub(crate) async fn count(&self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query).fetch_one(&self.pool).await.unwrap()
+    }
+
+    pub(crate) async fn close(self) {
+        self.db.remove().await;
+    }
+}
