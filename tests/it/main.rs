@@ -10,6 +10,7 @@
 //! | `obliging` | a hospital whose outside world does whatever it is asked |
 //! | `admission` | who may join a queue, exact under any concurrency |
 //! | `surface` | the HTTP surface as its callers see it |
+//! | `bad_input` | what must not be done is refused by name, and changes nothing |
 //! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated |
 //!
 //! Nothing here sleeps to let time pass: whatever must happen later stands in a database, and the clock is moved there.
@@ -17,6 +18,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod admission;
+mod bad_input;
 mod cluster;
 mod engine;
 mod every_crash;

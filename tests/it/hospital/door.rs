@@ -76,7 +76,7 @@ impl Door {
 
     /// One request, with the key, and its JSON.
     pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
-        let mut request = self.request(method, path).bearer_auth(KEY);
+        let mut request = self.keyed(method, path);
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -86,6 +86,11 @@ impl Door {
     /// A request to be finished by a test of its own.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, format!("{}{path}", self.address))
+    }
+
+    /// The same with the key.
+    pub fn keyed(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.request(method, path).bearer_auth(KEY)
     }
 
     /// Sends a request and reads what comes back.
@@ -105,7 +110,7 @@ impl Door {
     /// The patient accepts the locked place. The answer waits for the payment's parameters; whoever does not want to
     /// wait hangs up.
     pub fn confirm(&self, entry: RunId) -> tokio::task::JoinHandle<Reply> {
-        let request = self.request(Method::POST, &format!("/v1/waitlist/{entry}/confirm")).bearer_auth(KEY);
+        let request = self.keyed(Method::POST, &format!("/v1/waitlist/{entry}/confirm"));
         tokio::spawn(Self::reply(request))
     }
 }

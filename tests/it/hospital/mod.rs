@@ -8,7 +8,7 @@
 //! | `sabotage` | what goes wrong on purpose |
 //! | `owing` | what is looked at when a story ends: nothing may be owed |
 
-mod door;
+pub mod door;
 mod owing;
 mod provider;
 pub mod sabotage;
@@ -49,6 +49,7 @@ use serde_json::json;
 
 use crate::cluster::Database;
 use door::Door;
+pub use door::Reply;
 pub use provider::GivesUp;
 use provider::Provider;
 use sabotage::Mishaps;
@@ -65,6 +66,8 @@ pub struct Setup {
     pub faults: Level,
     /// The source of chance.
     pub seed: u64,
+    /// When schedules are pulled from HIS.
+    pub sync_at: &'static str,
     /// Places of each half-hour.
     pub places: u32,
     /// How many patients there are.
@@ -75,7 +78,7 @@ impl Setup {
     /// Visits are paid in this way; four patients, two places a half-hour, nothing goes wrong.
     pub fn paying(mode: PaymentMode) -> Self {
         let policy = LevelPolicy { switch: Switch::On, payment_mode: Some(mode), ..LevelPolicy::default() };
-        Self { policy, faults: Level::None, seed: 7, places: 2, patients: 4 }
+        Self { policy, faults: Level::None, seed: 7, sync_at: "0 */30 * * * *", places: 2, patients: 4 }
     }
 }
 
@@ -115,7 +118,7 @@ impl Hospital {
         let ports = Arc::new(Ports {
             hospital: HOSPITAL.to_owned(),
             tz: chrono_tz::Asia::Shanghai,
-            sync_at: "0 */30 * * * *".parse().unwrap(),
+            sync_at: setup.sync_at.parse().unwrap(),
             pool: db.pool.clone(),
             keyring: Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap(),
             his: Arc::new(JiankangtongHis::new(his_config(his.url(), timeout)).unwrap()),
@@ -185,16 +188,24 @@ impl Hospital {
 
     /// The patient accepts the locked place.
     pub async fn confirm(&self, entry: RunId) {
+        if let Some(refused) = self.tries_to_confirm(entry).await {
+            panic!("the confirmation was refused: {} {}", refused.status, refused.body);
+        }
+    }
+
+    /// The same where the place may be gone, or not locked yet: the refusal, if it was refused.
+    pub async fn tries_to_confirm(&self, entry: RunId) -> Option<Reply> {
         let asked = self.door.confirm(entry);
         // The answer waits for the payment's parameters; a story goes on as soon as everybody has done what they can.
         while !asked.is_finished() && !self.has_heard(entry, "Confirm").await {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         self.until_still().await;
-        if asked.is_finished() {
-            let reply = asked.await.unwrap();
-            assert!(matches!(reply.status, 200 | 202), "{}", reply.body);
+        if !asked.is_finished() {
+            return None;
         }
+        let reply = asked.await.unwrap();
+        (!matches!(reply.status, 200 | 202)).then_some(reply)
     }
 
     async fn has_heard(&self, run: RunId, signal: &str) -> bool {
@@ -342,6 +353,24 @@ impl Hospital {
         houbu::records::entries::status(&self.db.pool, HOSPITAL, entry).await.unwrap().unwrap()
     }
 
+    /// Everything that our tables hold, but for what is kept of callers and callbacks themselves.
+    pub async fn everything(&self) -> BTreeMap<String, String> {
+        let tables: Vec<String> = sqlx::query_scalar(
+            "select tablename::text from pg_tables where schemaname = 'public'
+               and tablename not in ('callback', 'idempotency', 'worker', '_sqlx_migrations') order by 1",
+        )
+        .fetch_all(&self.db.pool)
+        .await
+        .unwrap();
+        let mut held = BTreeMap::new();
+        for table in tables {
+            let rows = format!("select coalesce(string_agg(t::text, e'\n' order by t::text), '') from \"{table}\" t");
+            let rows = sqlx::query_scalar(sqlx::AssertSqlSafe(rows)).fetch_one(&self.db.pool).await.unwrap();
+            held.insert(table, rows);
+        }
+        held
+    }
+
     /// What happened to an application, a line a turn: the step, what woke it, what was decided.
     pub async fn steps(&self, entry: RunId) -> Vec<String> {
         let rows: Vec<(String, Option<String>, Option<String>)> =
@@ -425,7 +454,8 @@ fn reader(clock: &Arc<AtomicI64>) -> Now {
     Arc::new(move || DateTime::from_timestamp_micros(clock.load(Ordering::SeqCst)).unwrap())
 }
 
-fn credentials() -> Credentials {
+/// What HIS and we share.
+pub fn credentials() -> Credentials {
     Credentials {
         user_id: "HOUBU".to_owned(),
         sign_key: SecretString::from("sandbox-sign-key"),
