@@ -11,7 +11,7 @@ use houbu::records::patients;
 use houbu::waitlist::policy::{Level, LevelPolicy, Switch};
 use houbu::waitlist::refusal::Refusal;
 
-use super::obliging::{HOSPITAL, Hospital};
+use super::clinic::{Clinic, HOSPITAL};
 
 fn open_to(cap: u32) -> LevelPolicy {
     LevelPolicy { switch: Switch::On, cap: Some(cap), ..LevelPolicy::default() }
@@ -26,7 +26,7 @@ fn refusal(result: Result<Applied, DeskError>) -> Refusal {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn four_hundred_at_once_fill_a_cap_of_two_hundred_exactly() {
-    let hospital = Hospital::with(400, open_to(200)).await;
+    let hospital = Clinic::with(400, open_to(200)).await;
     let patients: Vec<String> = (0..400).map(|nth| format!("p{nth}")).collect();
     // Every second one wants the other schedule of the same doctor: the cap is the doctor's.
     let applying = patients
@@ -50,7 +50,7 @@ async fn four_hundred_at_once_fill_a_cap_of_two_hundred_exactly() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_same_key_is_the_same_entry_however_often_and_at_once() {
-    let hospital = Hospital::with(3, open_to(200)).await;
+    let hospital = Clinic::with(3, open_to(200)).await;
     let results = join_all((0..24).map(|_| hospital.apply(Some("key"), "p0", "S1"))).await;
     let applied: Vec<Applied> = results.into_iter().map(Result::unwrap).collect();
     let ids: HashSet<_> = applied.iter().map(|applied| applied.entry.shown.id).collect();
@@ -72,7 +72,7 @@ async fn the_same_key_is_the_same_entry_however_often_and_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_person_has_one_entry_a_schedule() {
-    let hospital = Hospital::with(1, open_to(200)).await;
+    let hospital = Clinic::with(1, open_to(200)).await;
     let results = join_all((0..8).map(|_| hospital.apply(None, "p0", "S1"))).await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
     for result in results.into_iter().filter(Result::is_err) {

@@ -152,7 +152,7 @@ async fn pushes_that_are_not_his_change_nothing() {
     hospital.free_silently("w1-am", 1).await;
     let genuine = sealed(&credentials(), "5007", &cancel_push("e1", "w1-am"));
     let forger = Credentials { sign_key: SecretString::from("another-key"), ..credentials() };
-    let forged = sealed(&forger, "5007", &cancel_push("e1", "w1-am"));
+    let from_another = sealed(&forger, "5007", &cancel_push("e1", "w1-am"));
     let push = |body: String| hospital.door.request(Method::POST, "/callbacks/his").body(body);
     let envelope = Envelope::new(&credentials()).unwrap();
     let code = |reply: &Reply| envelope.open_reply(reply.body.as_str().unwrap().as_bytes()).unwrap().code;
@@ -160,7 +160,7 @@ async fn pushes_that_are_not_his_change_nothing() {
         ("no XML", "1", "hello".to_owned()),
         ("nothing", "1", String::new()),
         ("half of it", "1", genuine[..genuine.len() / 2].to_owned()),
-        ("another signature", "7", forged),
+        ("another signature", "7", from_another),
         ("another function under the same signature", "7", genuine.replacen("5007", "5001", 1)),
         ("fields missing", "1", sealed(&credentials(), "5007", "<REQ><EVENT_ID>e1</EVENT_ID></REQ>")),
         ("a schedule that nobody waits for", "0", sealed(&credentials(), "5007", &cancel_push("e2", "nowhere"))),

@@ -7,9 +7,7 @@
 //! | `hospital` | a small hospital with the outside world over real HTTP; what must be true when a story ends |
 //! | `stories` | what happens to applications, as steps; every row of the tables at least once |
 //! | `every_crash` | every step failed, repeated and crashed, and a day of heavy faults: the ending is the same |
-//! | `obliging` | a hospital whose outside world does whatever it is asked |
-//! | `admission` | who may join a queue, exact under any concurrency |
-//! | `surface` | the HTTP surface as its callers see it |
+//! | `admission`, `surface` | caps exact under concurrency; the HTTP surface, bad input included, at a small `clinic` |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
 //! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated |
 //!
@@ -19,11 +17,11 @@
 
 mod admission;
 mod bad_input;
+mod clinic;
 mod cluster;
 mod engine;
 mod every_crash;
 mod floors;
 mod hospital;
-mod obliging;
 mod stories;
 mod surface;

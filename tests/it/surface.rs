@@ -14,7 +14,7 @@ use houbu::waitlist::policy::{LevelPolicy, PaymentMode, Switch};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::obliging::Hospital;
+use super::clinic::Clinic;
 
 const KEY: &str = "a-key-for-everything";
 const WEAK: &str = "a-key-for-the-runs";
@@ -37,14 +37,14 @@ impl Answer {
 }
 
 struct House {
-    hospital: Hospital,
+    hospital: Clinic,
     router: axum::Router,
     envelope: Envelope,
 }
 
 impl House {
     async fn open(doctor: LevelPolicy) -> Self {
-        let hospital = Hospital::with(0, doctor).await;
+        let hospital = Clinic::with(0, doctor).await;
         let his =
             Credentials { user_id: "HIS".to_owned(), sign_key: "sign".into(), aes_key: "0123456789abcdef".into() };
         let key = |name: &str, key: &str, scopes: &[&str]| {

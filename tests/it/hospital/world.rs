@@ -93,7 +93,7 @@ pub fn patient_id(number: u32) -> String {
 
 /// A receiver at WeChat for this number who follows the hospital.
 pub fn openid(messages: &MessageServer, number: u32) -> String {
-    (0..).map(|n| format!("wx-{number}-{n}")).find(|openid| messages.follows(openid)).unwrap()
+    (0..1000).map(|n| format!("wx-{number}-{n}")).find(|openid| messages.follows(openid)).unwrap()
 }
 
 /// Stores a patient whose document has this number. Two patients with one document are one person to HIS, though not

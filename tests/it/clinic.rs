@@ -1,4 +1,4 @@
-//! A hospital with one doctor, two full schedules and an outside world that obliges.
+//! A clinic with one doctor, two full schedules and an outside world that obliges.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -100,13 +100,13 @@ impl Payments for Obliging {
 }
 
 /// A hospital with one full schedule tomorrow, and so many patients.
-pub(crate) struct Hospital {
+pub(crate) struct Clinic {
     pub(crate) desk: Arc<Desk>,
     pub(crate) pool: PgPool,
     db: Database,
 }
 
-impl Hospital {
+impl Clinic {
     pub(crate) async fn with(patients: usize, doctor: LevelPolicy) -> Self {
         let db = Database::new().await;
         let pool = db.pool.clone();
