@@ -248,3 +248,36 @@ pub async fn stop(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Re
         .await
         .map(drop)
 }
+
+/// What is known of one schedule's free places.
+#[derive(Debug, Clone)]
+pub struct Free {
+    /// HIS's `REG_ID`.
+    pub id: String,
+    /// Bookable places.
+    pub remaining: u32,
+    /// When HIS told it, less what we took since.
+    pub told_at: DateTime<Utc>,
+}
+
+/// Writes down how many places are left. A newer telling of HIS is not overwritten. Rows are locked in the order of
+/// their ids, as [`mirror`] does, so that nobody waits in a circle.
+pub async fn note_free(conn: &mut PgConnection, hospital: &str, free: &[Free]) -> sqlx::Result<()> {
+    if free.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "with held as materialized (
+             select id from schedule where hospital = $1 and id = any($2) order by id for update)
+         update schedule s set remaining = t.remaining, synced_at = t.told_at
+         from held, unnest($2::text[], $3::int[], $4::timestamptz[]) as t (id, remaining, told_at)
+         where s.hospital = $1 and s.id = held.id and t.id = held.id and s.synced_at <= t.told_at",
+    )
+    .bind(hospital)
+    .bind(free.iter().map(|one| one.id.as_str()).collect::<Vec<_>>())
+    .bind(free.iter().map(|one| i32::try_from(one.remaining).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+    .bind(free.iter().map(|one| one.told_at).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map(drop)
+}

@@ -17,13 +17,13 @@ use houbu::ports::his::{
 use houbu::ports::payments::{
     Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, Refund, RefundRequest,
 };
-use houbu::postgres::{Options, Server};
 use houbu::records::{patients, schedules};
 use houbu::waitlist::cipher::{Keyring, LookupKey};
 use houbu::waitlist::policy::{Level, LevelPolicy};
 use houbu::workflows::{self, Ports};
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+
+use crate::cluster::Database;
 
 pub(crate) const HOSPITAL: &str = "h001";
 
@@ -103,16 +103,13 @@ impl Payments for Obliging {
 pub(crate) struct Clinic {
     pub(crate) desk: Arc<Desk>,
     pub(crate) pool: PgPool,
-    server: Server,
+    db: Database,
 }
 
 impl Clinic {
     pub(crate) async fn with(patients: usize, doctor: LevelPolicy) -> Self {
-        let server = tokio::task::spawn_blocking(|| Server::start(&Options::throwaway())).await.unwrap().unwrap();
-        server.create_database("houbu").await.unwrap();
-        let pool =
-            PgPoolOptions::new().max_connections(60).connect_with(server.connect_options("houbu")).await.unwrap();
-        sqlx::migrate!().run(&pool).await.unwrap();
+        let db = Database::new().await;
+        let pool = db.pool.clone();
         clock::set(&pool, Utc.with_ymd_and_hms(2026, 3, 2, 1, 0, 0).unwrap()).await.unwrap();
         let outside = Arc::new(Obliging::default());
         let secret = |digit: &str| secrecy::SecretString::from(digit.repeat(64));
@@ -127,7 +124,7 @@ impl Clinic {
         });
         let engine = Engine::new(pool.clone(), HOSPITAL, workflows::registry(&ports));
         let desk = Arc::new(Desk { engine, ports, lookup: Arc::new(LookupKey::new(&secret("2")).unwrap()) });
-        let hospital = Self { desk, pool, server };
+        let hospital = Self { desk, pool, db };
         hospital.furnish(patients, doctor).await;
         hospital
     }
@@ -184,8 +181,7 @@ impl Clinic {
         sqlx::query_scalar("select id from entry").fetch_all(&self.pool).await.unwrap()
     }
 
-    pub(crate) async fn close(mut self) {
-        self.pool.close().await;
-        tokio::task::spawn_blocking(move || self.server.stop()).await.unwrap();
+    pub(crate) async fn close(self) {
+        self.db.remove().await;
     }
 }

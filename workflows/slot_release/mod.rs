@@ -15,6 +15,7 @@ use super::Ports;
 use super::waitlist_application::{Answer, Stoppage};
 use crate::engine::{Edge, Effect, Projected, RunId, To};
 use crate::flow;
+use crate::records::schedules::{self, Free};
 use crate::workflows::waitlist_application::Offer;
 use answering::{answer_check, answer_is_asked, answering};
 use matching::matching;
@@ -81,7 +82,15 @@ fn stopped(entry: RunId, schedule_id: &str) -> Effect {
     }
 }
 
-/// A hand-out has no table of its own: what it did stands in the applications.
-async fn project(_: &mut PgConnection, _: &str, _: &[Projected<Release>]) -> sqlx::Result<()> {
-    Ok(())
+/// A hand-out has no table of its own; what it has learnt of the free places is written where they are shown (R1): what
+/// the queue took is not bookable, what nobody waits for is.
+async fn project(conn: &mut PgConnection, hospital: &str, moved: &[Projected<Release>]) -> sqlx::Result<()> {
+    let free: Vec<Free> = moved
+        .iter()
+        .filter_map(|one| {
+            let remaining = one.state.free.iter().map(|open| open.remaining).sum();
+            Some(Free { id: one.state.schedule_id.clone(), remaining, told_at: one.state.told_at? })
+        })
+        .collect();
+    schedules::note_free(conn, hospital, &free).await
 }

@@ -31,6 +31,7 @@ pub(super) async fn refreshing(
         return Ok(outcome::Refreshing::CutOff);
     }
     release.passed.clear();
+    release.told_at = None;
     let waits =
         entries::first_in_line(&ports.pool, &ports.hospital, &release.schedule_id, &[]).await.map_err(unread)?;
     if waits.is_none() {
@@ -43,5 +44,6 @@ pub(super) async fn refreshing(
     });
     free.sort_by(|a, b| a.slot.cmp(&b.slot));
     release.free = free;
+    release.told_at = Some(turn.now);
     Ok(if release.free.is_empty() { outcome::Refreshing::Full } else { outcome::Refreshing::Found })
 }

@@ -19,6 +19,9 @@ pub struct Release {
     pub visits_end: DateTime<Utc>,
     /// The free places, as HIS last told them and we took them.
     pub free: Vec<OpenSlot>,
+    /// When HIS told that; none where `free` says nothing of the present.
+    #[serde(default)]
+    pub told_at: Option<DateTime<Utc>>,
     /// How many offers were made; the next one's id derives from it.
     pub offers: u32,
     /// The offer that is out.
@@ -58,6 +61,7 @@ impl Release {
             cutoff,
             visits_end,
             free: Vec::new(),
+            told_at: None,
             offers: 0,
             offer: None,
             passed: Vec::new(),

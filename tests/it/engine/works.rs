@@ -34,7 +34,7 @@ pub fn morning() -> DateTime<Utc> {
 
 /// How the shop's steps are retried: 10 s, 20 s, 40 s, then a person.
 pub const RETRY: RetryPolicy =
-    RetryPolicy { first: Duration::from_secs(10), factor: 2.0, cap: Duration::from_secs(60), attempts_max: 4 };
+    RetryPolicy { first: Duration::from_secs(10), factor: 2.0, cap: Duration::from_mins(1), attempts_max: 4 };
 
 /// The shop, its engine and its database.
 pub struct Works {
@@ -228,7 +228,7 @@ fn quiet_about_purpose() {
     ONCE.call_once(|| {
         let loud = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if !info.payload_as_str().is_some_and(|words| words == ON_PURPOSE) {
+            if info.payload_as_str().is_none_or(|words| words != ON_PURPOSE) {
                 loud(info);
             }
         }));

@@ -9,7 +9,14 @@ use crate::hospital::world::{SCHEDULES, local};
 use crate::hospital::{Hospital, Setup};
 
 async fn twenty_applications(mode: PaymentMode, seed: u64) {
-    let setup = Setup { faults: Level::Heavy, seed, places: 10, patients: 20, ..Setup::paying(mode) };
+    let setup = Setup {
+        faults: Level::Heavy,
+        seed,
+        sync_at: "0 15 */3 * * *",
+        places: 10,
+        patients: 20,
+        ..Setup::paying(mode)
+    };
     let hospital = Hospital::open(setup).await;
     hospital.start_sync().await;
     let mut entries = Vec::new();
@@ -26,7 +33,11 @@ async fn twenty_applications(mode: PaymentMode, seed: u64) {
         for (nth, entry) in (0_u32..).zip(&entries) {
             match (hospital.status(*entry).await.as_str(), (nth + round) % 7) {
                 ("offered", 0) | ("awaitingPayment", 1) => hospital.decline(*entry).await,
-                ("offered", 1..6) => hospital.confirm(*entry).await,
+                ("offered", 1..6) => {
+                    // While HIS does not answer, the place is not locked yet and cannot be accepted.
+                    let refused = hospital.tries_to_confirm(*entry).await;
+                    assert!(refused.is_none_or(|refused| refused.code() == "not_confirmable"));
+                }
                 ("waiting", 6) if round > 2 => hospital.withdraw(*entry).await,
                 ("booked", 5) if round > 3 => hospital.cancel_visit(*entry).await,
                 _ => {}

@@ -17,8 +17,11 @@ use houbu::waitlist::policy::PaymentMode;
 
 use crate::hospital::{Hospital, Setup};
 
-/// What may happen to a step.
-const MISHAPS: [(&str, &[(Point, Act)]); 5] = [
+/// What may happen to a step, in words and as the points at which it happens.
+type Mishap = (&'static str, &'static [(Point, Act)]);
+
+/// Everything that may happen to a step.
+const MISHAPS: [Mishap; 5] = [
     ("failed once", &[(Point::AfterCall, Act::Fail)]),
     ("crashed before its call", &[(Point::BeforeCall, Act::Crash)]),
     ("crashed after its call", &[(Point::AfterCall, Act::Crash)]),
@@ -79,17 +82,15 @@ async fn every_mishap_at_every_step(path: Path) {
     let steps = places(&undisturbed, entry).await;
     undisturbed.finish().await;
 
-    let cases: Vec<(&String, &(&str, &[(Point, Act)]))> =
+    let cases: Vec<(&String, &Mishap)> =
         steps.iter().flat_map(|step| MISHAPS.iter().map(move |mishap| (step, mishap))).collect();
     let hospital = open(&path, u32::try_from(cases.len()).unwrap()).await;
     let mut entries = Vec::new();
     for (patient, (step, (_, acts))) in (1..).zip(&cases) {
-        let entry = hospital.apply_planning("w1-am", patient, |mishaps, run| {
-            for (point, act) in *acts {
-                mishaps.plan_for(run, *point, &format!("waitlist_application/{step}"), *act);
-            }
-        });
-        entries.push(entry.await);
+        for (point, act) in *acts {
+            hospital.mishaps.plan_for_the_next(*point, &format!("waitlist_application/{step}"), *act);
+        }
+        entries.push(hospital.apply("w1-am", patient).await);
     }
     (path.play)(&hospital, &entries).await;
     for (entry, (step, (mishap, _))) in entries.iter().zip(&cases) {

@@ -1,177 +1,45 @@
-//! The way in for stories: what patients ask for, and what the outside calls back, as signals to runs.
-//!
-//! Admission is not decided here: every story begins with an application that was let in.
+//! The front door: the real router on a free port, and what patients, staff and the outside ask there.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use houbu::engine::Engine;
-use houbu::engine::store::{self, Outgoing, Signalled};
-use houbu::engine::{Registry, RunId, To};
-use houbu::ports::his::{Push, PushAnswer, PushError, PushReader};
-use houbu::ports::payments::{Notice, NoticeHeaders, Payments};
-use houbu::records::{entries, patients, policies, schedules};
-use houbu::sandbox::Now;
-use houbu::waitlist::policy::{PaymentMode, Policy};
-use houbu::waitlist::status::EntryStatus;
-use houbu::waitlist::{calendar, ids};
-use houbu::workflows::slot_release::{self, Release, SlotRelease};
-use houbu::workflows::waitlist_application::{Application, Step, WaitlistApplication};
+use houbu::engine::RunId;
+use houbu::http::auth::ApiKey;
+use houbu::http::{Surface, router};
+use reqwest::Method;
+use secrecy::SecretString;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::world::HOSPITAL;
+/// The key of the backend service that asks for patients and staff.
+const KEY: &str = "the-key-of-every-story";
 
-/// Everything that a callback needs.
+/// What came back.
+#[derive(Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The JSON body; null where there is none.
+    pub body: Value,
+}
+
+impl Reply {
+    /// The problem's code.
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+}
+
+/// The door of one hospital.
 pub struct Door {
-    pub engine: Arc<Engine>,
-    pub payments: Arc<dyn Payments>,
-    pub pushes: PushReader,
-    pub now: Now,
-    /// False while callbacks are answered 503.
-    pub open: AtomicBool,
-}
-
-impl Door {
-    /// A signal to a run, in a transaction of its own.
-    pub async fn signal(&self, to: To, name: &'static str, id: String, payload: Value) -> Signalled {
-        let mut tx = self.engine.pool.begin().await.unwrap();
-        let came = store::signal(&mut tx, HOSPITAL, &Outgoing { to, name, id, payload }).await.unwrap();
-        tx.commit().await.unwrap();
-        self.engine.hint();
-        came
-    }
-
-    /// A patient joins the queue of a schedule.
-    pub async fn apply(&self, id: RunId, schedule_id: &str, patient_id: &str) {
-        let pool = &self.engine.pool;
-        let schedule = schedules::find(pool, HOSPITAL, schedule_id).await.unwrap().unwrap();
-        let under = policies::Under {
-            doctor_id: &schedule.doctor_id,
-            department_id: &schedule.department_id,
-            campus_id: &schedule.campus_id,
-        };
-        let tz = chrono_tz::Asia::Shanghai;
-        let mut tx = pool.begin().await.unwrap();
-        assert!(!patients::lock_person(&mut *tx, HOSPITAL, patient_id).await.unwrap().is_empty());
-        let [doctor, department, campus] = policies::standings(&mut tx, HOSPITAL, &under, true).await.unwrap();
-        let policy = Policy::resolve(&doctor.policy, &department.policy, &campus.policy);
-        let cutoff = calendar::cutoff_at(schedule.visit_date, &policy.cutoff, tz);
-        let (step, status) = if policy.payment_mode == PaymentMode::Prepay {
-            (Step::PrepayOrder, EntryStatus::AwaitingPrepayment)
-        } else {
-            (Step::Waiting, EntryStatus::Waiting)
-        };
-        let visits_end = schedule.visit_date.and_hms_opt(18, 0, 0).unwrap();
-        let visits_end = visits_end.and_local_timezone(tz).unwrap().to_utc();
-        let release = Release::new(schedule_id.to_owned(), schedule.visit_date, cutoff, visits_end);
-        let idle = slot_release::Step::Idle.name();
-        let release = Registry::new_run::<SlotRelease>(Uuid::now_v7(), schedule_id.to_owned(), idle, &release);
-        store::start(&mut tx, HOSPITAL, release.unwrap()).await.unwrap();
-        let key = format!("{schedule_id}/{patient_id}/{id}");
-        let entry = entries::NewEntry {
-            id,
-            idempotency_key: &key,
-            schedule_id,
-            under,
-            patient_id,
-            status: status.as_str(),
-            payment_mode: &schedules::name_of(&policy.payment_mode),
-            fee_fen: schedule.fee_fen,
-            cutoff,
-        };
-        entries::insert(&mut tx, HOSPITAL, &entry).await.unwrap();
-        policies::add_one(&mut tx, HOSPITAL, &under).await.unwrap();
-        let application = Application {
-            schedule_id: schedule_id.to_owned(),
-            doctor_id: schedule.doctor_id.clone(),
-            department_id: schedule.department_id.clone(),
-            patient_id: patient_id.to_owned(),
-            visit_date: schedule.visit_date,
-            part: schedule.part,
-            fee_fen: schedule.fee_fen,
-            policy,
-            cutoff,
-            offers: 0,
-            offer_id: None,
-            offer: None,
-            order: None,
-            refund: None,
-            visit: None,
-            why: None,
-        };
-        let run = Registry::new_run::<WaitlistApplication>(id, key.clone(), step.name(), &application);
-        assert!(store::start(&mut tx, HOSPITAL, run.unwrap()).await.unwrap().new);
-        tx.commit().await.unwrap();
-        self.engine.hint();
-    }
-
-    async fn push(&self, raw: &[u8]) -> PushAnswer {
-        let release = |schedule_id: &str| To::Key { workflow: SlotRelease::NAME, key: schedule_id.to_owned() };
-        match self.pushes.read(raw) {
-            Ok(Push::Cancelled { event_id, reg_id, .. }) => {
-                self.signal(release(&reg_id), "Freed", format!("his:{event_id}"), json!({ "source": "push" })).await;
-            }
-            Ok(Push::Stopped { doctor_id, visit_date, part, .. }) => {
-                let pool = &self.engine.pool;
-                let stopped = schedules::of_doctor_on(pool, HOSPITAL, &doctor_id, visit_date, part).await.unwrap();
-                for schedule_id in stopped {
-                    let id = format!("stop:{schedule_id}");
-                    self.signal(release(&schedule_id), "Stoppage", id, json!({})).await;
-                }
-            }
-            Ok(Push::Other { .. }) => {}
-            Err(PushError::BadSignature) => return PushAnswer::BadSignature,
-            Err(_) => return PushAnswer::Unreadable,
-        }
-        PushAnswer::Accepted
-    }
-
-    async fn notice(&self, headers: &HeaderMap, raw: &[u8]) -> StatusCode {
-        let field = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        let headers = NoticeHeaders {
-            timestamp: field("Wechatpay-Timestamp"),
-            nonce: field("Wechatpay-Nonce"),
-            signature: field("Wechatpay-Signature"),
-            serial: field("Wechatpay-Serial"),
-        };
-        let (number, name, id, payload) = match self.payments.notice(&headers, raw, (self.now)()) {
-            Ok(Notice::Paid { notice_id, out_trade_no, paid }) => {
-                let payload = json!({ "out_trade_no": out_trade_no, "paid": paid });
-                (out_trade_no, "Payment", notice_id, payload)
-            }
-            Ok(Notice::Refund { notice_id, out_trade_no, out_refund_no, .. }) => {
-                (out_trade_no, "RefundNotice", notice_id, json!({ "out_refund_no": out_refund_no }))
-            }
-            Err(_) => return StatusCode::UNAUTHORIZED,
-        };
-        if let Some(run) = ids::run_of(&number) {
-            self.signal(To::Run(run), name, format!("wechat-pay:{id}"), payload).await;
-        }
-        StatusCode::NO_CONTENT
-    }
-}
-
-async fn push(State(door): State<Arc<Door>>, raw: Bytes) -> Response {
-    if !door.open.load(Ordering::SeqCst) {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    }
-    let answer = door.push(&raw).await;
-    door.pushes.answer(answer).into_response()
-}
-
-async fn notice(State(door): State<Arc<Door>>, headers: HeaderMap, raw: Bytes) -> StatusCode {
-    if !door.open.load(Ordering::SeqCst) {
-        return StatusCode::SERVICE_UNAVAILABLE;
-    }
-    door.notice(&headers, &raw).await
+    address: String,
+    http: reqwest::Client,
+    open: Arc<AtomicBool>,
+    keeper: tokio::task::JoinHandle<()>,
 }
 
 /// Any free port of 127.0.0.1, and the address under which the outside reaches it.
@@ -181,14 +49,75 @@ pub async fn listen() -> (tokio::net::TcpListener, String) {
     (listener, address)
 }
 
-/// Takes callbacks until the task is aborted.
-pub fn serve(listener: tokio::net::TcpListener, door: Arc<Door>) -> tokio::task::JoinHandle<()> {
-    let router = Router::new()
-        .route("/callbacks/his", post(push))
-        .route("/callbacks/wechat-pay/payments", post(notice))
-        .route("/callbacks/wechat-pay/refunds", post(notice))
-        .with_state(door);
-    tokio::spawn(async move {
-        axum::serve(listener, router).await.unwrap();
-    })
+/// The key as the surface knows it.
+pub fn api_key() -> ApiKey {
+    let scopes = ["waitlist", "runs", "admin"].map(str::to_owned);
+    ApiKey::new("stories", &SecretString::from(KEY), &scopes).unwrap()
+}
+
+impl Door {
+    /// Opens it.
+    pub fn open(listener: tokio::net::TcpListener, address: String, surface: Surface) -> Self {
+        let open = Arc::new(AtomicBool::new(true));
+        let router = router(Arc::new(surface)).layer(from_fn_with_state(Arc::clone(&open), callbacks_if_open));
+        let keeper = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, http: reqwest::Client::builder().no_proxy().build().unwrap(), open, keeper }
+    }
+
+    /// Callbacks are answered 503 from now on.
+    pub fn shut_to_callbacks(&self) {
+        self.open.store(false, Ordering::SeqCst);
+    }
+
+    /// Nobody is let in any more.
+    pub fn close(&self) {
+        self.keeper.abort();
+    }
+
+    /// One request, with the key, and its JSON.
+    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
+        let mut request = self.keyed(method, path);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        Self::reply(request).await
+    }
+
+    /// A request to be finished by a test of its own.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.address))
+    }
+
+    /// The same with the key.
+    pub fn keyed(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.request(method, path).bearer_auth(KEY)
+    }
+
+    /// Sends a request and reads what comes back.
+    pub async fn reply(request: reqwest::RequestBuilder) -> Reply {
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        Reply { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+    }
+
+    /// The patient joins a queue.
+    pub async fn apply(&self, schedule_id: &str, patient_id: &str) -> Reply {
+        let body = json!({ "scheduleId": schedule_id, "patientId": patient_id });
+        self.ask(Method::POST, "/v1/waitlist", Some(body)).await
+    }
+
+    /// The patient accepts the locked place. The answer waits for the payment's parameters; whoever does not want to
+    /// wait hangs up.
+    pub fn confirm(&self, entry: RunId) -> tokio::task::JoinHandle<Reply> {
+        let request = self.keyed(Method::POST, &format!("/v1/waitlist/{entry}/confirm"));
+        tokio::spawn(Self::reply(request))
+    }
+}
+
+async fn callbacks_if_open(State(open): State<Arc<AtomicBool>>, request: Request, next: Next) -> Response {
+    if request.uri().path().starts_with("/callbacks/") && !open.load(Ordering::SeqCst) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    next.run(request).await
 }

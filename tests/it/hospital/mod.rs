@@ -3,12 +3,12 @@
 //! | file | what it is |
 //! |---|---|
 //! | `world` | the schedules, doctors and patients of every story |
-//! | `door` | what patients ask and the outside calls back, as signals |
+//! | `door` | the real router, and what patients, staff and the outside ask there |
 //! | `provider` | the real payment client, with refunds that are given up on demand |
 //! | `sabotage` | what goes wrong on purpose |
 //! | `owing` | what is looked at when a story ends: nothing may be owed |
 
-mod door;
+pub mod door;
 mod owing;
 mod provider;
 pub mod sabotage;
@@ -17,17 +17,19 @@ pub mod world;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use houbu::desk::Desk;
 use houbu::engine::Engine;
 use houbu::engine::outbox::Outlets;
 use houbu::engine::store::claim;
 use houbu::engine::worker::{self, Worker};
-use houbu::engine::{Registry, RunId, To, clock};
+use houbu::engine::{RunId, clock};
+use houbu::http::Surface;
 use houbu::ports::his::{Config as HisConfig, Credentials, JiankangtongHis, PushReader};
 use houbu::ports::messages::WechatMessages;
 use houbu::ports::payments::WechatPay;
@@ -37,17 +39,18 @@ use houbu::sandbox::faults::{Faults, Level};
 use houbu::sandbox::his::{self, HisServer, channel};
 use houbu::sandbox::wechat_messages::{self, MessageServer};
 use houbu::sandbox::wechat_pay::{self, PayServer, Payer};
-use houbu::waitlist::cipher::Keyring;
+use houbu::waitlist::cipher::{Keyring, LookupKey};
 use houbu::waitlist::policy::{LevelPolicy, PaymentMode, Switch};
 use houbu::workflows::notices::{NoticeOutlet, TOPIC};
-use houbu::workflows::schedule_sync::{self, Department, ScheduleSync};
 use houbu::workflows::slot_release::SlotRelease;
 use houbu::workflows::{self, Ports};
+use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::json;
 
 use crate::cluster::Database;
 use door::Door;
+pub use door::Reply;
 pub use provider::GivesUp;
 use provider::Provider;
 use sabotage::Mishaps;
@@ -64,6 +67,8 @@ pub struct Setup {
     pub faults: Level,
     /// The source of chance.
     pub seed: u64,
+    /// When schedules are pulled from HIS.
+    pub sync_at: &'static str,
     /// Places of each half-hour.
     pub places: u32,
     /// How many patients there are.
@@ -74,7 +79,7 @@ impl Setup {
     /// Visits are paid in this way; four patients, two places a half-hour, nothing goes wrong.
     pub fn paying(mode: PaymentMode) -> Self {
         let policy = LevelPolicy { switch: Switch::On, payment_mode: Some(mode), ..LevelPolicy::default() };
-        Self { policy, faults: Level::None, seed: 7, places: 2, patients: 4 }
+        Self { policy, faults: Level::None, seed: 7, sync_at: "0 */30 * * * *", places: 2, patients: 4 }
     }
 }
 
@@ -87,8 +92,7 @@ pub struct Hospital {
     pub provider: Arc<Provider>,
     pub mishaps: Arc<Mishaps>,
     engine: Arc<Engine>,
-    door: Arc<Door>,
-    doorkeeper: tokio::task::JoinHandle<()>,
+    pub door: Door,
     sandbox_clock: Arc<AtomicI64>,
     worker: Worker,
     suspended: usize,
@@ -115,7 +119,7 @@ impl Hospital {
         let ports = Arc::new(Ports {
             hospital: HOSPITAL.to_owned(),
             tz: chrono_tz::Asia::Shanghai,
-            sync_at: "0 */30 * * * *".parse().unwrap(),
+            sync_at: setup.sync_at.parse().unwrap(),
             pool: db.pool.clone(),
             keyring: Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap(),
             his: Arc::new(JiankangtongHis::new(his_config(his.url(), timeout)).unwrap()),
@@ -128,14 +132,19 @@ impl Hospital {
             world::put_patient(&db.pool, &keyring, number, number, openid).await;
         }
         let engine = Engine::new(db.pool.clone(), HOSPITAL, workflows::registry(&ports));
-        let door = Arc::new(Door {
+        let desk = Arc::new(Desk {
             engine: Arc::clone(&engine),
-            payments: provider.clone(),
-            pushes: PushReader::new(&credentials(), chrono_tz::Asia::Shanghai).unwrap(),
-            now,
-            open: AtomicBool::new(true),
+            ports: Arc::clone(&ports),
+            lookup: Arc::new(LookupKey::new(&SecretString::from("b7".repeat(32))).unwrap()),
         });
-        let doorkeeper = door::serve(listener, Arc::clone(&door));
+        let surface = Surface {
+            desk,
+            his_pushes: Arc::new(PushReader::new(&credentials(), chrono_tz::Asia::Shanghai).unwrap()),
+            payments: provider.clone(),
+            api_keys: vec![door::api_key()],
+            wechat_token: None,
+        };
+        let door = Door::open(listener, address, surface);
         let mishaps = Arc::new(Mishaps::default());
         let outlet = NoticeOutlet {
             ports: Arc::clone(&ports),
@@ -150,35 +159,17 @@ impl Hospital {
         };
         let worker = worker::start(Arc::clone(&engine), options).await.unwrap();
         let (suspended, unended) = (0, Unended { ended: false });
-        Self {
-            db,
-            his,
-            pay,
-            messages,
-            provider,
-            mishaps,
-            engine,
-            door,
-            doorkeeper,
-            sandbox_clock,
-            worker,
-            suspended,
-            unended,
-        }
+        Self { db, his, pay, messages, provider, mishaps, engine, door, sandbox_clock, worker, suspended, unended }
     }
 
     // --- what people do ---
 
     /// The patient of this number joins the queue of a schedule.
     pub async fn apply(&self, schedule: &str, patient: u32) -> RunId {
-        self.apply_planning(schedule, patient, |_, _| {}).await
-    }
-
-    /// The same with mishaps planned for the run before it moves.
-    pub async fn apply_planning(&self, schedule: &str, patient: u32, plan: impl FnOnce(&Mishaps, RunId)) -> RunId {
-        let entry = uuid::Uuid::now_v7();
-        plan(&self.mishaps, entry);
-        self.door.apply(entry, schedule, &patient_id(patient)).await;
+        let reply = self.door.apply(schedule, &patient_id(patient)).await;
+        assert_eq!(reply.status, 201, "patient {patient} at {schedule}: {}", reply.body);
+        let entry = reply.body["waitlistId"].as_str().unwrap().parse().unwrap();
+        self.mishaps.meet(entry);
         self.until_still().await;
         entry
     }
@@ -198,33 +189,64 @@ impl Hospital {
 
     /// The patient accepts the locked place.
     pub async fn confirm(&self, entry: RunId) {
-        self.tell(entry, "Confirm").await;
+        if let Some(refused) = self.tries_to_confirm(entry).await {
+            panic!("the confirmation was refused: {} {}", refused.status, refused.body);
+        }
+    }
+
+    /// The same where the place may be gone, or not locked yet: the refusal, if it was refused.
+    pub async fn tries_to_confirm(&self, entry: RunId) -> Option<Reply> {
+        let asked = self.door.confirm(entry);
+        // The answer waits for the payment's parameters; a story goes on as soon as everybody has done what they can.
+        while !asked.is_finished() && !self.has_heard(entry, "Confirm").await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        self.until_still().await;
+        if !asked.is_finished() {
+            return None;
+        }
+        let reply = asked.await.unwrap();
+        (!matches!(reply.status, 200 | 202)).then_some(reply)
+    }
+
+    async fn has_heard(&self, run: RunId, signal: &str) -> bool {
+        sqlx::query_scalar("select exists (select 1 from inbox where run_id = $1 and name = $2)")
+            .bind(run)
+            .bind(signal)
+            .fetch_one(&self.db.pool)
+            .await
+            .unwrap()
     }
 
     /// The patient declines the offered place.
     pub async fn decline(&self, entry: RunId) {
-        self.tell(entry, "Decline").await;
+        self.ask(Method::POST, &format!("/v1/waitlist/{entry}/decline"), None).await;
     }
 
     /// The patient leaves the queue.
     pub async fn withdraw(&self, entry: RunId) {
-        self.tell(entry, "Withdrawal").await;
+        self.ask(Method::DELETE, &format!("/v1/waitlist/{entry}"), None).await;
     }
 
     /// The patient cancels the booked visit.
     pub async fn cancel_visit(&self, entry: RunId) {
-        self.tell(entry, "Cancellation").await;
-    }
-
-    async fn tell(&self, entry: RunId, name: &'static str) {
-        self.tell_run(entry, name, json!({})).await;
+        let shown = self.ask(Method::GET, &format!("/v1/waitlist/{entry}"), None).await;
+        let visit = shown["appointmentId"].as_str().expect("a booked visit");
+        self.ask(Method::DELETE, &format!("/v1/appointments/{visit}"), None).await;
     }
 
     /// A signal to any run.
-    pub async fn tell_run(&self, run: RunId, name: &'static str, payload: serde_json::Value) {
-        let id = format!("{name}:{}", uuid::Uuid::now_v7());
-        self.door.signal(To::Run(run), name, id, payload).await;
+    pub async fn tell_run(&self, run: RunId, name: &str, payload: serde_json::Value) {
+        let body = json!({ "signalId": uuid::Uuid::now_v7(), "payload": payload });
+        self.ask(Method::POST, &format!("/v1/runs/{run}/signals/{name}"), Some(body)).await;
+    }
+
+    /// A request that is granted, and what follows from it.
+    async fn ask(&self, method: Method, path: &str, body: Option<serde_json::Value>) -> serde_json::Value {
+        let reply = self.door.ask(method, path, body).await;
+        assert!((200..300).contains(&reply.status), "{path}: {} {}", reply.status, reply.body);
         self.until_still().await;
+        reply.body
     }
 
     /// So many patients of the counter cancel, of which HIS says nothing.
@@ -234,10 +256,10 @@ impl Hospital {
         }
     }
 
-    /// A hint that a place may be free, from nowhere in particular.
+    /// A hint that a place may be free, from the hospital's own site.
     pub async fn hint(&self, schedule: &str) {
-        let run = self.run_of_key(SlotRelease::NAME, schedule).await;
-        self.tell_run(run, "Freed", json!({ "source": "story" })).await;
+        let body = json!({ "eventId": uuid::Uuid::now_v7() });
+        self.ask(Method::POST, &format!("/v1/schedules/{schedule}/releases"), Some(body)).await;
     }
 
     /// A deed for [`Mishaps::just_before`]: somebody of 114 takes the first free place.
@@ -253,7 +275,7 @@ impl Hospital {
 
     /// Callbacks of the outside reach nobody from now on.
     pub fn shut_the_door(&self) {
-        self.door.open.store(false, Ordering::SeqCst);
+        self.door.shut_to_callbacks();
     }
 
     /// Two patients come with one document: HIS takes them for one person.
@@ -332,6 +354,24 @@ impl Hospital {
         houbu::records::entries::status(&self.db.pool, HOSPITAL, entry).await.unwrap().unwrap()
     }
 
+    /// Everything that our tables hold, but for what is kept of callers and callbacks themselves.
+    pub async fn everything(&self) -> BTreeMap<String, String> {
+        let tables: Vec<String> = sqlx::query_scalar(
+            "select tablename::text from pg_tables where schemaname = 'public'
+               and tablename not in ('callback', 'idempotency', 'worker', '_sqlx_migrations') order by 1",
+        )
+        .fetch_all(&self.db.pool)
+        .await
+        .unwrap();
+        let mut held = BTreeMap::new();
+        for table in tables {
+            let rows = format!("select coalesce(string_agg(t::text, e'\n' order by t::text), '') from \"{table}\" t");
+            let rows = sqlx::query_scalar(sqlx::AssertSqlSafe(rows)).fetch_one(&self.db.pool).await.unwrap();
+            held.insert(table, rows);
+        }
+        held
+    }
+
     /// What happened to an application, a line a turn: the step, what woke it, what was decided.
     pub async fn steps(&self, entry: RunId) -> Vec<String> {
         let rows: Vec<(String, Option<String>, Option<String>)> =
@@ -372,27 +412,14 @@ impl Hospital {
         books.into_iter().filter(|sent| sent.openid == openid).map(|sent| sent.template_id).collect()
     }
 
-    async fn start(&self, run: houbu::engine::NewRun) -> RunId {
-        let mut tx = self.db.pool.begin().await.unwrap();
-        let started = houbu::engine::store::start(&mut tx, HOSPITAL, run).await.unwrap();
-        tx.commit().await.unwrap();
-        self.engine.hint();
-        self.until_still().await;
-        started.id
-    }
-
     /// The department's schedules are pulled from now on, every half hour.
     pub async fn start_sync(&self) -> RunId {
-        let department = Department {
-            id: world::DEPARTMENT.to_owned(),
-            pulled_at: None,
-            next_at: self.now(),
-            freed: Vec::new(),
-            stopped: Vec::new(),
-        };
-        let (id, key) = (uuid::Uuid::now_v7(), world::DEPARTMENT.to_owned());
-        let pulling = schedule_sync::Step::Pulling.name();
-        self.start(Registry::new_run::<ScheduleSync>(id, key, pulling, &department).unwrap()).await
+        let input = json!({
+            "id": world::DEPARTMENT, "pulled_at": null, "next_at": self.now(), "freed": [], "stopped": [],
+        });
+        let body = json!({ "key": world::DEPARTMENT, "input": input });
+        let started = self.ask(Method::POST, "/v1/workflows/schedule_sync/runs", Some(body)).await;
+        started["runId"].as_str().unwrap().parse().unwrap()
     }
 
     /// The story leaves this many runs to a person.
@@ -405,7 +432,7 @@ impl Hospital {
         self.until_still().await;
         owing::nothing_is_owed(&self).await;
         self.unended.ended = true;
-        self.doorkeeper.abort();
+        self.door.close();
         self.worker.stop().await;
         owing::nobody_is_at_work(&self.db.pool).await;
         self.db.remove().await;
@@ -428,7 +455,8 @@ fn reader(clock: &Arc<AtomicI64>) -> Now {
     Arc::new(move || DateTime::from_timestamp_micros(clock.load(Ordering::SeqCst)).unwrap())
 }
 
-fn credentials() -> Credentials {
+/// What HIS and we share.
+pub fn credentials() -> Credentials {
     Credentials {
         user_id: "HOUBU".to_owned(),
         sign_key: SecretString::from("sandbox-sign-key"),

@@ -17,8 +17,16 @@ enum What {
 struct Rule {
     point: Point,
     step: String,
-    run: Option<RunId>,
+    whose: Whose,
     what: What,
+}
+
+/// Whose step it is.
+enum Whose {
+    Anybodys,
+    /// Of the application that is made next.
+    TheNexts,
+    Of(RunId),
 }
 
 /// The plan of one hospital's mishaps; each rule serves a number of times.
@@ -30,18 +38,30 @@ pub struct Mishaps {
 impl Mishaps {
     /// `act` at this point of this step, for so many times, whichever run comes by.
     pub fn plan(&self, point: Point, step: &str, act: Act, times: u32) {
-        self.put(Rule { point, step: step.to_owned(), run: None, what: What::Act { act, times } });
+        self.put(Rule { point, step: step.to_owned(), whose: Whose::Anybodys, what: What::Act { act, times } });
     }
 
     /// The same for one run only.
     pub fn plan_for(&self, run: RunId, point: Point, step: &str, act: Act) {
-        self.put(Rule { point, step: step.to_owned(), run: Some(run), what: What::Act { act, times: 1 } });
+        self.put(Rule { point, step: step.to_owned(), whose: Whose::Of(run), what: What::Act { act, times: 1 } });
+    }
+
+    /// The same for the application that is made next, which has no id yet.
+    pub fn plan_for_the_next(&self, point: Point, step: &str, act: Act) {
+        self.put(Rule { point, step: step.to_owned(), whose: Whose::TheNexts, what: What::Act { act, times: 1 } });
+    }
+
+    /// The application that was made is this one. Until now nobody else has moved.
+    pub fn meet(&self, run: RunId) {
+        for rule in self.rules.lock().unwrap().iter_mut().filter(|rule| matches!(rule.whose, Whose::TheNexts)) {
+            rule.whose = Whose::Of(run);
+        }
     }
 
     /// The deed, once, when the step is about to be handled.
     pub fn just_before(&self, step: &str, deed: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static) {
         let what = What::Deed(Some(Box::new(deed)));
-        self.put(Rule { point: Point::BeforeCall, step: step.to_owned(), run: None, what });
+        self.put(Rule { point: Point::BeforeCall, step: step.to_owned(), whose: Whose::Anybodys, what });
     }
 
     /// How many planned mishaps have not come about.
@@ -56,7 +76,8 @@ impl Mishaps {
 
     fn next(&self, point: Point, step: &str, run: RunId) -> (Act, Option<Deed>) {
         let mut rules = self.rules.lock().unwrap();
-        let fits = |rule: &Rule| rule.point == point && rule.step == step && rule.run.is_none_or(|one| one == run);
+        let theirs = |whose: &Whose| !matches!(whose, Whose::Of(one) if *one != run);
+        let fits = |rule: &Rule| rule.point == point && rule.step == step && theirs(&rule.whose);
         for rule in rules.iter_mut().filter(|rule| fits(rule)) {
             match &mut rule.what {
                 What::Act { times: 0, .. } | What::Deed(None) => {}

@@ -93,10 +93,11 @@ pub fn patient_id(number: u32) -> String {
 
 /// A receiver at WeChat for this number who follows the hospital.
 pub fn openid(messages: &MessageServer, number: u32) -> String {
-    (0..).map(|n| format!("wx-{number}-{n}")).find(|openid| messages.follows(openid)).unwrap()
+    (0..1000).map(|n| format!("wx-{number}-{n}")).find(|openid| messages.follows(openid)).unwrap()
 }
 
-/// Stores a patient whose document has this number: two patients with one document are one person to HIS.
+/// Stores a patient whose document has this number. Two patients with one document are one person to HIS, though not
+/// to us: we know persons by a hash that is not made of it here.
 pub async fn put_patient(pool: &PgPool, keyring: &Arc<Keyring>, number: u32, document: u32, openid: String) {
     let id = patient_id(number);
     let person = Person {
@@ -111,7 +112,7 @@ pub async fn put_patient(pool: &PgPool, keyring: &Arc<Keyring>, number: u32, doc
     let put = patients::Put {
         id: &id,
         id_type: "5",
-        id_hash: &document.to_be_bytes(),
+        id_hash: &number.to_be_bytes(),
         sealed: sealed.as_bytes(),
         masked: &serde_json::json!({}),
     };

@@ -84,7 +84,7 @@ pub const TOLD: &[Told] = &[
 async fn a_queue_that_nothing_comes_free_for_just_ends() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     hospital.apply("w1-am", 1).await;
-    hospital.pass_until(local(4, 19, 0)).await;
+    hospital.pass_until(local(5, 0, 0)).await;
     assert_eq!(hospital.release_steps("w1-am").await, QUIET_UNTIL_THE_END);
     hospital.finish().await;
 }

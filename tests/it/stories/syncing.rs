@@ -26,6 +26,20 @@ async fn a_place_that_nobody_pushed_is_found_at_the_next_pull() {
     hospital.finish().await;
 }
 
+/// R1: a place that the sync saw and the queue took is not there for anybody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_queue_took_is_not_bookable_any_more() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let first = hospital.apply("w1-am", 1).await;
+    hospital.start_sync().await;
+    hospital.free_silently("w1-am", 1).await;
+    hospital.pass_until(local(1, 10, 30)).await;
+    assert_eq!(hospital.status(first).await, "booked");
+    let second = hospital.apply("w1-am", 2).await;
+    assert_eq!(hospital.status(second).await, "waiting");
+    hospital.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn extra_places_are_found_too() {
     let hospital = Hospital::paying(PaymentMode::None).await;
