@@ -55,7 +55,7 @@ pub(super) async fn run(play: &mut Play<'_>) -> anyhow::Result<u32> {
     loop {
         play.perform(now).await?;
         settle(stage).await?;
-        patients::hear(play, now).await?;
+        patients::hear(play, now).await;
         let Some(next) = next_at(play).await? else { break };
         let next = if next > now { whole_minute(next) } else { now };
         rounds = if next == now { rounds + 1 } else { 0 };

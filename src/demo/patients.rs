@@ -14,21 +14,10 @@ const ASLEEP_UNTIL: u32 = 6;
 const AWAKE_UNTIL: u32 = 23;
 
 /// Reads what arrived at `now` and plans the answers.
-pub(super) async fn hear(play: &mut Play<'_>, now: DateTime<Utc>) -> anyhow::Result<()> {
-    // The whole post box is read, so only where a message was sent that people do something about.
-    let sent: bool = sqlx::query_scalar(
-        "select exists (select 1 from outbox where tenant = $1 and settled_at = $2 and status = 'sent'
-                        and substr(id, 28, 1) in ('P', 'B'))",
-    )
-    .bind(&play.stage.engine.tenant)
-    .bind(now)
-    .fetch_one(&play.stage.pool)
-    .await?;
-    if !sent {
-        return Ok(());
-    }
-    let messages = play.stage.messages.books().await;
-    for message in messages.iter().skip(play.read) {
+pub(super) async fn hear(play: &mut Play<'_>, now: DateTime<Utc>) {
+    let messages = play.stage.messages.accepted_after(play.read).await;
+    play.read += messages.len();
+    for message in &messages {
         let Some(entry) = ids::run_of(&message.client_msg_id) else { continue };
         let Some((nth, application)) = play.application(entry) else { continue };
         match message.fields.get("候补状态").map(String::as_str) {
@@ -55,8 +44,6 @@ pub(super) async fn hear(play: &mut Play<'_>, now: DateTime<Utc>) -> anyhow::Res
             _ => {}
         }
     }
-    play.read = messages.len();
-    Ok(())
 }
 
 enum Answer {

@@ -110,7 +110,7 @@ impl Desk {
         }
         let now = clock::now(&mut *tx).await?;
         let under = under(&schedule);
-        let levels = policies::standings(&mut tx, hospital, &under, false).await?;
+        let levels = policies::standings(&mut tx, hospital, &under).await?;
         let policy = Policy::resolve(&levels[0].policy, &levels[1].policy, &levels[2].policy);
         let closes = calendar::cutoff_at(schedule.visit_date, &policy.cutoff, self.ports.tz);
         self.schedule_allows(&mut tx, &schedule, now, closes).await?;
@@ -118,16 +118,17 @@ impl Desk {
         latest_at_allows(apply, now)?;
         insurance_allows(apply, &schedule, &policy)?;
         self.person_allows(&mut tx, &person, &schedule, &policy).await?;
+        // Whoever meets a full queue is refused without waiting for its lock.
+        has_room(&levels, &policy)?;
         let run = application(apply, &schedule, &policy, calendar::entry_ends_at(closes, apply.latest_at))?;
-        let release = self.release(&schedule, closes)?;
-        // From here on the counts are locked: nothing but the decision and the inserts.
-        let levels = policies::standings(&mut tx, hospital, &under, true).await?;
-        let [doctor, department, campus] = levels.each_ref().map(|at| Standing { policy: &at.policy, live: at.live });
-        admission::admit(&Standings { doctor, department, campus }, policy.cap_reading)?;
-        policies::add_one(&mut tx, hospital, &under).await?;
-        store::start(&mut tx, hospital, release).await?;
-        let made = self.admit(&mut tx, run, &schedule, &policy, apply).await?;
+        store::start(&mut tx, hospital, self.release(&schedule, closes)?).await?;
+        let made = self.enter(&mut tx, run, &schedule, &policy, apply).await?;
         if matches!(made, Attempt::Made(_)) {
+            // The counts are locked last, for the decision and the commit; a refusal takes everything back.
+            let mut levels = levels;
+            policies::lock_counts(&mut tx, hospital, &under, &mut levels).await?;
+            has_room(&levels, &policy)?;
+            policies::add_one(&mut tx, hospital, &under).await?;
             tx.commit().await?;
         }
         Ok(made)
@@ -182,7 +183,8 @@ impl Desk {
         Ok(Registry::new_run::<SlotRelease>(id, schedule.id.clone(), first.name(), &state)?)
     }
 
-    async fn admit(
+    /// The application's run and its entry.
+    async fn enter(
         &self,
         conn: &mut PgConnection,
         run: NewRun,
@@ -242,6 +244,12 @@ fn application(apply: &Apply, schedule: &Schedule, policy: &Policy, cutoff: Date
     let id = Uuid::now_v7();
     let key = apply.idempotency_key.clone().unwrap_or_else(|| id.to_string());
     Ok(Registry::new_run::<WaitlistApplication>(id, key, first.name(), &state)?)
+}
+
+/// R2, R3: whether one more may join, by the counts as they were read.
+fn has_room(levels: &[policies::Standing; 3], policy: &Policy) -> Result<(), Refusal> {
+    let [doctor, department, campus] = levels.each_ref().map(|at| Standing { policy: &at.policy, live: at.live });
+    admission::admit(&Standings { doctor, department, campus }, policy.cap_reading)
 }
 
 pub(super) fn under(schedule: &Schedule) -> Under<'_> {

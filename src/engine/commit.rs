@@ -67,6 +67,7 @@ async fn flush(engine: &Engine, waiting: Vec<Waiting>) {
     let (batch, answers): (Vec<Done>, Vec<_>) = waiting.into_iter().unzip();
     match transaction(engine, &batch).await {
         Ok(held) => {
+            engine.hint_letters_of(&batch);
             for (done, answer) in batch.iter().zip(answers) {
                 let _ = answer.send(held.get(&done.run).map_or(Committed::Lost, |now| Committed::Yes(*now)));
             }
@@ -86,7 +87,10 @@ async fn flush(engine: &Engine, waiting: Vec<Waiting>) {
 
 async fn alone(engine: &Engine, done: Done) -> Committed {
     match transaction(engine, std::slice::from_ref(&done)).await {
-        Ok(held) => held.get(&done.run).map_or(Committed::Lost, |now| Committed::Yes(*now)),
+        Ok(held) => {
+            engine.hint_letters_of(std::slice::from_ref(&done));
+            held.get(&done.run).map_or(Committed::Lost, |now| Committed::Yes(*now))
+        }
         Err(error) => failed(&error),
     }
 }

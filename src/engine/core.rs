@@ -5,7 +5,9 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
+use super::flow::Effect;
 use super::registry::Registry;
+use super::store::turns::{Came, Done};
 
 /// What every part of the engine shares: the database, the tenant and the workflows.
 pub struct Engine {
@@ -29,5 +31,21 @@ impl Engine {
     pub fn hint(&self) {
         self.due.notify_one();
         self.letters.notify_one();
+    }
+
+    /// Turns of a worker may have made runs due.
+    pub(super) fn hint_due(&self) {
+        self.due.notify_one();
+    }
+
+    /// Tells the postman of this process, where one of these turns wrote a letter.
+    pub(super) fn hint_letters_of(&self, batch: &[Done]) {
+        let writes = |done: &Done| match &done.result {
+            Came::Moved(to) => to.effects.iter().any(|effect| matches!(effect, Effect::Tell(_))),
+            Came::Parked { .. } | Came::Failed { .. } => false,
+        };
+        if batch.iter().any(writes) {
+            self.letters.notify_one();
+        }
     }
 }

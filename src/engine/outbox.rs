@@ -65,6 +65,8 @@ impl Postman {
         let topics: Vec<&str> = self.outlets.by_topic.keys().copied().collect();
         let hands = Arc::new(Semaphore::new(LETTERS_MAX));
         while !*stopped.borrow() && !topics.is_empty() {
+            // With every hand full there is nothing to claim: the next free hand comes first.
+            drop(hands.acquire().await);
             let free = i64::try_from(hands.available_permits()).unwrap_or(0);
             let claimed = letters::claim(&self.engine.pool, &self.engine.tenant, self.worker, &topics, free).await;
             let claimed = claimed.unwrap_or_else(|error| {

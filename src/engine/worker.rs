@@ -252,7 +252,7 @@ impl Shift {
             }
         }
         drop(permit);
-        self.engine.hint();
+        self.engine.hint_due();
     }
 
     fn step_of(&self, run: &Claimed) -> Option<(&Arc<dyn Mounted>, &'static StepRow)> {

@@ -76,29 +76,10 @@ pub async fn put(
     .map(drop)
 }
 
-/// The three levels' settings and live entries, in the order doctor, department, campus. With `lock`, the counts stay
-/// as they are until the transaction ends.
-pub async fn standings(
-    conn: &mut PgConnection,
-    hospital: &str,
-    under: &Under<'_>,
-    lock: bool,
-) -> sqlx::Result<[Standing; 3]> {
+/// The three levels' settings and live entries, in the order doctor, department, campus.
+pub async fn standings(conn: &mut PgConnection, hospital: &str, under: &Under<'_>) -> sqlx::Result<[Standing; 3]> {
     let levels: Vec<&str> = Level::ALL.iter().map(|level| level.as_str()).collect();
     let ids: Vec<&str> = Level::ALL.iter().map(|level| under.id_at(*level)).collect();
-    if lock {
-        sqlx::query(
-            "insert into capacity (hospital, level, id)
-             select $1, t.* from unnest($2::text[], $3::text[]) as t (level, id) order by 2, 3
-             on conflict do nothing",
-        )
-        .bind(hospital)
-        .bind(&levels)
-        .bind(&ids)
-        .execute(&mut *conn)
-        .await?;
-        lock_capacity(conn, hospital, &levels, &ids).await?;
-    }
     let rows: Vec<(Option<Value>, Option<i32>)> = sqlx::query_as(
         "select p.body, c.live
          from unnest($2::text[], $3::text[]) with ordinality as t (level, id, nth)
@@ -117,6 +98,36 @@ pub async fn standings(
         standing.live = live.and_then(|live| u32::try_from(live).ok()).unwrap_or(0);
     }
     Ok(standings)
+}
+
+/// Locks the three levels' counts until the transaction ends and writes them, as they are now, into `standings`.
+pub async fn lock_counts(
+    conn: &mut PgConnection,
+    hospital: &str,
+    under: &Under<'_>,
+    standings: &mut [Standing; 3],
+) -> sqlx::Result<()> {
+    let levels: Vec<&str> = Level::ALL.iter().map(|level| level.as_str()).collect();
+    let ids: Vec<&str> = Level::ALL.iter().map(|level| under.id_at(*level)).collect();
+    let mut counts = lock_capacity(conn, hospital, &levels, &ids).await?;
+    if counts.len() < Level::ALL.len() {
+        sqlx::query(
+            "insert into capacity (hospital, level, id)
+             select $1, t.* from unnest($2::text[], $3::text[]) as t (level, id) order by 2, 3
+             on conflict do nothing",
+        )
+        .bind(hospital)
+        .bind(&levels)
+        .bind(&ids)
+        .execute(&mut *conn)
+        .await?;
+        counts = lock_capacity(conn, hospital, &levels, &ids).await?;
+    }
+    for (level, standing) in Level::ALL.iter().zip(standings) {
+        let live = counts.iter().find(|(name, _)| name == level.as_str()).map_or(0, |(_, live)| *live);
+        standing.live = u32::try_from(live).unwrap_or(0);
+    }
+    Ok(())
 }
 
 /// Adds one live entry at each of the three levels; the rows are locked already.
@@ -156,18 +167,23 @@ pub async fn take_off(conn: &mut PgConnection, hospital: &str, gone: &[(&str, &s
     .map(drop)
 }
 
-async fn lock_capacity(conn: &mut PgConnection, hospital: &str, levels: &[&str], ids: &[&str]) -> sqlx::Result<()> {
-    sqlx::query(
-        "select 1 from capacity
+/// Locks these counts in the order (level, id) and answers them as (level, live).
+async fn lock_capacity(
+    conn: &mut PgConnection,
+    hospital: &str,
+    levels: &[&str],
+    ids: &[&str],
+) -> sqlx::Result<Vec<(String, i32)>> {
+    sqlx::query_as(
+        "select level, live from capacity
          where hospital = $1 and (level, id) in (select * from unnest($2::text[], $3::text[]))
          order by level, id for update",
     )
     .bind(hospital)
     .bind(levels)
     .bind(ids)
-    .execute(conn)
+    .fetch_all(conn)
     .await
-    .map(drop)
 }
 
 fn read(body: Value) -> sqlx::Result<LevelPolicy> {

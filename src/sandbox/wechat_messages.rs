@@ -192,6 +192,11 @@ impl MessageServer {
         self.house.sent.lock().await.messages.clone()
     }
 
+    /// What was accepted after the first `read` of them.
+    pub async fn accepted_after(&self, read: usize) -> Vec<SentMessage> {
+        self.house.sent.lock().await.messages.get(read..).map(<[_]>::to_vec).unwrap_or_default()
+    }
+
     /// True if this receiver follows the account; others are answered 43004.
     pub fn follows(&self, openid: &str) -> bool {
         self.house.follows(openid)
