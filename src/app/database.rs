@@ -56,24 +56,24 @@ impl Database {
         sqlx::migrate!().run(&self.pool).await.context("the migrations could not be run")
     }
 
-    /// Empties the database for a demo: only one that holds no run, or whose clock was set by hand, which no real
+    /// Empties the database for a demo: only one that has no table at all, or whose clock was set by hand, which no real
     /// hospital's ever is.
     pub async fn empty_for_demo(&self) -> anyhow::Result<()> {
-        let exists: bool =
-            sqlx::query_scalar("select to_regclass('run') is not null and to_regclass('clock') is not null")
-                .fetch_one(&self.pool)
-                .await?;
-        if exists {
-            let real: bool =
-                sqlx::query_scalar("select exists (select 1 from run) and not exists (select 1 from clock)")
-                    .fetch_one(&self.pool)
-                    .await?;
-            anyhow::ensure!(
-                !real,
-                "this database holds runs that no demo made; name another one in DATABASE_URL, or an empty folder in \
-                 HOUBU_DATABASE__FOLDER"
-            );
+        let tables: i64 = sqlx::query_scalar("select count(*) from pg_tables where schemaname in ('public', 'sandbox')")
+            .fetch_one(&self.pool)
+            .await?;
+        if tables == 0 {
+            return Ok(());
         }
+        let has_clock: bool =
+            sqlx::query_scalar("select to_regclass('public.clock') is not null").fetch_one(&self.pool).await?;
+        let played: bool = has_clock
+            && sqlx::query_scalar("select exists (select 1 from public.clock)").fetch_one(&self.pool).await?;
+        anyhow::ensure!(
+            played,
+            "this database holds tables that no demo made, and a demo would remove them; name an empty database in \
+             DATABASE_URL, or an empty folder in HOUBU_DATABASE__FOLDER"
+        );
         sqlx::raw_sql(
             "drop schema if exists sandbox cascade; drop schema if exists public cascade; create schema public",
         )
@@ -130,6 +130,8 @@ async fn pool(options: PgConnectOptions, connections: u32) -> sqlx::Result<PgPoo
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(30))
+        // A connection that broke while it rested shows at its first statement; whoever meets it tries again.
+        .test_before_acquire(false)
         .connect_with(options.application_name("houbu").log_statements(tracing::log::LevelFilter::Off))
         .await
 }

@@ -19,7 +19,7 @@ use super::{Script, Stage};
 use crate::sandbox::his::channel;
 
 /// Who confirms looks at the answer so long (real time); the confirmation counts all the same.
-const CONFIRM_PATIENCE: Duration = Duration::from_millis(400);
+const CONFIRM_PATIENCE: Duration = Duration::from_millis(150);
 
 /// What the callers were told.
 #[derive(Debug, Clone, Default)]

@@ -114,6 +114,7 @@ impl Desk {
         let policy = Policy::resolve(&levels[0].policy, &levels[1].policy, &levels[2].policy);
         let closes = calendar::cutoff_at(schedule.visit_date, &policy.cutoff, self.ports.tz);
         self.schedule_allows(&mut tx, &schedule, now, closes).await?;
+        let handed_out = hand_out.is_some();
         hand_out_allows(hand_out)?;
         latest_at_allows(apply, now)?;
         insurance_allows(apply, &schedule, &policy)?;
@@ -121,7 +122,9 @@ impl Desk {
         // Whoever meets a full queue is refused without waiting for its lock.
         has_room(&levels, &policy)?;
         let run = application(apply, &schedule, &policy, calendar::entry_ends_at(closes, apply.latest_at))?;
-        store::start(&mut tx, hospital, self.release(&schedule, closes)?).await?;
+        if !handed_out {
+            store::start(&mut tx, hospital, self.release(&schedule, closes)?).await?;
+        }
         let made = self.enter(&mut tx, run, &schedule, &policy, apply).await?;
         if matches!(made, Attempt::Made(_)) {
             // The counts are locked last, for the decision and the commit; a refusal takes everything back.

@@ -62,19 +62,18 @@ impl Store {
             ids.push(id);
             bodies.push(body);
         }
-        let mut tx = pool.begin().await?;
-        sqlx::query("set local synchronous_commit = off").execute(&mut *tx).await?;
         sqlx::query(
             "insert into sandbox.record (book, id, body)
              select * from unnest($1::text[], $2::text[], $3::jsonb[])
+             where (select set_config('synchronous_commit', 'off', true)) = 'off'
              on conflict (book, id) do update set body = excluded.body",
         )
         .bind(books)
         .bind(ids)
         .bind(bodies)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await
+        .execute(pool)
+        .await
+        .map(drop)
     }
 
     /// All records of one book.

@@ -18,9 +18,9 @@ use super::wechat_pay::{self, PayServer};
 use crate::ports::his::{Config as HisConfig, Credentials};
 
 /// How long a client waits for the sandbox, unless it is told otherwise.
-pub const CLIENT_TIMEOUT: Duration = Duration::from_millis(300);
+pub const CLIENT_TIMEOUT: Duration = Duration::from_millis(200);
 /// How late a slow answer comes: later than the client waits.
-const SLOW: Duration = Duration::from_millis(450);
+const SLOW: Duration = Duration::from_millis(280);
 
 /// The sandbox's clock, moved by whoever owns it.
 #[derive(Clone)]
