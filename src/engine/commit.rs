@@ -3,18 +3,16 @@
 //! A flush starts as soon as the previous one ends: alone on an idle system, full batches under load. A batch that
 //! fails as a whole is tried turn by turn, so that one bad turn never fails its batch-mates.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use super::RunId;
 use super::core::Engine;
 use super::flow::Projected;
 use super::registry::Mounted;
-use super::store::turns::{self, Came, Done};
+use super::store::turns::{self, Came, Done, Held};
 
 /// The most turns of one transaction.
 const BATCH_MAX: usize = 128;
@@ -69,7 +67,7 @@ async fn flush(engine: &Engine, waiting: Vec<Waiting>) {
         Ok(held) => {
             engine.hint_letters_of(&batch);
             for (done, answer) in batch.iter().zip(answers) {
-                let _ = answer.send(held.get(&done.run).map_or(Committed::Lost, |now| Committed::Yes(*now)));
+                let _ = answer.send(held.get(&done.fence()).map_or(Committed::Lost, |now| Committed::Yes(*now)));
             }
         }
         Err(error) if batch.len() > 1 && is_refusal(&error) => {
@@ -89,7 +87,7 @@ async fn alone(engine: &Engine, done: Done) -> Committed {
     match transaction(engine, std::slice::from_ref(&done)).await {
         Ok(held) => {
             engine.hint_letters_of(std::slice::from_ref(&done));
-            held.get(&done.run).map_or(Committed::Lost, |now| Committed::Yes(*now))
+            held.get(&done.fence()).map_or(Committed::Lost, |now| Committed::Yes(*now))
         }
         Err(error) => failed(&error),
     }
@@ -111,7 +109,25 @@ fn is_refusal(error: &sqlx::Error) -> bool {
     }
 }
 
-async fn transaction(engine: &Engine, batch: &[Done]) -> sqlx::Result<HashMap<RunId, DateTime<Utc>>> {
+/// How often a batch that met another transaction is tried again: the server has rolled it back for certain.
+const MEETINGS_MAX: u32 = 5;
+
+async fn transaction(engine: &Engine, batch: &[Done]) -> sqlx::Result<Held> {
+    let mut meetings = 0;
+    loop {
+        match attempt(engine, batch).await {
+            Err(error) if met_another(&error) && meetings < MEETINGS_MAX => meetings += 1,
+            other => return other,
+        }
+    }
+}
+
+/// A deadlock or a serialisation failure.
+fn met_another(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("40"))
+}
+
+async fn attempt(engine: &Engine, batch: &[Done]) -> sqlx::Result<Held> {
     let mut tx = engine.pool.begin().await?;
     let held = turns::commit(&mut tx, &engine.tenant, batch).await?;
     for (mounted, moved) in projections(engine, batch, &held) {
@@ -125,9 +141,9 @@ async fn transaction(engine: &Engine, batch: &[Done]) -> sqlx::Result<HashMap<Ru
 type Projection<'a> = (&'a Arc<dyn Mounted>, Vec<Projected<Value>>);
 
 /// The moved runs by workflow, in the order of the registry.
-fn projections<'a>(engine: &'a Engine, batch: &[Done], held: &HashMap<RunId, DateTime<Utc>>) -> Vec<Projection<'a>> {
+fn projections<'a>(engine: &'a Engine, batch: &[Done], held: &Held) -> Vec<Projection<'a>> {
     let mut by_workflow: std::collections::BTreeMap<&str, Vec<Projected<Value>>> = std::collections::BTreeMap::new();
-    for done in batch.iter().filter(|done| held.contains_key(&done.run)) {
+    for done in batch.iter().filter(|done| held.contains_key(&done.fence())) {
         if let Came::Moved(to) = &done.result {
             let moved = Projected { run: done.run, step: to.chosen.next, state: to.state.clone() };
             by_workflow.entry(done.workflow).or_default().push(moved);

@@ -17,7 +17,8 @@
 //! | `retry` | how long a failed step waits |
 //! | `store` | every statement on runs, signals and history |
 //! | `commit` | turns that finish together commit together |
-//! | `worker` | claim, handle, hand to commit; leases |
+//! | `worker` | claim, handle, hand to commit |
+//! | `lease` | what keeps a worker alive; what is left behind goes on |
 //! | `outbox` | delivers what runs tell outside |
 //! | `inspect` | find and show runs; why a run is not moving |
 //! | `preflight` | which live runs no step of this program could move |
@@ -30,6 +31,7 @@ mod core;
 pub mod flow;
 mod flow_macro;
 pub mod inspect;
+mod lease;
 pub mod outbox;
 pub mod preflight;
 pub mod proof;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::core::Engine;
 use super::flow::Fault;
+use super::lease::Hands;
 use super::retry::RetryPolicy;
 use super::store::letters::{self, Claimed};
 
@@ -52,13 +53,20 @@ impl Outlets {
 pub(super) struct Postman {
     engine: Arc<Engine>,
     worker: Uuid,
+    hands: Arc<Hands>,
     outlets: Outlets,
     poll: Duration,
 }
 
 impl Postman {
-    pub(super) fn new(engine: Arc<Engine>, worker: Uuid, outlets: Outlets, poll: Duration) -> Arc<Self> {
-        Arc::new(Self { engine, worker, outlets, poll })
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        worker: Uuid,
+        hands: Arc<Hands>,
+        outlets: Outlets,
+        poll: Duration,
+    ) -> Arc<Self> {
+        Arc::new(Self { engine, worker, hands, outlets, poll })
     }
 
     pub(super) async fn work(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
@@ -83,17 +91,18 @@ impl Postman {
             for letter in claimed {
                 let Ok(hand) = Arc::clone(&hands).acquire_owned().await else { return };
                 let postman = Arc::clone(&self);
+                let in_hand = self.hands.letter(letter.id.clone());
                 tokio::spawn(async move {
                     postman.carry(letter).await;
-                    drop(hand);
+                    drop((in_hand, hand));
                 });
             }
         }
         drop(hands.acquire_many(u32::try_from(LETTERS_MAX).unwrap_or(u32::MAX)).await);
     }
 
-    /// Delivers one letter and writes down what came of it. A letter whose end cannot be written stays in hand until
-    /// this worker's lease ends; its receiver knows its id.
+    /// Delivers one letter and writes down what came of it. A letter whose end cannot be written is in no hand
+    /// afterwards and is delivered again; its receiver knows its id.
     async fn carry(&self, letter: Claimed) {
         let (pool, tenant) = (&self.engine.pool, self.engine.tenant.as_str());
         let Some(outlet) = self.outlets.by_topic.get(letter.topic.as_str()) else { return };

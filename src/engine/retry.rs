@@ -16,9 +16,9 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// 2 s, doubled up to 5 minutes, 24 attempts: about an hour and a half of a system being away.
+    /// 2 s, doubled up to 5 minutes, 200 attempts: a system may be away for a night.
     fn default() -> Self {
-        Self { first: Duration::from_secs(2), factor: 2.0, cap: Duration::from_mins(5), attempts_max: 24 }
+        Self { first: Duration::from_secs(2), factor: 2.0, cap: Duration::from_mins(5), attempts_max: 200 }
     }
 }
 

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::commit::{Committed, Committer};
 use super::core::Engine;
 use super::flow::{Edge, Fault, Turn, Woke};
+use super::lease::{HEARTBEAT, Hands, Lease};
 use super::outbox::{Outlets, Postman};
 use super::registry::Mounted;
 use super::sabotage::{Act, Point, Saboteur};
@@ -23,10 +24,6 @@ use super::store::claim::{self, Claimed, Unread};
 use super::store::turns::{Came, Done, Move, Rest};
 use super::table::{Chosen, StepRow};
 
-/// How long a worker that says nothing is thought alive.
-const LEASE: Duration = Duration::from_secs(4);
-/// How often it says so; also how often dead workers are looked for.
-const HEARTBEAT: Duration = Duration::from_secs(1);
 /// A handler that takes longer is given up: its calls have time-outs of their own, far shorter.
 const HANDLER_MAX: Duration = Duration::from_mins(2);
 
@@ -60,7 +57,9 @@ impl Default for Options {
 /// A working worker.
 pub struct Worker {
     stop: watch::Sender<bool>,
+    ended: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    lease: JoinHandle<()>,
     shift: Arc<Shift>,
 }
 
@@ -70,36 +69,34 @@ impl Worker {
         &self.shift.options.name
     }
 
-    /// Stops claiming, lets the turns in hand finish and gives up the lease.
+    /// Stops claiming, lets the turns and letters in hand finish, then gives up the lease.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         for task in self.tasks {
             let _ = task.await;
         }
-        if let Err(error) = claim::retire(&self.shift.engine.pool, &self.shift.engine.tenant, self.shift.id).await {
-            tracing::warn!(%error, "the worker could not give up its lease; it ends by itself");
-        }
+        let _ = self.ended.send(true);
+        let _ = self.lease.await;
     }
 }
 
 /// Starts a worker.
 pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker> {
+    let (id, hands) = (Uuid::now_v7(), Arc::new(Hands::default()));
+    let lease = Lease::take(Arc::clone(&engine), id, options.name.clone(), Arc::clone(&hands)).await?;
+    let postman = Postman::new(Arc::clone(&engine), id, Arc::clone(&hands), options.outlets.clone(), options.poll);
     let shift = Arc::new(Shift {
-        id: Uuid::now_v7(),
+        id,
         known: engine.registry.known_steps(),
         committer: Committer::start(Arc::clone(&engine)),
         options,
         engine,
+        hands,
     });
-    shift.heartbeat().await?;
     let (stop, stopped) = watch::channel(false);
-    let postman = Postman::new(Arc::clone(&shift.engine), shift.id, shift.options.outlets.clone(), shift.options.poll);
-    let tasks = vec![
-        tokio::spawn(Arc::clone(&shift).work(stopped.clone())),
-        tokio::spawn(postman.work(stopped.clone())),
-        tokio::spawn(Arc::clone(&shift).keep_lease(stopped)),
-    ];
-    Ok(Worker { stop, tasks, shift })
+    let (ended, until) = watch::channel(false);
+    let tasks = vec![tokio::spawn(Arc::clone(&shift).work(stopped.clone())), tokio::spawn(postman.work(stopped))];
+    Ok(Worker { stop, ended, tasks, lease: tokio::spawn(lease.keep(until)), shift })
 }
 
 /// One worker's working life.
@@ -109,35 +106,10 @@ struct Shift {
     committer: Committer,
     options: Options,
     engine: Arc<Engine>,
+    hands: Arc<Hands>,
 }
 
 impl Shift {
-    async fn heartbeat(&self) -> sqlx::Result<()> {
-        let engine = &self.engine;
-        claim::heartbeat(&engine.pool, &engine.tenant, self.id, &self.options.name, LEASE.as_secs_f64()).await
-    }
-
-    async fn keep_lease(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
-        let mut last_run = false;
-        while !last_run {
-            last_run = tokio::select! {
-                () = tokio::time::sleep(HEARTBEAT) => false,
-                _ = stopped.changed() => true,
-            };
-            if let Err(error) = self.heartbeat().await {
-                tracing::warn!(%error, "the worker's lease could not be renewed");
-            }
-            match claim::reap(&self.engine.pool, &self.engine.tenant).await {
-                Ok(0) => {}
-                Ok(runs) => {
-                    tracing::warn!(runs, "took over the runs of a dead worker");
-                    self.engine.hint();
-                }
-                Err(error) => tracing::warn!(%error, "could not look for dead workers"),
-            }
-        }
-    }
-
     async fn work(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         let turns = Arc::new(Semaphore::new(self.options.turns_max));
         while !*stopped.borrow() {
@@ -197,13 +169,17 @@ impl Shift {
 
     /// Handles steps of one run until it rests.
     async fn drive(self: Arc<Self>, mut run: Claimed, mut unread: Vec<Unread>, permit: OwnedSemaphorePermit) {
+        let in_hand = self.hands.run(run.id, run.generation);
         loop {
             if self.sabotage(Point::BeforeCall, &run) == Act::Crash {
                 break self.hand_back(&run, true).await;
             }
             let began = Instant::now();
             let Some((mounted, row)) = self.step_of(&run) else { break self.hand_back(&run, false).await };
-            let mut came = handle(&**mounted, row, &run, &unread).await;
+            let handling = AssertUnwindSafe(handle(&**mounted, row, &run, &unread)).catch_unwind();
+            let mut came = handling
+                .await
+                .unwrap_or_else(|_| failed(&**mounted, &run, &Fault::Stop("the handler panicked".to_owned())));
             match self.sabotage(Point::AfterCall, &run) {
                 Act::Nothing => {}
                 Act::Crash => break self.hand_back(&run, true).await,
@@ -246,12 +222,14 @@ impl Shift {
                 (Committed::Refused(error), _) => {
                     tracing::error!(run = %run.id, workflow = run.workflow, step = run.step, error, "turn refused");
                     let result = Came::Failed { wait: None, error: format!("the turn cannot be written: {error}") };
-                    self.committer.commit(Done { result, ..done }).await;
-                    break;
+                    match self.committer.commit(Done { result, ..done }).await {
+                        Committed::Yes(_) => break,
+                        _ => break self.hand_back(&run, true).await,
+                    }
                 }
             }
         }
-        drop(permit);
+        drop((in_hand, permit));
         self.engine.hint_due();
     }
 
@@ -303,10 +281,9 @@ async fn handle(mounted: &dyn Mounted, row: &'static StepRow, run: &Claimed, unr
         Woke::Deadline => "deadline".to_owned(),
         Woke::Signal { name, .. } => (*name).to_owned(),
     });
-    let handling = AssertUnwindSafe(mounted.handle(&run.step, run.state.clone(), &turn, woke)).catch_unwind();
+    let handling = mounted.handle(&run.step, run.state.clone(), &turn, woke);
     let answer = match tokio::time::timeout(HANDLER_MAX, handling).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err(Fault::Stop("the handler panicked".to_owned())),
+        Ok(answer) => answer,
         Err(_) => Err(Fault::Retry(format!("the handler took longer than {} s", HANDLER_MAX.as_secs()))),
     };
     let moved = answer.and_then(|(state, chosen)| {

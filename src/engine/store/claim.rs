@@ -1,9 +1,8 @@
 //! Claiming due runs, and taking over what a dead worker left.
 //!
-//! A claim is not awaited on disk: one that a crash of the server forgets is made again, and a turn that is committed
-//! later takes the claim to disk with it.
-//!
 //! Leases use the server's own clock, never the one moved by hand: a worker is dead when its process is.
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -31,7 +30,8 @@ pub struct Claimed {
     pub again: bool,
     /// Signals ever received when it was claimed.
     pub signal_count: i32,
-    /// What it knows.
+    /// What it knows; read after the claim (see [`claim`]).
+    #[sqlx(default)]
     pub state: Value,
     /// The database's clock at the claim.
     pub now: DateTime<Utc>,
@@ -54,6 +54,9 @@ pub struct Unread {
 
 /// Claims up to `most` due runs at steps that this program knows, oldest due first.
 ///
+/// The states are read by a statement of their own: in this one, a row of `run` that another worker has just moved is
+/// read afresh, but a joined row of `run_state` would be read as it was before.
+///
 /// Plan: index scan on `run_due` up to `most` live rows, `skip locked`, then one primary-key update a row.
 pub async fn claim(
     pool: &PgPool,
@@ -62,18 +65,17 @@ pub async fn claim(
     known: &[String],
     most: i64,
 ) -> sqlx::Result<Vec<Claimed>> {
-    sqlx::query_as(
+    let mut claimed: Vec<Claimed> = sqlx::query_as(
         "with due as materialized (
              select id from run
              where tenant = $1 and status in ('pending', 'waiting') and due_at <= engine_now()
-               and (select set_config('synchronous_commit', 'off', true)) = 'off'
                and workflow || '/' || step = any($3)
              order by due_at limit $4 for update skip locked)
          update run r
          set status = 'running', worker = $2, generation = r.generation + 1, updated_at = engine_now()
-         from due, run_state s
-         where r.tenant = $1 and r.id = due.id and s.tenant = $1 and s.run_id = due.id
-         returning r.id, r.workflow, r.step, r.generation, r.turn, r.attempt, r.again, r.signal_count, s.state,
+         from due
+         where r.tenant = $1 and r.id = due.id
+         returning r.id, r.workflow, r.step, r.generation, r.turn, r.attempt, r.again, r.signal_count,
                    engine_now() as now",
     )
     .bind(tenant)
@@ -81,7 +83,31 @@ pub async fn claim(
     .bind(known)
     .bind(most)
     .fetch_all(pool)
-    .await
+    .await?;
+    if claimed.is_empty() {
+        return Ok(claimed);
+    }
+    let ids: Vec<RunId> = claimed.iter().map(|run| run.id).collect();
+    let states: Vec<(RunId, Value)> =
+        sqlx::query_as("select run_id, state from run_state where tenant = $1 and run_id = any($2)")
+            .bind(tenant)
+            .bind(&ids)
+            .fetch_all(pool)
+            .await?;
+    let mut states: HashMap<RunId, Value> = states.into_iter().collect();
+    for run in &mut claimed {
+        run.state = states.remove(&run.id).unwrap_or_default();
+    }
+    Ok(claimed)
+}
+
+/// What a worker has in hand, by run and generation, as the database sees it.
+pub async fn in_hand(pool: &PgPool, tenant: &str, worker: Uuid) -> sqlx::Result<Vec<(RunId, i32)>> {
+    sqlx::query_as("select id, generation from run where tenant = $1 and worker = $2 and status = 'running'")
+        .bind(tenant)
+        .bind(worker)
+        .fetch_all(pool)
+        .await
 }
 
 /// The unread signals of these runs in the order of arrival.
@@ -143,11 +169,15 @@ pub async fn retire(pool: &PgPool, tenant: &str, worker: Uuid) -> sqlx::Result<(
 /// Takes over runs and letters that workers without a lease hold. Answers how many runs.
 pub async fn reap(pool: &PgPool, tenant: &str) -> sqlx::Result<u64> {
     let runs = sqlx::query(
-        "update run r
+        "with left_behind as materialized (
+             select r.id from run r
+             where r.tenant = $1 and r.status = 'running' and not exists (
+                 select 1 from worker w
+                 where w.tenant = r.tenant and w.id = r.worker and w.lease_until > clock_timestamp())
+             order by r.id for update of r skip locked)
+         update run r
          set status = 'pending', due_at = engine_now(), generation = r.generation + 1, worker = null, again = true
-         where r.tenant = $1 and r.status = 'running' and not exists (
-             select 1 from worker w
-             where w.tenant = r.tenant and w.id = r.worker and w.lease_until > clock_timestamp())",
+         from left_behind l where r.tenant = $1 and r.id = l.id",
     )
     .bind(tenant)
     .execute(pool)

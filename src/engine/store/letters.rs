@@ -119,6 +119,29 @@ pub async fn postpone(
     .map(drop)
 }
 
+/// The letters that a worker has in hand, as the database sees it.
+pub async fn in_hand(pool: &PgPool, tenant: &str, worker: Uuid) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar("select id from outbox where tenant = $1 and worker = $2 and status = 'sending'")
+        .bind(tenant)
+        .bind(worker)
+        .fetch_all(pool)
+        .await
+}
+
+/// Puts back letters that this worker has in hand by the database but not in truth.
+pub async fn release(pool: &PgPool, tenant: &str, worker: Uuid, ids: &[String]) -> sqlx::Result<()> {
+    sqlx::query(
+        "update outbox set status = 'pending', worker = null
+         where tenant = $1 and worker = $2 and id = any($3) and status = 'sending'",
+    )
+    .bind(tenant)
+    .bind(worker)
+    .bind(ids)
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
 /// Puts back what dead workers were delivering; the receiver may have it already and knows its id.
 pub(super) async fn reap(pool: &PgPool, tenant: &str) -> sqlx::Result<()> {
     sqlx::query(

@@ -91,16 +91,23 @@ pub enum Rest {
     Ended,
 }
 
-/// Commits what can be committed of `batch` (in an open transaction) and answers the runs whose fence held.
-pub async fn commit(
-    conn: &mut PgConnection,
-    tenant: &str,
-    batch: &[Done],
-) -> sqlx::Result<HashMap<RunId, DateTime<Utc>>> {
+/// The turns whose fence held, by run and generation (a batch can hold two generations of one run), and the database's
+/// clock then.
+pub type Held = HashMap<(RunId, i32), DateTime<Utc>>;
+
+impl Done {
+    /// What its fence goes by.
+    pub fn fence(&self) -> (RunId, i32) {
+        (self.run, self.generation)
+    }
+}
+
+/// Commits what can be committed of `batch` (in an open transaction) and answers the turns whose fence held.
+pub async fn commit(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx::Result<Held> {
     lock_all(conn, tenant, batch).await?;
     let mut held = move_runs(conn, tenant, batch).await?;
     held.extend(set_back(conn, tenant, batch).await?);
-    let done: Vec<&Done> = batch.iter().filter(|done| held.contains_key(&done.run)).collect();
+    let done: Vec<&Done> = batch.iter().filter(|done| held.contains_key(&done.fence())).collect();
     write_states(conn, tenant, &done).await?;
     write_history(conn, tenant, &done).await?;
     mark_heard(conn, tenant, &done).await?;
@@ -117,7 +124,8 @@ fn moves<'a>(batch: &'a [&'a Done]) -> impl Iterator<Item = (&'a Done, &'a Move)
     })
 }
 
-/// Where moves signal other runs, locks all rows that the transaction will touch, in the order of their ids.
+/// Locks all rows of `run` that the transaction will touch (its own, and those that moves signal) in the order of their
+/// ids, so that no two batches wait for each other.
 async fn lock_all(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx::Result<()> {
     let mut runs: Vec<RunId> = Vec::new();
     let (mut workflows, mut keys) = (Vec::new(), Vec::new());
@@ -146,20 +154,16 @@ async fn lock_all(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx
         .await?;
         runs.extend(named);
     }
-    if runs.is_empty() {
+    runs.extend(batch.iter().map(|done| done.run));
+    if runs.len() == 1 {
         return Ok(());
     }
-    runs.extend(batch.iter().map(|done| done.run));
     super::signal::lock(conn, tenant, runs).await.map(drop)
 }
 
 /// Moves and parks runs. `waits` turns are fenced by the signals they saw as well: a signal that arrived meanwhile
 /// must be looked at before a deadline may win. A run that comes to rest with unseen signals is due at once.
-async fn move_runs(
-    conn: &mut PgConnection,
-    tenant: &str,
-    batch: &[Done],
-) -> sqlx::Result<HashMap<RunId, DateTime<Utc>>> {
+async fn move_runs(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx::Result<Held> {
     let mut rows = MoveRows::default();
     for done in batch {
         rows.push(done);
@@ -167,7 +171,7 @@ async fn move_runs(
     if rows.run.is_empty() {
         return Ok(HashMap::new());
     }
-    let held: Vec<(RunId, DateTime<Utc>)> = sqlx::query_as(
+    let held: Vec<(RunId, i32, DateTime<Utc>)> = sqlx::query_as(
         "update run r
          set step = t.step, status = t.status, turn = r.turn + t.turns, attempt = 0, again = false, last_error = null,
              listens = string_to_array(t.hears, ','),
@@ -180,7 +184,7 @@ async fn move_runs(
               as t (id, generation, seen, waits, step, status, due_at, hears, turns)
          where r.tenant = $1 and r.id = t.id and r.generation = t.generation and r.status = 'running'
            and (not t.waits or r.signal_count = t.seen)
-         returning r.id, engine_now()",
+         returning r.id, r.generation, engine_now()",
     )
     .bind(tenant)
     .bind(rows.run)
@@ -194,7 +198,7 @@ async fn move_runs(
     .bind(rows.turns)
     .fetch_all(conn)
     .await?;
-    Ok(held.into_iter().collect())
+    Ok(held.into_iter().map(|(run, generation, now)| ((run, generation), now)).collect())
 }
 
 #[derive(Default)]
@@ -238,11 +242,7 @@ impl MoveRows {
 }
 
 /// Failed attempts: back to pending with the next instant, or suspended for a person.
-async fn set_back(
-    conn: &mut PgConnection,
-    tenant: &str,
-    batch: &[Done],
-) -> sqlx::Result<HashMap<RunId, DateTime<Utc>>> {
+async fn set_back(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx::Result<Held> {
     let (mut runs, mut generations, mut waits, mut errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for done in batch {
         let Came::Failed { wait, error } = &done.result else { continue };
@@ -254,14 +254,14 @@ async fn set_back(
     if runs.is_empty() {
         return Ok(HashMap::new());
     }
-    let held: Vec<(RunId, DateTime<Utc>)> = sqlx::query_as(
+    let held: Vec<(RunId, i32, DateTime<Utc>)> = sqlx::query_as(
         "update run r
          set status = case when t.wait_s is null then 'suspended' else 'pending' end,
              due_at = engine_now() + make_interval(secs => t.wait_s), attempt = r.attempt + 1,
              last_error = t.error, worker = null, updated_at = engine_now()
          from unnest($2::uuid[], $3::int[], $4::float8[], $5::text[]) as t (id, generation, wait_s, error)
          where r.tenant = $1 and r.id = t.id and r.generation = t.generation and r.status = 'running'
-         returning r.id, engine_now()",
+         returning r.id, r.generation, engine_now()",
     )
     .bind(tenant)
     .bind(runs)
@@ -270,7 +270,7 @@ async fn set_back(
     .bind(errors)
     .fetch_all(conn)
     .await?;
-    Ok(held.into_iter().collect())
+    Ok(held.into_iter().map(|(run, generation, now)| ((run, generation), now)).collect())
 }
 
 async fn write_states(conn: &mut PgConnection, tenant: &str, done: &[&Done]) -> sqlx::Result<()> {

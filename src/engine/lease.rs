@@ -1,0 +1,147 @@
+//! A worker's lease: renewed while the worker lives, and what is left behind taken over.
+//!
+//! Two things are left behind: what a worker without a lease held, and what the database believes this worker to hold
+//! although no task of it does (the reply to a claim was lost, the end of a letter could not be written).
+
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::RunId;
+use super::core::Engine;
+use super::store::{claim, letters};
+
+/// How long a worker that says nothing is thought alive.
+const LEASE: Duration = Duration::from_secs(4);
+/// How often it says so; also how often it is looked for what was left behind.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// What the tasks of a worker truly have in hand.
+#[derive(Default)]
+pub(super) struct Hands {
+    runs: Held<(RunId, i32)>,
+    letters: Held<String>,
+}
+
+impl Hands {
+    pub(super) fn run(self: &Arc<Self>, run: RunId, generation: i32) -> InHand<(RunId, i32)> {
+        InHand::take(self, (run, generation), |hands| &hands.runs)
+    }
+
+    pub(super) fn letter(self: &Arc<Self>, id: String) -> InHand<String> {
+        InHand::take(self, id, |hands| &hands.letters)
+    }
+}
+
+struct Held<T>(Mutex<HashSet<T>>);
+
+impl<T> Default for Held<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Eq + Hash + Clone> Held<T> {
+    fn with<R>(&self, act: impl FnOnce(&mut HashSet<T>) -> R) -> R {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Those of `believed` that nobody holds.
+    fn strays(&self, believed: Vec<T>) -> HashSet<T> {
+        self.with(|held| believed.into_iter().filter(|one| !held.contains(one)).collect())
+    }
+}
+
+/// One thing in hand, until it is dropped.
+pub(super) struct InHand<T: Eq + Hash + Clone> {
+    hands: Arc<Hands>,
+    what: T,
+    of: fn(&Hands) -> &Held<T>,
+}
+
+impl<T: Eq + Hash + Clone> InHand<T> {
+    fn take(hands: &Arc<Hands>, what: T, of: fn(&Hands) -> &Held<T>) -> Self {
+        of(hands).with(|held| held.insert(what.clone()));
+        Self { hands: Arc::clone(hands), what, of }
+    }
+}
+
+impl<T: Eq + Hash + Clone> Drop for InHand<T> {
+    fn drop(&mut self) {
+        (self.of)(&self.hands).with(|held| held.remove(&self.what));
+    }
+}
+
+/// See the module.
+pub(super) struct Lease {
+    engine: Arc<Engine>,
+    worker: Uuid,
+    name: String,
+    hands: Arc<Hands>,
+}
+
+impl Lease {
+    /// Takes the lease.
+    pub(super) async fn take(engine: Arc<Engine>, worker: Uuid, name: String, hands: Arc<Hands>) -> sqlx::Result<Self> {
+        let lease = Self { engine, worker, name, hands };
+        lease.renew().await?;
+        Ok(lease)
+    }
+
+    async fn renew(&self) -> sqlx::Result<()> {
+        let engine = &self.engine;
+        claim::heartbeat(&engine.pool, &engine.tenant, self.worker, &self.name, LEASE.as_secs_f64()).await
+    }
+
+    /// Keeps it until the worker has nothing in hand any more, then gives it up.
+    pub(super) async fn keep(self, mut ended: watch::Receiver<bool>) {
+        let mut strays = Strays::default();
+        while !*ended.borrow() {
+            if let Err(error) = self.beat(&mut strays).await {
+                tracing::warn!(%error, "the worker's lease could not be renewed");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(HEARTBEAT) => {}
+                _ = ended.changed() => {}
+            }
+        }
+        if let Err(error) = claim::retire(&self.engine.pool, &self.engine.tenant, self.worker).await {
+            tracing::warn!(%error, "the worker could not give up its lease; it ends by itself");
+        }
+    }
+
+    async fn beat(&self, before: &mut Strays) -> sqlx::Result<()> {
+        self.renew().await?;
+        let (pool, tenant) = (&self.engine.pool, self.engine.tenant.as_str());
+        let runs = claim::reap(pool, tenant).await?;
+        if runs > 0 {
+            tracing::warn!(runs, "took over the runs of a dead worker");
+            self.engine.hint();
+        }
+        // Seen once, a stray may be a claim whose reply is on its way; seen twice, nobody has it.
+        let strays = Strays {
+            runs: self.hands.runs.strays(claim::in_hand(pool, tenant, self.worker).await?),
+            letters: self.hands.letters.strays(letters::in_hand(pool, tenant, self.worker).await?),
+        };
+        for (run, generation) in strays.runs.intersection(&before.runs) {
+            tracing::warn!(%run, "a run was in no hand; it goes on");
+            claim::release(pool, tenant, *run, *generation, true).await?;
+        }
+        let letters: Vec<String> = strays.letters.intersection(&before.letters).cloned().collect();
+        if !letters.is_empty() {
+            letters::release(pool, tenant, self.worker, &letters).await?;
+        }
+        *before = strays;
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Strays {
+    runs: HashSet<(RunId, i32)>,
+    letters: HashSet<String>,
+}
