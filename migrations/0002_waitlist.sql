@@ -124,6 +124,7 @@ create table appointment (
     cancelled_at timestamptz,
     primary key (hospital, id)
 );
+create index appointment_by_his_order on appointment (hospital, his_order_id);
 create index appointment_of_patient on appointment (hospital, patient_id, booked_at desc);
 
 -- Money by order number: what the payer paid and what went back.

@@ -44,7 +44,18 @@ impl Ports {
             .await
             .map_err(|error| Fault::Retry(format!("the patient could not be read: {error}")))?
             .ok_or_else(|| Fault::Stop(format!("the patient {patient_id} is not known any more")))?;
-        open(&self.keyring, &patient)
+        self.open(&patient)
+    }
+
+    /// Opens what is sealed of a patient.
+    pub fn open(&self, patient: &patients::Patient) -> Result<Person, Fault> {
+        use secrecy::ExposeSecret;
+        let plain = self
+            .keyring
+            .open(&patient.id, &Sealed::from_bytes(patient.sealed.clone()))
+            .map_err(|error| Fault::Stop(format!("the patient {} cannot be opened: {error}", patient.id)))?;
+        serde_json::from_str(plain.expose_secret())
+            .map_err(|_| Fault::Stop(format!("what is sealed for the patient {} cannot be read", patient.id)))
     }
 
     /// The same in HIS's words.
@@ -52,15 +63,6 @@ impl Ports {
         let Person { name, id_type, id_number, phone, .. } = self.person(patient_id).await?;
         Ok(Identity { id_type, id_number, name, phone })
     }
-}
-
-fn open(keyring: &Keyring, patient: &patients::Patient) -> Result<Person, Fault> {
-    use secrecy::ExposeSecret;
-    let plain = keyring
-        .open(&patient.id, &Sealed::from_bytes(patient.sealed.clone()))
-        .map_err(|error| Fault::Stop(format!("the patient {} cannot be opened: {error}", patient.id)))?;
-    serde_json::from_str(plain.expose_secret())
-        .map_err(|_| Fault::Stop(format!("what is sealed for the patient {} cannot be read", patient.id)))
 }
 
 /// A failed statement of ours is tried again: the database comes back.

@@ -24,7 +24,7 @@ use crate::waitlist::policy::{InsurancePrepay, PaymentMode, Policy};
 use crate::waitlist::refusal::Refusal;
 use crate::waitlist::status::EntryStatus;
 use crate::workflows::slot_release::{self, Release, SlotRelease};
-use crate::workflows::waitlist_application::{self, Application, WaitlistApplication};
+use crate::workflows::waitlist_application::{self, Application, Order, WaitlistApplication};
 
 /// How often an attempt that met another one is made again.
 const ATTEMPTS_MAX: u32 = 5;
@@ -118,10 +118,11 @@ impl Desk {
         hand_out_allows(hand_out)?;
         latest_at_allows(apply, now)?;
         insurance_allows(apply, &schedule, &policy)?;
+        self.can_pay(&mut tx, apply, &schedule, &policy).await?;
         self.person_allows(&mut tx, &person, &schedule, &policy).await?;
         // Whoever meets a full queue is refused without waiting for its lock.
         has_room(&levels, &policy)?;
-        let run = application(apply, &schedule, &policy, calendar::entry_ends_at(closes, apply.latest_at))?;
+        let run = application(apply, &schedule, &policy, calendar::entry_ends_at(closes, apply.latest_at), now)?;
         if !handed_out {
             store::start(&mut tx, hospital, self.release(&schedule, closes)?).await?;
         }
@@ -147,6 +148,21 @@ impl Desk {
     ) -> Answer<()> {
         let waiting = entries::queue_length(conn, self.hospital(), &schedule.id).await?;
         open_for(schedule, waiting, now, closes).map_err(DeskError::from)
+    }
+
+    /// R6, R20: whoever will have to pay can.
+    async fn can_pay(
+        &self,
+        conn: &mut PgConnection,
+        apply: &Apply,
+        schedule: &Schedule,
+        policy: &Policy,
+    ) -> Answer<()> {
+        if policy.payment_mode == PaymentMode::None || schedule.fee_fen == 0 {
+            return Ok(());
+        }
+        let patient = patients::find(conn, self.hospital(), &apply.patient_id).await?.ok_or(Refusal::UnknownPatient)?;
+        if self.ports.open(&patient)?.openid.is_none() { Err(Refusal::NoPaymentAccount.into()) } else { Ok(()) }
     }
 
     /// R4, R32, R35: nothing about the person is in the way. The person's rows are locked.
@@ -220,7 +236,14 @@ impl Desk {
 }
 
 /// The run of the application, with the settings of this moment (R29).
-fn application(apply: &Apply, schedule: &Schedule, policy: &Policy, cutoff: DateTime<Utc>) -> Answer<NewRun> {
+fn application(
+    apply: &Apply,
+    schedule: &Schedule,
+    policy: &Policy,
+    cutoff: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Answer<NewRun> {
+    let id = Uuid::now_v7();
     let state = Application {
         schedule_id: schedule.id.clone(),
         doctor_id: schedule.doctor_id.clone(),
@@ -234,7 +257,7 @@ fn application(apply: &Apply, schedule: &Schedule, policy: &Policy, cutoff: Date
         offers: 0,
         offer_id: None,
         offer: None,
-        order: None,
+        order: prepays(schedule, policy).then(|| Order::prepayment(id, schedule.fee_fen, policy, cutoff, now)),
         refund: None,
         visit: None,
         why: None,
@@ -244,7 +267,6 @@ fn application(apply: &Apply, schedule: &Schedule, policy: &Policy, cutoff: Date
     } else {
         waitlist_application::Step::Waiting
     };
-    let id = Uuid::now_v7();
     let key = apply.idempotency_key.clone().unwrap_or_else(|| id.to_string());
     Ok(Registry::new_run::<WaitlistApplication>(id, key, first.name(), &state)?)
 }

@@ -7,10 +7,10 @@ use serde_json::json;
 use super::release_slot::freed;
 use super::{Answer, Desk};
 use crate::engine::To;
-use crate::engine::store::{self, Outgoing, Signalled};
+use crate::engine::store::{self, Outgoing};
 use crate::ports::his::{DayPart, Push, TimeSlot};
 use crate::records::callbacks::{self, Callback};
-use crate::records::{entries, schedules};
+use crate::records::{entries, schedules, visits};
 use crate::workflows::slot_release::SlotRelease;
 
 /// What became of a callback, as stored with it.
@@ -45,6 +45,7 @@ const SOURCE: &str = "his";
 
 /// What a 停诊 covers.
 struct Stop<'a> {
+    department_id: &'a str,
     doctor_id: &'a str,
     day: NaiveDate,
     part: Option<DayPart>,
@@ -55,9 +56,11 @@ impl Desk {
     /// Takes a verified push.
     pub async fn his_push(&self, push: &Push) -> Answer<Fate> {
         let fate = match push {
-            Push::Cancelled { event_id, reg_id, .. } => self.place_cancelled(event_id, reg_id).await?,
-            Push::Stopped { event_id, doctor_id, visit_date, part, slot, .. } => {
-                let stop = Stop { doctor_id, day: *visit_date, part: *part, slot: slot.as_ref() };
+            Push::Cancelled { event_id, reg_id, his_order_id, .. } => {
+                self.place_cancelled(event_id, reg_id, his_order_id).await?
+            }
+            Push::Stopped { event_id, department_id, doctor_id, visit_date, part, slot, .. } => {
+                let stop = Stop { department_id, doctor_id, day: *visit_date, part: *part, slot: slot.as_ref() };
                 self.stopped(event_id, &stop).await?
             }
             Push::Other { code } => {
@@ -69,19 +72,28 @@ impl Desk {
         Ok(fate)
     }
 
-    async fn place_cancelled(&self, event_id: &str, reg_id: &str) -> Answer<Fate> {
+    /// A booking was cancelled somewhere: its place may be free; and where it was a visit of ours, that is over.
+    async fn place_cancelled(&self, event_id: &str, reg_id: &str, his_order_id: &str) -> Answer<Fate> {
         let hospital = self.hospital();
         let mut tx = self.begin().await?;
+        let mut told = vec![freed(reg_id, format!("push:{event_id}"), "push")];
+        if let Some(entry) = visits::entry_of_his_order(&mut *tx, hospital, his_order_id).await? {
+            told.push(Outgoing {
+                to: To::Run(entry),
+                name: "Cancellation",
+                id: format!("push:{event_id}"),
+                payload: json!({}),
+            });
+        }
         // Rows of runs are locked before any other.
-        let signalled = store::signal(&mut tx, hospital, &freed(reg_id, format!("push:{event_id}"), "push")).await?;
+        let new = store::signal::deliver(&mut tx, hospital, &told).await?;
         let body = json!({ "regId": reg_id });
         let callback = Callback { source: SOURCE, event_id, kind: "5007", subject: reg_id, body: &body };
         let first = callbacks::receive(&mut tx, hospital, &callback).await?;
-        let fate = match signalled {
-            _ if !first => Fate::Duplicate,
-            Signalled::Delivered => Fate::Delivered,
-            Signalled::Duplicate => Fate::Duplicate,
-            Signalled::NoRun => Fate::NoRun,
+        let fate = match (first, new) {
+            (false, _) => Fate::Duplicate,
+            (true, 0) => Fate::NoRun,
+            (true, _) => Fate::Delivered,
         };
         if first {
             callbacks::settle(&mut tx, hospital, SOURCE, event_id, fate.as_str()).await?;
@@ -93,7 +105,8 @@ impl Desk {
     async fn stopped(&self, event_id: &str, stop: &Stop<'_>) -> Answer<Fate> {
         let hospital = self.hospital();
         let mut tx = self.begin().await?;
-        let ids = schedules::of_doctor_on(&mut *tx, hospital, stop.doctor_id, stop.day, stop.part).await?;
+        let ids = schedules::of_doctor_on(&mut *tx, hospital, stop.department_id, stop.doctor_id, stop.day, stop.part)
+            .await?;
         let told = match stop.slot {
             None => self.whole(&mut tx, &ids).await?,
             Some(slot) => self.times(&mut tx, event_id, &ids, slot).await?,
@@ -133,7 +146,7 @@ impl Desk {
             .collect())
     }
 
-    /// Some times of schedules: only who is booked there is concerned; the queue goes on for the other times.
+    /// Some times of schedules: who is booked there, or about to be, is concerned; the queue goes on for other times.
     async fn times(
         &self,
         conn: &mut sqlx::PgConnection,

@@ -13,7 +13,7 @@ use crate::ports::payments::{Notice, Paid, Refund};
 use crate::records::callbacks::{self, Callback};
 use crate::records::{entries, visits};
 use crate::waitlist::ids;
-use crate::workflows::waitlist_application::{Payment, RefundNotice};
+use crate::workflows::waitlist_application::{self, Payment, RefundNotice};
 
 const SOURCE: &str = "wechat-pay";
 
@@ -44,11 +44,6 @@ impl Desk {
             tx.commit().await?;
             return Err(DeskError::WrongAmount);
         }
-        let shown = entries::find(&mut *tx, self.hospital(), entry).await?;
-        let state = shown.and_then(|shown| shown.payment?.get("state")?.as_str().map(str::to_owned));
-        if state.as_deref() == Some("closed") {
-            tracing::error!(out_trade_no, run = %entry, "money arrived for an order that was closed: settle it by hand");
-        }
         let payment = Payment { out_trade_no: out_trade_no.to_owned(), paid: paid.clone() };
         let signal = Outgoing {
             to: To::Run(entry),
@@ -57,9 +52,23 @@ impl Desk {
             payload: payload(&payment)?,
         };
         let fate = self.tell(&mut tx, &signal, notice_id, kind, out_trade_no, &body).await?;
+        self.settle_late(&mut tx, entry, out_trade_no).await?;
         tx.commit().await?;
         self.engine.hint();
         Ok(fate)
+    }
+
+    /// Money for an application that has ended without knowing of it goes back (rule 6, E2): the run is taken up again
+    /// at its settlement, which asks the provider what it holds. The run is locked by the signal.
+    async fn settle_late(&self, conn: &mut PgConnection, entry: Uuid, out_trade_no: &str) -> Answer<()> {
+        let shown = entries::find(&mut *conn, self.hospital(), entry).await?;
+        let state = shown.and_then(|shown| shown.payment?.get("state")?.as_str().map(str::to_owned));
+        let unknown = matches!(state.as_deref(), Some("open" | "closed"));
+        let step = waitlist_application::Step::Settlement.name();
+        if unknown && store::reopen::reopen(conn, self.hospital(), entry, step, "money arrived after the end").await? {
+            tracing::warn!(out_trade_no, run = %entry, "money arrived for an application that had ended; it goes back");
+        }
+        Ok(())
     }
 
     async fn refunded(&self, notice_id: &str, out_trade_no: &str, out_refund_no: &str, refund: Refund) -> Answer<Fate> {

@@ -124,7 +124,7 @@ async fn transaction(engine: &Engine, batch: &[Done]) -> sqlx::Result<Held> {
 
 /// A deadlock or a serialisation failure.
 fn met_another(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("40"))
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code.starts_with("40"))
 }
 
 async fn attempt(engine: &Engine, batch: &[Done]) -> sqlx::Result<Held> {

@@ -181,6 +181,24 @@ pub async fn concerned(db: impl PgExecutor<'_>, hospital: &str, schedule_id: &st
     .await
 }
 
+/// The status of one entry, and whether its run moves by itself: not one that is suspended, nor one whose step has
+/// failed again and again.
+pub async fn standing(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::Result<Option<(String, bool)>> {
+    sqlx::query_as(
+        "select e.status, r.status <> 'suspended' and r.attempt < $3 from entry e
+         join run r on r.tenant = e.hospital and r.id = e.id
+         where e.hospital = $1 and e.id = $2",
+    )
+    .bind(hospital)
+    .bind(id)
+    .bind(ATTEMPTS_OF_A_HEAD)
+    .fetch_optional(db)
+    .await
+}
+
+/// After so many failed attempts at one step (about four minutes) the queue goes on without its head.
+const ATTEMPTS_OF_A_HEAD: i32 = 8;
+
 /// The status of one entry.
 pub async fn status(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar("select status from entry where hospital = $1 and id = $2")
@@ -330,7 +348,7 @@ pub async fn booked_within(
 ) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
         "select id from entry
-         where hospital = $1 and schedule_id = any($2) and status = 'booked'
+         where hospital = $1 and schedule_id = any($2) and (live or status = 'booked')
            and (slot ->> 'begins')::time >= $3 and (slot ->> 'begins')::time < $4 order by id",
     )
     .bind(hospital)

@@ -125,22 +125,25 @@ pub async fn list(
     rows.into_iter().map(Row::read).collect()
 }
 
-/// The schedules of one doctor on one day (5001 names no `REG_ID`).
+/// The schedules of one doctor of one department on one day (5001 names no `REG_ID`).
 pub async fn of_doctor_on(
     db: impl PgExecutor<'_>,
     hospital: &str,
+    department_id: &str,
     doctor_id: &str,
     day: NaiveDate,
     part: Option<DayPart>,
 ) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
-        "select id from schedule where hospital = $1 and doctor_id = $2 and visit_date = $3
+        "select id from schedule
+         where hospital = $1 and department_id = $5 and doctor_id = $2 and visit_date = $3
            and ($4::text is null or part = $4) order by id",
     )
     .bind(hospital)
     .bind(doctor_id)
     .bind(day)
     .bind(part.map(|part| name_of(&part)))
+    .bind(department_id)
     .fetch_all(db)
     .await
 }

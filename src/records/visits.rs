@@ -124,6 +124,21 @@ pub async fn payment_of(
         .await
 }
 
+/// The run whose visit HIS knows under its own id.
+pub async fn entry_of_his_order(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    his_order_id: &str,
+) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar(
+        "select entry_id from appointment where hospital = $1 and his_order_id = $2 and status = 'booked'",
+    )
+    .bind(hospital)
+    .bind(his_order_id)
+    .fetch_optional(db)
+    .await
+}
+
 /// An appointment, as it is shown.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Shown {

@@ -63,6 +63,8 @@ pub enum Refusal {
     NotCancellable,
     /// 医保 cannot be used where the fee is taken in advance (R7).
     InsuranceNotAccepted,
+    /// Money will be due, and the person has no account at the payment provider (`openid`) to pay with.
+    NoPaymentAccount,
     /// `latestAt` is in the past.
     InvalidLatestAt,
     /// No ID type of this code.
@@ -105,6 +107,7 @@ impl Refusal {
             Self::NotWithdrawable => "not_withdrawable",
             Self::NotCancellable => "not_cancellable",
             Self::InsuranceNotAccepted => "insurance_not_accepted",
+            Self::NoPaymentAccount => "no_payment_account",
             Self::InvalidLatestAt => "invalid_latest_at",
             Self::InvalidIdType => "invalid_id_type",
             Self::InvalidIdNumber => "invalid_id_number",
@@ -130,6 +133,7 @@ impl Refusal {
             Self::UnknownSchedule | Self::UnknownPatient | Self::NotFound => 404,
             Self::Blacklisted { .. } => 403,
             Self::InsuranceNotAccepted
+            | Self::NoPaymentAccount
             | Self::InvalidLatestAt
             | Self::InvalidIdType
             | Self::InvalidIdNumber
@@ -193,6 +197,7 @@ impl Refusal {
             Self::NotWithdrawable => "该候补目前不能取消，请刷新后查看最新状态。",
             Self::NotCancellable => "该预约目前不能取消，请联系医院。",
             Self::InsuranceNotAccepted => "该号源的候补不支持医保支付，请选择自费。",
+            Self::NoPaymentAccount => "该号源需要在线支付，请先绑定微信。",
             Self::InvalidLatestAt => "候补截止时间必须晚于当前时间。",
             Self::InvalidIdType => "证件类型不正确。",
             Self::InvalidIdNumber => "证件号码不正确，请核对后重新填写。",
@@ -245,6 +250,7 @@ impl Refusal {
             Self::NotWithdrawable => "This application cannot be withdrawn now. Please look at its latest status.",
             Self::NotCancellable => "This appointment cannot be cancelled now. Please ask the hospital.",
             Self::InsuranceNotAccepted => "Medical insurance cannot be used for this waitlist. Please choose self-pay.",
+            Self::NoPaymentAccount => "This visit is paid online. Please link your WeChat account first.",
             Self::InvalidLatestAt => "The latest time must be in the future.",
             Self::InvalidIdType => "The type of ID document is not valid.",
             Self::InvalidIdNumber => "The ID number is not valid. Please check it.",
@@ -296,6 +302,7 @@ mod tests {
             Refusal::NotWithdrawable,
             Refusal::NotCancellable,
             Refusal::InsuranceNotAccepted,
+            Refusal::NoPaymentAccount,
             Refusal::InvalidLatestAt,
             Refusal::InvalidIdType,
             Refusal::InvalidIdNumber,

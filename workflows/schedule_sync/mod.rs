@@ -29,7 +29,7 @@ flow! {
         { Due -> Pulling, Retired -> Retired }
     /// Asks HIS for every schedule of the next days (2003).
     Pulling = pulling
-        { Pulled -> Resting }
+        { Pulled -> Resting, Away -> Resting }
 }
 
 fn effects(_: RunId, edge: &Edge, department: &Department) -> Vec<Effect> {

@@ -1,16 +1,20 @@
-//! The pull itself. HIS being away is not "full": the step is tried again, nothing is concluded.
+//! The pull itself. HIS being away is not "full": it is asked again soon, and nothing is concluded.
 
 use chrono::{DateTime, Days, TimeDelta, Utc};
 
 use super::state::Department;
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn};
+use crate::ports::CallError;
 use crate::ports::his::ScheduleState;
 use crate::records::{entries, schedules};
 use crate::workflows::{Ports, unread};
 
 /// How many days ahead schedules are kept in step; HIS opens booking 7 days ahead (尚医通's cycle).
 const DAYS_AHEAD: u64 = 8;
+
+/// HIS that did not answer is asked again after so long, or at the next tick.
+const ASK_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(2);
 
 pub(super) fn next_tick(department: &Department) -> DateTime<Utc> {
     department.next_at
@@ -30,7 +34,17 @@ pub(super) async fn pulling(
 ) -> Result<outcome::Pulling, Fault> {
     let today = turn.now.with_timezone(&ports.tz).date_naive();
     let until = today + Days::new(DAYS_AHEAD);
-    let told = ports.his.schedules(&department.id, None, today, until).await?;
+    let told = match ports.his.schedules(&department.id, None, today, until).await {
+        Ok(told) => told,
+        Err(error @ CallError::Broken { .. }) => return Err(error.into()),
+        Err(error) => {
+            tracing::warn!(department = department.id, %error, "HIS is away; its schedules are asked for again");
+            department.freed.clear();
+            department.stopped.clear();
+            department.next_at = tick_after(&ports.sync_at, turn.now, ports.tz).min(turn.now + ASK_AGAIN_AFTER);
+            return Ok(outcome::Pulling::Away);
+        }
+    };
     let mut conn = ports.pool.acquire().await.map_err(unread)?;
     schedules::mirror(&mut conn, &ports.hospital, &department.id, &told, turn.now).await.map_err(unread)?;
     let named = |wanted: &dyn Fn(&crate::ports::his::HisSchedule) -> bool| {

@@ -51,14 +51,24 @@ pub(super) async fn answer_check(
     turn: &Turn,
     ports: &Ports,
 ) -> Result<outcome::AnswerCheck, Fault> {
-    let Some(offer) = release.offer.as_mut() else { return Ok(outcome::AnswerCheck::Gone) };
-    let status = entries::status(&ports.pool, &ports.hospital, offer.entry).await.map_err(unread)?;
-    let at_it = status.as_deref().and_then(EntryStatus::parse).is_some_and(EntryStatus::live);
-    if at_it {
-        offer.ask_at = turn.now + ASK_AFTER;
-        return Ok(outcome::AnswerCheck::AtIt);
+    let Some(mut offer) = release.offer.clone() else { return Ok(outcome::AnswerCheck::Gone) };
+    let standing = entries::standing(&ports.pool, &ports.hospital, offer.entry).await.map_err(unread)?;
+    let live = |status: &str| EntryStatus::parse(status).is_some_and(EntryStatus::live);
+    match standing {
+        Some((status, moves)) if live(&status) && moves => {
+            offer.ask_at = turn.now + ASK_AFTER;
+            release.offer = Some(offer);
+            Ok(outcome::AnswerCheck::AtIt)
+        }
+        // Somebody must look at the head of the queue; the queue does not wait for that (R16). The place may be held.
+        Some((status, _)) if live(&status) => {
+            release.passed.push(offer.entry);
+            release.take(&offer.slot);
+            Ok(outcome::AnswerCheck::Stuck)
+        }
+        _ => {
+            release.passed.push(offer.entry);
+            Ok(outcome::AnswerCheck::Gone)
+        }
     }
-    let entry = offer.entry;
-    release.passed.push(entry);
-    Ok(outcome::AnswerCheck::Gone)
 }

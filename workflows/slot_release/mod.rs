@@ -48,7 +48,7 @@ flow! {
         { Took -> Matching, Conflict -> Matching, Passed -> Matching, Stale -> Answering, Due -> AnswerCheck, Stopped -> Stopping }
     /// Looks whether the applicant is still at it: HIS may be slow, or somebody withdrew at the same moment.
     AnswerCheck = answer_check
-        { AtIt -> Answering, Gone -> Matching }
+        { AtIt -> Answering, Gone -> Matching, Stuck -> Matching }
     /// 停诊: tells everybody whom it concerns (R34).
     Stopping = stopping
         { Told -> Closed }

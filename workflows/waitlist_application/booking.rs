@@ -12,7 +12,7 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
     let order_id = app.order_id(turn.run);
     let answer = match if turn.again { ports.his.order(&order_id).await? } else { Order::Unknown } {
         Order::Booked(visit) => Booking::Booked(visit),
-        Order::Cancelled => Booking::Refused { code: "cancelled".to_owned() },
+        Order::Cancelled => Booking::Refused { code: CANCELLED.to_owned() },
         Order::Unknown => {
             let request = BookRequest {
                 order_id: order_id.clone(),
@@ -30,8 +30,16 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
     let answer = match answer {
         Booking::Exists => match ports.his.order(&order_id).await? {
             Order::Booked(visit) => Booking::Booked(visit),
-            Order::Cancelled => Booking::Refused { code: "cancelled".to_owned() },
+            Order::Cancelled => Booking::Refused { code: CANCELLED.to_owned() },
             Order::Unknown => return Err(Fault::Retry(format!("HIS both knows and does not know {order_id}"))),
+        },
+        answer => answer,
+    };
+    // "Taken" and "refused" may speak of our own earlier attempt, which arrived after we had asked (E1).
+    let answer = match answer {
+        Booking::Taken | Booking::Refused { .. } if turn.again => match ports.his.order(&order_id).await? {
+            Order::Booked(visit) => Booking::Booked(visit),
+            Order::Unknown | Order::Cancelled => answer,
         },
         answer => answer,
     };
@@ -41,6 +49,11 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
             outcome::Booking::Booked
         }
         Booking::Taken => outcome::Booking::Taken,
+        // Only what HIS says of the patient ends the application; a place that it does not give is a place lost.
+        Booking::Refused { code } if !speaks_of_the_patient(&code) => {
+            tracing::warn!(run = %turn.run, code, "HIS does not give the place");
+            outcome::Booking::Taken
+        }
         Booking::Refused { code } => {
             tracing::warn!(run = %turn.run, code, "HIS refuses the booking");
             app.why = Some(Why::Refused);
@@ -49,6 +62,14 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
         Booking::Exists => return Err(Fault::Retry(format!("HIS did not say what became of {order_id}"))),
     })
 }
+
+/// 200701 rule limit, 200711 identity mismatch; and a booking of ours that HIS has cancelled.
+fn speaks_of_the_patient(code: &str) -> bool {
+    matches!(code, "200701" | "200711" | CANCELLED)
+}
+
+/// What stands for a code where HIS says that our order was cancelled.
+const CANCELLED: &str = "cancelled";
 
 fn booked(
     app: &Application,

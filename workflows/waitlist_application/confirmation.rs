@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::state::{Application, Why};
+use super::state::{Application, Order, Why};
 use super::{outcome, woke};
 use crate::engine::Turn;
 
@@ -11,9 +11,14 @@ pub(super) fn offer_ends(app: &Application) -> DateTime<Utc> {
     app.offer.as_ref().and_then(|offer| offer.deadline).unwrap_or(app.cutoff)
 }
 
-pub(super) fn confirmation(app: &mut Application, _: &Turn, woke: woke::Confirmation) -> outcome::Confirmation {
+pub(super) fn confirmation(app: &mut Application, turn: &Turn, woke: woke::Confirmation) -> outcome::Confirmation {
     let (why, outcome) = match woke {
-        woke::Confirmation::Confirm(_) => return outcome::Confirmation::Confirmed,
+        woke::Confirmation::Confirm(_) => {
+            // The order is committed with this move, number and end included, before a call uses it (E6).
+            let ends = offer_ends(app);
+            app.order = Some(Order::new(turn.run, app.offers, app.fee_fen, ends, turn.now));
+            return outcome::Confirmation::Confirmed;
+        }
         woke::Confirmation::Decline(_) => (Why::Declined, outcome::Confirmation::Declined),
         woke::Confirmation::Withdrawal(_) => (Why::Withdrawn, outcome::Confirmation::Withdrawn),
         woke::Confirmation::Stoppage(_) => (Why::Stopped, outcome::Confirmation::Stopped),

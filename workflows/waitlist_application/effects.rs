@@ -65,8 +65,10 @@ fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: 
     let from = from?;
     let reply = match (from, to, outcome) {
         (Step::Locking, Step::Confirmation, _) | (Step::Booking, Step::Visit, _) => Reply::Took,
-        (Step::Locking, Step::Waiting, _) | (Step::Booking, Step::Unlocking, Some("Taken")) => Reply::Conflict,
-        (Step::Locking | Step::Booking, Step::Unlocking, _) => Reply::Passed,
+        (Step::Locking, Step::Waiting | Step::Unlocking, _) | (Step::Booking, Step::Unlocking, Some("Taken")) => {
+            Reply::Conflict
+        }
+        (Step::Booking, Step::Unlocking, _) => Reply::Passed,
         _ => return None,
     };
     let payload = serde_json::to_value(Answer { id: app.offer_id.clone()?, reply }).ok()?;

@@ -1,7 +1,9 @@
 //! The lock (R10, R20): holds the offered place for as long as the patient may take, and a grace longer (E4).
 
+use chrono::TimeDelta;
+
 use super::outcome;
-use super::state::{Application, Why};
+use super::state::{Application, Offered};
 use crate::engine::{Fault, Turn};
 use crate::ports::his::Lock;
 use crate::waitlist::calendar;
@@ -17,30 +19,39 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
     let quiet = Some(&app.policy.quiet_hours);
     let deadline = calendar::offer_deadline(turn.now, app.policy.offer_window_minutes, quiet, hard_stop, ports.tz);
     let place = app.place(&slot);
-    let Some(offer) = app.offer.as_mut() else { return Err(Fault::Stop("there is no offer to lock".to_owned())) };
     if deadline <= turn.now {
-        offer.locked = turn.again;
-        app.why = Some(Why::Expired);
-        return Ok(outcome::Locking::TooLate);
+        return Ok(unusable(app, turn.again));
     }
     let minutes = calendar::lock_minutes(turn.now, deadline, app.policy.lock_grace_minutes);
-    Ok(match ports.his.lock(&lock_id, &place, minutes).await? {
+    match ports.his.lock(&lock_id, &place, minutes).await? {
         Lock::Held { until } => {
             // A lock that was taken at an earlier attempt may end sooner than one taken now.
-            let grace = chrono::TimeDelta::minutes(i64::from(app.policy.lock_grace_minutes));
-            offer.deadline = Some(deadline.min(until - grace));
-            offer.locked = true;
-            outcome::Locking::Locked
+            let deadline = deadline.min(until - TimeDelta::minutes(i64::from(app.policy.lock_grace_minutes)));
+            if deadline <= turn.now {
+                return Ok(unusable(app, true));
+            }
+            app.offer = Some(Offered { slot, deadline: Some(deadline), locked: true });
+            Ok(outcome::Locking::Locked)
         }
-        Lock::Taken => {
+        Lock::Taken => Ok(unusable(app, turn.again)),
+        // 2013 names no patient: what is refused is the place.
+        Lock::Refused { code } => {
+            tracing::warn!(run = %turn.run, code, "HIS refuses the lock of a place");
+            Ok(unusable(app, turn.again))
+        }
+    }
+}
+
+/// The place cannot be had. Where an earlier attempt may have locked it after all, it is given back first (E1).
+fn unusable(app: &mut Application, may_hold: bool) -> outcome::Locking {
+    match app.offer.as_mut() {
+        Some(offer) if may_hold => {
+            offer.locked = true;
+            outcome::Locking::Unusable
+        }
+        _ => {
             app.offer = None;
             outcome::Locking::Taken
         }
-        Lock::Refused { code } => {
-            tracing::warn!(run = %turn.run, code, "HIS refuses the lock");
-            offer.locked = true;
-            app.why = Some(Why::Refused);
-            outcome::Locking::Refused
-        }
-    })
+    }
 }

@@ -20,7 +20,8 @@ mod waiting;
 
 use crate::flow;
 pub use state::{
-    Answer, Application, Cancellation, Confirm, Decline, Offer, Payment, RefundNotice, Reply, Stoppage, Why, Withdrawal,
+    Answer, Application, Cancellation, Confirm, Decline, Offer, Order, Payment, RefundNotice, Reply, Stoppage, Why,
+    Withdrawal,
 };
 
 use super::Ports;
@@ -63,9 +64,9 @@ flow! {
     Waiting = waiting on Offer, Withdrawal, Stoppage until cutoff
         { Payable -> Locking, Covered -> Booking, CutOff -> Settlement, Withdrawn -> Settlement, Stopped -> Settlement }
 
-    /// Locks the offered place at HIS (R10, R20). A place that is gone keeps the patient's turn.
+    /// Locks the offered place at HIS (R10, R20). A place that is gone or cannot be had keeps the patient's turn.
     Locking = locking
-        { Locked + Lock -> Confirmation, Taken -> Waiting, TooLate -> Unlocking, Refused -> Unlocking }
+        { Locked + Lock -> Confirmation, Taken -> Waiting, Unusable -> Unlocking }
     /// The patient accepts while the lock lasts (R9).
     Confirmation = confirmation on Confirm, Decline, Withdrawal, Stoppage until offer_ends
         {
@@ -96,9 +97,12 @@ flow! {
         { Requeued - Lock -> Waiting, Released - Lock -> Settlement }
 
     /// Booked; nothing to do unless somebody cancels (R21, R22, R34).
-    Visit = visit on Cancellation, Stoppage until visit_ends
-        { Over - Visit -> Fulfilled, Cancelled + Money -> Cancelling, Stopped + Money - Visit -> Settlement }
-    /// Cancels the booking at HIS.
+    Visit = visit on Cancellation, Withdrawal, Stoppage until visit_ends
+        {
+            Over - Visit -> Fulfilled, Cancelled + Money -> Cancelling, Withdrawn + Money -> Cancelling,
+            Stopped + Money -> Cancelling,
+        }
+    /// Cancels the booking at HIS; what HIS has cancelled itself stays cancelled.
     Cancelling = cancelling
         { Cancelled - Visit -> Settlement }
 

@@ -3,7 +3,7 @@
 use super::state::{Application, Order, Why};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn};
-use crate::ports::payments::{Opened, Payment};
+use crate::ports::payments::{Opened, Paid, Payment};
 use crate::workflows::Ports;
 
 /// What is known of the application's order after a call.
@@ -21,10 +21,6 @@ pub(super) async fn offer_order(
     turn: &Turn,
     ports: &Ports,
 ) -> Result<outcome::OfferOrder, Fault> {
-    if app.order.is_none() {
-        let until = app.offer.as_ref().and_then(|offer| offer.deadline).unwrap_or(turn.now);
-        app.order = Some(Order::new(turn.run, app.offers, app.fee_fen, until, turn.now));
-    }
     Ok(match open(app, turn, ports).await? {
         Asked::Paid => outcome::OfferOrder::Paid,
         Asked::Open => outcome::OfferOrder::Opened,
@@ -87,7 +83,7 @@ pub(super) async fn order_closing(
 /// Opens the application's order, which stands in its state; repeating it is harmless.
 pub(super) async fn open(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<Asked, Fault> {
     let openid = ports.person(&app.patient_id).await?.openid;
-    let Some(order) = app.order.as_mut() else { return Ok(Asked::Closed) };
+    let Some(order) = app.order.as_mut() else { return Err(Fault::Stop("there is no order to open".to_owned())) };
     let Some(openid) = openid else {
         return Err(Fault::Stop("the patient has no account at the payment provider".to_owned()));
     };
@@ -100,7 +96,11 @@ pub(super) async fn open(app: &mut Application, turn: &Turn, ports: &Ports) -> R
             order.ask_at = order.next_ask(turn.now);
             Ok(Asked::Open)
         }
-        Opened::Exists => ask(app, turn, ports).await,
+        Opened::Exists => match ask(app, turn, ports).await? {
+            // Open, but under other data than ours: nobody could pay it. It ends by itself.
+            Asked::Open => Err(Fault::Retry("the provider has the order's number with other data".to_owned())),
+            asked => Ok(asked),
+        },
         Opened::Refused { code } => {
             tracing::warn!(run = %turn.run, code, "the payment provider refuses the order");
             Ok(Asked::Closed)
@@ -113,7 +113,7 @@ pub(super) async fn ask(app: &mut Application, turn: &Turn, ports: &Ports) -> Re
     let Some(order) = app.order.as_mut() else { return Ok(Asked::Closed) };
     match ports.payments.order(&order.out_trade_no).await? {
         Payment::Paid(paid) => {
-            order.paid = Some(paid);
+            order.paid = Some(as_ordered(order, paid)?);
             Ok(Asked::Paid)
         }
         Payment::Open if turn.now < order.over_at() => {
@@ -128,16 +128,29 @@ pub(super) async fn ask(app: &mut Application, turn: &Turn, ports: &Ports) -> Re
 /// Closes the order and asks what the provider holds now: only the second answer says anything about money (E4).
 pub(super) async fn close(app: &mut Application, ports: &Ports) -> Result<(), Fault> {
     let Some(order) = app.order.as_mut() else { return Ok(()) };
-    if order.paid.is_some() || order.closed {
+    if order.paid.is_some() {
         return Ok(());
     }
-    ports.payments.close(&order.out_trade_no).await?;
+    if !order.closed {
+        ports.payments.close(&order.out_trade_no).await?;
+    }
     match ports.payments.order(&order.out_trade_no).await? {
-        Payment::Paid(paid) => order.paid = Some(paid),
+        Payment::Paid(paid) => order.paid = Some(as_ordered(order, paid)?),
         Payment::Closed | Payment::Unknown => order.closed = true,
         Payment::Open => {
             return Err(Fault::Retry(format!("the order {} is still open after closing", order.out_trade_no)));
         }
     }
     Ok(())
+}
+
+/// Money of another amount than we asked for is an incident, not a payment.
+fn as_ordered(order: &Order, paid: Paid) -> Result<Paid, Fault> {
+    if paid.amount_fen == order.amount_fen {
+        return Ok(paid);
+    }
+    Err(Fault::Stop(format!(
+        "the order {} asked for {} fen and the provider holds {}: settle it with the provider",
+        order.out_trade_no, order.amount_fen, paid.amount_fen
+    )))
 }

@@ -1,10 +1,9 @@
-//! The prepayment (R6): open the order, await the notice, ask when it does not come.
+//! The prepayment (R6): open the order that the application began with, await the notice, ask when it does not come.
 
 use super::paying::{Asked, ask, open};
-use super::state::{Application, Order, Why};
+use super::state::{Application, Why};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn};
-use crate::waitlist::calendar;
 use crate::workflows::Ports;
 
 pub(super) async fn prepay_order(
@@ -12,10 +11,6 @@ pub(super) async fn prepay_order(
     turn: &Turn,
     ports: &Ports,
 ) -> Result<outcome::PrepayOrder, Fault> {
-    if app.order.is_none() {
-        let until = calendar::later(turn.now, app.policy.prepay_minutes).min(app.cutoff);
-        app.order = Some(Order::new(turn.run, 1, app.fee_fen, until, turn.now));
-    }
     Ok(match open(app, turn, ports).await? {
         Asked::Paid => outcome::PrepayOrder::Paid,
         Asked::Open => outcome::PrepayOrder::Opened,

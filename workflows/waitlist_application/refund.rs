@@ -12,6 +12,8 @@ use crate::workflows::Ports;
 
 /// The provider's advice: ask after 1 minute, then 5, 10, 20, 30.
 const ASK_AFTER_MINUTES: [i64; 5] = [1, 5, 10, 20, 30];
+/// So many numbers are tried for one refund.
+const NUMBERS_MAX: u16 = 5;
 
 pub(super) async fn refunding(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Refunding, Fault> {
     let request = request(app)?;
@@ -72,6 +74,10 @@ fn follow(app: &mut Application, turn: &Turn, refund: Refund) -> Result<Followed
             Ok(Followed::OnItsWay)
         }
         // The next number is committed with this move, before a call uses it (E6).
+        Refund::Closed if ours.nth >= NUMBERS_MAX => Err(Fault::Stop(format!(
+            "the provider has given up {NUMBERS_MAX} refunds of the order {}: settle it with the provider",
+            order.out_trade_no
+        ))),
         Refund::Closed => {
             ours.nth += 1;
             ours.asked = 0;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::RunId;
 use crate::ports::his::{DayPart, Place, TimeSlot};
 use crate::ports::payments::{OrderRequest, Paid};
-use crate::waitlist::ids;
 use crate::waitlist::policy::{PaymentMode, Policy};
+use crate::waitlist::{calendar, ids};
 
 /// What a run of `waitlist_application` knows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -57,7 +57,8 @@ pub struct Offered {
     pub locked: bool,
 }
 
-/// A payment order.
+/// A payment order. It is written down with the move before the one that opens it, so that every attempt to open it is
+/// the same request (E6).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// Our `out_trade_no`.
@@ -257,6 +258,11 @@ const ASK_AFTER_MINUTES: [i64; 4] = [1, 3, 5, 10];
 const LATE_SUCCESS: TimeDelta = TimeDelta::seconds(30);
 
 impl Order {
+    /// The prepayment of an application that begins now (R6).
+    pub fn prepayment(run: RunId, fee_fen: i64, policy: &Policy, cutoff: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        Self::new(run, 1, fee_fen, calendar::later(now, policy.prepay_minutes).min(cutoff), now)
+    }
+
     /// An order that is about to be opened.
     pub fn new(run: RunId, nth: u16, amount_fen: i64, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         let mut order = Self {

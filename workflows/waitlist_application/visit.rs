@@ -17,12 +17,10 @@ pub(super) fn visit(app: &mut Application, _: &Turn, woke: woke::Visit) -> outco
     let (why, outcome) = match woke {
         woke::Visit::Deadline => return outcome::Visit::Over,
         woke::Visit::Cancellation(_) => (Why::VisitCancelled, outcome::Visit::Cancelled),
-        // HIS has cancelled the booking itself; what is ours to do is the money.
+        // A withdrawal that was accepted in the queue while the place was already on its way (E5).
+        woke::Visit::Withdrawal(_) => (Why::Withdrawn, outcome::Visit::Withdrawn),
         woke::Visit::Stoppage(_) => (Why::Stopped, outcome::Visit::Stopped),
     };
-    if let Some(visit) = app.visit.as_mut() {
-        visit.cancelled = outcome == outcome::Visit::Stopped;
-    }
     app.why = Some(why);
     outcome
 }
@@ -33,7 +31,8 @@ pub(super) async fn cancelling(app: &mut Application, _: &Turn, ports: &Ports) -
         Some(PaidWith { out_trade_no: order.out_trade_no.clone(), amount_fen: paid.amount_fen })
     });
     if let Some(visit) = app.visit.as_mut() {
-        ports.his.cancel(&visit.order_id, "患者取消").await?;
+        let reason = if app.why == Some(Why::Stopped) { "停诊" } else { "患者取消" };
+        ports.his.cancel(&visit.order_id, reason).await?;
         if let Some(paid) = &paid {
             ports.his.refund(&visit.order_id, paid).await?;
         }

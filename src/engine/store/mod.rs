@@ -6,6 +6,7 @@
 
 pub mod claim;
 pub mod letters;
+pub mod reopen;
 pub mod retry;
 pub mod signal;
 pub mod start;
@@ -38,7 +39,7 @@ pub async fn write_effects(conn: &mut PgConnection, tenant: &str, effects: Vec<(
                 effects.extend(caused.into_iter().map(|effect| (started.id, effect)));
             }
         }
-        signal::deliver(conn, tenant, &signals).await?;
+        let _ = signal::deliver(conn, tenant, &signals).await?;
     }
     Ok(())
 }

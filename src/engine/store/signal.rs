@@ -41,10 +41,10 @@ pub async fn signal(conn: &mut PgConnection, tenant: &str, signal: &Outgoing) ->
     Ok(if put == 0 { Signalled::Duplicate } else { Signalled::Delivered })
 }
 
-/// Sends many. Those for runs that do not exist are dropped with a log line.
-pub async fn deliver(conn: &mut PgConnection, tenant: &str, signals: &[Outgoing]) -> sqlx::Result<()> {
+/// Sends many and answers how many were new. Those for runs that do not exist are dropped with a log line.
+pub async fn deliver(conn: &mut PgConnection, tenant: &str, signals: &[Outgoing]) -> sqlx::Result<usize> {
     if signals.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let known = resolve(conn, tenant, signals).await?;
     let mut addressed = Vec::with_capacity(signals.len());
@@ -55,7 +55,7 @@ pub async fn deliver(conn: &mut PgConnection, tenant: &str, signals: &[Outgoing]
             tracing::warn!(signal = signal.name, to = ?signal.to, "a signal is for a run that does not exist");
         }
     }
-    put(conn, tenant, &addressed).await.map(drop)
+    put(conn, tenant, &addressed).await
 }
 
 /// The runs that signals are for, locked in the order of their ids: `run` rows come first in every transaction.
