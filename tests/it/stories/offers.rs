@@ -9,10 +9,13 @@ use crate::hospital::{Hospital, Setup};
 
 const OFFERED: &[&str] = &["Waiting on Offer: Payable", "Locking: Locked"];
 const LOST: &[&str] = &["Waiting on Offer: Payable", "Locking: Taken"];
-const TOO_LATE: &[&str] =
-    &["Waiting on Offer: Payable", "Locking: TooLate", "Unlocking: Released", "Settlement: Clear", "Closure: Expired"];
-const REFUSED: &[&str] =
-    &["Waiting on Offer: Payable", "Locking: Refused", "Unlocking: Released", "Settlement: Clear", "Closure: Refused"];
+const LOST_THEN_STOPPED: &[&str] = &[
+    "Waiting on Offer: Payable",
+    "Locking: Taken",
+    "Waiting on Stoppage: Stopped",
+    "Settlement: Clear",
+    "Closure: Stopped",
+];
 const DECLINED: &[&str] = &[
     "Waiting on Offer: Payable",
     "Locking: Locked",
@@ -49,8 +52,7 @@ const STOPPED: &[&str] = &[
 pub const TOLD: &[Told] = &[
     (APPLICATION, OFFERED),
     (APPLICATION, LOST),
-    (APPLICATION, TOO_LATE),
-    (APPLICATION, REFUSED),
+    (APPLICATION, LOST_THEN_STOPPED),
     (APPLICATION, DECLINED),
     (APPLICATION, LAPSED),
     (APPLICATION, WITHDRAWN),
@@ -81,19 +83,20 @@ async fn a_place_that_cannot_be_locked_any_more_costs_nobody_the_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_offer_is_made_that_nobody_could_pay_any_more() {
+async fn a_place_that_nobody_could_pay_any_more_costs_nobody_the_turn() {
     let mut setup = Setup::paying(PaymentMode::LockThenPay);
     setup.policy.hard_stop_minutes_before_visit = Some(4 * 24 * 60);
     let hospital = Hospital::open(setup).await;
     let entry = hospital.apply("w1-am", 1).await;
     hospital.free_a_place("w1-am").await;
-    assert_eq!(hospital.steps(entry).await, TOO_LATE);
+    assert_eq!(hospital.steps(entry).await, LOST);
+    assert_eq!(hospital.status(entry).await, "waiting");
     hospital.finish().await;
 }
 
 /// The schedule is stopped between the offer and the lock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_that_his_refuses_ends_the_application() {
+async fn a_schedule_that_is_stopped_while_locking_ends_as_stopped() {
     let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
     let entry = hospital.apply("w1-am", 1).await;
     let his = hospital.his.clone();
@@ -101,8 +104,8 @@ async fn a_lock_that_his_refuses_ends_the_application() {
         async move { assert!(his.stop_schedule("w1-am").await.unwrap()) }.boxed()
     });
     hospital.free_a_place("w1-am").await;
-    assert_eq!(hospital.steps(entry).await, REFUSED);
     hospital.pass_minutes(1).await;
+    assert_eq!(hospital.steps(entry).await, LOST_THEN_STOPPED);
     hospital.finish().await;
 }
 

@@ -228,6 +228,6 @@ async fn a_stoppage_while_an_offer_is_out_ends_the_hand_out() {
     assert_eq!(hospital.release_steps("w1-am").await, STOPPED_WHILE_OFFERING);
     assert_eq!(hospital.status(second).await, "stopped");
     hospital.pass_minutes(1).await;
-    assert_eq!(hospital.status(first).await, "refused");
+    assert_eq!(hospital.status(first).await, "stopped");
     hospital.finish().await;
 }

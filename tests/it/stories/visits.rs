@@ -32,6 +32,7 @@ const STOPPED_PAID: &[&str] = &[
     "Waiting on Offer: Covered",
     "Booking: Booked",
     "Visit on Stoppage: Stopped",
+    "Cancelling: Cancelled",
     "Settlement: Held",
     THE_MONEY_COMES_BACK,
     "Closure: Stopped",
