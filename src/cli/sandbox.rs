@@ -20,9 +20,9 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let base_url = config.base_url(config.listen);
     outside.his.set_push_to(format!("{base_url}/callbacks/his"));
     println!("{}", connection(&outside, &base_url)?);
+    clock.run(chrono::TimeDelta::zero());
     let busy = async {
         loop {
-            clock.set(Utc::now());
             if let Err(error) = outside.run_due().await {
                 tracing::warn!(%error, "the sandbox could not do what was due");
             }

@@ -2,10 +2,10 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use secrecy::SecretString;
 
@@ -22,24 +22,41 @@ pub const CLIENT_TIMEOUT: Duration = Duration::from_millis(200);
 /// How late a slow answer comes: later than the client waits.
 const SLOW: Duration = Duration::from_millis(280);
 
-/// The sandbox's clock, moved by whoever owns it.
+/// The sandbox's clock: moved by whoever owns it, or running beside the machine's.
 #[derive(Clone)]
-pub struct SandboxClock(Arc<AtomicI64>);
+pub struct SandboxClock(Arc<Dial>);
+
+struct Dial {
+    /// The instant shown, or how far the clock is ahead of the machine's while it runs; µs.
+    micros: AtomicI64,
+    runs: AtomicBool,
+}
 
 impl SandboxClock {
     /// A clock that shows `at` until it is set.
     pub fn at(at: DateTime<Utc>) -> Self {
-        Self(Arc::new(AtomicI64::new(at.timestamp_micros())))
+        Self(Arc::new(Dial { micros: AtomicI64::new(at.timestamp_micros()), runs: AtomicBool::new(false) }))
     }
 
-    /// Moves it.
+    /// Moves it; it stands there.
     pub fn set(&self, to: DateTime<Utc>) {
-        self.0.store(to.timestamp_micros(), Ordering::Relaxed);
+        self.0.runs.store(false, Ordering::SeqCst);
+        self.0.micros.store(to.timestamp_micros(), Ordering::SeqCst);
+    }
+
+    /// Lets it run, so far ahead of the machine's clock.
+    pub fn run(&self, ahead: TimeDelta) {
+        self.0.micros.store(ahead.num_microseconds().unwrap_or(0), Ordering::SeqCst);
+        self.0.runs.store(true, Ordering::SeqCst);
     }
 
     /// What it shows.
     pub fn now(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(self.0.load(Ordering::Relaxed)).unwrap_or_default()
+        let micros = self.0.micros.load(Ordering::SeqCst);
+        if self.0.runs.load(Ordering::SeqCst) {
+            return Utc::now() + TimeDelta::microseconds(micros);
+        }
+        DateTime::from_timestamp_micros(micros).unwrap_or_default()
     }
 
     fn reader(&self) -> Now {
