@@ -59,16 +59,17 @@ impl Database {
     /// Empties the database for a demo: only one that has no table at all, or whose clock was set by hand, which no real
     /// hospital's ever is.
     pub async fn empty_for_demo(&self) -> anyhow::Result<()> {
-        let tables: i64 = sqlx::query_scalar("select count(*) from pg_tables where schemaname in ('public', 'sandbox')")
-            .fetch_one(&self.pool)
-            .await?;
+        let tables: i64 =
+            sqlx::query_scalar("select count(*) from pg_tables where schemaname in ('public', 'sandbox')")
+                .fetch_one(&self.pool)
+                .await?;
         if tables == 0 {
             return Ok(());
         }
         let has_clock: bool =
             sqlx::query_scalar("select to_regclass('public.clock') is not null").fetch_one(&self.pool).await?;
-        let played: bool = has_clock
-            && sqlx::query_scalar("select exists (select 1 from public.clock)").fetch_one(&self.pool).await?;
+        let played: bool =
+            has_clock && sqlx::query_scalar("select exists (select 1 from public.clock)").fetch_one(&self.pool).await?;
         anyhow::ensure!(
             played,
             "this database holds tables that no demo made, and a demo would remove them; name an empty database in \

@@ -22,6 +22,7 @@ use super::problem::ProblemBody;
         (name = "waitlist", description = "Applications"),
         (name = "appointments", description = "Visits that came from the waitlist"),
         (name = "patients", description = "Who waits; masked on the way out"),
+        (name = "departments", description = "The hospital's departments and campuses, named at installation"),
         (name = "policies", description = "Switches, caps and windows of doctors, departments and campuses"),
         (name = "blacklist", description = "Who may not join a queue"),
         (name = "runs", description = "Durable runs of any workflow"),

@@ -3,6 +3,7 @@
 //! | file | table |
 //! |---|---|
 //! | `schedules` | campuses, departments, doctors, schedules as HIS last told them |
+//! | `departments` | which departments were named |
 //! | `patients` | patients, sealed; the blacklist |
 //! | `policies` | the settings of doctors, departments, campuses; their live entries |
 //! | `entries` | applications: the queue, the places in it, what a run's move changes |
@@ -12,6 +13,7 @@
 
 pub mod answers;
 pub mod callbacks;
+pub mod departments;
 pub mod entries;
 pub mod patients;
 pub mod policies;

@@ -232,6 +232,32 @@ async fn operators_and_readers_find_what_they_need() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_department_is_named_and_its_schedules_are_pulled() {
+    let house = House::open(on(PaymentMode::None)).await;
+    let put = async |id: &str, body: Value| house.ask("PUT", &format!("/v1/departments/{id}"), None, Some(body)).await;
+    let eyes = json!({ "name": "眼科", "campusId": "c2", "campusName": "东院区" });
+    for _ in 0..2 {
+        let made = put("d2", eyes.clone()).await;
+        assert_eq!(made.status, StatusCode::OK, "{}", made.text);
+        assert_eq!(made.json()["departmentId"], "d2");
+    }
+    let renamed = json!({ "name": "眼科一区", "campusId": "c2", "campusName": "东院区" });
+    assert_eq!(put("d2", renamed).await.status, StatusCode::OK);
+    let all = house.get("/v1/departments").await.json();
+    assert_eq!(all["items"].as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        all["items"][1],
+        json!({ "departmentId": "d2", "name": "眼科一区", "campusId": "c2", "campusName": "东院区" })
+    );
+    let syncs = "select count(*) from run where workflow = 'schedule_sync' and key = 'd2'";
+    assert_eq!(house.hospital.count(syncs).await, 1);
+    let nameless = json!({ "name": " ", "campusId": "c2", "campusName": "东院区" });
+    assert_eq!(put("d3", nameless).await.code(), "invalid_request");
+    assert_eq!(put("d3", json!({ "name": "眼科" })).await.code(), "invalid_request");
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_key_and_request_has_one_answer() {
     let house = House::open(on(PaymentMode::None)).await;
     house.patient("p1", ADULT).await;
