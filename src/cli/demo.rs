@@ -11,7 +11,7 @@ use super::serve::until_asked;
 use crate::app::database::Database;
 use crate::app::{App, door};
 use crate::config::Config;
-use crate::demo::{Script, Stage, check_books, play};
+use crate::demo::{A_DEPARTMENT, Script, Stage, check_books, play};
 use crate::engine::clock;
 use crate::sandbox::faults::Level;
 
@@ -131,7 +131,7 @@ async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
 
 fn invite(base_url: &str, api_key: &str) {
     println!("\nHoubu goes on serving {base_url} (console {base_url}/, API {base_url}/docs); Ctrl-C ends. To try:");
-    println!("  curl -H 'Authorization: Bearer {api_key}' '{base_url}/v1/schedules?departmentId=D01'");
+    println!("  curl -H 'Authorization: Bearer {api_key}' '{base_url}/v1/schedules?departmentId={A_DEPARTMENT}'");
     println!("  curl -H 'Authorization: Bearer {api_key}' '{base_url}/v1/runs?status=waiting'");
     println!("  curl {base_url}/metrics");
 }

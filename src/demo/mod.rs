@@ -48,6 +48,7 @@ use crate::sandbox::wechat_pay::PayServer;
 
 pub use books::{Difference, check_books};
 pub use summary::Summary;
+pub use world::A_DEPARTMENT;
 
 /// Moves the sandbox's clock.
 pub type SetClock = Arc<dyn Fn(DateTime<Utc>) + Send + Sync>;
