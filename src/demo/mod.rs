@@ -46,7 +46,7 @@ use crate::sandbox::his::HisServer;
 use crate::sandbox::wechat_messages::MessageServer;
 use crate::sandbox::wechat_pay::PayServer;
 
-pub use books::{Difference, check_books};
+pub use books::{Difference, check_books, check_stored_books};
 pub use summary::Summary;
 pub use world::A_DEPARTMENT;
 
