@@ -20,6 +20,7 @@
 //! | `worker` | claim, handle, hand to commit; leases |
 //! | `outbox` | delivers what runs tell outside |
 //! | `inspect` | find and show runs; why a run is not moving |
+//! | `letters` | how many letters stand where |
 //! | `preflight` | which live runs no step of this program could move |
 //! | `sabotage` | where tests make a worker die |
 
@@ -30,6 +31,7 @@ mod core;
 pub mod flow;
 mod flow_macro;
 pub mod inspect;
+pub mod letters;
 pub mod outbox;
 pub mod preflight;
 pub mod proof;

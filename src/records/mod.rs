@@ -9,6 +9,7 @@
 //! | `entries` | applications: the queue, the places in it, what a run's move changes |
 //! | `visits` | appointments and payments that runs made |
 //! | `callbacks` | what the outside told us |
+//! | `schema` | which migrations have run |
 //! | `answers` | answers already given, by idempotency key |
 
 pub mod answers;
@@ -18,4 +19,5 @@ pub mod entries;
 pub mod patients;
 pub mod policies;
 pub mod schedules;
+pub mod schema;
 pub mod visits;
