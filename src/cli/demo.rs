@@ -77,7 +77,7 @@ pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCo
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Plays the day and compares the books; true where not a record differs.
+/// Plays the day and compares the books; true where not a record differs and the API and the money were in order.
 async fn day_on(
     app: &App,
     config: &Config,
@@ -111,12 +111,16 @@ async fn day_on(
         0 => println!("✓ Our books, HIS's and the payer's agree, record by record."),
         n => println!("✗ {n} differences between the books."),
     }
+    let faults = summary.faults_of_ours();
+    for fault in &faults {
+        println!("✗ {fault}");
+    }
     if demo.json {
         let mut line = serde_json::to_value(&summary)?;
         line["differences"] = differences.iter().map(ToString::to_string).collect();
         println!("{line}");
     }
-    Ok(differences.is_empty())
+    Ok(differences.is_empty() && faults.is_empty())
 }
 
 /// The configured address; where that is taken, any free port, since nobody has to find the demo again.
