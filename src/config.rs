@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use chrono_tz::Tz;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
+use figment::value::Value;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
@@ -212,8 +213,10 @@ impl Config {
             figment = figment.merge(Serialized::default("database.url", url));
         }
         let environment = Env::prefixed("HOUBU_").ignore(&["config"]).split("__");
-        let config: Self =
-            figment.merge(environment).extract().map_err(|error| ConfigError::Unreadable(in_one_line(&error)))?;
+        let texts: Vec<(String, String)> =
+            environment.iter().map(|(key, value)| (key.as_str().to_owned(), value)).collect();
+        let figment = keep_texts(figment.merge(environment), texts);
+        let config: Self = figment.extract().map_err(|error| ConfigError::Unreadable(in_one_line(&error)))?;
         config.sync_at()?;
         Ok(config)
     }
@@ -247,6 +250,15 @@ impl Config {
     }
 }
 
+/// The environment knows no types, and figment takes `1001` for a number: what the reference has as a text stays the text
+/// that was set, leading zeros included.
+fn keep_texts(figment: Figment, set: Vec<(String, String)>) -> Figment {
+    let reference = Figment::from(Toml::string(&REFERENCE.replace("#~ ", "")));
+    let is_text = |key: &str| matches!(reference.find_value(key), Ok(Value::String(..)));
+    let texts = set.into_iter().filter(|(key, _)| is_text(key));
+    texts.fold(figment, |figment, (key, value)| figment.merge(Serialized::default(&key, value)))
+}
+
 /// Figment's errors name key and source; several come joined by line breaks.
 fn in_one_line(error: &figment::Error) -> String {
     error.clone().into_iter().map(|one| one.to_string()).collect::<Vec<_>>().join("; ")
@@ -272,6 +284,27 @@ mod tests {
         let config: Config = Figment::from(Toml::string(&all)).extract().unwrap();
         assert!(config.his.is_some() && config.wechat_pay.is_some() && config.wechat_messages.is_some());
         assert!(!config.templates.is_empty() && !config.api_keys.is_empty());
+    }
+
+    #[test]
+    fn a_number_in_the_environment_is_a_text_where_a_text_is_wanted() {
+        let all = Figment::from(Toml::string(&REFERENCE.replace("#~ ", "")));
+        let as_figment_reads = all
+            .merge(Serialized::default("his.hospital_id", 17))
+            .merge(Serialized::default("keys.lookup", 1_u64))
+            .merge(Serialized::default("worker.turns", 7));
+        assert!(as_figment_reads.extract::<Config>().is_err());
+        let zeros = "0".repeat(63);
+        let set = [
+            ("his.hospital_id", "0017".to_owned()),
+            ("keys.lookup", format!("{zeros}9")),
+            ("worker.turns", "7".to_owned()),
+        ];
+        let set = set.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let config: Config = keep_texts(as_figment_reads, set).extract().unwrap();
+        assert_eq!(config.his.unwrap().hospital_id, "0017");
+        assert_eq!(secrecy::ExposeSecret::expose_secret(&config.keys.lookup).len(), 64);
+        assert_eq!(config.worker.turns, 7);
     }
 
     #[test]

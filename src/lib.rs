@@ -1,8 +1,8 @@
 //! Houbu (候补): the durable-workflow orchestrator of a hospital's appointment waitlist.
 //!
 //! Floors, each importing only those below it: `engine` 0 · `waitlist` 1 · `records`, `ports` 2 · `workflows` 3 ·
-//! `desk` 4 · `http`, `console` 5. `sandbox` is the simulated outside world; `postgres`, `config`, `demo` and
-//! `main.rs` are the roof.
+//! `desk` 4 · `http`, `console` 5. `sandbox` is the simulated outside world; `app`, `cli`, `config`,
+//! `demo`, `postgres` and `main.rs` are the roof.
 
 pub mod app;
 pub mod cli;

@@ -33,7 +33,10 @@ pub fn simulated(config: &Config) -> bool {
 /// With a real system, personal data is real: keys that everybody knows are refused.
 pub fn guard_keys(config: &Config) -> anyhow::Result<()> {
     let known = |key: &secrecy::SecretString| key.expose_secret().trim_start_matches('0').len() <= 1;
-    let real = !config.sandbox.enabled || config.his.is_some();
+    let real = !config.sandbox.enabled
+        || config.his.is_some()
+        || config.wechat_pay.is_some()
+        || config.wechat_messages.is_some();
     if real && (known(&config.keys.sealing) || known(&config.keys.lookup)) {
         anyhow::bail!(
             "keys.sealing and keys.lookup must be set to secrets of your own (openssl rand -hex 32) before a real \
@@ -60,6 +63,21 @@ impl Clients {
             ),
         })
     }
+}
+
+/// The configured HIS alone, for a question before anything is started.
+pub fn real_his(config: &Config) -> anyhow::Result<JiankangtongHis> {
+    Ok(JiankangtongHis::new(his(config, None)?)?)
+}
+
+/// The configured payment provider alone.
+pub fn real_payments(config: &Config) -> anyhow::Result<WechatPay> {
+    Ok(WechatPay::new(payments(config, None, &config.base_url(config.listen))?)?)
+}
+
+/// The configured message platform alone.
+pub fn real_messages(config: &Config) -> anyhow::Result<WechatMessages> {
+    Ok(WechatMessages::new(messages(config, None)?)?)
 }
 
 fn his(config: &Config, outside: Option<&Outside>) -> anyhow::Result<HisConfig> {

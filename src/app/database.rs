@@ -51,6 +51,12 @@ impl Database {
         Self::open(config).await
     }
 
+    /// Connects to a database that is there, and starts nothing: `None` where the private one is not running.
+    pub async fn find(config: &Config) -> anyhow::Result<Option<Self>> {
+        let named = !config.database.url.expose_secret().is_empty();
+        if named || running(&folder(config)).is_some() { Self::attach(config).await.map(Some) } else { Ok(None) }
+    }
+
     /// Brings the schema up to date; many processes may do it at once.
     pub async fn migrate(&self) -> anyhow::Result<()> {
         sqlx::migrate!().run(&self.pool).await.context("the migrations could not be run")
@@ -86,14 +92,7 @@ impl Database {
 
     /// How many migrations the schema lacks.
     pub async fn lacks(&self) -> anyhow::Result<usize> {
-        let exists: bool =
-            sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&self.pool).await?;
-        let done: Vec<i64> = if exists {
-            sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(&self.pool).await?
-        } else {
-            Vec::new()
-        };
-        Ok(sqlx::migrate!().iter().filter(|migration| !done.contains(&migration.version)).count())
+        Ok(crate::records::schema::lacks(&self.pool).await?)
     }
 
     /// Closes the pool and stops the private server.

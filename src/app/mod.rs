@@ -15,11 +15,17 @@ use sqlx::PgPool;
 use crate::config::Config;
 use crate::engine::outbox::Outlets;
 use crate::engine::{Engine, clock, worker};
+use crate::records::answers;
 use crate::sandbox::books::Store;
 use crate::sandbox::outside::{Outside, SandboxClock};
 use crate::waitlist::cipher::{Keyring, LookupKey};
 use crate::workflows::{self, Ports, notices};
 use clients::Clients;
+
+/// How long an answer is kept under its `Idempotency-Key`.
+const ANSWERS_KEPT_DAYS: i32 = 2;
+/// How often older ones are deleted.
+const FORGET_EVERY: Duration = Duration::from_hours(1);
 
 /// Everything that a process of Houbu has in hand.
 pub struct App {
@@ -81,6 +87,7 @@ impl App {
             ..worker::Options::default()
         };
         self.start_syncs().await?;
+        tokio::spawn(forget_answers(self.pool.clone(), config.hospital.clone()));
         Ok(worker::start(Arc::clone(&self.engine), options).await?)
     }
 
@@ -90,6 +97,20 @@ impl App {
         workflows::schedule_sync::start(&self.pool, &self.ports.hospital, &departments).await?;
         self.engine.hint();
         Ok(())
+    }
+}
+
+/// Deletes old idempotency answers every hour, until the pool is closed. Several processes may do it at once.
+async fn forget_answers(pool: PgPool, hospital: String) {
+    while !pool.is_closed() {
+        match answers::delete_older(&pool, &hospital, ANSWERS_KEPT_DAYS).await {
+            Ok(0) => {}
+            Ok(deleted) => tracing::info!(deleted, "old idempotency answers are deleted"),
+            Err(error) => {
+                tracing::warn!(%error, "old idempotency answers could not be deleted; tried again in an hour");
+            }
+        }
+        tokio::time::sleep(FORGET_EVERY).await;
     }
 }
 

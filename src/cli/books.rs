@@ -1,20 +1,24 @@
-//! `houbu books`: compares our books with those of the sandbox's HIS and payer, on a system that may be running.
+//! `houbu books`: compares our books with those of the sandbox's HIS and payer, on a system that may be running. Only
+//! reads: no server is started, nothing is saved.
 
 use std::process::ExitCode;
 
-use crate::app::App;
 use crate::app::database::Database;
 use crate::config::Config;
-use crate::demo::check_books;
+use crate::demo::check_stored_books;
 
 pub(super) async fn run(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(
+        config.sandbox.enabled
+            && config.his.is_none()
+            && config.wechat_pay.is_none()
+            && config.wechat_messages.is_none(),
+        "only the sandbox shows its books, and here [his], [wechat_pay] or [wechat_messages] is a real system"
+    );
     let database = Database::attach(config).await?;
     anyhow::ensure!(database.lacks().await? == 0, "the database has no books yet: `houbu serve` or `houbu demo` first");
-    let base_url = config.base_url(config.listen);
-    let app = App::assemble(config, database, &base_url).await?;
-    let Some(outside) = app.outside.clone() else { anyhow::bail!("only the sandbox shows its books") };
-    let differences = check_books(&app.pool, &config.hospital, &outside.his, &outside.pay, &outside.messages).await?;
-    app.database.close().await;
+    let differences = check_stored_books(&database.pool, &config.hospital).await?;
+    database.close().await;
     if json {
         println!("{}", serde_json::to_string(&differences)?);
     } else {

@@ -1,17 +1,47 @@
-//! `houbu check`: what must hold before this program may run here. Starts nothing, changes nothing.
+//! `houbu check`: what must hold before this program may run here. Starts nothing, changes nothing: the database is
+//! read, and of the outside only what is configured is asked, with questions that alter nothing there.
 
 use std::process::ExitCode;
 
 use chrono::{Days, Utc};
+use sqlx::PgPool;
+use uuid::Uuid;
 
-use crate::app::App;
+use crate::app::clients;
 use crate::app::database::Database;
 use crate::config::Config;
 use crate::engine::{preflight, proof};
+use crate::ports::CallError;
+use crate::ports::his::His as _;
+use crate::ports::payments::Payments as _;
+use crate::records::schedules;
 use crate::workflows;
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     println!("✓ configuration");
+    let mut sound = proofs();
+    sound &= keys(config);
+    let department = match Database::find(config).await? {
+        None => {
+            println!("– database: the private one is not running; `houbu serve` makes and starts it");
+            None
+        }
+        Some(database) => {
+            println!("✓ database");
+            let asked = stored(config, &database).await;
+            database.close().await;
+            let (well, department) = asked?;
+            sound &= well;
+            department
+        }
+    };
+    sound &= his(config, department.as_deref().unwrap_or("0")).await;
+    sound &= payments(config).await;
+    sound &= messages(config).await;
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn proofs() -> bool {
     let mut sound = true;
     for table in workflows::tables() {
         match proof::prove(&table) {
@@ -27,30 +57,44 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    if !sound {
-        return Ok(ExitCode::FAILURE);
+    sound
+}
+
+fn keys(config: &Config) -> bool {
+    match clients::guard_keys(config) {
+        Ok(()) => true,
+        Err(error) => {
+            println!("✗ keys: {error}");
+            false
+        }
     }
-    let database = Database::attach(config).await?;
-    println!("✓ database");
+}
+
+/// Schema and parked runs; with them a department that HIS may be asked about.
+async fn stored(config: &Config, database: &Database) -> anyhow::Result<(bool, Option<String>)> {
     match database.lacks().await? {
         0 => println!("✓ schema"),
         missing => {
-            println!("– schema: {missing} migrations run at the next start; what follows needs them");
-            database.close().await;
-            return Ok(ExitCode::SUCCESS);
+            println!("– schema: {missing} migrations run at the next start, or with `houbu migrate`");
+            return Ok((true, None));
         }
     }
-    let app = App::assemble(config, database, &config.base_url(config.listen)).await?;
-    let sound = stranded(&app).await? & his(&app).await;
-    app.database.close().await;
-    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let sound = stranded(config, &database.pool).await?;
+    let departments = schedules::departments(&database.pool, &config.hospital).await?;
+    if departments.is_empty() {
+        println!("– departments: none is named yet, so no schedule is pulled; name them: PUT /v1/departments/{{id}}");
+    }
+    Ok((sound, departments.into_iter().next()))
 }
 
 /// The deploy preflight: every live run must stand at a step that this program knows.
-async fn stranded(app: &App) -> anyhow::Result<bool> {
-    let stranded = preflight::stranded(&app.pool, &app.engine.tenant, &app.engine.registry.known_steps()).await?;
+async fn stranded(config: &Config, pool: &PgPool) -> anyhow::Result<bool> {
+    let steps = workflows::tables().into_iter().flat_map(|table| {
+        table.steps.iter().map(move |row| format!("{}/{}", table.name, row.name)).collect::<Vec<_>>()
+    });
+    let stranded = preflight::stranded(pool, &config.hospital, &steps.collect::<Vec<_>>()).await?;
     for (workflow, step, runs) in &stranded {
-        println!("✗ {runs} runs of {workflow} stand at {step}, which this program does not know");
+        println!("✗ {runs} runs of {workflow} stand at {step}, which this program does not know: deploy one that does");
     }
     if stranded.is_empty() {
         println!("✓ every live run stands at a step that this program knows");
@@ -58,16 +102,87 @@ async fn stranded(app: &App) -> anyhow::Result<bool> {
     Ok(stranded.is_empty())
 }
 
-async fn his(app: &App) -> bool {
-    let today = Utc::now().with_timezone(&app.ports.tz).date_naive();
-    match app.ports.his.schedules("0", None, today, today + Days::new(1)).await {
-        Ok(_) => {
-            println!("✓ HIS answers");
-            true
-        }
-        Err(error) => {
-            println!("✗ HIS: {error}");
-            false
+/// Where one outside system stands.
+enum Standing {
+    Real,
+    Simulated,
+    Missing,
+}
+
+impl Standing {
+    fn of(configured: bool, config: &Config) -> Self {
+        match (configured, config.sandbox.enabled) {
+            (true, _) => Self::Real,
+            (false, true) => Self::Simulated,
+            (false, false) => Self::Missing,
         }
     }
+
+    /// Says what needs no call; `None` where the system is to be asked.
+    fn told(&self, name: &str, section: &str) -> Option<bool> {
+        match self {
+            Self::Real => None,
+            Self::Simulated => {
+                println!("– {name}: simulated (sandbox)");
+                Some(true)
+            }
+            Self::Missing => {
+                println!("✗ {name}: [{section}] is not configured and the sandbox is off: fill in [{section}]");
+                Some(false)
+            }
+        }
+    }
+}
+
+async fn his(config: &Config, department: &str) -> bool {
+    if let Some(told) = Standing::of(config.his.is_some(), config).told("HIS", "his") {
+        return told;
+    }
+    let today = Utc::now().with_timezone(&config.time_zone).date_naive();
+    let asked = match clients::real_his(config) {
+        Ok(his) => his.schedules(department, None, today, today + Days::new(1)).await.map(drop),
+        Err(error) => return wrong("HIS", &error.to_string(), "[his]"),
+    };
+    answered("HIS", "2003", asked, "[his] url, user_id, sign_key and aes_key")
+}
+
+/// A number that was never ordered: that the provider does not know it is the right answer.
+async fn payments(config: &Config) -> bool {
+    if let Some(told) = Standing::of(config.wechat_pay.is_some(), config).told("WeChat Pay", "wechat_pay") {
+        return told;
+    }
+    let made_up = Uuid::now_v7().simple().to_string();
+    let asked = match clients::real_payments(config) {
+        Ok(payments) => payments.order(&made_up).await.map(drop),
+        Err(error) => return wrong("WeChat Pay", &error.to_string(), "[wechat_pay]"),
+    };
+    answered("WeChat Pay", "order query", asked, "[wechat_pay] mch_id, serial_no, private_key_pem and platform_keys")
+}
+
+async fn messages(config: &Config) -> bool {
+    if let Some(told) =
+        Standing::of(config.wechat_messages.is_some(), config).told("WeChat messages", "wechat_messages")
+    {
+        return told;
+    }
+    let asked = match clients::real_messages(config) {
+        Ok(messages) => messages.token(None).await.map(drop),
+        Err(error) => return wrong("WeChat messages", &error.to_string(), "[wechat_messages]"),
+    };
+    answered("WeChat messages", "token", asked, "[wechat_messages] base_url, app_id and secret, and the IP allow-list")
+}
+
+fn answered(name: &str, call: &str, asked: Result<(), CallError>, look_at: &str) -> bool {
+    match asked {
+        Ok(()) => {
+            println!("✓ {name} answers ({call})");
+            true
+        }
+        Err(error) => wrong(name, &error.to_string(), look_at),
+    }
+}
+
+fn wrong(name: &str, what: &str, look_at: &str) -> bool {
+    println!("✗ {name}: {what}; look at {look_at}");
+    false
 }

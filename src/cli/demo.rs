@@ -11,7 +11,7 @@ use super::serve::until_asked;
 use crate::app::database::Database;
 use crate::app::{App, door};
 use crate::config::Config;
-use crate::demo::{Script, Stage, check_books, play};
+use crate::demo::{A_DEPARTMENT, Script, Stage, check_books, play};
 use crate::engine::clock;
 use crate::sandbox::faults::Level;
 
@@ -77,7 +77,7 @@ pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCo
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Plays the day and compares the books; true where not a record differs.
+/// Plays the day and compares the books; true where not a record differs and the API and the money were in order.
 async fn day_on(
     app: &App,
     config: &Config,
@@ -111,12 +111,16 @@ async fn day_on(
         0 => println!("✓ Our books, HIS's and the payer's agree, record by record."),
         n => println!("✗ {n} differences between the books."),
     }
+    let faults = summary.faults_of_ours();
+    for fault in &faults {
+        println!("✗ {fault}");
+    }
     if demo.json {
         let mut line = serde_json::to_value(&summary)?;
         line["differences"] = differences.iter().map(ToString::to_string).collect();
         println!("{line}");
     }
-    Ok(differences.is_empty())
+    Ok(differences.is_empty() && faults.is_empty())
 }
 
 /// The configured address; where that is taken, any free port, since nobody has to find the demo again.
@@ -131,7 +135,7 @@ async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
 
 fn invite(base_url: &str, api_key: &str) {
     println!("\nHoubu goes on serving {base_url} (console {base_url}/, API {base_url}/docs); Ctrl-C ends. To try:");
-    println!("  curl -H 'Authorization: Bearer {api_key}' '{base_url}/v1/schedules?departmentId=D01'");
+    println!("  curl -H 'Authorization: Bearer {api_key}' '{base_url}/v1/schedules?departmentId={A_DEPARTMENT}'");
     println!("  curl -H 'Authorization: Bearer {api_key}' '{base_url}/v1/runs?status=waiting'");
     println!("  curl {base_url}/metrics");
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::app::clients::simulated;
 use crate::app::database::Database;
 use crate::app::{App, door, run_outside};
 use crate::config::Config;
@@ -29,6 +30,12 @@ pub(super) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
 
 /// Workers only.
 pub(super) async fn work(config: Config) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(
+        !simulated(&config),
+        "`houbu work` does not simulate anything, since a second simulated HIS would have books of its own: configure \
+         [his], [wechat_pay] and [wechat_messages] (`houbu sandbox` runs simulated ones and prints these sections), or use \
+         `houbu serve`, which works too"
+    );
     let database = Database::attach(&config).await?;
     database.migrate().await?;
     let app = App::assemble(&config, database, &config.base_url(config.listen)).await?;

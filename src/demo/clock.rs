@@ -40,7 +40,7 @@ pub(super) async fn settle(stage: &Stage) -> anyhow::Result<()> {
             stage.engine.hint();
         }
         if began.elapsed() > STUCK {
-            bail!("the engine does not come to rest; is a worker running? `houbu runs` shows what is due");
+            bail!("the engine does not come to rest; is a worker running? GET /v1/runs shows where each run stands");
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -46,8 +46,9 @@ use crate::sandbox::his::HisServer;
 use crate::sandbox::wechat_messages::MessageServer;
 use crate::sandbox::wechat_pay::PayServer;
 
-pub use books::{Difference, check_books};
+pub use books::{Difference, check_books, check_stored_books};
 pub use summary::Summary;
+pub use world::A_DEPARTMENT;
 
 /// Moves the sandbox's clock.
 pub type SetClock = Arc<dyn Fn(DateTime<Utc>) + Send + Sync>;

@@ -1,7 +1,4 @@
 //! Puts the demo's hospital into place: HIS's books directly, everything of ours through the API.
-//!
-//! Departments are the exception: which of them a hospital has is not told over the API, so rows and the runs that
-//! keep them in step are written as an installation would.
 
 use std::time::Duration;
 
@@ -15,12 +12,9 @@ use super::people::Patient;
 use super::plan::BLACKLISTED;
 use super::world::World;
 use super::{Stage, clock};
-use crate::engine::{Registry, RunId, store};
 use crate::ports::his::{HisSchedule, OpenSlot, ScheduleState};
-use crate::records::schedules;
 use crate::sandbox::his::ScheduleSeed;
 use crate::sandbox::wechat_pay::Payer;
-use crate::workflows::schedule_sync::{self, Department, ScheduleSync};
 
 /// Requests at one time.
 pub(super) const REQUESTS_MAX: usize = 32;
@@ -36,7 +30,11 @@ pub(super) async fn set_up(stage: &Stage, seed: u64, world: &World, api: &Api) -
     for (n, patient) in world.patients.iter().enumerate() {
         stage.pay.set_payer(&patient.openid, payer(seed, n));
     }
-    departments(stage, world).await?;
+    for department in &world.departments {
+        let (campus_id, campus_name) = department.campus;
+        let body = json!({ "name": department.name, "campusId": campus_id, "campusName": campus_name });
+        done("a department", api.put(&format!("/v1/departments/{}", department.id), &body).await)?;
+    }
     clock::settle(stage).await.context("the first schedules were not pulled")?;
     for (level, id, policy) in world.policies() {
         done(&format!("the settings of {level} {id}"), api.put(&format!("/v1/policies/{level}/{id}"), &policy).await)?;
@@ -105,21 +103,4 @@ fn payer(seed: u64, nth: usize) -> Payer {
         85..=91 => Payer::Late,
         _ => Payer::Never,
     }
-}
-
-async fn departments(stage: &Stage, world: &World) -> anyhow::Result<()> {
-    let now = crate::engine::clock::now(&stage.pool).await?;
-    let mut tx = stage.pool.begin().await?;
-    for department in &world.departments {
-        let named = (department.id.as_str(), department.name.as_str());
-        schedules::put_department(&mut tx, &stage.hospital, department.campus, named).await?;
-        let id = department.id.clone();
-        let begun = Department { id, pulled_at: None, next_at: now, freed: Vec::new(), stopped: Vec::new() };
-        let first = schedule_sync::Step::Pulling.name();
-        let new = Registry::new_run::<ScheduleSync>(RunId::now_v7(), department.id.clone(), first, &begun)?;
-        store::start(&mut tx, &stage.hospital, new).await?;
-    }
-    tx.commit().await?;
-    stage.engine.hint();
-    Ok(())
 }

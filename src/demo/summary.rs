@@ -199,6 +199,18 @@ impl Summary {
         }
     }
 
+    /// What must never be, in words: an answer of the API that no caller should get, money that is nowhere.
+    pub fn faults_of_ours(&self) -> Vec<String> {
+        let mut faults: Vec<String> = self.troubles.iter().map(|trouble| format!("the API: {trouble}")).collect();
+        let money = &self.money;
+        let found = money.booked_fen + money.refunded_fen + money.queue_fen;
+        if money.in_fen != found {
+            let (came, found) = (Fen(money.in_fen), Fen(found));
+            faults.push(format!("money: {came} came in, but {found} are booked, refunded or held"));
+        }
+        faults
+    }
+
     /// The table, ready to be printed.
     pub fn table(&self) -> String {
         let mut table = Table::new();
@@ -219,7 +231,7 @@ impl Summary {
             row("  the same request again", applications.repeated.to_string()),
             row("  refused", refused.to_string()),
         ];
-        rows.extend(applications.refused.iter().map(|(code, n)| (format!("    {code}"), n.to_string())));
+        rows.extend(applications.refused.iter().map(|(code, n)| (format!("    {}", refusal(code)), n.to_string())));
         rows.push(row("What became of the admitted", String::new()));
         rows.extend(
             applications.by_status.iter().map(|(status, n)| (format!("  {}", in_words(status)), n.to_string())),
@@ -243,10 +255,12 @@ impl Summary {
             row("  refunded", Fen(money.refunded_fen).to_string()),
             row("  held for those who still wait", Fen(money.queue_fen).to_string()),
         ]);
-        let sent = self.messages.get("sent").copied().unwrap_or(0);
+        let messages = |status: &str| self.messages.get(status).copied().unwrap_or(0).to_string();
         let calls = &self.calls;
         rows.extend([
-            row("Messages sent", sent.to_string()),
+            row("Messages sent", messages("sent")),
+            row("  the patient cannot be reached this way", messages("undeliverable")),
+            row("  put aside for a person", messages("suspended")),
             row("Calls to HIS", calls.his.to_string()),
             row("Calls to the payment provider", calls.payments.to_string()),
             row("  calls without an answer, repeated", calls.repeated.to_string()),
@@ -255,6 +269,26 @@ impl Summary {
         ]);
         rows
     }
+}
+
+/// What a refusal's code means, for a manager; the codes are those of the API.
+fn refusal(code: &str) -> String {
+    let words = match code {
+        "already_booked" => "has a visit there that day (当天已有预约)",
+        "blacklisted" => "on the blacklist (黑名单)",
+        "bookable_now" => "places are free: book one (有号可约)",
+        "duplicate_application" => "in this queue already (重复申请)",
+        "past_cutoff" => "the queue has closed (已截止)",
+        "patient_limit" => "too many applications of one patient (申请过多)",
+        "queue_full" => "the queue is full (候补已满)",
+        "schedule_not_open" => "booking is not open yet (未放号)",
+        "schedule_stopped" => "the schedule is stopped (停诊)",
+        "unknown_patient" => "no such patient (无此就诊人)",
+        "unknown_schedule" => "no such schedule (无此号源)",
+        "waitlist_not_enabled" => "no waitlist there (未开启候补)",
+        _ => return code.to_owned(),
+    };
+    format!("{words} · {code}")
 }
 
 fn in_words(status: &str) -> String {
@@ -270,6 +304,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_answer_that_should_not_be_and_money_that_is_nowhere_are_faults() {
+        let script = Script { seed: 7, faults: Level::Some, day: "2026-03-02".parse().unwrap(), progress: false };
+        let figures =
+            Figures { in_fen: 5000, booked_fen: 3000, refunded_fen: 1000, queue_fen: 900, ..Figures::default() };
+        let trouble = vec!["GET /v1/runs: 500".to_owned()];
+        let summary = Summary::new(&script, Tally::default(), figures, trouble, 3, Duration::from_secs(1));
+        let faults = summary.faults_of_ours();
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(faults[0].contains("/v1/runs") && faults[1].contains("50.00 元") && faults[1].contains("49.00 元"));
+    }
+
+    #[test]
     fn it_is_a_table_and_one_line_of_json() {
         let script = Script { seed: 7, faults: Level::Some, day: "2026-03-02".parse().unwrap(), progress: false };
         let mut tally = Tally { applied: 12, admitted: 9, ..Tally::default() };
@@ -282,6 +328,7 @@ mod tests {
         for word in ["queue_full", "Booked (挂号成功)", "50.00 元", "30 min"] {
             assert!(table.contains(word), "{word} in\n{table}");
         }
+        assert!(table.contains("候补已满") && summary.faults_of_ours().is_empty());
         let json = serde_json::to_value(&summary).unwrap();
         assert_eq!(json["applications"]["refused"]["queue_full"], 3);
         assert_eq!(json["places"]["idleMinutesP50"], 2);

@@ -24,6 +24,8 @@ const DEPARTMENTS: [&str; 12] = [
     "内分泌科",
     "耳鼻喉科",
 ];
+/// A department that readers of README and of the demo's last lines may ask for.
+pub const A_DEPARTMENT: &str = "K01";
 const DOCTORS_A_DEPARTMENT: usize = 5;
 /// Doctors whom everybody wants: their queues are short by policy.
 const HOT_DOCTORS: [usize; 5] = [0, 12, 21, 34, 47];
@@ -187,6 +189,21 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn what_readers_are_told_to_ask_for_is_there() {
+        let world = World::new(7, "2026-03-02".parse().unwrap());
+        let is_there = |id: &str| world.departments.iter().any(|department| department.id == id);
+        assert!(is_there(A_DEPARTMENT));
+        for page in [include_str!("../../README.md"), include_str!("../../README.zh-CN.md")] {
+            let asked = page
+                .split("departmentId=")
+                .skip(1)
+                .map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>());
+            let asked: Vec<String> = asked.collect();
+            assert!(asked.iter().all(|id| is_there(id)), "{asked:?}");
+        }
+    }
 
     #[test]
     fn the_hospital_has_the_promised_size() {

@@ -12,6 +12,7 @@
 //! | `release_slot`, `his_push` | a place may be free; 停诊 |
 //! | `payment_notice` | money has arrived, or gone back |
 //! | `message_event` | whether a message arrived |
+//! | `departments` | the hospital's departments, kept in step with HIS |
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
 //! | `browse` | schedules and the state of their queues |
 //! | `runs`, `why` | any workflow's runs, for staff |
@@ -22,6 +23,7 @@ pub mod browse;
 mod cancel_visit;
 mod confirm;
 mod decline;
+mod departments;
 pub mod his_push;
 mod message_event;
 pub mod payment_notice;

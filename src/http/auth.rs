@@ -15,7 +15,7 @@ use super::Surface;
 use super::problem::Problem;
 
 /// The fewest characters of a key.
-const KEY_LENGTH_MIN: usize = 16;
+const KEY_LENGTH_MIN: usize = 24;
 
 /// What a key allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,10 +132,13 @@ mod tests {
 
     #[test]
     fn only_the_whole_key_fits() {
-        let keys = [key("a", "0123456789abcdef", &["runs"]).unwrap(), key("b", "fedcba9876543210", &[]).unwrap()];
-        assert_eq!(&*find(&keys, "0123456789abcdef").unwrap().name, "a");
-        assert_eq!(&*find(&keys, "fedcba9876543210").unwrap().name, "b");
-        for wrong in ["", "0123456789abcde", "0123456789abcdef ", "0123456789ABCDEF"] {
+        let keys = [
+            key("a", "0123456789abcdef01234567", &["runs"]).unwrap(),
+            key("b", "fedcba9876543210fedcba98", &[]).unwrap(),
+        ];
+        assert_eq!(&*find(&keys, "0123456789abcdef01234567").unwrap().name, "a");
+        assert_eq!(&*find(&keys, "fedcba9876543210fedcba98").unwrap().name, "b");
+        for wrong in ["", "0123456789abcdef0123456", "0123456789abcdef01234567 ", "0123456789ABCDEF01234567"] {
             assert!(find(&keys, wrong).is_none(), "{wrong}");
         }
     }
@@ -143,7 +146,7 @@ mod tests {
     #[test]
     fn a_short_key_or_an_unknown_scope_is_refused() {
         assert_eq!(key("a", "short", &[]).unwrap_err(), KeyError::Short("a".to_owned()));
-        let unknown = key("a", "0123456789abcdef", &["waitlist", "root"]).unwrap_err();
+        let unknown = key("a", "0123456789abcdef01234567", &["waitlist", "root"]).unwrap_err();
         assert_eq!(unknown, KeyError::Scope("a".to_owned(), "root".to_owned()));
     }
 

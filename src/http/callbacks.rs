@@ -58,8 +58,11 @@ fn fail(status: StatusCode, message: impl Into<String>) -> Response {
     post, path = "/callbacks/wechat-pay/payments", tag = "callbacks", request_body = Object,
     responses(
         (status = 204, description = "Stored, or stored before"),
+        (status = 400, description = "Not a notice, or not one for this merchant", body = Fail),
         (status = 401, description = "Not believed", body = Fail),
         (status = 404, description = "Not an order of ours", body = Fail),
+        (status = 500, description = "Not stored; send it again", body = Fail),
+        (status = 503, description = "Not now; send it again", body = Fail),
         (status = 422, description = "Another amount than ordered", body = Fail),
     )
 )]
@@ -72,8 +75,12 @@ pub(super) async fn payments(State(surface): State<Arc<Surface>>, headers: Heade
     post, path = "/callbacks/wechat-pay/refunds", tag = "callbacks", request_body = Object,
     responses(
         (status = 204, description = "Stored, or stored before"),
+        (status = 400, description = "Not a notice, or not one for this merchant", body = Fail),
         (status = 401, description = "Not believed", body = Fail),
         (status = 404, description = "Not an order of ours", body = Fail),
+        (status = 422, description = "Another amount than ordered", body = Fail),
+        (status = 500, description = "Not stored; send it again", body = Fail),
+        (status = 503, description = "Not now; send it again", body = Fail),
     )
 )]
 pub(super) async fn refunds(State(surface): State<Arc<Surface>>, headers: HeaderMap, body: Bytes) -> Response {

@@ -4,7 +4,7 @@
 //! | file | |
 //! |---|---|
 //! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
-//! | `policies`, `blacklist` | scope `admin` |
+//! | `departments`, `policies`, `blacklist` | scope `admin` |
 //! | `runs` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
 //! | `operations` | health, readiness, metrics |
@@ -18,6 +18,7 @@ mod appointments;
 pub mod auth;
 mod blacklist;
 mod callbacks;
+mod departments;
 pub mod extract;
 mod idempotency;
 mod openapi;
@@ -95,11 +96,11 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(appointments::list))
         .routes(routes!(appointments::cancel))
         .routes(routes!(patients::put, patients::show));
-    let admin = OpenApiRouter::new().routes(routes!(policies::put, policies::show)).routes(routes!(
-        blacklist::put,
-        blacklist::show,
-        blacklist::lift
-    ));
+    let admin = OpenApiRouter::new()
+        .routes(routes!(departments::put))
+        .routes(routes!(departments::list))
+        .routes(routes!(policies::put, policies::show))
+        .routes(routes!(blacklist::put, blacklist::show, blacklist::lift));
     let runs = OpenApiRouter::new()
         .routes(routes!(runs::start))
         .routes(routes!(runs::list))

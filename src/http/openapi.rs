@@ -1,7 +1,7 @@
 //! The description of the surface: what stands above the single operations.
 
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{IntoResponses, Modify, OpenApi};
+use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
 use super::problem::ProblemBody;
 
@@ -22,6 +22,7 @@ use super::problem::ProblemBody;
         (name = "waitlist", description = "Applications"),
         (name = "appointments", description = "Visits that came from the waitlist"),
         (name = "patients", description = "Who waits; masked on the way out"),
+        (name = "departments", description = "The hospital's departments and campuses, named at installation"),
         (name = "policies", description = "Switches, caps and windows of doctors, departments and campuses"),
         (name = "blacklist", description = "Who may not join a queue"),
         (name = "runs", description = "Durable runs of any workflow"),
@@ -67,4 +68,26 @@ pub(super) enum Problems {
     /// It can never be right as it was sent.
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(#[to_schema] ProblemBody),
+    /// The body is larger than 256 KiB.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(#[to_schema] ProblemBody),
+    /// The body is not `application/json`.
+    #[response(status = 415, content_type = "application/problem+json")]
+    UnsupportedMediaType(#[to_schema] ProblemBody),
+    /// A fault of ours; the same request may be sent again.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(#[to_schema] ProblemBody),
+    /// Not at the moment; `Retry-After` says when to come back.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(#[to_schema] ProblemBody),
+}
+
+/// What every POST behind a key may carry. The layer in `idempotency` reads it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)]
+pub(super) struct IdempotencyKey {
+    /// 1 to 128 visible ASCII characters. The same key and request has the same answer for two days.
+    #[param(rename = "Idempotency-Key")]
+    idempotency_key: Option<String>,
 }

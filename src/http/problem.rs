@@ -8,6 +8,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -57,6 +58,12 @@ pub struct ProblemBody {
     pub code: String,
     /// Which level's rule refused, where one did.
     pub level: Option<Level>,
+    /// The last day of it, where that is known (a patient on the blacklist).
+    pub until: Option<NaiveDate>,
+    /// The limit that is reached, where one is.
+    pub limit: Option<u32>,
+    /// The field that is out of bounds, where one is.
+    pub field: Option<String>,
     /// The request, as the logs call it.
     #[serde(rename = "requestId")]
     pub request_id: Option<String>,
@@ -126,6 +133,11 @@ impl Problem {
             "The request is not right",
             detail.into(),
         )
+    }
+
+    /// A query that names what there is not.
+    pub fn unreadable(detail: impl Into<String>) -> Self {
+        Self::with(StatusCode::BAD_REQUEST, "unreadable", "请求无法读取", "The request cannot be read", detail.into())
     }
 
     /// A fault of ours.
@@ -308,7 +320,7 @@ pub(super) fn refused_body(status: StatusCode, what: String) -> Problem {
             "The request must be application/json.",
         ),
         422 => Problem::invalid(what),
-        _ => Problem::with(StatusCode::BAD_REQUEST, "unreadable", "请求无法读取", "The request cannot be read", what),
+        _ => Problem::unreadable(what),
     }
 }
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::Surface;
 use super::auth::Caller;
 use super::extract::{Body, Path, Query, Reads};
-use super::openapi::Problems;
+use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use crate::desk::runs::Shown;
 use crate::desk::why::sentence;
@@ -27,6 +27,8 @@ use crate::waitlist::language::Language;
 const PAGE: i64 = 50;
 /// Lines of history of one page.
 const HISTORY_MAX: i64 = 500;
+/// Every status that a run can have.
+const STATUSES: [&str; 7] = ["pending", "running", "waiting", "suspended", "cancelled", "faulted", "completed"];
 /// The longest reason and id.
 const TEXT_MAX: usize = 200;
 
@@ -164,7 +166,7 @@ pub struct HistoryLine {
 pub struct Wanted {
     /// Of this workflow.
     workflow: Option<String>,
-    /// With this status.
+    /// With this status: pending, running, waiting, suspended, cancelled, faulted, completed.
     status: Option<String>,
     /// At this step.
     step: Option<String>,
@@ -220,7 +222,7 @@ pub struct Reason {
 /// Starts a run of a workflow that has one beginning; the same key is the same run.
 #[utoipa::path(
     post, path = "/v1/workflows/{workflow}/runs", tag = "runs", security(("apiKey" = [])),
-    params(("workflow" = String, Path)), request_body = NewRun,
+    params(("workflow" = String, Path), IdempotencyKey), request_body = NewRun,
     responses(
         (status = 201, description = "Started", body = WholeRun),
         (status = 200, description = "Started before under the same key", body = WholeRun),
@@ -249,6 +251,11 @@ pub(super) async fn list(
     Reads(language): Reads,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Runs>, Problem> {
+    if let Some(status) = &wanted.status
+        && !STATUSES.contains(&status.as_str())
+    {
+        return Err(Problem::unreadable(format!("status is one of {}", STATUSES.join(", "))));
+    }
     let filter = Filter {
         workflow: wanted.workflow,
         status: wanted.status,
@@ -295,7 +302,7 @@ pub(super) async fn history(
 /// Signals a run. It is stored before it is answered, and heard once a `signalId`.
 #[utoipa::path(
     post, path = "/v1/runs/{runId}/signals/{signal}", tag = "runs", security(("apiKey" = [])),
-    params(("runId" = Uuid, Path), ("signal" = String, Path)), request_body = NewSignal,
+    params(("runId" = Uuid, Path), ("signal" = String, Path), IdempotencyKey), request_body = NewSignal,
     responses((status = 202, body = Heard), Problems)
 )]
 pub(super) async fn signal(
@@ -312,7 +319,7 @@ pub(super) async fn signal(
 /// Lets a suspended run try its step again.
 #[utoipa::path(
     post, path = "/v1/runs/{runId}/retry", tag = "runs", security(("apiKey" = [])),
-    params(("runId" = Uuid, Path)), request_body = Reason, responses((status = 202, body = WholeRun), Problems)
+    params(("runId" = Uuid, Path), IdempotencyKey), request_body = Reason, responses((status = 202, body = WholeRun), Problems)
 )]
 pub(super) async fn retry(
     State(surface): State<Arc<Surface>>,

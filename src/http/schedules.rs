@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Surface;
 use super::extract::{Body, Path, Query, Reads, foreign_id};
-use super::openapi::Problems;
+use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use crate::desk::browse::Listed;
 use crate::ports::his::TimeSlot;
@@ -205,7 +205,7 @@ pub(super) async fn queue(
     post, path = "/v1/schedules/{scheduleId}/releases", tag = "schedules", security(("apiKey" = [])),
     params(
         ("scheduleId" = String, Path, description = "HIS's REG_ID"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and request: the same answer"),
+        IdempotencyKey,
     ),
     request_body = Release, responses((status = 202, body = Accepted), Problems)
 )]

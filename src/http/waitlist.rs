@@ -17,7 +17,7 @@ use super::Surface;
 use super::auth::Caller;
 use super::extract::{Body, Path, Query, foreign_id, wait};
 use super::idempotency::key_of;
-use super::openapi::Problems;
+use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use super::schedules::Slot;
 use crate::desk::apply::{Apply, PayType};
@@ -175,7 +175,7 @@ pub struct Patience {
 /// Joins a queue. The same `Idempotency-Key` is the same application, however often it comes.
 #[utoipa::path(
     post, path = "/v1/waitlist", tag = "waitlist", security(("apiKey" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key: the same application")),
+    params(IdempotencyKey),
     request_body = NewEntry,
     responses(
         (status = 201, description = "Admitted", body = Entry),
@@ -214,7 +214,7 @@ pub(super) async fn list(
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Entries>, Problem> {
     let before = wanted.cursor.as_deref().map(str::parse).transpose();
-    let before = before.map_err(|_| Problem::invalid("cursor is a nextCursor of a page before"))?;
+    let before = before.map_err(|_| Problem::unreadable("cursor is a nextCursor of a page before"))?;
     let status = wanted.status.map(EntryStatus::as_str);
     let found = surface.desk.entries_of(&wanted.patient_id, status, before).await?;
     let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE_MAX);
@@ -245,7 +245,7 @@ pub(super) async fn show(
 /// Accepts the locked place. Waits a few seconds for the payment parameters: 200 with them, 202 without.
 #[utoipa::path(
     post, path = "/v1/waitlist/{waitlistId}/confirm", tag = "waitlist", security(("apiKey" = [])),
-    params(("waitlistId" = Uuid, Path)),
+    params(("waitlistId" = Uuid, Path), IdempotencyKey),
     responses(
         (status = 200, description = "Accepted; pay with `payment.clientParameters`", body = Entry),
         (status = 202, description = "Accepted", body = Entry),
@@ -275,7 +275,7 @@ fn payable_or_past(shown: &Shown) -> bool {
 /// Declines the locked place.
 #[utoipa::path(
     post, path = "/v1/waitlist/{waitlistId}/decline", tag = "waitlist", security(("apiKey" = [])),
-    params(("waitlistId" = Uuid, Path)), responses((status = 202, body = Entry), Problems)
+    params(("waitlistId" = Uuid, Path), IdempotencyKey), responses((status = 202, body = Entry), Problems)
 )]
 pub(super) async fn decline(
     State(surface): State<Arc<Surface>>,

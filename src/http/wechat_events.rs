@@ -14,6 +14,7 @@ use utoipa::IntoParams;
 
 use super::Surface;
 use super::extract::Query;
+use super::openapi::Problems;
 use super::problem::Problem;
 use crate::desk::DeskError;
 
@@ -50,7 +51,7 @@ struct Event {
 /// Echoes the platform's challenge when the address is set up.
 #[utoipa::path(
     get, path = "/callbacks/wechat/events", tag = "callbacks", params(Signature),
-    responses((status = 200, content_type = "text/plain", body = String), (status = 401, description = "Not signed"))
+    responses((status = 200, content_type = "text/plain", body = String), Problems)
 )]
 pub(super) async fn verify(
     State(surface): State<Arc<Surface>>,
@@ -64,7 +65,7 @@ pub(super) async fn verify(
 #[utoipa::path(
     post, path = "/callbacks/wechat/events", tag = "callbacks", params(Signature),
     request_body(content = String, content_type = "text/xml"),
-    responses((status = 200, content_type = "text/plain", body = String), (status = 401, description = "Not signed"))
+    responses((status = 200, content_type = "text/plain", body = String), Problems)
 )]
 pub(super) async fn receive(
     State(surface): State<Arc<Surface>>,

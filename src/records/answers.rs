@@ -85,6 +85,19 @@ pub async fn store(
     .map(drop)
 }
 
+/// Deletes answers that are older than `days`; says how many. A caller that repeats a request later than that finds the
+/// request itself idempotent, or is refused by the rules.
+pub async fn delete_older(pool: &PgPool, hospital: &str, days: i32) -> sqlx::Result<u64> {
+    let deleted = sqlx::query(
+        "delete from idempotency where hospital = $1 and created_at < clock_timestamp() - make_interval(days => $2)",
+    )
+    .bind(hospital)
+    .bind(days)
+    .execute(pool)
+    .await?;
+    Ok(deleted.rows_affected())
+}
+
 /// Gives a claimed key back: the request came to no answer and may be sent again.
 pub async fn forget(pool: &PgPool, hospital: &str, key: &Key<'_>) -> sqlx::Result<()> {
     sqlx::query("delete from idempotency where hospital = $1 and caller = $2 and key = $3 and status is null")

@@ -3,17 +3,21 @@
 //! | file | table |
 //! |---|---|
 //! | `schedules` | campuses, departments, doctors, schedules as HIS last told them |
+//! | `departments` | which departments were named |
 //! | `patients` | patients, sealed; the blacklist |
 //! | `policies` | the settings of doctors, departments, campuses; their live entries |
 //! | `entries` | applications: the queue, the places in it, what a run's move changes |
 //! | `visits` | appointments and payments that runs made |
 //! | `callbacks` | what the outside told us |
+//! | `schema` | which migrations have run |
 //! | `answers` | answers already given, by idempotency key |
 
 pub mod answers;
 pub mod callbacks;
+pub mod departments;
 pub mod entries;
 pub mod patients;
 pub mod policies;
 pub mod schedules;
+pub mod schema;
 pub mod visits;

@@ -1,7 +1,10 @@
 //! Where the sandbox keeps its books: one JSON record a row, in a PostgreSQL schema of its own.
 //!
 //! A server changes its records in memory under one lock and saves them before it answers; a server that dies in
-//! between has done nothing that anybody was told. With no pool the books live in memory only.
+//! between has done nothing that anybody was told. With no pool the books live in memory only. A copy of the books can be
+//! read while the process that keeps them goes on; nothing is ever saved through it.
+
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,7 +13,17 @@ use sqlx::PgPool;
 /// The store of all books of the sandbox.
 #[derive(Clone)]
 pub struct Store {
-    pool: Option<PgPool>,
+    keeps: Keeps,
+}
+
+#[derive(Clone)]
+enum Keeps {
+    /// Nothing.
+    Nothing,
+    /// In the database.
+    Rows(PgPool),
+    /// What stood there at one instant: book, id, record.
+    Copy(Arc<Vec<(String, String, serde_json::Value)>>),
 }
 
 /// One record to be saved.
@@ -30,7 +43,7 @@ impl Record {
 impl Store {
     /// Books that end with the process.
     pub fn in_memory() -> Self {
-        Self { pool: None }
+        Self { keeps: Keeps::Nothing }
     }
 
     /// Books in the schema `sandbox` of this database, made if it is not there.
@@ -42,12 +55,23 @@ impl Store {
         )
         .execute(&pool)
         .await?;
-        Ok(Self { pool: Some(pool) })
+        Ok(Self { keeps: Keeps::Rows(pool) })
+    }
+
+    /// All books as they stand at this instant; `None` where this database has none. One statement reads them, so that
+    /// they fit each other while whoever keeps them goes on.
+    pub async fn copy(pool: &PgPool) -> sqlx::Result<Option<Self>> {
+        let kept: bool = sqlx::query_scalar("select to_regclass('sandbox.record') is not null").fetch_one(pool).await?;
+        if !kept {
+            return Ok(None);
+        }
+        let rows = sqlx::query_as("select book, id, body from sandbox.record").fetch_all(pool).await?;
+        Ok(Some(Self { keeps: Keeps::Copy(Arc::new(rows)) }))
     }
 
     /// Writes records over what stood under their ids. The commit is not awaited on disk: these are not our books.
     pub async fn save(&self, records: Vec<Record>) -> sqlx::Result<()> {
-        let Some(pool) = &self.pool else { return Ok(()) };
+        let Keeps::Rows(pool) = &self.keeps else { return Ok(()) };
         if records.is_empty() {
             return Ok(());
         }
@@ -78,9 +102,16 @@ impl Store {
 
     /// All records of one book.
     pub async fn load<T: DeserializeOwned + Send + Unpin>(&self, book: &str) -> anyhow::Result<Vec<(String, T)>> {
-        let Some(pool) = &self.pool else { return Ok(Vec::new()) };
-        let rows: Vec<(String, serde_json::Value)> =
-            sqlx::query_as("select id, body from sandbox.record where book = $1").bind(book).fetch_all(pool).await?;
+        let rows: Vec<(String, serde_json::Value)> = match &self.keeps {
+            Keeps::Nothing => Vec::new(),
+            Keeps::Rows(pool) => {
+                sqlx::query_as("select id, body from sandbox.record where book = $1").bind(book).fetch_all(pool).await?
+            }
+            Keeps::Copy(rows) => {
+                let of_book = rows.iter().filter(|(of, _, _)| of == book);
+                of_book.map(|(_, id, body)| (id.clone(), body.clone())).collect()
+            }
+        };
         rows.into_iter().map(|(id, body)| Ok((id, serde_json::from_value(body)?))).collect()
     }
 }

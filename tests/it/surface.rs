@@ -16,8 +16,8 @@ use tower::ServiceExt;
 
 use super::clinic::Clinic;
 
-const KEY: &str = "a-key-for-everything";
-const WEAK: &str = "a-key-for-the-runs";
+const KEY: &str = "a-key-for-everything-in-here";
+const WEAK: &str = "a-key-for-the-runs-and-no-more";
 
 struct Answer {
     status: StatusCode,
@@ -228,6 +228,79 @@ async fn operators_and_readers_find_what_they_need() {
     assert_eq!((refused.status, refused.code().as_str()), (StatusCode::FORBIDDEN, "blacklisted"));
     assert_eq!(house.ask("DELETE", "/v1/blacklist/p1", None, None).await.status, 204);
     assert_eq!(house.get("/v1/blacklist/p1").await.status, 404);
+    house.hospital.close().await;
+}
+
+/// What an operation may answer besides success, by where its path begins.
+fn errors_of(path: &str) -> &'static [&'static str] {
+    match path {
+        "/healthz" | "/callbacks/his" => &[],
+        "/readyz" => &["503"],
+        "/metrics" => &["500", "503"],
+        _ if path.starts_with("/callbacks/wechat-pay/") => &["400", "401", "404", "422", "500", "503"],
+        _ => &["400", "401", "403", "404", "409", "413", "415", "422", "500", "503"],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_operation_is_described_with_its_errors_and_every_post_with_its_key() {
+    let house = House::open(on(PaymentMode::None)).await;
+    let api = house.get("/openapi.json").await.json();
+    let (mut operations, mut posts) = (0, 0);
+    for (path, methods) in api["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            operations += 1;
+            let answers = operation["responses"].as_object().unwrap();
+            assert!(answers.keys().any(|status| status.starts_with('2')), "{method} {path}");
+            for status in errors_of(path) {
+                let content = answers.get(*status).and_then(|answer| answer["content"].as_object());
+                assert!(content.is_some_and(|content| !content.is_empty()), "{method} {path} {status}");
+            }
+            if method == "post" && path.starts_with("/v1/") {
+                posts += 1;
+                let named = |parameter: &Value| parameter["in"] == "header" && parameter["name"] == "Idempotency-Key";
+                let parameters = operation["parameters"].as_array();
+                assert!(parameters.is_some_and(|all| all.iter().any(named)), "{method} {path}");
+            }
+        }
+    }
+    assert!(operations >= 30 && posts >= 7, "{operations} operations, {posts} of them POST");
+    let fields = &api["components"]["schemas"]["ProblemBody"]["properties"];
+    for field in ["code", "level", "until", "limit", "field", "requestId"] {
+        assert!(fields[field].is_object(), "{field} is not described");
+    }
+    for path in ["/v1/runs?status=foo", "/v1/runs?cursor=foo", "/v1/waitlist?patientId=p1&cursor=foo"] {
+        let answer = house.get(path).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "unreadable"), "{path}");
+    }
+    let named = house.get("/v1/runs?status=foo").await.json();
+    assert!(named["detail"].as_str().unwrap().contains("suspended"), "{named}");
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_department_is_named_and_its_schedules_are_pulled() {
+    let house = House::open(on(PaymentMode::None)).await;
+    let put = async |id: &str, body: Value| house.ask("PUT", &format!("/v1/departments/{id}"), None, Some(body)).await;
+    let eyes = json!({ "name": "眼科", "campusId": "c2", "campusName": "东院区" });
+    for _ in 0..2 {
+        let made = put("d2", eyes.clone()).await;
+        assert_eq!(made.status, StatusCode::OK, "{}", made.text);
+        assert_eq!(made.json()["departmentId"], "d2");
+    }
+    let renamed = json!({ "name": "眼科一区", "campusId": "c2", "campusName": "东院区" });
+    assert_eq!(put("d2", renamed).await.status, StatusCode::OK);
+    let all = house.get("/v1/departments").await.json();
+    assert_eq!(all["items"].as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        all["items"][1],
+        json!({ "departmentId": "d2", "name": "眼科一区", "campusId": "c2", "campusName": "东院区" })
+    );
+    let syncs = "select count(*) from run where workflow = 'schedule_sync' and key = 'd2'";
+    assert_eq!(house.hospital.count(syncs).await, 1);
+    let nameless = json!({ "name": " ", "campusId": "c2", "campusName": "东院区" });
+    assert_eq!(put("d3", nameless).await.code(), "invalid_request");
+    assert_eq!(put("d3", json!({ "name": "眼科" })).await.code(), "invalid_request");
     house.hospital.close().await;
 }
 

@@ -25,9 +25,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::sandbox::his::{HisBooks, HisServer};
-use crate::sandbox::wechat_messages::{MessageServer, SentMessage};
-use crate::sandbox::wechat_pay::{PayBooks, PayServer};
+use crate::sandbox::books::Store;
+use crate::sandbox::his::{self, HisBooks, HisServer};
+use crate::sandbox::wechat_messages::{self, MessageServer, SentMessage};
+use crate::sandbox::wechat_pay::{self, PayBooks, PayServer};
 pub use difference::Difference;
 use ours::{Entry, Ours};
 
@@ -47,9 +48,33 @@ pub async fn check_books(
     pay: &PayServer,
     messages: &MessageServer,
 ) -> anyhow::Result<Vec<Difference>> {
+    let theirs = async |_| Ok(Theirs { his: his.books().await, pay: pay.books().await, sent: messages.books().await });
+    check(pool, hospital, theirs).await
+}
+
+/// Compares all books where another process keeps the outside's: they are read from where it saves them, and nothing is
+/// changed. An error where this database has none.
+pub async fn check_stored_books(pool: &PgPool, hospital: &str) -> anyhow::Result<Vec<Difference>> {
+    let theirs = async |now| {
+        let Some(store) = Store::copy(pool).await? else { anyhow::bail!("this database holds no sandbox's books") };
+        Ok(Theirs {
+            his: his::stored_books(&store, now).await?,
+            pay: wechat_pay::stored_books(&store).await?,
+            sent: wechat_messages::stored_books(&store).await?,
+        })
+    };
+    check(pool, hospital, theirs).await
+}
+
+/// Their books are read between two readings of ours: what moved in between is known to have moved.
+async fn check(
+    pool: &PgPool,
+    hospital: &str,
+    theirs: impl AsyncFnOnce(DateTime<Utc>) -> anyhow::Result<Theirs>,
+) -> anyhow::Result<Vec<Difference>> {
     let now = crate::engine::clock::now(pool).await?;
     let before = Ours::read(pool, hospital).await?;
-    let theirs = Theirs { his: his.books().await, pay: pay.books().await, sent: messages.books().await };
+    let theirs = theirs(now).await?;
     let ours = Ours::read(pool, hospital).await?;
     let moving = in_flight(&before, &ours);
     Ok(compare(&ours, &theirs, &moving, now))

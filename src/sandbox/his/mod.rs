@@ -140,6 +140,13 @@ pub struct HisServer {
     _serving: Arc<Serving>,
 }
 
+/// The books as they are stored, at the sandbox's present `now`; nothing is changed.
+pub async fn stored_books(store: &Store, now: DateTime<Utc>) -> anyhow::Result<HisBooks> {
+    let mut ledger = Ledger::load(store).await.context("loading the books of the simulated HIS")?;
+    ledger.expire(now);
+    Ok(ledger.snapshot())
+}
+
 impl HisServer {
     /// Loads the books and listens.
     pub async fn start(options: Options) -> anyhow::Result<Self> {

@@ -16,7 +16,7 @@ use super::notices;
 use super::payers::LATE_SECONDS;
 use crate::ports::payments::{Paid, Refund};
 use crate::sandbox::books::{Record, Store};
-use crate::sandbox::faults::{Faults, hash};
+use crate::sandbox::faults::{Faults, Level, hash};
 
 const ORDERS: &str = "wechat_pay.order";
 const REFUNDS: &str = "wechat_pay.refund";
@@ -73,6 +73,13 @@ pub(super) struct Ledger {
     events: BTreeSet<(DateTime<Utc>, Event)>,
     posts: BTreeSet<(DateTime<Utc>, String)>,
     unsaved: BTreeSet<(&'static str, String)>,
+}
+
+/// The books as they are stored.
+pub(super) async fn stored(store: &Store) -> anyhow::Result<PayBooks> {
+    let mut ledger = Ledger::new(0, Arc::new(Faults::new(Level::None, 0)), false);
+    ledger.load(store).await?;
+    Ok(ledger.books())
 }
 
 impl Ledger {

@@ -113,6 +113,11 @@ impl House {
     }
 }
 
+/// The books as they are stored; nothing is changed.
+pub async fn stored_books(store: &Store) -> anyhow::Result<PayBooks> {
+    ledger::stored(store).await
+}
+
 impl PayServer {
     /// Loads the books, or begins them, and listens.
     pub async fn start(options: Options) -> anyhow::Result<Self> {

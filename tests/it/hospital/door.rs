@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 /// The key of the backend service that asks for patients and staff.
-const KEY: &str = "the-key-of-every-story";
+const KEY: &str = "the-key-that-opens-every-story";
 
 /// What came back.
 #[derive(Debug)]

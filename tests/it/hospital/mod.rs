@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use houbu::demo::{Difference, check_books};
 use houbu::desk::Desk;
 use houbu::engine::Engine;
 use houbu::engine::outbox::Outlets;
@@ -431,6 +432,11 @@ impl Hospital {
     pub async fn finish(mut self) {
         self.until_still().await;
         owing::nothing_is_owed(&self).await;
+        let (his, pay, messages) = (&self.his, &self.pay, &self.messages);
+        let mut differences = check_books(&self.db.pool, HOSPITAL, his, pay, messages).await.unwrap();
+        // What a story leaves for a person is in `owing`, which is stricter.
+        differences.retain(|one| !matches!(one, Difference::Suspended { .. }));
+        assert!(differences.is_empty(), "the books differ: {differences:#?}");
         self.unended.ended = true;
         self.door.close();
         self.worker.stop().await;
