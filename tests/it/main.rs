@@ -9,6 +9,7 @@
 //! | `every_crash` | every step failed, repeated and crashed, and a day of heavy faults: the ending is the same |
 //! | `admission`, `surface` | caps exact under concurrency; the HTTP surface, bad input included, at a small `clinic` |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
+//! | `emptied` | a demo removes nobody's database but a demo's |
 //! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated |
 //!
 //! Nothing here sleeps to let time pass: whatever must happen later stands in a database, and the clock is moved there.
@@ -19,6 +20,7 @@ mod admission;
 mod bad_input;
 mod clinic;
 mod cluster;
+mod emptied;
 mod engine;
 mod every_crash;
 mod floors;
