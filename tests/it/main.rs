@@ -10,6 +10,7 @@
 //! | `admission`, `surface` | caps exact under concurrency; the HTTP surface, bad input included, at a small `clinic` |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
 //! | `stored_books` | the sandbox's books, read while another process keeps them |
+//! | `emptied` | a demo removes nobody's database but a demo's |
 //! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated |
 //!
 //! Nothing here sleeps to let time pass: whatever must happen later stands in a database, and the clock is moved there.
@@ -20,6 +21,7 @@ mod admission;
 mod bad_input;
 mod clinic;
 mod cluster;
+mod emptied;
 mod engine;
 mod every_crash;
 mod floors;

@@ -8,4 +8,5 @@ mod proofs;
 mod shop;
 mod signals;
 mod starting;
+mod strays;
 mod works;

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `world` | the schedules, doctors and patients of every story |
 //! | `door` | the real router, and what patients, staff and the outside ask there |
+//! | `line` | the real client of HIS, with a line that is cut on demand |
 //! | `provider` | the real payment client, with refunds that are given up on demand |
 //! | `sabotage` | what goes wrong on purpose |
 //! | `owing` | what is looked at when a story ends: nothing may be owed |
 
 pub mod door;
+mod line;
 mod owing;
 mod provider;
 pub mod sabotage;
@@ -52,6 +54,7 @@ use serde_json::json;
 use crate::cluster::Database;
 use door::Door;
 pub use door::Reply;
+use line::Line;
 pub use provider::GivesUp;
 use provider::Provider;
 use sabotage::Mishaps;
@@ -91,6 +94,8 @@ pub struct Hospital {
     pub pay: PayServer,
     pub messages: MessageServer,
     pub provider: Arc<Provider>,
+    pub line: Arc<Line>,
+    pub desk: Arc<Desk>,
     pub mishaps: Arc<Mishaps>,
     engine: Arc<Engine>,
     pub door: Door,
@@ -116,6 +121,7 @@ impl Hospital {
         let (his, pay, messages) = outside(&setup, &now, &db, &address).await;
         let timeout = if setup.faults == Level::None { Duration::from_secs(5) } else { Duration::from_millis(250) };
         let provider = Arc::new(Provider::new(Arc::new(WechatPay::new(pay.client_config(&address, timeout)).unwrap())));
+        let line = Arc::new(Line::new(JiankangtongHis::new(his_config(his.url(), timeout)).unwrap()));
         let keyring = Arc::new(Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap());
         let ports = Arc::new(Ports {
             hospital: HOSPITAL.to_owned(),
@@ -123,7 +129,7 @@ impl Hospital {
             sync_at: setup.sync_at.parse().unwrap(),
             pool: db.pool.clone(),
             keyring: Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap(),
-            his: Arc::new(JiankangtongHis::new(his_config(his.url(), timeout)).unwrap()),
+            his: line.clone(),
             payments: provider.clone(),
         });
         world::furnish(&db.pool, &his, setup.places, &setup.policy).await;
@@ -139,7 +145,7 @@ impl Hospital {
             lookup: Arc::new(LookupKey::new(&SecretString::from("b7".repeat(32))).unwrap()),
         });
         let surface = Surface {
-            desk,
+            desk: Arc::clone(&desk),
             his_pushes: Arc::new(PushReader::new(&credentials(), chrono_tz::Asia::Shanghai).unwrap()),
             payments: provider.clone(),
             api_keys: vec![door::api_key()],
@@ -160,7 +166,22 @@ impl Hospital {
         };
         let worker = worker::start(Arc::clone(&engine), options).await.unwrap();
         let (suspended, unended) = (0, Unended { ended: false });
-        Self { db, his, pay, messages, provider, mishaps, engine, door, sandbox_clock, worker, suspended, unended }
+        Self {
+            db,
+            his,
+            pay,
+            messages,
+            provider,
+            line,
+            desk,
+            mishaps,
+            engine,
+            door,
+            sandbox_clock,
+            worker,
+            suspended,
+            unended,
+        }
     }
 
     // --- what people do ---
@@ -234,6 +255,12 @@ impl Hospital {
         let shown = self.ask(Method::GET, &format!("/v1/waitlist/{entry}"), None).await;
         let visit = shown["appointmentId"].as_str().expect("a booked visit");
         self.ask(Method::DELETE, &format!("/v1/appointments/{visit}"), None).await;
+    }
+
+    /// Staff let a suspended run try its step again.
+    pub async fn staff_retries(&self, run: RunId) {
+        let body = json!({ "reason": "looked at, and it can go on" });
+        self.ask(Method::POST, &format!("/v1/runs/{run}/retry"), Some(body)).await;
     }
 
     /// A signal to any run.

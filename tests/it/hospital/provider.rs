@@ -1,5 +1,6 @@
-//! The real payment client with one wish granted: the provider gives a refund up, as it does when a merchant has no
-//! funds for a week. The simulated one does that too rarely for a story.
+//! The real payment client with wishes granted: the provider gives a refund up, as it does when a merchant has no funds
+//! for a week, takes money for an order that it called closed, or counts wrong. The simulated one does that too rarely
+//! for a story, or never.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use houbu::ports::CallError;
 use houbu::ports::payments::{
-    Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, Refund, RefundRequest, WechatPay,
+    Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Paid, Payment, Payments, Refund, RefundRequest, WechatPay,
 };
 
 /// When a refund is given up.
@@ -27,16 +28,42 @@ pub struct Provider {
     gives_up: Mutex<Option<GivesUp>>,
     given_up: Mutex<HashSet<String>>,
     takes_long: AtomicBool,
+    closes_in_words_only: AtomicBool,
+    miscounts: AtomicBool,
+    opened: Mutex<Vec<OrderRequest>>,
 }
 
 impl Provider {
     pub fn new(client: Arc<WechatPay>) -> Self {
-        Self { client, gives_up: Mutex::default(), given_up: Mutex::default(), takes_long: AtomicBool::default() }
+        Self {
+            client,
+            gives_up: Mutex::default(),
+            given_up: Mutex::default(),
+            takes_long: AtomicBool::default(),
+            closes_in_words_only: AtomicBool::default(),
+            miscounts: AtomicBool::default(),
+            opened: Mutex::default(),
+        }
     }
 
     /// The next refund is given up; nothing of it reaches the simulated provider.
     pub fn give_up(&self, when: GivesUp) {
         *self.gives_up.lock().unwrap() = Some(when);
+    }
+
+    /// Orders are called closed from now on, and can be paid all the same.
+    pub fn closes_in_words_only(&self) {
+        self.closes_in_words_only.store(true, Ordering::SeqCst);
+    }
+
+    /// While it miscounts, it claims to hold more than was ordered.
+    pub fn miscounts(&self, so: bool) {
+        self.miscounts.store(so, Ordering::SeqCst);
+    }
+
+    /// Every order that it was asked to open, repetitions included.
+    pub fn asked_to_open(&self) -> Vec<OrderRequest> {
+        self.opened.lock().unwrap().clone()
     }
 
     /// The next question about a refund finds it still on its way.
@@ -48,14 +75,24 @@ impl Provider {
 #[async_trait]
 impl Payments for Provider {
     async fn open(&self, order: &OrderRequest) -> Result<Opened, CallError> {
+        self.opened.lock().unwrap().push(order.clone());
         self.client.open(order).await
     }
 
     async fn order(&self, out_trade_no: &str) -> Result<Payment, CallError> {
-        self.client.order(out_trade_no).await
+        Ok(match self.client.order(out_trade_no).await? {
+            Payment::Open if self.closes_in_words_only.load(Ordering::SeqCst) => Payment::Closed,
+            Payment::Paid(paid) if self.miscounts.load(Ordering::SeqCst) => {
+                Payment::Paid(Paid { amount_fen: paid.amount_fen + 1, ..paid })
+            }
+            other => other,
+        })
     }
 
     async fn close(&self, out_trade_no: &str) -> Result<(), CallError> {
+        if self.closes_in_words_only.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         self.client.close(out_trade_no).await
     }
 

@@ -7,17 +7,20 @@ use houbu::workflows::schedule_sync::ScheduleSync;
 use houbu::workflows::slot_release::SlotRelease;
 use houbu::workflows::waitlist_application::WaitlistApplication;
 
-use super::{THE_MONEY_COMES_BACK, Told, offers, paying, prepaying, queue, refunds, releases, syncing, visits};
+use super::{
+    THE_MONEY_COMES_BACK, Told, offers, paying, prepaying, queue, refunds, releases, second_thoughts, syncing, visits,
+};
 
 #[test]
 fn no_row_of_a_table_goes_untold() {
-    let files: [&[Told]; 8] = [
+    let files: [&[Told]; 9] = [
         offers::TOLD,
         paying::TOLD,
         prepaying::TOLD,
         queue::TOLD,
         refunds::TOLD,
         releases::TOLD,
+        second_thoughts::TOLD,
         syncing::TOLD,
         visits::TOLD,
     ];

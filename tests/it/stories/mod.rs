@@ -4,12 +4,14 @@
 //! adds them up: no row of any workflow's table goes untold.
 
 mod coverage;
+mod late_money;
 mod offers;
 mod paying;
 mod prepaying;
 mod queue;
 mod refunds;
 mod releases;
+mod second_thoughts;
 mod syncing;
 mod visits;
 

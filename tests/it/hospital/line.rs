@@ -1,0 +1,91 @@
+//! The real client of HIS with wishes granted: nobody answers for a while, HIS has not read a booking yet when it is
+//! asked about it, or it says "taken" of a booking that it has.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use chrono::NaiveDate;
+use houbu::ports::CallError;
+use houbu::ports::his::{
+    BookRequest, Booking, His, HisSchedule, JiankangtongHis, Lock, OpenSlot, Order, PaidWith, Place,
+};
+
+/// HIS as the steps see it.
+pub struct Line {
+    client: JiankangtongHis,
+    cut: AtomicBool,
+    asks_too_early: AtomicBool,
+    says_taken: AtomicBool,
+}
+
+impl Line {
+    pub fn new(client: JiankangtongHis) -> Self {
+        let no = AtomicBool::default;
+        Self { client, cut: no(), asks_too_early: no(), says_taken: no() }
+    }
+
+    /// While the line is cut, nothing reaches HIS.
+    pub fn cut(&self, so: bool) {
+        self.cut.store(so, Ordering::SeqCst);
+    }
+
+    /// The next question about a booking comes before the booking itself has been read, and the booking that follows is
+    /// answered "taken" because that place has just gone: to its own first attempt.
+    pub fn loses_a_race_with_itself(&self) {
+        self.asks_too_early.store(true, Ordering::SeqCst);
+        self.says_taken.store(true, Ordering::SeqCst);
+    }
+
+    fn client(&self) -> Result<&JiankangtongHis, CallError> {
+        if self.cut.load(Ordering::SeqCst) {
+            return Err(CallError::NotTaken { system: "his", detail: "the line is cut".to_owned() });
+        }
+        Ok(&self.client)
+    }
+}
+
+#[async_trait]
+impl His for Line {
+    async fn schedules(
+        &self,
+        department_id: &str,
+        doctor_id: Option<&str>,
+        from: NaiveDate,
+        to: NaiveDate,
+    ) -> Result<Vec<HisSchedule>, CallError> {
+        self.client()?.schedules(department_id, doctor_id, from, to).await
+    }
+
+    async fn open_slots(&self, reg_id: &str, visit_date: NaiveDate) -> Result<Vec<OpenSlot>, CallError> {
+        self.client()?.open_slots(reg_id, visit_date).await
+    }
+
+    async fn lock(&self, lock_id: &str, place: &Place, minutes: u32) -> Result<Lock, CallError> {
+        self.client()?.lock(lock_id, place, minutes).await
+    }
+
+    async fn unlock(&self, lock_id: &str) -> Result<(), CallError> {
+        self.client()?.unlock(lock_id).await
+    }
+
+    async fn book(&self, request: &BookRequest) -> Result<Booking, CallError> {
+        let answer = self.client()?.book(request).await?;
+        let known = matches!(answer, Booking::Exists);
+        Ok(if known && self.says_taken.swap(false, Ordering::SeqCst) { Booking::Taken } else { answer })
+    }
+
+    async fn cancel(&self, order_id: &str, reason: &str) -> Result<(), CallError> {
+        self.client()?.cancel(order_id, reason).await
+    }
+
+    async fn refund(&self, order_id: &str, refund: &PaidWith) -> Result<(), CallError> {
+        self.client()?.refund(order_id, refund).await
+    }
+
+    async fn order(&self, order_id: &str) -> Result<Order, CallError> {
+        if self.asks_too_early.swap(false, Ordering::SeqCst) {
+            return Ok(Order::Unknown);
+        }
+        self.client()?.order(order_id).await
+    }
+}

@@ -1,0 +1,209 @@
+//! Money that comes after the end, money of another amount, orders that are opened again and again, and patients who
+//! have no account to pay from (R6, R8, R20, E2, E4, E6).
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use houbu::desk::DeskError;
+use houbu::desk::his_push::Fate;
+use houbu::engine::RunId;
+use houbu::engine::sabotage::{Act, Point};
+use houbu::ports::payments::{Notice, Paid};
+use houbu::sandbox::wechat_pay::Payer;
+use houbu::waitlist::ids;
+use houbu::waitlist::policy::PaymentMode;
+use reqwest::Method;
+use serde_json::json;
+
+use super::{THE_MONEY_COMES_BACK, folded, of_application};
+use crate::hospital::Hospital;
+use crate::hospital::world::{FEE_FEN, local};
+
+const COMES_LATE: &[&str] = &["Unpaid on late: reopened", "Settlement: Held", THE_MONEY_COMES_BACK, "Closure: Unpaid"];
+
+/// A notice about this order as the provider would send it.
+async fn notice_about(hospital: &Hospital, out_trade_no: &str, amount_fen: i64) -> Notice {
+    let books = hospital.pay.books().await;
+    let order = books.orders.iter().find(|order| order.out_trade_no == out_trade_no).unwrap();
+    let sent = books.notices.iter().find(|notice| notice.about == out_trade_no);
+    Notice::Paid {
+        notice_id: sent.map_or_else(|| "EV-another".to_owned(), |notice| notice.id.clone()),
+        out_trade_no: out_trade_no.to_owned(),
+        paid: Paid {
+            transaction_id: order.transaction_id.clone().unwrap_or_else(|| "4200099".to_owned()),
+            amount_fen,
+            paid_at: order.paid_at.unwrap_or_else(|| hospital.now()),
+        },
+    }
+}
+
+/// Whether a run has ended, and how often it was claimed.
+async fn standing(hospital: &Hospital, run: RunId) -> (String, i32) {
+    sqlx::query_as("select status, generation from run where id = $1")
+        .bind(run)
+        .fetch_one(&hospital.db.pool)
+        .await
+        .unwrap()
+}
+
+/// The provider called the order closed, and takes the money a moment before its end all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_comes_after_the_end_goes_back() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    hospital.payer(1, Payer::Never);
+    hospital.provider.closes_in_words_only();
+    let entry = hospital.apply("w1-am", 1).await;
+    let number = ids::trade_no(entry, 1);
+    hospital.pass_minutes(16).await;
+    assert_eq!(hospital.status(entry).await, "unpaid");
+    let before = hospital.steps(entry).await.len();
+
+    let shows = hospital.sandbox_clock().load(Ordering::SeqCst);
+    hospital.sandbox_clock().store(shows - 61_000_000, Ordering::SeqCst);
+    hospital.pay.pay_now(&number).await.unwrap();
+    hospital.sandbox_clock().store(shows, Ordering::SeqCst);
+    hospital.pass_seconds(1).await;
+    assert_eq!(hospital.status(entry).await, "settling");
+    hospital.pass_minutes(10).await;
+    assert_eq!(folded(hospital.steps(entry).await)[before..], *COMES_LATE);
+    assert_eq!(hospital.status(entry).await, "unpaid", "the same ending");
+    assert_eq!(hospital.told(1).await.iter().filter(|told| *told == "waitlist_refunded").count(), 1);
+
+    let everything = hospital.everything().await;
+    let again = notice_about(&hospital, &number, FEE_FEN).await;
+    assert_eq!(hospital.desk.payment_notice(&again).await.unwrap(), Fate::Duplicate);
+    hospital.until_still().await;
+    assert_eq!(hospital.everything().await, everything, "the same notice again changes nothing");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notice_about_a_visit_reopens_nothing() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    let number = ids::trade_no(entry, 1);
+    hospital.pass_minutes(1).await;
+    hospital.free_a_place("w1-am").await;
+    for (until, status) in [(local(3, 12, 0), "waiting"), (local(4, 19, 0), "completed")] {
+        hospital.pass_until(until).await;
+        let (before, steps) = (standing(&hospital, entry).await, hospital.steps(entry).await);
+        assert_eq!(before.0, status);
+        let mut notice = notice_about(&hospital, &number, FEE_FEN).await;
+        assert_eq!(hospital.desk.payment_notice(&notice).await.unwrap(), Fate::Duplicate);
+        if let Notice::Paid { notice_id, paid, .. } = &mut notice {
+            *notice_id = format!("EV-{status}");
+            paid.transaction_id = format!("42-{status}");
+        }
+        assert_eq!(hospital.desk.payment_notice(&notice).await.unwrap(), Fate::Delivered);
+        hospital.until_still().await;
+        assert_eq!(standing(&hospital, entry).await, before);
+        assert_eq!(hospital.steps(entry).await, steps);
+    }
+    assert!(hospital.pay.books().await.refunds.is_empty());
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notice_of_another_amount_is_refused() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    hospital.payer(1, Payer::Never);
+    let entry = hospital.apply("w1-am", 1).await;
+    let everything = hospital.everything().await;
+    for amount_fen in [FEE_FEN - 1, FEE_FEN + 1] {
+        let notice = notice_about(&hospital, &ids::trade_no(entry, 1), amount_fen).await;
+        let answer = hospital.desk.payment_notice(&notice).await;
+        assert!(matches!(answer, Err(DeskError::WrongAmount)), "{answer:?}");
+    }
+    hospital.until_still().await;
+    assert_eq!(hospital.everything().await, everything);
+    assert_eq!(hospital.status(entry).await, "awaitingPrepayment");
+    hospital.finish().await;
+}
+
+/// The provider's own answer names another amount: a person looks at it, and nothing is booked meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_of_another_amount_is_for_a_person() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    hospital.shut_the_door();
+    hospital.provider.miscounts(true);
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(5).await;
+    assert_eq!(standing(&hospital, entry).await.0, "suspended");
+    assert_eq!(hospital.status(entry).await, "awaitingPrepayment");
+    let booked: i64 = sqlx::query_scalar("select count(*) from payment where paid_at is not null")
+        .fetch_one(&hospital.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(booked, 0, "money of another amount is no payment");
+
+    hospital.provider.miscounts(false);
+    hospital.staff_retries(entry).await;
+    assert_eq!(hospital.status(entry).await, "waiting");
+    hospital.finish().await;
+}
+
+/// Asks of every attempt to open an order that it was the same request (E6), and that there were so many.
+fn all_the_same(hospital: &Hospital, attempts: usize) {
+    let asked = hospital.provider.asked_to_open();
+    let requests: Vec<_> = asked.iter().map(|one| (&one.out_trade_no, one.amount_fen, one.expires_at)).collect();
+    assert_eq!(requests.len(), attempts);
+    assert!(requests.iter().all(|one| *one == requests[0]), "{requests:?}");
+}
+
+/// The worker dies after the call, and then the answer is lost for minutes: the patient pays the order all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prepayment_that_is_opened_again_minutes_later_is_the_same_order() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    hospital.payer(1, Payer::Pays { after: Duration::from_mins(8) });
+    hospital.mishaps.plan(Point::AfterCall, &of_application("PrepayOrder"), Act::Crash, 1);
+    hospital.mishaps.plan(Point::AfterCall, &of_application("PrepayOrder"), Act::Fail, 6);
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(5).await;
+    all_the_same(&hospital, 8);
+    assert_eq!(hospital.status(entry).await, "awaitingPrepayment");
+    assert_eq!(
+        hospital.steps(entry).await[6..],
+        ["PrepayOrder: Opened", "Prepayment on deadline: Due", "PrepayCheck: Open"]
+    );
+    hospital.pass_minutes(5).await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_offers_order_that_is_opened_again_minutes_later_is_the_same_order() {
+    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
+    hospital.payer(1, Payer::Pays { after: Duration::from_mins(8) });
+    hospital.mishaps.plan(Point::AfterCall, &of_application("OfferOrder"), Act::Crash, 1);
+    hospital.mishaps.plan(Point::AfterCall, &of_application("OfferOrder"), Act::Fail, 6);
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.free_a_place("w1-am").await;
+    hospital.confirm(entry).await;
+    hospital.pass_minutes(5).await;
+    all_the_same(&hospital, 8);
+    assert_eq!(hospital.status(entry).await, "awaitingPayment");
+    hospital.pass_minutes(5).await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_no_account_to_pay_from_is_told_before_the_queue() {
+    let patient = json!({ "name": "患者九", "idType": "5", "idNumber": "E9000001", "phone": "13800009000" });
+    for (mode, refused) in [(PaymentMode::Prepay, true), (PaymentMode::LockThenPay, true), (PaymentMode::None, false)] {
+        let hospital = Hospital::paying(mode).await;
+        let put = hospital.door.ask(Method::PUT, "/v1/patients/p9", Some(patient.clone())).await;
+        assert_eq!(put.status, 200, "{}", put.body);
+        let everything = hospital.everything().await;
+        let reply = hospital.door.apply("w1-am", "p9").await;
+        hospital.until_still().await;
+        if refused {
+            assert_eq!(reply.code(), "no_payment_account", "{} {}", reply.status, reply.body);
+            assert_eq!(hospital.everything().await, everything, "nothing was changed");
+        } else {
+            assert_eq!(reply.status, 201, "{}", reply.body);
+        }
+        hospital.finish().await;
+    }
+}
