@@ -128,3 +128,34 @@ fn messages(config: &Config, outside: Option<&Outside>) -> anyhow::Result<Messag
         (None, None) => anyhow::bail!("[wechat_messages] is not configured and the sandbox is off"),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use figment::Figment;
+    use figment::providers::{Format, Toml};
+
+    use super::*;
+    use crate::config::REFERENCE;
+
+    fn all_real() -> Config {
+        Figment::from(Toml::string(&REFERENCE.replace("#~ ", ""))).extract().unwrap()
+    }
+
+    #[test]
+    fn known_keys_are_refused_as_soon_as_one_system_is_real() {
+        let simulated = Config { his: None, wechat_pay: None, wechat_messages: None, ..all_real() };
+        assert!(guard_keys(&simulated).is_ok());
+        let real = [
+            Config { his: all_real().his, ..simulated.clone() },
+            Config { wechat_pay: all_real().wechat_pay, ..simulated.clone() },
+            Config { wechat_messages: all_real().wechat_messages, ..simulated.clone() },
+        ];
+        for config in real {
+            assert!(guard_keys(&config).is_err());
+            let mut own = config;
+            (own.keys.sealing, own.keys.lookup) = ("7".repeat(64).into(), "8".repeat(64).into());
+            assert!(guard_keys(&own).is_ok());
+        }
+    }
+}

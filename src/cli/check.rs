@@ -156,7 +156,12 @@ async fn payments(config: &Config) -> bool {
         Ok(payments) => payments.order(&made_up).await.map(drop),
         Err(error) => return wrong("WeChat Pay", &error.to_string(), "[wechat_pay]"),
     };
-    answered("WeChat Pay", "order query", asked, "[wechat_pay] mch_id, serial_no, private_key_pem and platform_keys")
+    answered(
+        "WeChat Pay",
+        "order query",
+        asked,
+        "[wechat_pay] base_url, mch_id, serial_no, private_key_pem and platform_keys",
+    )
 }
 
 async fn messages(config: &Config) -> bool {

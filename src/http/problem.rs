@@ -1,6 +1,6 @@
 //! Everything that is not a success, as RFC 9457 `application/problem+json`, in the language that the caller reads.
 //!
-//! A [`Problem`] travels as an extension of its response; [`render`] writes the body, once the language is known.
+//! A [`Problem`] travels as an extension of its response; `render` writes the body, once the language is known.
 
 use axum::body::Body;
 use axum::extract::Request;

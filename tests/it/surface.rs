@@ -334,6 +334,13 @@ async fn the_same_key_and_request_has_one_answer() {
     assert_eq!((busy.status.as_u16(), busy.code().as_str()), (409, "in_progress"));
     assert_eq!(busy.headers["retry-after"], "1");
     assert_eq!(house.hospital.count("select count(*) from entry").await, 1);
+    // What is older than two days goes, what is younger stays.
+    let older = "update idempotency set created_at = clock_timestamp() - interval '49 hours' where key = 'k2'";
+    sqlx::query(older).execute(&house.hospital.pool).await.unwrap();
+    let kept = house.hospital.count("select count(*) from idempotency where key <> 'k2'").await;
+    assert_eq!(houbu::records::answers::delete_older(&house.hospital.pool, "h001", 2).await.unwrap(), 1);
+    assert_eq!(house.hospital.count("select count(*) from idempotency").await, kept);
+    assert!(kept > 0);
     house.hospital.close().await;
 }
 
