@@ -257,6 +257,7 @@ fn application(
         offers: 0,
         offer_id: None,
         offer: None,
+        gave_back: false,
         order: prepays(schedule, policy).then(|| Order::prepayment(id, schedule.fee_fen, policy, cutoff, now)),
         refund: None,
         visit: None,

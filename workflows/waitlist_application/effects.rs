@@ -65,10 +65,9 @@ fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: 
     let from = from?;
     let reply = match (from, to, outcome) {
         (Step::Locking, Step::Confirmation, _) | (Step::Booking, Step::Visit, _) => Reply::Took,
-        (Step::Locking, Step::Waiting | Step::Unlocking, _) | (Step::Booking, Step::Unlocking, Some("Taken")) => {
-            Reply::Conflict
-        }
-        (Step::Booking, Step::Unlocking, _) => Reply::Passed,
+        // Told on the way back into the queue and no sooner: the next place is then offered to the same patient (R16).
+        (Step::Locking | Step::Unlocking, Step::Waiting, _) => Reply::Conflict,
+        (Step::Booking, Step::Unlocking, Some("Refused")) => Reply::Passed,
         _ => return None,
     };
     let payload = serde_json::to_value(Answer { id: app.offer_id.clone()?, reply }).ok()?;
@@ -83,7 +82,7 @@ fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: 
 /// Tells `slot_release` that a place which we held is free again.
 fn freed(run: RunId, from: Option<Step>, to: Step, app: &Application) -> Option<Effect> {
     let held = match (from?, to) {
-        (Step::Unlocking, Step::Settlement) => app.offer.as_ref().is_some_and(|offer| offer.locked),
+        (Step::Unlocking, Step::Settlement | Step::Waiting) => app.gave_back,
         (Step::Cancelling, Step::Settlement) => true,
         _ => false,
     };

@@ -36,6 +36,9 @@ pub struct Application {
     pub offer_id: Option<String>,
     /// The place that is being offered, locked or booked.
     pub offer: Option<Offered>,
+    /// True where the last offer's lock was given back: that place may be free again.
+    #[serde(default)]
+    pub gave_back: bool,
     /// The payment order, if one was ever opened.
     pub order: Option<Order>,
     /// The refund, if one was ever asked for.

@@ -6,7 +6,8 @@ use crate::engine::{Fault, Turn};
 use crate::workflows::Ports;
 
 pub(super) async fn unlocking(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Unlocking, Fault> {
-    if app.offer.as_ref().is_some_and(|offer| offer.locked) {
+    app.gave_back = app.offer.as_ref().is_some_and(|offer| offer.locked);
+    if app.gave_back {
         ports.his.unlock(&app.order_id(turn.run)).await?;
     }
     if app.why.is_some() {

@@ -8,12 +8,13 @@ use houbu::engine::sabotage::{Act, Point};
 use houbu::ports::his::{DayPart, His, Push, TimeSlot};
 use houbu::sandbox::his::{LockState, OrderState, channel};
 use houbu::sandbox::wechat_pay::OrderStanding;
+use houbu::waitlist::ids;
 use houbu::waitlist::policy::PaymentMode;
 use reqwest::Method;
 
 use super::{APPLICATION, RELEASE, SYNC, THE_MONEY_COMES_BACK, Told, folded, of_application, statuses, successful};
 use crate::hospital::door::Door;
-use crate::hospital::world::{DEPARTMENT, visit_date};
+use crate::hospital::world::{DEPARTMENT, cutoff, visit_date};
 use crate::hospital::{Hospital, Setup};
 
 const AWAY_FOR_A_WHILE: &[&str] =
@@ -132,17 +133,41 @@ async fn a_lock_that_we_learn_of_too_late_is_given_back_and_the_turn_is_kept() {
     }
     hospital.free_a_place("w1-am").await;
     hospital.pass_minutes(3).await;
-    let steps = successful(hospital.steps(entries[0]).await);
-    assert_eq!(steps[..3], LOCKED_TOO_LONG_AGO[..3]);
+    assert_eq!(successful(hospital.steps(entries[0]).await)[..4], *LOCKED_TOO_LONG_AGO);
     let locks = hospital.his.books().await.locks;
     assert_eq!(locks[0].state, LockState::Unlocked, "the first lock is given back");
-    if steps.len() == 3 {
-        assert_eq!(statuses(&hospital, entries).await, ["waiting", "waiting"]);
-        hospital.hint("w1-am").await;
+    assert_eq!(statuses(&hospital, entries).await, ["offered", "waiting"], "and offered to the same patient again");
+    hospital.finish().await;
+}
+
+/// The same with another place free, and a HIS that is slow to take the lock back: the other place is the first one's,
+/// and what is given back the second one's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_gives_a_lock_back_is_still_the_first() {
+    let mut setup = Setup::paying(PaymentMode::LockThenPay);
+    setup.policy.offer_window_minutes = Some(1);
+    let hospital = Hospital::open(setup).await;
+    let entries = [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await];
+    for _ in 0..6 {
+        hospital.mishaps.plan_for(entries[0], Point::AfterCall, &of_application("Locking"), Act::Fail);
     }
-    let steps = successful(hospital.steps(entries[0]).await);
-    assert_eq!(steps[..4], *LOCKED_TOO_LONG_AGO);
-    assert_eq!(statuses(&hospital, entries).await, ["offered", "waiting"], "the turn is kept");
+    hospital.mishaps.plan_for(entries[0], Point::AfterCall, &of_application("Unlocking"), Act::Fail);
+    let mut freed = Vec::new();
+    for nth in [0, 1] {
+        // The first of the earlier half-hour, then the first of the later one.
+        freed.push(hospital.his.cancel_ordinary("w1-am", nth, channel::WINDOW, false).await.unwrap().unwrap());
+    }
+    assert!(freed[0].slot < freed[1].slot);
+    hospital.hint("w1-am").await;
+    while hospital.status(entries[1]).await == "waiting" && hospital.now() < cutoff() {
+        hospital.pass_seconds(1).await;
+    }
+    assert_eq!(statuses(&hospital, entries).await, ["offered", "offered"]);
+    let locks = hospital.his.books().await.locks;
+    let held =
+        |entry| locks.iter().find(|lock| lock.state == LockState::Held && ids::run_of(&lock.lock_id) == Some(entry));
+    assert_eq!(held(entries[0]).unwrap().slot, freed[1].slot);
+    assert_eq!(held(entries[1]).unwrap().slot, freed[0].slot);
     hospital.finish().await;
 }
 
