@@ -13,7 +13,7 @@ use crate::waitlist::calendar;
 use crate::waitlist::policy::PaymentMode;
 
 /// Ordinary applications.
-const ORDINARY: usize = 1_800;
+const ORDINARY: usize = 1_550;
 /// Applications for a hot doctor: so many in one minute, then so many in each of three more.
 const BURST: (usize, usize) = (54, 7);
 /// Places that come free: on our own site, elsewhere with a push, elsewhere without.

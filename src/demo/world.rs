@@ -33,7 +33,7 @@ const HOT_DOCTORS: [usize; 5] = [0, 12, 21, 34, 47];
 pub(super) const HOT_CAP: u32 = 30;
 /// A doctor who does not take part in the waitlist.
 const SWITCHED_OFF: usize = 9;
-const PATIENTS: usize = 1_700;
+const PATIENTS: usize = 1_500;
 /// Days of schedules, the played day included.
 const DAYS: u64 = 7;
 

@@ -82,25 +82,17 @@ pub struct Changed {
 pub async fn change(conn: &mut PgConnection, hospital: &str, changed: &[Changed]) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = changed.iter().map(|entry| entry.id).collect();
     let lives: Vec<bool> = changed.iter().map(|entry| entry.live).collect();
-    let gone: Vec<(String, String, String)> = sqlx::query_as(
-        "select e.doctor_id, e.department_id, e.campus_id
-         from unnest($2::uuid[], $3::bool[]) as t (id, live)
-         join entry e on e.hospital = $1 and e.id = t.id
-         where e.live and not t.live",
-    )
-    .bind(hospital)
-    .bind(&ids)
-    .bind(&lives)
-    .fetch_all(&mut *conn)
-    .await?;
-    sqlx::query(
+    // Joined with itself by primary key, for what it said before: an entry is changed by its own run's commit alone.
+    let gone: Vec<(bool, String, String, String)> = sqlx::query_as(
         "update entry e
          set status = t.status, live = t.live, slot = t.slot, deadline = t.deadline, reason = t.reason,
              payment = t.payment, order_id = t.order_id, version = e.version + 1, updated_at = engine_now()
          from unnest($2::uuid[], $3::bool[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::text[], $8::jsonb[],
                      $9::text[])
               as t (id, live, status, slot, deadline, reason, payment, order_id)
-         where e.hospital = $1 and e.id = t.id",
+         join entry before on before.hospital = $1 and before.id = t.id
+         where e.hospital = $1 and e.id = t.id
+         returning before.live and not e.live, e.doctor_id, e.department_id, e.campus_id",
     )
     .bind(hospital)
     .bind(&ids)
@@ -111,11 +103,12 @@ pub async fn change(conn: &mut PgConnection, hospital: &str, changed: &[Changed]
     .bind(changed.iter().map(|entry| entry.reason).collect::<Vec<_>>())
     .bind(changed.iter().map(|entry| entry.payment.clone()).collect::<Vec<_>>())
     .bind(changed.iter().map(|entry| entry.order_id.clone()).collect::<Vec<_>>())
-    .execute(&mut *conn)
+    .fetch_all(&mut *conn)
     .await?;
     let counted: Vec<(&str, &str)> = gone
         .iter()
-        .flat_map(|(doctor, department, campus)| {
+        .filter(|(gone, ..)| *gone)
+        .flat_map(|(_, doctor, department, campus)| {
             [
                 (Level::Doctor.as_str(), doctor.as_str()),
                 (Level::Department.as_str(), department.as_str()),
