@@ -1,7 +1,7 @@
 //! The real client of HIS with wishes granted: nobody answers for a while, HIS has not read a booking yet when it is
 //! asked about it, or it says "taken" of a booking that it has.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
@@ -14,6 +14,7 @@ use houbu::ports::his::{
 pub struct Line {
     client: JiankangtongHis,
     cut: AtomicBool,
+    in_vain: AtomicUsize,
     asks_too_early: AtomicBool,
     says_taken: AtomicBool,
 }
@@ -21,12 +22,17 @@ pub struct Line {
 impl Line {
     pub fn new(client: JiankangtongHis) -> Self {
         let no = AtomicBool::default;
-        Self { client, cut: no(), asks_too_early: no(), says_taken: no() }
+        Self { client, cut: no(), in_vain: AtomicUsize::default(), asks_too_early: no(), says_taken: no() }
     }
 
     /// While the line is cut, nothing reaches HIS.
     pub fn cut(&self, so: bool) {
         self.cut.store(so, Ordering::SeqCst);
+    }
+
+    /// How many calls found the line cut.
+    pub fn in_vain(&self) -> usize {
+        self.in_vain.load(Ordering::SeqCst)
     }
 
     /// The next question about a booking comes before the booking itself has been read, and the booking that follows is
@@ -38,6 +44,7 @@ impl Line {
 
     fn client(&self) -> Result<&JiankangtongHis, CallError> {
         if self.cut.load(Ordering::SeqCst) {
+            self.in_vain.fetch_add(1, Ordering::SeqCst);
             return Err(CallError::NotTaken { system: "his", detail: "the line is cut".to_owned() });
         }
         Ok(&self.client)
