@@ -49,6 +49,11 @@ fn untrue(
     orders: &[&OrderRecord],
 ) -> Option<&'static str> {
     let by = |at: Option<DateTime<Utc>>| at.is_some_and(|at| at <= message.at);
+    // The first time: an application that money reached after its end is settled once more, to the same end.
+    let ended = |at: &str| {
+        let mut moves = all.ours.moves_of(entry.id).iter();
+        moves.find(|one| one.step == "Closure" && (at.is_empty() || one.next == at)).map(|one| one.at)
+    };
     match message.client_msg_id.as_bytes().get(KIND_AT)? {
         b'S' => (message.at < entry.created_at).then_some("the application was not made yet"),
         b'P' => {
@@ -62,8 +67,8 @@ fn untrue(
             let gone = left.is_some_and(|left| left < message.at) && !entry.booked();
             (!booked || gone).then_some("nothing was booked")
         }
-        b'F' => (!entry.over() || !by(entry.ended_at)).then_some("the application was not over"),
-        b'V' => (entry.status != "visitCancelled" || !by(entry.ended_at)).then_some("no visit was cancelled"),
+        b'F' => (!by(ended(""))).then_some("the application was not over"),
+        b'V' => (!by(ended("VisitCancelled"))).then_some("no visit was cancelled"),
         b'R' => {
             let refunded = all.theirs.pay.refunds.iter().any(|refund| {
                 refund.state == Refund::Success
