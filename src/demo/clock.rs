@@ -17,8 +17,8 @@ const LOOK: Duration = Duration::from_millis(2);
 const STUCK: Duration = Duration::from_mins(1);
 /// So often the same instant may bring the sandbox more to do.
 const ROUNDS_MAX: u32 = 20;
-/// The clock moves in whole minutes.
-const MINUTE_S: i64 = 60;
+/// The clock moves in steps of whole two minutes.
+const STEP_S: i64 = 120;
 
 /// Moves all clocks.
 pub(super) async fn move_to(stage: &Stage, to: DateTime<Utc>) -> anyhow::Result<()> {
@@ -57,9 +57,9 @@ pub(super) async fn run(play: &mut Play<'_>) -> anyhow::Result<u32> {
         settle(stage).await?;
         patients::hear(play, now).await;
         let Some(next) = next_at(play).await? else { break };
-        let next = if next > now { whole_minute(next) } else { now };
+        let next = if next > now { whole_step(next) } else { now };
         rounds = if next == now { rounds + 1 } else { 0 };
-        let next = if rounds > ROUNDS_MAX { now + TimeDelta::seconds(MINUTE_S) } else { next };
+        let next = if rounds > ROUNDS_MAX { now + TimeDelta::seconds(STEP_S) } else { next };
         if next > play.ends {
             break;
         }
@@ -83,10 +83,10 @@ async fn next_at(play: &Play<'_>) -> anyhow::Result<Option<DateTime<Utc>>> {
     Ok(all.into_iter().flatten().min())
 }
 
-fn whole_minute(at: DateTime<Utc>) -> DateTime<Utc> {
+fn whole_step(at: DateTime<Utc>) -> DateTime<Utc> {
     let seconds = at.timestamp() + i64::from(at.timestamp_subsec_nanos() > 0);
-    let minutes = seconds.div_euclid(MINUTE_S) + i64::from(seconds.rem_euclid(MINUTE_S) > 0);
-    DateTime::from_timestamp(minutes * MINUTE_S, 0).unwrap_or(at)
+    let steps = seconds.div_euclid(STEP_S) + i64::from(seconds.rem_euclid(STEP_S) > 0);
+    DateTime::from_timestamp(steps * STEP_S, 0).unwrap_or(at)
 }
 
 fn bar(play: &Play<'_>) -> ProgressBar {
@@ -121,10 +121,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_instant_is_rounded_up_to_a_minute() {
+    fn an_instant_is_rounded_up_to_a_whole_step() {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
-        assert_eq!(whole_minute(at("2026-03-02T10:00:00Z")), at("2026-03-02T10:00:00Z"));
-        assert_eq!(whole_minute(at("2026-03-02T10:00:00.000001Z")), at("2026-03-02T10:01:00Z"));
-        assert_eq!(whole_minute(at("2026-03-02T10:00:59Z")), at("2026-03-02T10:01:00Z"));
+        assert_eq!(whole_step(at("2026-03-02T10:00:00Z")), at("2026-03-02T10:00:00Z"));
+        assert_eq!(whole_step(at("2026-03-02T10:00:00.000001Z")), at("2026-03-02T10:02:00Z"));
+        assert_eq!(whole_step(at("2026-03-02T10:01:59Z")), at("2026-03-02T10:02:00Z"));
     }
 }

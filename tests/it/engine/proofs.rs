@@ -6,6 +6,8 @@ use houbu::engine::proof::{self, Flaw};
 use houbu::engine::table::{OutcomeRow, StepRow};
 use houbu::engine::{Registry, Table, flow::Flow};
 
+use houbu::workflows::waitlist_application::WaitlistApplication;
+
 use super::shop::{ShopOrder, Warehouse};
 
 #[test]
@@ -19,7 +21,12 @@ fn the_shop_owes_nothing_at_any_end() {
 
 /// The shop's table with one outcome changed.
 fn changed(step: &str, outcome: &str, change: impl Fn(&mut OutcomeRow)) -> Table {
-    let steps: Vec<StepRow> = ShopOrder::TABLE
+    changed_in(ShopOrder::TABLE, step, outcome, change)
+}
+
+/// A table with one outcome changed.
+fn changed_in(table: Table, step: &str, outcome: &str, change: impl Fn(&mut OutcomeRow)) -> Table {
+    let steps: Vec<StepRow> = table
         .steps
         .iter()
         .map(|row| {
@@ -30,7 +37,28 @@ fn changed(step: &str, outcome: &str, change: impl Fn(&mut OutcomeRow)) -> Table
             StepRow { outcomes: outcomes.leak(), ..*row }
         })
         .collect();
-    Table { steps: steps.leak(), ..ShopOrder::TABLE }
+    Table { steps: steps.leak(), ..table }
+}
+
+/// The waitlist's own table: whoever leaves the queue past the settlement is found, and so is a closing that is left out.
+#[test]
+fn an_application_that_skips_its_settlement_is_found() {
+    let sound = WaitlistApplication::TABLE;
+    let cut = changed_in(sound, "Waiting", "CutOff", |row| row.next = "Closure");
+    let flaws: Vec<String> = proof::prove(&cut).unwrap_err().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        flaws.first().map(String::as_str),
+        Some(
+            "an ending is reached while Money is still open: \
+             PrepayOrder/Paid → Waiting/CutOff → Closure/Expired → Expired"
+        )
+    );
+    for (step, outcome) in
+        [("Settlement", "Clear"), ("Unlocking", "Released"), ("Cancelling", "Cancelled"), ("Visit", "Over")]
+    {
+        let table = changed_in(sound, step, outcome, |row| row.closes = &[]);
+        assert!(proof::prove(&table).is_err(), "{step}/{outcome} need not close anything");
+    }
 }
 
 #[test]
