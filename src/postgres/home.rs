@@ -8,6 +8,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use super::account::Account;
 use super::{DataDir, PostgresError};
@@ -39,7 +40,7 @@ impl Home {
         make_folders(folder, account)?;
         let folder = folder.canonicalize().map_err(PostgresError::io("find", folder))?;
         let path = lock_in(&folder);
-        let lock = lock(&path)?.ok_or_else(|| PostgresError::InUse {
+        let lock = lock_soon(&path)?.ok_or_else(|| PostgresError::InUse {
             process: fs::read_to_string(&path).map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned()),
             folder: folder.clone(),
         })?;
@@ -163,6 +164,21 @@ pub(crate) fn make_folders(folder: &Path, account: &Account) -> Result<(), Postg
         Ok(()) => fs::set_permissions(folder, Permissions::from_mode(mode)).map_err(PostgresError::io("open", folder)),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         Err(error) => Err(PostgresError::io("create", folder)(error)),
+    }
+}
+
+/// A program that this process is just starting holds our open files until it has become that program: a lock that was
+/// given up a moment ago is free as soon as it has.
+const A_MOMENT: Duration = Duration::from_millis(500);
+
+/// Takes the lock; `None` where another process keeps it for longer than a moment.
+fn lock_soon(path: &Path) -> Result<Option<File>, PostgresError> {
+    let began = Instant::now();
+    loop {
+        match lock(path)? {
+            None if began.elapsed() < A_MOMENT => std::thread::sleep(Duration::from_millis(10)),
+            locked => return Ok(locked),
+        }
     }
 }
 
