@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{Days, NaiveDate, Utc};
 use tokio::net::TcpListener;
 
-use super::serve::until_asked;
+use super::serve::{asked_to_end, until_asked};
 use crate::app::database::Database;
 use crate::app::{App, door};
 use crate::config::Config;
@@ -66,15 +66,22 @@ pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCo
     let app = App::assemble(&config, database, &base_url).await?;
     let door = app.open(&config, listener, api_keys)?;
     let worker = app.work(&config).await?;
-    let clean = day_on(&app, &config, &demo, day, &base_url, &api_key).await?;
-    if !demo.once {
-        invite(&base_url, &api_key);
-        until_asked(&app).await?;
+    let clean = tokio::select! {
+        clean = day_on(&app, &config, &demo, day, &base_url, &api_key) => Some(clean?),
+        asked = asked_to_end() => asked.map(|()| None)?,
+    };
+    match clean {
+        Some(_) if !demo.once => {
+            invite(&base_url, &api_key);
+            until_asked(&app).await?;
+        }
+        Some(_) => {}
+        None => eprintln!("the day is broken off; `houbu serve` goes on with it where it stands"),
     }
     door.close().await;
     worker.stop().await;
     app.database.close().await;
-    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if clean == Some(true) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Plays the day and compares the books; true where not a record differs and the API and the money were in order.
