@@ -1,7 +1,7 @@
 //! What a handler sees and what it answers.
 //!
-//! A handler that acts may call ports; a handler that waits only decides, from what woke it. Neither touches the
-//! database: what follows from a move is written down by `effects` and committed with it.
+//! A handler that acts may call ports; a handler that waits only decides, from what woke it. Neither writes
+//! a run's rows: what follows from a move is written down by `effects` and committed with it.
 
 use std::future::Future;
 

@@ -17,7 +17,7 @@ use crate::engine::{Edge, Effect, Projected, RunId, To};
 use crate::flow;
 use crate::records::schedules::{self, Free};
 use crate::workflows::waitlist_application::Offer;
-use answering::{answer_check, answer_is_asked, answering};
+use answering::{answer_check, answer_is_asked, answering, offer_id};
 use matching::matching;
 use refreshing::{cutoff, idle, refreshing};
 pub use state::{Freed, Release};
@@ -68,7 +68,7 @@ fn effects(run: RunId, edge: &Edge, release: &Release) -> Vec<Effect> {
 }
 
 fn offered(run: RunId, offer: &state::OnOffer) -> Effect {
-    let id = format!("offer:{run}:{}", offer.nth);
+    let id = offer_id(run, offer.nth);
     let payload = serde_json::to_value(Offer { id: id.clone(), slot: offer.slot.clone() }).unwrap_or_default();
     Effect::Signal { to: To::Run(offer.entry), name: "Offer", id, payload }
 }
