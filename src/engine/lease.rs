@@ -117,7 +117,7 @@ impl Lease {
     async fn beat(&self, before: &mut Strays) -> sqlx::Result<()> {
         self.renew().await?;
         let (pool, tenant) = (&self.engine.pool, self.engine.tenant.as_str());
-        let runs = claim::reap(pool, tenant).await?;
+        let runs = claim::reap(&mut *pool.acquire().await?, tenant).await?;
         if runs > 0 {
             tracing::warn!(runs, "took over the runs of a dead worker");
             self.engine.hint();

@@ -167,7 +167,7 @@ pub async fn retire(pool: &PgPool, tenant: &str, worker: Uuid) -> sqlx::Result<(
 }
 
 /// Takes over runs and letters that workers without a lease hold. Answers how many runs.
-pub async fn reap(pool: &PgPool, tenant: &str) -> sqlx::Result<u64> {
+pub async fn reap(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<u64> {
     let runs = sqlx::query(
         "with left_behind as materialized (
              select r.id from run r
@@ -180,13 +180,13 @@ pub async fn reap(pool: &PgPool, tenant: &str) -> sqlx::Result<u64> {
          from left_behind l where r.tenant = $1 and r.id = l.id",
     )
     .bind(tenant)
-    .execute(pool)
+    .execute(&mut *conn)
     .await?
     .rows_affected();
-    super::letters::reap(pool, tenant).await?;
+    super::letters::reap(conn, tenant).await?;
     sqlx::query("delete from worker where tenant = $1 and lease_until < clock_timestamp() - interval '1 hour'")
         .bind(tenant)
-        .execute(pool)
+        .execute(&mut *conn)
         .await?;
     Ok(runs)
 }

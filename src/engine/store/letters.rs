@@ -143,7 +143,7 @@ pub async fn release(pool: &PgPool, tenant: &str, worker: Uuid, ids: &[String]) 
 }
 
 /// Puts back what dead workers were delivering; the receiver may have it already and knows its id.
-pub(super) async fn reap(pool: &PgPool, tenant: &str) -> sqlx::Result<()> {
+pub(super) async fn reap(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<()> {
     sqlx::query(
         "update outbox o set status = 'pending', worker = null
          where o.tenant = $1 and o.status = 'sending' and not exists (
@@ -151,7 +151,7 @@ pub(super) async fn reap(pool: &PgPool, tenant: &str) -> sqlx::Result<()> {
              where w.tenant = o.tenant and w.id = o.worker and w.lease_until > clock_timestamp())",
     )
     .bind(tenant)
-    .execute(pool)
+    .execute(conn)
     .await
     .map(drop)
 }

@@ -10,15 +10,6 @@ use uuid::Uuid;
 use super::shop::Answer;
 use super::works::{TENANT, Works};
 
-/// Everybody who is at work is thought dead, and what they hold is taken over.
-async fn all_leases_end(works: &Works) -> u64 {
-    sqlx::query("update worker set lease_until = clock_timestamp() - interval '1 second'")
-        .execute(&works.db.pool)
-        .await
-        .unwrap();
-    claim::reap(&works.db.pool, TENANT).await.unwrap()
-}
-
 async fn in_hand(works: &Works, run: RunId, times: usize) {
     works.wait_for("the warehouse to be asked", || async { works.warehouse.asked("book").len() == times }).await;
     assert_eq!(works.row(run).await.status, "running");
@@ -35,7 +26,7 @@ async fn the_turn_of_a_worker_that_was_thought_dead_changes_nothing() {
     works.pays(run).await;
     in_hand(&works, run, 1).await;
 
-    assert_eq!(all_leases_end(&works).await, 1);
+    assert_eq!(works.all_leases_end().await, 1);
     works.engine.hint();
     in_hand(&works, run, 2).await;
     // The first one comes back and says that there is nothing left: nobody believes it any more.
@@ -115,7 +106,7 @@ async fn nothing_is_taken_from_a_living_worker() {
     let run = works.order("book").await;
     works.pays(run).await;
     in_hand(&works, run, 1).await;
-    assert_eq!(claim::reap(&works.db.pool, TENANT).await.unwrap(), 0);
+    assert_eq!(claim::reap(&mut works.db.pool.acquire().await.unwrap(), TENANT).await.unwrap(), 0);
     gate.add_permits(1);
     works.still().await;
     assert_eq!(works.warehouse.asked("book").len(), 1);

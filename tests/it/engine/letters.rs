@@ -88,11 +88,7 @@ async fn a_letter_in_a_dead_workers_hands_is_delivered_again() {
     let worker = works.worker_with(outlets).await;
     works.order("book").await;
     works.wait_for("the first delivery", || async { office.seen.lock().unwrap().len() == 1 }).await;
-    sqlx::query("update worker set lease_until = clock_timestamp() - interval '1 second'")
-        .execute(&works.db.pool)
-        .await
-        .unwrap();
-    claim::reap(&works.db.pool, TENANT).await.unwrap();
+    works.all_leases_end().await;
     works.still().await;
     first.add_permits(1);
     let seen = office.seen.lock().unwrap().clone();
