@@ -54,7 +54,7 @@ macro_rules! no_op {
 }
 
 pub mod five {
-    use super::*;
+    use super::{Fault, Note, Turn, flow, nothing, nowhere};
 
     flow! {
         /// Five steps that do nothing.
@@ -83,7 +83,7 @@ pub mod five {
 }
 
 pub mod one {
-    use super::*;
+    use super::{Fault, Note, Turn, flow, nothing, nowhere};
 
     flow! {
         /// One step that does nothing.
@@ -104,7 +104,7 @@ pub mod one {
 }
 
 pub mod parked {
-    use super::*;
+    use super::{DateTime, Deserialize, Note, Serialize, Turn, Utc, flow, nothing, nowhere};
 
     #[derive(Debug, Clone, Serialize, Deserialize)]
     pub struct Go {}

@@ -1,7 +1,7 @@
 //! How fast the engine is, each figure beside the limit that the same server sets in the same run.
 //!
 //! `cargo bench --bench engine` (under 15 minutes), `-- --quick` (under 2), `-- --only w1,w3`. PostgreSQL is the private
-//! one with production settings: fsync and synchronous_commit are on. The figures are printed as a table and written to
+//! one with production settings: `fsync` and `synchronous_commit` are on. The figures are printed as a table and written to
 //! `target/bench/engine.json`. Every figure is the median of its repetitions; what decides is the ratio.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss, missing_docs)]

@@ -104,7 +104,7 @@ pub async fn due_storm(ask: &Ask, ground: &Ground, report: &mut Report) {
     let began = Instant::now();
     let asking = async {
         let mut took = Vec::new();
-        while began.elapsed() < Duration::from_secs(60) && any_due(&plot).await {
+        while began.elapsed() < Duration::from_mins(1) && any_due(&plot).await {
             took.extend(signalled(&plot, 1).await);
         }
         took

@@ -5,7 +5,7 @@
 //!
 //! | file | request |
 //! |---|---|
-//! | `apply` | join a queue: the rules, exact under any concurrency |
+//! | `apply`, `admission` | join a queue: the rules; exact under any concurrency, many at once |
 //! | `show` | applications as they are shown |
 //! | `confirm`, `decline`, `withdraw` | the patient's answers |
 //! | `cancel_visit` | the patient does not come after all |
@@ -17,6 +17,7 @@
 //! | `browse` | schedules and the state of their queues |
 //! | `runs`, `why` | any workflow's runs, for staff |
 
+mod admission;
 pub mod apply;
 pub mod blacklist;
 pub mod browse;
@@ -57,6 +58,7 @@ pub struct Desk {
     pub ports: Arc<Ports>,
     /// Finds patients by ID number.
     pub lookup: Arc<LookupKey>,
+    admissions: admission::Admissions,
 }
 
 /// Why a request was not done.
@@ -116,6 +118,12 @@ impl Desk {
 
     async fn begin(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
         self.engine.pool.begin().await
+    }
+
+    /// The desk of the engine's tenant.
+    pub fn new(engine: Arc<Engine>, ports: Arc<Ports>, lookup: Arc<LookupKey>) -> Self {
+        let admissions = admission::open(Arc::clone(&engine), Arc::clone(&ports));
+        Self { engine, ports, lookup, admissions }
     }
 
     /// What time it is for every rule.

@@ -17,6 +17,7 @@
 //! | `retry` | how long a failed step waits |
 //! | `store` | every statement on runs, signals and history |
 //! | `commit` | turns that finish together commit together |
+//! | `group` | requests that come at the same time are done together |
 //! | `worker` | claim, handle, hand to commit |
 //! | `lease` | what keeps a worker alive; what is left behind goes on |
 //! | `outbox` | delivers what runs tell outside |
@@ -31,6 +32,7 @@ mod commit;
 mod core;
 pub mod flow;
 mod flow_macro;
+pub mod group;
 pub mod inspect;
 mod lease;
 pub mod letters;
