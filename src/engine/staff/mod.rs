@@ -70,9 +70,11 @@ pub enum Verb {
     Signal {
         /// Its name in the workflow's table.
         signal: String,
-        /// Its id.
+        /// Its id; in a bulk the bulk's own where it is absent.
+        #[serde(default)]
         signal_id: String,
         /// What goes with it.
+        #[serde(default = "nothing")]
         payload: Value,
     },
     /// The run stands still until it is resumed.
@@ -81,6 +83,10 @@ pub enum Verb {
     Resume,
     /// The run and those below it come to an orderly end.
     Cancel,
+}
+
+fn nothing() -> Value {
+    json!({})
 }
 
 impl Verb {
@@ -153,7 +159,9 @@ pub async fn perform_in(
     let mut rows: Vec<RunId> = family.iter().map(|(one, _)| one.id).collect();
     for (one, _) in &family {
         match decide(engine, conn, one, by, verb).await? {
-            Ok(Some(Change::Moves(done))) => rows.extend(turns::touched(conn, &engine.tenant, &[*done]).await?),
+            Ok(Some(Change::Moves { done, .. })) => {
+                rows.extend(turns::touched(conn, &engine.tenant, &[*done]).await?);
+            }
             Ok(_) => rows.extend(one.parent),
             Err(refused) => return Ok(Err(in_tree(run, one.id, refused))),
         }
@@ -178,6 +186,26 @@ pub async fn perform_in(
         }
     }
     Ok(Ok(Performed { runs: changed }))
+}
+
+/// What the verb would come to, were it done now. Locks and changes nothing.
+async fn try_in(
+    engine: &Engine,
+    conn: &mut PgConnection,
+    run: RunId,
+    by: &By,
+    verb: &Verb,
+) -> sqlx::Result<Result<(), Refused>> {
+    let family = family(engine, conn, run, verb).await?;
+    if family.is_empty() {
+        return Ok(Err(Refused::NoRun));
+    }
+    for (one, _) in &family {
+        if let Err(refused) = decide(engine, conn, one, by, verb).await? {
+            return Ok(Err(in_tree(run, one.id, refused)));
+        }
+    }
+    Ok(Ok(()))
 }
 
 fn in_tree(root: RunId, run: RunId, refused: Refused) -> Refused {
