@@ -12,6 +12,7 @@ create table audit (
     before jsonb not null,                  -- how the run stood: status, step, attempts, what it owed
     after jsonb not null,                   -- how it stands, and what was supplied
     bulk uuid,                              -- the bulk that it belonged to
+    written_at timestamptz not null default clock_timestamp(), -- by the server's own clock: calls outside take real time
     primary key (tenant, id)
 );
 -- What was done to one run, newest first.

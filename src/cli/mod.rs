@@ -44,7 +44,7 @@ enum Command {
         json: bool,
     },
     /// Look at runs, and do to them what staff may do; exits with 2 where a verb is refused.
-    Runs(runs::Runs),
+    Runs(Box<runs::Runs>),
     /// Run the simulated HIS, WeChat Pay and messages alone, and print how to connect to them.
     Sandbox,
     /// Bring the database schema up to date.
@@ -82,7 +82,7 @@ impl Cli {
                 Some(Command::Serve) => serve::serve(config).await,
                 Some(Command::Work) => serve::work(config).await,
                 Some(Command::Books { json }) => books::run(&config, json).await,
-                Some(Command::Runs(runs)) => runs::run(&config, runs).await,
+                Some(Command::Runs(runs)) => runs::run(&config, *runs).await,
                 Some(Command::Sandbox) => sandbox::run(&config).await,
                 Some(Command::Migrate) => migrate(&config).await,
                 Some(Command::Check) => check::run(&config).await,

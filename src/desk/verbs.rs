@@ -44,6 +44,7 @@ fn refused_zh(refused: &Refused) -> String {
         Refused::UnknownWorkflow { workflow } => format!("本程序没有流程 {workflow}。"),
         Refused::Ended { .. } => "该流程实例已结束。".to_owned(),
         Refused::InHand => "该流程实例正在处理，请稍后再试，或先将其暂停。".to_owned(),
+        Refused::StillCalling => "该流程实例在处理中被暂停，对外调用可能仍在途：请恢复，或两分钟后再试。".to_owned(),
         Refused::NotSuspended => "该流程实例未被暂停，也未在等待重试。".to_owned(),
         Refused::AlreadySuspended => "该流程实例已被暂停。".to_owned(),
         Refused::SuspendedByStaff => "该流程实例由人工暂停，请使用恢复。".to_owned(),

@@ -12,8 +12,8 @@ pub type Owed = BTreeSet<String>;
 
 /// What must be thought open where a run stands: what its outcomes opened, and where its step acts and may have called
 /// out, whatever an outcome of that step opens. At a step that the table does not have, everything.
-pub fn may_owe(table: &Table, step: &str, owes: &[String], may_have_called: bool) -> Owed {
-    let mut owed: Owed = owes.iter().cloned().collect();
+pub fn may_owe(table: &Table, step: &str, open: &[String], may_have_called: bool) -> Owed {
+    let mut owed: Owed = open.iter().cloned().collect();
     match table.step(step) {
         Some(row) if row.waits() || !may_have_called => {}
         Some(row) => owed.extend(opened_by(row)),
@@ -73,10 +73,8 @@ mod tests {
 
     const BASKET: &[OutcomeRow] =
         &[OutcomeRow { name: "Paid", opens: &["Money"], closes: &[], next: "Packing" }, to("Dropped", "Closed")];
-    const PACKING: &[OutcomeRow] = &[
-        OutcomeRow { name: "Packed", opens: &["Parcel"], closes: &[], next: "Counter" },
-        to("SoldOut", "Refund"),
-    ];
+    const PACKING: &[OutcomeRow] =
+        &[OutcomeRow { name: "Packed", opens: &["Parcel"], closes: &[], next: "Counter" }, to("SoldOut", "Refund")];
     const COUNTER: &[OutcomeRow] =
         &[OutcomeRow { name: "Collected", opens: &[], closes: &["Money", "Parcel"], next: "Closed" }];
     const REFUND: &[OutcomeRow] = &[OutcomeRow { name: "Returned", opens: &[], closes: &["Money"], next: "Closed" }];
@@ -106,7 +104,11 @@ mod tests {
         assert_eq!(may_owe(&SHOP, "Packing", &money, false), owed(&["Money"]));
         assert_eq!(may_owe(&SHOP, "Packing", &money, true), owed(&["Money", "Parcel"]));
         assert_eq!(may_owe(&SHOP, "Basket", &[], true), owed(&[]), "a step that waits calls nobody");
-        assert_eq!(may_owe(&SHOP, "Gift", &[], true), owed(&["Money", "Parcel"]), "of an unknown step nothing is known");
+        assert_eq!(
+            may_owe(&SHOP, "Gift", &[], true),
+            owed(&["Money", "Parcel"]),
+            "of an unknown step nothing is known"
+        );
     }
 
     #[test]

@@ -246,6 +246,7 @@ mod tests {
     const REFUNDED: &[OutcomeRow] = &[OutcomeRow { name: "Refunded", opens: &[], closes: &["Money"], next: "Closed" }];
     const SKIPPED: &[OutcomeRow] = &[to("Skipped", "Closed")];
     const FORK: &[OutcomeRow] = &[to("Again", "Payment"), to("Gone", "Loop")];
+    const CHECK: &[OutcomeRow] = &[to("Right", "Closed")];
     const ROUND: &[OutcomeRow] = &[to("Round", "Loop")];
 
     const SOUND: Table = Table {
@@ -287,10 +288,9 @@ mod tests {
     fn a_cancel_that_leaves_something_owing_is_named() {
         let safe = Table { cancels: Some("Settlement"), ..SOUND };
         assert!(prove(&safe).is_ok());
-        const CHECK: &[OutcomeRow] = &[to("Right", "Closed")];
         let past = Table {
             cancels: Some("Check"),
-            steps: &[step("Payment", PAID), step("Settlement", REFUNDED), step("Check", CHECK)],
+            steps: const { &[step("Payment", PAID), step("Settlement", REFUNDED), step("Check", CHECK)] },
             ..SOUND
         };
         let flaws: Vec<String> = prove(&past).unwrap_err().iter().map(ToString::to_string).collect();

@@ -27,7 +27,7 @@ use super::store::turns::{Came, Done, Move, Rest};
 use super::table::{Chosen, Priority, StepRow};
 
 /// A handler that takes longer is given up: its calls have time-outs of their own, far shorter.
-const HANDLER_MAX: Duration = Duration::from_mins(2);
+pub(super) const HANDLER_MAX: Duration = Duration::from_mins(2);
 
 /// How a worker works.
 #[derive(Clone)]

@@ -88,8 +88,7 @@ pub(super) async fn list(
     State(surface): State<Arc<Surface>>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Audit>, Problem> {
-    let filter =
-        Filter { run: wanted.run_id, who: wanted.who, verb: wanted.verb, before: wanted.cursor, most: PAGE };
+    let filter = Filter { run: wanted.run_id, who: wanted.who, verb: wanted.verb, before: wanted.cursor, most: PAGE };
     let found = surface.desk.audit(&filter).await?;
     let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
     let next_cursor = found.last().filter(|_| full).map(|last| last.id.to_string());

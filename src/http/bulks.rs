@@ -202,7 +202,8 @@ pub(super) async fn begin(
     }
     let mut verb = new.arguments;
     verb.insert("verb".to_owned(), Value::String(new.verb));
-    let verb: Verb = serde_json::from_value(Value::Object(verb)).map_err(|error| Problem::invalid(error.to_string()))?;
+    let verb: Verb =
+        serde_json::from_value(Value::Object(verb)).map_err(|error| Problem::invalid(error.to_string()))?;
     let asked = Asked { verb, filter: new.filter.into(), by: by(&caller, new.reason)?, per_second };
     if new.dry_run {
         return Ok(Json(dry(surface.desk.dry_run(&asked).await?, language)).into_response());

@@ -8,8 +8,8 @@ use houbu::postgres::{Options, Server};
 use houbu::sandbox::books::Store;
 use houbu::sandbox::faults::{Faults, Level};
 use houbu::sandbox::wechat_pay::{self, PayServer};
-use sqlx::{ConnectOptions, PgPool};
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{ConnectOptions, PgPool};
 
 const TEMPLATE: &str = "houbu_template";
 

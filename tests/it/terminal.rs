@@ -1,9 +1,8 @@
 //! `houbu runs` as a person at a terminal uses it: the real binary on a database that somebody works at.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use crate::hospital::Hospital;
 use crate::hospital::world::HOSPITAL;
@@ -23,15 +22,11 @@ impl Said {
 }
 
 async fn houbu(hospital: &Hospital, arguments: &[&str]) -> Said {
-    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_houbu"))
-        .arg("runs")
-        .args(arguments)
-        .env("DATABASE_URL", hospital.db.url())
-        .env("HOUBU_HOSPITAL", HOSPITAL)
-        .env("USER", "ann")
-        .output()
-        .await
-        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_houbu"));
+    command.arg("runs").args(arguments);
+    command.env("DATABASE_URL", hospital.db.url()).env("HOUBU_HOSPITAL", HOSPITAL).env("USER", "ann");
+    let ended = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
+    let Output { status, stdout, stderr } = ended.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Said { code: status.code().unwrap(), out: text(stdout), err: text(stderr) }
 }
@@ -44,7 +39,11 @@ async fn staff_look_and_act_at_the_terminal() {
 
     let list = houbu(&hospital, &["list", "--workflow", "waitlist_application"]).await;
     assert_eq!(list.code, 0, "{}", list.err);
-    assert!(list.out.contains(&id) && list.out.contains("Waiting for Offer or Withdrawal or Stoppage until"), "{}", list.out);
+    assert!(
+        list.out.contains(&id) && list.out.contains("Waiting for Offer or Withdrawal or Stoppage until"),
+        "{}",
+        list.out
+    );
     let list = houbu(&hospital, &["list", "--status", "waiting", "--step", "Waiting", "--json"]).await.json();
     assert_eq!(list["items"].as_array().unwrap().len(), 2);
     let why = houbu(&hospital, &["why", "slot_release/w1-am"]).await;

@@ -25,7 +25,11 @@ pub(super) fn visit(app: &mut Application, _: &Turn, woke: woke::Visit) -> outco
     outcome
 }
 
-pub(super) async fn cancelling(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Cancelling, Fault> {
+pub(super) async fn cancelling(
+    app: &mut Application,
+    turn: &Turn,
+    ports: &Ports,
+) -> Result<outcome::Cancelling, Fault> {
     let reason = if app.why == Some(Why::Stopped) { "停诊" } else { "患者取消" };
     give_back(app, turn, ports, reason).await?;
     Ok(outcome::Cancelling::Cancelled)
@@ -33,12 +37,7 @@ pub(super) async fn cancelling(app: &mut Application, turn: &Turn, ports: &Ports
 
 /// Cancels at HIS what is booked under our number, and tells it of the money. A booking whose answer never reached us
 /// is asked for (E1). False where nothing was booked.
-pub(super) async fn give_back(
-    app: &mut Application,
-    turn: &Turn,
-    ports: &Ports,
-    reason: &str,
-) -> Result<bool, Fault> {
+pub(super) async fn give_back(app: &mut Application, turn: &Turn, ports: &Ports, reason: &str) -> Result<bool, Fault> {
     let order_id = match &app.visit {
         Some(visit) if visit.cancelled => return Ok(false),
         Some(visit) => visit.order_id.clone(),

@@ -122,12 +122,12 @@ async fn begin(look: &Look<'_>, begin: Begin) -> anyhow::Result<ExitCode> {
         print_dry(look, &asked, &bulk::dry_run(look.engine, &asked).await?);
         return Ok(ExitCode::SUCCESS);
     }
-    let begun = bulk::begin(look.engine, &asked).await?;
+    let new = bulk::begin(look.engine, &asked).await?;
     if begin.no_wait {
-        return show(look, begun.id).await;
+        return show(look, new.id).await;
     }
-    watch(look, begun.id).await?;
-    show(look, begun.id).await
+    watch(look, new.id).await?;
+    show(look, new.id).await
 }
 
 fn print_dry(look: &Look<'_>, asked: &Asked, dry: &DryRun) {
@@ -141,7 +141,10 @@ fn print_dry(look: &Look<'_>, asked: &Asked, dry: &DryRun) {
         println!("{dry}");
         return;
     }
-    println!("The filter holds {} runs; {} of the {} looked at would change.", dry.total, dry.would_change, dry.looked_at);
+    println!(
+        "The filter holds {} runs; {} of the {} looked at would change.",
+        dry.total, dry.would_change, dry.looked_at
+    );
     let mut table = table(["refused", "runs", "the first of them"]);
     for (code, (count, first)) in &dry.refused {
         table.add_row([(*code).to_owned(), count.to_string(), verbs::refusal(first, Language::En)]);

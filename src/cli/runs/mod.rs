@@ -166,12 +166,8 @@ async fn find(engine: &Engine, which: &Which) -> anyhow::Result<RunId> {
     let Some((workflow, key)) = which.run.split_once('/') else {
         anyhow::bail!("{} is neither a run's id nor workflow/key", which.run);
     };
-    let filter = Filter {
-        workflow: Some(workflow.to_owned()),
-        q: Some(key.to_owned()),
-        most: 1000,
-        ..Filter::default()
-    };
+    let filter =
+        Filter { workflow: Some(workflow.to_owned()), q: Some(key.to_owned()), most: 1000, ..Filter::default() };
     let found = inspect::list(&engine.pool, &engine.tenant, &filter).await?;
     let found = found.into_iter().find(|run| run.key == key);
     found.map(|run| run.id).ok_or_else(|| anyhow::anyhow!("there is no run {}", which.run))

@@ -9,7 +9,7 @@ use super::super::registry::Mounted;
 use super::super::store::staff::Standing;
 use super::super::table::Chosen;
 use super::change::{Change, Moving, move_to, patched};
-use super::{By, Refused, in_no_hand};
+use super::{By, Refused, at_rest};
 
 pub(super) fn decide(
     mounted: &dyn Mounted,
@@ -18,7 +18,7 @@ pub(super) fn decide(
     outcome: &str,
     patch: Option<&Value>,
 ) -> Result<Change, Refused> {
-    in_no_hand(run)?;
+    at_rest(run)?;
     let table = mounted.table();
     let row = table.step(&run.step).ok_or_else(|| Refused::UnknownStep {
         step: run.step.clone(),
@@ -30,11 +30,11 @@ pub(super) fn decide(
         outcomes: row.outcomes.iter().map(|one| one.name.to_owned()).collect(),
     })?;
     // Whoever answers says what happened, so what the step may have opened besides is not thought open.
-    let owes = row.owed_after(&run.owes, outcome.name);
-    let owed: Owed = owes.iter().cloned().collect();
+    let open = row.owed_after(&run.owes, outcome.name);
+    let owed: Owed = open.iter().cloned().collect();
     if !safe_from(table, outcome.next, &owed) {
         let instead = safe_places(table, &owed).into_iter().map(str::to_owned).collect();
-        return Err(Refused::WouldStrand { owed: owes, instead });
+        return Err(Refused::WouldStrand { owed: open, instead });
     }
     let state = patched(mounted, run, patch)?;
     let moving = Moving {
@@ -42,7 +42,7 @@ pub(super) fn decide(
         edge: Edge { from: Some(row.name), outcome: Some(outcome.name), to: outcome.next },
         chosen: Chosen { outcome: outcome.name, next: outcome.next },
         state,
-        owes,
+        owes: open,
         looks_first: false,
         said: by.said(),
     };

@@ -12,9 +12,9 @@ use uuid::Uuid;
 use super::super::RunId;
 use super::super::commit::{MEETINGS_MAX, is_refusal, met_another};
 use super::super::core::Engine;
-use super::super::store::{audit, signal};
-pub use super::super::store::bulk::{Bulk, Filter};
 use super::super::store::bulk::{self as store};
+pub use super::super::store::bulk::{Bulk, Filter};
+use super::super::store::{audit, signal};
 use super::{By, Refused, Verb, perform_in, try_in};
 
 /// The most runs of one chunk.
@@ -157,12 +157,7 @@ pub async fn begin(engine: &Engine, asked: &Asked) -> sqlx::Result<Bulk> {
 }
 
 /// Pauses, resumes or cancels a bulk.
-pub async fn turn(
-    engine: &Engine,
-    id: Uuid,
-    by: &By,
-    turned: Turned,
-) -> sqlx::Result<Result<Bulk, BulkRefused>> {
+pub async fn turn(engine: &Engine, id: Uuid, by: &By, turned: Turned) -> sqlx::Result<Result<Bulk, BulkRefused>> {
     let mut tx = engine.pool.begin().await?;
     let Some(mut bulk) = store::hold(&mut tx, &engine.tenant, id).await? else { return Ok(Err(BulkRefused::NoBulk)) };
     let Some(status) = turned.status(&bulk.status) else {
@@ -205,7 +200,8 @@ async fn try_chunk(engine: &Engine) -> sqlx::Result<bool> {
     let mut tx = engine.pool.begin().await?;
     let tenant = &engine.tenant;
     let Some(mut bulk) = store::claim(&mut tx, tenant).await? else { return Ok(false) };
-    let verb: Verb = serde_json::from_value(bulk.arguments.clone()).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let verb: Verb =
+        serde_json::from_value(bulk.arguments.clone()).map_err(|error| sqlx::Error::Decode(error.into()))?;
     let by = By { who: bulk.who.clone(), reason: bulk.reason.clone() };
     let most = CHUNK_MAX.min(i64::from(bulk.per_second));
     let runs = store::next(&mut tx, tenant, &bulk.filter.0, bulk.up_to, bulk.cursor, most).await?;
@@ -253,11 +249,9 @@ fn count(refused: &mut Value, code: &str) {
 /// The verb for one run: a signal of a bulk is heard once a run, whatever is repeated.
 fn for_run(verb: &Verb, bulk: Uuid) -> Verb {
     match verb {
-        Verb::Signal { signal, signal_id, payload } if signal_id.is_empty() => Verb::Signal {
-            signal: signal.clone(),
-            signal_id: format!("bulk:{bulk}"),
-            payload: payload.clone(),
-        },
+        Verb::Signal { signal, signal_id, payload } if signal_id.is_empty() => {
+            Verb::Signal { signal: signal.clone(), signal_id: format!("bulk:{bulk}"), payload: payload.clone() }
+        }
         other => other.clone(),
     }
 }

@@ -2,22 +2,20 @@
 //! where it does not, a run that owes nothing ends where it stands. The same for every live run below it.
 
 use super::super::flow::Edge;
-use super::super::obligations::safe_from;
+use super::super::obligations::{Owed, safe_from};
 use super::super::registry::Mounted;
 use super::super::store::staff::Standing;
 use super::super::table::Chosen;
 use super::change::{Change, Moving, move_to, patched};
 use super::jump::{elsewhere, may_be_owed};
-use super::{By, Refused, in_no_hand};
+use super::{By, Refused, at_rest};
 
 pub(super) fn decide(mounted: &dyn Mounted, run: &Standing, by: &By) -> Result<Change, Refused> {
-    in_no_hand(run)?;
+    at_rest(run)?;
     let table = mounted.table();
     let owed = may_be_owed(mounted, run);
-    let strands = |owed: super::super::obligations::Owed| Refused::WouldStrand {
-        instead: elsewhere(mounted, run, &owed),
-        owed: owed.into_iter().collect(),
-    };
+    let strands =
+        |owed: Owed| Refused::WouldStrand { instead: elsewhere(mounted, run, &owed), owed: owed.into_iter().collect() };
     let Some(to) = table.cancels else {
         return if owed.is_empty() { Ok(Change::Ends) } else { Err(strands(owed)) };
     };

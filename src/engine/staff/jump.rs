@@ -11,7 +11,7 @@ use super::super::registry::Mounted;
 use super::super::store::staff::Standing;
 use super::super::table::Chosen;
 use super::change::{Change, Moving, move_to, patched};
-use super::{By, Refused, in_no_hand};
+use super::{By, Refused, at_rest};
 
 pub(super) fn decide(
     mounted: &dyn Mounted,
@@ -20,7 +20,7 @@ pub(super) fn decide(
     to: &str,
     patch: Option<&Value>,
 ) -> Result<Change, Refused> {
-    in_no_hand(run)?;
+    at_rest(run)?;
     let table = mounted.table();
     let mut places = table.steps.iter().map(|row| row.name).chain(table.ends.iter().copied());
     let Some(to) = places.clone().find(|place| *place == to) else {

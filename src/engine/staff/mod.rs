@@ -268,6 +268,12 @@ fn in_no_hand(run: &Standing) -> Result<(), Refused> {
     if run.status == "running" { Err(Refused::InHand) } else { Ok(()) }
 }
 
+/// The same, and no call of whoever had it in hand can still arrive outside: what is decided now stays true.
+fn at_rest(run: &Standing) -> Result<(), Refused> {
+    in_no_hand(run)?;
+    if run.calling { Err(Refused::StillCalling) } else { Ok(()) }
+}
+
 fn alive(run: &Standing) -> Result<(), Refused> {
     match run.status.as_str() {
         "completed" | "cancelled" | "faulted" => Err(Refused::Ended { status: run.status.clone() }),

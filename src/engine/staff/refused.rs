@@ -24,6 +24,8 @@ pub enum Refused {
     },
     /// A worker has it in hand: what it is doing cannot be called back.
     InHand,
+    /// It was taken out of a worker's hands so lately that a call may still be under way.
+    StillCalling,
     /// Neither suspended nor backing off.
     NotSuspended,
     /// It is suspended already.
@@ -92,6 +94,7 @@ impl Refused {
             Self::UnknownWorkflow { .. } => "unknown_workflow",
             Self::Ended { .. } => "run_ended",
             Self::InHand => "run_in_hand",
+            Self::StillCalling => "still_calling",
             Self::NotSuspended => "not_suspended",
             Self::AlreadySuspended => "already_suspended",
             Self::SuspendedByStaff => "suspended_by_staff",
@@ -126,6 +129,10 @@ impl fmt::Display for Refused {
             Self::UnknownWorkflow { workflow } => write!(f, "this program has no workflow {workflow}"),
             Self::Ended { status } => write!(f, "the run has ended ({status})"),
             Self::InHand => f.write_str("a worker has the run in hand: try again in a moment, or suspend it first"),
+            Self::StillCalling => f.write_str(
+                "the run was suspended in a worker's hands, and what that worker called may still be under way: resume it, \
+                 or try again in two minutes",
+            ),
             Self::NotSuspended => f.write_str("the run is neither suspended nor backing off"),
             Self::AlreadySuspended => f.write_str("the run is suspended already"),
             Self::SuspendedByStaff => f.write_str("a person suspended the run: resume it"),

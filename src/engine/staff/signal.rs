@@ -12,11 +12,7 @@ use super::change::Change;
 use super::{Refused, alive, mounted};
 
 /// The first step that hears this signal, and the signal as the table names it.
-pub(super) fn known(
-    table: &Table,
-    run: &Standing,
-    signal: &str,
-) -> Result<(&'static str, &'static str), Refused> {
+pub(super) fn known(table: &Table, run: &Standing, signal: &str) -> Result<(&'static str, &'static str), Refused> {
     alive(run)?;
     let heard = table.steps.iter().flat_map(|row| row.hears.iter().map(|heard| (row.name, *heard)));
     heard.clone().find(|(_, heard)| *heard == signal).ok_or_else(|| {

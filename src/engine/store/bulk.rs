@@ -183,12 +183,7 @@ pub async fn hold(conn: &mut PgConnection, tenant: &str, id: Uuid) -> sqlx::Resu
 }
 
 /// Bulks, newest first, before `before`.
-pub async fn list(
-    db: impl PgExecutor<'_>,
-    tenant: &str,
-    before: Option<Uuid>,
-    most: i64,
-) -> sqlx::Result<Vec<Bulk>> {
+pub async fn list(db: impl PgExecutor<'_>, tenant: &str, before: Option<Uuid>, most: i64) -> sqlx::Result<Vec<Bulk>> {
     sqlx::query_as(select_bulk!("and ($2::uuid is null or id < $2) order by id desc limit $3"))
         .bind(tenant)
         .bind(before)

@@ -5,6 +5,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::super::RunId;
+use super::super::worker::HANDLER_MAX;
 
 /// A run as a verb finds it.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -37,6 +38,9 @@ pub struct Standing {
     pub signal_count: i32,
     /// The names of those that no turn has heard.
     pub unread: Vec<String>,
+    /// True where a person fenced it off at this step so lately that the call of whoever had it in hand may still be
+    /// under way.
+    pub calling: bool,
     /// The run that waits for its ending.
     pub parent: Option<RunId>,
     /// The signal by which that one hears of it.
@@ -53,12 +57,17 @@ pub async fn standing(conn: &mut PgConnection, tenant: &str, runs: &[RunId]) -> 
         "select r.id, r.workflow, r.key, r.step, r.status, r.generation, r.turn, r.attempt, r.again, r.owes, r.fault,
                 r.last_error, r.signal_count, r.parent, r.reports, s.state, engine_now() as now,
                 array(select i.name from inbox i
-                      where i.tenant = r.tenant and i.run_id = r.id and i.read_turn is null order by i.seq) as unread
+                      where i.tenant = r.tenant and i.run_id = r.id and i.read_turn is null order by i.seq) as unread,
+                exists (select 1 from audit a
+                        where a.tenant = r.tenant and a.run_id = r.id and a.verb = 'suspend'
+                          and a.before ->> 'status' = 'running' and a.before ->> 'step' = r.step
+                          and a.written_at > clock_timestamp() - make_interval(secs => $3)) as calling
          from run r join run_state s on s.tenant = r.tenant and s.run_id = r.id
          where r.tenant = $1 and r.id = any($2) order by r.id",
     )
     .bind(tenant)
     .bind(runs)
+    .bind(HANDLER_MAX.as_secs_f64())
     .fetch_all(conn)
     .await
 }
@@ -162,13 +171,7 @@ pub async fn end(conn: &mut PgConnection, tenant: &str, run: RunId) -> sqlx::Res
 }
 
 /// A line of history that is no turn: what a person did, and why.
-pub async fn tell(
-    conn: &mut PgConnection,
-    tenant: &str,
-    stood: &Standing,
-    did: &str,
-    said: &str,
-) -> sqlx::Result<()> {
+pub async fn tell(conn: &mut PgConnection, tenant: &str, stood: &Standing, did: &str, said: &str) -> sqlx::Result<()> {
     sqlx::query(
         "insert into turn (tenant, run_id, turn, step, woke, outcome, next, attempt, took_ms, error)
          values ($1, $2, $3, $4, 'staff', $5, $4, $6, 0, $7)",

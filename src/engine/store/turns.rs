@@ -152,7 +152,11 @@ async fn lock_all(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx
 }
 
 /// The runs of `batch` and those that it signals.
-pub(in super::super) async fn touched(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx::Result<Vec<RunId>> {
+pub(in super::super) async fn touched(
+    conn: &mut PgConnection,
+    tenant: &str,
+    batch: &[Done],
+) -> sqlx::Result<Vec<RunId>> {
     let mut runs: Vec<RunId> = Vec::new();
     let (mut workflows, mut keys) = (Vec::new(), Vec::new());
     for done in batch {

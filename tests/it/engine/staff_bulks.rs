@@ -15,7 +15,8 @@ use super::staff::by;
 use super::works::{TENANT, Works};
 
 fn waiting(verb: Verb) -> Asked {
-    let filter = Filter { workflow: Some("shop_order".to_owned()), status: Some("waiting".to_owned()), ..Filter::default() };
+    let filter =
+        Filter { workflow: Some("shop_order".to_owned()), status: Some("waiting".to_owned()), ..Filter::default() };
     Asked { verb, filter, by: by(), per_second: 1000 }
 }
 
@@ -193,12 +194,11 @@ async fn a_bulk_keeps_its_rate_and_stands_still_when_told() {
     let over = found(&works, begun.id).await;
     assert_eq!((over.status.as_str(), over.done, over.ended_at.is_some()), ("cancelled", 6, true));
     assert!(turn(Turned::Resume).await.is_err());
-    let did: Vec<String> =
-        sqlx::query_scalar("select verb from audit where bulk = $1 and run_id is null order by id")
-            .bind(begun.id)
-            .fetch_all(&works.db.pool)
-            .await
-            .unwrap();
+    let did: Vec<String> = sqlx::query_scalar("select verb from audit where bulk = $1 and run_id is null order by id")
+        .bind(begun.id)
+        .fetch_all(&works.db.pool)
+        .await
+        .unwrap();
     assert_eq!(did, ["bulk.begin", "bulk.pause", "bulk.resume", "bulk.cancel"]);
     works.close(vec![]).await;
 }

@@ -109,7 +109,10 @@ async fn a_run_at_an_unknown_step_is_led_to_a_known_one() {
         .await
         .unwrap();
     let came = perform(&works.engine, run, &by(), &jump("Dropped")).await.unwrap();
-    assert!(matches!(came, Err(Refused::WouldStrand { .. })), "of an unknown step everything is thought open: {came:?}");
+    assert!(
+        matches!(came, Err(Refused::WouldStrand { .. })),
+        "of an unknown step everything is thought open: {came:?}"
+    );
     perform(&works.engine, run, &by(), &jump("Refund")).await.unwrap().unwrap();
     let worker = works.worker().await;
     works.still().await;
@@ -139,6 +142,10 @@ async fn a_suspended_run_is_fenced_off_from_whoever_had_it_in_hand() {
     perform(&works.engine, run, &by(), &Verb::Suspend).await.unwrap().unwrap();
     gate.add_permits(1);
     works.still().await;
+    for verb in [Verb::Cancel, jump("Refund")] {
+        let refused = perform(&works.engine, run, &by(), &verb).await.unwrap();
+        assert_eq!(refused, Err(Refused::StillCalling), "what was called may arrive after anything decided now");
+    }
     let row = works.row(run).await;
     assert_eq!((row.step.as_str(), row.status.as_str(), row.turn), ("Packing", "suspended", 1));
     assert_eq!(row.last_error.as_deref(), Some("ann: because"));
@@ -150,6 +157,7 @@ async fn a_suspended_run_is_fenced_off_from_whoever_had_it_in_hand() {
     does(&works, run, Verb::Resume).await.unwrap();
     assert_eq!(works.row(run).await.step, "Counter");
     assert_eq!(works.warehouse.asked("book"), [false, true], "the step looks first: it may have called");
+    assert!(does(&works, run, jump("Refund")).await.is_ok(), "the step has been left by its own outcome");
     works.close(vec![worker]).await;
 }
 
@@ -238,11 +246,7 @@ async fn what_each_verb_would_do_is_what_it_does() {
             "cancel" => Verb::Cancel,
             "answer" => Verb::Answer { outcome: name.to_owned(), patch: None },
             "jump" => jump(name),
-            _ => Verb::Signal {
-                signal: name.to_owned(),
-                signal_id: "s".to_owned(),
-                payload: json!({ "cents": 1 }),
-            },
+            _ => Verb::Signal { signal: name.to_owned(), signal_id: "s".to_owned(), payload: json!({ "cents": 1 }) },
         };
         let choices: Vec<(&str, &Result<Would, Refused>)> = if one.choices.is_empty() {
             vec![("", &one.would)]

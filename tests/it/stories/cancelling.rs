@@ -211,9 +211,11 @@ async fn an_answer_with_a_patch_settles_what_was_stuck() {
     assert_eq!(verb("suspend", reason()).await.status, 202);
     hospital.free_a_place("w1-am").await;
     assert_eq!(hospital.status(entry).await, "waiting", "the offer waits for who lets the run go on");
-    let body = json!({ "reason": "the patient came in person", "outcome": "Withdrawn", "patch": { "why": "nonsense" } });
+    let body =
+        json!({ "reason": "the patient came in person", "outcome": "Withdrawn", "patch": { "why": "nonsense" } });
     assert_eq!(verb("answer", body).await.code(), "state_unreadable");
-    let body = json!({ "reason": "the patient came in person", "outcome": "Withdrawn", "patch": { "why": "withdrawn" } });
+    let body =
+        json!({ "reason": "the patient came in person", "outcome": "Withdrawn", "patch": { "why": "withdrawn" } });
     let answered = verb("answer", body).await;
     assert_eq!((answered.status, &answered.body["step"]), (202, &json!("Settlement")), "{}", answered.body);
     hospital.pass_minutes(10).await;

@@ -8,7 +8,8 @@ use houbu::workflows::slot_release::SlotRelease;
 use houbu::workflows::waitlist_application::WaitlistApplication;
 
 use super::{
-    THE_MONEY_COMES_BACK, Told, cancelling, offers, paying, prepaying, queue, refunds, releases, second_thoughts, syncing, visits,
+    THE_MONEY_COMES_BACK, Told, cancelling, offers, paying, prepaying, queue, refunds, releases, second_thoughts,
+    syncing, visits,
 };
 
 #[test]
