@@ -16,6 +16,7 @@
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
 //! | `browse` | schedules and the state of their queues |
 //! | `runs`, `why` | any workflow's runs, for staff |
+//! | `staff`, `verbs` | what staff do to runs, and the words for it |
 
 mod admission;
 pub mod apply;
@@ -33,6 +34,8 @@ pub mod put_patient;
 mod release_slot;
 pub mod runs;
 pub mod show;
+pub mod staff;
+pub mod verbs;
 pub mod why;
 mod withdraw;
 
@@ -42,6 +45,8 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::engine::Engine;
+use crate::engine::staff::Refused;
+use crate::engine::staff::bulk::BulkRefused;
 use crate::engine::store::{self, Outgoing, Signalled};
 use crate::engine::{Fault, To, clock};
 use crate::records::entries;
@@ -82,15 +87,18 @@ pub enum DeskError {
     /// Runs of this workflow begin by a request of their own.
     #[error("runs of this workflow are started by a request of their own")]
     NotStartable,
-    /// The run's workflow hears no such signal.
-    #[error("the workflow hears no such signal")]
-    UnknownSignal,
-    /// An input or payload that the workflow cannot read.
+    /// A verb of the staff is not done.
+    #[error("{0}")]
+    Staff(Box<Refused>),
+    /// A bulk is not turned.
+    #[error("{0}")]
+    Bulk(#[from] BulkRefused),
+    /// A bulk without a filter would be for every run there is.
+    #[error("a bulk needs a filter")]
+    NoFilter,
+    /// An input that the workflow cannot read.
     #[error("the workflow cannot read it: {0}")]
     Unreadable(String),
-    /// Only a suspended run is retried.
-    #[error("the run is not suspended")]
-    NotSuspended,
     /// Personal data could not be sealed.
     #[error(transparent)]
     Cipher(#[from] CipherError),

@@ -15,6 +15,8 @@
 //! | `core` | what every part shares: database, tenant, workflows, hints |
 //! | `clock` | the database's clock, or one moved by hand |
 //! | `retry` | how long a failed step waits |
+//! | `obligations` | what a run may owe, and where that is safe |
+//! | `staff` | what people do to runs: verbs with refusals and an audit |
 //! | `store` | every statement on runs, signals and history |
 //! | `commit` | turns that finish together commit together |
 //! | `group` | requests that come at the same time are done together |
@@ -36,12 +38,14 @@ pub mod group;
 pub mod inspect;
 mod lease;
 pub mod letters;
+pub mod obligations;
 pub mod outbox;
 pub mod preflight;
 pub mod proof;
 pub mod registry;
 pub mod retry;
 pub mod sabotage;
+pub mod staff;
 pub mod store;
 pub mod table;
 pub mod worker;

@@ -1,14 +1,16 @@
 //! Every statement on runs: `start` and `signal` for whoever is at the door, `claim` for workers, `turns` for commits,
-//! `letters` for the outbox, `retry` for staff.
+//! `letters` for the outbox, `staff`, `audit` and `bulk` for people.
 //!
 //! Lock order, so that no two transactions wait for each other: rows of `run` first, in the order of their ids, then
 //! whatever a workflow's projection locks.
 
+pub mod audit;
+pub mod bulk;
 pub mod claim;
 pub mod letters;
 pub mod reopen;
-pub mod retry;
 pub mod signal;
+pub mod staff;
 pub mod start;
 pub mod turns;
 

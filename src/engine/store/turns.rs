@@ -84,6 +84,8 @@ pub struct Move {
     pub owes: Vec<String>,
     /// Where the run ends and a parent waits for that: how it hears of it.
     pub report: Option<Outgoing>,
+    /// Where a person moves it: who, and why.
+    pub said: Option<String>,
 }
 
 /// Where a run rests after a move.
@@ -91,6 +93,8 @@ pub struct Move {
 pub enum Rest {
     /// It does not: the same worker handles the next step.
     GoesOn,
+    /// It does not: whoever is free handles the next step.
+    Due,
     /// Until a signal that the step hears, or the instant.
     Waits {
         /// The step's deadline.
@@ -140,6 +144,19 @@ fn moves<'a>(batch: &'a [&'a Done]) -> impl Iterator<Item = (&'a Done, &'a Move)
 /// Locks all rows of `run` that the transaction will touch (its own, and those that moves signal) in the order of their
 /// ids, so that no two batches wait for each other.
 async fn lock_all(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx::Result<()> {
+    let runs = touched(conn, tenant, batch).await?;
+    if runs.len() == 1 {
+        return Ok(());
+    }
+    signal::lock(conn, tenant, runs).await.map(drop)
+}
+
+/// The runs of `batch` and those that it signals.
+pub(in super::super) async fn touched(
+    conn: &mut PgConnection,
+    tenant: &str,
+    batch: &[Done],
+) -> sqlx::Result<Vec<RunId>> {
     let mut runs: Vec<RunId> = Vec::new();
     let (mut workflows, mut keys) = (Vec::new(), Vec::new());
     for done in batch {
@@ -171,10 +188,7 @@ async fn lock_all(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx
         runs.extend(named);
     }
     runs.extend(batch.iter().map(|done| done.run));
-    if runs.len() == 1 {
-        return Ok(());
-    }
-    signal::lock(conn, tenant, runs).await.map(drop)
+    Ok(runs)
 }
 
 /// Moves and parks runs. `waits` turns are fenced by the signals they saw as well: a signal that arrived meanwhile
@@ -194,7 +208,8 @@ async fn move_runs(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sql
              lane = coalesce(t.lane, r.lane), priority = coalesce(t.priority, r.priority),
              owes = coalesce(string_to_array(t.owes, ','), r.owes),
              listens = string_to_array(t.hears, ','),
-             due_at = case when t.status = 'waiting' and r.signal_count > t.seen then engine_now() else t.due_at end,
+             due_at = case when t.status = 'pending' or (t.status = 'waiting' and r.signal_count > t.seen)
+                           then engine_now() else t.due_at end,
              worker = case when t.status = 'running' then r.worker end,
              ended_at = case when t.status = 'completed' then engine_now() end,
              updated_at = engine_now()
@@ -246,6 +261,7 @@ impl MoveRows {
             Came::Moved(to) => {
                 let (status, due_at, hears) = match &to.rest {
                     Rest::GoesOn => ("running", None, String::new()),
+                    Rest::Due => ("pending", None, String::new()),
                     Rest::Waits { until, hears } => ("waiting", Some(*until), hears.join(",")),
                     Rest::Ended => ("completed", None, String::new()),
                 };
@@ -335,7 +351,7 @@ async fn write_history(conn: &mut PgConnection, tenant: &str, done: &[&Done]) ->
         return Ok(());
     }
     let moved = |done: &'_ &Done| match &done.result {
-        Came::Moved(to) => (to.woke.clone(), Some(to.chosen.outcome), to.chosen.next, None, None),
+        Came::Moved(to) => (to.woke.clone(), Some(to.chosen.outcome), to.chosen.next, to.said.clone(), None),
         Came::Failed { error, class, .. } => (None, None, done.step, Some(error.clone()), Some(*class)),
         Came::Parked { .. } => (None, None, done.step, None, None),
     };

@@ -260,6 +260,12 @@ impl Hospital {
         self.ask(Method::POST, &format!("/v1/runs/{run}/retry"), Some(body)).await;
     }
 
+    /// Staff cancel a run.
+    pub async fn staff_cancels(&self, run: RunId) {
+        let body = json!({ "reason": "the department has asked for it" });
+        self.ask(Method::POST, &format!("/v1/runs/{run}/cancel"), Some(body)).await;
+    }
+
     /// A signal to any run.
     pub async fn tell_run(&self, run: RunId, name: &str, payload: serde_json::Value) {
         let body = json!({ "signalId": uuid::Uuid::now_v7(), "payload": payload });
