@@ -80,7 +80,7 @@ impl Desk {
         if let Some(entry) = visits::entry_of_his_order(&mut *tx, hospital, his_order_id).await? {
             told.push(Outgoing {
                 to: To::Run(entry),
-                name: "Cancellation",
+                name: "Cancellation".into(),
                 id: format!("push:{event_id}"),
                 payload: json!({}),
             });
@@ -140,7 +140,7 @@ impl Desk {
             .map(|schedule_id| Outgoing {
                 id: format!("stop:{schedule_id}"),
                 to: To::Key { workflow: SlotRelease::NAME, key: schedule_id },
-                name: "Stoppage",
+                name: "Stoppage".into(),
                 payload: json!({}),
             })
             .collect())
@@ -159,7 +159,7 @@ impl Desk {
             .into_iter()
             .map(|entry| Outgoing {
                 to: To::Run(entry),
-                name: "Stoppage",
+                name: "Stoppage".into(),
                 id: format!("stop:{event_id}"),
                 payload: json!({}),
             })

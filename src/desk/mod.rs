@@ -143,7 +143,7 @@ impl Desk {
         name: &'static str,
         signal_id: String,
     ) -> Answer<Signalled> {
-        let outgoing = Outgoing { to: To::Run(id), name, id: signal_id, payload: serde_json::json!({}) };
+        let outgoing = Outgoing { to: To::Run(id), name: name.into(), id: signal_id, payload: serde_json::json!({}) };
         let signalled = store::signal(&mut tx, self.hospital(), &outgoing).await?;
         tx.commit().await?;
         self.engine.hint();

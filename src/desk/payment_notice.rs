@@ -8,12 +8,13 @@ use uuid::Uuid;
 use super::his_push::Fate;
 use super::{Answer, Desk, DeskError};
 use crate::engine::To;
+use crate::engine::flow::Flow as _;
 use crate::engine::store::{self, Outgoing, Signalled};
 use crate::ports::payments::{Notice, Paid, Refund};
 use crate::records::callbacks::{self, Callback};
 use crate::records::{entries, visits};
 use crate::waitlist::ids;
-use crate::workflows::waitlist_application::{self, Payment, RefundNotice};
+use crate::workflows::waitlist_application::{Obligation, Payment, RefundNotice, Step, WaitlistApplication};
 
 const SOURCE: &str = "wechat-pay";
 
@@ -47,7 +48,7 @@ impl Desk {
         let payment = Payment { out_trade_no: out_trade_no.to_owned(), paid: paid.clone() };
         let signal = Outgoing {
             to: To::Run(entry),
-            name: "Payment",
+            name: "Payment".into(),
             id: format!("paid:{}", paid.transaction_id),
             payload: payload(&payment)?,
         };
@@ -64,8 +65,10 @@ impl Desk {
         let shown = entries::find(&mut *conn, self.hospital(), entry).await?;
         let state = shown.and_then(|shown| shown.payment?.get("state")?.as_str().map(str::to_owned));
         let unknown = matches!(state.as_deref(), Some("open" | "closed"));
-        let step = waitlist_application::Step::Settlement.name();
-        if unknown && store::reopen::reopen(conn, self.hospital(), entry, step, "money arrived after the end").await? {
+        let Some(step) = WaitlistApplication::TABLE.step(Step::Settlement.name()) else { return Ok(()) };
+        let owes = [Obligation::Money.name()];
+        let why = "money arrived after the end";
+        if unknown && store::reopen::reopen(conn, self.hospital(), entry, step, &owes, why).await? {
             tracing::warn!(out_trade_no, run = %entry, "money arrived for an application that had ended; it goes back");
         }
         Ok(())
@@ -76,7 +79,7 @@ impl Desk {
         let (entry, _) = self.order_of(&mut tx, out_trade_no).await?;
         let signal = Outgoing {
             to: To::Run(entry),
-            name: "RefundNotice",
+            name: "RefundNotice".into(),
             id: format!("refund:{notice_id}"),
             payload: payload(&RefundNotice { out_refund_no: out_refund_no.to_owned() })?,
         };

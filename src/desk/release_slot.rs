@@ -26,7 +26,7 @@ impl Desk {
 pub(super) fn freed(schedule_id: &str, id: String, source: &str) -> Outgoing {
     Outgoing {
         to: To::Key { workflow: SlotRelease::NAME, key: schedule_id.to_owned() },
-        name: "Freed",
+        name: "Freed".into(),
         id,
         payload: json!({ "source": source }),
     }

@@ -57,11 +57,12 @@ impl Desk {
             id,
             workflow: table.name,
             key: key.to_owned(),
-            step: row.name,
-            hears: row.hears,
+            step: row,
             due_at,
             state: input,
             effects,
+            parent: None,
+            trace: None,
         })
     }
 
@@ -83,7 +84,7 @@ impl Desk {
         let woke = Woke::Signal { name, payload: &payload };
         mounted.handle(step, state, &turn, Some(woke)).await.map_err(unreadable)?;
         let mut tx = self.begin().await?;
-        let outgoing = Outgoing { to: To::Run(run), name, id: signal_id, payload };
+        let outgoing = Outgoing { to: To::Run(run), name: name.into(), id: signal_id, payload };
         let signalled = store::signal(&mut tx, self.hospital(), &outgoing).await?;
         tx.commit().await?;
         self.engine.hint();

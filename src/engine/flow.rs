@@ -7,13 +7,13 @@ use std::future::Future;
 
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::RunId;
-use super::table::{Chosen, Table};
+use super::table::{Chosen, StepRow, Table};
 
 /// One handling of one step.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +51,44 @@ pub enum Fault {
     /// Trying again cannot help: a person must look.
     #[error("{0}")]
     Stop(String),
+    /// The call may have taken effect: the next attempt asks first (E1). Retried as `Retry` is.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+impl Fault {
+    /// The class as stored.
+    pub const fn class(&self) -> &'static str {
+        match self {
+            Self::Retry(_) => "retry",
+            Self::Stop(_) => "stop",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
+/// The signal by which a parent hears that a child run has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildEnded {
+    /// The child.
+    pub run: RunId,
+    /// Its workflow.
+    pub workflow: String,
+    /// Its key.
+    pub key: String,
+    /// The ending that it reached; where a person cancelled it, the step at which it stood.
+    pub ending: String,
+    /// True where a person cancelled it.
+    pub cancelled: bool,
+}
+
+/// The run that waits for another one's ending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    /// Its id.
+    pub run: RunId,
+    /// The signal of its table that carries a [`ChildEnded`].
+    pub signal: String,
 }
 
 /// A move from one step to the next. `from` is `None` when the run starts.
@@ -94,15 +132,26 @@ pub struct NewRun {
     /// The caller's name for it.
     pub key: String,
     /// Where it begins.
-    pub step: &'static str,
-    /// What that step hears.
-    pub hears: &'static [&'static str],
+    pub step: &'static StepRow,
     /// That step's deadline; `None` for a step that acts.
     pub due_at: Option<DateTime<Utc>>,
     /// What it knows.
     pub state: Value,
     /// What starting it causes.
     pub effects: Vec<Effect>,
+    /// The run that waits for its ending.
+    pub parent: Option<Parent>,
+    /// The W3C traceparent of what starts it.
+    pub trace: Option<String>,
+}
+
+impl NewRun {
+    /// The same as a child of `parent`, which hears of its ending by `signal` (a [`ChildEnded`]).
+    #[must_use]
+    pub fn child_of(mut self, parent: RunId, signal: &str) -> Self {
+        self.parent = Some(Parent { run: parent, signal: signal.to_owned() });
+        self
+    }
 }
 
 /// A message to the outside.
@@ -163,6 +212,9 @@ pub trait Flow: Send + Sync + 'static {
 
     /// When a step that waits stops waiting; `None` for one that acts.
     fn until(step: &str, state: &Self::State) -> Option<DateTime<Utc>>;
+
+    /// A state to try `effects` on, for the proof that endings are told; `None` where every ending is quiet.
+    fn sample() -> Option<Self::State>;
 
     /// What follows from a move.
     fn effects(run: RunId, edge: &Edge, state: &Self::State) -> Vec<Effect>;

@@ -19,9 +19,14 @@ macro_rules! flow {
         projects $project:path;
         starts $($start:ident),+;
         ends $($end:ident),+;
+        $(quiet $($quiet:ident),+;)?
+        $(sample $sample:path;)?
+        $(cancels $cancels:ident;)?
         $(
-            $(#[doc = $doc:literal])*
-            $step:ident = $handler:ident $(on $($heard:ident),+ until $until:ident)?
+            $(#[doc = $doc:literal])+
+            $step:ident = $handler:ident
+            $(at $lane:ident)? $(priority $priority:ident)? $(retry $retry:ident)?
+            $(on $($heard:ident),+ until $until:ident)?
             { $($outcome:ident $(+ $opens:ident)* $(- $closes:ident)* -> $next:ident),+ $(,)? }
         )+
     ) => {
@@ -101,11 +106,16 @@ macro_rules! flow {
                 doc: concat!($($flow_doc, "\n"),*),
                 starts: &[$(Step::$start.name()),+],
                 ends: &[$(Step::$end.name()),+],
+                quiet: &[$($(Step::$quiet.name()),+)?],
+                cancels: $crate::flow!(@option $(Step::$cancels.name())?),
                 steps: &[$($crate::engine::StepRow {
                     name: Step::$step.name(),
                     doc: concat!($($doc, "\n"),*),
                     hears: &[$($(stringify!($heard)),+)?],
-                    until: $crate::flow!(@until $($until)?),
+                    until: $crate::flow!(@option $(stringify!($until))?),
+                    lane: $crate::flow!(@option $(stringify!($lane))?),
+                    priority: $crate::flow!(@priority $($priority)?),
+                    retry: $crate::flow!(@option $($retry)?),
                     outcomes: &[$($crate::engine::OutcomeRow {
                         name: stringify!($outcome),
                         opens: &[$(Obligation::$opens.name()),*],
@@ -146,6 +156,10 @@ macro_rules! flow {
                     $(Step::$step => $crate::flow!(@deadline state $($until)?),)+
                     _ => { let _ = state; None }
                 }
+            }
+
+            fn sample() -> Option<$state> {
+                $crate::flow!(@option $($sample())?)
             }
 
             fn effects(
@@ -190,8 +204,11 @@ macro_rules! flow {
         }
     };
 
-    (@until) => { None };
-    (@until $until:ident) => { Some(stringify!($until)) };
+    (@option) => { None };
+    (@option $one:expr) => { Some($one) };
+
+    (@priority) => { $crate::engine::Priority::Normal };
+    (@priority $priority:ident) => { $crate::engine::Priority::$priority };
 
     (@act $handler:ident, $step:ident, $state:ident, $turn:ident, $ports:ident) => {
         $handler($state, $turn, $ports).await.map(outcome::$step::chosen)

@@ -45,9 +45,10 @@ pub mod table;
 pub mod worker;
 
 pub use core::Engine;
-pub use flow::{Edge, Effect, Fault, Letter, NewRun, Projected, To, Turn, Woke};
+pub use flow::{ChildEnded, Edge, Effect, Fault, Letter, NewRun, Parent, Projected, To, Turn, Woke};
 pub use registry::Registry;
-pub use table::{Chosen, OutcomeRow, StepRow, Table};
+pub use retry::RetryPolicy;
+pub use table::{Chosen, OutcomeRow, Priority, StepRow, Table};
 
 /// A run's id: time-ordered, says nothing about the patient.
 pub type RunId = uuid::Uuid;

@@ -120,9 +120,9 @@ impl Postman {
                 tracing::error!(letter = letter.id, why, "letter suspended");
                 letters::settle(pool, tenant, self.worker, &letter.id, "suspended", None, Some(&why)).await
             }
-            Err(Fault::Retry(why)) => {
+            Err(Fault::Retry(why) | Fault::Unknown(why)) => {
                 let failures = u32::try_from(letter.attempt).unwrap_or(0).saturating_add(1);
-                match RetryPolicy::default().wait_after(failures, rand::random()) {
+                match RetryPolicy::PATIENT.wait_after(failures, Duration::ZERO, rand::random()) {
                     Some(wait) => letters::postpone(pool, tenant, self.worker, &letter.id, wait, &why).await,
                     None => letters::settle(pool, tenant, self.worker, &letter.id, "suspended", None, Some(&why)).await,
                 }

@@ -1,10 +1,13 @@
 //! The proof: on no path of a workflow is an ending reached with an obligation open.
 //!
-//! Pure, over the table alone. It walks every pair of (step, open obligations); there are few, so it walks all.
+//! Pure. It walks every pair of (step, open obligations); there are few, so it walks all. Beside that: every step is
+//! reached and leads to an ending, every wait has a deadline, every ending that is not quiet is told to somebody.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
 
+use super::flow::{Edge, Effect};
+use super::registry::Mounted;
 use super::table::Table;
 
 /// What is wrong with a table.
@@ -21,6 +24,17 @@ pub enum Flaw {
     Unreachable(&'static str),
     /// From this step no ending can be reached.
     Endless(&'static str),
+    /// This step waits for signals without a deadline.
+    Deadlineless(&'static str),
+    /// On this move an ending is reached and nobody is told.
+    Untold {
+        /// The step and the outcome, as `Step/Outcome`.
+        by: String,
+        /// The ending.
+        ending: &'static str,
+    },
+    /// Whether endings are told cannot be tried: the workflow has no state to try it on.
+    NoSample(String),
 }
 
 impl fmt::Display for Flaw {
@@ -31,6 +45,9 @@ impl fmt::Display for Flaw {
             }
             Self::Unreachable(step) => write!(f, "nothing leads to {step}"),
             Self::Endless(step) => write!(f, "from {step} no ending can be reached"),
+            Self::Deadlineless(step) => write!(f, "{step} waits without a deadline"),
+            Self::Untold { by, ending } => write!(f, "nobody is told of the ending {by} → {ending}"),
+            Self::NoSample(why) => write!(f, "whether endings are told cannot be tried: {why}"),
         }
     }
 }
@@ -62,6 +79,8 @@ pub fn prove(table: &Table) -> Result<Proof, Vec<Flaw>> {
         }
     }
     flaws.extend(endless(table));
+    let deadlineless = table.steps.iter().filter(|row| !row.hears.is_empty() && row.until.is_none());
+    flaws.extend(deadlineless.map(|row| Flaw::Deadlineless(row.name)));
     if !flaws.is_empty() {
         return Err(flaws);
     }
@@ -70,6 +89,49 @@ pub fn prove(table: &Table) -> Result<Proof, Vec<Flaw>> {
         outcomes: table.steps.iter().map(|row| row.outcomes.len()).sum(),
         walked: walked.len(),
     })
+}
+
+/// The same of a mounted workflow, whose own rules say what each ending tells.
+pub fn prove_mounted(mounted: &dyn Mounted) -> Result<Proof, Vec<Flaw>> {
+    let untold = untold(mounted);
+    match prove(mounted.table()) {
+        Ok(proof) if untold.is_empty() => Ok(proof),
+        Ok(_) => Err(untold),
+        Err(mut flaws) => {
+            flaws.extend(untold);
+            Err(flaws)
+        }
+    }
+}
+
+/// Moves to endings of which nobody is told, tried on the workflow's sample.
+fn untold(mounted: &dyn Mounted) -> Vec<Flaw> {
+    let table = mounted.table();
+    let into_endings = || {
+        table
+            .steps
+            .iter()
+            .flat_map(|row| row.outcomes.iter().map(move |outcome| (row, outcome)))
+            .filter(|(_, outcome)| table.is_ending(outcome.next) && !table.quiet.contains(&outcome.next))
+    };
+    if into_endings().next().is_none() {
+        return Vec::new();
+    }
+    let sample = match mounted.sample() {
+        Ok(Some(sample)) => sample,
+        Ok(None) => return vec![Flaw::NoSample("there is no sample".to_owned())],
+        Err(fault) => return vec![Flaw::NoSample(fault.to_string())],
+    };
+    into_endings()
+        .filter_map(|(row, outcome)| {
+            let edge = Edge { from: Some(row.name), outcome: Some(outcome.name), to: outcome.next };
+            match mounted.effects(super::RunId::nil(), &edge, &sample) {
+                Ok(effects) if effects.iter().any(|effect| matches!(effect, Effect::Tell(_))) => None,
+                Ok(_) => Some(Flaw::Untold { by: format!("{}/{}", row.name, outcome.name), ending: outcome.next }),
+                Err(fault) => Some(Flaw::NoSample(fault.to_string())),
+            }
+        })
+        .collect()
 }
 
 /// Every reachable (place, owed), and every ending among them that owes something.
@@ -140,7 +202,7 @@ fn endless(table: &Table) -> Vec<Flaw> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::table::{OutcomeRow, StepRow};
+    use super::super::table::{OutcomeRow, Priority, StepRow};
     use super::*;
 
     const fn to(name: &'static str, next: &'static str) -> OutcomeRow {
@@ -148,7 +210,16 @@ mod tests {
     }
 
     const fn step(name: &'static str, outcomes: &'static [OutcomeRow]) -> StepRow {
-        StepRow { name, doc: "", hears: &[], until: None, outcomes }
+        StepRow {
+            name,
+            doc: "",
+            hears: &[],
+            until: None,
+            lane: None,
+            priority: Priority::Normal,
+            retry: None,
+            outcomes,
+        }
     }
 
     const PAID: &[OutcomeRow] = &[OutcomeRow { name: "Paid", opens: &["Money"], closes: &[], next: "Settlement" }];
@@ -162,6 +233,8 @@ mod tests {
         doc: "",
         starts: &["Payment"],
         ends: &["Closed"],
+        quiet: &[],
+        cancels: None,
         steps: &[step("Payment", PAID), step("Settlement", REFUNDED)],
     };
     const SKIPS: Table = Table { steps: &[step("Payment", PAID), step("Settlement", SKIPPED)], ..SOUND };

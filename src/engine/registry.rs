@@ -31,6 +31,8 @@ pub trait Mounted: Send + Sync {
     ) -> Result<(Value, Chosen), Fault>;
     /// When a step stops waiting.
     fn until(&self, step: &str, state: &Value) -> Result<Option<DateTime<Utc>>, Fault>;
+    /// A state to try `effects` on.
+    fn sample(&self) -> Result<Option<Value>, Fault>;
     /// What follows from a move.
     fn effects(&self, run: RunId, edge: &Edge, state: &Value) -> Result<Vec<Effect>, Fault>;
     /// Brings the workflow's own tables in line.
@@ -70,6 +72,10 @@ impl<F: Flow> Mounted for Mount<F> {
 
     fn until(&self, step: &str, state: &Value) -> Result<Option<DateTime<Utc>>, Fault> {
         Ok(F::until(step, &decode(state.clone())?))
+    }
+
+    fn sample(&self) -> Result<Option<Value>, Fault> {
+        F::sample().as_ref().map(encode).transpose()
     }
 
     fn effects(&self, run: RunId, edge: &Edge, state: &Value) -> Result<Vec<Effect>, Fault> {
@@ -136,21 +142,24 @@ impl Registry {
 
     /// The proof of every workflow.
     pub fn prove(&self) -> Vec<(&'static str, Result<Proof, Vec<Flaw>>)> {
-        self.tables().map(|table| (table.name, proof::prove(table))).collect()
+        self.mounted.iter().map(|(name, mounted)| (*name, proof::prove_mounted(&**mounted))).collect()
     }
 
     /// The run that starts `workflow` at `step` with `state`.
     pub fn new_run<F: Flow>(id: RunId, key: String, step: &'static str, state: &F::State) -> Result<NewRun, Fault> {
-        let hears = F::TABLE.step(step).map_or(&[][..], |row| row.hears);
+        let row = F::TABLE
+            .step(step)
+            .ok_or_else(|| Fault::Stop(format!("{} has no step {step} to begin at", F::TABLE.name)))?;
         Ok(NewRun {
             id,
             workflow: F::TABLE.name,
             key,
-            step,
-            hears,
+            step: row,
             due_at: F::until(step, state),
             state: encode(state)?,
             effects: F::effects(id, &Edge { from: None, outcome: None, to: step }, state),
+            parent: None,
+            trace: None,
         })
     }
 }

@@ -1,5 +1,7 @@
 //! What a workflow declares, as data: the proof, the chart and the console read nothing else.
 
+use super::retry::RetryPolicy;
+
 /// One workflow.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
@@ -11,6 +13,10 @@ pub struct Table {
     pub starts: &'static [&'static str],
     /// Where a run may end.
     pub ends: &'static [&'static str],
+    /// The endings that nobody is told of.
+    pub quiet: &'static [&'static str],
+    /// Where a run is sent that a person cancels; `None`: it ends where it stands, if it owes nothing.
+    pub cancels: Option<&'static str>,
     /// The steps in the order of declaration.
     pub steps: &'static [StepRow],
 }
@@ -26,8 +32,36 @@ pub struct StepRow {
     pub hears: &'static [&'static str],
     /// The name of its deadline's rule; `None` for a step that acts.
     pub until: Option<&'static str>,
+    /// The destination that it calls, whose limits it keeps; `None` where it calls nobody.
+    pub lane: Option<&'static str>,
+    /// What goes first where not everything can go at once.
+    pub priority: Priority,
+    /// How it is retried; `None`: as its workflow is.
+    pub retry: Option<RetryPolicy>,
     /// What its handler may decide.
     pub outcomes: &'static [OutcomeRow],
+}
+
+/// What goes first where not everything can go at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// Somebody holds something that runs out.
+    Urgent,
+    /// As it comes.
+    Normal,
+    /// Can wait for everything else.
+    Bulk,
+}
+
+impl Priority {
+    /// As stored: 0, 1, 2.
+    pub const fn stored(self) -> i16 {
+        match self {
+            Self::Urgent => 0,
+            Self::Normal => 1,
+            Self::Bulk => 2,
+        }
+    }
 }
 
 /// One outcome: what it opens, what it closes, where it leads.
@@ -65,6 +99,18 @@ impl Table {
 }
 
 impl StepRow {
+    /// The lane as stored.
+    pub fn lane_stored(&self) -> &'static str {
+        self.lane.unwrap_or_default()
+    }
+
+    /// What is owed after `outcome`, where `owed` was owed before.
+    pub fn owed_after(&self, owed: &[String], outcome: &str) -> Vec<String> {
+        let Some(row) = self.outcomes.iter().find(|row| row.name == outcome) else { return owed.to_vec() };
+        let opened = row.opens.iter().filter(|one| !owed.iter().any(|owed| owed == *one)).map(|one| (*one).to_owned());
+        owed.iter().cloned().chain(opened).filter(|one| !row.closes.contains(&one.as_str())).collect()
+    }
+
     /// True for a step that waits for a signal or its deadline, false for one that acts.
     pub fn waits(&self) -> bool {
         self.until.is_some()

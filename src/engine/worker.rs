@@ -15,14 +15,15 @@ use uuid::Uuid;
 
 use super::commit::{Committed, Committer};
 use super::core::Engine;
-use super::flow::{Edge, Fault, Turn, Woke};
+use super::flow::{ChildEnded, Edge, Effect, Fault, Turn, Woke};
 use super::lease::{HEARTBEAT, Hands, Lease};
 use super::outbox::{Outlets, Postman};
 use super::registry::Mounted;
 use super::sabotage::{Act, Point, Saboteur};
+use super::store::Outgoing;
 use super::store::claim::{self, Claimed, Unread};
 use super::store::turns::{Came, Done, Move, Rest};
-use super::table::{Chosen, StepRow};
+use super::table::{Chosen, Priority, StepRow};
 
 /// A handler that takes longer is given up: its calls have time-outs of their own, far shorter.
 const HANDLER_MAX: Duration = Duration::from_mins(2);
@@ -185,7 +186,7 @@ impl Shift {
                 Act::Crash => break self.hand_back(&run, true).await,
                 Act::Fail => came = failed(&**mounted, &run, &Fault::Retry("sabotaged".to_owned())),
             }
-            if let Came::Failed { wait: None, error } = &came {
+            if let Came::Failed { wait: None, error, .. } = &came {
                 tracing::error!(run = %run.id, workflow = run.workflow, step = run.step, error, "run suspended");
             }
             let done = Done {
@@ -211,6 +212,8 @@ impl Shift {
                     run.turn += 1;
                     run.attempt = 0;
                     run.again = false;
+                    run.failing_since = None;
+                    run.owes = to.owes;
                     run.now = now;
                 }
                 (Committed::Yes(_), _) => break,
@@ -221,7 +224,8 @@ impl Shift {
                 }
                 (Committed::Refused(error), _) => {
                     tracing::error!(run = %run.id, workflow = run.workflow, step = run.step, error, "turn refused");
-                    let result = Came::Failed { wait: None, error: format!("the turn cannot be written: {error}") };
+                    let error = format!("the turn cannot be written: {error}");
+                    let result = Came::Failed { wait: None, class: "stop", error };
                     match self.committer.commit(Done { result, ..done }).await {
                         Committed::Yes(_) => break,
                         _ => break self.hand_back(&run, true).await,
@@ -290,12 +294,49 @@ async fn handle(mounted: &dyn Mounted, row: &'static StepRow, run: &Claimed, unr
         let rest = rest_at(mounted, &chosen, &state, unread, heard.as_deref())?;
         let edge = Edge { from: Some(row.name), outcome: Some(chosen.outcome), to: chosen.next };
         let effects = mounted.effects(run.id, &edge, &state)?;
-        Ok(Move { chosen, state, woke: woke_name, heard: heard.clone(), rest, effects })
+        let next = mounted.table().step(chosen.next);
+        Ok(Move {
+            report: if rest == Rest::Ended { report(run, chosen.next) } else { None },
+            lane: next.map_or("", StepRow::lane_stored),
+            priority: next.map_or(Priority::Normal, |row| row.priority),
+            owes: row.owed_after(&run.owes, chosen.outcome),
+            effects: with_trace(effects, run),
+            chosen,
+            state,
+            woke: woke_name,
+            heard,
+            rest,
+        })
     });
     match moved {
         Ok(moved) => Came::Moved(Box::new(moved)),
         Err(fault) => failed(mounted, run, &fault),
     }
+}
+
+/// How a parent hears that this run has ended.
+fn report(run: &Claimed, ending: &str) -> Option<Outgoing> {
+    let (parent, signal) = (run.parent?, run.reports.clone()?);
+    let ended = ChildEnded {
+        run: run.id,
+        workflow: run.workflow.clone(),
+        key: run.key.clone(),
+        ending: ending.to_owned(),
+        cancelled: false,
+    };
+    Some(ended.signal(parent, signal))
+}
+
+/// Runs that a turn starts belong to the trace of its own run.
+fn with_trace(mut effects: Vec<Effect>, run: &Claimed) -> Vec<Effect> {
+    for effect in &mut effects {
+        if let Effect::Start(new) = effect
+            && new.trace.is_none()
+        {
+            new.trace.clone_from(&run.trace);
+        }
+    }
+    effects
 }
 
 enum Wake<'a> {
@@ -339,11 +380,13 @@ fn rest_at(
 
 fn failed(mounted: &dyn Mounted, run: &Claimed, fault: &Fault) -> Came {
     let wait = match fault {
-        Fault::Retry(_) => {
+        Fault::Retry(_) | Fault::Unknown(_) => {
             let failures = u32::try_from(run.attempt).unwrap_or(0).saturating_add(1);
-            mounted.retry().wait_after(failures, rand::random())
+            let failing = run.failing_since.and_then(|since| (run.now - since).to_std().ok()).unwrap_or_default();
+            let own = mounted.table().step(&run.step).and_then(|row| row.retry);
+            own.unwrap_or_else(|| mounted.retry()).wait_after(failures, failing, rand::random())
         }
         Fault::Stop(_) => None,
     };
-    Came::Failed { wait, error: fault.to_string() }
+    Came::Failed { wait, class: fault.class(), error: fault.to_string() }
 }

@@ -46,10 +46,11 @@ pub enum CallError {
 }
 
 impl From<CallError> for crate::engine::Fault {
-    /// What was not taken, or may have been, is tried again: the next attempt asks by our own id first.
+    /// What was not taken is tried again; what may have been is asked for by our own id first.
     fn from(error: CallError) -> Self {
         match error {
-            CallError::NotTaken { .. } | CallError::Unknown { .. } => Self::Retry(error.to_string()),
+            CallError::NotTaken { .. } => Self::Retry(error.to_string()),
+            CallError::Unknown { .. } => Self::Unknown(error.to_string()),
             CallError::Broken { .. } => Self::Stop(error.to_string()),
         }
     }

@@ -23,6 +23,7 @@ flow! {
     projects project;
     starts Pulling;
     ends Retired;
+    quiet Retired;
 
     /// Waits for the next tick.
     Resting = resting on PullNow until next_tick

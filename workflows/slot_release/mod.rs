@@ -33,6 +33,7 @@ flow! {
     projects project;
     starts Idle;
     ends Closed;
+    quiet Closed;
 
     /// Nothing to hand out: waits for a hint, until the cutoff (R25).
     Idle = idle on Freed, Stoppage until cutoff

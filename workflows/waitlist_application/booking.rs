@@ -31,7 +31,7 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
         Booking::Exists => match ports.his.order(&order_id).await? {
             Order::Booked(visit) => Booking::Booked(visit),
             Order::Cancelled => Booking::Refused { code: CANCELLED.to_owned() },
-            Order::Unknown => return Err(Fault::Retry(format!("HIS both knows and does not know {order_id}"))),
+            Order::Unknown => return Err(Fault::Unknown(format!("HIS both knows and does not know {order_id}"))),
         },
         answer => answer,
     };
@@ -59,7 +59,7 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
             app.why = Some(Why::Refused);
             outcome::Booking::Refused
         }
-        Booking::Exists => return Err(Fault::Retry(format!("HIS did not say what became of {order_id}"))),
+        Booking::Exists => return Err(Fault::Unknown(format!("HIS did not say what became of {order_id}"))),
     })
 }
 

@@ -49,6 +49,8 @@ flow! {
     projects projection::project;
     starts PrepayOrder, Waiting;
     ends Fulfilled, Expired, Withdrawn, Stopped, Refused, Lapsed, Declined, Unpaid, VisitCancelled;
+    quiet Fulfilled;
+    sample Application::sample;
 
     /// Opens the order for the prepayment (R6).
     PrepayOrder = prepay_order

@@ -217,6 +217,29 @@ pub struct Cancellation {}
 pub struct Stoppage {}
 
 impl Application {
+    /// An application as any other, for the proof that endings are told.
+    pub fn sample() -> Self {
+        Self {
+            schedule_id: "schedule".to_owned(),
+            doctor_id: "doctor".to_owned(),
+            department_id: "department".to_owned(),
+            patient_id: "patient".to_owned(),
+            visit_date: NaiveDate::default(),
+            part: DayPart::Morning,
+            fee_fen: 0,
+            policy: Policy::default(),
+            cutoff: DateTime::UNIX_EPOCH,
+            offers: 0,
+            offer_id: None,
+            offer: None,
+            gave_back: false,
+            order: None,
+            refund: None,
+            visit: None,
+            why: None,
+        }
+    }
+
     /// True where booking needs no payment first: none is due, or it is there already (R19).
     pub fn covered(&self) -> bool {
         self.policy.payment_mode == PaymentMode::None || self.fee_fen == 0 || self.paid().is_some()

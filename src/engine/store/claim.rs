@@ -28,6 +28,18 @@ pub struct Claimed {
     pub attempt: i32,
     /// See [`Turn::again`](crate::engine::Turn::again).
     pub again: bool,
+    /// Since when the present step has been failing.
+    pub failing_since: Option<DateTime<Utc>>,
+    /// The obligations that are open.
+    pub owes: Vec<String>,
+    /// The caller's name for it.
+    pub key: String,
+    /// The run that waits for its ending.
+    pub parent: Option<RunId>,
+    /// The signal by which that one hears of it.
+    pub reports: Option<String>,
+    /// The W3C traceparent of what started it.
+    pub trace: Option<String>,
     /// Signals ever received when it was claimed.
     pub signal_count: i32,
     /// What it knows; read after the claim (see [`claim`]).
@@ -76,7 +88,7 @@ pub async fn claim(
          from due
          where r.tenant = $1 and r.id = due.id
          returning r.id, r.workflow, r.step, r.generation, r.turn, r.attempt, r.again, r.signal_count,
-                   engine_now() as now",
+                   r.failing_since, r.owes, r.key, r.parent, r.reports, r.trace, engine_now() as now",
     )
     .bind(tenant)
     .bind(worker)

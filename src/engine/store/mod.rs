@@ -26,7 +26,9 @@ pub async fn write_effects(conn: &mut PgConnection, tenant: &str, effects: Vec<(
         let (mut signals, mut letters, mut starts) = (Vec::new(), Vec::new(), Vec::new());
         for (run, effect) in effects.drain(..) {
             match effect {
-                Effect::Signal { to, name, id, payload } => signals.push(Outgoing { to, name, id, payload }),
+                Effect::Signal { to, name, id, payload } => {
+                    signals.push(Outgoing { to, name: name.into(), id, payload });
+                }
                 Effect::Tell(letter) => letters.push((run, letter)),
                 Effect::Start(new) => starts.push(new),
             }
@@ -37,6 +39,8 @@ pub async fn write_effects(conn: &mut PgConnection, tenant: &str, effects: Vec<(
             let started = start::insert(conn, tenant, &new).await?;
             if started.new {
                 effects.extend(caused.into_iter().map(|effect| (started.id, effect)));
+            } else if let Some(parent) = &new.parent {
+                start::adopt(conn, tenant, started.id, parent).await?;
             }
         }
         let _ = signal::deliver(conn, tenant, &signals).await?;

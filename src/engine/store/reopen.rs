@@ -3,9 +3,18 @@
 use sqlx::PgConnection;
 
 use super::super::RunId;
+use super::super::table::StepRow;
 
-/// Takes an ended run up again at `step`, which acts. False where the run has not ended. `why` stands in its history.
-pub async fn reopen(conn: &mut PgConnection, tenant: &str, run: RunId, step: &str, why: &str) -> sqlx::Result<bool> {
+/// Takes an ended run up again at `step`, which acts, owing `owes`. False where the run has not ended. `why` stands in
+/// its history.
+pub async fn reopen(
+    conn: &mut PgConnection,
+    tenant: &str,
+    run: RunId,
+    step: &StepRow,
+    owes: &[&str],
+    why: &str,
+) -> sqlx::Result<bool> {
     let reopened = sqlx::query(
         "with ended as (
              select id, step from run where tenant = $1 and id = $2 and status = 'completed' for update),
@@ -15,13 +24,16 @@ pub async fn reopen(conn: &mut PgConnection, tenant: &str, run: RunId, step: &st
              from run r join ended e on e.id = r.id where r.tenant = $1)
          update run r
          set step = $3, status = 'pending', due_at = engine_now(), generation = r.generation + 1, attempt = 0,
-             again = true, listens = '{}', worker = null, ended_at = null, updated_at = engine_now()
+             again = true, listens = '{}', lane = $5, priority = $6, owes = $7, worker = null, ended_at = null, updated_at = engine_now()
          from ended e where r.tenant = $1 and r.id = e.id",
     )
     .bind(tenant)
     .bind(run)
-    .bind(step)
+    .bind(step.name)
     .bind(why)
+    .bind(step.lane_stored())
+    .bind(step.priority.stored())
+    .bind(owes)
     .execute(conn)
     .await?
     .rows_affected();

@@ -3,11 +3,13 @@
 //! A signal raises the run's `signal_count`. A turn that resolves a wait commits only if it saw that count, so a
 //! signal and a deadline of the same instant have one winner; the loser stays in the inbox, unread and visible.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::super::RunId;
-use super::super::flow::To;
+use super::super::flow::{ChildEnded, To};
 
 /// A signal on its way.
 #[derive(Debug, Clone)]
@@ -15,11 +17,22 @@ pub struct Outgoing {
     /// Which run.
     pub to: To,
     /// Its name in the receiver's table.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The same id is heard once.
     pub id: String,
     /// What goes with it.
     pub payload: Value,
+}
+
+impl ChildEnded {
+    /// The signal that tells `parent`. Its id is the child's: a run ends once.
+    pub fn signal(&self, parent: RunId, name: String) -> Outgoing {
+        let payload = serde_json::json!({
+            "run": self.run, "workflow": self.workflow, "key": self.key, "ending": self.ending,
+            "cancelled": self.cancelled,
+        });
+        Outgoing { to: To::Run(parent), name: name.into(), id: format!("ended:{}", self.run), payload }
+    }
 }
 
 /// What came of a signal.
@@ -52,7 +65,7 @@ pub async fn deliver(conn: &mut PgConnection, tenant: &str, signals: &[Outgoing]
         if let Some(run) = run {
             addressed.push((run, signal));
         } else {
-            tracing::warn!(signal = signal.name, to = ?signal.to, "a signal is for a run that does not exist");
+            tracing::warn!(signal = %signal.name, to = ?signal.to, "a signal is for a run that does not exist");
         }
     }
     put(conn, tenant, &addressed).await
@@ -141,7 +154,7 @@ async fn put(conn: &mut PgConnection, tenant: &str, signals: &[(RunId, &Outgoing
     .bind(tenant)
     .bind(signals.iter().map(|(run, _)| *run).collect::<Vec<_>>())
     .bind(signals.iter().map(|(_, signal)| signal.id.as_str()).collect::<Vec<_>>())
-    .bind(signals.iter().map(|(_, signal)| signal.name).collect::<Vec<_>>())
+    .bind(signals.iter().map(|(_, signal)| &*signal.name).collect::<Vec<_>>())
     .bind(signals.iter().map(|(_, signal)| &signal.payload).collect::<Vec<_>>())
     .fetch_all(&mut *conn)
     .await?;

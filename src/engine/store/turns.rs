@@ -12,7 +12,8 @@ use sqlx::PgConnection;
 
 use super::super::RunId;
 use super::super::flow::{Effect, To};
-use super::super::table::Chosen;
+use super::super::table::{Chosen, Priority};
+use super::signal::{self, Outgoing};
 
 /// A turn that is ready to be committed.
 #[derive(Debug, Clone)]
@@ -53,6 +54,8 @@ pub enum Came {
     Failed {
         /// How long.
         wait: Option<Duration>,
+        /// The class of the fault (see [`Fault::class`](crate::engine::Fault::class)).
+        class: &'static str,
         /// Why, without personal data.
         error: String,
     },
@@ -73,6 +76,14 @@ pub struct Move {
     pub rest: Rest,
     /// What follows from the move.
     pub effects: Vec<Effect>,
+    /// The destination that the next step calls, as stored.
+    pub lane: &'static str,
+    /// The next step's priority.
+    pub priority: Priority,
+    /// The obligations that are open from here on.
+    pub owes: Vec<String>,
+    /// Where the run ends and a parent waits for that: how it hears of it.
+    pub report: Option<Outgoing>,
 }
 
 /// Where a run rests after a move.
@@ -114,6 +125,8 @@ pub async fn commit(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sq
     mark_late(conn, tenant, &done).await?;
     let effects = moves(&done).flat_map(|(done, to)| to.effects.iter().map(|e| (done.run, e.clone()))).collect();
     super::write_effects(conn, tenant, effects).await?;
+    let reports: Vec<Outgoing> = moves(&done).filter_map(|(_, to)| to.report.clone()).collect();
+    signal::deliver(conn, tenant, &reports).await?;
     Ok(held)
 }
 
@@ -131,6 +144,9 @@ async fn lock_all(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx
     let (mut workflows, mut keys) = (Vec::new(), Vec::new());
     for done in batch {
         let Came::Moved(to) = &done.result else { continue };
+        if let Some(Outgoing { to: To::Run(parent), .. }) = &to.report {
+            runs.push(*parent);
+        }
         for effect in &to.effects {
             match effect {
                 Effect::Signal { to: To::Run(id), .. } => runs.push(*id),
@@ -158,7 +174,7 @@ async fn lock_all(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx
     if runs.len() == 1 {
         return Ok(());
     }
-    super::signal::lock(conn, tenant, runs).await.map(drop)
+    signal::lock(conn, tenant, runs).await.map(drop)
 }
 
 /// Moves and parks runs. `waits` turns are fenced by the signals they saw as well: a signal that arrived meanwhile
@@ -174,14 +190,17 @@ async fn move_runs(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sql
     let held: Vec<(RunId, i32, DateTime<Utc>)> = sqlx::query_as(
         "update run r
          set step = t.step, status = t.status, turn = r.turn + t.turns, attempt = 0, again = false, last_error = null,
+             fault = null, failing_since = null,
+             lane = coalesce(t.lane, r.lane), priority = coalesce(t.priority, r.priority),
+             owes = coalesce(string_to_array(t.owes, ','), r.owes),
              listens = string_to_array(t.hears, ','),
              due_at = case when t.status = 'waiting' and r.signal_count > t.seen then engine_now() else t.due_at end,
              worker = case when t.status = 'running' then r.worker end,
              ended_at = case when t.status = 'completed' then engine_now() end,
              updated_at = engine_now()
          from unnest($2::uuid[], $3::int[], $4::int[], $5::bool[], $6::text[], $7::text[], $8::timestamptz[],
-                     $9::text[], $10::int[])
-              as t (id, generation, seen, waits, step, status, due_at, hears, turns)
+                     $9::text[], $10::int[], $11::text[], $12::smallint[], $13::text[])
+              as t (id, generation, seen, waits, step, status, due_at, hears, turns, lane, priority, owes)
          where r.tenant = $1 and r.id = t.id and r.generation = t.generation and r.status = 'running'
            and (not t.waits or r.signal_count = t.seen)
          returning r.id, r.generation, engine_now()",
@@ -196,6 +215,9 @@ async fn move_runs(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sql
     .bind(rows.due_at)
     .bind(rows.hears)
     .bind(rows.turns)
+    .bind(rows.lane)
+    .bind(rows.priority)
+    .bind(rows.owes)
     .fetch_all(conn)
     .await?;
     Ok(held.into_iter().map(|(run, generation, now)| ((run, generation), now)).collect())
@@ -212,6 +234,10 @@ struct MoveRows {
     due_at: Vec<Option<DateTime<Utc>>>,
     hears: Vec<String>,
     turns: Vec<i32>,
+    // These three are absent where a run is parked: its place does not change.
+    lane: Vec<Option<&'static str>>,
+    priority: Vec<Option<i16>>,
+    owes: Vec<Option<String>>,
 }
 
 impl MoveRows {
@@ -229,6 +255,13 @@ impl MoveRows {
             Came::Parked { until, hears } => (done.step, "waiting", Some(*until), hears.join(","), 0, false),
             Came::Failed { .. } => return,
         };
+        let moved = match &done.result {
+            Came::Moved(to) => Some(to),
+            Came::Parked { .. } | Came::Failed { .. } => None,
+        };
+        self.lane.push(moved.map(|to| to.lane));
+        self.priority.push(moved.map(|to| to.priority.stored()));
+        self.owes.push(moved.map(|to| to.owes.join(",")));
         self.run.push(done.run);
         self.generation.push(done.generation);
         self.seen.push(done.seen);
@@ -244,8 +277,10 @@ impl MoveRows {
 /// Failed attempts: back to pending with the next instant, or suspended for a person.
 async fn set_back(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx::Result<Held> {
     let (mut runs, mut generations, mut waits, mut errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut classes = Vec::new();
     for done in batch {
-        let Came::Failed { wait, error } = &done.result else { continue };
+        let Came::Failed { wait, class, error } = &done.result else { continue };
+        classes.push(*class);
         runs.push(done.run);
         generations.push(done.generation);
         waits.push(wait.map(|wait| wait.as_secs_f64()));
@@ -258,8 +293,10 @@ async fn set_back(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx
         "update run r
          set status = case when t.wait_s is null then 'suspended' else 'pending' end,
              due_at = engine_now() + make_interval(secs => t.wait_s), attempt = r.attempt + 1,
-             last_error = t.error, worker = null, updated_at = engine_now()
-         from unnest($2::uuid[], $3::int[], $4::float8[], $5::text[]) as t (id, generation, wait_s, error)
+             last_error = t.error, fault = t.class, failing_since = coalesce(r.failing_since, engine_now()),
+             worker = null, updated_at = engine_now()
+         from unnest($2::uuid[], $3::int[], $4::float8[], $5::text[], $6::text[])
+              as t (id, generation, wait_s, error, class)
          where r.tenant = $1 and r.id = t.id and r.generation = t.generation and r.status = 'running'
          returning r.id, r.generation, engine_now()",
     )
@@ -268,6 +305,7 @@ async fn set_back(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx
     .bind(generations)
     .bind(waits)
     .bind(errors)
+    .bind(classes)
     .fetch_all(conn)
     .await?;
     Ok(held.into_iter().map(|(run, generation, now)| ((run, generation), now)).collect())
@@ -297,15 +335,15 @@ async fn write_history(conn: &mut PgConnection, tenant: &str, done: &[&Done]) ->
         return Ok(());
     }
     let moved = |done: &'_ &Done| match &done.result {
-        Came::Moved(to) => (to.woke.clone(), Some(to.chosen.outcome), to.chosen.next, None),
-        Came::Failed { error, .. } => (None, None, done.step, Some(error.clone())),
-        Came::Parked { .. } => (None, None, done.step, None),
+        Came::Moved(to) => (to.woke.clone(), Some(to.chosen.outcome), to.chosen.next, None, None),
+        Came::Failed { error, class, .. } => (None, None, done.step, Some(error.clone()), Some(*class)),
+        Came::Parked { .. } => (None, None, done.step, None, None),
     };
     let rows: Vec<_> = told.iter().map(moved).collect();
     sqlx::query(
-        "insert into turn (tenant, run_id, turn, step, attempt, took_ms, woke, outcome, next, error)
+        "insert into turn (tenant, run_id, turn, step, attempt, took_ms, woke, outcome, next, error, fault)
          select $1, t.* from unnest($2::uuid[], $3::int[], $4::text[], $5::int[], $6::int[], $7::text[], $8::text[],
-                                    $9::text[], $10::text[]) as t",
+                                    $9::text[], $10::text[], $11::text[]) as t",
     )
     .bind(tenant)
     .bind(told.iter().map(|done| done.run).collect::<Vec<_>>())
@@ -317,6 +355,7 @@ async fn write_history(conn: &mut PgConnection, tenant: &str, done: &[&Done]) ->
     .bind(rows.iter().map(|row| row.1).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.2).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.3.as_deref()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.4).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map(drop)

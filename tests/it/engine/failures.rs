@@ -1,6 +1,9 @@
 //! What fails is tried again later by the clock in the database, then shown to a person; it never takes others along.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
+use tokio::sync::Semaphore;
 
 use super::shop::{Answer, CURSED};
 use super::works::{Works, morning};
@@ -58,6 +61,33 @@ async fn when_no_attempt_is_left_a_person_is_told_why() {
     assert_eq!((row.status.as_str(), row.attempt, row.due_at), ("suspended", 4, None));
     assert_eq!(row.last_error.as_deref(), Some("the warehouse is away"));
     assert_eq!(works.story(run).await.len(), 5);
+    works.close(vec![worker]).await;
+}
+
+/// The refund has a policy of its own: every 5 s, given up after 12 s; and the bank leaves open what it did.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_is_retried_by_its_own_policy_until_it_is_given_up() {
+    let works = Works::new().await;
+    for _ in 0..9 {
+        works.warehouse.will("the bank about book", Answer::Away);
+    }
+    works.warehouse.will("book", Answer::SoldOutWhenLet(Arc::new(Semaphore::new(1))));
+    let worker = works.worker().await;
+    let run = works.order("book").await;
+    works.pays(run).await;
+    for (attempt, seconds) in [(1, 5), (2, 10), (3, 12)] {
+        works.still().await;
+        let row = works.row(run).await;
+        assert_eq!((row.step.as_str(), row.status.as_str(), row.attempt), ("Refund", "pending", attempt));
+        assert_eq!(row.due_at, Some(morning() + TimeDelta::seconds(seconds)));
+        works.clock_shows(TimeDelta::seconds(seconds)).await;
+    }
+    works.still().await;
+    let row = works.row(run).await;
+    assert_eq!((row.status.as_str(), row.attempt), ("suspended", 4));
+    let (fault, owes): (String, Vec<String>) =
+        sqlx::query_as("select fault, owes from run where id = $1").bind(run).fetch_one(&works.db.pool).await.unwrap();
+    assert_eq!((fault.as_str(), owes), ("unknown", vec!["Money".to_owned()]));
     works.close(vec![worker]).await;
 }
 

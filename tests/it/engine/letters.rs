@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use houbu::engine::Fault;
 use houbu::engine::outbox::{Delivery, Outlet, Outlets};
-use houbu::engine::store::claim;
 use houbu::engine::store::letters::Claimed;
 use tokio::sync::Semaphore;
 

@@ -1,5 +1,7 @@
 //! The engine alone, with a workflow that knows no hospital: a shop's orders, their payment and their parcels.
 
+mod baskets;
+mod children;
 mod deadlines;
 mod failures;
 mod leases;

@@ -93,3 +93,60 @@ fn a_step_without_a_way_in_or_out_is_found() {
     let flaws = proof::prove(&Table { steps: steps.leak(), ..ShopOrder::TABLE }).unwrap_err();
     assert_eq!(flaws, [Flaw::Endless("Refund")]);
 }
+
+mod silent {
+    //! A workflow that ends without a word.
+
+    use houbu::engine::{Edge, Effect, Fault, Projected, RunId, Turn};
+    use houbu::flow;
+    use serde::{Deserialize, Serialize};
+    use sqlx::PgConnection;
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    pub struct Nothing {}
+
+    impl Nothing {
+        fn sample() -> Self {
+            Self {}
+        }
+    }
+
+    flow! {
+        /// Ends without a word.
+        Silent = "silent";
+        state Nothing;
+        ports ();
+        obligations ;
+        emits effects;
+        projects project;
+        starts Work;
+        ends Told, Untold, Quiet;
+        quiet Quiet;
+        sample Nothing::sample;
+
+        /// Works.
+        Work = work
+            { Good -> Told, Bad -> Untold, Neither -> Quiet }
+    }
+
+    #[allow(clippy::unused_async)] // A step that acts is asynchronous by its shape.
+    async fn work(_: &mut Nothing, _: &Turn, (): &()) -> Result<outcome::Work, Fault> {
+        Ok(outcome::Work::Bad)
+    }
+
+    fn effects(run: RunId, edge: &Edge, _: &Nothing) -> Vec<Effect> {
+        let letter = houbu::engine::Letter { id: run.to_string(), topic: "t", payload: serde_json::json!({}) };
+        if edge.to == "Told" { vec![Effect::Tell(letter)] } else { Vec::new() }
+    }
+
+    async fn project(_: &mut PgConnection, _: &str, _: &[Projected<Nothing>]) -> sqlx::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_ending_that_nobody_is_told_of_is_found() {
+    let registry = houbu::engine::Registry::default().with::<silent::Silent>(std::sync::Arc::new(()));
+    let flaws: Vec<String> = registry.prove().remove(0).1.unwrap_err().iter().map(ToString::to_string).collect();
+    assert_eq!(flaws, ["nobody is told of the ending Work/Bad → Untold"]);
+}

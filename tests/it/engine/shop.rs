@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use houbu::engine::{Edge, Effect, Fault, Letter, Projected, RunId, Turn};
+use houbu::engine::{Edge, Effect, Fault, Letter, Projected, RetryPolicy, RunId, Turn};
 use houbu::flow;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -27,6 +28,11 @@ pub struct Order {
 }
 
 impl Order {
+    /// An order as any other.
+    pub fn sample() -> Self {
+        Self::new("sample", DateTime::UNIX_EPOCH)
+    }
+
     /// An order that is to be paid by then.
     pub fn new(name: &str, pay_until: DateTime<Utc>) -> Self {
         Self { name: name.to_owned(), pay_until, paid: None, parcels: 0 }
@@ -89,6 +95,7 @@ flow! {
     projects project;
     starts Payment;
     ends Delivered, Dropped;
+    sample Order::sample;
 
     /// Waits for the money.
     Payment = payment on Paid, GivenUp until pay_until
@@ -103,9 +110,18 @@ flow! {
     Counter = counter on Collected until counter_closes
         { Collected - Money -> Delivered, LeftLying -> Refund }
     /// The money goes back.
-    Refund = refund
+    Refund = refund priority Bulk retry HASTY
         { Returned - Money -> Dropped }
 }
+
+/// How a refund is retried: every 5 s for 12 s.
+const HASTY: RetryPolicy = RetryPolicy {
+    first: Duration::from_secs(5),
+    factor: 1.0,
+    jitter: 0.0,
+    give_up_after: Some(Duration::from_secs(12)),
+    ..RetryPolicy::PATIENT
+};
 
 fn pay_until(order: &Order) -> DateTime<Utc> {
     order.pay_until
@@ -165,7 +181,11 @@ async fn packing(order: &mut Order, turn: &Turn, warehouse: &Warehouse) -> Resul
 }
 
 #[allow(clippy::unused_async)] // A step that acts is asynchronous by its shape.
-async fn refund(order: &mut Order, _: &Turn, _: &Warehouse) -> Result<outcome::Refund, Fault> {
+async fn refund(order: &mut Order, _: &Turn, warehouse: &Warehouse) -> Result<outcome::Refund, Fault> {
+    let bank = format!("the bank about {}", order.name);
+    if warehouse.script.lock().unwrap().get_mut(&bank).and_then(VecDeque::pop_front).is_some() {
+        return Err(Fault::Unknown("the bank did not answer".to_owned()));
+    }
     order.paid = None;
     Ok(outcome::Refund::Returned)
 }

@@ -104,7 +104,8 @@ async fn a_signal_finds_its_run_by_key_or_says_that_there_is_none() {
     let mut conn = works.db.pool.acquire().await.unwrap();
     let mut answers = Vec::new();
     for key in ["pen", "book"] {
-        let signal = Outgoing { to: to(key), name: "Paid", id: "money".to_owned(), payload: json!({ "cents": 1 }) };
+        let signal =
+            Outgoing { to: to(key), name: "Paid".into(), id: "money".to_owned(), payload: json!({ "cents": 1 }) };
         answers.push(store::signal(&mut conn, TENANT, &signal).await.unwrap());
     }
     drop(conn);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use houbu::engine::store::claim::{self, Claimed};
 use houbu::engine::store::turns::{self, Came, Done, Move, Rest};
-use houbu::engine::{Chosen, Effect, Letter, RunId};
+use houbu::engine::{Chosen, Effect, Letter, Priority, RunId};
 use serde_json::json;
 use sqlx::postgres::PgConnection;
 use tokio::sync::Semaphore;
@@ -38,6 +38,10 @@ fn turn(run: &Claimed, generation: i32, outcome: &'static str, next: &'static st
             heard: Some("money".to_owned()),
             rest,
             effects: vec![Effect::Tell(letter)],
+            lane: "",
+            priority: Priority::Normal,
+            owes: Vec::new(),
+            report: None,
         })),
     }
 }

@@ -33,8 +33,13 @@ pub fn morning() -> DateTime<Utc> {
 }
 
 /// How the shop's steps are retried: 10 s, 20 s, 40 s, then a person.
-pub const RETRY: RetryPolicy =
-    RetryPolicy { first: Duration::from_secs(10), factor: 2.0, cap: Duration::from_mins(1), attempts_max: 4 };
+pub const RETRY: RetryPolicy = RetryPolicy {
+    first: Duration::from_secs(10),
+    factor: 2.0,
+    cap: Duration::from_mins(1),
+    attempts_max: 4,
+    ..RetryPolicy::PATIENT
+};
 
 /// The shop, its engine and its database.
 pub struct Works {
@@ -73,6 +78,7 @@ impl Works {
         clock::set(&db.pool, morning()).await.unwrap();
         let warehouse = Arc::new(Warehouse::default());
         let registry = Registry::default().with_retry::<ShopOrder>(Arc::clone(&warehouse), RETRY);
+        let registry = super::baskets::mounted(registry);
         let engine = Engine::new(db.pool.clone(), TENANT, registry);
         Self { db, engine, warehouse }
     }
@@ -106,7 +112,7 @@ impl Works {
     /// A signal arrives.
     pub async fn signal(&self, run: RunId, name: &'static str, id: &str, payload: Value) -> Signalled {
         let mut tx = self.db.pool.begin().await.unwrap();
-        let signal = Outgoing { to: To::Run(run), name, id: id.to_owned(), payload };
+        let signal = Outgoing { to: To::Run(run), name: name.into(), id: id.to_owned(), payload };
         let came = store::signal(&mut tx, TENANT, &signal).await.unwrap();
         tx.commit().await.unwrap();
         self.engine.hint();

@@ -1,0 +1,106 @@
+//! Runs that start others: each child's ending is a signal to its parent, once, whatever happens on the way.
+
+use chrono::TimeDelta;
+use houbu::engine::{Registry, RunId, store};
+use uuid::Uuid;
+
+use super::baskets::{Basket, ShopBasket, Step};
+use super::works::{TENANT, Works, morning};
+
+async fn basket(works: &Works, names: &[&str]) -> RunId {
+    let basket = Basket {
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        pay_until: morning() + TimeDelta::hours(1),
+        ended: Vec::new(),
+    };
+    let new = Registry::new_run::<ShopBasket>(Uuid::now_v7(), names.join("+"), Step::Ordering.name(), &basket);
+    let mut tx = works.db.pool.begin().await.unwrap();
+    let started = store::start(&mut tx, TENANT, new.unwrap()).await.unwrap();
+    tx.commit().await.unwrap();
+    works.engine.hint();
+    works.still().await;
+    started.id
+}
+
+async fn child(works: &Works, name: &str) -> RunId {
+    sqlx::query_scalar("select id from run where workflow = 'shop_order' and key = $1")
+        .bind(name)
+        .fetch_one(&works.db.pool)
+        .await
+        .unwrap()
+}
+
+async fn heard(works: &Works, basket: RunId) -> Vec<String> {
+    let (ended,): (sqlx::types::Json<Vec<String>>,) =
+        sqlx::query_as("select state->'ended' from run_state where run_id = $1")
+            .bind(basket)
+            .fetch_one(&works.db.pool)
+            .await
+            .unwrap();
+    ended.0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_basket_hears_of_every_order() {
+    let works = Works::new().await;
+    let worker = works.worker().await;
+    let names: Vec<String> = (0..40).map(|n| format!("book{n:02}")).collect();
+    let basket = basket(&works, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    for name in &names[1..] {
+        let order = child(&works, name).await;
+        works.signal(order, "GivenUp", "no", serde_json::json!({})).await;
+    }
+    works.still().await;
+    assert_eq!(works.row(basket).await.step, "Orders", "one order is still open");
+    let last = child(&works, &names[0]).await;
+    works.pays(last).await;
+    works.still().await;
+    works.collects(last).await;
+    works.still().await;
+    assert_eq!(works.row(basket).await.step, "Done");
+    let mut heard = heard(&works, basket).await;
+    assert_eq!(heard.pop().as_deref(), Some("book00: Delivered"));
+    heard.sort();
+    let dropped: Vec<String> = names[1..].iter().map(|name| format!("{name}: Dropped")).collect();
+    assert_eq!(heard, dropped);
+    works.close(vec![worker]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_stands_already_is_adopted() {
+    let works = Works::new().await;
+    let worker = works.worker().await;
+    let (ended, open) = (works.order("ended").await, works.order("open").await);
+    works.signal(ended, "GivenUp", "no", serde_json::json!({})).await;
+    works.still().await;
+    assert_eq!(works.row(ended).await.status, "completed");
+
+    let basket = basket(&works, &["ended", "open"]).await;
+    assert_eq!(heard(&works, basket).await, ["ended: Dropped"], "what has ended is heard of at once");
+    works.signal(open, "GivenUp", "no", serde_json::json!({})).await;
+    works.still().await;
+    assert_eq!(heard(&works, basket).await, ["ended: Dropped", "open: Dropped"]);
+    assert_eq!(works.row(basket).await.step, "Done");
+    works.close(vec![worker]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ending_after_the_parents_own_stays_visible() {
+    let works = Works::new().await;
+    let worker = works.worker().await;
+    let basket = basket(&works, &["book"]).await;
+    let order = child(&works, "book").await;
+    works.pays(order).await;
+    works.still().await;
+    works.clock_shows(TimeDelta::days(8) + TimeDelta::hours(2)).await;
+    works.still().await;
+    assert_eq!(works.row(basket).await.step, "Abandoned");
+    assert_eq!(works.row(order).await.step, "Dropped", "the counter closed and the money went back");
+    let late: Vec<(String, Option<i32>)> = sqlx::query_as("select name, read_turn from inbox where run_id = $1")
+        .bind(basket)
+        .fetch_all(&works.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(late, [("ChildEnded".to_owned(), Some(0))]);
+    works.close(vec![worker]).await;
+}
