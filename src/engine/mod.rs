@@ -16,6 +16,7 @@
 //! | `clock` | the database's clock, or one moved by hand |
 //! | `retry` | how long a failed step waits |
 //! | `store` | every statement on runs, signals and history |
+//! | `limits` | how much may be called at one time, and what is down |
 //! | `commit` | turns that finish together commit together |
 //! | `worker` | claim, handle, hand to commit |
 //! | `lease` | what keeps a worker alive; what is left behind goes on |
@@ -34,6 +35,7 @@ mod flow_macro;
 pub mod inspect;
 mod lease;
 pub mod letters;
+pub mod limits;
 pub mod outbox;
 pub mod preflight;
 pub mod proof;

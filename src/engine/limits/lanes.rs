@@ -4,183 +4,26 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::super::store::destinations::{Change, Seen, Tally};
-use super::Limits;
-use super::breaker::{self, Counts, State, Window};
-use super::bucket::Bucket;
+use super::lane::{Answer, Lane, Probe};
 use super::share::Crew;
 
 /// A worker whose lease was renewed longer ago makes no new call: others may soon think it dead and take its share.
 const TRUST: Duration = Duration::from_secs(3);
-/// The one call of a half-open destination is left to another worker after so long.
-const PROBE_FREE_MAX: Duration = Duration::from_secs(1);
-
-/// How a turn or letter with a pass ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::engine) enum Answer {
-    /// The destination answered, if only with a refusal.
-    Ok,
-    /// It certainly did nothing.
-    Failed(String),
-    /// Who knows.
-    Unknown(String),
-}
-
-/// The one call of a half-open destination, where it is this worker's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Probe {
-    NotOurs,
-    Free(Instant),
-    InHand,
-    Ended(Answer),
-}
-
-struct Lane {
-    limits: Limits,
-    state: State,
-    paused: bool,
-    epoch: i32,
-    allowance: u32,
-    bucket: Option<Bucket>,
-    in_hand: u32,
-    probe: Probe,
-    fresh: Counts,
-    window: Window,
-    /// What counted when the keeper looked last, everybody's together.
-    counted: Counts,
-    /// Answers since the ramp was raised.
-    answers: u32,
-    last_error: String,
-    /// The last claim used up all passes: more may be due.
-    short: bool,
-    written: Option<Tally>,
-}
-
-impl Lane {
-    fn new() -> Self {
-        Self {
-            limits: Limits::default(),
-            state: State::Closed { ramp: None },
-            paused: false,
-            epoch: 0,
-            allowance: 0,
-            bucket: None,
-            in_hand: 0,
-            probe: Probe::NotOurs,
-            fresh: Counts::default(),
-            window: Window::default(),
-            counted: Counts::default(),
-            answers: 0,
-            last_error: String::new(),
-            short: false,
-            written: None,
-        }
-    }
-
-    fn ramp(&self) -> Option<u32> {
-        if let State::Closed { ramp } = self.state { ramp } else { None }
-    }
-
-    fn is_easy(&self) -> bool {
-        self.state == State::Closed { ramp: None } && !self.paused
-    }
-
-    /// What is to become of the destination, by what was seen of it.
-    fn change(&self, seen: &Seen, me: Uuid) -> Option<Change> {
-        match (self.state, &self.probe) {
-            (State::HalfOpen { prober }, Probe::Ended(answer)) if prober == me => Some(match answer {
-                Answer::Ok => Change::Closes { ramp: (self.limits.concurrency_max > 1).then_some(1) },
-                Answer::Failed(error) | Answer::Unknown(error) => Change::Opens { error: error.clone() },
-            }),
-            (State::HalfOpen { prober }, Probe::Free(since)) if prober == me => {
-                (self.paused || since.elapsed() > PROBE_FREE_MAX).then_some(Change::LeavesProbe)
-            }
-            (State::HalfOpen { .. } | State::Open { .. }, _) => (seen.probe_wanted && !self.paused).then_some(Change::Probes),
-            (State::Closed { ramp }, _) if breaker::opens(&self.limits, ramp, self.counted) => {
-                Some(Change::Opens { error: self.last_error.clone() })
-            }
-            (State::Closed { ramp: Some(ramp) }, _) if self.answers >= self.allowance.max(1) => {
-                Some(Change::Ramps { from: ramp, to: breaker::next_ramp(self.limits.concurrency_max, ramp) })
-            }
-            (State::Closed { .. }, _) => None,
-        }
-    }
-
-    /// True where the keeper should look at once.
-    fn is_urgent(&self) -> bool {
-        match (self.state, &self.probe) {
-            (_, Probe::Ended(_)) => true,
-            (State::Closed { ramp }, _) => {
-                breaker::opens(&self.limits, ramp, self.counted.plus(self.fresh))
-                    || (ramp.is_some() && self.answers >= self.allowance.max(1))
-            }
-            (State::Open { .. } | State::HalfOpen { .. }, _) => false,
-        }
-    }
-
-    fn may_call(&mut self, cap: u32, now: Instant) -> bool {
-        if self.paused {
-            return false;
-        }
-        match self.state {
-            State::Open { .. } => false,
-            State::HalfOpen { .. } => matches!(self.probe, Probe::Free(_)),
-            State::Closed { .. } => {
-                self.in_hand < self.allowance.min(cap) && self.bucket.as_mut().is_none_or(|bucket| bucket.take(now))
-            }
-        }
-    }
-
-    fn adopt(&mut self, seen: &Seen) {
-        let State::HalfOpen { prober } = seen.state() else {
-            self.probe = Probe::NotOurs;
-            return self.adopt_state(seen);
-        };
-        if prober != seen.me {
-            self.probe = Probe::NotOurs;
-        } else if self.probe == Probe::NotOurs {
-            self.probe = Probe::Free(Instant::now());
-        }
-        self.adopt_state(seen);
-    }
-
-    fn adopt_state(&mut self, seen: &Seen) {
-        if self.epoch != seen.epoch {
-            self.epoch = seen.epoch;
-            self.window.clear();
-            self.fresh = Counts::default();
-            self.answers = 0;
-        }
-        if seen.state() != self.state {
-            self.answers = 0;
-        }
-        self.limits = seen.limits();
-        self.state = seen.state();
-        self.paused = seen.paused;
-        self.counted = self.window.add(seen.now, std::mem::take(&mut self.fresh));
-    }
-
-    /// The part of the rate that goes with the part of the calls.
-    fn set_rate(&mut self, whole: u32, now: Instant) {
-        let part = f64::from(self.allowance) / f64::from(whole.max(1));
-        match (self.limits.rate_per_s.map(|rate| rate * part), &mut self.bucket) {
-            (None, bucket) => *bucket = None,
-            (Some(rate), Some(bucket)) => bucket.set_rate(rate, now),
-            (Some(rate), bucket) => *bucket = Some(Bucket::new(rate, now)),
-        }
-    }
-}
 
 /// What the keeper is to write, and to change.
 pub(super) struct Plan {
     /// This worker's rows that are not what is written.
     pub tallies: Vec<Tally>,
-    /// Who may call how much once that is written: lane, allowance, of how many.
-    allowances: Vec<(&'static str, u32, u32)>,
+    /// Who may call how much once that is written: lane, allowance.
+    allowances: BTreeMap<&'static str, u32>,
+    /// Some of that is more than now: nobody may have come meanwhile.
+    pub raises: bool,
+    /// How often this worker had been thought dead.
+    lapses: u32,
     /// Destinations whose state changes, with the epoch that was seen.
     pub changes: Vec<(&'static str, i32, Change)>,
 }
@@ -192,12 +35,16 @@ pub(in crate::engine) struct Lanes {
     inner: Mutex<Inner>,
     /// The keeper should look.
     pub(super) wanted: Notify,
-    /// Somebody may claim again.
-    pub(in crate::engine) freed: Notify,
+    /// There may be passes for runs again.
+    pub(in crate::engine) freed_for_runs: Notify,
+    /// There may be passes for letters again.
+    pub(in crate::engine) freed_for_letters: Notify,
 }
 
 struct Inner {
     renewed_at: Option<Instant>,
+    lapses: u32,
+    agreed: bool,
     lanes: BTreeMap<&'static str, Lane>,
 }
 
@@ -206,8 +53,9 @@ impl Lanes {
     /// does not fill a worker's hands.
     pub(in crate::engine) fn new(worker: Uuid, names: impl IntoIterator<Item = &'static str>, cap: u32) -> Arc<Self> {
         let lanes = names.into_iter().map(|name| (name, Lane::new())).collect();
-        let inner = Mutex::new(Inner { renewed_at: None, lanes });
-        Arc::new(Self { worker, cap: cap.max(1), inner, wanted: Notify::new(), freed: Notify::new() })
+        let inner = Inner { renewed_at: None, lapses: 0, agreed: false, lanes };
+        let (wanted, freed_for_runs, freed_for_letters) = (Notify::new(), Notify::new(), Notify::new());
+        Arc::new(Self { worker, cap: cap.max(1), inner: Mutex::new(inner), wanted, freed_for_runs, freed_for_letters })
     }
 
     fn with<R>(&self, act: impl FnOnce(&mut Inner) -> R) -> R {
@@ -219,9 +67,16 @@ impl Lanes {
         self.with(|inner| inner.lanes.keys().copied().collect())
     }
 
-    /// The worker's lease was renewed by a statement that was sent at `at`.
+    /// The worker's lease was renewed by a statement that was sent at `at`. Where it may have ended in between, others
+    /// may have taken this worker's shares: it has none until it has looked again.
     pub(in crate::engine) fn renewed(&self, at: Instant) {
-        self.with(|inner| inner.renewed_at = Some(at));
+        self.with(|inner| {
+            if inner.renewed_at.is_some_and(|before| before.elapsed() >= TRUST) {
+                inner.lapses += 1;
+                inner.lanes.values_mut().for_each(|lane| lane.allowance = 0);
+            }
+            inner.renewed_at = Some(at);
+        });
     }
 
     /// Up to `most` passes of a lane.
@@ -243,13 +98,26 @@ impl Lanes {
         })
     }
 
+    /// How many rounds of claiming this lane has been in; this one counts.
+    pub(super) fn rounds(&self, name: &str) -> u64 {
+        self.with(|inner| {
+            let Some(lane) = inner.lanes.get_mut(name) else { return 0 };
+            lane.rounds = lane.rounds.wrapping_add(1);
+            lane.rounds.wrapping_sub(1)
+        })
+    }
+
     /// A pass for a run that comes to a step of this lane by itself: not before others that wait there, unless it cannot
     /// wait.
     pub(in crate::engine) fn take_in_passing(self: &Arc<Self>, name: &'static str, urgent: bool) -> Option<Pass> {
         if !urgent && self.with(|inner| inner.lanes.get(name).is_some_and(|lane| lane.short)) {
             return None;
         }
-        self.take(name, 1).pop()
+        let pass = self.take(name, 1).pop();
+        if pass.is_none() {
+            self.claimed(name, 0, 0);
+        }
+        pass
     }
 
     /// A claim had `taken` passes and used `used` of them: where it used all, more may be due.
@@ -277,105 +145,76 @@ impl Lanes {
 
     /// True where this worker has no share yet because others have not seen it.
     pub(super) fn is_new(&self) -> bool {
-        self.with(|inner| inner.lanes.values().all(|lane| lane.allowance == 0) && !inner.lanes.is_empty())
+        self.with(|inner| !inner.agreed && !inner.lanes.is_empty())
     }
 
     /// What the keeper saw. Less counts at once; more only when it is [written](Self::written).
     pub(super) fn seen(&self, crew: &Crew, seen: &[Seen]) -> Plan {
         let now = Instant::now();
         self.with(|inner| {
-            let mut plan = Plan { tallies: Vec::new(), allowances: Vec::new(), changes: Vec::new() };
+            inner.agreed = crew.agrees(self.worker);
+            let (tallies, changes, allowances) = (Vec::new(), Vec::new(), BTreeMap::new());
+            let mut plan = Plan { tallies, changes, allowances, raises: false, lapses: inner.lapses };
             for (name, lane) in &mut inner.lanes {
                 let Some(seen) = seen.iter().find(|seen| seen.name == *name) else { continue };
-                lane.adopt(seen);
-                let own = lane.counted;
-                lane.counted = own.plus(seen.others());
-                let whole = lane.ramp().unwrap_or(u32::MAX).min(lane.limits.concurrency_max);
-                let allowance = crew.allowance(self.worker, whole, seen.held());
+                let own = lane.adopt(seen);
+                let allowance = lane.share(crew, seen);
                 if allowance <= lane.allowance {
-                    lane.allowance = allowance;
-                    lane.set_rate(lane.limits.concurrency_max, now);
+                    lane.set_allowance(allowance, now);
                 }
-                let tally = Tally {
-                    destination: name,
-                    holds: allowance.max(lane.in_hand),
-                    in_hand: lane.in_hand,
-                    short: lane.short,
-                    epoch: lane.epoch,
-                    counts: own,
-                };
+                plan.raises |= allowance > lane.allowance;
+                plan.allowances.insert(name, allowance);
+                let tally = lane.tally(name, allowance, own);
                 if lane.written != Some(tally) {
                     plan.tallies.push(tally);
                 }
-                plan.allowances.push((name, allowance, lane.limits.concurrency_max));
                 plan.changes.extend(lane.change(seen, self.worker).map(|change| (*name, lane.epoch, change)));
             }
             plan
         })
     }
 
-    /// The plan is written: what others see of this worker is what it does.
-    pub(super) fn written(&self, plan: &Plan) {
+    /// The plan is written: what others see of this worker is what it does. `again` is what was seen after that, where
+    /// the plan raises anything.
+    pub(super) fn written(&self, plan: &Plan, again: Option<(&Crew, &[Seen])>) {
         let now = Instant::now();
         let more = self.with(|inner| {
             let mut more = false;
-            for (name, allowance, whole) in &plan.allowances {
-                let Some(lane) = inner.lanes.get_mut(name) else { continue };
+            let valid = inner.lapses == plan.lapses;
+            for (name, lane) in &mut inner.lanes {
                 if let Some(tally) = plan.tallies.iter().find(|tally| tally.destination == *name) {
                     lane.written = Some(*tally);
                 }
-                more |= *allowance > lane.allowance || matches!(lane.probe, Probe::Free(_));
-                lane.allowance = *allowance;
-                lane.set_rate(*whole, now);
+                more |= matches!(lane.probe, Probe::Free(_));
+                let (Some(planned), Some((crew, seen))) = (plan.allowances.get(name), again) else { continue };
+                let Some(seen) = seen.iter().find(|seen| seen.name == *name).filter(|_| valid) else { continue };
+                let allowance = lane.share(crew, seen).min(*planned);
+                more |= allowance > lane.allowance;
+                lane.set_allowance(allowance, now);
             }
             more
         });
         if more {
-            self.freed.notify_waiters();
+            self.freed();
         }
+    }
+
+    fn freed(&self) {
+        self.freed_for_runs.notify_one();
+        self.freed_for_letters.notify_one();
     }
 
     fn give_back(&self, pass: &mut Pass) {
         let (urgent, short) = self.with(|inner| {
             let Some(lane) = inner.lanes.get_mut(pass.lane) else { return (false, false) };
-            lane.in_hand = lane.in_hand.saturating_sub(1);
-            let answer = pass.answer.take();
-            if answer.is_none()
-                && let Some(bucket) = &mut lane.bucket
-            {
-                bucket.put_back();
-            }
-            if pass.probe {
-                if lane.probe == Probe::InHand {
-                    lane.probe = answer.map_or_else(|| Probe::Free(Instant::now()), Probe::Ended);
-                }
-                return (true, true);
-            }
-            // A call that began before the state changed says nothing about what is now.
-            if pass.epoch == lane.epoch {
-                match answer {
-                    None => {}
-                    Some(Answer::Ok) => {
-                        lane.fresh.ok += 1;
-                        lane.answers += 1;
-                    }
-                    Some(Answer::Failed(error)) => {
-                        lane.fresh.failed += 1;
-                        lane.last_error = error;
-                    }
-                    Some(Answer::Unknown(error)) => {
-                        lane.fresh.unknown += 1;
-                        lane.last_error = error;
-                    }
-                }
-            }
+            lane.take_back(pass.answer.take(), pass.epoch, pass.probe);
             (lane.is_urgent(), lane.short)
         });
         if urgent {
             self.wanted.notify_one();
         }
         if short {
-            self.freed.notify_waiters();
+            self.freed();
         }
     }
 }
@@ -408,32 +247,116 @@ impl Drop for Pass {
     }
 }
 
-impl Seen {
-    fn state(&self) -> State {
-        match (self.state.as_str(), self.open_until, self.prober) {
-            ("open", Some(until), _) => State::Open { until },
-            ("half_open", _, Some(prober)) => State::HalfOpen { prober },
-            _ => State::Closed { ramp: self.ramp.and_then(|ramp| u32::try_from(ramp).ok()) },
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(me: Uuid, state: &str, held: i64) -> Seen {
+        Seen {
+            name: "mill".to_owned(),
+            concurrency_max: 4,
+            rate_per_s: None,
+            failures_min: 2,
+            failures_share: 0.5,
+            open_s: 30.0,
+            open_max_s: 60.0,
+            state: state.to_owned(),
+            epoch: 0,
+            open_until: (state == "open").then_some(chrono::DateTime::UNIX_EPOCH),
+            prober: (state == "half_open").then_some(me),
+            ramp: None,
+            paused: false,
+            held,
+            ok: 0,
+            failed: 0,
+            unknown: 0,
+            probe_wanted: false,
+            now: chrono::DateTime::UNIX_EPOCH,
+            me,
         }
     }
 
-    fn limits(&self) -> Limits {
-        Limits {
-            concurrency_max: u32::try_from(self.concurrency_max).unwrap_or(1),
-            rate_per_s: self.rate_per_s,
-            failures_min: u32::try_from(self.failures_min).unwrap_or(1),
-            failures_share: self.failures_share,
-            open: Duration::from_secs_f64(self.open_s.max(0.0)),
-            open_max: Duration::from_secs_f64(self.open_max_s.max(0.0)),
+    fn lanes(me: Uuid, cap: u32, seen: Seen) -> Arc<Lanes> {
+        let lanes = Lanes::new(me, ["mill"], cap);
+        lanes.renewed(Instant::now());
+        look(&lanes, seen);
+        lanes
+    }
+
+    fn look(lanes: &Lanes, seen: Seen) -> Plan {
+        let (crew, seen) = (Crew::default(), [seen]);
+        let plan = lanes.seen(&crew, &seen);
+        lanes.written(&plan, Some((&crew, &seen)));
+        plan
+    }
+
+    #[test]
+    fn passes_are_as_many_as_are_free_and_come_back() {
+        let me = Uuid::nil();
+        let lanes = lanes(me, 64, seen(me, "closed", 1));
+        let mut passes = lanes.take("mill", 9);
+        assert_eq!((passes.len(), lanes.take("mill", 1).len()), (3, 0));
+        passes.pop();
+        assert_eq!(lanes.take("mill", 9).len(), 1);
+        assert!(lanes.take("dairy", 1).is_empty(), "nobody knows of it");
+    }
+
+    #[test]
+    fn one_lane_does_not_fill_all_hands() {
+        let me = Uuid::nil();
+        assert_eq!(lanes(me, 2, seen(me, "closed", 0)).take("mill", 9).len(), 2);
+    }
+
+    #[test]
+    fn a_worker_that_may_be_thought_dead_calls_nobody_until_it_has_looked_again() {
+        let me = Uuid::nil();
+        let lanes = lanes(me, 64, seen(me, "closed", 0));
+        lanes.renewed(Instant::now().checked_sub(TRUST).unwrap_or_else(Instant::now));
+        assert!(lanes.take("mill", 1).is_empty());
+        lanes.renewed(Instant::now());
+        assert!(lanes.take("mill", 1).is_empty());
+        let before = lanes.seen(&Crew::default(), &[seen(me, "closed", 0)]);
+        lanes.with(|inner| inner.lapses += 1);
+        lanes.written(&before, Some((&Crew::default(), &[seen(me, "closed", 0)])));
+        assert!(lanes.take("mill", 1).is_empty(), "what was planned before does not count");
+        look(&lanes, seen(me, "closed", 0));
+        assert_eq!(lanes.take("mill", 9).len(), 4);
+    }
+
+    #[test]
+    fn failures_open_the_breaker_and_late_ones_of_before_do_not_count() {
+        let me = Uuid::nil();
+        let lanes = lanes(me, 64, seen(me, "closed", 0));
+        let fails = |pass: Pass| pass.tell(Answer::Failed("away".to_owned()));
+        let mut passes = lanes.take("mill", 4);
+        let late = passes.split_off(2);
+        passes.into_iter().for_each(fails);
+        let opens = Change::Opens { error: "away".to_owned() };
+        assert_eq!(look(&lanes, seen(me, "closed", 0)).changes, [("mill", 0, opens)]);
+        look(&lanes, Seen { epoch: 1, ..seen(me, "open", 0) });
+        assert!(lanes.take("mill", 1).is_empty());
+        look(&lanes, Seen { epoch: 2, ramp: Some(1), ..seen(me, "closed", 0) });
+        late.into_iter().for_each(fails);
+        assert!(look(&lanes, Seen { epoch: 2, ramp: Some(1), ..seen(me, "closed", 0) }).changes.is_empty());
+    }
+
+    #[test]
+    fn half_open_lets_one_call_through_and_goes_by_its_answer() {
+        let me = Uuid::nil();
+        let half = || Seen { epoch: 1, ..seen(me, "half_open", 0) };
+        let lanes = lanes(me, 64, half());
+        let probe = lanes.take("mill", 9).pop();
+        assert!(probe.is_some() && lanes.take("mill", 1).is_empty());
+        drop(probe);
+        let probe = lanes.take("mill", 9).pop();
+        assert!(look(&lanes, half()).changes.is_empty(), "it is in hand");
+        if let Some(probe) = probe {
+            probe.tell(Answer::Ok);
         }
-    }
-
-    fn others(&self) -> Counts {
-        let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
-        Counts { ok: count(self.ok), failed: count(self.failed), unknown: count(self.unknown) }
-    }
-
-    fn held(&self) -> u32 {
-        u32::try_from(self.held).unwrap_or(u32::MAX)
+        assert_eq!(look(&lanes, half()).changes, [("mill", 1, Change::Closes { ramp: Some(1) })]);
+        let ramps = || Seen { epoch: 2, ramp: Some(1), ..seen(me, "closed", 0) };
+        look(&lanes, ramps());
+        lanes.take("mill", 9).into_iter().for_each(|pass| pass.tell(Answer::Ok));
+        assert_eq!(look(&lanes, ramps()).changes, [("mill", 2, Change::Ramps { from: 1, to: Some(2) })]);
     }
 }

@@ -9,13 +9,18 @@
 //! | `share` | a worker's part of a destination |
 //! | `bucket` | a rate |
 //! | `breaker` | when a destination is down, and how it comes back |
-//! | `lanes` | the lanes of one worker, and their passes |
+//! | `lane`, `lanes` | what one worker may call, and its passes |
+//! | `passage` | how a turn comes by a pass, and what it says of the destination |
+//! | `round` | what one claim may take of which lane |
 //! | `keeper` | looks at what others write, writes its own, changes a destination's state |
 
 pub mod breaker;
 pub mod bucket;
 mod keeper;
+mod lane;
 mod lanes;
+mod passage;
+mod round;
 pub mod share;
 
 use std::cell::Cell;
@@ -23,7 +28,9 @@ use std::future::Future;
 use std::time::Duration;
 
 pub(super) use keeper::Keeper;
-pub(super) use lanes::{Answer, Lanes, Pass};
+pub(super) use lane::Answer;
+pub(super) use lanes::{Lanes, Pass};
+pub(super) use round::Round;
 
 /// What a destination can take.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -4,6 +4,9 @@
 //! otherwise (what it *holds*). A worker takes no more than its even share, and no more than all others leave. It takes
 //! nothing at all until everybody else reckons with everybody: two workers that look at the same moment take their shares
 //! of the same whole. Whoever leaves only makes shares larger, so that needs no agreement.
+//!
+//! Less counts at once. More counts only after it was published and a second look has shown that nobody came (or came
+//! back) meanwhile: of two that publish and then look, at least one sees the other.
 
 use std::collections::BTreeSet;
 
@@ -65,11 +68,12 @@ mod tests {
     #[derive(Debug, Clone, Default)]
     struct Model {
         alive: bool,
-        /// What it may have in hand by itself.
+        /// How often it was thought dead: what it had decided before does not count afterwards.
+        lapses: u32,
         allowance: u32,
         in_hand: u32,
-        /// Decided, not yet written; used only after that.
-        decided: Option<(BTreeSet<Uuid>, u32)>,
+        decided: Option<(BTreeSet<Uuid>, u32, u32)>,
+        published: Option<(u32, u32)>,
         peers: Option<BTreeSet<Uuid>>,
         holds: u32,
     }
@@ -78,22 +82,28 @@ mod tests {
     enum Deed {
         Comes(usize),
         Leaves(usize),
+        Lapses(usize),
+        Returns(usize),
         Looks(usize),
         Writes(usize),
+        LooksAgain(usize),
         Calls(usize),
         Answers(usize),
     }
 
     fn deeds() -> impl Strategy<Value = Vec<Deed>> {
-        let deed = (0..10_u8, 0..5_usize).prop_map(|(what, n)| match what {
+        let deed = (0..14_u8, 0..4_usize).prop_map(|(what, n)| match what {
             0 => Deed::Comes(n),
             1 => Deed::Leaves(n),
-            2..4 => Deed::Looks(n),
-            4..6 => Deed::Writes(n),
-            6..9 => Deed::Calls(n),
+            2 => Deed::Lapses(n),
+            3 => Deed::Returns(n),
+            4..6 => Deed::Looks(n),
+            6..8 => Deed::Writes(n),
+            8..10 => Deed::LooksAgain(n),
+            10..13 => Deed::Calls(n),
             _ => Deed::Answers(n),
         });
-        proptest::collection::vec(deed, 1..300)
+        proptest::collection::vec(deed, 1..400)
     }
 
     fn look(crowd: &[Model], n: usize) -> (Crew, u32) {
@@ -108,32 +118,53 @@ mod tests {
 
     fn act(crowd: &mut [Model], deed: Deed, whole: u32) {
         match deed {
-            Deed::Comes(n) if !crowd[n].alive => crowd[n] = Model { alive: true, ..Model::default() },
+            Deed::Comes(n) if crowd[n].peers.is_none() => {
+                let peers = Some(BTreeSet::from([worker(n)]));
+                crowd[n] = Model { alive: true, peers, ..Model::default() };
+            }
             Deed::Leaves(n) => crowd[n] = Model::default(),
-            Deed::Looks(n) if crowd[n].alive => {
+            // Its calls of before count for nobody, and it makes no new ones until it has looked again.
+            Deed::Lapses(n) if crowd[n].alive => {
+                let model = &mut crowd[n];
+                (model.alive, model.lapses, model.in_hand, model.allowance) = (false, model.lapses + 1, 0, 0);
+            }
+            Deed::Returns(n) if crowd[n].peers.is_some() => crowd[n].alive = true,
+            Deed::Looks(n) if crowd[n].peers.is_some() => {
                 let (crew, held) = look(crowd, n);
                 let allowance = crew.allowance(worker(n), whole, held);
-                // Less counts at once, more only once it is written.
-                crowd[n].allowance = crowd[n].allowance.min(allowance);
-                crowd[n].decided = Some((crew.everybody(worker(n)), allowance));
+                let model = &mut crowd[n];
+                model.allowance = model.allowance.min(allowance);
+                model.decided = Some((crew.everybody(worker(n)), allowance, model.lapses));
+                model.published = None;
             }
             Deed::Writes(n) => {
-                if let Some((peers, allowance)) = crowd[n].decided.take() {
-                    crowd[n].holds = allowance.max(crowd[n].in_hand);
-                    crowd[n].peers = Some(peers);
-                    crowd[n].allowance = allowance;
+                let model = &mut crowd[n];
+                if let Some((peers, allowance, lapses)) = model.decided.take() {
+                    model.holds = allowance.max(model.in_hand);
+                    model.peers = Some(peers);
+                    model.published = Some((allowance, lapses));
+                }
+            }
+            Deed::LooksAgain(n) => {
+                if let Some((allowance, lapses)) = crowd[n].published.take() {
+                    let (crew, held) = look(crowd, n);
+                    let now = crew.allowance(worker(n), whole, held);
+                    let model = &mut crowd[n];
+                    if model.alive && model.lapses == lapses {
+                        model.allowance = allowance.min(now);
+                    }
                 }
             }
             Deed::Calls(n) if crowd[n].in_hand < crowd[n].allowance => crowd[n].in_hand += 1,
             Deed::Answers(n) => crowd[n].in_hand = crowd[n].in_hand.saturating_sub(1),
-            Deed::Comes(_) | Deed::Looks(_) | Deed::Calls(_) => {}
+            Deed::Comes(_) | Deed::Lapses(_) | Deed::Returns(_) | Deed::Looks(_) | Deed::Calls(_) => {}
         }
     }
 
     proptest! {
         #[test]
         fn together_they_never_have_more_in_hand_than_the_whole(deeds in deeds(), whole in 1..9_u32) {
-            let mut crowd = vec![Model::default(); 5];
+            let mut crowd = vec![Model::default(); 4];
             for deed in deeds {
                 act(&mut crowd, deed, whole);
                 let in_hand: u32 = crowd.iter().map(|model| model.in_hand).sum();
@@ -151,6 +182,7 @@ mod tests {
                 for n in 0..workers {
                     act(&mut crowd, Deed::Looks(n), whole);
                     act(&mut crowd, Deed::Writes(n), whole);
+                    act(&mut crowd, Deed::LooksAgain(n), whole);
                 }
             }
             let shares: Vec<u32> = crowd.iter().map(|model| model.allowance).collect();

@@ -98,6 +98,8 @@ pub enum Rest {
         /// What the step hears.
         hears: &'static [&'static str],
     },
+    /// The next step is due, and whoever has a pass for its lane handles it.
+    Queues,
     /// It has ended.
     Ended,
 }
@@ -194,7 +196,8 @@ async fn move_runs(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sql
              lane = coalesce(t.lane, r.lane), priority = coalesce(t.priority, r.priority),
              owes = coalesce(string_to_array(t.owes, ','), r.owes),
              listens = string_to_array(t.hears, ','),
-             due_at = case when t.status = 'waiting' and r.signal_count > t.seen then engine_now() else t.due_at end,
+             due_at = case when t.status = 'pending' or (t.status = 'waiting' and r.signal_count > t.seen)
+                           then engine_now() else t.due_at end,
              worker = case when t.status = 'running' then r.worker end,
              ended_at = case when t.status = 'completed' then engine_now() end,
              updated_at = engine_now()
@@ -246,6 +249,7 @@ impl MoveRows {
             Came::Moved(to) => {
                 let (status, due_at, hears) = match &to.rest {
                     Rest::GoesOn => ("running", None, String::new()),
+                    Rest::Queues => ("pending", None, String::new()),
                     Rest::Waits { until, hears } => ("waiting", Some(*until), hears.join(",")),
                     Rest::Ended => ("completed", None, String::new()),
                 };
