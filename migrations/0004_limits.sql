@@ -14,7 +14,8 @@ create table destination (
     open_max_s float8 not null check (open_max_s >= open_s), -- up to this
     topics text[] not null default '{}',    -- the topics of the outbox whose letters go there
     state text not null default 'closed' check (state in ('closed', 'open', 'half_open')),
-    epoch integer not null default 0,       -- raised by every change of state: what was counted before does not count
+    epoch integer not null default 0,       -- raised by every change of state and by the switch: what was counted before
+                                            -- does not count; a tally of the same epoch is of a worker that has seen it
     opened_at timestamptz,                  -- since when it is down; null once it has recovered for good
     open_until timestamptz,                 -- when it may be tried again
     openings integer not null default 0,    -- pauses in a row

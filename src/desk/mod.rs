@@ -15,6 +15,7 @@
 //! | `departments` | the hospital's departments, kept in step with HIS |
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
 //! | `browse` | schedules and the state of their queues |
+//! | `destinations` | the systems outside, and the switch that pauses one |
 //! | `runs`, `why` | any workflow's runs, for staff |
 
 pub mod apply;
@@ -24,6 +25,7 @@ mod cancel_visit;
 mod confirm;
 mod decline;
 mod departments;
+pub mod destinations;
 pub mod his_push;
 mod message_event;
 pub mod payment_notice;
@@ -89,6 +91,12 @@ pub enum DeskError {
     /// Only a suspended run is retried.
     #[error("the run is not suspended")]
     NotSuspended,
+    /// The destination is paused already.
+    #[error("the destination is paused already")]
+    AlreadyPaused,
+    /// Only a paused destination is resumed.
+    #[error("the destination is not paused")]
+    NotPaused,
     /// Personal data could not be sealed.
     #[error(transparent)]
     Cipher(#[from] CipherError),

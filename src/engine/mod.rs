@@ -22,6 +22,7 @@
 //! | `lease` | what keeps a worker alive; what is left behind goes on |
 //! | `outbox` | delivers what runs tell outside |
 //! | `inspect` | find and show runs; why a run is not moving |
+//! | `held_up` | whether a destination holds a run up |
 //! | `letters` | how many letters stand where |
 //! | `preflight` | which live runs no step of this program could move |
 //! | `sabotage` | where tests make a worker die |
@@ -32,6 +33,7 @@ mod commit;
 mod core;
 pub mod flow;
 mod flow_macro;
+pub mod held_up;
 pub mod inspect;
 mod lease;
 pub mod letters;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::core::Engine;
 use super::flow::Fault;
 use super::lease::Hands;
-use super::limits::{self, Answer, Lanes, Pass};
+use super::limits::{self, Lanes, Pass};
 use super::retry::RetryPolicy;
 use super::store::letters::{self, Claimed};
 
@@ -145,13 +145,9 @@ impl Postman {
     async fn carry(&self, letter: Claimed, pass: Option<Pass>) {
         let (pool, tenant) = (&self.engine.pool, self.engine.tenant.as_str());
         let Some((_, outlet)) = self.outlets.by_topic.get(letter.topic.as_str()) else { return };
-        let (delivered, nobody_called) = limits::listening(outlet.deliver(&letter)).await;
-        if let Some(pass) = pass.filter(|_| !nobody_called) {
-            pass.tell(match &delivered {
-                Err(Fault::Retry(why)) => Answer::Failed(why.clone()),
-                Err(Fault::Unknown(why)) => Answer::Unknown(why.clone()),
-                Ok(_) | Err(Fault::Stop(_)) => Answer::Ok,
-            });
+        let (delivered, said) = limits::listening(outlet.deliver(&letter)).await;
+        if let Some(pass) = pass {
+            pass.tell_letter(&delivered, said);
         }
         let settled = match delivered {
             Ok(Delivery::Sent(reference)) => {

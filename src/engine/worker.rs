@@ -18,7 +18,7 @@ use super::commit::{Committed, Committer};
 use super::core::Engine;
 use super::flow::{ChildEnded, Edge, Effect, Fault, Turn, Woke};
 use super::lease::{HEARTBEAT, Hands, Lease};
-use super::limits::{self, Answer, Keeper, Lanes, Pass, Round};
+use super::limits::{self, Keeper, Lanes, Pass, Round};
 use super::outbox::{Outlets, Postman};
 use super::registry::Mounted;
 use super::sabotage::{Act, Point, Saboteur};
@@ -221,11 +221,11 @@ impl Shift {
             let Some((mounted, row)) = self.step_of(&run) else { break self.hand_back(&run, false).await };
             let Ok(own) = self.lanes.pass_for(row, pass.take()) else { break self.put_back(&run, row).await };
             let handling = AssertUnwindSafe(handle(&**mounted, row, &run, &unread)).catch_unwind();
-            let (came, nobody_called) = limits::listening(handling).await;
+            let (came, said) = limits::listening(handling).await;
             let mut came =
                 came.unwrap_or_else(|_| failed(&**mounted, &run, &Fault::Stop("the handler panicked".to_owned())));
-            if let Some(own) = own.filter(|_| !nobody_called) {
-                own.tell(Answer::of(&came));
+            if let Some(own) = own {
+                own.tell_turn(&came, said);
             }
             match self.sabotage(Point::AfterCall, &run) {
                 Act::Nothing => {}

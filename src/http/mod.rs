@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
 //! | `departments`, `policies`, `blacklist` | scope `admin` |
-//! | `runs` | scope `runs` |
+//! | `runs`, `destinations` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
 //! | `operations` | health, readiness, metrics |
 //! | `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
@@ -19,6 +19,7 @@ pub mod auth;
 mod blacklist;
 mod callbacks;
 mod departments;
+mod destinations;
 pub mod extract;
 mod idempotency;
 mod openapi;
@@ -107,7 +108,11 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(runs::show))
         .routes(routes!(runs::history))
         .routes(routes!(runs::signal))
-        .routes(routes!(runs::retry));
+        .routes(routes!(runs::retry))
+        .routes(routes!(destinations::list))
+        .routes(routes!(destinations::show))
+        .routes(routes!(destinations::pause))
+        .routes(routes!(destinations::resume));
     let open = OpenApiRouter::new()
         .routes(routes!(callbacks::his))
         .routes(routes!(callbacks::payments))

@@ -266,6 +266,15 @@ impl From<DeskError> for Problem {
             DeskError::NotSuspended => {
                 Self::fixed(Is::CONFLICT, "not_suspended", "该流程实例未被暂停。", "This run is not suspended.")
             }
+            DeskError::AlreadyPaused => Self::fixed(
+                Is::CONFLICT,
+                "already_paused",
+                "该外部系统已处于人工暂停状态。",
+                "This destination is paused already.",
+            ),
+            DeskError::NotPaused => {
+                Self::fixed(Is::CONFLICT, "not_paused", "该外部系统未被人工暂停。", "This destination is not paused.")
+            }
             DeskError::Database(error) => error.into(),
             DeskError::Cipher(_) | DeskError::Broken(_) => {
                 tracing::error!(%error, "a request failed");

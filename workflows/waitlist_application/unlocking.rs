@@ -2,13 +2,15 @@
 
 use super::outcome;
 use super::state::Application;
-use crate::engine::{Fault, Turn};
+use crate::engine::{Fault, Turn, limits};
 use crate::workflows::Ports;
 
 pub(super) async fn unlocking(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Unlocking, Fault> {
     app.gave_back = app.offer.as_ref().is_some_and(|offer| offer.locked);
     if app.gave_back {
         ports.his.unlock(&app.order_id(turn.run)).await?;
+    } else {
+        limits::nobody_called();
     }
     if app.why.is_some() {
         return Ok(outcome::Unlocking::Released);

@@ -113,11 +113,15 @@ impl Lane {
         match (self.state, &self.probe) {
             (_, Probe::Ended(_)) => true,
             (State::Closed { ramp }, _) => {
-                breaker::opens(&self.limits, ramp, self.counted.plus(self.fresh))
-                    || (ramp.is_some() && self.answers >= self.allowance.max(1))
+                self.is_opening() || (ramp.is_some() && self.answers >= self.allowance.max(1))
             }
             (State::Open { .. } | State::HalfOpen { .. }, _) => false,
         }
+    }
+
+    /// It will be open as soon as the keeper has looked.
+    fn is_opening(&self) -> bool {
+        breaker::opens(&self.limits, self.ramp(), self.counted.plus(self.fresh))
     }
 
     pub(super) fn may_call(&mut self, cap: u32, now: Instant) -> bool {
@@ -128,7 +132,9 @@ impl Lane {
             State::Open { .. } => false,
             State::HalfOpen { .. } => matches!(self.probe, Probe::Free(_)),
             State::Closed { .. } => {
-                self.in_hand < self.allowance.min(cap) && self.bucket.as_mut().is_none_or(|bucket| bucket.take(now))
+                !self.is_opening()
+                    && self.in_hand < self.allowance.min(cap)
+                    && self.bucket.as_mut().is_none_or(|bucket| bucket.take(now))
             }
         }
     }

@@ -23,12 +23,11 @@ mod passage;
 mod round;
 pub mod share;
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::future::Future;
 use std::time::Duration;
 
 pub(super) use keeper::Keeper;
-pub(super) use lane::Answer;
 pub(super) use lanes::{Lanes, Pass};
 pub(super) use round::Round;
 
@@ -63,22 +62,43 @@ impl Default for Limits {
     }
 }
 
-tokio::task_local! {
-    static NOBODY_CALLED: Cell<bool>;
+/// What a handler said beside its outcome.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Nothing: its outcome is an answer of the destination, a fault that is tried again is not.
+    #[default]
+    Nothing,
+    /// It called nobody.
+    NobodyCalled,
+    /// The destination did not answer.
+    Unanswered(String),
 }
 
-/// Said by a handler at a step with a lane that came to its outcome without a call: the turn uses up no rate, and says
+tokio::task_local! {
+    static SAID: RefCell<Said>;
+}
+
+fn say(what: Said) {
+    // Outside a turn nobody listens.
+    let _ = SAID.try_with(|said| said.replace(what));
+}
+
+/// Said by a handler at a step with a lane that comes to its outcome without a call: the turn uses up no rate, and says
 /// nothing of whether the destination is there.
 pub fn nobody_called() {
-    let _ = NOBODY_CALLED.try_with(|said| said.set(true));
+    say(Said::NobodyCalled);
 }
 
-/// Runs a handler; answers beside its result whether it said that it called nobody.
-pub(super) async fn listening<T>(handling: impl Future<Output = T>) -> (T, bool) {
-    NOBODY_CALLED
-        .scope(Cell::new(false), async {
-            let answer = handling.await;
-            (answer, NOBODY_CALLED.with(Cell::get))
-        })
-        .await
+/// Said by a handler at a step with a lane that comes to an outcome although the destination did not answer.
+pub fn unanswered(why: impl std::fmt::Display) {
+    say(Said::Unanswered(why.to_string()));
+}
+
+/// Runs a handler and listens to what it says beside its result.
+pub(super) async fn listening<T>(handling: impl Future<Output = T>) -> (T, Said) {
+    SAID.scope(RefCell::new(Said::Nothing), async {
+        let answer = handling.await;
+        (answer, SAID.with(RefCell::take))
+    })
+    .await
 }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use super::super::flow::Fault;
+use super::super::outbox::Delivery;
 use super::super::store::turns::{Came, Rest};
 use super::super::table::{Priority, StepRow};
-use super::{Answer, Lanes, Pass};
+use super::lane::Answer;
+use super::{Lanes, Pass, Said};
 
 /// No call can be made there now.
 pub(in crate::engine) struct NoPass;
@@ -36,13 +39,35 @@ impl Lanes {
     }
 }
 
-impl Answer {
-    /// What a turn says of its destination: one that refuses is there.
-    pub(in crate::engine) fn of(came: &Came) -> Self {
-        match came {
-            Came::Failed { class: "retry", error, .. } => Self::Failed(error.clone()),
-            Came::Failed { class: "unknown", error, .. } => Self::Unknown(error.clone()),
-            Came::Failed { .. } | Came::Moved(_) | Came::Parked { .. } => Self::Ok,
+impl Pass {
+    /// A turn has come to its result, and its handler said something beside it.
+    pub(in crate::engine) fn tell_turn(self, came: &Came, said: Said) {
+        let failure = match came {
+            Came::Failed { class: "retry", error, .. } => Some(Answer::Failed(error.clone())),
+            Came::Failed { class: "unknown", error, .. } => Some(Answer::Unknown(error.clone())),
+            // One that refuses is there.
+            Came::Failed { .. } | Came::Moved(_) | Came::Parked { .. } => None,
+        };
+        self.tell_said(failure, said);
+    }
+
+    /// The same of a letter.
+    pub(in crate::engine) fn tell_letter(self, delivered: &Result<Delivery, Fault>, said: Said) {
+        let failure = match delivered {
+            Err(Fault::Retry(why)) => Some(Answer::Failed(why.clone())),
+            Err(Fault::Unknown(why)) => Some(Answer::Unknown(why.clone())),
+            Ok(_) | Err(Fault::Stop(_)) => None,
+        };
+        self.tell_said(failure, said);
+    }
+
+    fn tell_said(self, failure: Option<Answer>, said: Said) {
+        match (failure, said) {
+            // Unused: it goes back by itself.
+            (_, Said::NobodyCalled) => {}
+            (Some(failure), _) => self.tell(failure),
+            (None, Said::Unanswered(why)) => self.tell(Answer::Failed(why)),
+            (None, Said::Nothing) => self.tell(Answer::Ok),
         }
     }
 }

@@ -278,7 +278,11 @@ pub async fn change(
         Change::Closes { ramp } => (CLOSES, *ramp, None),
         Change::Ramps { from, to } => (RAMPS, to.map(number), Some(number(*from))),
     };
-    let error = if let Change::Opens { error } = change { Some(error.as_str()) } else { None };
+    let error = match change {
+        // Where others' failures opened it, what went wrong is theirs.
+        Change::Opens { error } if !error.is_empty() => Some(error.as_str()),
+        _ => None,
+    };
     let changed = sqlx::query(statement)
         .bind(tenant)
         .bind(name)

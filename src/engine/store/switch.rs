@@ -132,13 +132,14 @@ pub enum Switched {
     NoDestination,
 }
 
-/// A person pauses a destination: workers make no new call there, within a heartbeat; what is due waits.
+/// A person pauses a destination: workers make no new call there, within a heartbeat; what is due waits. A worker has
+/// seen it when its tally is of the destination's epoch.
 pub async fn pause(pool: &PgPool, tenant: &str, name: &str, who: &str, why: &str) -> sqlx::Result<Switched> {
     switch(
         pool,
         tenant,
         name,
-        "update destination set paused_at = engine_now(), paused_by = $3, paused_why = $4
+        "update destination set paused_at = engine_now(), paused_by = $3, paused_why = $4, epoch = epoch + 1
          where tenant = $1 and name = $2 and paused_at is null",
         ("paused", who, why),
     )
@@ -151,7 +152,7 @@ pub async fn resume(pool: &PgPool, tenant: &str, name: &str, who: &str, why: &st
         pool,
         tenant,
         name,
-        "update destination set paused_at = null, paused_by = null, paused_why = null
+        "update destination set paused_at = null, paused_by = null, paused_why = null, epoch = epoch + 1
          where tenant = $1 and name = $2 and paused_at is not null and $3::text is not null and $4::text is not null",
         ("resumed", who, why),
     )

@@ -6,6 +6,7 @@
 mod coverage;
 mod late_money;
 mod offers;
+mod outage;
 mod paying;
 mod prepaying;
 mod queue;
