@@ -13,6 +13,9 @@ use super::share::Crew;
 /// The one call of a half-open destination is left to another worker after so long.
 const PROBE_FREE_MAX: Duration = Duration::from_secs(1);
 
+/// A recovering destination that nothing goes wrong with is called more after so long, however few calls there are.
+const QUIET_RAMP: Duration = Duration::from_secs(1);
+
 /// How a turn or letter with a pass ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::engine) enum Answer {
@@ -36,6 +39,7 @@ pub(super) enum Probe {
 pub(super) struct Lane {
     pub(super) limits: Limits,
     pub(super) state: State,
+    pub(super) state_since: Instant,
     pub(super) paused: bool,
     pub(super) epoch: i32,
     pub(super) allowance: u32,
@@ -60,6 +64,7 @@ impl Lane {
         Self {
             limits: Limits::default(),
             state: State::Closed { ramp: None },
+            state_since: Instant::now(),
             paused: false,
             epoch: 0,
             allowance: 0,
@@ -101,7 +106,7 @@ impl Lane {
             (State::Closed { ramp }, _) if breaker::opens(&self.limits, ramp, self.counted) => {
                 Some(Change::Opens { error: self.last_error.clone() })
             }
-            (State::Closed { ramp: Some(ramp) }, _) if self.answers >= self.allowance.max(1) => {
+            (State::Closed { ramp: Some(ramp) }, _) if self.may_ramp() => {
                 Some(Change::Ramps { from: ramp, to: breaker::next_ramp(self.limits.concurrency_max, ramp) })
             }
             (State::Closed { .. }, _) => None,
@@ -117,6 +122,12 @@ impl Lane {
             }
             (State::Open { .. } | State::HalfOpen { .. }, _) => false,
         }
+    }
+
+    /// As many answers as calls are let through, or a while without a failure: what comes seldom recovers too.
+    fn may_ramp(&self) -> bool {
+        self.answers >= self.allowance.max(1)
+            || (self.counted.failures() == 0 && self.state_since.elapsed() >= QUIET_RAMP)
     }
 
     /// It will be open as soon as the keeper has looked.
@@ -189,6 +200,7 @@ impl Lane {
         }
         if state != self.state {
             self.answers = 0;
+            self.state_since = Instant::now();
         }
         (self.epoch, self.state, self.paused, self.limits) = (seen.epoch, state, seen.paused, seen.limits());
         let own = self.window.add(seen.now, std::mem::take(&mut self.fresh));

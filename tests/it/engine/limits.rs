@@ -1,6 +1,7 @@
 //! What may be called at one time: shared by all workers, paused while the other side is down, urgent things first.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -58,16 +59,15 @@ async fn a_rate_is_kept() {
     let errands = Errands::new(Limits { rate_per_s: Some(per_s), ..Limits::default() }).await;
     let works = &errands.works;
     errands.begin(Step::Going, 24).await;
+    let began = Instant::now();
     let worker = works.worker().await;
     works.still().await;
     let calls = errands.town.mill.calls();
     assert_eq!(calls.len(), 24);
-    for (from, (_, first)) in calls.iter().enumerate() {
-        for (to, (_, last)) in calls.iter().enumerate().skip(from) {
-            let (made, passed) = ((to - from + 1) as f64, last.duration_since(*first).as_secs_f64());
-            // A call is made a moment after its pass was taken: one more may fall into the span.
-            assert!(made <= per_s * passed + burst + 1.0, "{made} calls in {passed} s");
-        }
+    // A call comes some time after its pass was taken, so what counts is how many there were until then.
+    for (nth, (_, at)) in (1_u32..).zip(&calls) {
+        let passed = at.duration_since(began).as_secs_f64();
+        assert!(f64::from(nth) <= per_s * passed + burst, "{nth} calls in {passed} s");
     }
     errands.works.close(vec![worker]).await;
 }
@@ -114,6 +114,7 @@ async fn while_a_destination_is_down_its_runs_wait_and_others_go_on() {
     works.clock_shows(TimeDelta::seconds(90)).await;
     works.still().await;
     assert_eq!(errands.count("completed").await, 47);
+    works.wait_for("the mill to recover", || async { errands.mill_told().await.len() == 6 }).await;
     assert_eq!(errands.mill_told().await, ["opened", "probed", "opened", "probed", "closed", "recovered"]);
     let attempts: i64 =
         sqlx::query_scalar("select count(*) from turn where outcome is null").fetch_one(&works.db.pool).await.unwrap();
@@ -216,17 +217,15 @@ async fn a_person_pauses_a_destination_until_it_is_resumed() {
 async fn urgent_calls_go_first_and_nothing_waits_for_ever() {
     let errands = Errands::new(at_most(1)).await;
     let works = &errands.works;
-    errands.begin(Step::Strolling, 8).await;
-    errands.begin(Step::Going, 8).await;
-    errands.begin(Step::Hurrying, 30).await;
+    errands.begin(Step::Strolling, 2).await;
+    errands.begin(Step::Going, 3).await;
+    errands.begin(Step::Hurrying, 16).await;
     let worker = works.worker().await;
     works.still().await;
     let order: Vec<char> = errands.town.mill.calls().iter().filter_map(|(who, _)| who.chars().next()).collect();
     let order: String = order.into_iter().collect();
     // Hurrying, Going, Strolling: every eighth call begins with those that can wait, in turn.
-    let expected = format!("{}{}{}", "HHHHHHHSHHHHHHHG".repeat(2), "H".repeat(2), "G".repeat(5));
-    assert_eq!(order[..expected.len()], expected, "{order}");
-    assert_eq!(order.len(), 46);
+    assert_eq!(order, "HHHHHHHSHHHHHHHGHHGGS");
     errands.works.close(vec![worker]).await;
 }
 
