@@ -90,6 +90,7 @@ impl Keeper {
     async fn look(&self) -> sqlx::Result<()> {
         let (pool, tenant) = (&self.engine.pool, self.engine.tenant.as_str());
         for _ in 0..CHANGES_MAX {
+            self.lanes.looks();
             let (crew, seen) = self.see().await?;
             let plan = self.lanes.seen(&crew, &seen);
             let everybody: Vec<Uuid> = crew.everybody(self.worker).into_iter().collect();

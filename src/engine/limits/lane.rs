@@ -47,6 +47,8 @@ pub(super) struct Lane {
     pub(super) in_hand: u32,
     pub(super) probe: Probe,
     pub(super) fresh: Counts,
+    /// What ended before the keeper began to look: by the clock that it sees, it has ended.
+    pub(super) taken: Counts,
     pub(super) window: Window,
     /// What counted when the keeper looked last, everybody's together.
     pub(super) counted: Counts,
@@ -72,6 +74,7 @@ impl Lane {
             in_hand: 0,
             probe: Probe::NotOurs,
             fresh: Counts::default(),
+            taken: Counts::default(),
             window: Window::default(),
             counted: Counts::default(),
             answers: 0,
@@ -132,7 +135,7 @@ impl Lane {
 
     /// It will be open as soon as the keeper has looked.
     fn is_opening(&self) -> bool {
-        breaker::opens(&self.limits, self.ramp(), self.counted.plus(self.fresh))
+        breaker::opens(&self.limits, self.ramp(), self.counted.plus(self.taken).plus(self.fresh))
     }
 
     pub(super) fn may_call(&mut self, cap: u32, now: Instant) -> bool {
@@ -196,14 +199,14 @@ impl Lane {
         }
         if self.epoch != seen.epoch {
             self.window.clear();
-            self.fresh = Counts::default();
+            (self.fresh, self.taken) = (Counts::default(), Counts::default());
         }
         if state != self.state {
             self.answers = 0;
             self.state_since = Instant::now();
         }
         (self.epoch, self.state, self.paused, self.limits) = (seen.epoch, state, seen.paused, seen.limits());
-        let own = self.window.add(seen.now, std::mem::take(&mut self.fresh));
+        let own = self.window.add(seen.now, std::mem::take(&mut self.taken));
         self.counted = own.plus(seen.others());
         own
     }

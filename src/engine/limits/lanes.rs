@@ -148,6 +148,15 @@ impl Lanes {
         self.with(|inner| !inner.agreed && !inner.lanes.is_empty())
     }
 
+    /// The keeper begins to look.
+    pub(super) fn looks(&self) {
+        self.with(|inner| {
+            for lane in inner.lanes.values_mut() {
+                lane.taken = lane.taken.plus(std::mem::take(&mut lane.fresh));
+            }
+        });
+    }
+
     /// What the keeper saw. Less counts at once; more only when it is [written](Self::written).
     pub(super) fn seen(&self, crew: &Crew, seen: &[Seen]) -> Plan {
         let now = Instant::now();
@@ -249,6 +258,7 @@ impl Drop for Pass {
 
 #[cfg(test)]
 mod tests {
+    use super::super::breaker;
     use super::*;
 
     fn seen(me: Uuid, state: &str, held: i64) -> Seen {
@@ -285,6 +295,7 @@ mod tests {
 
     fn look(lanes: &Lanes, seen: Seen) -> Plan {
         let (crew, seen) = (Crew::default(), [seen]);
+        lanes.looks();
         let plan = lanes.seen(&crew, &seen);
         lanes.written(&plan, Some((&crew, &seen)));
         plan
@@ -338,6 +349,19 @@ mod tests {
         look(&lanes, Seen { epoch: 2, ramp: Some(1), ..seen(me, "closed", 0) });
         late.into_iter().for_each(fails);
         assert!(look(&lanes, Seen { epoch: 2, ramp: Some(1), ..seen(me, "closed", 0) }).changes.is_empty());
+    }
+
+    #[test]
+    fn a_failure_during_a_look_counts_by_the_clock_of_the_next_one() {
+        let me = Uuid::nil();
+        let lanes = lanes(me, 64, seen(me, "closed", 0));
+        lanes.looks();
+        // The clock has been read; it is moved, and the calls of the later instant fail before the look has ended.
+        lanes.take("mill", 2).into_iter().for_each(|pass| pass.tell(Answer::Unknown("late".to_owned())));
+        assert!(lanes.take("mill", 1).is_empty(), "it is about to open");
+        assert!(lanes.seen(&Crew::default(), &[seen(me, "closed", 0)]).changes.is_empty());
+        let later = Seen { now: chrono::DateTime::UNIX_EPOCH + breaker::WINDOW * 6, ..seen(me, "closed", 0) };
+        assert_eq!(look(&lanes, later).changes.len(), 1);
     }
 
     #[test]
