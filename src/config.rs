@@ -36,6 +36,8 @@ pub struct Config {
     pub database: Database,
     /// Workers.
     pub worker: Worker,
+    /// What the systems outside can take.
+    pub limits: Limits,
     /// Keys of ours.
     pub keys: Keys,
     /// Who may call the API.
@@ -75,6 +77,36 @@ pub struct Worker {
     pub turns: usize,
     /// How often due runs are looked for without a hint, ms.
     pub poll_ms: u64,
+}
+
+/// See [`Config::limits`].
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// The HIS.
+    pub his: Limit,
+    /// The payment provider.
+    pub payments: Limit,
+    /// The message platform.
+    pub messages: Limit,
+}
+
+/// What one system can take; all workers share it.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// Calls at one time.
+    pub concurrency: u32,
+    /// Calls a second; 0: any.
+    pub rate_per_s: f64,
+    /// Fewer failures within ten seconds never make it count as down.
+    pub failures_min: u32,
+    /// Nor do failures that are a smaller part of all calls.
+    pub failures_share: f64,
+    /// How long nothing is sent then, s; twice as long each time that it is still down.
+    pub open_s: f64,
+    /// Up to this, s.
+    pub open_max_s: f64,
 }
 
 /// See [`Config::keys`].
@@ -218,6 +250,7 @@ impl Config {
         let figment = keep_texts(figment.merge(environment), texts);
         let config: Self = figment.extract().map_err(|error| ConfigError::Unreadable(in_one_line(&error)))?;
         config.sync_at()?;
+        config.limits.check()?;
         Ok(config)
     }
 
@@ -247,6 +280,27 @@ impl Config {
             return format!("http://{}", SocketAddr::new(host, listening.port()));
         }
         self.public_url.trim_end_matches('/').to_owned()
+    }
+}
+
+impl Limits {
+    fn check(&self) -> Result<(), ConfigError> {
+        let all = [("limits.his", self.his), ("limits.payments", self.payments), ("limits.messages", self.messages)];
+        for (key, one) in all {
+            let wrong = if one.concurrency == 0 || one.failures_min == 0 {
+                "concurrency and failures_min are at least 1"
+            } else if !(one.rate_per_s >= 0.0 && one.rate_per_s.is_finite()) {
+                "rate_per_s is 0 or more"
+            } else if !(one.failures_share > 0.0 && one.failures_share <= 1.0) {
+                "failures_share is more than 0 and at most 1"
+            } else if !(one.open_s > 0.0 && one.open_max_s >= one.open_s && one.open_max_s.is_finite()) {
+                "open_s is more than 0, and open_max_s at least as much"
+            } else {
+                continue;
+            };
+            return Err(ConfigError::Invalid { key, what: wrong.to_owned() });
+        }
+        Ok(())
     }
 }
 
@@ -312,6 +366,19 @@ mod tests {
         let figment = Figment::from(Toml::string(REFERENCE)).merge(Toml::string("[worker]\nturms = 3"));
         let error = in_one_line(&figment.extract::<Config>().unwrap_err());
         assert!(error.contains("turms"), "{error}");
+    }
+
+    #[test]
+    fn a_limit_that_lets_nothing_through_is_refused() {
+        let limits = |wrong: &str| {
+            let figment = Figment::from(Toml::string(REFERENCE)).merge(Toml::string(wrong));
+            figment.extract::<Config>().unwrap().limits.check()
+        };
+        limits("").unwrap();
+        for wrong in ["concurrency = 0", "rate_per_s = -1.0", "failures_share = 1.5", "open_s = 900.0"] {
+            let error = limits(&format!("[limits.payments]\n{wrong}")).unwrap_err().to_string();
+            assert!(error.contains("limits.payments"), "{wrong}: {error}");
+        }
     }
 
     #[test]

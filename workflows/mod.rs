@@ -13,7 +13,7 @@ use chrono_tz::Tz;
 use sqlx::PgPool;
 
 use crate::engine::flow::Flow;
-use crate::engine::{Fault, Registry, Table};
+use crate::engine::{Fault, Registry, Table, limits};
 use crate::ports::his::{His, Identity};
 use crate::ports::payments::Payments;
 use crate::records::patients::{self, Person};
@@ -42,7 +42,7 @@ impl Ports {
     pub async fn person(&self, patient_id: &str) -> Result<Person, Fault> {
         let patient = patients::find(&self.pool, &self.hospital, patient_id)
             .await
-            .map_err(|error| Fault::Retry(format!("the patient could not be read: {error}")))?
+            .map_err(unread)?
             .ok_or_else(|| Fault::Stop(format!("the patient {patient_id} is not known any more")))?;
         self.open(&patient)
     }
@@ -65,8 +65,9 @@ impl Ports {
     }
 }
 
-/// A failed statement of ours is tried again: the database comes back.
+/// A failed statement of ours is tried again: the database comes back. It says nothing of whom the step would call.
 pub(crate) fn unread(error: sqlx::Error) -> Fault {
+    limits::nobody_called();
     Fault::Retry(format!("our own tables could not be read: {error}"))
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Ports, unread};
 use crate::engine::outbox::{Delivery, Outlet};
 use crate::engine::store::letters::Claimed;
-use crate::engine::{Fault, Letter, RunId};
+use crate::engine::{Fault, Letter, RunId, limits};
 use crate::ports::his::{DayPart, TimeSlot};
 use crate::ports::messages::{Message, Messages, Sent};
 use crate::records::{entries, schedules};
@@ -23,6 +23,9 @@ use crate::waitlist::status::EntryStatus;
 
 /// The outbox topic of notices.
 pub const TOPIC: &str = "notice";
+
+/// The destination that notices go to.
+pub const LANE: &str = "messages";
 
 /// What a letter says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -69,9 +72,11 @@ impl Outlet for NoticeOutlet {
         let status = entries::status(&self.ports.pool, &self.ports.hospital, written.entry).await.map_err(unread)?;
         let status = status.as_deref().and_then(EntryStatus::parse);
         if !status.is_some_and(|status| still_true(written.kind, status)) {
+            limits::nobody_called();
             return Ok(Delivery::Suppressed("no longer true"));
         }
         let Some(openid) = self.ports.person(&written.patient_id).await?.openid else {
+            limits::nobody_called();
             return Ok(Delivery::Undeliverable("the patient has no WeChat account here".to_owned()));
         };
         let message = Message {

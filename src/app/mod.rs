@@ -5,6 +5,7 @@
 pub mod clients;
 pub mod database;
 pub mod door;
+pub mod limits;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +69,8 @@ impl App {
                 anyhow::bail!("the workflow {workflow} could lose something and is not started: {}", flaws.join("; "));
             }
         }
-        let engine = Engine::new(pool.clone(), config.hospital.clone(), registry);
+        let limits = limits::limits(config);
+        let engine = Engine::with_limits(pool.clone(), config.hospital.clone(), registry, limits);
         let lookup = Arc::new(LookupKey::new(&config.keys.lookup)?);
         Ok(Self { pool, engine, ports, clients, outside, lookup, database })
     }
@@ -83,7 +85,7 @@ impl App {
         let options = worker::Options {
             turns_max: config.worker.turns,
             poll: Duration::from_millis(config.worker.poll_ms),
-            outlets: Outlets::default().with(notices::TOPIC, Arc::new(outlet)),
+            outlets: Outlets::default().with_lane(notices::TOPIC, notices::LANE, Arc::new(outlet)),
             ..worker::Options::default()
         };
         self.start_syncs().await?;

@@ -15,6 +15,7 @@
 //! | `departments` | the hospital's departments, kept in step with HIS |
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
 //! | `browse` | schedules and the state of their queues |
+//! | `destinations` | the systems outside, and the switch that pauses one |
 //! | `runs`, `why` | any workflow's runs, for staff |
 //! | `staff`, `verbs` | what staff do to runs, and the words for it |
 
@@ -26,6 +27,7 @@ mod cancel_visit;
 mod confirm;
 mod decline;
 mod departments;
+pub mod destinations;
 pub mod his_push;
 mod message_event;
 pub mod payment_notice;
@@ -99,6 +101,12 @@ pub enum DeskError {
     /// An input that the workflow cannot read.
     #[error("the workflow cannot read it: {0}")]
     Unreadable(String),
+    /// The destination is paused already.
+    #[error("the destination is paused already")]
+    AlreadyPaused,
+    /// Only a paused destination is resumed.
+    #[error("the destination is not paused")]
+    NotPaused,
     /// Personal data could not be sealed.
     #[error(transparent)]
     Cipher(#[from] CipherError),

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{Answer, Desk, DeskError};
+use crate::engine::held_up::held_up;
 use crate::engine::inspect::{self, Filter, Received, Seen, Told, Why};
+use crate::engine::store::switch::{self, Standing};
 use crate::engine::store::{self, Started};
 use crate::engine::{Edge, Fault, NewRun, RunId, clock};
 use crate::waitlist::refusal::Refusal;
@@ -69,7 +71,8 @@ impl Desk {
     pub async fn runs(&self, filter: &Filter) -> Answer<Vec<Shown>> {
         let now = clock::now(&self.engine.pool).await?;
         let seen = inspect::list(&self.engine.pool, self.hospital(), filter).await?;
-        Ok(seen.into_iter().map(|seen| self.shown(seen, now)).collect())
+        let there = switch::standings(&self.engine.pool, self.hospital()).await?;
+        Ok(seen.into_iter().map(|seen| self.shown(seen, &there, now)).collect())
     }
 
     /// Everything about one run.
@@ -78,7 +81,8 @@ impl Desk {
         let seen = inspect::find(pool, hospital, id).await?.ok_or(Refusal::NotFound)?;
         let state = inspect::state(pool, hospital, id).await?.ok_or(Refusal::NotFound)?;
         let inbox = inspect::inbox(pool, hospital, id, INBOX_MAX).await?;
-        Ok(Inspected { shown: self.shown(seen, clock::now(pool).await?), state, inbox })
+        let there = switch::standings(pool, hospital).await?;
+        Ok(Inspected { shown: self.shown(seen, &there, clock::now(pool).await?), state, inbox })
     }
 
     /// A run's history, oldest first, after the line `after`.
@@ -88,9 +92,10 @@ impl Desk {
         Ok(inspect::history(pool, hospital, id, after, most).await?)
     }
 
-    fn shown(&self, seen: Seen, now: DateTime<Utc>) -> Shown {
+    fn shown(&self, seen: Seen, there: &[Standing], now: DateTime<Utc>) -> Shown {
         let known = self.engine.registry.get(&seen.workflow).is_some_and(|one| one.table().step(&seen.step).is_some());
-        let why = inspect::why(&seen, known, now);
+        let held_up = if known { held_up(&seen, there, now) } else { None };
+        let why = held_up.unwrap_or_else(|| inspect::why(&seen, known, now));
         Shown { seen, why }
     }
 }

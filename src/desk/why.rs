@@ -27,6 +27,15 @@ fn zh(why: &Why, at: impl Fn(DateTime<Utc>) -> String) -> String {
             format!("第 {attempts} 次失败后等待重试，下次 {}：{error}", at(*until))
         }
         Why::Suspended { reason } => format!("已暂停，需人工处理：{reason}"),
+        Why::LimitFull { lane } => format!("已到期，{} 的调用已达上限，等待空位。", destination_zh(lane)),
+        Why::DestinationDown { lane, since, until, error } => {
+            let since = since.map(|since| format!("自 {} 起", at(since))).unwrap_or_default();
+            let until = until.map_or_else(|| "正在试探".to_owned(), |until| format!("{} 再次尝试", at(until)));
+            format!("{} {since}不可用，{until}，恢复后自动继续：{error}", destination_zh(lane))
+        }
+        Why::DestinationPaused { lane, by, why } => {
+            format!("{} 已由 {by} 人工暂停（{why}），恢复后自动继续。", destination_zh(lane))
+        }
         Why::DueLater { at: due } => format!("将于 {} 继续。", at(*due)),
     }
 }
@@ -45,13 +54,62 @@ fn en(why: &Why, at: impl Fn(DateTime<Utc>) -> String) -> String {
             format!("Backing off until {} after attempt {attempts} failed: {error}", at(*until))
         }
         Why::Suspended { reason } => format!("Suspended, a person must look: {reason}"),
+        Why::LimitFull { lane } => {
+            format!("It is due; {} takes no more calls for now, so it waits for its turn.", destination_en(lane))
+        }
+        Why::DestinationDown { lane, since, until, error } => {
+            let since = since.map(|since| format!(" since {}", at(since))).unwrap_or_default();
+            let until =
+                until.map_or_else(|| "is being tried".to_owned(), |until| format!("is tried again at {}", at(until)));
+            format!("{} is down{since} and {until}; it goes on by itself then: {error}", destination_en(lane))
+        }
+        Why::DestinationPaused { lane, by, why } => {
+            format!("{} was paused by {by} ({why}); it goes on when that is resumed.", destination_en(lane))
+        }
         Why::DueLater { at: due } => format!("It goes on at {}.", at(*due)),
+    }
+}
+
+fn destination_zh(lane: &str) -> &str {
+    match lane {
+        "his" => "HIS",
+        "payments" => "支付平台",
+        "messages" => "消息平台",
+        other => other,
+    }
+}
+
+fn destination_en(lane: &str) -> &str {
+    match lane {
+        "his" => "HIS",
+        "payments" => "the payment provider",
+        "messages" => "the message platform",
+        other => other,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_destination_holds_up_is_said_with_its_name() {
+        let why = Why::DestinationDown {
+            lane: "his".to_owned(),
+            since: Some(DateTime::UNIX_EPOCH),
+            until: None,
+            error: "no answer".to_owned(),
+        };
+        let tz = chrono_tz::Asia::Shanghai;
+        assert_eq!(
+            sentence(&why, Language::En, tz),
+            "HIS is down since 1970-01-01 08:00:00 and is being tried; it goes on by itself then: no answer"
+        );
+        assert_eq!(
+            sentence(&why, Language::ZhCn, tz),
+            "HIS 自 1970-01-01 08:00:00 起不可用，正在试探，恢复后自动继续：no answer"
+        );
+    }
 
     #[test]
     fn times_are_the_hospitals() {

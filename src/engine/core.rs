@@ -1,11 +1,13 @@
 //! What every part of the engine shares.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sqlx::PgPool;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::flow::Effect;
+use super::limits::Limits;
 use super::registry::Registry;
 use super::store::turns::{Came, Done};
 
@@ -17,20 +19,52 @@ pub struct Engine {
     pub tenant: String,
     /// The workflows.
     pub registry: Registry,
+    /// What destinations can take; one that is not named here has the defaults.
+    pub limits: BTreeMap<&'static str, Limits>,
     pub(super) due: Notify,
     pub(super) letters: Notify,
+    pub(super) limits_hint: watch::Sender<Hints>,
+}
+
+/// What may matter to limits: how often the clock may have moved, and how often a person used a switch.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Hints {
+    pub moves: u64,
+    pub switches: u64,
 }
 
 impl Engine {
     /// An engine over `pool`. It does nothing by itself: see [`worker::start`](super::worker::start).
     pub fn new(pool: PgPool, tenant: impl Into<String>, registry: Registry) -> Arc<Self> {
-        Arc::new(Self { pool, tenant: tenant.into(), registry, due: Notify::new(), letters: Notify::new() })
+        Self::with_limits(pool, tenant, registry, BTreeMap::new())
+    }
+
+    /// The same with what destinations can take.
+    pub fn with_limits(
+        pool: PgPool,
+        tenant: impl Into<String>,
+        registry: Registry,
+        limits: BTreeMap<&'static str, Limits>,
+    ) -> Arc<Self> {
+        let (due, letters, limits_hint) = (Notify::new(), Notify::new(), watch::Sender::new(Hints::default()));
+        Arc::new(Self { pool, tenant: tenant.into(), registry, limits, due, letters, limits_hint })
     }
 
     /// Tells the workers of this process that something may be due. Only a hint: polling finds it anyway.
     pub fn hint(&self) {
         self.due.notify_one();
         self.letters.notify_one();
+        self.limits_hint.send_modify(|hints| hints.moves += 1);
+    }
+
+    /// Tells the workers of this process that a person used the switch of a destination.
+    pub fn hint_switch(&self) {
+        self.limits_hint.send_modify(|hints| hints.switches += 1);
+    }
+
+    /// What a destination can take.
+    pub fn limits_of(&self, destination: &str) -> Limits {
+        self.limits.get(destination).copied().unwrap_or_default()
     }
 
     /// Turns of a worker may have made runs due.

@@ -17,6 +17,8 @@ pub struct Seen {
     pub key: String,
     /// Where it stands.
     pub step: String,
+    /// The destination that its step calls; empty: none.
+    pub lane: String,
     /// pending, running, waiting, suspended, cancelled, faulted, completed.
     pub status: String,
     /// Committed turns.
@@ -57,7 +59,7 @@ pub struct Filter {
 macro_rules! select_seen {
     ($where:literal) => {
         concat!(
-            "select id, workflow, key, step, status, turn, attempt, due_at, listens, last_error, created_at, updated_at,
+            "select id, workflow, key, step, lane, status, turn, attempt, due_at, listens, last_error, created_at, updated_at,
                     ended_at
              from run where tenant = $1 and ",
             $where
@@ -240,6 +242,31 @@ pub enum Why {
         /// Why.
         reason: String,
     },
+    /// Its step is due and its destination takes no more calls for now.
+    LimitFull {
+        /// The destination.
+        lane: String,
+    },
+    /// Its destination is down: what needs it waits.
+    DestinationDown {
+        /// The destination.
+        lane: String,
+        /// Since when.
+        since: Option<DateTime<Utc>>,
+        /// When it is tried again; none: that is being done.
+        until: Option<DateTime<Utc>>,
+        /// What went wrong.
+        error: String,
+    },
+    /// A person has paused its destination.
+    DestinationPaused {
+        /// The destination.
+        lane: String,
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
     /// Its turn is due then.
     DueLater {
         /// When.
@@ -279,6 +306,7 @@ mod tests {
             workflow: "w".to_owned(),
             key: "k".to_owned(),
             step: "S".to_owned(),
+            lane: String::new(),
             status: status.to_owned(),
             turn: 1,
             attempt,

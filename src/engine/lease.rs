@@ -6,13 +6,14 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::RunId;
 use super::core::Engine;
+use super::limits::Lanes;
 use super::store::{claim, letters};
 
 /// How long a worker that says nothing is thought alive.
@@ -82,19 +83,28 @@ pub(super) struct Lease {
     worker: Uuid,
     name: String,
     hands: Arc<Hands>,
+    lanes: Arc<Lanes>,
 }
 
 impl Lease {
     /// Takes the lease.
-    pub(super) async fn take(engine: Arc<Engine>, worker: Uuid, name: String, hands: Arc<Hands>) -> sqlx::Result<Self> {
-        let lease = Self { engine, worker, name, hands };
+    pub(super) async fn take(
+        engine: Arc<Engine>,
+        worker: Uuid,
+        name: String,
+        hands: Arc<Hands>,
+        lanes: Arc<Lanes>,
+    ) -> sqlx::Result<Self> {
+        let lease = Self { engine, worker, name, hands, lanes };
         lease.renew().await?;
         Ok(lease)
     }
 
     async fn renew(&self) -> sqlx::Result<()> {
-        let engine = &self.engine;
-        claim::heartbeat(&engine.pool, &engine.tenant, self.worker, &self.name, LEASE.as_secs_f64()).await
+        let (engine, sent_at) = (&self.engine, Instant::now());
+        claim::heartbeat(&engine.pool, &engine.tenant, self.worker, &self.name, LEASE.as_secs_f64()).await?;
+        self.lanes.renewed(sent_at);
+        Ok(())
     }
 
     /// Keeps it until the worker has nothing in hand any more, then gives it up.

@@ -18,12 +18,14 @@
 //! | `obligations` | what a run may owe, and where that is safe |
 //! | `staff` | what people do to runs: verbs with refusals and an audit |
 //! | `store` | every statement on runs, signals and history |
+//! | `limits` | how much may be called at one time, and what is down |
 //! | `commit` | turns that finish together commit together |
 //! | `group` | requests that come at the same time are done together |
 //! | `worker` | claim, handle, hand to commit |
 //! | `lease` | what keeps a worker alive; what is left behind goes on |
 //! | `outbox` | delivers what runs tell outside |
 //! | `inspect` | find and show runs; why a run is not moving |
+//! | `held_up` | whether a destination holds a run up |
 //! | `letters` | how many letters stand where |
 //! | `preflight` | which live runs no step of this program could move |
 //! | `sabotage` | where tests make a worker die |
@@ -35,9 +37,11 @@ mod core;
 pub mod flow;
 mod flow_macro;
 pub mod group;
+pub mod held_up;
 pub mod inspect;
 mod lease;
 pub mod letters;
+pub mod limits;
 pub mod obligations;
 pub mod outbox;
 pub mod preflight;

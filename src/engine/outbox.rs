@@ -1,6 +1,6 @@
 //! The postman: delivers the letters that runs wrote, at least once, with the same stored retries as steps have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::core::Engine;
 use super::flow::Fault;
 use super::lease::Hands;
+use super::limits::{self, Lanes, Pass};
 use super::retry::RetryPolicy;
 use super::store::letters::{self, Claimed};
 
@@ -38,15 +39,32 @@ pub trait Outlet: Send + Sync {
 /// The outlets by topic.
 #[derive(Clone, Default)]
 pub struct Outlets {
-    by_topic: BTreeMap<&'static str, Arc<dyn Outlet>>,
+    by_topic: BTreeMap<&'static str, (Option<&'static str>, Arc<dyn Outlet>)>,
 }
 
 impl Outlets {
     /// Adds the outlet of a topic.
     #[must_use]
     pub fn with(mut self, topic: &'static str, outlet: Arc<dyn Outlet>) -> Self {
-        self.by_topic.insert(topic, outlet);
+        self.by_topic.insert(topic, (None, outlet));
         self
+    }
+
+    /// Adds the outlet of a topic that calls a destination, whose limits it keeps.
+    #[must_use]
+    pub fn with_lane(mut self, topic: &'static str, lane: &'static str, outlet: Arc<dyn Outlet>) -> Self {
+        self.by_topic.insert(topic, (Some(lane), outlet));
+        self
+    }
+
+    /// The destinations that are called.
+    pub(super) fn lanes(&self) -> BTreeSet<&'static str> {
+        self.by_topic.values().filter_map(|(lane, _)| *lane).collect()
+    }
+
+    /// Which topic calls which destination.
+    pub(super) fn routes(&self) -> Vec<(&'static str, &'static str)> {
+        self.by_topic.iter().filter_map(|(topic, (lane, _))| Some(((*lane)?, *topic))).collect()
     }
 }
 
@@ -54,6 +72,7 @@ pub(super) struct Postman {
     engine: Arc<Engine>,
     worker: Uuid,
     hands: Arc<Hands>,
+    lanes: Arc<Lanes>,
     outlets: Outlets,
     poll: Duration,
 }
@@ -63,37 +82,33 @@ impl Postman {
         engine: Arc<Engine>,
         worker: Uuid,
         hands: Arc<Hands>,
+        lanes: Arc<Lanes>,
         outlets: Outlets,
         poll: Duration,
     ) -> Arc<Self> {
-        Arc::new(Self { engine, worker, hands, outlets, poll })
+        Arc::new(Self { engine, worker, hands, lanes, outlets, poll })
     }
 
     pub(super) async fn work(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
-        let topics: Vec<&str> = self.outlets.by_topic.keys().copied().collect();
         let hands = Arc::new(Semaphore::new(LETTERS_MAX));
-        while !*stopped.borrow() && !topics.is_empty() {
+        while !*stopped.borrow() && !self.outlets.by_topic.is_empty() {
             // With every hand full there is nothing to claim: the next free hand comes first.
             drop(hands.acquire().await);
-            let free = i64::try_from(hands.available_permits()).unwrap_or(0);
-            let claimed = letters::claim(&self.engine.pool, &self.engine.tenant, self.worker, &topics, free).await;
-            let claimed = claimed.unwrap_or_else(|error| {
-                tracing::warn!(%error, "due letters could not be claimed; trying again");
-                Vec::new()
-            });
+            let claimed = self.claim(hands.available_permits()).await;
             if claimed.is_empty() {
                 tokio::select! {
                     () = self.engine.letters.notified() => {}
+                    () = self.lanes.freed_for_letters.notified() => {}
                     () = tokio::time::sleep(self.poll) => {}
                     _ = stopped.changed() => {}
                 }
             }
-            for letter in claimed {
+            for (letter, pass) in claimed {
                 let Ok(hand) = Arc::clone(&hands).acquire_owned().await else { return };
                 let postman = Arc::clone(&self);
                 let in_hand = self.hands.letter(letter.id.clone());
                 tokio::spawn(async move {
-                    postman.carry(letter).await;
+                    postman.carry(letter, pass).await;
                     drop((in_hand, hand));
                 });
             }
@@ -101,12 +116,40 @@ impl Postman {
         drop(hands.acquire_many(u32::try_from(LETTERS_MAX).unwrap_or(u32::MAX)).await);
     }
 
+    /// Claims due letters: of each topic as many as there are passes of its lane.
+    async fn claim(&self, free: usize) -> Vec<(Claimed, Option<Pass>)> {
+        let (pool, tenant) = (&self.engine.pool, self.engine.tenant.as_str());
+        let mut all = Vec::new();
+        for (topic, (lane, _)) in &self.outlets.by_topic {
+            let left = free.saturating_sub(all.len());
+            let mut passes = lane.map(|lane| self.lanes.take(lane, left));
+            let most = passes.as_ref().map_or(left, Vec::len);
+            if most == 0 {
+                continue;
+            }
+            let count = i64::try_from(most).unwrap_or(i64::MAX);
+            let claimed = letters::claim(pool, tenant, self.worker, topic, count).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, topic, "due letters could not be claimed; trying again");
+                Vec::new()
+            });
+            if let Some(lane) = lane {
+                self.lanes.claimed(lane, most, claimed.len());
+            }
+            all.extend(claimed.into_iter().map(|letter| (letter, passes.as_mut().and_then(Vec::pop))));
+        }
+        all
+    }
+
     /// Delivers one letter and writes down what came of it. A letter whose end cannot be written is in no hand
     /// afterwards and is delivered again; its receiver knows its id.
-    async fn carry(&self, letter: Claimed) {
+    async fn carry(&self, letter: Claimed, pass: Option<Pass>) {
         let (pool, tenant) = (&self.engine.pool, self.engine.tenant.as_str());
-        let Some(outlet) = self.outlets.by_topic.get(letter.topic.as_str()) else { return };
-        let settled = match outlet.deliver(&letter).await {
+        let Some((_, outlet)) = self.outlets.by_topic.get(letter.topic.as_str()) else { return };
+        let (delivered, said) = limits::listening(outlet.deliver(&letter)).await;
+        if let Some(pass) = pass {
+            pass.tell_letter(&delivered, said);
+        }
+        let settled = match delivered {
             Ok(Delivery::Sent(reference)) => {
                 letters::settle(pool, tenant, self.worker, &letter.id, "sent", Some(&reference), None).await
             }

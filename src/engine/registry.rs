@@ -1,6 +1,6 @@
 //! The workflows that this program knows, each with the ports its handlers call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -151,6 +151,11 @@ impl Registry {
         self.tables()
             .flat_map(|table| table.steps.iter().map(move |row| format!("{}/{}", table.name, row.name)))
             .collect()
+    }
+
+    /// Every destination that a step of this program calls.
+    pub fn lanes(&self) -> BTreeSet<&'static str> {
+        self.tables().flat_map(|table| table.steps.iter().filter_map(|row| row.lane)).collect()
     }
 
     /// The proof of every workflow.

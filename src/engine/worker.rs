@@ -5,6 +5,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -17,6 +18,7 @@ use super::commit::{Committed, Committer};
 use super::core::Engine;
 use super::flow::{ChildEnded, Edge, Effect, Fault, Turn, Woke};
 use super::lease::{HEARTBEAT, Hands, Lease};
+use super::limits::{self, Keeper, Lanes, Pass, Round};
 use super::outbox::{Outlets, Postman};
 use super::registry::Mounted;
 use super::sabotage::{Act, Point, Saboteur};
@@ -28,6 +30,9 @@ use super::table::{Chosen, Priority, StepRow};
 
 /// A handler that takes longer is given up: its calls have time-outs of their own, far shorter.
 pub(super) const HANDLER_MAX: Duration = Duration::from_mins(2);
+
+/// A claim for the sake of a rate alone is never sooner.
+const RATE_MIN: Duration = Duration::from_millis(10);
 
 /// How a worker works.
 #[derive(Clone)]
@@ -62,6 +67,7 @@ pub struct Worker {
     ended: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     lease: JoinHandle<()>,
+    keeper: JoinHandle<()>,
     shift: Arc<Shift>,
 }
 
@@ -78,6 +84,7 @@ impl Worker {
             let _ = task.await;
         }
         let _ = self.ended.send(true);
+        let _ = self.keeper.await;
         let _ = self.lease.await;
     }
 }
@@ -85,8 +92,19 @@ impl Worker {
 /// Starts a worker.
 pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker> {
     let (id, hands) = (Uuid::now_v7(), Arc::new(Hands::default()));
-    let lease = Lease::take(Arc::clone(&engine), id, options.name.clone(), Arc::clone(&hands)).await?;
-    let postman = Postman::new(Arc::clone(&engine), id, Arc::clone(&hands), options.outlets.clone(), options.poll);
+    let names = engine.registry.lanes().into_iter().chain(options.outlets.lanes());
+    let lanes = Lanes::new(id, names, u32::try_from(options.turns_max / 2).unwrap_or(u32::MAX));
+    let lease =
+        Lease::take(Arc::clone(&engine), id, options.name.clone(), Arc::clone(&hands), Arc::clone(&lanes)).await?;
+    let keeper = Keeper::begin(Arc::clone(&engine), id, Arc::clone(&lanes), &options.outlets.routes()).await?;
+    let postman = Postman::new(
+        Arc::clone(&engine),
+        id,
+        Arc::clone(&hands),
+        Arc::clone(&lanes),
+        options.outlets.clone(),
+        options.poll,
+    );
     let shift = Arc::new(Shift {
         id,
         known: engine.registry.known_steps(),
@@ -94,6 +112,8 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
         options,
         engine,
         hands,
+        lanes,
+        rounds: AtomicU64::new(0),
     });
     let (stop, stopped) = watch::channel(false);
     let (ended, until) = watch::channel(false);
@@ -104,7 +124,8 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
         tokio::spawn(postman.work(stopped)),
         tokio::spawn(clerk),
     ];
-    Ok(Worker { stop, ended, tasks, lease: tokio::spawn(lease.keep(until)), shift })
+    let keeper = tokio::spawn(keeper.keep(until.clone()));
+    Ok(Worker { stop, ended, tasks, lease: tokio::spawn(lease.keep(until)), keeper, shift })
 }
 
 /// One worker's working life.
@@ -115,36 +136,48 @@ struct Shift {
     options: Options,
     engine: Arc<Engine>,
     hands: Arc<Hands>,
+    lanes: Arc<Lanes>,
+    rounds: AtomicU64,
 }
+
+/// A run in a worker's hands, with its inbox and what lets it call.
+type InHand = (Claimed, Vec<Unread>, Option<Pass>);
 
 impl Shift {
     async fn work(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         let turns = Arc::new(Semaphore::new(self.options.turns_max));
         while !*stopped.borrow() {
             let free = turns.available_permits().min(128);
-            let claimed = if free == 0 { Vec::new() } else { self.claim(i64::try_from(free).unwrap_or(1)).await };
+            let claimed = if free == 0 { Vec::new() } else { self.claim(free).await };
             if claimed.is_empty() {
+                // Where a rate alone holds something up, the next pass is there before the next poll.
+                let wait =
+                    self.lanes.wait().map_or(self.options.poll, |wait| wait.max(RATE_MIN).min(self.options.poll));
                 tokio::select! {
                     () = self.engine.due.notified() => {}
-                    () = tokio::time::sleep(self.options.poll) => {}
+                    () = self.lanes.freed_for_runs.notified() => {}
+                    () = tokio::time::sleep(wait) => {}
                     _ = stopped.changed() => {}
                 }
                 continue;
             }
-            for (run, unread) in claimed {
+            for (run, unread, pass) in claimed {
                 // There are at least as many permits as runs were claimed: only this loop takes them.
                 let Ok(permit) = Arc::clone(&turns).acquire_owned().await else { return };
-                tokio::spawn(Arc::clone(&self).drive(run, unread, permit));
+                tokio::spawn(Arc::clone(&self).drive(run, unread, pass, permit));
             }
         }
         let all = u32::try_from(self.options.turns_max).unwrap_or(u32::MAX);
         drop(turns.acquire_many(all).await);
     }
 
-    /// Claims due runs with their unread signals.
-    async fn claim(&self, most: i64) -> Vec<(Claimed, Vec<Unread>)> {
+    /// Claims due runs with their unread signals: of each lane as many as there are passes.
+    async fn claim(&self, free: usize) -> Vec<InHand> {
         let engine = &self.engine;
-        let claimed = match claim::claim(&engine.pool, &engine.tenant, self.id, &self.known, most).await {
+        let mut round = Round::begin(&self.lanes, self.rounds.fetch_add(1, Ordering::Relaxed), free);
+        let most = i64::try_from(free).unwrap_or(1);
+        let (pool, tenant) = (&engine.pool, &engine.tenant);
+        let claimed = match claim::claim_in(pool, tenant, self.id, &self.known, &round.asks, most).await {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::warn!(%error, "due runs could not be claimed; trying again");
@@ -166,17 +199,26 @@ impl Shift {
                 }
             }
         };
-        claimed
+        let in_hand = claimed
             .into_iter()
             .map(|run| {
                 let own = unread.extract_if(.., |signal| signal.run_id == run.id).collect();
-                (run, own)
+                let pass = round.pass(&run.lane);
+                (run, own, pass)
             })
-            .collect()
+            .collect();
+        round.end();
+        in_hand
     }
 
     /// Handles steps of one run until it rests.
-    async fn drive(self: Arc<Self>, mut run: Claimed, mut unread: Vec<Unread>, permit: OwnedSemaphorePermit) {
+    async fn drive(
+        self: Arc<Self>,
+        mut run: Claimed,
+        mut unread: Vec<Unread>,
+        mut pass: Option<Pass>,
+        permit: OwnedSemaphorePermit,
+    ) {
         let in_hand = self.hands.run(run.id, run.generation);
         loop {
             if self.sabotage(Point::BeforeCall, &run) == Act::Crash {
@@ -184,15 +226,20 @@ impl Shift {
             }
             let began = Instant::now();
             let Some((mounted, row)) = self.step_of(&run) else { break self.hand_back(&run, false).await };
+            let Ok(own) = self.lanes.pass_for(row, pass.take()) else { break self.put_back(&run, row).await };
             let handling = AssertUnwindSafe(handle(&**mounted, row, &run, &unread)).catch_unwind();
-            let mut came = handling
-                .await
-                .unwrap_or_else(|_| failed(&**mounted, &run, &Fault::Stop("the handler panicked".to_owned())));
+            let (came, said) = limits::listening(handling).await;
+            let mut came =
+                came.unwrap_or_else(|_| failed(&**mounted, &run, &Fault::Stop("the handler panicked".to_owned())));
+            if let Some(own) = own {
+                own.tell_turn(&came, said);
+            }
             match self.sabotage(Point::AfterCall, &run) {
                 Act::Nothing => {}
                 Act::Crash => break self.hand_back(&run, true).await,
                 Act::Fail => came = failed(&**mounted, &run, &Fault::Retry("sabotaged".to_owned())),
             }
+            pass = self.lanes.pass_on(&mut came);
             if let Came::Failed { wait: None, error, .. } = &came {
                 tracing::error!(run = %run.id, workflow = run.workflow, step = run.step, error, "run suspended");
             }
@@ -242,6 +289,17 @@ impl Shift {
         }
         drop((in_hand, permit));
         self.engine.hint_due();
+    }
+
+    /// Puts a run back that no call can be made for now. Tries until the database answers.
+    async fn put_back(&self, run: &Claimed, row: &StepRow) {
+        let (engine, lane, priority) = (&self.engine, row.lane_stored(), row.priority.stored());
+        while let Err(error) =
+            claim::put_back(&engine.pool, &engine.tenant, run.id, run.generation, lane, priority).await
+        {
+            tracing::warn!(run = %run.id, %error, "a run could not be put back; trying again");
+            tokio::time::sleep(HEARTBEAT).await;
+        }
     }
 
     fn step_of(&self, run: &Claimed) -> Option<(&Arc<dyn Mounted>, &'static StepRow)> {

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
 //! | `departments`, `policies`, `blacklist` | scope `admin` |
-//! | `runs`, `staff`, `bulks`, `audit` | scope `runs` |
+//! | `runs`, `staff`, `bulks`, `audit`, `destinations` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
 //! | `operations` | health, readiness, metrics |
 //! | `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
@@ -21,6 +21,7 @@ mod blacklist;
 mod bulks;
 mod callbacks;
 mod departments;
+mod destinations;
 pub mod extract;
 mod idempotency;
 mod openapi;
@@ -122,7 +123,11 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(bulks::pause))
         .routes(routes!(bulks::resume))
         .routes(routes!(bulks::cancel))
-        .routes(routes!(audit::list));
+        .routes(routes!(audit::list))
+        .routes(routes!(destinations::list))
+        .routes(routes!(destinations::show))
+        .routes(routes!(destinations::pause))
+        .routes(routes!(destinations::resume));
     let open = OpenApiRouter::new()
         .routes(routes!(callbacks::his))
         .routes(routes!(callbacks::payments))

@@ -26,6 +26,7 @@ use super::problem::ProblemBody;
         (name = "policies", description = "Switches, caps and windows of doctors, departments and campuses"),
         (name = "blacklist", description = "Who may not join a queue"),
         (name = "runs", description = "Durable runs of any workflow"),
+        (name = "destinations", description = "The systems outside: limits, what is down, pause and resume"),
         (name = "callbacks", description = "From HIS, the payment provider and the message platform; signed"),
         (name = "operations", description = "Health, readiness, metrics"),
     )

@@ -295,6 +295,15 @@ impl From<DeskError> for Problem {
                 refused.to_string(),
             ),
             DeskError::NoFilter => Self::invalid("a bulk needs a filter: without one it would be for every run"),
+            DeskError::AlreadyPaused => Self::fixed(
+                Is::CONFLICT,
+                "already_paused",
+                "该外部系统已处于人工暂停状态。",
+                "This destination is paused already.",
+            ),
+            DeskError::NotPaused => {
+                Self::fixed(Is::CONFLICT, "not_paused", "该外部系统未被人工暂停。", "This destination is not paused.")
+            }
             DeskError::Database(error) => error.into(),
             DeskError::Cipher(_) | DeskError::Broken(_) => {
                 tracing::error!(%error, "a request failed");

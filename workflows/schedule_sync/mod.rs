@@ -29,7 +29,7 @@ flow! {
     Resting = resting on PullNow until next_tick
         { Due -> Pulling, Retired -> Retired }
     /// Asks HIS for every schedule of the next days (2003).
-    Pulling = pulling
+    Pulling = pulling at his priority Bulk
         { Pulled -> Resting, Away -> Resting }
 }
 

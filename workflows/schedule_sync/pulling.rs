@@ -4,7 +4,7 @@ use chrono::{DateTime, Days, TimeDelta, Utc};
 
 use super::state::Department;
 use super::{outcome, woke};
-use crate::engine::{Fault, Turn};
+use crate::engine::{Fault, Turn, limits};
 use crate::ports::CallError;
 use crate::ports::his::ScheduleState;
 use crate::records::{entries, schedules};
@@ -39,6 +39,7 @@ pub(super) async fn pulling(
         Err(error @ CallError::Broken { .. }) => return Err(error.into()),
         Err(error) => {
             tracing::warn!(department = department.id, %error, "HIS is away; its schedules are asked for again");
+            limits::unanswered(&error);
             department.freed.clear();
             department.stopped.clear();
             department.next_at = tick_after(&ports.sync_at, turn.now, ports.tz).min(turn.now + ASK_AGAIN_AFTER);

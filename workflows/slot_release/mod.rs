@@ -39,16 +39,16 @@ flow! {
     Idle = idle on Freed, Stoppage until cutoff
         { Hint -> Refreshing, Stopped -> Stopping, CutOff -> Shut }
     /// Asks HIS which time slots have places (R18). HIS being away is not "full".
-    Refreshing = refreshing
+    Refreshing = refreshing at his priority Urgent
         { Found -> Matching, Full -> Idle, Nobody -> Idle, CutOff -> Shut }
     /// Takes the first free place and the first in line (R16).
-    Matching = matching
+    Matching = matching priority Urgent
         { Offered -> Answering, Nobody -> Idle, Exhausted -> Idle, CutOff -> Shut }
     /// Waits until the place is locked, booked, lost or passed on.
-    Answering = answering on Answer, Stoppage until answer_is_asked
+    Answering = answering priority Urgent on Answer, Stoppage until answer_is_asked
         { Took -> Matching, Conflict -> Matching, Passed -> Matching, Stale -> Answering, Due -> AnswerCheck, Stopped -> Stopping }
     /// Looks whether the applicant is still at it: HIS may be slow, or somebody withdrew at the same moment.
-    AnswerCheck = answer_check
+    AnswerCheck = answer_check priority Urgent
         { AtIt -> Answering, Gone -> Matching, Stuck -> Matching }
     /// 停诊: tells everybody whom it concerns (R34).
     Stopping = stopping

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::state::Release;
 use super::{outcome, woke};
-use crate::engine::{Fault, Turn};
+use crate::engine::{Fault, Turn, limits};
 use crate::records::entries;
 use crate::waitlist::calendar;
 use crate::workflows::{Ports, unread};
@@ -28,6 +28,7 @@ pub(super) async fn refreshing(
     ports: &Ports,
 ) -> Result<outcome::Refreshing, Fault> {
     if turn.now >= release.cutoff {
+        limits::nobody_called();
         return Ok(outcome::Refreshing::CutOff);
     }
     release.passed.clear();
@@ -35,6 +36,7 @@ pub(super) async fn refreshing(
     let waits =
         entries::first_in_line(&ports.pool, &ports.hospital, &release.schedule_id, &[]).await.map_err(unread)?;
     if waits.is_none() {
+        limits::nobody_called();
         return Ok(outcome::Refreshing::Nobody);
     }
     let mut free = ports.his.open_slots(&release.schedule_id, release.visit_date).await?;

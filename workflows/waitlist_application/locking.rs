@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::outcome;
 use super::state::{Application, Offered};
-use crate::engine::{Fault, Turn};
+use crate::engine::{Fault, Turn, limits};
 use crate::ports::his::Lock;
 use crate::waitlist::calendar;
 use crate::workflows::Ports;
@@ -20,6 +20,7 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
     let deadline = calendar::offer_deadline(turn.now, app.policy.offer_window_minutes, quiet, hard_stop, ports.tz);
     let place = app.place(&slot);
     if deadline <= turn.now {
+        limits::nobody_called();
         return Ok(unusable(app, turn.again));
     }
     let minutes = calendar::lock_minutes(turn.now, deadline, app.policy.lock_grace_minutes);

@@ -56,13 +56,13 @@ flow! {
     cancels Clearing;
 
     /// Opens the order for the prepayment (R6).
-    PrepayOrder = prepay_order
+    PrepayOrder = prepay_order at payments priority Urgent
         { Opened + Money -> Prepayment, Paid + Money -> Waiting, Refused + Money -> Settlement }
     /// The place in the queue is held until the money is there (R6).
     Prepayment = prepayment on Payment, Withdrawal, Stoppage until payment_is_asked
         { Paid -> Waiting, Due -> PrepayCheck, Withdrawn -> Settlement, Stopped -> Settlement }
     /// Asks the payment provider: a notice can be lost.
-    PrepayCheck = prepay_check
+    PrepayCheck = prepay_check at payments
         { Paid -> Waiting, Open -> Prepayment, Unpaid -> Settlement }
 
     /// In the queue, until 18:00 on the day before the visit (R16, R24, R25).
@@ -70,35 +70,35 @@ flow! {
         { Payable -> Locking, Covered -> Booking, CutOff -> Settlement, Withdrawn -> Settlement, Stopped -> Settlement }
 
     /// Locks the offered place at HIS (R10, R20). A place that is gone or cannot be had keeps the patient's turn.
-    Locking = locking
+    Locking = locking at his priority Urgent
         { Locked + Lock -> Confirmation, Taken -> Waiting, Unusable -> Unlocking }
     /// The patient accepts while the lock lasts (R9).
-    Confirmation = confirmation on Confirm, Decline, Withdrawal, Stoppage until offer_ends
+    Confirmation = confirmation priority Urgent on Confirm, Decline, Withdrawal, Stoppage until offer_ends
         {
             Confirmed -> OfferOrder, Declined -> Unlocking, Lapsed -> Unlocking, Withdrawn -> Unlocking,
             Stopped -> Unlocking,
         }
     /// Opens the order for the accepted place.
-    OfferOrder = offer_order
+    OfferOrder = offer_order at payments priority Urgent
         { Opened + Money -> Paying, Paid + Money -> Booking, Refused + Money -> Unlocking }
     /// The patient pays until the deadline (R20).
-    Paying = paying on Payment, Decline, Withdrawal, Stoppage until payment_is_asked
+    Paying = paying priority Urgent on Payment, Decline, Withdrawal, Stoppage until payment_is_asked
         {
             Paid -> Booking, Due -> PaymentCheck, Declined -> OrderClosing, Withdrawn -> OrderClosing,
             Stopped -> OrderClosing,
         }
     /// Asks the payment provider: a notice can be lost.
-    PaymentCheck = payment_check
+    PaymentCheck = payment_check at payments priority Urgent
         { Paid -> Booking, Open -> Paying, Over -> OrderClosing }
     /// Closes the order and asks once more; only then may the lock go (E2, E4).
-    OrderClosing = order_closing
+    OrderClosing = order_closing at payments priority Urgent
         { Paid -> Booking, Closed -> Unlocking }
 
     /// Books at HIS under an id that it may have seen before (R19, E1).
-    Booking = booking
+    Booking = booking at his priority Urgent
         { Booked + Visit - Lock - Money -> Visit, Taken -> Unlocking, Refused -> Unlocking }
     /// Gives the lock back: to the queue where the place was lost, else to the settlement.
-    Unlocking = unlocking
+    Unlocking = unlocking at his priority Urgent
         { Requeued - Lock -> Waiting, Released - Lock -> Settlement }
 
     /// Booked; nothing to do unless somebody cancels (R21, R22, R34).
@@ -108,24 +108,24 @@ flow! {
             Stopped + Money -> Cancelling,
         }
     /// Cancels the booking at HIS; what HIS has cancelled itself stays cancelled.
-    Cancelling = cancelling
+    Cancelling = cancelling at his
         { Cancelled - Visit -> Settlement }
 
     /// Where staff send what they cancel: whatever HIS holds goes back, then the account is settled.
-    Clearing = clearing
+    Clearing = clearing at his
         { Cleared - Lock - Visit -> Settlement }
 
     /// Finds out what the payment provider holds for us, having closed what was open (E2, R8, R27).
-    Settlement = settlement
+    Settlement = settlement at payments priority Bulk
         { Clear - Money -> Closure, Held -> Refunding }
     /// Asks for the refund under one number until it is accepted (R8).
-    Refunding = refunding
+    Refunding = refunding at payments priority Bulk
         { Accepted -> RefundWait, Refunded - Money -> Closure, Reissued -> Refunding }
     /// Accepted is not done: the money is on its way.
-    RefundWait = refund_wait on RefundNotice until refund_is_asked
+    RefundWait = refund_wait priority Bulk on RefundNotice until refund_is_asked
         { Noticed -> RefundCheck, Due -> RefundCheck }
     /// Asks where the refund stands.
-    RefundCheck = refund_check
+    RefundCheck = refund_check at payments priority Bulk
         { Refunded - Money -> Closure, Processing -> RefundWait, Reissued -> Refunding }
     /// Nothing is owed: the ending says why.
     Closure = closure

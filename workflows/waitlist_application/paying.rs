@@ -2,7 +2,7 @@
 
 use super::state::{Application, Order, Why};
 use super::{outcome, woke};
-use crate::engine::{Fault, Turn};
+use crate::engine::{Fault, Turn, limits};
 use crate::ports::payments::{Opened, Paid, Payment};
 use crate::workflows::Ports;
 
@@ -88,6 +88,7 @@ pub(super) async fn open(app: &mut Application, turn: &Turn, ports: &Ports) -> R
         return Err(Fault::Stop("the patient has no account at the payment provider".to_owned()));
     };
     if turn.now >= order.expires_at {
+        limits::nobody_called();
         return Ok(Asked::Closed);
     }
     match ports.payments.open(&order.request(openid)).await? {
@@ -127,10 +128,10 @@ pub(super) async fn ask(app: &mut Application, turn: &Turn, ports: &Ports) -> Re
 
 /// Closes the order and asks what the provider holds now: only the second answer says anything about money (E4).
 pub(super) async fn close(app: &mut Application, ports: &Ports) -> Result<(), Fault> {
-    let Some(order) = app.order.as_mut() else { return Ok(()) };
-    if order.paid.is_some() {
+    let Some(order) = app.order.as_mut().filter(|order| order.paid.is_none()) else {
+        limits::nobody_called();
         return Ok(());
-    }
+    };
     if !order.closed {
         ports.payments.close(&order.out_trade_no).await?;
     }

@@ -2,7 +2,7 @@
 
 use super::outcome;
 use super::state::Application;
-use crate::engine::{Fault, Turn};
+use crate::engine::{Fault, Turn, limits};
 use crate::workflows::Ports;
 
 pub(super) async fn unlocking(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Unlocking, Fault> {
@@ -10,6 +10,8 @@ pub(super) async fn unlocking(app: &mut Application, turn: &Turn, ports: &Ports)
     // Where a person sent it here, an earlier step may have locked without a trace (E1).
     if app.gave_back || (turn.again && app.offer.is_some()) {
         ports.his.unlock(&app.order_id(turn.run)).await?;
+    } else {
+        limits::nobody_called();
     }
     if app.why.is_some() {
         return Ok(outcome::Unlocking::Released);

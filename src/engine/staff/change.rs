@@ -68,7 +68,7 @@ pub(super) fn move_to(mounted: &dyn Mounted, run: &Standing, moving: Moving) -> 
         (None, _) => Rest::Ended,
         // Signals that it has received already are looked at at once.
         (Some(row), Some(until)) if !hears_any(row, &run.unread) => Rest::Waits { until, hears: row.hears },
-        (Some(_), _) => Rest::Due,
+        (Some(_), _) => Rest::Queues,
     };
     let report = if next.is_none() { report(run, to, false) } else { None };
     let done = Done {

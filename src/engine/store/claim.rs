@@ -20,6 +20,8 @@ pub struct Claimed {
     pub workflow: String,
     /// Where it stands.
     pub step: String,
+    /// The lane in which it was claimed; `""`: it calls nobody.
+    pub lane: String,
     /// The fence of this claim.
     pub generation: i32,
     /// How many turns have been committed.
@@ -64,12 +66,18 @@ pub struct Unread {
     pub received_at: DateTime<Utc>,
 }
 
-/// Claims up to `most` due runs at steps that this program knows, oldest due first.
-///
-/// The states are read by a statement of their own: in this one, a row of `run` that another worker has just moved is
-/// read afresh, but a joined row of `run_state` would be read as it was before.
-///
-/// Plan: index scan on `run_due` up to `most` live rows, `skip locked`, then one primary-key update a row.
+/// What a worker asks for in one lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    /// The lane; `""` is the one of those that call nobody.
+    pub lane: &'static str,
+    /// How many runs.
+    pub most: i64,
+    /// The priority that comes first, as stored.
+    pub first: i16,
+}
+
+/// Claims up to `most` due runs that call nobody.
 pub async fn claim(
     pool: &PgPool,
     tenant: &str,
@@ -77,25 +85,57 @@ pub async fn claim(
     known: &[String],
     most: i64,
 ) -> sqlx::Result<Vec<Claimed>> {
-    let mut claimed: Vec<Claimed> = sqlx::query_as(
-        "with due as materialized (
-             select id from run
-             where tenant = $1 and status in ('pending', 'waiting') and due_at <= engine_now()
-               and workflow || '/' || step = any($3)
-             order by due_at limit $4 for update skip locked)
-         update run r
-         set status = 'running', worker = $2, generation = r.generation + 1, updated_at = engine_now()
-         from due
-         where r.tenant = $1 and r.id = due.id
-         returning r.id, r.workflow, r.step, r.generation, r.turn, r.attempt, r.again, r.signal_count,
-                   r.failing_since, r.owes, r.key, r.parent, r.reports, r.trace, engine_now() as now",
-    )
-    .bind(tenant)
-    .bind(worker)
-    .bind(known)
-    .bind(most)
-    .fetch_all(pool)
-    .await?;
+    claim_in(pool, tenant, worker, known, &[Ask { lane: "", most, first: 0 }], most).await
+}
+
+/// See [`claim_in`].
+///
+/// Plan: for each lane and priority, in their order and only as far as needed, an index range of `run_due`, `skip
+/// locked`; then one primary-key update a row. What waits in a lane that is not asked for is not touched.
+pub const CLAIM: &str = "
+    with due as materialized (
+        select of_lane.id from unnest($4::text[], $5::int8[], $6::smallint[]) as l (lane, most, first)
+        cross join lateral (
+            select of_priority.id
+            from unnest(case l.first when 2 then array[2, 1, 0] when 1 then array[1, 2, 0] else array[0, 1, 2] end
+                        ::smallint[]) as p (priority)
+            cross join lateral (
+                select id from run
+                where tenant = $1 and lane = l.lane and priority = p.priority
+                  and status in ('pending', 'waiting') and due_at <= engine_now() and workflow || '/' || step = any($3)
+                order by due_at limit l.most for update skip locked) of_priority
+            limit l.most) of_lane
+        limit $7)
+    update run r
+    set status = 'running', worker = $2, generation = r.generation + 1, updated_at = engine_now()
+    from due
+    where r.tenant = $1 and r.id = due.id
+    returning r.id, r.workflow, r.step, r.lane, r.generation, r.turn, r.attempt, r.again, r.signal_count,
+              r.failing_since, r.owes, r.key, r.parent, r.reports, r.trace, engine_now() as now";
+
+/// Claims up to `most` due runs at steps that this program knows: of each lane as many as are asked for, by priority,
+/// oldest due first.
+///
+/// The states are read by a statement of their own: in [`CLAIM`], a row of `run` that another worker has just moved is
+/// read afresh, but a joined row of `run_state` would be read as it was before.
+pub async fn claim_in(
+    pool: &PgPool,
+    tenant: &str,
+    worker: Uuid,
+    known: &[String],
+    asks: &[Ask],
+    most: i64,
+) -> sqlx::Result<Vec<Claimed>> {
+    let mut claimed: Vec<Claimed> = sqlx::query_as(CLAIM)
+        .bind(tenant)
+        .bind(worker)
+        .bind(known)
+        .bind(asks.iter().map(|ask| ask.lane).collect::<Vec<_>>())
+        .bind(asks.iter().map(|ask| ask.most).collect::<Vec<_>>())
+        .bind(asks.iter().map(|ask| ask.first).collect::<Vec<_>>())
+        .bind(most)
+        .fetch_all(pool)
+        .await?;
     if claimed.is_empty() {
         return Ok(claimed);
     }
@@ -146,6 +186,30 @@ pub async fn release(pool: &PgPool, tenant: &str, run: RunId, generation: i32, a
     .bind(run)
     .bind(generation)
     .bind(again)
+    .execute(pool)
+    .await
+    .map(drop)
+}
+
+/// Puts a claimed run back as it is, into the lane of its step: no call can be made for it now.
+pub async fn put_back(
+    pool: &PgPool,
+    tenant: &str,
+    run: RunId,
+    generation: i32,
+    lane: &str,
+    priority: i16,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "update run set status = 'pending', due_at = engine_now(), generation = generation + 1, worker = null,
+                        lane = $4, priority = $5
+         where tenant = $1 and id = $2 and generation = $3 and status = 'running'",
+    )
+    .bind(tenant)
+    .bind(run)
+    .bind(generation)
+    .bind(lane)
+    .bind(priority)
     .execute(pool)
     .await
     .map(drop)
@@ -203,13 +267,18 @@ pub async fn reap(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<u64> {
     Ok(runs)
 }
 
-/// True while any turn or letter is due or in hand at this instant of the engine's clock.
+/// True while any turn or letter is due or in hand at this instant of the engine's clock. What waits for a destination
+/// that is down or paused is neither.
 pub async fn busy(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar(
-        "select exists (select 1 from run where tenant = $1 and status in ('pending', 'waiting')
-                                             and due_at <= engine_now())
+        "with still as (
+             select name, topics from destination
+             where tenant = $1 and (paused_at is not null or (state = 'open' and open_until > engine_now())))
+         select exists (select 1 from run where tenant = $1 and status in ('pending', 'waiting')
+                                             and due_at <= engine_now() and lane not in (select name from still))
              or exists (select 1 from run where tenant = $1 and status = 'running')
-             or exists (select 1 from outbox where tenant = $1 and status = 'pending' and due_at <= engine_now())
+             or exists (select 1 from outbox where tenant = $1 and status = 'pending' and due_at <= engine_now()
+                                               and topic not in (select unnest(topics) from still))
              or exists (select 1 from outbox where tenant = $1 and status = 'sending')",
     )
     .bind(tenant)
@@ -217,13 +286,30 @@ pub async fn busy(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<bool> {
     .await
 }
 
-/// The next instant at which a turn or letter falls due.
+/// The next instant at which a turn or letter falls due; for what waits for a destination that is down, not before that
+/// one may be tried again; never for what waits for one that is paused.
+///
+/// Plan: the first row of each destination's, priority's and topic's range.
 pub async fn next_due(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar(
-        "select least(
-             (select min(due_at) from run where tenant = $1 and status in ('pending', 'waiting')
-                                            and due_at is not null),
-             (select min(due_at) from outbox where tenant = $1 and status = 'pending'))",
+        "with place as (
+             select name, topics, open_until from destination where tenant = $1 and paused_at is null
+             union all select '', array(select distinct topic from outbox o where tenant = $1 and status = 'pending'
+                                        and not exists (select 1 from destination d
+                                                        where d.tenant = $1 and o.topic = any(d.topics))), null)
+         select min(greatest(due_at, open_until)) from (
+             select p.open_until, r.due_at from place p
+             cross join unnest(array[0, 1, 2]::smallint[]) as of (priority)
+             cross join lateral (
+                 select due_at from run
+                 where tenant = $1 and lane = p.name and priority = of.priority and status in ('pending', 'waiting')
+                   and due_at is not null
+                 order by due_at limit 1) r
+             union all
+             select p.open_until, o.due_at from place p cross join unnest(p.topics) as of (topic)
+             cross join lateral (
+                 select due_at from outbox where tenant = $1 and topic = of.topic and status = 'pending'
+                 order by due_at limit 1) o) first",
     )
     .bind(tenant)
     .fetch_one(conn)

@@ -44,18 +44,12 @@ pub(super) async fn write(conn: &mut PgConnection, tenant: &str, letters: &[(Run
     .map(drop)
 }
 
-/// Claims up to `most` due letters of these topics.
-pub async fn claim(
-    pool: &PgPool,
-    tenant: &str,
-    worker: Uuid,
-    topics: &[&str],
-    most: i64,
-) -> sqlx::Result<Vec<Claimed>> {
+/// Claims up to `most` due letters of this topic. Plan: a range of `outbox_due`.
+pub async fn claim(pool: &PgPool, tenant: &str, worker: Uuid, topic: &str, most: i64) -> sqlx::Result<Vec<Claimed>> {
     sqlx::query_as(
         "with due as materialized (
              select id from outbox
-             where tenant = $1 and status = 'pending' and due_at <= engine_now() and topic = any($3)
+             where tenant = $1 and status = 'pending' and due_at <= engine_now() and topic = $3
                and (select set_config('synchronous_commit', 'off', true)) = 'off'
              order by due_at limit $4 for update skip locked)
          update outbox o set status = 'sending', worker = $2
@@ -64,7 +58,7 @@ pub async fn claim(
     )
     .bind(tenant)
     .bind(worker)
-    .bind(topics)
+    .bind(topic)
     .bind(most)
     .fetch_all(pool)
     .await

@@ -93,8 +93,6 @@ pub struct Move {
 pub enum Rest {
     /// It does not: the same worker handles the next step.
     GoesOn,
-    /// It does not: whoever is free handles the next step.
-    Due,
     /// Until a signal that the step hears, or the instant.
     Waits {
         /// The step's deadline.
@@ -102,6 +100,8 @@ pub enum Rest {
         /// What the step hears.
         hears: &'static [&'static str],
     },
+    /// The next step is due, and whoever has a pass for its lane handles it.
+    Queues,
     /// It has ended.
     Ended,
 }
@@ -261,7 +261,7 @@ impl MoveRows {
             Came::Moved(to) => {
                 let (status, due_at, hears) = match &to.rest {
                     Rest::GoesOn => ("running", None, String::new()),
-                    Rest::Due => ("pending", None, String::new()),
+                    Rest::Queues => ("pending", None, String::new()),
                     Rest::Waits { until, hears } => ("waiting", Some(*until), hears.join(",")),
                     Rest::Ended => ("completed", None, String::new()),
                 };

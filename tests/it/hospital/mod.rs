@@ -44,7 +44,7 @@ use houbu::sandbox::wechat_messages::{self, MessageServer};
 use houbu::sandbox::wechat_pay::{self, PayServer, Payer};
 use houbu::waitlist::cipher::{Keyring, LookupKey};
 use houbu::waitlist::policy::{LevelPolicy, PaymentMode, Switch};
-use houbu::workflows::notices::{NoticeOutlet, TOPIC};
+use houbu::workflows::notices::{LANE, NoticeOutlet, TOPIC};
 use houbu::workflows::slot_release::SlotRelease;
 use houbu::workflows::{self, Ports};
 use reqwest::Method;
@@ -157,7 +157,7 @@ impl Hospital {
         };
         let options = worker::Options {
             poll: Duration::from_millis(5),
-            outlets: Outlets::default().with(TOPIC, Arc::new(outlet)),
+            outlets: Outlets::default().with_lane(TOPIC, LANE, Arc::new(outlet)),
             saboteur: Some(mishaps.clone()),
             ..worker::Options::default()
         };
@@ -363,6 +363,13 @@ impl Hospital {
         self.engine.hint();
     }
 
+    /// True where the worker knows what became of HIS as a destination.
+    pub async fn worker_has_seen_the_switch(&self) -> bool {
+        let seen = "select exists (select 1 from destination d join destination_tally t
+                                   on t.destination = d.name and t.epoch = d.epoch where d.name = 'his')";
+        sqlx::query_scalar(seen).fetch_one(&self.db.pool).await.unwrap()
+    }
+
     /// Waits until no turn and no letter is due or in hand, and nobody outside is at work.
     pub async fn until_still(&self) {
         let began = Instant::now();
@@ -389,7 +396,7 @@ impl Hospital {
     pub async fn everything(&self) -> BTreeMap<String, String> {
         let tables: Vec<String> = sqlx::query_scalar(
             "select tablename::text from pg_tables where schemaname = 'public'
-               and tablename not in ('callback', 'idempotency', 'worker', '_sqlx_migrations') order by 1",
+               and tablename not in ('callback', 'idempotency', 'worker', 'destination_tally', '_sqlx_migrations') order by 1",
         )
         .fetch_all(&self.db.pool)
         .await

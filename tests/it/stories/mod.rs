@@ -7,6 +7,7 @@ mod cancelling;
 mod coverage;
 mod late_money;
 mod offers;
+mod outage;
 mod paying;
 mod prepaying;
 mod queue;
