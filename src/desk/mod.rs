@@ -16,6 +16,7 @@
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
 //! | `browse` | schedules and the state of their queues |
 //! | `runs`, `why` | any workflow's runs, for staff |
+//! | `early_signals` | signals by key, and those whose run there is not |
 
 pub mod apply;
 pub mod blacklist;
@@ -24,6 +25,7 @@ mod cancel_visit;
 mod confirm;
 mod decline;
 mod departments;
+pub mod early_signals;
 pub mod his_push;
 mod message_event;
 pub mod payment_notice;
@@ -41,6 +43,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::engine::Engine;
+use crate::engine::sizes::TooLarge;
 use crate::engine::store::{self, Outgoing, Signalled};
 use crate::engine::{Fault, To, clock};
 use crate::records::entries;
@@ -86,6 +89,9 @@ pub enum DeskError {
     /// An input or payload that the workflow cannot read.
     #[error("the workflow cannot read it: {0}")]
     Unreadable(String),
+    /// An input or payload that is larger than what is stored of it.
+    #[error("{0}")]
+    TooLarge(TooLarge),
     /// Only a suspended run is retried.
     #[error("the run is not suspended")]
     NotSuspended,
@@ -97,7 +103,13 @@ pub enum DeskError {
     Broken(String),
     /// The database did not do it.
     #[error("the database did not do it: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for DeskError {
+    fn from(error: sqlx::Error) -> Self {
+        TooLarge::within(&error).map_or(Self::Database(error), Self::TooLarge)
+    }
 }
 
 impl From<Fault> for DeskError {

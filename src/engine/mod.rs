@@ -22,6 +22,8 @@
 //! | `outbox` | delivers what runs tell outside |
 //! | `inspect` | find and show runs; why a run is not moving |
 //! | `letters` | how many letters stand where |
+//! | `housekeeping` | months of history, the archive, early signals, retention |
+//! | `sizes` | how large what is stored may be |
 //! | `preflight` | which live runs no step of this program could move |
 //! | `sabotage` | where tests make a worker die |
 
@@ -31,6 +33,7 @@ mod commit;
 mod core;
 pub mod flow;
 mod flow_macro;
+pub mod housekeeping;
 pub mod inspect;
 mod lease;
 pub mod letters;
@@ -40,6 +43,7 @@ pub mod proof;
 pub mod registry;
 pub mod retry;
 pub mod sabotage;
+pub mod sizes;
 pub mod store;
 pub mod table;
 pub mod worker;

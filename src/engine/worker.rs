@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::commit::{Committed, Committer};
 use super::core::Engine;
 use super::flow::{ChildEnded, Edge, Effect, Fault, Turn, Woke};
+use super::housekeeping::{Housekeeper, Retention};
 use super::lease::{HEARTBEAT, Hands, Lease};
 use super::outbox::{Outlets, Postman};
 use super::registry::Mounted;
@@ -39,6 +40,8 @@ pub struct Options {
     pub poll: Duration,
     /// What delivers the letters of the outbox.
     pub outlets: Outlets,
+    /// How long what is past is kept.
+    pub retention: Retention,
     /// For tests.
     pub saboteur: Option<Arc<dyn Saboteur>>,
 }
@@ -50,6 +53,7 @@ impl Default for Options {
             turns_max: 64,
             poll: Duration::from_millis(200),
             outlets: Outlets::default(),
+            retention: Retention::default(),
             saboteur: None,
         }
     }
@@ -84,6 +88,7 @@ impl Worker {
 /// Starts a worker.
 pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker> {
     let (id, hands) = (Uuid::now_v7(), Arc::new(Hands::default()));
+    let housekeeper = Housekeeper::come(Arc::clone(&engine), options.retention).await;
     let lease = Lease::take(Arc::clone(&engine), id, options.name.clone(), Arc::clone(&hands)).await?;
     let postman = Postman::new(Arc::clone(&engine), id, Arc::clone(&hands), options.outlets.clone(), options.poll);
     let shift = Arc::new(Shift {
@@ -96,7 +101,11 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
     });
     let (stop, stopped) = watch::channel(false);
     let (ended, until) = watch::channel(false);
-    let tasks = vec![tokio::spawn(Arc::clone(&shift).work(stopped.clone())), tokio::spawn(postman.work(stopped))];
+    let tasks = vec![
+        tokio::spawn(Arc::clone(&shift).work(stopped.clone())),
+        tokio::spawn(postman.work(stopped.clone())),
+        tokio::spawn(housekeeper.work(stopped)),
+    ];
     Ok(Worker { stop, ended, tasks, lease: tokio::spawn(lease.keep(until)), shift })
 }
 

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::BODY_BYTES_MAX;
 use super::requests::RequestId;
 use crate::desk::DeskError;
 use crate::waitlist::language::Language;
@@ -35,6 +36,8 @@ enum Said {
     Fixed(&'static str, &'static str, &'static str),
     /// The same, with what was wrong in the caller's own request.
     With(&'static str, &'static str, &'static str, String),
+    /// Something has more bytes than this.
+    TooLarge(usize),
 }
 
 /// The body of a problem.
@@ -135,6 +138,11 @@ impl Problem {
         )
     }
 
+    /// The request, or what is to be stored of it, has more bytes than `bytes_max`.
+    pub fn too_large(bytes_max: usize) -> Self {
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, said: Said::TooLarge(bytes_max), retry_after_s: None }
+    }
+
     /// A query that names what there is not.
     pub fn unreadable(detail: impl Into<String>) -> Self {
         Self::with(StatusCode::BAD_REQUEST, "unreadable", "请求无法读取", "The request cannot be read", detail.into())
@@ -165,6 +173,7 @@ impl Problem {
         match &self.said {
             Said::Refusal(refusal) => refusal.code(),
             Said::Fixed(code, ..) | Said::With(code, ..) => code,
+            Said::TooLarge(_) => "too_large",
         }
     }
 
@@ -173,6 +182,8 @@ impl Problem {
             (Said::Refusal(refusal), _) => refusal.message(language),
             (Said::Fixed(_, zh, _), Language::ZhCn) => (*zh).to_owned(),
             (Said::Fixed(_, _, en), Language::En) => (*en).to_owned(),
+            (Said::TooLarge(max), Language::ZhCn) => format!("请求内容超过 {} KiB。", max / 1024),
+            (Said::TooLarge(max), Language::En) => format!("The request has more than {} KiB.", max / 1024),
             (Said::With(_, zh, _, what), Language::ZhCn) => format!("{zh}：{what}"),
             (Said::With(_, _, en, what), Language::En) => format!("{en}: {what}"),
         }
@@ -188,6 +199,9 @@ impl Problem {
             _ => None,
         }
         .unwrap_or_else(Map::new);
+        if let Said::TooLarge(max) = self.said {
+            body.insert("limit".to_owned(), json!(max));
+        }
         body.insert("type".to_owned(), json!(format!("urn:houbu:problem:{}", self.code())));
         body.insert("title".to_owned(), json!(title(self.status, language)));
         body.insert("status".to_owned(), json!(self.status.as_u16()));
@@ -263,6 +277,7 @@ impl From<DeskError> for Problem {
                 "This workflow hears no such signal.",
             ),
             DeskError::Unreadable(what) => Self::invalid(what),
+            DeskError::TooLarge(refused) => Self::too_large(refused.what.bytes_max()),
             DeskError::NotSuspended => {
                 Self::fixed(Is::CONFLICT, "not_suspended", "该流程实例未被暂停。", "This run is not suspended.")
             }
@@ -312,7 +327,7 @@ impl From<PathRejection> for Problem {
 /// A body or query that could not be taken in.
 pub(super) fn refused_body(status: StatusCode, what: String) -> Problem {
     match status.as_u16() {
-        413 => Problem::fixed(status, "too_large", "请求内容超过 256 KiB。", "The request is larger than 256 KiB."),
+        413 => Problem::too_large(BODY_BYTES_MAX),
         415 => Problem::fixed(
             status,
             "unsupported_media_type",

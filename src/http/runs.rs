@@ -190,11 +190,11 @@ pub struct From {
 #[schema(example = json!({ "signalId": "pull-1", "payload": { "retire": false } }))]
 pub struct NewSignal {
     /// The caller's id of it: the same id is heard once.
-    signal_id: String,
+    pub(super) signal_id: String,
     /// What goes with it.
     #[serde(default = "empty")]
     #[schema(value_type = Object)]
-    payload: Value,
+    pub(super) payload: Value,
 }
 
 fn empty() -> Value {
@@ -333,7 +333,7 @@ pub(super) async fn retry(
     Ok((StatusCode::ACCEPTED, Json(whole(&surface, id, language).await?)))
 }
 
-fn short(text: &str, name: &str) -> Result<(), Problem> {
+pub(super) fn short(text: &str, name: &str) -> Result<(), Problem> {
     let fine = (1..=TEXT_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     if fine { Ok(()) } else { Err(Problem::invalid(format!("{name} has 1 to {TEXT_MAX} characters"))) }
 }

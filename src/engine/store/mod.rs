@@ -1,16 +1,22 @@
 //! Every statement on runs: `start` and `signal` for whoever is at the door, `claim` for workers, `turns` for commits,
-//! `letters` for the outbox, `retry` for staff.
+//! `letters` for the outbox, `retry` for staff; `unmatched` keeps signals whose run there is not; `archive`, `months` and
+//! `tally` are what keeps the past readable and small; `lists` finds runs.
 //!
 //! Lock order, so that no two transactions wait for each other: rows of `run` first, in the order of their ids, then
 //! whatever a workflow's projection locks.
 
+pub mod archive;
 pub mod claim;
 pub mod letters;
+pub mod lists;
+pub mod months;
 pub mod reopen;
 pub mod retry;
 pub mod signal;
 pub mod start;
+pub mod tally;
 pub mod turns;
+pub mod unmatched;
 
 use sqlx::PgConnection;
 

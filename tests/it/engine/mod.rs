@@ -3,12 +3,17 @@
 mod baskets;
 mod children;
 mod deadlines;
+mod early_signals;
 mod failures;
 mod leases;
 mod letters;
+mod months;
+mod past;
+mod plans;
 mod proofs;
 mod shop;
 mod signals;
+mod sizes;
 mod starting;
 mod strays;
 mod works;
