@@ -65,6 +65,9 @@ create index run_archive_ended on run_archive (tenant, ended_at);
 create index outbox_settled on outbox (tenant, settled_at) where settled_at is not null;
 create index outbox_suspended on outbox (tenant) where status = 'suspended';
 
+-- Signals that were heard long ago by runs that never end. They lie in the order of arrival: a summary of pages will do.
+create index inbox_received on inbox using brin (received_at) with (autosummarize = on);
+
 -- Signals whose run there is not (yet): matched when it appears, expired by policy, shown to staff in any case.
 create table unmatched (
     tenant text not null,

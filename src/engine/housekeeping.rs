@@ -29,7 +29,7 @@ const BATCHES_MAX: u32 = 10;
 pub struct Retention {
     /// Ended runs among the live ones, before they are archived.
     pub runs_days: i32,
-    /// History, and archived runs with the signals that they received.
+    /// History, archived runs with the signals that they received, and signals that live runs have heard.
     pub history_days: i32,
     /// Settled letters; signals that were matched late or expired.
     pub letters_days: i32,
@@ -110,12 +110,17 @@ async fn fold(engine: &Engine) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Drops one month of history that is past its time, if there is one, and lines that no run needs. True where a month
-/// was dropped.
+/// Drops one month of history that is past its time, if there is one, and lines and signals that no run needs. True where
+/// a month was dropped.
 pub async fn months_round(engine: &Engine, retention: &Retention) -> sqlx::Result<bool> {
     let dropped = months::drop_oldest(&engine.pool, retention.history_days).await?;
     for _ in 0..BATCHES_MAX {
         if months::forget_lines(&engine.pool, retention.history_days, BATCH * 10).await? == 0 {
+            break;
+        }
+    }
+    for _ in 0..BATCHES_MAX {
+        if archive::forget_heard(&engine.pool, &engine.tenant, retention.history_days, BATCH).await? == 0 {
             break;
         }
     }

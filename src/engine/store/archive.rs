@@ -76,9 +76,32 @@ pub async fn forget(db: impl PgExecutor<'_>, tenant: &str, days: i32, most: i64)
     Ok(u64::try_from(forgotten).unwrap_or(0))
 }
 
-/// Which of these runs are archived; they stay there for the rest of the transaction.
+/// Deletes up to `most` signals that live runs heard `days` ago: a run that never ends does not gather them for ever.
+/// Answers how many.
+///
+/// Plan: the pages that `inbox_received` says to be that old; it is asked once an hour.
+pub async fn forget_heard(db: impl PgExecutor<'_>, tenant: &str, days: i32, most: i64) -> sqlx::Result<u64> {
+    let forgotten = sqlx::query(
+        "with old as materialized (
+             select i.run_id, i.signal_id from inbox i
+             where i.tenant = $1 and i.received_at < engine_now() - make_interval(days => $2)
+               and i.read_turn is not null
+               and exists (select 1 from run r where r.tenant = i.tenant and r.id = i.run_id)
+             limit $3 for update of i skip locked)
+         delete from inbox i using old where i.tenant = $1 and i.run_id = old.run_id and i.signal_id = old.signal_id",
+    )
+    .bind(tenant)
+    .bind(days)
+    .bind(most)
+    .execute(db)
+    .await?;
+    Ok(forgotten.rows_affected())
+}
+
+/// Which of these runs are archived; they stay as they are for the rest of the transaction. Whoever holds one may take it
+/// back.
 pub(super) async fn hold(conn: &mut PgConnection, tenant: &str, runs: &[RunId]) -> sqlx::Result<Vec<RunId>> {
-    sqlx::query_scalar("select id from run_archive where tenant = $1 and id = any($2) order by id for key share")
+    sqlx::query_scalar("select id from run_archive where tenant = $1 and id = any($2) order by id for update")
         .bind(tenant)
         .bind(runs)
         .fetch_all(conn)

@@ -179,6 +179,25 @@ async fn a_run_that_never_ends_does_not_grow_for_ever() {
     works.close(vec![]).await;
 }
 
+/// What it heard years ago goes too; what it has not heard stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_never_ends_forgets_what_it_heard_years_ago() {
+    let works = Works::new().await;
+    let run = works.order("book").await;
+    let worker = works.worker().await;
+    works.pays(run).await;
+    works.still().await;
+    worker.stop().await;
+    works.signal(run, "GivenUp", "no", serde_json::json!({})).await;
+    for (days, left) in [(399, 2), (401, 1)] {
+        works.clock_shows(TimeDelta::days(days)).await;
+        housekeeping::months_round(&works.engine, &Retention::default()).await.unwrap();
+        assert_eq!(inspect::inbox(&works.db.pool, TENANT, run, 10).await.unwrap().len(), left, "after {days} days");
+    }
+    assert_eq!(works.read_turn(run, "no").await, None);
+    works.close(vec![]).await;
+}
+
 /// Workers commit while months come and go.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_are_handled_while_months_change() {

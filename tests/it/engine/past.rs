@@ -116,9 +116,8 @@ async fn a_start_that_waited_for_the_archiver_starts_nothing() {
     let (started, ()) = futures::join!(works.start("book"), async {
         works
             .wait_for("the start to wait", || async {
-                let waits = "select exists (select 1 from pg_locks where not granted
-                             and database is not distinct from
-                                 coalesce(database, (select oid from pg_database where datname = current_database())))";
+                let waits = "select exists (select 1 from pg_stat_activity
+                             where datname = current_database() and wait_event_type = 'Lock')";
                 sqlx::query_scalar::<_, bool>(waits).fetch_one(&works.db.pool).await.unwrap()
             })
             .await;

@@ -95,8 +95,8 @@ async fn page(works: &Works, what: &str, filter: Filter) -> (Vec<RunId>, i64) {
     .await
 }
 
-fn text(text: &str) -> Option<String> {
-    Some(text.to_owned())
+fn text(text: &str) -> String {
+    text.to_owned()
 }
 
 fn id(n: i64) -> RunId {
@@ -120,23 +120,28 @@ async fn lists(works: &Works) {
     let table = [
         ("all", none(), 50, 200),
         ("a page far back, in the archive", Filter { before: Some(id(50_000)), ..none() }, 50, 200),
-        ("completed", Filter { status: text("completed"), ..none() }, 50, 300),
-        ("cancelled", Filter { status: text("cancelled"), ..none() }, 50, 200),
-        ("waiting", Filter { status: text("waiting"), ..none() }, 50, 150),
-        ("suspended", Filter { status: text("suspended"), ..none() }, 0, 10),
-        ("faulted", Filter { status: text("faulted"), ..none() }, 0, 10),
-        ("a workflow", Filter { workflow: text("rare"), ..none() }, 50, 200),
-        ("an unknown workflow", Filter { workflow: text("none"), ..none() }, 0, 10),
-        ("a live step", Filter { step: text("Payment"), ..none() }, 50, 150),
-        ("an odd ending", Filter { step: text("Odd"), ..none() }, 50, 150),
-        ("an unknown step", Filter { step: text("Nowhere"), ..none() }, 0, 10),
-        ("a live step by status", Filter { step: text("Payment"), status: text("waiting"), ..none() }, 50, 150),
-        ("a whole key", Filter { q: text("order-123456"), ..none() }, 1, 20),
-        ("the beginning of a key", Filter { q: text("order-2999"), ..none() }, 50, 700),
-        ("the beginning of an archived key", Filter { q: text("order-777"), ..none() }, 50, 700),
-        ("the beginning of most keys", Filter { q: text("order-"), ..none() }, 50, 700),
+        ("completed", Filter { status: Some(text("completed")), ..none() }, 50, 300),
+        ("cancelled", Filter { status: Some(text("cancelled")), ..none() }, 50, 200),
+        ("waiting", Filter { status: Some(text("waiting")), ..none() }, 50, 150),
+        ("suspended", Filter { status: Some(text("suspended")), ..none() }, 0, 10),
+        ("faulted", Filter { status: Some(text("faulted")), ..none() }, 0, 10),
+        ("a workflow", Filter { workflow: Some(text("rare")), ..none() }, 50, 200),
+        ("an unknown workflow", Filter { workflow: Some(text("none")), ..none() }, 0, 10),
+        ("a live step", Filter { step: Some(text("Payment")), ..none() }, 50, 150),
+        ("an odd ending", Filter { step: Some(text("Odd")), ..none() }, 50, 150),
+        ("an unknown step", Filter { step: Some(text("Nowhere")), ..none() }, 0, 10),
+        (
+            "a live step by status",
+            Filter { step: Some(text("Payment")), status: Some(text("waiting")), ..none() },
+            50,
+            150,
+        ),
+        ("a whole key", Filter { q: Some(text("order-123456")), ..none() }, 1, 20),
+        ("the beginning of a key", Filter { q: Some(text("order-2999")), ..none() }, 50, 700),
+        ("the beginning of an archived key", Filter { q: Some(text("order-777")), ..none() }, 50, 700),
+        ("the beginning of most keys", Filter { q: Some(text("order-")), ..none() }, 50, 700),
         ("an id", Filter { q: Some(id(123_456).to_string()), ..none() }, 1, 20),
-        ("no key", Filter { q: text("nobody"), ..none() }, 0, 10),
+        ("no key", Filter { q: Some(text("nobody")), ..none() }, 0, 10),
     ];
     for (what, filter, found, most) in table {
         let (ids, read) = page(works, what, filter).await;
