@@ -63,7 +63,7 @@ create index run_archive_ended on run_archive (tenant, ended_at);
 
 -- Settled letters, oldest first, for retention; and the few that wait for a person, for their count.
 create index outbox_settled on outbox (tenant, settled_at) where settled_at is not null;
-create index outbox_suspended on outbox (tenant) where status = 'suspended';
+create index outbox_awaits_person on outbox (tenant) where status = 'suspended';
 
 -- Signals that were heard long ago by runs that never end. They lie in the order of arrival: a summary of pages will do.
 create index inbox_received on inbox using brin (received_at) with (autosummarize = on);

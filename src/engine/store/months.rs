@@ -150,7 +150,8 @@ async fn make(pool: &PgPool, month: Month) -> sqlx::Result<bool> {
     Ok(true)
 }
 
-/// What is to be kept is read before anybody is kept off the table. A month that is past gets no new lines.
+/// What is to be kept is read before anybody is kept off `turn`. A month that is past gets no new lines, and to be sure of
+/// that its writers are kept off while it is read: a commit may be under way that began before a clock was set by hand.
 async fn drop_month(pool: &PgPool, month: Month) -> sqlx::Result<bool> {
     let table = month.table();
     let mut tx = pool.begin().await?;
@@ -161,6 +162,8 @@ async fn drop_month(pool: &PgPool, month: Month) -> sqlx::Result<bool> {
     if !there {
         return Ok(false);
     }
+    let quiet = format!("lock table {table} in share mode");
+    sqlx::query(AssertSqlSafe(quiet)).execute(&mut *tx).await?;
     let needed = format!(
         "create temporary table carried on commit drop as
          select t.* from {table} t

@@ -29,7 +29,7 @@ pub async fn runs(db: impl PgExecutor<'_>, tenant: &str) -> sqlx::Result<Vec<(St
 
 /// Letters by status.
 ///
-/// Plan: `outbox_due`, `outbox_sending` and `outbox_suspended` over what is not settled; the rest as in [`runs`].
+/// Plan: `outbox_due`, `outbox_sending` and `outbox_awaits_person` over what is not settled; the rest as in [`runs`].
 pub async fn letters(db: impl PgExecutor<'_>, tenant: &str) -> sqlx::Result<Vec<(String, i64)>> {
     sqlx::query_as(
         "select status, sum(n)::bigint from (
