@@ -98,6 +98,34 @@ create index unmatched_received on unmatched (tenant, received_at) where status 
 create index unmatched_status on unmatched (tenant, status, id desc);
 create index unmatched_settled on unmatched (tenant, settled_at) where status <> 'waiting';
 
+-- Puts what waits for these runs into their inboxes in the order of arrival and wakes those that listen. The caller has
+-- their rows: it made them or locked them. A function, so that whoever starts runs inside the server does it too.
+create function match_early(of_tenant text, runs uuid[]) returns bigint language sql as $$
+    with mine as materialized (
+        select id, workflow, key, status in ('completed', 'cancelled', 'faulted') as ended
+        from run where tenant = of_tenant and id = any(runs)),
+    found as (
+        update unmatched u set status = 'matched', matched_run = m.id, settled_at = engine_now()
+        from mine m
+        where u.tenant = of_tenant and u.status = 'waiting'
+          and ((u.workflow = m.workflow and u.key = m.key) or u.run_id = m.id)
+        returning m.id as run_id, m.ended, u.id, u.signal_id, u.name, u.payload, u.received_at),
+    new as (
+        insert into inbox (tenant, run_id, signal_id, name, payload, received_at, read_turn)
+        select of_tenant, run_id, signal_id, name, payload, received_at, case when ended then 0 end
+        from found order by id
+        on conflict (tenant, run_id, signal_id) do nothing
+        returning run_id, name),
+    woken as (
+        update run r
+        set signal_count = r.signal_count + t.n,
+            due_at = case when r.status = 'waiting' and r.listens && t.names
+                          then least(r.due_at, engine_now()) else r.due_at end
+        from (select run_id, count(*)::int as n, array_agg(name) as names from new group by run_id) t
+        where r.tenant = of_tenant and r.id = t.run_id)
+    select count(*) from found
+$$;
+
 -- How many have ended, so that nobody counts ten million rows a scrape. Changes are appended by the triggers below (no
 -- row that everybody waits for) and folded into the sums by whoever keeps house; what is read is the sum of both.
 create table tally (

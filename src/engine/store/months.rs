@@ -106,7 +106,7 @@ async fn look(pool: &PgPool) -> sqlx::Result<(DateTime<Utc>, Vec<Month>)> {
 /// One month's partition, with what the default partition holds of it. False where another process is at it, or where
 /// there is too much to move.
 ///
-/// `create table … partition of` would keep everybody off `turn`; attaching a table keeps them off the default
+/// `create table … partition of` would keep readers off `turn` as well; attaching a table keeps them off the default
 /// partition only, which the server reads to be sure that none of the month's lines stays there.
 async fn make(pool: &PgPool, month: Month) -> sqlx::Result<bool> {
     let Some(next) = month.next() else { return Ok(false) };
@@ -131,6 +131,9 @@ async fn make(pool: &PgPool, month: Month) -> sqlx::Result<bool> {
         tracing::warn!(table, "this month's history stays in the default partition, which holds too much of it");
         return Ok(false);
     }
+    // Writers wait before they choose a partition: one that had chosen the default would find that the line has no place
+    // there any more. Readers go on.
+    sqlx::query("lock table turn in share mode").execute(&mut *tx).await?;
     sqlx::query("lock table turn_default in access exclusive mode").execute(&mut *tx).await?;
     // The name is made of two numbers, the bounds of dates: nothing in these texts comes from outside.
     let shape = format!("create table {table} (like turn including defaults including constraints including indexes)");

@@ -118,36 +118,8 @@ pub(super) async fn keep(
 /// Puts what waits for these runs, whose rows the caller has locked or made, into their inboxes in the order of
 /// arrival, and wakes those that listen. Answers how many.
 pub(super) async fn match_to(conn: &mut PgConnection, tenant: &str, runs: &[RunId]) -> sqlx::Result<u64> {
-    // Few rows by unmatched_key or unmatched_run, then one primary-key update a run.
-    let matched: i64 = sqlx::query_scalar(
-        "with mine as materialized (
-             select id, workflow, key, status in ('completed', 'cancelled', 'faulted') as ended
-             from run where tenant = $1 and id = any($2)),
-         found as (
-             update unmatched u set status = 'matched', matched_run = m.id, settled_at = engine_now()
-             from mine m
-             where u.tenant = $1 and u.status = 'waiting'
-               and ((u.workflow = m.workflow and u.key = m.key) or u.run_id = m.id)
-             returning m.id as run_id, m.ended, u.id, u.signal_id, u.name, u.payload, u.received_at),
-         new as (
-             insert into inbox (tenant, run_id, signal_id, name, payload, received_at, read_turn)
-             select $1, run_id, signal_id, name, payload, received_at, case when ended then 0 end
-             from found order by id
-             on conflict (tenant, run_id, signal_id) do nothing
-             returning run_id, name),
-         woken as (
-             update run r
-             set signal_count = r.signal_count + t.n,
-                 due_at = case when r.status = 'waiting' and r.listens && t.names
-                               then least(r.due_at, engine_now()) else r.due_at end
-             from (select run_id, count(*)::int as n, array_agg(name) as names from new group by run_id) t
-             where r.tenant = $1 and r.id = t.run_id)
-         select count(*) from found",
-    )
-    .bind(tenant)
-    .bind(runs)
-    .fetch_one(conn)
-    .await?;
+    // Few rows by unmatched_key or unmatched_run, then one primary-key update a run; see migration 0004.
+    let matched: i64 = sqlx::query_scalar("select match_early($1, $2)").bind(tenant).bind(runs).fetch_one(conn).await?;
     Ok(u64::try_from(matched).unwrap_or(0))
 }
 
