@@ -247,3 +247,39 @@ async fn orders_are_handled_while_months_change() {
     }
     works.close(workers).await;
 }
+
+/// A hospital that has worked for months gets the new tables: each line goes to its month, numbers go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn history_that_was_there_before_is_moved_to_its_months() {
+    let works = Works::new().await;
+    let pool = &works.db.pool;
+    sqlx::raw_sql("drop schema public cascade; create schema public").execute(pool).await.unwrap();
+    let migrations = sqlx::migrate!("./migrations");
+    let past = migrations.iter().find(|one| one.description == "past").unwrap().version;
+    for migration in migrations.iter().filter(|one| one.version < past) {
+        sqlx::raw_sql(migration.sql.clone()).execute(pool).await.unwrap();
+    }
+    let before = "
+        insert into run (tenant, id, workflow, key, step, status, created_at, ended_at)
+            select 'shop', gen_random_uuid(), 'shop_order', n::text, 'Delivered', 'completed', '2024-01-15', '2024-05-15'
+            from generate_series(1, 3) n;
+        insert into turn (tenant, run_id, turn, at, step, next, attempt, took_ms)
+            select tenant, id, n, '2024-01-31 23:30Z'::timestamptz + make_interval(months => n), 'a', 'b', 0, 0
+            from run cross join generate_series(0, 3) n;";
+    sqlx::raw_sql(before).execute(pool).await.unwrap();
+    for migration in migrations.iter().filter(|one| one.version >= past) {
+        sqlx::raw_sql(migration.sql.clone()).execute(pool).await.unwrap();
+    }
+    let tables = tables(&works).await;
+    assert_eq!(tables[..4], ["turn_y2024m01", "turn_y2024m02", "turn_y2024m03", "turn_y2024m04"]);
+    assert_eq!(in_default(&works).await, 0);
+    let runs: Vec<RunId> = sqlx::query_scalar("select id from run").fetch_all(pool).await.unwrap();
+    for run in &runs {
+        assert_eq!(told(&works, *run).await, 4);
+    }
+    assert_eq!(inspect::counts(pool, TENANT).await.unwrap(), [("shop_order".to_owned(), "completed".to_owned(), 3)]);
+    lines(&works, runs[0], morning(), 1).await;
+    let last: i64 = sqlx::query_scalar("select max(seq) from turn").fetch_one(pool).await.unwrap();
+    assert_eq!(last, 13, "the numbers go on");
+    works.close(vec![]).await;
+}
