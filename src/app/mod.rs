@@ -14,9 +14,10 @@ use chrono::Utc;
 use sqlx::PgPool;
 
 use crate::config::Config;
+use crate::engine::housekeeping::Retention;
 use crate::engine::outbox::Outlets;
 use crate::engine::{Engine, clock, worker};
-use crate::records::answers;
+use crate::records::{answers, callbacks};
 use crate::sandbox::books::Store;
 use crate::sandbox::outside::{Outside, SandboxClock};
 use crate::waitlist::cipher::{Keyring, LookupKey};
@@ -86,10 +87,12 @@ impl App {
             turns_max: config.worker.turns,
             poll: Duration::from_millis(config.worker.poll_ms),
             outlets: Outlets::default().with_lane(notices::TOPIC, notices::LANE, Arc::new(outlet)),
+            retention: retention(config),
             ..worker::Options::default()
         };
         self.start_syncs().await?;
-        tokio::spawn(forget_answers(self.pool.clone(), config.hospital.clone()));
+        let callbacks_days = config.retention.callbacks_days;
+        tokio::spawn(forget_records(self.pool.clone(), config.hospital.clone(), callbacks_days.into()));
         Ok(worker::start(Arc::clone(&self.engine), options).await?)
     }
 
@@ -102,9 +105,25 @@ impl App {
     }
 }
 
-/// Deletes old idempotency answers every hour, until the pool is closed. Several processes may do it at once.
-async fn forget_answers(pool: PgPool, hospital: String) {
+/// How long the engine keeps what is past.
+fn retention(config: &Config) -> Retention {
+    Retention {
+        runs_days: config.retention.runs_days.into(),
+        history_days: config.retention.history_days.into(),
+        letters_days: config.retention.letters_days.into(),
+        unmatched_days: config.signals.unmatched_days.into(),
+    }
+}
+
+/// Deletes old idempotency answers and callbacks every hour, until the pool is closed. Several processes may do it at
+/// once. Runs and what belongs to them are the engine's to keep (see [`housekeeping`](crate::engine::housekeeping)).
+async fn forget_records(pool: PgPool, hospital: String, callbacks_days: i32) {
     while !pool.is_closed() {
+        match callbacks::delete_older(&pool, &hospital, callbacks_days).await {
+            Ok(0) => {}
+            Ok(deleted) => tracing::info!(deleted, "old callbacks are deleted"),
+            Err(error) => tracing::warn!(%error, "old callbacks could not be deleted; tried again in an hour"),
+        }
         match answers::delete_older(&pool, &hospital, ANSWERS_KEPT_DAYS).await {
             Ok(0) => {}
             Ok(deleted) => tracing::info!(deleted, "old idempotency answers are deleted"),

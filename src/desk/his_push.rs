@@ -7,7 +7,7 @@ use serde_json::json;
 use super::release_slot::freed;
 use super::{Answer, Desk};
 use crate::engine::To;
-use crate::engine::store::{self, Outgoing};
+use crate::engine::store::{self, Outgoing, Signalled};
 use crate::ports::his::{DayPart, Push, TimeSlot};
 use crate::records::callbacks::{self, Callback};
 use crate::records::{entries, schedules, visits};
@@ -22,6 +22,8 @@ pub enum Fate {
     Duplicate,
     /// There is no run that it concerns.
     NoRun,
+    /// There is no run that it concerns yet: it waits for one, and staff see it.
+    Kept,
     /// Nothing that the waitlist acts on.
     Ignored,
     /// It cannot be right: for staff.
@@ -35,6 +37,7 @@ impl Fate {
             Self::Delivered => "delivered",
             Self::Duplicate => "duplicate",
             Self::NoRun => "no-run",
+            Self::Kept => "kept",
             Self::Ignored => "ignored",
             Self::Refused => "refused",
         }
@@ -76,7 +79,8 @@ impl Desk {
     async fn place_cancelled(&self, event_id: &str, reg_id: &str, his_order_id: &str) -> Answer<Fate> {
         let hospital = self.hospital();
         let mut tx = self.begin().await?;
-        let mut told = vec![freed(reg_id, format!("push:{event_id}"), "push")];
+        let hint = freed(reg_id, format!("push:{event_id}"), "push");
+        let mut told = Vec::new();
         if let Some(entry) = visits::entry_of_his_order(&mut *tx, hospital, his_order_id).await? {
             told.push(Outgoing {
                 to: To::Run(entry),
@@ -85,15 +89,16 @@ impl Desk {
                 payload: json!({}),
             });
         }
-        // Rows of runs are locked before any other.
-        let new = store::signal::deliver(&mut tx, hospital, &told).await?;
+        // Rows of runs are locked before any other, and in one go: a hint is a signal that may be kept as one of many.
+        told.push(hint);
+        let came = store::signal::hint(&mut tx, hospital, &told).await?;
         let body = json!({ "regId": reg_id });
         let callback = Callback { source: SOURCE, event_id, kind: "5007", subject: reg_id, body: &body };
         let first = callbacks::receive(&mut tx, hospital, &callback).await?;
-        let fate = match (first, new) {
-            (false, _) => Fate::Duplicate,
-            (true, 0) => Fate::NoRun,
-            (true, _) => Fate::Delivered,
+        let fate = match first {
+            false => Fate::Duplicate,
+            true if came.contains(&Signalled::Delivered) => Fate::Delivered,
+            true => Fate::Kept,
         };
         if first {
             callbacks::settle(&mut tx, hospital, SOURCE, event_id, fate.as_str()).await?;

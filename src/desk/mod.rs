@@ -18,6 +18,7 @@
 //! | `destinations` | the systems outside, and the switch that pauses one |
 //! | `runs`, `why` | any workflow's runs, for staff |
 //! | `staff`, `verbs` | what staff do to runs, and the words for it |
+//! | `early_signals` | signals by key, and those whose run there is not |
 
 mod admission;
 pub mod apply;
@@ -28,6 +29,7 @@ mod confirm;
 mod decline;
 mod departments;
 pub mod destinations;
+pub mod early_signals;
 pub mod his_push;
 mod message_event;
 pub mod payment_notice;
@@ -47,6 +49,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::engine::Engine;
+use crate::engine::sizes::TooLarge;
 use crate::engine::staff::Refused;
 use crate::engine::staff::bulk::BulkRefused;
 use crate::engine::store::{self, Outgoing, Signalled};
@@ -107,6 +110,9 @@ pub enum DeskError {
     /// Only a paused destination is resumed.
     #[error("the destination is not paused")]
     NotPaused,
+    /// An input or payload that is larger than what is stored of it.
+    #[error("{0}")]
+    TooLarge(TooLarge),
     /// Personal data could not be sealed.
     #[error(transparent)]
     Cipher(#[from] CipherError),
@@ -115,7 +121,13 @@ pub enum DeskError {
     Broken(String),
     /// The database did not do it.
     #[error("the database did not do it: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for DeskError {
+    fn from(error: sqlx::Error) -> Self {
+        TooLarge::within(&error).map_or(Self::Database(error), Self::TooLarge)
+    }
 }
 
 impl From<Fault> for DeskError {

@@ -2,7 +2,7 @@
 //! answered. A notice about an order that is not ours, or with another amount, changes no run.
 
 use serde_json::{Value, json};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::his_push::Fate;
@@ -31,9 +31,11 @@ impl Desk {
 
     async fn paid(&self, notice_id: &str, out_trade_no: &str, paid: &Paid) -> Answer<Fate> {
         let mut tx = self.begin().await?;
-        let (entry, amount_fen) = self.order_of(&mut tx, out_trade_no).await?;
         let body = json!({ "transactionId": paid.transaction_id, "amountFen": paid.amount_fen });
         let kind = "TRANSACTION.SUCCESS";
+        let Some((entry, amount_fen)) = self.order_of(&mut tx, out_trade_no).await? else {
+            return self.not_ours(tx, notice_id, kind, out_trade_no, &body).await;
+        };
         if amount_fen != paid.amount_fen {
             tracing::error!(
                 out_trade_no,
@@ -76,28 +78,41 @@ impl Desk {
 
     async fn refunded(&self, notice_id: &str, out_trade_no: &str, out_refund_no: &str, refund: Refund) -> Answer<Fate> {
         let mut tx = self.begin().await?;
-        let (entry, _) = self.order_of(&mut tx, out_trade_no).await?;
+        let body = json!({ "outRefundNo": out_refund_no, "refund": refund });
+        let Some((entry, _)) = self.order_of(&mut tx, out_trade_no).await? else {
+            return self.not_ours(tx, notice_id, "REFUND", out_trade_no, &body).await;
+        };
         let signal = Outgoing {
             to: To::Run(entry),
             name: "RefundNotice".into(),
             id: format!("refund:{notice_id}"),
             payload: payload(&RefundNotice { out_refund_no: out_refund_no.to_owned() })?,
         };
-        let body = json!({ "outRefundNo": out_refund_no, "refund": refund });
         let fate = self.tell(&mut tx, &signal, notice_id, "REFUND", out_trade_no, &body).await?;
         tx.commit().await?;
         self.engine.hint();
         Ok(fate)
     }
 
+    /// A signed notice about an order that we do not know changes no run, but it is money: it is written down for staff.
+    async fn not_ours(
+        &self,
+        mut tx: Transaction<'static, Postgres>,
+        notice_id: &str,
+        kind: &str,
+        out_trade_no: &str,
+        body: &Value,
+    ) -> Answer<Fate> {
+        tracing::warn!(out_trade_no, "a payment notice is about an order that is not ours");
+        self.note(&mut tx, notice_id, kind, out_trade_no, body, Fate::NoRun).await?;
+        tx.commit().await?;
+        Err(DeskError::NotOurs)
+    }
+
     /// The run and the amount of an order of ours. The number must lead to the run that opened it.
-    async fn order_of(&self, conn: &mut PgConnection, out_trade_no: &str) -> Answer<(Uuid, i64)> {
+    async fn order_of(&self, conn: &mut PgConnection, out_trade_no: &str) -> Answer<Option<(Uuid, i64)>> {
         let known = visits::payment_of(conn, self.hospital(), out_trade_no).await?;
-        let ours = known.filter(|(entry, _)| ids::run_of(out_trade_no) == Some(*entry));
-        if ours.is_none() {
-            tracing::warn!(out_trade_no, "a payment notice is about an order that is not ours");
-        }
-        ours.ok_or(DeskError::NotOurs)
+        Ok(known.filter(|(entry, _)| ids::run_of(out_trade_no) == Some(*entry)))
     }
 
     async fn tell(
@@ -113,7 +128,7 @@ impl Desk {
         let fate = match store::signal(&mut *conn, self.hospital(), signal).await? {
             Signalled::Delivered => Fate::Delivered,
             Signalled::Duplicate => Fate::Duplicate,
-            Signalled::NoRun => Fate::NoRun,
+            Signalled::Kept => Fate::Kept,
         };
         self.note(conn, notice_id, kind, subject, body, fate).await?;
         Ok(fate)

@@ -10,12 +10,13 @@ use crate::waitlist::refusal::Refusal;
 use crate::workflows::slot_release::SlotRelease;
 
 impl Desk {
-    /// Passes the hint on, once an `event_id`. Where nobody ever waited for the schedule there is nothing to do.
+    /// Passes the hint on, once an `event_id`. Where nobody ever waited for the schedule one hint is kept: whoever waits
+    /// first has HIS asked at once.
     pub async fn release_slot(&self, schedule_id: &str, event_id: &str) -> Answer<()> {
         let mut tx = self.begin().await?;
         schedules::find(&mut *tx, self.hospital(), schedule_id).await?.ok_or(Refusal::UnknownSchedule)?;
         let signal = freed(schedule_id, format!("release:{event_id}"), "ownSite");
-        store::signal(&mut tx, self.hospital(), &signal).await?;
+        store::signal::hint(&mut tx, self.hospital(), &[signal]).await?;
         tx.commit().await?;
         self.engine.hint();
         Ok(())

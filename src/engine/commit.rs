@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::core::Engine;
 use super::flow::Projected;
 use super::registry::Mounted;
+use super::sizes::TooLarge;
 use super::store::turns::{self, Came, Done, Held};
 
 /// The most turns of one transaction.
@@ -95,6 +96,9 @@ async fn alone(engine: &Engine, done: Done) -> Committed {
 }
 
 fn failed(error: &sqlx::Error) -> Committed {
+    if let Some(too_large) = TooLarge::within(error) {
+        return Committed::Refused(too_large.to_string());
+    }
     if is_refusal(error) { Committed::Refused(error.to_string()) } else { Committed::Unsure(error.to_string()) }
 }
 

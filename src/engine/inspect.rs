@@ -5,6 +5,7 @@ use serde_json::Value;
 use sqlx::{PgExecutor, PgPool};
 
 use super::RunId;
+use super::store::{lists, tally};
 
 /// A run as it stands.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -56,47 +57,32 @@ pub struct Filter {
     pub most: i64,
 }
 
-macro_rules! select_seen {
-    ($where:literal) => {
-        concat!(
-            "select id, workflow, key, step, lane, status, turn, attempt, due_at, listens, last_error, created_at, updated_at,
-                    ended_at
-             from run where tenant = $1 and ",
-            $where
-        )
-    };
-}
-
-/// Runs, newest first.
+/// Runs, newest first, archived ones included.
 pub async fn list(db: impl PgExecutor<'_>, tenant: &str, filter: &Filter) -> sqlx::Result<Vec<Seen>> {
-    sqlx::query_as(select_seen!(
-        "($2::text is null or workflow = $2) and ($3::text is null or status = $3) and ($4::text is null or step = $4)
-         and ($5::text is null or starts_with(key, $5) or id::text = $5) and ($6::uuid is null or id < $6)
-         order by id desc limit $7"
-    ))
-    .bind(tenant)
-    .bind(&filter.workflow)
-    .bind(&filter.status)
-    .bind(&filter.step)
-    .bind(&filter.q)
-    .bind(filter.before)
-    .bind(filter.most)
-    .fetch_all(db)
-    .await
+    lists::list(db, tenant, filter).await
 }
 
-/// One run.
+/// One run, wherever it is.
 pub async fn find(db: impl PgExecutor<'_>, tenant: &str, id: RunId) -> sqlx::Result<Option<Seen>> {
-    sqlx::query_as(select_seen!("id = $2")).bind(tenant).bind(id).fetch_optional(db).await
+    lists::find(db, tenant, id).await
+}
+
+/// The run of this key, wherever it is.
+pub async fn find_key(db: impl PgExecutor<'_>, tenant: &str, workflow: &str, key: &str) -> sqlx::Result<Option<Seen>> {
+    lists::find_key(db, tenant, workflow, key).await
 }
 
 /// What a run knows.
 pub async fn state(db: impl PgExecutor<'_>, tenant: &str, id: RunId) -> sqlx::Result<Option<Value>> {
-    sqlx::query_scalar("select state from run_state where tenant = $1 and run_id = $2")
-        .bind(tenant)
-        .bind(id)
-        .fetch_optional(db)
-        .await
+    sqlx::query_scalar(
+        "select state from run_state where tenant = $1 and run_id = $2
+         union all
+         select state from run_archive where tenant = $1 and id = $2",
+    )
+    .bind(tenant)
+    .bind(id)
+    .fetch_optional(db)
+    .await
 }
 
 /// One line of a run's history.
@@ -124,6 +110,22 @@ pub struct Told {
     pub took_ms: i32,
 }
 
+/// The statement of [`history`]: tenant, run, line, how many.
+///
+/// Plan: one index scan a month that the run lived in. The bounds leave out the other months; they are a month wider
+/// than its life, for lines that were written while it ended and for a clock that is set by hand.
+pub const HISTORY: &str = "
+    select seq, turn, at, step, woke, outcome, next, error, attempt, took_ms from turn
+    where tenant = $1 and run_id = $2 and seq > $3
+      and at >= (select created_at from run where tenant = $1 and id = $2
+                 union all
+                 select created_at from run_archive where tenant = $1 and id = $2) - interval '31 days'
+      and at <= coalesce((select ended_at from run where tenant = $1 and id = $2
+                          union all
+                          select ended_at from run_archive where tenant = $1 and id = $2) + interval '31 days',
+                         'infinity')
+    order by seq limit $4";
+
 /// A run's history, oldest first, after the line `after`.
 pub async fn history(
     db: impl PgExecutor<'_>,
@@ -132,16 +134,7 @@ pub async fn history(
     after: i64,
     most: i64,
 ) -> sqlx::Result<Vec<Told>> {
-    sqlx::query_as(
-        "select seq, turn, at, step, woke, outcome, next, error, attempt, took_ms from turn
-         where tenant = $1 and run_id = $2 and seq > $3 order by seq limit $4",
-    )
-    .bind(tenant)
-    .bind(id)
-    .bind(after)
-    .bind(most)
-    .fetch_all(db)
-    .await
+    sqlx::query_as(HISTORY).bind(tenant).bind(id).bind(after).bind(most).fetch_all(db).await
 }
 
 /// A signal in a run's inbox. What came with it stays there.
@@ -172,12 +165,10 @@ pub async fn inbox(db: impl PgExecutor<'_>, tenant: &str, id: RunId, most: i64) 
     .await
 }
 
-/// How many runs of each workflow have each status.
+/// How many runs of each workflow have each status, archived ones included. What has ended is not counted again (see
+/// [`tally`]).
 pub async fn counts(db: impl PgExecutor<'_>, tenant: &str) -> sqlx::Result<Vec<(String, String, i64)>> {
-    sqlx::query_as("select workflow, status, count(*) from run where tenant = $1 group by 1, 2 order by 1, 2")
-        .bind(tenant)
-        .fetch_all(db)
-        .await
+    tally::runs(db, tenant).await
 }
 
 /// What is due and not in hand: runs, letters, and how long the oldest run has been due, seconds.

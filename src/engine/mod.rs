@@ -27,6 +27,8 @@
 //! | `inspect` | find and show runs; why a run is not moving |
 //! | `held_up` | whether a destination holds a run up |
 //! | `letters` | how many letters stand where |
+//! | `housekeeping` | months of history, the archive, early signals, retention |
+//! | `sizes` | how large what is stored may be |
 //! | `preflight` | which live runs no step of this program could move |
 //! | `sabotage` | where tests make a worker die |
 
@@ -38,6 +40,7 @@ pub mod flow;
 mod flow_macro;
 pub mod group;
 pub mod held_up;
+pub mod housekeeping;
 pub mod inspect;
 mod lease;
 pub mod letters;
@@ -49,6 +52,7 @@ pub mod proof;
 pub mod registry;
 pub mod retry;
 pub mod sabotage;
+pub mod sizes;
 pub mod staff;
 pub mod store;
 pub mod table;

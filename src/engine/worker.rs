@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::commit::{Committed, Committer};
 use super::core::Engine;
 use super::flow::{ChildEnded, Edge, Effect, Fault, Turn, Woke};
+use super::housekeeping::{Housekeeper, Retention};
 use super::lease::{HEARTBEAT, Hands, Lease};
 use super::limits::{self, Keeper, Lanes, Pass, Round};
 use super::outbox::{Outlets, Postman};
@@ -45,6 +46,8 @@ pub struct Options {
     pub poll: Duration,
     /// What delivers the letters of the outbox.
     pub outlets: Outlets,
+    /// How long what is past is kept.
+    pub retention: Retention,
     /// For tests.
     pub saboteur: Option<Arc<dyn Saboteur>>,
 }
@@ -56,6 +59,7 @@ impl Default for Options {
             turns_max: 64,
             poll: Duration::from_millis(200),
             outlets: Outlets::default(),
+            retention: Retention::default(),
             saboteur: None,
         }
     }
@@ -92,6 +96,7 @@ impl Worker {
 /// Starts a worker.
 pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker> {
     let (id, hands) = (Uuid::now_v7(), Arc::new(Hands::default()));
+    let housekeeper = Housekeeper::come(Arc::clone(&engine), options.retention).await;
     let names = engine.registry.lanes().into_iter().chain(options.outlets.lanes());
     let lanes = Lanes::new(id, names, u32::try_from(options.turns_max / 2).unwrap_or(u32::MAX));
     let lease =
@@ -121,8 +126,9 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
     let clerk = clerk::work(Arc::clone(&shift.engine), shift.options.poll * 4, stopped.clone());
     let tasks = vec![
         tokio::spawn(Arc::clone(&shift).work(stopped.clone())),
-        tokio::spawn(postman.work(stopped)),
+        tokio::spawn(postman.work(stopped.clone())),
         tokio::spawn(clerk),
+        tokio::spawn(housekeeper.work(stopped)),
     ];
     let keeper = tokio::spawn(keeper.keep(until.clone()));
     Ok(Worker { stop, ended, tasks, lease: tokio::spawn(lease.keep(until)), keeper, shift })

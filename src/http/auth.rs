@@ -83,6 +83,17 @@ impl std::fmt::Debug for ApiKey {
 #[derive(Debug, Clone)]
 pub struct Caller(pub Arc<str>);
 
+/// What the caller's key allows.
+#[derive(Debug, Clone)]
+pub struct Scopes(Arc<[Scope]>);
+
+impl Scopes {
+    /// Whether it allows this as well.
+    pub fn allow(&self, scope: Scope) -> bool {
+        self.0.contains(&scope)
+    }
+}
+
 fn hash(key: &str) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.iter_mut().zip(digest(&SHA256, key.as_bytes()).as_ref()).for_each(|(to, from)| *to = *from);
@@ -117,6 +128,7 @@ pub(super) async fn layer(
         return Err(Problem::forbidden());
     }
     request.extensions_mut().insert(Caller(Arc::clone(&key.name)));
+    request.extensions_mut().insert(Scopes(key.scopes.as_slice().into()));
     Ok(next.run(request).await)
 }
 

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
 //! | `departments`, `policies`, `blacklist` | scope `admin` |
-//! | `runs`, `staff`, `bulks`, `audit`, `destinations` | scope `runs` |
+//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `destinations` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
 //! | `operations` | health, readiness, metrics |
 //! | `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
@@ -32,6 +32,7 @@ pub mod problem;
 pub mod requests;
 mod runs;
 mod schedules;
+mod signals;
 mod staff;
 mod waitlist;
 mod wechat_events;
@@ -50,13 +51,14 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::console;
 use crate::desk::Desk;
+use crate::engine::sizes::INPUT_BYTES_MAX;
 use crate::ports::his::PushReader;
 use crate::ports::payments::Payments;
 use auth::{ApiKey, Scope};
 use problem::Problem;
 
-/// The largest request body.
-pub(crate) const BODY_BYTES_MAX: usize = 256 * 1024;
+/// The largest request body: the largest input of a run, and what stands around it.
+pub(crate) const BODY_BYTES_MAX: usize = INPUT_BYTES_MAX + 8 * 1024;
 
 /// What the HTTP surface stands on.
 pub struct Surface {
@@ -127,7 +129,9 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(destinations::list))
         .routes(routes!(destinations::show))
         .routes(routes!(destinations::pause))
-        .routes(routes!(destinations::resume));
+        .routes(routes!(destinations::resume))
+        .routes(routes!(signals::by_key))
+        .routes(routes!(signals::unmatched));
     let open = OpenApiRouter::new()
         .routes(routes!(callbacks::his))
         .routes(routes!(callbacks::payments))

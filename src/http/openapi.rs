@@ -69,7 +69,7 @@ pub(super) enum Problems {
     /// It can never be right as it was sent.
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(#[to_schema] ProblemBody),
-    /// The body is larger than 256 KiB.
+    /// The body, or something in it, is larger than it may be; `limit` says how many bytes it may have.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(#[to_schema] ProblemBody),
     /// The body is not `application/json`.

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::BODY_BYTES_MAX;
 use super::requests::RequestId;
 use crate::desk::{DeskError, verbs};
 use crate::engine::staff::Refused;
@@ -38,6 +39,8 @@ enum Said {
     Staff(Refused),
     /// The same, with what was wrong in the caller's own request.
     With(&'static str, &'static str, &'static str, String),
+    /// Something has more bytes than this.
+    TooLarge(usize),
 }
 
 /// The body of a problem.
@@ -142,6 +145,11 @@ impl Problem {
         )
     }
 
+    /// The request, or what is to be stored of it, has more bytes than `bytes_max`.
+    pub fn too_large(bytes_max: usize) -> Self {
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, said: Said::TooLarge(bytes_max), retry_after_s: None }
+    }
+
     /// A query that names what there is not.
     pub fn unreadable(detail: impl Into<String>) -> Self {
         Self::with(StatusCode::BAD_REQUEST, "unreadable", "请求无法读取", "The request cannot be read", detail.into())
@@ -173,6 +181,7 @@ impl Problem {
             Said::Refusal(refusal) => refusal.code(),
             Said::Staff(refused) => refused.code(),
             Said::Fixed(code, ..) | Said::With(code, ..) => code,
+            Said::TooLarge(_) => "too_large",
         }
     }
 
@@ -182,6 +191,8 @@ impl Problem {
             (Said::Staff(refused), _) => verbs::refusal(refused, language),
             (Said::Fixed(_, zh, _), Language::ZhCn) => (*zh).to_owned(),
             (Said::Fixed(_, _, en), Language::En) => (*en).to_owned(),
+            (Said::TooLarge(max), Language::ZhCn) => format!("请求内容超过 {} KiB。", max / 1024),
+            (Said::TooLarge(max), Language::En) => format!("The request has more than {} KiB.", max / 1024),
             (Said::With(_, zh, _, what), Language::ZhCn) => format!("{zh}：{what}"),
             (Said::With(_, _, en, what), Language::En) => format!("{en}: {what}"),
         }
@@ -201,6 +212,9 @@ impl Problem {
             _ => None,
         }
         .unwrap_or_else(Map::new);
+        if let Said::TooLarge(max) = self.said {
+            body.insert("limit".to_owned(), json!(max));
+        }
         body.insert("type".to_owned(), json!(format!("urn:houbu:problem:{}", self.code())));
         body.insert("title".to_owned(), json!(title(self.status, language)));
         body.insert("status".to_owned(), json!(self.status.as_u16()));
@@ -286,6 +300,7 @@ impl From<DeskError> for Problem {
                 "This workflow is started by a request of its own.",
             ),
             DeskError::Unreadable(what) => Self::invalid(what),
+            DeskError::TooLarge(refused) => Self::too_large(refused.what.bytes_max()),
             DeskError::Staff(refused) => (*refused).into(),
             DeskError::Bulk(refused) => Self::with(
                 Is::CONFLICT,
@@ -350,7 +365,7 @@ impl From<PathRejection> for Problem {
 /// A body or query that could not be taken in.
 pub(super) fn refused_body(status: StatusCode, what: String) -> Problem {
     match status.as_u16() {
-        413 => Problem::fixed(status, "too_large", "请求内容超过 256 KiB。", "The request is larger than 256 KiB."),
+        413 => Problem::too_large(BODY_BYTES_MAX),
         415 => Problem::fixed(
             status,
             "unsupported_media_type",

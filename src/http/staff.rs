@@ -28,14 +28,14 @@ use crate::waitlist::language::Language;
 #[schema(example = json!({ "signalId": "pull-1", "payload": { "retire": false } }))]
 pub struct NewSignal {
     /// The caller's id of it: the same id is heard once.
-    signal_id: String,
+    pub(super) signal_id: String,
     /// What goes with it.
     #[serde(default = "empty")]
     #[schema(value_type = Object)]
-    payload: Value,
+    pub(super) payload: Value,
     /// Why, where a person sends it; no personal data.
     #[serde(default)]
-    reason: String,
+    pub(super) reason: String,
 }
 
 fn empty() -> Value {

@@ -1,7 +1,7 @@
 //! What the outside told us, with its fate: every verified callback leaves one row, repeated ones raise its count.
 
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 /// A verified callback.
 #[derive(Debug, Clone)]
@@ -52,4 +52,33 @@ pub async fn settle(
         .execute(conn)
         .await
         .map(drop)
+}
+
+/// The callbacks of one statement.
+const BATCH: i64 = 1_000;
+
+/// Deletes callbacks that are older than `days` by the engine's clock, in small statements; says how many. One that is
+/// sent again later than that is a new one, and what it says changes nothing a second time.
+pub async fn delete_older(pool: &PgPool, hospital: &str, days: i32) -> sqlx::Result<u64> {
+    let mut all = 0;
+    loop {
+        let deleted = sqlx::query(
+            "with old as materialized (
+                 select source, event_id from callback
+                 where hospital = $1 and received_at < engine_now() - make_interval(days => $2)
+                 order by received_at limit $3 for update skip locked)
+             delete from callback c using old
+             where c.hospital = $1 and c.source = old.source and c.event_id = old.event_id",
+        )
+        .bind(hospital)
+        .bind(days)
+        .bind(BATCH)
+        .execute(pool)
+        .await?
+        .rows_affected();
+        all += deleted;
+        if deleted < BATCH.unsigned_abs() {
+            return Ok(all);
+        }
+    }
 }

@@ -163,7 +163,6 @@ async fn pushes_that_are_not_his_change_nothing() {
         ("another signature", "7", from_another),
         ("another function under the same signature", "7", genuine.replacen("5007", "5001", 1)),
         ("fields missing", "1", sealed(&credentials(), "5007", "<REQ><EVENT_ID>e1</EVENT_ID></REQ>")),
-        ("a schedule that nobody waits for", "0", sealed(&credentials(), "5007", &cancel_push("e2", "nowhere"))),
         ("a function that we do not have", "0", sealed(&credentials(), "5003", "<REQ/>")),
     ];
     for (what, expected, body) in cases {
@@ -177,6 +176,18 @@ async fn pushes_that_are_not_his_change_nothing() {
     assert_eq!(hospital.status(entry).await, "booked");
     let reply = refused(&hospital, "a replayed push", 200, push(genuine)).await;
     assert_eq!(code(&reply), "0");
+    // Nobody waits for this one: the hint is kept, once, and helps whoever waits first.
+    hospital.free_silently("w2-am", 1).await;
+    for event in ["e2", "e3"] {
+        let hint = sealed(&credentials(), "5007", &cancel_push(event, "w2-am"));
+        assert_eq!(code(&door::Door::reply(push(hint)).await), "0");
+    }
+    let kept = "select count(*) from unmatched where status = 'waiting'";
+    let kept: i64 = sqlx::query_scalar(kept).fetch_one(&hospital.db.pool).await.unwrap();
+    assert_eq!(kept, 1);
+    let first = hospital.apply("w2-am", 2).await;
+    hospital.until_still().await;
+    assert_eq!(hospital.status(first).await, "booked");
     hospital.finish().await;
 }
 
@@ -266,6 +277,10 @@ async fn notices_that_are_not_the_providers_change_nothing() {
         refused(&hospital, what, status, request).await;
     }
     assert_eq!(hospital.status(entry).await, "awaitingPrepayment");
+    // Signed notices that fit nothing changed no run, and stand there for staff.
+    let unfit = "select count(*) from callback where source = 'wechat-pay' and fate in ('no-run', 'refused')";
+    let unfit: i64 = sqlx::query_scalar(unfit).fetch_one(&hospital.db.pool).await.unwrap();
+    assert_eq!(unfit, 1, "the provider's notices of this test have one id");
     // The payer does pay; the provider's own notice is believed, and a copy of it changes nothing.
     hospital.pay.pay_now(&number).await.unwrap();
     hospital.pass_seconds(1).await;

@@ -9,6 +9,7 @@
 //! | `every_crash` | every step failed, repeated and crashed, and a day of heavy faults: the ending is the same |
 //! | `admission`, `surface` | caps exact under concurrency; the HTTP surface, bad input included, at a small `clinic` |
 //! | `staff_surface`, `terminal` | what staff do over the API and with `houbu runs` |
+//! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
 //! | `stored_books` | the sandbox's books, read while another process keeps them |
 //! | `emptied` | a demo removes nobody's database but a demo's |
@@ -22,6 +23,7 @@ mod admission;
 mod bad_input;
 mod clinic;
 mod cluster;
+mod early_by_key;
 mod emptied;
 mod engine;
 mod every_crash;

@@ -16,34 +16,34 @@ use tower::ServiceExt;
 
 use super::clinic::Clinic;
 
-const KEY: &str = "a-key-for-everything-in-here";
-const WEAK: &str = "a-key-for-the-runs-and-no-more";
+pub(crate) const KEY: &str = "a-key-for-everything-in-here";
+pub(crate) const WEAK: &str = "a-key-for-the-runs-and-no-more";
 
-struct Answer {
-    status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     headers: HeaderMap,
     text: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {} {}", self.status, self.text))
     }
 
-    fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         assert_eq!(self.headers["content-type"], "application/problem+json", "{} {}", self.status, self.text);
         self.json()["code"].as_str().unwrap().to_owned()
     }
 }
 
-struct House {
-    hospital: Clinic,
+pub(crate) struct House {
+    pub(crate) hospital: Clinic,
     router: axum::Router,
     envelope: Envelope,
 }
 
 impl House {
-    async fn open(doctor: LevelPolicy) -> Self {
+    pub(crate) async fn open(doctor: LevelPolicy) -> Self {
         let hospital = Clinic::with(0, doctor).await;
         let his =
             Credentials { user_id: "HIS".to_owned(), sign_key: "sign".into(), aes_key: "0123456789abcdef".into() };
@@ -61,14 +61,14 @@ impl House {
         Self { hospital, router: router(Arc::new(surface)), envelope: Envelope::new(&his).unwrap() }
     }
 
-    async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
     }
 
-    async fn ask(&self, method: &str, path: &str, key: Option<&str>, body: Option<Value>) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, path: &str, key: Option<&str>, body: Option<Value>) -> Answer {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -84,7 +84,7 @@ impl House {
         self.send(request.unwrap()).await
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, None, None).await
     }
 
@@ -95,7 +95,7 @@ impl House {
         self.ask("PUT", &format!("/v1/patients/{id}"), None, Some(body)).await
     }
 
-    async fn work(&self) -> Worker {
+    pub(crate) async fn work(&self) -> Worker {
         worker::start(Arc::clone(&self.hospital.desk.engine), worker::Options::default()).await.unwrap()
     }
 

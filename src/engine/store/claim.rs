@@ -267,8 +267,8 @@ pub async fn reap(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<u64> {
     Ok(runs)
 }
 
-/// True while any turn or letter is due or in hand at this instant of the engine's clock. What waits for a destination
-/// that is down or paused is neither.
+/// True while any turn or letter is due or in hand at this instant of the engine's clock, or an early signal is still to
+/// be put into the inbox of a run that is there. What waits for a destination that is down or paused is neither.
 pub async fn busy(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar(
         "with still as (
@@ -279,7 +279,11 @@ pub async fn busy(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<bool> {
              or exists (select 1 from run where tenant = $1 and status = 'running')
              or exists (select 1 from outbox where tenant = $1 and status = 'pending' and due_at <= engine_now()
                                                and topic not in (select unnest(topics) from still))
-             or exists (select 1 from outbox where tenant = $1 and status = 'sending')",
+             or exists (select 1 from outbox where tenant = $1 and status = 'sending')
+             or exists (select 1 from unmatched u where u.tenant = $1 and u.status = 'waiting'
+                        and (exists (select 1 from run r where r.tenant = $1 and r.workflow = u.workflow
+                                                           and r.key = u.key)
+                             or exists (select 1 from run r where r.tenant = $1 and r.id = u.run_id)))",
     )
     .bind(tenant)
     .fetch_one(conn)

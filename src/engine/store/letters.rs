@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::super::RunId;
 use super::super::flow::Letter;
+use super::super::sizes::{self, Stored};
 
 /// A letter in a worker's hands.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -28,6 +29,9 @@ pub struct Claimed {
 pub(super) async fn write(conn: &mut PgConnection, tenant: &str, letters: &[(RunId, Letter)]) -> sqlx::Result<()> {
     if letters.is_empty() {
         return Ok(());
+    }
+    for (_, letter) in letters {
+        sizes::check(Stored::Letter, &letter.payload)?;
     }
     sqlx::query(
         "insert into outbox (tenant, id, run_id, topic, payload)
@@ -134,6 +138,27 @@ pub async fn release(pool: &PgPool, tenant: &str, worker: Uuid, ids: &[String]) 
     .execute(pool)
     .await
     .map(drop)
+}
+
+/// Forgets up to `most` letters that were settled `days` ago by the engine's clock. Answers how many.
+pub async fn forget(pool: &PgPool, tenant: &str, days: i32, most: i64) -> sqlx::Result<u64> {
+    let forgotten: i64 = sqlx::query_scalar(
+        "with old as materialized (
+             select id from outbox
+             where tenant = $1 and settled_at < engine_now() - make_interval(days => $2)
+               and status in ('sent', 'suppressed', 'undeliverable')
+             order by settled_at limit $3 for update skip locked),
+         gone as (delete from outbox o using old where o.tenant = $1 and o.id = old.id returning o.status),
+         counted as (insert into tally_change (tenant, what, workflow, status, n)
+                     select $1, 'letter', '', status, -count(*)::int from gone group by status)
+         select count(*) from gone",
+    )
+    .bind(tenant)
+    .bind(days)
+    .bind(most)
+    .fetch_one(pool)
+    .await?;
+    Ok(u64::try_from(forgotten).unwrap_or(0))
 }
 
 /// Puts back what dead workers were delivering; the receiver may have it already and knows its id.

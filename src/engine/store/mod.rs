@@ -1,21 +1,27 @@
 //! Every statement on runs: `start` and `signal` for whoever is at the door, `claim` for workers, `turns` for commits,
 //! `letters` for the outbox, `destinations` for limits, `switch` for staff who look at them, `staff`, `audit` and `bulk` for
-//! people.
+//! people; `unmatched` keeps signals whose run there is not; `archive`, `months` and `tally` are what keeps the past
+//! readable and small; `lists` finds runs.
 //!
 //! Lock order, so that no two transactions wait for each other: rows of `run` first, in the order of their ids, then
 //! whatever a workflow's projection locks.
 
+pub mod archive;
 pub mod audit;
 pub mod bulk;
 pub mod claim;
 pub mod destinations;
 pub mod letters;
+pub mod lists;
+pub mod months;
 pub mod reopen;
 pub mod signal;
 pub mod staff;
 pub mod start;
 pub mod switch;
+pub mod tally;
 pub mod turns;
+pub mod unmatched;
 
 use sqlx::PgConnection;
 

@@ -4,9 +4,10 @@ use sqlx::PgConnection;
 
 use super::super::RunId;
 use super::super::table::StepRow;
+use super::archive;
 
 /// Takes an ended run up again at `step`, which acts, owing `owes`. False where the run has not ended. `why` stands in
-/// its history.
+/// its history. One that was archived is taken back first.
 pub async fn reopen(
     conn: &mut PgConnection,
     tenant: &str,
@@ -15,6 +16,7 @@ pub async fn reopen(
     owes: &[&str],
     why: &str,
 ) -> sqlx::Result<bool> {
+    archive::bring_back(conn, tenant, run).await?;
     let reopened = sqlx::query(
         "with ended as (
              select id, step from run where tenant = $1 and id = $2 and status = 'completed' for update),

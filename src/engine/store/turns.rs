@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 
 use super::super::RunId;
 use super::super::flow::{Effect, To};
+use super::super::sizes::{self, Stored};
 use super::super::table::{Chosen, Priority};
 use super::signal::{self, Outgoing};
 
@@ -331,6 +332,9 @@ async fn write_states(conn: &mut PgConnection, tenant: &str, done: &[&Done]) -> 
     let (runs, states): (Vec<RunId>, Vec<&Value>) = moves(done).map(|(done, to)| (done.run, &to.state)).unzip();
     if runs.is_empty() {
         return Ok(());
+    }
+    for state in &states {
+        sizes::check(Stored::State, state)?;
     }
     sqlx::query(
         "update run_state s set state = t.state from unnest($2::uuid[], $3::jsonb[]) as t (id, state)

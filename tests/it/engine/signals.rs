@@ -96,7 +96,7 @@ async fn two_signals_at_once_are_heard_in_the_order_of_arrival() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_signal_finds_its_run_by_key_or_says_that_there_is_none() {
+async fn a_signal_finds_its_run_by_key_or_waits_for_it() {
     let works = Works::new().await;
     let worker = works.worker().await;
     let run = works.order("book").await;
@@ -109,7 +109,7 @@ async fn a_signal_finds_its_run_by_key_or_says_that_there_is_none() {
         answers.push(store::signal(&mut conn, TENANT, &signal).await.unwrap());
     }
     drop(conn);
-    assert_eq!(answers, [Signalled::NoRun, Signalled::Delivered]);
+    assert_eq!(answers, [Signalled::Kept, Signalled::Delivered]);
     works.still().await;
     assert_eq!(works.row(run).await.step, "Counter");
     works.close(vec![worker]).await;

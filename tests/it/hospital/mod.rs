@@ -396,7 +396,9 @@ impl Hospital {
     pub async fn everything(&self) -> BTreeMap<String, String> {
         let tables: Vec<String> = sqlx::query_scalar(
             "select tablename::text from pg_tables where schemaname = 'public'
-               and tablename not in ('callback', 'idempotency', 'worker', 'destination_tally', '_sqlx_migrations') order by 1",
+               and tablename not in ('callback', 'idempotency', 'worker', 'destination_tally', 'tally', 'tally_change',
+                                     '_sqlx_migrations')
+               and tablename not like 'turn\\_%' order by 1",
         )
         .fetch_all(&self.db.pool)
         .await

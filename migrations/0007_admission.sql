@@ -4,12 +4,16 @@
 -- again.
 alter table patient add column applied integer not null default 0;
 
--- Starts many runs; one whose key stands already is left out. Answers those that were started.
+-- Starts many runs; one whose key stands already, archived or not, is left out. Answers those that were started, and puts
+-- the signals that came before them into their inboxes.
 create function start_runs(
     of_tenant text, ids uuid[], workflows text[], keys text[], steps text[], hears text[], lanes text[],
     priorities smallint[], dues timestamptz[], states jsonb[], parents uuid[], reports_by text[], traces text[]
-) returns setof uuid language sql as $$
-    with new as (
+) returns setof uuid language plpgsql as $$
+declare
+    new uuid[];
+begin
+    with new_run as (
         insert into run (tenant, id, workflow, key, step, status, due_at, listens, lane, priority, parent, reports,
                          trace)
         select of_tenant, t.id, t.workflow, t.key, t.step,
@@ -19,13 +23,21 @@ create function start_runs(
              as t (id, workflow, key, step, hears, lane, priority, due, parent, reports, trace)
         -- Two that start the same keys at once wait for each other in one order.
         order by t.workflow, t.key
-        on conflict (tenant, workflow, key) do nothing
-        returning id),
-    known as (
-        insert into run_state (tenant, run_id, state)
-        select of_tenant, t.id, t.state from unnest(ids, states) as t (id, state) join new on new.id = t.id)
-    select id from new
-$$;
+        on conflict (tenant, key, workflow) do nothing
+        returning id)
+    select array_agg(id) into new from new_run;
+    -- A statement of its own sees what was archived while this one waited for a key.
+    with taken as (
+        delete from run r using run_archive a
+        where r.tenant = of_tenant and r.id = any(new)
+          and a.tenant = of_tenant and a.workflow = r.workflow and a.key = r.key
+        returning r.id)
+    select array_agg(id) into new from unnest(new) as t (id) where id not in (select id from taken);
+    insert into run_state (tenant, run_id, state)
+    select of_tenant, t.id, t.state from unnest(ids, states) as t (id, state) where t.id = any(new);
+    perform match_early(of_tenant, new);
+    return query select unnest(new);
+end $$;
 
 -- Admits applications that were decided by what was read a moment ago. Where something that the decision stood on has
 -- moved since, nothing is written and HB001 is raised: it is decided again. Counts that have fallen since are no reason:
