@@ -13,7 +13,7 @@ use super::super::inspect::{Filter, Seen};
 /// What is shown of a run, in the live table and in the archive alike.
 macro_rules! shown {
     () => {
-        "id, workflow, key, step, status, turn, attempt, due_at, listens, last_error, created_at, updated_at, ended_at"
+        "id, workflow, key, step, lane, status, turn, attempt, due_at, listens, last_error, created_at, updated_at, ended_at"
     };
 }
 
