@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::super::limits::Limits;
 use super::super::limits::breaker::{Counts, WINDOW};
+use super::super::table::StepRow;
 use super::super::table::Table;
 
 /// Brings a destination's limits in line with this program's configuration; what goes there is added to what is known.
@@ -59,7 +60,7 @@ pub async fn align(pool: &PgPool, tenant: &str, table: &Table) -> sqlx::Result<u
         .bind(tenant)
         .bind(table.name)
         .bind(table.steps.iter().map(|row| row.name).collect::<Vec<_>>())
-        .bind(table.steps.iter().map(|row| row.lane_stored()).collect::<Vec<_>>())
+        .bind(table.steps.iter().map(StepRow::lane_stored).collect::<Vec<_>>())
         .bind(table.steps.iter().map(|row| row.priority.stored()).collect::<Vec<_>>())
         .bind(ALIGNED_MAX)
         .execute(pool)
