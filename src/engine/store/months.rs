@@ -1,7 +1,7 @@
 //! History by month: partitions of `turn` are made ahead and dropped whole. All tenants of a database share them.
 //!
 //! Nothing here makes a commit wait for long: every statement that needs a table for itself gives up after
-//! [`PATIENCE_MS`] and is tried again in the next round; until then lines go to the default partition, where they are
+//! `PATIENCE_MS` and is tried again in the next round; until then lines go to the default partition, where they are
 //! found as well.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
