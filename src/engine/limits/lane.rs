@@ -133,9 +133,21 @@ impl Lane {
             || (self.counted.failures() == 0 && self.state_since.elapsed() >= QUIET_RAMP)
     }
 
-    /// It will be open as soon as the keeper has looked.
+    /// It may be open as soon as the keeper has looked: by everything that counted then, or by what came since, since
+    /// what counted then may be too old by now.
     fn is_opening(&self) -> bool {
-        breaker::opens(&self.limits, self.ramp(), self.counted.plus(self.taken).plus(self.fresh))
+        let since = self.taken.plus(self.fresh);
+        let opens = |counts| breaker::opens(&self.limits, self.ramp(), counts);
+        opens(since) || opens(self.counted.plus(since))
+    }
+
+    /// True where a pass of this epoch, which was taken a moment ago, still lets call.
+    pub(super) fn stands(&self, epoch: i32, probe: bool) -> bool {
+        if probe {
+            return self.probe == Probe::InHand;
+        }
+        let closed = matches!(self.state, State::Closed { .. });
+        closed && !self.paused && epoch == self.epoch && !self.is_opening()
     }
 
     pub(super) fn may_call(&mut self, cap: u32, now: Instant) -> bool {

@@ -98,6 +98,11 @@ impl Lanes {
         })
     }
 
+    /// True where a pass, which was taken before its run was claimed, still lets call.
+    pub(super) fn stands(&self, pass: &Pass) -> bool {
+        self.with(|inner| inner.lanes.get(pass.lane).is_some_and(|lane| lane.stands(pass.epoch, pass.probe)))
+    }
+
     /// How many rounds of claiming this lane has been in; this one counts.
     pub(super) fn rounds(&self, name: &str) -> u64 {
         self.with(|inner| {
@@ -361,6 +366,23 @@ mod tests {
         assert!(lanes.take("mill", 1).is_empty(), "it is about to open");
         assert!(lanes.seen(&Crew::default(), &[seen(me, "closed", 0)]).changes.is_empty());
         let later = Seen { now: chrono::DateTime::UNIX_EPOCH + breaker::WINDOW * 6, ..seen(me, "closed", 0) };
+        assert_eq!(look(&lanes, later).changes.len(), 1);
+    }
+
+    #[test]
+    fn answers_of_long_ago_do_not_speak_for_a_destination_that_fails_now() {
+        let me = Uuid::nil();
+        let lanes = lanes(me, 64, seen(me, "closed", 0));
+        for _ in 0..9 {
+            lanes.take("mill", 1).into_iter().for_each(|pass| pass.tell(Answer::Ok));
+        }
+        look(&lanes, seen(me, "closed", 0));
+        lanes.take("mill", 2).into_iter().for_each(|pass| pass.tell(Answer::Failed("away".to_owned())));
+        assert!(lanes.take("mill", 1).is_empty(), "the keeper looks first");
+        look(&lanes, seen(me, "closed", 0));
+        assert_eq!(lanes.take("mill", 1).len(), 1, "they were a moment ago");
+        lanes.take("mill", 2).into_iter().for_each(|pass| pass.tell(Answer::Failed("away".to_owned())));
+        let later = Seen { now: chrono::DateTime::UNIX_EPOCH + breaker::WINDOW, ..seen(me, "closed", 0) };
         assert_eq!(look(&lanes, later).changes.len(), 1);
     }
 
