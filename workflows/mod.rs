@@ -79,6 +79,14 @@ pub fn registry(ports: &Arc<Ports>) -> Registry {
         .with::<schedule_sync::ScheduleSync>(Arc::clone(ports))
 }
 
+/// The same with nobody to call, for a process that looks at runs and does verbs, and never works.
+pub fn registry_of_nobody() -> Registry {
+    Registry::default()
+        .with_nobody::<waitlist_application::WaitlistApplication>()
+        .with_nobody::<slot_release::SlotRelease>()
+        .with_nobody::<schedule_sync::ScheduleSync>()
+}
+
 /// The tables of every workflow, without ports: for the proof and the chart.
 pub fn tables() -> Vec<Table> {
     vec![

@@ -44,8 +44,7 @@ pub fn api_keys(config: &Config) -> anyhow::Result<(Vec<ApiKey>, Option<String>)
 impl App {
     /// Opens the door.
     pub fn open(&self, config: &Config, listener: TcpListener, api_keys: Vec<ApiKey>) -> anyhow::Result<Door> {
-        let desk =
-            Desk { engine: Arc::clone(&self.engine), ports: Arc::clone(&self.ports), lookup: Arc::clone(&self.lookup) };
+        let desk = Desk::new(Arc::clone(&self.engine), Arc::clone(&self.ports), Arc::clone(&self.lookup));
         let surface = Surface {
             desk: Arc::new(desk),
             his_pushes: Arc::clone(&self.clients.pushes),

@@ -4,6 +4,7 @@ mod books;
 mod chart;
 mod check;
 mod demo;
+mod runs;
 mod sandbox;
 mod serve;
 
@@ -42,6 +43,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look at runs, and do to them what staff may do; exits with 2 where a verb is refused.
+    Runs(Box<runs::Runs>),
     /// Run the simulated HIS, WeChat Pay and messages alone, and print how to connect to them.
     Sandbox,
     /// Bring the database schema up to date.
@@ -70,7 +73,7 @@ impl Cli {
             _ => {}
         }
         let config = Config::load(file)?;
-        let plays = matches!(self.command, None | Some(Command::Demo(_) | Command::Books { .. }));
+        let plays = matches!(self.command, None | Some(Command::Demo(_) | Command::Books { .. } | Command::Runs(_)));
         start_logs(&config, plays);
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async move {
             match self.command {
@@ -79,6 +82,7 @@ impl Cli {
                 Some(Command::Serve) => serve::serve(config).await,
                 Some(Command::Work) => serve::work(config).await,
                 Some(Command::Books { json }) => books::run(&config, json).await,
+                Some(Command::Runs(runs)) => runs::run(&config, *runs).await,
                 Some(Command::Sandbox) => sandbox::run(&config).await,
                 Some(Command::Migrate) => migrate(&config).await,
                 Some(Command::Check) => check::run(&config).await,

@@ -5,7 +5,7 @@
 //!
 //! | file | request |
 //! |---|---|
-//! | `apply` | join a queue: the rules, exact under any concurrency |
+//! | `apply`, `admission` | join a queue: the rules; exact under any concurrency, many at once |
 //! | `show` | applications as they are shown |
 //! | `confirm`, `decline`, `withdraw` | the patient's answers |
 //! | `cancel_visit` | the patient does not come after all |
@@ -17,7 +17,9 @@
 //! | `browse` | schedules and the state of their queues |
 //! | `destinations` | the systems outside, and the switch that pauses one |
 //! | `runs`, `why` | any workflow's runs, for staff |
+//! | `staff`, `verbs` | what staff do to runs, and the words for it |
 
+mod admission;
 pub mod apply;
 pub mod blacklist;
 pub mod browse;
@@ -34,6 +36,8 @@ pub mod put_patient;
 mod release_slot;
 pub mod runs;
 pub mod show;
+pub mod staff;
+pub mod verbs;
 pub mod why;
 mod withdraw;
 
@@ -43,6 +47,8 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::engine::Engine;
+use crate::engine::staff::Refused;
+use crate::engine::staff::bulk::BulkRefused;
 use crate::engine::store::{self, Outgoing, Signalled};
 use crate::engine::{Fault, To, clock};
 use crate::records::entries;
@@ -59,6 +65,7 @@ pub struct Desk {
     pub ports: Arc<Ports>,
     /// Finds patients by ID number.
     pub lookup: Arc<LookupKey>,
+    admissions: admission::Admissions,
 }
 
 /// Why a request was not done.
@@ -82,15 +89,18 @@ pub enum DeskError {
     /// Runs of this workflow begin by a request of their own.
     #[error("runs of this workflow are started by a request of their own")]
     NotStartable,
-    /// The run's workflow hears no such signal.
-    #[error("the workflow hears no such signal")]
-    UnknownSignal,
-    /// An input or payload that the workflow cannot read.
+    /// A verb of the staff is not done.
+    #[error("{0}")]
+    Staff(Box<Refused>),
+    /// A bulk is not turned.
+    #[error("{0}")]
+    Bulk(#[from] BulkRefused),
+    /// A bulk without a filter would be for every run there is.
+    #[error("a bulk needs a filter")]
+    NoFilter,
+    /// An input that the workflow cannot read.
     #[error("the workflow cannot read it: {0}")]
     Unreadable(String),
-    /// Only a suspended run is retried.
-    #[error("the run is not suspended")]
-    NotSuspended,
     /// The destination is paused already.
     #[error("the destination is paused already")]
     AlreadyPaused,
@@ -124,6 +134,12 @@ impl Desk {
 
     async fn begin(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
         self.engine.pool.begin().await
+    }
+
+    /// The desk of the engine's tenant.
+    pub fn new(engine: Arc<Engine>, ports: Arc<Ports>, lookup: Arc<LookupKey>) -> Self {
+        let admissions = admission::open(Arc::clone(&engine), Arc::clone(&ports));
+        Self { engine, ports, lookup, admissions }
     }
 
     /// What time it is for every rule.

@@ -1,4 +1,4 @@
-//! Any workflow's runs, for staff and for programs that know what they do: start, find, signal, try again.
+//! Any workflow's runs, for staff and for programs that know what they do: start, find, look inside.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -6,10 +6,9 @@ use serde_json::Value;
 use super::{Answer, Desk, DeskError};
 use crate::engine::held_up::held_up;
 use crate::engine::inspect::{self, Filter, Received, Seen, Told, Why};
-use crate::engine::store::retry::{Retried, retry};
 use crate::engine::store::switch::{self, Standing};
-use crate::engine::store::{self, Outgoing, Signalled, Started};
-use crate::engine::{Edge, Fault, NewRun, RunId, To, Turn, Woke, clock};
+use crate::engine::store::{self, Started};
+use crate::engine::{Edge, Fault, NewRun, RunId, clock};
 use crate::waitlist::refusal::Refusal;
 
 /// The most signals that are shown of one run.
@@ -66,44 +65,6 @@ impl Desk {
             parent: None,
             trace: None,
         })
-    }
-
-    /// Signals a run, once a `signal_id`. The payload is read before it is stored: one that the workflow could not
-    /// read would suspend the run.
-    pub async fn signal_run(&self, run: RunId, name: &str, signal_id: String, payload: Value) -> Answer<Signalled> {
-        let seen = inspect::find(&self.engine.pool, self.hospital(), run).await?.ok_or(Refusal::NotFound)?;
-        let mounted = self.engine.registry.get(&seen.workflow).ok_or(DeskError::UnknownWorkflow)?;
-        let hearing = mounted
-            .table()
-            .steps
-            .iter()
-            .find_map(|row| row.hears.iter().copied().find(|heard| *heard == name).map(|heard| (row.name, heard)));
-        let (step, name) = hearing.ok_or(DeskError::UnknownSignal)?;
-        let state = inspect::state(&self.engine.pool, self.hospital(), run).await?.ok_or(Refusal::NotFound)?;
-        let now = self.now().await?;
-        // A step that waits only decides, so trying the payload on a copy of the state changes nothing.
-        let turn = Turn { run, now, attempt: 0, again: false };
-        let woke = Woke::Signal { name, payload: &payload };
-        mounted.handle(step, state, &turn, Some(woke)).await.map_err(unreadable)?;
-        let mut tx = self.begin().await?;
-        let outgoing = Outgoing { to: To::Run(run), name: name.into(), id: signal_id, payload };
-        let signalled = store::signal(&mut tx, self.hospital(), &outgoing).await?;
-        tx.commit().await?;
-        self.engine.hint();
-        Ok(signalled)
-    }
-
-    /// Lets a suspended run try its step again. `who` and `reason` stand in its history.
-    pub async fn retry_run(&self, run: RunId, who: &str, reason: &str) -> Answer<()> {
-        match retry(&self.engine.pool, self.hospital(), run, who, reason).await? {
-            Retried::Due => {
-                tracing::info!(%run, who, "a suspended run is tried again");
-                self.engine.hint();
-                Ok(())
-            }
-            Retried::NotSuspended => Err(DeskError::NotSuspended),
-            Retried::NoRun => Err(Refusal::NotFound.into()),
-        }
     }
 
     /// Runs, newest first.

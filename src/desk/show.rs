@@ -11,6 +11,7 @@ use crate::records::entries::{self, Shown};
 use crate::records::visits;
 use crate::waitlist::refusal::Refusal;
 use crate::waitlist::status::EntryStatus;
+use crate::workflows::Ports;
 
 /// How often a waiting look is repeated.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
@@ -39,7 +40,7 @@ impl Desk {
     /// One application, or [`Refusal::NotFound`].
     pub async fn entry(&self, id: Uuid) -> Answer<Entry> {
         let shown = entries::find(&self.engine.pool, self.hospital(), id).await?.ok_or(Refusal::NotFound)?;
-        Ok(self.with_parameters(shown, self.now().await?))
+        Ok(with_parameters(&self.ports, shown, self.now().await?))
     }
 
     /// One application as soon as `enough` says so, or after `wait` as it is then.
@@ -48,7 +49,7 @@ impl Desk {
         loop {
             let shown = entries::find(&self.engine.pool, self.hospital(), id).await?.ok_or(Refusal::NotFound)?;
             if enough(&shown) || tokio::time::Instant::now() >= until {
-                return Ok(self.with_parameters(shown, self.now().await?));
+                return Ok(with_parameters(&self.ports, shown, self.now().await?));
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -66,22 +67,22 @@ impl Desk {
         let page =
             entries::of_patient(&self.engine.pool, self.hospital(), patient_id, status, before, PAGE_MAX).await?;
         let now = self.now().await?;
-        Ok(page.into_iter().map(|shown| self.with_parameters(shown, now)).collect())
+        Ok(page.into_iter().map(|shown| with_parameters(&self.ports, shown, now)).collect())
     }
 
     /// A patient's visits from the waitlist, newest first (R22).
     pub async fn visits_of(&self, patient_id: &str) -> Answer<Vec<visits::Shown>> {
         Ok(visits::of_patient(&self.engine.pool, self.hospital(), patient_id).await?)
     }
+}
 
-    fn with_parameters(&self, shown: Shown, now: DateTime<Utc>) -> Entry {
-        let pays = matches!(
-            EntryStatus::parse(&shown.status),
-            Some(EntryStatus::AwaitingPayment | EntryStatus::AwaitingPrepayment)
-        );
-        let prepay_id = shown.payment.as_ref().and_then(|payment| payment.get("prepayId")).and_then(Value::as_str);
-        let client_parameters =
-            prepay_id.filter(|_| pays).map(|prepay_id| self.ports.payments.client_parameters(prepay_id, now));
-        Entry { shown, client_parameters }
-    }
+pub(super) fn with_parameters(ports: &Ports, shown: Shown, now: DateTime<Utc>) -> Entry {
+    let pays = matches!(
+        EntryStatus::parse(&shown.status),
+        Some(EntryStatus::AwaitingPayment | EntryStatus::AwaitingPrepayment)
+    );
+    let prepay_id = shown.payment.as_ref().and_then(|payment| payment.get("prepayId")).and_then(Value::as_str);
+    let client_parameters =
+        prepay_id.filter(|_| pays).map(|prepay_id| ports.payments.client_parameters(prepay_id, now));
+    Entry { shown, client_parameters }
 }

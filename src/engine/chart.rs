@@ -10,6 +10,9 @@ pub fn mermaid(table: &Table) -> String {
     for start in table.starts {
         let _ = writeln!(chart, "    [*] --> {start}");
     }
+    if let Some(step) = table.cancels {
+        let _ = writeln!(chart, "    [*] --> {step}: cancelled by staff, from any step");
+    }
     for row in table.steps {
         for outcome in row.outcomes {
             let _ = writeln!(chart, "    {} --> {}: {}", row.name, outcome.next, label(outcome));

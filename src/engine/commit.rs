@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sqlx::PgConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::core::Engine;
@@ -99,7 +100,7 @@ fn failed(error: &sqlx::Error) -> Committed {
 
 /// True where the server answered and rolled back for what the turn wrote; false where we do not know what stands, or
 /// where the server is only short of something for a moment (deadlock, serialisation, shutdown).
-fn is_refusal(error: &sqlx::Error) -> bool {
+pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => {
             !error.code().is_some_and(|code| ["40", "53", "57", "08"].iter().any(|class| code.starts_with(class)))
@@ -110,7 +111,7 @@ fn is_refusal(error: &sqlx::Error) -> bool {
 }
 
 /// How often a batch that met another transaction is tried again: the server has rolled it back for certain.
-const MEETINGS_MAX: u32 = 5;
+pub(super) const MEETINGS_MAX: u32 = 5;
 
 async fn transaction(engine: &Engine, batch: &[Done]) -> sqlx::Result<Held> {
     let mut meetings = 0;
@@ -123,17 +124,23 @@ async fn transaction(engine: &Engine, batch: &[Done]) -> sqlx::Result<Held> {
 }
 
 /// A deadlock or a serialisation failure.
-fn met_another(error: &sqlx::Error) -> bool {
+pub(super) fn met_another(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code.starts_with("40"))
 }
 
 async fn attempt(engine: &Engine, batch: &[Done]) -> sqlx::Result<Held> {
     let mut tx = engine.pool.begin().await?;
-    let held = turns::commit(&mut tx, &engine.tenant, batch).await?;
-    for (mounted, moved) in projections(engine, batch, &held) {
-        mounted.project(&mut tx, &engine.tenant, &moved).await?;
-    }
+    let held = write(engine, &mut tx, batch).await?;
     tx.commit().await?;
+    Ok(held)
+}
+
+/// Turns with all that follows from them, in an open transaction. A person's answer or jump is written here too.
+pub(super) async fn write(engine: &Engine, conn: &mut PgConnection, batch: &[Done]) -> sqlx::Result<Held> {
+    let held = turns::commit(conn, &engine.tenant, batch).await?;
+    for (mounted, moved) in projections(engine, batch, &held) {
+        mounted.project(conn, &engine.tenant, &moved).await?;
+    }
     Ok(held)
 }
 

@@ -15,9 +15,12 @@
 //! | `core` | what every part shares: database, tenant, workflows, hints |
 //! | `clock` | the database's clock, or one moved by hand |
 //! | `retry` | how long a failed step waits |
+//! | `obligations` | what a run may owe, and where that is safe |
+//! | `staff` | what people do to runs: verbs with refusals and an audit |
 //! | `store` | every statement on runs, signals and history |
 //! | `limits` | how much may be called at one time, and what is down |
 //! | `commit` | turns that finish together commit together |
+//! | `group` | requests that come at the same time are done together |
 //! | `worker` | claim, handle, hand to commit |
 //! | `lease` | what keeps a worker alive; what is left behind goes on |
 //! | `outbox` | delivers what runs tell outside |
@@ -33,17 +36,20 @@ mod commit;
 mod core;
 pub mod flow;
 mod flow_macro;
+pub mod group;
 pub mod held_up;
 pub mod inspect;
 mod lease;
 pub mod letters;
 pub mod limits;
+pub mod obligations;
 pub mod outbox;
 pub mod preflight;
 pub mod proof;
 pub mod registry;
 pub mod retry;
 pub mod sabotage;
+pub mod staff;
 pub mod store;
 pub mod table;
 pub mod worker;

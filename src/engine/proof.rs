@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::flow::{Edge, Effect};
 use super::registry::Mounted;
-use super::table::Table;
+use super::table::{StepRow, Table};
 
 /// What is wrong with a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,19 +152,39 @@ fn walk(table: &Table) -> (HashSet<Place>, Vec<Flaw>) {
             }
             continue;
         };
-        for outcome in row.outcomes {
-            let mut owed = place.1.clone();
-            owed.extend(outcome.opens);
-            owed.retain(|obligation| !outcome.closes.contains(obligation));
-            let next = (outcome.next, owed);
+        for (outcome, next) in onward(table, row, &place.1) {
             if !came_from.contains_key(&next) {
-                came_from.insert(next.clone(), Some((place.clone(), outcome.name)));
+                came_from.insert(next.clone(), Some((place.clone(), outcome)));
                 queue.push_back(next);
             }
         }
     }
     (came_from.into_keys().collect(), flaws)
 }
+
+/// Where a step leads with `owed` open: by each outcome, and by a person's cancel, which may find anything open that the
+/// step's own calls open.
+fn onward(table: &Table, row: &StepRow, owed: &Owed) -> Vec<(&'static str, Place)> {
+    let mut ways: Vec<(&'static str, Place)> = Vec::new();
+    for outcome in row.outcomes {
+        let mut owed = owed.clone();
+        owed.extend(outcome.opens);
+        owed.retain(|obligation| !outcome.closes.contains(obligation));
+        ways.push((outcome.name, (outcome.next, owed)));
+    }
+    if let Some(cancels) = table.cancels.filter(|step| *step != row.name) {
+        ways.push((CANCELLED, (cancels, owed.clone())));
+        if !row.waits() {
+            let mut owed = owed.clone();
+            owed.extend(row.outcomes.iter().flat_map(|outcome| outcome.opens));
+            ways.push((CANCELLED, (cancels, owed)));
+        }
+    }
+    ways
+}
+
+/// How a person's cancel is called in a path.
+const CANCELLED: &str = "(cancelled)";
 
 /// The way back from `place` to a start, turned round.
 fn path_to(came_from: &CameFrom, place: Place) -> Vec<String> {
@@ -202,7 +222,7 @@ fn endless(table: &Table) -> Vec<Flaw> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::table::{OutcomeRow, Priority, StepRow};
+    use super::super::table::{OutcomeRow, Priority};
     use super::*;
 
     const fn to(name: &'static str, next: &'static str) -> OutcomeRow {
@@ -226,6 +246,7 @@ mod tests {
     const REFUNDED: &[OutcomeRow] = &[OutcomeRow { name: "Refunded", opens: &[], closes: &["Money"], next: "Closed" }];
     const SKIPPED: &[OutcomeRow] = &[to("Skipped", "Closed")];
     const FORK: &[OutcomeRow] = &[to("Again", "Payment"), to("Gone", "Loop")];
+    const CHECK: &[OutcomeRow] = &[to("Right", "Closed")];
     const ROUND: &[OutcomeRow] = &[to("Round", "Loop")];
 
     const SOUND: Table = Table {
@@ -260,5 +281,20 @@ mod tests {
         let flaws: Vec<String> = prove(&LOOPS).unwrap_err().iter().map(ToString::to_string).collect();
         assert!(flaws.contains(&"nothing leads to Island".to_owned()), "{flaws:?}");
         assert!(flaws.contains(&"from Loop no ending can be reached".to_owned()), "{flaws:?}");
+    }
+
+    /// A cancel is a way of every step: what a call that was not heard of may have opened is among what it leaves open.
+    #[test]
+    fn a_cancel_that_leaves_something_owing_is_named() {
+        let safe = Table { cancels: Some("Settlement"), ..SOUND };
+        assert!(prove(&safe).is_ok());
+        let past = Table {
+            cancels: Some("Check"),
+            steps: const { &[step("Payment", PAID), step("Settlement", REFUNDED), step("Check", CHECK)] },
+            ..SOUND
+        };
+        let flaws: Vec<String> = prove(&past).unwrap_err().iter().map(ToString::to_string).collect();
+        let path = "an ending is reached while Money is still open: Payment/(cancelled) → Check/Right → Closed";
+        assert!(flaws.contains(&path.to_owned()), "{flaws:?}");
     }
 }

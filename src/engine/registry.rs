@@ -40,7 +40,8 @@ pub trait Mounted: Send + Sync {
 }
 
 struct Mount<F: Flow> {
-    ports: Arc<F::Ports>,
+    /// None where this process only looks at runs and lets people decide.
+    ports: Option<Arc<F::Ports>>,
     table: &'static Table,
     retry: RetryPolicy,
 }
@@ -65,7 +66,10 @@ impl<F: Flow> Mounted for Mount<F> {
         let mut state: F::State = decode(state)?;
         let chosen = match woke {
             Some(woke) => F::decide(step, &mut state, turn, woke)?,
-            None => F::act(step, &mut state, turn, &self.ports).await?,
+            None => match &self.ports {
+                Some(ports) => F::act(step, &mut state, turn, ports).await?,
+                None => return Err(Fault::Stop("this process has nobody to call".to_owned())),
+            },
         };
         Ok((encode(&state)?, chosen))
     }
@@ -119,7 +123,16 @@ impl Registry {
     #[must_use]
     pub fn with_retry<F: Flow>(mut self, ports: Arc<F::Ports>, retry: RetryPolicy) -> Self {
         const { assert!(!F::TABLE.name.is_empty()) };
-        self.mounted.insert(F::TABLE.name, Arc::new(Mount::<F> { ports, table: &F::TABLE, retry }));
+        self.mounted.insert(F::TABLE.name, Arc::new(Mount::<F> { ports: Some(ports), table: &F::TABLE, retry }));
+        self
+    }
+
+    /// Adds a workflow with nobody to call: its runs can be looked at and staff can do their verbs, but no worker may
+    /// work with it.
+    #[must_use]
+    pub fn with_nobody<F: Flow>(mut self) -> Self {
+        let retry = RetryPolicy::default();
+        self.mounted.insert(F::TABLE.name, Arc::new(Mount::<F> { ports: None, table: &F::TABLE, retry }));
         self
     }
 

@@ -23,13 +23,14 @@ use super::limits::{self, Keeper, Lanes, Pass, Round};
 use super::outbox::{Outlets, Postman};
 use super::registry::Mounted;
 use super::sabotage::{Act, Point, Saboteur};
+use super::staff::clerk;
 use super::store::Outgoing;
 use super::store::claim::{self, Claimed, Unread};
 use super::store::turns::{Came, Done, Move, Rest};
 use super::table::{Chosen, Priority, StepRow};
 
 /// A handler that takes longer is given up: its calls have time-outs of their own, far shorter.
-const HANDLER_MAX: Duration = Duration::from_mins(2);
+pub(super) const HANDLER_MAX: Duration = Duration::from_mins(2);
 
 /// A claim for the sake of a rate alone is never sooner.
 const RATE_MIN: Duration = Duration::from_millis(10);
@@ -122,7 +123,13 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
     });
     let (stop, stopped) = watch::channel(false);
     let (ended, until) = watch::channel(false);
-    let tasks = vec![tokio::spawn(Arc::clone(&shift).work(stopped.clone())), tokio::spawn(postman.work(stopped))];
+    // Bulks are in no hurry: they have a rate of their own.
+    let clerk = clerk::work(Arc::clone(&shift.engine), shift.options.poll * 4, stopped.clone());
+    let tasks = vec![
+        tokio::spawn(Arc::clone(&shift).work(stopped.clone())),
+        tokio::spawn(postman.work(stopped)),
+        tokio::spawn(clerk),
+    ];
     let keeper = tokio::spawn(keeper.keep(until.clone()));
     Ok(Worker { stop, ended, tasks, lease: tokio::spawn(lease.keep(until)), keeper, shift })
 }
@@ -363,6 +370,7 @@ async fn handle(mounted: &dyn Mounted, row: &'static StepRow, run: &Claimed, unr
             lane: next.map_or("", StepRow::lane_stored),
             priority: next.map_or(Priority::Normal, |row| row.priority),
             owes: row.owed_after(&run.owes, chosen.outcome),
+            said: None,
             effects: with_trace(effects, run),
             chosen,
             state,

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
 //! | `departments`, `policies`, `blacklist` | scope `admin` |
-//! | `runs`, `destinations` | scope `runs` |
+//! | `runs`, `staff`, `bulks`, `audit`, `destinations` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
 //! | `operations` | health, readiness, metrics |
 //! | `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
@@ -15,8 +15,10 @@
 #![allow(clippy::struct_field_names)]
 
 mod appointments;
+mod audit;
 pub mod auth;
 mod blacklist;
+mod bulks;
 mod callbacks;
 mod departments;
 mod destinations;
@@ -30,6 +32,7 @@ pub mod problem;
 pub mod requests;
 mod runs;
 mod schedules;
+mod staff;
 mod waitlist;
 mod wechat_events;
 
@@ -107,8 +110,20 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))
         .routes(routes!(runs::history))
-        .routes(routes!(runs::signal))
-        .routes(routes!(runs::retry))
+        .routes(routes!(staff::signal))
+        .routes(routes!(staff::verbs))
+        .routes(routes!(staff::retry))
+        .routes(routes!(staff::answer))
+        .routes(routes!(staff::jump))
+        .routes(routes!(staff::suspend))
+        .routes(routes!(staff::resume))
+        .routes(routes!(staff::cancel))
+        .routes(routes!(bulks::begin, bulks::list))
+        .routes(routes!(bulks::show))
+        .routes(routes!(bulks::pause))
+        .routes(routes!(bulks::resume))
+        .routes(routes!(bulks::cancel))
+        .routes(routes!(audit::list))
         .routes(routes!(destinations::list))
         .routes(routes!(destinations::show))
         .routes(routes!(destinations::pause))

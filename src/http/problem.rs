@@ -14,7 +14,8 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::requests::RequestId;
-use crate::desk::DeskError;
+use crate::desk::{DeskError, verbs};
+use crate::engine::staff::Refused;
 use crate::waitlist::language::Language;
 use crate::waitlist::policy::Level;
 use crate::waitlist::refusal::Refusal;
@@ -33,6 +34,8 @@ enum Said {
     Refusal(Refusal),
     /// Code, Chinese, English.
     Fixed(&'static str, &'static str, &'static str),
+    /// A verb of the staff is refused.
+    Staff(Refused),
     /// The same, with what was wrong in the caller's own request.
     With(&'static str, &'static str, &'static str, String),
 }
@@ -64,6 +67,10 @@ pub struct ProblemBody {
     pub limit: Option<u32>,
     /// The field that is out of bounds, where one is.
     pub field: Option<String>,
+    /// What a run owes, or may, where that stands in the way.
+    pub owed: Option<Vec<String>>,
+    /// What could be asked for instead, where that is known: steps, outcomes, signals.
+    pub instead: Option<Vec<String>>,
     /// The request, as the logs call it.
     #[serde(rename = "requestId")]
     pub request_id: Option<String>,
@@ -164,6 +171,7 @@ impl Problem {
     fn code(&self) -> &'static str {
         match &self.said {
             Said::Refusal(refusal) => refusal.code(),
+            Said::Staff(refused) => refused.code(),
             Said::Fixed(code, ..) | Said::With(code, ..) => code,
         }
     }
@@ -171,6 +179,7 @@ impl Problem {
     fn detail(&self, language: Language) -> String {
         match (&self.said, language) {
             (Said::Refusal(refusal), _) => refusal.message(language),
+            (Said::Staff(refused), _) => verbs::refusal(refused, language),
             (Said::Fixed(_, zh, _), Language::ZhCn) => (*zh).to_owned(),
             (Said::Fixed(_, _, en), Language::En) => (*en).to_owned(),
             (Said::With(_, zh, _, what), Language::ZhCn) => format!("{zh}：{what}"),
@@ -185,6 +194,10 @@ impl Problem {
                 Value::Object(fields) => Some(fields),
                 _ => None,
             }),
+            Said::Staff(refused) => {
+                let (owed, instead) = refused.alternatives();
+                Some(Map::from_iter([("owed".to_owned(), json!(owed)), ("instead".to_owned(), json!(instead))]))
+            }
             _ => None,
         }
         .unwrap_or_else(Map::new);
@@ -227,6 +240,22 @@ impl From<Refusal> for Problem {
     }
 }
 
+impl From<Refused> for Problem {
+    /// 422 what no run of that workflow could ever do, 409 what this one cannot do now.
+    fn from(refused: Refused) -> Self {
+        let never = matches!(
+            refused,
+            Refused::UnknownStep { .. }
+                | Refused::NotAnOutcome { .. }
+                | Refused::UnknownSignal { .. }
+                | Refused::PayloadUnreadable { .. }
+                | Refused::StateUnreadable { .. }
+        );
+        let status = if never { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::CONFLICT };
+        Self { status, said: Said::Staff(refused), retry_after_s: None }
+    }
+}
+
 impl From<DeskError> for Problem {
     fn from(error: DeskError) -> Self {
         use StatusCode as Is;
@@ -256,16 +285,16 @@ impl From<DeskError> for Problem {
                 "该流程由专用接口启动。",
                 "This workflow is started by a request of its own.",
             ),
-            DeskError::UnknownSignal => Self::fixed(
-                Is::UNPROCESSABLE_ENTITY,
-                "unknown_signal",
-                "该流程不接收此信号。",
-                "This workflow hears no such signal.",
-            ),
             DeskError::Unreadable(what) => Self::invalid(what),
-            DeskError::NotSuspended => {
-                Self::fixed(Is::CONFLICT, "not_suspended", "该流程实例未被暂停。", "This run is not suspended.")
-            }
+            DeskError::Staff(refused) => (*refused).into(),
+            DeskError::Bulk(refused) => Self::with(
+                Is::CONFLICT,
+                "bulk_stands",
+                "批量任务的当前状态不允许此操作",
+                "The bulk does not allow this now",
+                refused.to_string(),
+            ),
+            DeskError::NoFilter => Self::invalid("a bulk needs a filter: without one it would be for every run"),
             DeskError::AlreadyPaused => Self::fixed(
                 Is::CONFLICT,
                 "already_paused",

@@ -1,8 +1,7 @@
-//! Durable runs of any workflow: start, find, look inside, signal, try again.
+//! Durable runs of any workflow: start, find, look inside. What staff do to them is in `staff`.
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,14 +12,12 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::Surface;
-use super::auth::Caller;
 use super::extract::{Body, Path, Query, Reads};
 use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use crate::desk::runs::Shown;
 use crate::desk::why::sentence;
 use crate::engine::inspect::{Filter, Received, Told};
-use crate::engine::store::Signalled;
 use crate::waitlist::language::Language;
 
 /// Runs of one page.
@@ -184,41 +181,6 @@ pub struct From {
     cursor: Option<i64>,
 }
 
-/// A signal to a run.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({ "signalId": "pull-1", "payload": { "retire": false } }))]
-pub struct NewSignal {
-    /// The caller's id of it: the same id is heard once.
-    signal_id: String,
-    /// What goes with it.
-    #[serde(default = "empty")]
-    #[schema(value_type = Object)]
-    payload: Value,
-}
-
-fn empty() -> Value {
-    Value::Object(serde_json::Map::new())
-}
-
-/// What came of a signal.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Heard {
-    /// Always true.
-    accepted: bool,
-    /// True where the same id was there before.
-    duplicate: bool,
-}
-
-/// Why somebody intervenes.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({ "reason": "HIS is back" }))]
-pub struct Reason {
-    /// Stands in the run's history; no personal data.
-    reason: String,
-}
-
 /// Starts a run of a workflow that has one beginning; the same key is the same run.
 #[utoipa::path(
     post, path = "/v1/workflows/{workflow}/runs", tag = "runs", security(("apiKey" = [])),
@@ -299,46 +261,14 @@ pub(super) async fn history(
     Ok(Json(History { items: told.into_iter().map(|one| line(&surface, one)).collect(), next_cursor }))
 }
 
-/// Signals a run. It is stored before it is answered, and heard once a `signalId`.
-#[utoipa::path(
-    post, path = "/v1/runs/{runId}/signals/{signal}", tag = "runs", security(("apiKey" = [])),
-    params(("runId" = Uuid, Path), ("signal" = String, Path), IdempotencyKey), request_body = NewSignal,
-    responses((status = 202, body = Heard), Problems)
-)]
-pub(super) async fn signal(
-    State(surface): State<Arc<Surface>>,
-    Path((id, name)): Path<(Uuid, String)>,
-    Body(new): Body<NewSignal>,
-) -> Result<(StatusCode, Json<Heard>), Problem> {
-    short(&new.signal_id, "signalId")?;
-    let signalled = surface.desk.signal_run(id, &name, new.signal_id, new.payload).await?;
-    let heard = Heard { accepted: true, duplicate: signalled == Signalled::Duplicate };
-    Ok((StatusCode::ACCEPTED, Json(heard)))
-}
-
-/// Lets a suspended run try its step again.
-#[utoipa::path(
-    post, path = "/v1/runs/{runId}/retry", tag = "runs", security(("apiKey" = [])),
-    params(("runId" = Uuid, Path), IdempotencyKey), request_body = Reason, responses((status = 202, body = WholeRun), Problems)
-)]
-pub(super) async fn retry(
-    State(surface): State<Arc<Surface>>,
-    Extension(caller): Extension<Caller>,
-    Reads(language): Reads,
-    Path(id): Path<Uuid>,
-    Body(why): Body<Reason>,
-) -> Result<(StatusCode, Json<WholeRun>), Problem> {
-    short(&why.reason, "reason")?;
-    surface.desk.retry_run(id, &caller.0, &why.reason).await?;
-    Ok((StatusCode::ACCEPTED, Json(whole(&surface, id, language).await?)))
-}
-
-fn short(text: &str, name: &str) -> Result<(), Problem> {
+/// A text of the caller's that is kept.
+pub(super) fn short(text: &str, name: &str) -> Result<(), Problem> {
     let fine = (1..=TEXT_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     if fine { Ok(()) } else { Err(Problem::invalid(format!("{name} has 1 to {TEXT_MAX} characters"))) }
 }
 
-async fn whole(surface: &Surface, id: Uuid, language: Language) -> Result<WholeRun, Problem> {
+/// A run with what it knows and has received.
+pub(super) async fn whole(surface: &Surface, id: Uuid, language: Language) -> Result<WholeRun, Problem> {
     let inspected = surface.desk.run(id).await?;
     Ok(WholeRun {
         run: run(surface, inspected.shown, language),

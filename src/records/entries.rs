@@ -13,10 +13,6 @@ use crate::waitlist::policy::Level;
 /// An admitted application, written in the transaction that starts its run.
 #[derive(Debug, Clone)]
 pub struct NewEntry<'a> {
-    /// The run.
-    pub id: Uuid,
-    /// The caller's key: the same key is the same application.
-    pub idempotency_key: &'a str,
     /// The schedule.
     pub schedule_id: &'a str,
     /// Whose schedule it is.
@@ -26,35 +22,11 @@ pub struct NewEntry<'a> {
     /// Its first status.
     pub status: &'a str,
     /// none, prepay or lockThenPay.
-    pub payment_mode: &'a str,
+    pub payment_mode: String,
     /// What the visit costs, 分.
     pub fee_fen: i64,
     /// When waiting ends.
     pub cutoff: DateTime<Utc>,
-}
-
-/// Writes an admitted application. Its place in the queue is the order of these calls.
-pub async fn insert(conn: &mut PgConnection, hospital: &str, entry: &NewEntry<'_>) -> sqlx::Result<()> {
-    sqlx::query(
-        "insert into entry (hospital, id, idempotency_key, schedule_id, doctor_id, department_id, campus_id,
-                            patient_id, status, live, payment_mode, fee_fen, cutoff)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, $10, $11, $12)",
-    )
-    .bind(hospital)
-    .bind(entry.id)
-    .bind(entry.idempotency_key)
-    .bind(entry.schedule_id)
-    .bind(entry.under.doctor_id)
-    .bind(entry.under.department_id)
-    .bind(entry.under.campus_id)
-    .bind(entry.patient_id)
-    .bind(entry.status)
-    .bind(entry.payment_mode)
-    .bind(entry.fee_fen)
-    .bind(entry.cutoff)
-    .execute(conn)
-    .await
-    .map(drop)
 }
 
 /// What a run's move changes in its entry.
@@ -201,24 +173,6 @@ pub async fn status(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::
         .await
 }
 
-/// How many live entries one person has under all these ids, and whether one of them is for this schedule.
-pub async fn live_of_person(
-    db: impl PgExecutor<'_>,
-    hospital: &str,
-    patient_ids: &[String],
-    schedule_id: &str,
-) -> sqlx::Result<(i64, bool)> {
-    sqlx::query_as(
-        "select count(*), coalesce(bool_or(schedule_id = $3), false) from entry
-         where hospital = $1 and patient_id = any($2) and live",
-    )
-    .bind(hospital)
-    .bind(patient_ids)
-    .bind(schedule_id)
-    .fetch_one(db)
-    .await
-}
-
 /// An application with its place, as it is shown.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Shown {
@@ -278,9 +232,9 @@ pub async fn find(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::Re
     sqlx::query_as(select_shown!("e.id = $2")).bind(hospital).bind(id).fetch_optional(db).await
 }
 
-/// The application that was made with this key.
-pub async fn by_idempotency_key(db: impl PgExecutor<'_>, hospital: &str, key: &str) -> sqlx::Result<Option<Shown>> {
-    sqlx::query_as(select_shown!("e.idempotency_key = $2")).bind(hospital).bind(key).fetch_optional(db).await
+/// These applications, in no order.
+pub async fn find_all(db: impl PgExecutor<'_>, hospital: &str, ids: &[Uuid]) -> sqlx::Result<Vec<Shown>> {
+    sqlx::query_as(select_shown!("e.id = any($2)")).bind(hospital).bind(ids).fetch_all(db).await
 }
 
 /// A patient's applications, newest first, before `before` if given.

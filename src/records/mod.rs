@@ -8,10 +8,12 @@
 //! | `policies` | the settings of doctors, departments, campuses; their live entries |
 //! | `entries` | applications: the queue, the places in it, what a run's move changes |
 //! | `visits` | appointments and payments that runs made |
+//! | `admissions` | what a decision about applications stands on, and what writes them |
 //! | `callbacks` | what the outside told us |
 //! | `schema` | which migrations have run |
 //! | `answers` | answers already given, by idempotency key |
 
+pub mod admissions;
 pub mod answers;
 pub mod callbacks;
 pub mod departments;

@@ -49,14 +49,26 @@ pub async fn find(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Re
         .await
 }
 
-/// Locks the person for the rest of the transaction: one person's applications are decided one by one. Answers all
-/// the patient ids under which the same ID document is known, this one among them (R4: two accounts, one card); none
-/// where there is no such patient. Rows are locked in the order of their ids.
+/// These patients, in no order.
+pub async fn find_all(db: impl PgExecutor<'_>, hospital: &str, ids: &[&str]) -> sqlx::Result<Vec<Patient>> {
+    sqlx::query_as("select id, sealed, masked from patient where hospital = $1 and id = any($2)")
+        .bind(hospital)
+        .bind(ids)
+        .fetch_all(db)
+        .await
+}
+
+/// Locks the person for the rest of the transaction: an admission that was decided before is decided again. Answers
+/// all the patient ids under which the same ID document is known, this one among them (R4: two accounts, one card);
+/// none where there is no such patient. Rows are locked in the order of their ids.
 pub async fn lock_person(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
-        "select id from patient
-         where hospital = $1 and id_hash = (select id_hash from patient where hospital = $1 and id = $2)
-         order by id for update",
+        "with person as materialized (
+             select id from patient
+             where hospital = $1 and id_hash = (select id_hash from patient where hospital = $1 and id = $2)
+             order by id for update)
+         update patient p set applied = p.applied + 1 from person where p.hospital = $1 and p.id = person.id
+         returning p.id",
     )
     .bind(hospital)
     .bind(id)

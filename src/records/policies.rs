@@ -19,7 +19,8 @@ pub struct Under<'a> {
 }
 
 impl<'a> Under<'a> {
-    fn id_at(&self, level: Level) -> &'a str {
+    /// The id at this level.
+    pub fn id_at(&self, level: Level) -> &'a str {
         match level {
             Level::Doctor => self.doctor_id,
             Level::Department => self.department_id,
@@ -76,6 +77,33 @@ pub async fn put(
     .map(drop)
 }
 
+/// The settings and live entries of these levels, where there are any.
+pub async fn standings_of<'a>(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    levels: &[(Level, &'a str)],
+) -> sqlx::Result<Vec<((Level, &'a str), Standing)>> {
+    let rows: Vec<(i64, Option<Value>, Option<i32>)> = sqlx::query_as(
+        "select t.nth, p.body, c.live
+         from unnest($2::text[], $3::text[]) with ordinality as t (level, id, nth)
+         left join policy p on p.hospital = $1 and p.level = t.level and p.id = t.id
+         left join capacity c on c.hospital = $1 and c.level = t.level and c.id = t.id",
+    )
+    .bind(hospital)
+    .bind(levels.iter().map(|(level, _)| level.as_str()).collect::<Vec<_>>())
+    .bind(levels.iter().map(|(_, id)| *id).collect::<Vec<_>>())
+    .fetch_all(db)
+    .await?;
+    let mut standings = Vec::with_capacity(rows.len());
+    for (nth, body, live) in rows {
+        let at = usize::try_from(nth - 1).ok().and_then(|nth| levels.get(nth));
+        let policy = body.map(read).transpose()?.unwrap_or_default();
+        let live = live.and_then(|live| u32::try_from(live).ok()).unwrap_or(0);
+        standings.extend(at.map(|at| (*at, Standing { policy, live })));
+    }
+    Ok(standings)
+}
+
 /// The three levels' settings and live entries, in the order doctor, department, campus.
 pub async fn standings(conn: &mut PgConnection, hospital: &str, under: &Under<'_>) -> sqlx::Result<[Standing; 3]> {
     let levels: Vec<&str> = Level::ALL.iter().map(|level| level.as_str()).collect();
@@ -98,52 +126,6 @@ pub async fn standings(conn: &mut PgConnection, hospital: &str, under: &Under<'_
         standing.live = live.and_then(|live| u32::try_from(live).ok()).unwrap_or(0);
     }
     Ok(standings)
-}
-
-/// Locks the three levels' counts until the transaction ends and writes them, as they are now, into `standings`.
-pub async fn lock_counts(
-    conn: &mut PgConnection,
-    hospital: &str,
-    under: &Under<'_>,
-    standings: &mut [Standing; 3],
-) -> sqlx::Result<()> {
-    let levels: Vec<&str> = Level::ALL.iter().map(|level| level.as_str()).collect();
-    let ids: Vec<&str> = Level::ALL.iter().map(|level| under.id_at(*level)).collect();
-    let mut counts = lock_capacity(conn, hospital, &levels, &ids).await?;
-    if counts.len() < Level::ALL.len() {
-        sqlx::query(
-            "insert into capacity (hospital, level, id)
-             select $1, t.* from unnest($2::text[], $3::text[]) as t (level, id) order by 2, 3
-             on conflict do nothing",
-        )
-        .bind(hospital)
-        .bind(&levels)
-        .bind(&ids)
-        .execute(&mut *conn)
-        .await?;
-        counts = lock_capacity(conn, hospital, &levels, &ids).await?;
-    }
-    for (level, standing) in Level::ALL.iter().zip(standings) {
-        let live = counts.iter().find(|(name, _)| name == level.as_str()).map_or(0, |(_, live)| *live);
-        standing.live = u32::try_from(live).unwrap_or(0);
-    }
-    Ok(())
-}
-
-/// Adds one live entry at each of the three levels; the rows are locked already.
-pub async fn add_one(conn: &mut PgConnection, hospital: &str, under: &Under<'_>) -> sqlx::Result<()> {
-    let levels: Vec<&str> = Level::ALL.iter().map(|level| level.as_str()).collect();
-    let ids: Vec<&str> = Level::ALL.iter().map(|level| under.id_at(*level)).collect();
-    sqlx::query(
-        "update capacity c set live = c.live + 1 from unnest($2::text[], $3::text[]) as t (level, id)
-         where c.hospital = $1 and c.level = t.level and c.id = t.id",
-    )
-    .bind(hospital)
-    .bind(levels)
-    .bind(ids)
-    .execute(conn)
-    .await
-    .map(drop)
 }
 
 /// Takes entries that are no longer live off the counts: `gone` has a (level, id) for each entry and level.

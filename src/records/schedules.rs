@@ -102,6 +102,13 @@ pub async fn find(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Re
     row.map(Row::read).transpose()
 }
 
+/// The schedules of these ids, in no order.
+pub async fn find_all(db: impl PgExecutor<'_>, hospital: &str, ids: &[&str]) -> sqlx::Result<Vec<Schedule>> {
+    let rows: Vec<Row> =
+        sqlx::query_as(select_schedule!("s.id = any($2)")).bind(hospital).bind(ids).fetch_all(db).await?;
+    rows.into_iter().map(Row::read).collect()
+}
+
 /// Schedules between two days, of a department or a doctor or both.
 pub async fn list(
     db: impl PgExecutor<'_>,

@@ -187,25 +187,3 @@ pub async fn of_patient(db: impl PgExecutor<'_>, hospital: &str, patient_id: &st
     .fetch_all(db)
     .await
 }
-
-/// Whether the person, under any of these ids, has a visit from the waitlist on this day in this department (R4).
-pub async fn booked_that_day(
-    db: impl PgExecutor<'_>,
-    hospital: &str,
-    patient_ids: &[String],
-    department_id: &str,
-    day: chrono::NaiveDate,
-) -> sqlx::Result<bool> {
-    sqlx::query_scalar(
-        "select exists (select 1 from appointment a
-                        join schedule s on s.hospital = a.hospital and s.id = a.schedule_id
-                        where a.hospital = $1 and a.patient_id = any($2) and a.status = 'booked'
-                          and s.department_id = $3 and s.visit_date = $4)",
-    )
-    .bind(hospital)
-    .bind(patient_ids)
-    .bind(department_id)
-    .bind(day)
-    .fetch_one(db)
-    .await
-}

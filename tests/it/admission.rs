@@ -14,7 +14,7 @@ use houbu::records::patients;
 use houbu::waitlist::policy::{Level, LevelPolicy, Switch};
 use houbu::waitlist::refusal::Refusal;
 
-use super::clinic::{Clinic, HOSPITAL};
+use super::clinic::{Clinic, HOSPITAL, apply_to};
 
 fn open_to(cap: u32) -> LevelPolicy {
     LevelPolicy { switch: Switch::On, cap: Some(cap), ..LevelPolicy::default() }
@@ -48,6 +48,33 @@ async fn four_hundred_at_once_fill_a_cap_of_two_hundred_exactly() {
     assert_eq!(hospital.count("select count(*) from run where workflow = 'waitlist_application'").await, 200);
     assert_eq!(hospital.count("select count(*) from run where workflow = 'slot_release'").await, 2);
     assert_eq!(hospital.count("select count(*) from outbox").await, 200);
+    hospital.close().await;
+}
+
+/// Two programs on one database: what one decided is decided again where the other was faster.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_programs_share_a_cap_exactly() {
+    let hospital = Clinic::with(400, open_to(150)).await;
+    let (desk, first) = (hospital.second_desk(), &hospital.desk);
+    let applying = (0..400).map(|nth| {
+        let desk = Arc::clone(if nth % 2 == 0 { first } else { &desk });
+        // Every person asks both, at the same moment: at most one of the two is admitted.
+        let apply = apply_to(&format!("p{}", nth / 2), if nth % 4 < 2 { "S1" } else { "S2" });
+        tokio::spawn(async move { desk.apply(&apply).await })
+    });
+    let results: Vec<_> = join_all(applying).await.into_iter().map(Result::unwrap).collect();
+    let refused = |wanted: fn(&Refusal) -> bool| {
+        results.iter().filter(|one| matches!(one, Err(DeskError::Refused(refusal)) if wanted(refusal))).count()
+    };
+    let admitted = results.iter().filter(|result| result.is_ok()).count();
+    let (full, twice) = (
+        refused(|refusal| matches!(refusal, Refusal::QueueFull { level: Level::Doctor })),
+        refused(|refusal| matches!(refusal, Refusal::DuplicateApplication)),
+    );
+    assert_eq!((admitted, full + twice), (150, 250));
+    assert_eq!(hospital.count("select count(*) from entry where live").await, 150);
+    assert_eq!(hospital.count("select live::bigint from capacity where level = 'campus'").await, 150);
+    assert_eq!(hospital.count("select count(distinct patient_id) from entry").await, 150);
     hospital.close().await;
 }
 

@@ -123,7 +123,7 @@ impl Clinic {
             payments: outside,
         });
         let engine = Engine::new(pool.clone(), HOSPITAL, workflows::registry(&ports));
-        let desk = Arc::new(Desk { engine, ports, lookup: Arc::new(LookupKey::new(&secret("2")).unwrap()) });
+        let desk = Arc::new(Desk::new(engine, ports, Arc::new(LookupKey::new(&secret("2")).unwrap())));
         let hospital = Self { desk, pool, db };
         hospital.furnish(patients, doctor).await;
         hospital
@@ -162,15 +162,15 @@ impl Clinic {
     }
 
     pub(crate) async fn apply(&self, key: Option<&str>, patient: &str, schedule: &str) -> Result<Applied, DeskError> {
-        let apply = Apply {
-            idempotency_key: key.map(str::to_owned),
-            schedule_id: schedule.to_owned(),
-            patient_id: patient.to_owned(),
-            pay_type: PayType::SelfPay,
-            latest_at: None,
-        };
+        let apply = Apply { idempotency_key: key.map(str::to_owned), ..apply_to(patient, schedule) };
         let desk = Arc::clone(&self.desk);
         tokio::spawn(async move { desk.apply(&apply).await }).await.unwrap()
+    }
+
+    /// The desk of another program on the same database.
+    pub(crate) fn second_desk(&self) -> Arc<Desk> {
+        let Desk { engine, ports, lookup, .. } = &*self.desk;
+        Arc::new(Desk::new(Arc::clone(engine), Arc::clone(ports), Arc::clone(lookup)))
     }
 
     pub(crate) async fn count(&self, query: &'static str) -> i64 {
@@ -183,5 +183,16 @@ impl Clinic {
 
     pub(crate) async fn close(self) {
         self.db.remove().await;
+    }
+}
+
+/// An application without a key.
+pub(crate) fn apply_to(patient: &str, schedule: &str) -> Apply {
+    Apply {
+        idempotency_key: None,
+        schedule_id: schedule.to_owned(),
+        patient_id: patient.to_owned(),
+        pay_type: PayType::SelfPay,
+        latest_at: None,
     }
 }

@@ -8,8 +8,8 @@ use houbu::postgres::{Options, Server};
 use houbu::sandbox::books::Store;
 use houbu::sandbox::faults::{Faults, Level};
 use houbu::sandbox::wechat_pay::{self, PayServer};
-use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{ConnectOptions, PgPool};
 
 const TEMPLATE: &str = "houbu_template";
 
@@ -68,6 +68,11 @@ impl Database {
             .await
             .expect("a connection to the test's database");
         Self { pool, name }
+    }
+
+    /// Its address, for a process of its own.
+    pub fn url(&self) -> String {
+        self.pool.connect_options().to_url_lossy().to_string()
     }
 
     /// Removes it: they are kept in memory, and there are many tests.

@@ -45,7 +45,10 @@ const FLOORS: [(&str, &[&str]); 14] = [
             "workflows",
         ],
     ),
-    ("cli", &["app", "config", "demo", "engine", "http", "ports", "records", "sandbox", "waitlist", "workflows"]),
+    (
+        "cli",
+        &["app", "config", "demo", "desk", "engine", "http", "ports", "records", "sandbox", "waitlist", "workflows"],
+    ),
 ];
 
 /// What stands beside the floors: the list of them, and the program's first line.

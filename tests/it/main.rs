@@ -8,6 +8,7 @@
 //! | `stories` | what happens to applications, as steps; every row of the tables at least once |
 //! | `every_crash` | every step failed, repeated and crashed, and a day of heavy faults: the ending is the same |
 //! | `admission`, `surface` | caps exact under concurrency; the HTTP surface, bad input included, at a small `clinic` |
+//! | `staff_surface`, `terminal` | what staff do over the API and with `houbu runs` |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
 //! | `stored_books` | the sandbox's books, read while another process keeps them |
 //! | `emptied` | a demo removes nobody's database but a demo's |
@@ -26,6 +27,8 @@ mod engine;
 mod every_crash;
 mod floors;
 mod hospital;
+mod staff_surface;
 mod stored_books;
 mod stories;
 mod surface;
+mod terminal;

@@ -68,6 +68,8 @@ fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: 
         // Told on the way back into the queue and no sooner: the next place is then offered to the same patient (R16).
         (Step::Locking | Step::Unlocking, Step::Waiting, _) => Reply::Conflict,
         (Step::Booking, Step::Unlocking, Some("Refused")) => Reply::Passed,
+        // Cancelled by staff before the offer was answered; an answer that is told twice is stale and no more.
+        (Step::Clearing, Step::Settlement, _) if unanswered(app) => Reply::Passed,
         _ => return None,
     };
     let payload = serde_json::to_value(Answer { id: app.offer_id.clone()?, reply }).ok()?;
@@ -79,10 +81,15 @@ fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: 
     })
 }
 
+/// An offer that came to neither a locked place nor a visit.
+fn unanswered(app: &Application) -> bool {
+    app.visit.is_none() && app.offer.as_ref().is_some_and(|offer| offer.deadline.is_none())
+}
+
 /// Tells `slot_release` that a place which we held is free again.
 fn freed(run: RunId, from: Option<Step>, to: Step, app: &Application) -> Option<Effect> {
     let held = match (from?, to) {
-        (Step::Unlocking, Step::Settlement | Step::Waiting) => app.gave_back,
+        (Step::Unlocking, Step::Settlement | Step::Waiting) | (Step::Clearing, Step::Settlement) => app.gave_back,
         (Step::Cancelling, Step::Settlement) => true,
         _ => false,
     };

@@ -4,6 +4,7 @@
 //! exact. From there on every move is a row of this table.
 
 mod booking;
+mod clearing;
 mod closure;
 mod confirmation;
 mod effects;
@@ -26,6 +27,7 @@ pub use state::{
 
 use super::Ports;
 use booking::booking;
+use clearing::clearing;
 use closure::closure;
 use confirmation::{confirmation, offer_ends};
 use locking::locking;
@@ -51,6 +53,7 @@ flow! {
     ends Fulfilled, Expired, Withdrawn, Stopped, Refused, Lapsed, Declined, Unpaid, VisitCancelled;
     quiet Fulfilled;
     sample Application::sample;
+    cancels Clearing;
 
     /// Opens the order for the prepayment (R6).
     PrepayOrder = prepay_order at payments priority Urgent
@@ -107,6 +110,10 @@ flow! {
     /// Cancels the booking at HIS; what HIS has cancelled itself stays cancelled.
     Cancelling = cancelling at his
         { Cancelled - Visit -> Settlement }
+
+    /// Where staff send what they cancel: whatever HIS holds goes back, then the account is settled.
+    Clearing = clearing at his
+        { Cleared - Lock - Visit -> Settlement }
 
     /// Finds out what the payment provider holds for us, having closed what was open (E2, R8, R27).
     Settlement = settlement at payments priority Bulk

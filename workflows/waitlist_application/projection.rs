@@ -38,6 +38,7 @@ pub(super) fn status(step: Step, app: &Application) -> EntryStatus {
         Step::Unlocking
         | Step::OrderClosing
         | Step::Cancelling
+        | Step::Clearing
         | Step::Settlement
         | Step::Refunding
         | Step::RefundWait

@@ -16,7 +16,10 @@ pub(super) async fn settlement(
     let Some(order) = app.order.as_ref().filter(|order| order.paid.is_some()) else {
         return Ok(outcome::Settlement::Clear);
     };
-    let out_refund_no = ids::refund_no(&order.out_trade_no, 1);
-    app.refund = Some(Refunding { out_refund_no, nth: 1, ask_at: turn.now, asked: 0, done: false });
+    // A refund that was asked for before goes on under its number.
+    if app.refund.is_none() {
+        let out_refund_no = ids::refund_no(&order.out_trade_no, 1);
+        app.refund = Some(Refunding { out_refund_no, nth: 1, ask_at: turn.now, asked: 0, done: false });
+    }
     Ok(outcome::Settlement::Held)
 }

@@ -7,7 +7,8 @@ use crate::workflows::Ports;
 
 pub(super) async fn unlocking(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Unlocking, Fault> {
     app.gave_back = app.offer.as_ref().is_some_and(|offer| offer.locked);
-    if app.gave_back {
+    // Where a person sent it here, an earlier step may have locked without a trace (E1).
+    if app.gave_back || (turn.again && app.offer.is_some()) {
         ports.his.unlock(&app.order_id(turn.run)).await?;
     } else {
         limits::nobody_called();

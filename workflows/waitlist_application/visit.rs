@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::state::{Application, Why};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn};
-use crate::ports::his::PaidWith;
+use crate::ports::his::{Order, PaidWith};
 use crate::workflows::Ports;
 
 /// The end of the visit's time slot.
@@ -25,18 +25,41 @@ pub(super) fn visit(app: &mut Application, _: &Turn, woke: woke::Visit) -> outco
     outcome
 }
 
-pub(super) async fn cancelling(app: &mut Application, _: &Turn, ports: &Ports) -> Result<outcome::Cancelling, Fault> {
+pub(super) async fn cancelling(
+    app: &mut Application,
+    turn: &Turn,
+    ports: &Ports,
+) -> Result<outcome::Cancelling, Fault> {
+    let reason = if app.why == Some(Why::Stopped) { "停诊" } else { "患者取消" };
+    give_back(app, turn, ports, reason).await?;
+    Ok(outcome::Cancelling::Cancelled)
+}
+
+/// Cancels at HIS what is booked under our number, and tells it of the money. A booking whose answer never reached us
+/// is asked for (E1). False where nothing was booked.
+pub(super) async fn give_back(app: &mut Application, turn: &Turn, ports: &Ports, reason: &str) -> Result<bool, Fault> {
+    let order_id = match &app.visit {
+        Some(visit) if visit.cancelled => return Ok(false),
+        Some(visit) => visit.order_id.clone(),
+        None if app.offer.is_none() => return Ok(false),
+        None => {
+            let order_id = app.order_id(turn.run);
+            if ports.his.order(&order_id).await? == Order::Unknown {
+                return Ok(false);
+            }
+            order_id
+        }
+    };
     let paid = app.order.as_ref().and_then(|order| {
         let paid = order.paid.as_ref()?;
         Some(PaidWith { out_trade_no: order.out_trade_no.clone(), amount_fen: paid.amount_fen })
     });
+    ports.his.cancel(&order_id, reason).await?;
+    if let Some(paid) = &paid {
+        ports.his.refund(&order_id, paid).await?;
+    }
     if let Some(visit) = app.visit.as_mut() {
-        let reason = if app.why == Some(Why::Stopped) { "停诊" } else { "患者取消" };
-        ports.his.cancel(&visit.order_id, reason).await?;
-        if let Some(paid) = &paid {
-            ports.his.refund(&visit.order_id, paid).await?;
-        }
         visit.cancelled = true;
     }
-    Ok(outcome::Cancelling::Cancelled)
+    Ok(true)
 }

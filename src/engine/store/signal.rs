@@ -130,7 +130,11 @@ pub async fn hold_still(
 }
 
 /// Locks these runs in the order of their ids and answers which exist.
-pub(super) async fn lock(conn: &mut PgConnection, tenant: &str, runs: Vec<RunId>) -> sqlx::Result<Vec<RunId>> {
+pub(in super::super) async fn lock(
+    conn: &mut PgConnection,
+    tenant: &str,
+    runs: Vec<RunId>,
+) -> sqlx::Result<Vec<RunId>> {
     sqlx::query_scalar("select id from run where tenant = $1 and id = any($2) order by id for update")
         .bind(tenant)
         .bind(runs)

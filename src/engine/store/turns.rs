@@ -84,6 +84,8 @@ pub struct Move {
     pub owes: Vec<String>,
     /// Where the run ends and a parent waits for that: how it hears of it.
     pub report: Option<Outgoing>,
+    /// Where a person moves it: who, and why.
+    pub said: Option<String>,
 }
 
 /// Where a run rests after a move.
@@ -142,6 +144,19 @@ fn moves<'a>(batch: &'a [&'a Done]) -> impl Iterator<Item = (&'a Done, &'a Move)
 /// Locks all rows of `run` that the transaction will touch (its own, and those that moves signal) in the order of their
 /// ids, so that no two batches wait for each other.
 async fn lock_all(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx::Result<()> {
+    let runs = touched(conn, tenant, batch).await?;
+    if runs.len() == 1 {
+        return Ok(());
+    }
+    signal::lock(conn, tenant, runs).await.map(drop)
+}
+
+/// The runs of `batch` and those that it signals.
+pub(in super::super) async fn touched(
+    conn: &mut PgConnection,
+    tenant: &str,
+    batch: &[Done],
+) -> sqlx::Result<Vec<RunId>> {
     let mut runs: Vec<RunId> = Vec::new();
     let (mut workflows, mut keys) = (Vec::new(), Vec::new());
     for done in batch {
@@ -173,10 +188,7 @@ async fn lock_all(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx
         runs.extend(named);
     }
     runs.extend(batch.iter().map(|done| done.run));
-    if runs.len() == 1 {
-        return Ok(());
-    }
-    signal::lock(conn, tenant, runs).await.map(drop)
+    Ok(runs)
 }
 
 /// Moves and parks runs. `waits` turns are fenced by the signals they saw as well: a signal that arrived meanwhile
@@ -339,7 +351,7 @@ async fn write_history(conn: &mut PgConnection, tenant: &str, done: &[&Done]) ->
         return Ok(());
     }
     let moved = |done: &'_ &Done| match &done.result {
-        Came::Moved(to) => (to.woke.clone(), Some(to.chosen.outcome), to.chosen.next, None, None),
+        Came::Moved(to) => (to.woke.clone(), Some(to.chosen.outcome), to.chosen.next, to.said.clone(), None),
         Came::Failed { error, class, .. } => (None, None, done.step, Some(error.clone()), Some(*class)),
         Came::Parked { .. } => (None, None, done.step, None, None),
     };

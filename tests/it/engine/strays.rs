@@ -42,6 +42,7 @@ fn turn(run: &Claimed, generation: i32, outcome: &'static str, next: &'static st
             priority: Priority::Normal,
             owes: Vec::new(),
             report: None,
+            said: None,
         })),
     }
 }

@@ -63,7 +63,9 @@ async fn essence(hospital: &Hospital, run: RunId) -> Vec<String> {
 /// The names of the steps that a run has been at.
 async fn places(hospital: &Hospital, run: RunId) -> BTreeSet<String> {
     let steps = hospital.steps(run).await;
-    steps.iter().filter_map(|line| line.split([':', ' ']).next()).map(str::to_owned).collect()
+    // A step that a person leads away from is not handled there, so nothing can happen to it.
+    let handled = steps.iter().filter(|line| !line.contains(" on staff: "));
+    handled.filter_map(|line| line.split([':', ' ']).next()).map(str::to_owned).collect()
 }
 
 async fn open(path: &Path, patients: u32) -> Hospital {

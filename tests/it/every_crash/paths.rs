@@ -167,3 +167,42 @@ async fn on_the_way_to_a_refund_at_the_cutoff_without_notices() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_the_way_from_an_offer_that_staff_cancel() {
+    every_mishap_at_every_step(Path {
+        mode: PaymentMode::LockThenPay,
+        before: nothing_before,
+        play: |hospital, entries| {
+            async move {
+                places_for(hospital, entries.len()).await;
+                for entry in entries {
+                    hospital.staff_cancels(*entry).await;
+                }
+                hospital.pass_minutes(10).await;
+            }
+            .boxed_local()
+        },
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_the_way_from_a_visit_that_staff_cancel() {
+    every_mishap_at_every_step(Path {
+        mode: PaymentMode::Prepay,
+        before: nothing_before,
+        play: |hospital, entries| {
+            async move {
+                hospital.pass_minutes(2).await;
+                places_for(hospital, entries.len()).await;
+                for entry in entries {
+                    hospital.staff_cancels(*entry).await;
+                }
+                hospital.pass_minutes(30).await;
+            }
+            .boxed_local()
+        },
+    })
+    .await;
+}

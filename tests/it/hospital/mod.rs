@@ -139,11 +139,8 @@ impl Hospital {
             world::put_patient(&db.pool, &keyring, number, number, openid).await;
         }
         let engine = Engine::new(db.pool.clone(), HOSPITAL, workflows::registry(&ports));
-        let desk = Arc::new(Desk {
-            engine: Arc::clone(&engine),
-            ports: Arc::clone(&ports),
-            lookup: Arc::new(LookupKey::new(&SecretString::from("b7".repeat(32))).unwrap()),
-        });
+        let lookup = LookupKey::new(&SecretString::from("b7".repeat(32))).unwrap();
+        let desk = Arc::new(Desk::new(Arc::clone(&engine), Arc::clone(&ports), Arc::new(lookup)));
         let surface = Surface {
             desk: Arc::clone(&desk),
             his_pushes: Arc::new(PushReader::new(&credentials(), chrono_tz::Asia::Shanghai).unwrap()),
@@ -261,6 +258,12 @@ impl Hospital {
     pub async fn staff_retries(&self, run: RunId) {
         let body = json!({ "reason": "looked at, and it can go on" });
         self.ask(Method::POST, &format!("/v1/runs/{run}/retry"), Some(body)).await;
+    }
+
+    /// Staff cancel a run.
+    pub async fn staff_cancels(&self, run: RunId) {
+        let body = json!({ "reason": "the department has asked for it" });
+        self.ask(Method::POST, &format!("/v1/runs/{run}/cancel"), Some(body)).await;
     }
 
     /// A signal to any run.

@@ -3,6 +3,7 @@
 //! Each file declares the steps it tells of (`TOLD`), asserts them against what the runs' history says, and `coverage`
 //! adds them up: no row of any workflow's table goes untold.
 
+mod cancelling;
 mod coverage;
 mod late_money;
 mod offers;

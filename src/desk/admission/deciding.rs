@@ -1,0 +1,239 @@
+//! The decision, pure: each application by what was read and by what those before it in the same flush have taken.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use uuid::Uuid;
+
+use super::super::apply::{
+    Apply, application, hand_out_allows, insurance_allows, latest_at_allows, open_for, prepays, under,
+};
+use super::super::{Answer, DeskError};
+use crate::engine::Effect;
+use crate::records::admissions::{self, Decided};
+use crate::records::entries::NewEntry;
+use crate::records::patients::Patient;
+use crate::records::policies::Standing as Counted;
+use crate::records::schedules::{self, Schedule};
+use crate::waitlist::admission::{self, Standing, Standings};
+use crate::waitlist::calendar;
+use crate::waitlist::policy::{Level, LevelPolicy, PaymentMode, Policy};
+use crate::waitlist::refusal::Refusal;
+use crate::waitlist::status::EntryStatus;
+use crate::workflows::Ports;
+
+/// What was decided about one application.
+pub(super) enum Verdict {
+    Refused(DeskError),
+    /// The key's entry, made before.
+    Was(Uuid),
+    Admitted(Uuid),
+}
+
+/// One human being, under however many accounts.
+#[derive(Default)]
+pub(super) struct Person {
+    /// Patients with the same ID document, and how often each was admitted.
+    pub(super) accounts: BTreeMap<String, i32>,
+    /// The schedules of live entries.
+    pub(super) live: Vec<String>,
+    pub(super) booked: HashSet<(String, NaiveDate)>,
+    /// Until when each entry of the blacklist holds; `None`: until it is lifted.
+    pub(super) blacklisted: Vec<Option<DateTime<Utc>>>,
+}
+
+/// What the rules ask about, and what this flush has decided so far changes in it.
+pub(super) struct Facts {
+    pub(super) now: DateTime<Utc>,
+    pub(super) schedules: HashMap<String, Schedule>,
+    pub(super) hand_outs: HashMap<String, (Uuid, String)>,
+    /// Queue lengths of schedules with free places.
+    pub(super) waiting: HashMap<String, i64>,
+    pub(super) counted: HashMap<(Level, String), Counted>,
+    pub(super) persons: HashMap<Vec<u8>, Person>,
+    pub(super) person_of: HashMap<String, Vec<u8>>,
+    pub(super) keyed: HashMap<String, admissions::Keyed>,
+    /// Those who will have to pay.
+    pub(super) payers: HashMap<String, Patient>,
+}
+
+/// What this flush has admitted so far.
+#[derive(Default)]
+struct SoFar<'a> {
+    added: BTreeMap<(&'static str, &'a str), (Level, i32)>,
+    /// Schedules of this flush's entries by person.
+    joined: HashMap<&'a [u8], Vec<&'a str>>,
+    keys: HashMap<&'a str, (Uuid, &'a str, &'a str)>,
+}
+
+impl Facts {
+    fn policy(&self, schedule: &Schedule) -> Policy {
+        let at = |level| self.level(schedule, level).map(|counted| &counted.policy);
+        let none = LevelPolicy::default();
+        Policy::resolve(
+            at(Level::Doctor).unwrap_or(&none),
+            at(Level::Department).unwrap_or(&none),
+            at(Level::Campus).unwrap_or(&none),
+        )
+    }
+
+    fn level(&self, schedule: &Schedule, level: Level) -> Option<&Counted> {
+        self.counted.get(&(level, under(schedule).id_at(level).to_owned()))
+    }
+
+    pub(super) fn closes(&self, schedule: &Schedule, ports: &Ports) -> DateTime<Utc> {
+        calendar::cutoff_at(schedule.visit_date, &self.policy(schedule).cutoff, ports.tz)
+    }
+
+    /// R6, R20: those whose openid is needed.
+    pub(super) fn who_pays<'a>(&self, asked: &'a [Apply]) -> Vec<&'a str> {
+        let pays = |apply: &&Apply| {
+            self.schedules
+                .get(&apply.schedule_id)
+                .is_some_and(|schedule| schedule.fee_fen > 0 && self.policy(schedule).payment_mode != PaymentMode::None)
+        };
+        asked.iter().filter(pays).map(|apply| apply.patient_id.as_str()).collect()
+    }
+
+    /// Decides one after the other, each with what those before it have taken.
+    pub(super) fn decide<'a>(&'a self, asked: &'a [Apply], ports: &Ports) -> (Vec<Verdict>, Decided<'a>) {
+        let (mut so_far, mut decided) = (SoFar::default(), Decided::default());
+        let mut verdicts = Vec::with_capacity(asked.len());
+        for apply in asked {
+            verdicts.push(match self.one(apply, ports, &so_far) {
+                Ok(Outcome::Was(id)) => Verdict::Was(id),
+                Ok(Outcome::Room { schedule, person, policy, closes }) => {
+                    match self.enter(apply, schedule, person, &policy, closes, &mut so_far, &mut decided) {
+                        Ok(id) => Verdict::Admitted(id),
+                        Err(error) => Verdict::Refused(error),
+                    }
+                }
+                Err(error) => Verdict::Refused(error),
+            });
+        }
+        for ((level, id), (at, added)) in so_far.added {
+            let seen = self.counted.get(&(at, id.to_owned())).map_or(0, |counted| counted.live);
+            decided.counts.push((level, id, i32::try_from(seen).unwrap_or(i32::MAX), added));
+        }
+        let persons: HashSet<&[u8]> = so_far.joined.into_keys().collect();
+        let accounts = persons.into_iter().filter_map(|person| self.persons.get(person));
+        decided.persons = accounts.flat_map(|one| one.accounts.iter().map(|(id, n)| (id.as_str(), *n))).collect();
+        (verdicts, decided)
+    }
+
+    /// The rules in their order, for one.
+    fn one<'a>(&'a self, apply: &'a Apply, ports: &Ports, so_far: &SoFar<'a>) -> Answer<Outcome<'a>> {
+        let schedule = self.schedules.get(&apply.schedule_id).ok_or(Refusal::UnknownSchedule)?;
+        let person_id = self.person_of.get(&apply.patient_id).ok_or(Refusal::UnknownPatient)?;
+        let person = self.persons.get(person_id).ok_or(Refusal::UnknownPatient)?;
+        if let Some(key) = apply.idempotency_key.as_deref() {
+            let was = self.keyed.get(key).map(|was| (was.id, was.schedule_id.as_str(), was.patient_id.as_str()));
+            if let Some((id, schedule_id, patient_id)) = was.or_else(|| so_far.keys.get(key).copied()) {
+                let same = schedule_id == apply.schedule_id && patient_id == apply.patient_id;
+                return if same { Ok(Outcome::Was(id)) } else { Err(DeskError::KeyReused) };
+            }
+        }
+        let policy = self.policy(schedule);
+        let closes = self.closes(schedule, ports);
+        let waiting = self.waiting.get(&schedule.id).copied().unwrap_or(0);
+        open_for(schedule, waiting, self.now, closes)?;
+        hand_out_allows(self.hand_outs.get(&schedule.id).map(|(_, step)| step.as_str()))?;
+        latest_at_allows(apply, self.now)?;
+        insurance_allows(apply, schedule, &policy)?;
+        if policy.payment_mode != PaymentMode::None && schedule.fee_fen > 0 {
+            let patient = self.payers.get(&apply.patient_id).ok_or(Refusal::UnknownPatient)?;
+            if ports.open(patient)?.openid.is_none() {
+                return Err(Refusal::NoPaymentAccount.into());
+            }
+        }
+        let joined = so_far.joined.get(person_id.as_slice()).map_or(&[][..], Vec::as_slice);
+        person.allows(joined, schedule, &policy, ports)?;
+        self.has_room(schedule, &policy, so_far)?;
+        Ok(Outcome::Room { schedule, person: person_id, policy, closes })
+    }
+
+    /// R2, R3.
+    fn has_room(&self, schedule: &Schedule, policy: &Policy, so_far: &SoFar<'_>) -> Result<(), Refusal> {
+        let none = Counted::default();
+        let at = |level: Level| {
+            let counted = self.level(schedule, level).unwrap_or(&none);
+            let added =
+                so_far.added.get(&(level.as_str(), under(schedule).id_at(level))).map_or(0, |(_, added)| *added);
+            Standing { policy: &counted.policy, live: counted.live.saturating_add_signed(added) }
+        };
+        let standings =
+            Standings { doctor: at(Level::Doctor), department: at(Level::Department), campus: at(Level::Campus) };
+        admission::admit(&standings, policy.cap_reading)
+    }
+
+    #[allow(clippy::too_many_arguments)] // What was decided, and the two lists that it goes into.
+    fn enter<'a>(
+        &'a self,
+        apply: &'a Apply,
+        schedule: &'a Schedule,
+        person: &'a [u8],
+        policy: &Policy,
+        closes: DateTime<Utc>,
+        so_far: &mut SoFar<'a>,
+        decided: &mut Decided<'a>,
+    ) -> Answer<Uuid> {
+        let cutoff = calendar::entry_ends_at(closes, apply.latest_at);
+        let mut run = application(apply, schedule, policy, cutoff, self.now)?;
+        let id = run.id;
+        for effect in std::mem::take(&mut run.effects) {
+            match effect {
+                Effect::Tell(letter) => decided.letters.push((id, letter)),
+                Effect::Signal { .. } | Effect::Start(_) => {
+                    return Err(DeskError::Broken("an application that starts only tells".to_owned()));
+                }
+            }
+        }
+        let status = if prepays(schedule, policy) { EntryStatus::AwaitingPrepayment } else { EntryStatus::Waiting };
+        decided.entries.push(NewEntry {
+            schedule_id: &schedule.id,
+            under: under(schedule),
+            patient_id: &apply.patient_id,
+            status: status.as_str(),
+            payment_mode: schedules::name_of(&policy.payment_mode),
+            fee_fen: schedule.fee_fen,
+            cutoff,
+        });
+        for level in Level::ALL {
+            so_far.added.entry((level.as_str(), under(schedule).id_at(level))).or_insert((level, 0)).1 += 1;
+        }
+        so_far.joined.entry(person).or_default().push(&schedule.id);
+        if let Some(key) = apply.idempotency_key.as_deref() {
+            so_far.keys.insert(key, (id, &apply.schedule_id, &apply.patient_id));
+        }
+        decided.runs.push(run);
+        Ok(id)
+    }
+}
+
+/// What the rules say of one who is not refused.
+enum Outcome<'a> {
+    Was(Uuid),
+    Room { schedule: &'a Schedule, person: &'a [u8], policy: Policy, closes: DateTime<Utc> },
+}
+
+impl Person {
+    /// R4, R32, R35: nothing about the person is in the way; `joined` are the queues joined in this flush.
+    fn allows(&self, joined: &[&str], schedule: &Schedule, policy: &Policy, ports: &Ports) -> Result<(), Refusal> {
+        // Until it is lifted is longer than any day.
+        if let Some(until) = self.blacklisted.iter().max_by_key(|until| (until.is_none(), **until)) {
+            let until = until.map(|until| until.with_timezone(&ports.tz).date_naive());
+            return Err(Refusal::Blacklisted { until });
+        }
+        if self.live.contains(&schedule.id) || joined.contains(&schedule.id.as_str()) {
+            return Err(Refusal::DuplicateApplication);
+        }
+        let limit = policy.live_entries_per_patient;
+        if self.live.len() + joined.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            return Err(Refusal::PatientLimit { limit });
+        }
+        if self.booked.contains(&(schedule.department_id.clone(), schedule.visit_date)) {
+            return Err(Refusal::AlreadyBooked);
+        }
+        Ok(())
+    }
+}

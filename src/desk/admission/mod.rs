@@ -1,0 +1,240 @@
+//! Admission, many at once (R2–R7, R24, R25, R32, R35): whoever applies at the same time is decided together, in the
+//! order of arrival, by the rules as if one came after the other; then one statement writes all who were admitted.
+//!
+//! Exact under any concurrency: that statement looks again at what could let in one too many and writes nothing where
+//! it has moved (another process admitted meanwhile); then the same people are decided again.
+
+mod deciding;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveTime, Utc};
+use futures::FutureExt;
+use uuid::Uuid;
+
+use super::apply::{Applied, Apply, under};
+use super::show::with_parameters;
+use super::{Answer, DeskError};
+use crate::engine::group::Group;
+use crate::engine::{Engine, NewRun, Registry, clock, store};
+use crate::records::admissions::{self, Decided};
+use crate::records::schedules::{self, Schedule};
+use crate::records::{entries, patients, policies};
+use crate::waitlist::calendar;
+use crate::waitlist::policy::Level;
+use crate::workflows::Ports;
+use crate::workflows::slot_release::{self, Release, SlotRelease};
+use deciding::{Facts, Person, Verdict};
+
+/// The most applications of one flush.
+const TOGETHER_MAX: usize = 256;
+/// How often a decision is made again that stood on something that has moved.
+const ATTEMPTS_MAX: u32 = 8;
+/// What `admit` says then.
+const MOVED: &str = "HB001";
+/// The steps at which a hand-out begins no second time.
+const OVER_AT: [slot_release::Step; 3] =
+    [slot_release::Step::Stopping, slot_release::Step::Shut, slot_release::Step::Closed];
+
+/// The door to admission.
+pub(super) type Admissions = Group<Apply, Answer<Applied>>;
+
+/// Opens it.
+pub(super) fn open(engine: Arc<Engine>, ports: Arc<Ports>) -> Admissions {
+    let desk = Arc::new(Admission { engine, ports });
+    Group::start(TOGETHER_MAX, move |asked| {
+        let desk = Arc::clone(&desk);
+        async move { desk.flush(asked).await }.boxed()
+    })
+}
+
+struct Admission {
+    engine: Arc<Engine>,
+    ports: Arc<Ports>,
+}
+
+/// Why a flush wrote nothing.
+enum Unwritten {
+    /// What it stood on has moved.
+    Moved,
+    Failed(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Unwritten {
+    /// Whoever meets another one at a constraint or in a deadlock sees next time what that one did.
+    fn from(error: sqlx::Error) -> Self {
+        let moved = error.as_database_error().is_some_and(|error| {
+            matches!(error.constraint(), Some("entry_once" | "entry_idempotency" | "run_key"))
+                || matches!(error.code().as_deref(), Some(MOVED | "40P01" | "40001"))
+        });
+        if moved { Self::Moved } else { Self::Failed(error) }
+    }
+}
+
+impl Admission {
+    /// Answers as many as asked. One that cannot be written at all does not take the others along.
+    async fn flush(&self, asked: Vec<Apply>) -> Vec<Answer<Applied>> {
+        for _ in 0..ATTEMPTS_MAX {
+            match self.together(&asked).await {
+                Ok(answers) => {
+                    self.engine.hint();
+                    return answers;
+                }
+                Err(Unwritten::Moved) => {}
+                // The server has answered and taken everything back: it is about one of them.
+                Err(Unwritten::Failed(sqlx::Error::Database(_))) if asked.len() > 1 => break,
+                Err(Unwritten::Failed(error)) => return unknown(asked.len(), error),
+            }
+        }
+        if asked.len() == 1 {
+            return vec![Err(DeskError::Broken("an application met others again and again".to_owned()))];
+        }
+        let mut answers = Vec::with_capacity(asked.len());
+        for one in asked {
+            answers.extend(Box::pin(self.flush(vec![one])).await);
+        }
+        answers
+    }
+
+    async fn together(&self, asked: &[Apply]) -> Result<Vec<Answer<Applied>>, Unwritten> {
+        let facts = self.read(asked).await?;
+        let (verdicts, mut decided) = facts.decide(asked, &self.ports);
+        if !decided.runs.is_empty() {
+            self.begin_hand_outs(&facts, &mut decided).await?;
+            let over = OVER_AT.map(slot_release::Step::name);
+            admissions::admit(&self.engine.pool, &self.engine.tenant, &over, &decided).await?;
+        }
+        self.answers(verdicts, facts.now).await
+    }
+
+    /// Everything that the rules ask about, read without a lock.
+    async fn read(&self, asked: &[Apply]) -> sqlx::Result<Facts> {
+        let (pool, hospital) = (&self.engine.pool, self.engine.tenant.as_str());
+        let distinct = |texts: HashSet<&str>| texts.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let schedule_ids = distinct(asked.iter().map(|apply| apply.schedule_id.as_str()).collect());
+        let patient_ids: Vec<&str> =
+            asked.iter().map(|apply| apply.patient_id.as_str()).collect::<HashSet<_>>().into_iter().collect();
+        let keys: Vec<&str> = asked.iter().filter_map(|apply| apply.idempotency_key.as_deref()).collect();
+        let refs: Vec<&str> = schedule_ids.iter().map(String::as_str).collect();
+        let (now, schedules, hand_outs, accounts, keyed) = futures::try_join!(
+            clock::now(pool),
+            schedules::find_all(pool, hospital, &refs),
+            admissions::standing_runs(pool, hospital, SlotRelease::NAME, &refs),
+            admissions::accounts(pool, hospital, &patient_ids),
+            admissions::by_keys(pool, hospital, &keys),
+        )?;
+        let levels: HashSet<(Level, &str)> = schedules
+            .iter()
+            .flat_map(|schedule| Level::ALL.map(|level| (level, under(schedule).id_at(level))))
+            .collect();
+        let levels: Vec<(Level, &str)> = levels.into_iter().collect();
+        let account_ids: Vec<&str> = accounts.iter().map(|account| account.id.as_str()).collect();
+        let with_places: Vec<String> =
+            schedules.iter().filter(|schedule| schedule.remaining > 0).map(|schedule| schedule.id.clone()).collect();
+        let (counted, lengths, live, booked, blacklisted) = futures::try_join!(
+            policies::standings_of(pool, hospital, &levels),
+            entries::queue_lengths(pool, hospital, &with_places),
+            admissions::live_of(pool, hospital, &account_ids),
+            admissions::booked_of(pool, hospital, &account_ids),
+            admissions::blacklisted_of(pool, hospital, &account_ids),
+        )?;
+        let mut persons: HashMap<Vec<u8>, Person> = HashMap::new();
+        let mut person_of = HashMap::new();
+        for account in &accounts {
+            let person = persons.entry(account.person.clone()).or_default();
+            person.accounts.insert(account.id.clone(), account.applied);
+            person_of.insert(account.asked.clone(), account.person.clone());
+        }
+        for person in persons.values_mut() {
+            let own = |id: &String| person.accounts.contains_key(id);
+            person.live = live.iter().filter(|(id, _)| own(id)).map(|(_, schedule)| schedule.clone()).collect();
+            person.booked = booked.iter().filter(|(id, ..)| own(id)).map(|(_, d, day)| (d.clone(), *day)).collect();
+            person.blacklisted = blacklisted.iter().filter(|(id, _)| own(id)).map(|(_, until)| *until).collect();
+        }
+        let mut facts = Facts {
+            now,
+            hand_outs,
+            waiting: lengths,
+            counted: counted.into_iter().map(|((level, id), standing)| ((level, id.to_owned()), standing)).collect(),
+            persons,
+            person_of,
+            keyed: keyed.into_iter().map(|one| (one.idempotency_key.clone(), one)).collect(),
+            schedules: schedules.into_iter().map(|schedule| (schedule.id.clone(), schedule)).collect(),
+            payers: HashMap::new(),
+        };
+        let paying = facts.who_pays(asked);
+        if !paying.is_empty() {
+            let found = patients::find_all(pool, hospital, &paying).await?;
+            facts.payers = found.into_iter().map(|patient| (patient.id.clone(), patient)).collect();
+        }
+        Ok(facts)
+    }
+
+    /// The hand-outs of schedules that have none yet; starting one that stands is nothing.
+    async fn begin_hand_outs(&self, facts: &Facts, decided: &mut Decided<'_>) -> sqlx::Result<()> {
+        let wanted: HashSet<&str> = decided.entries.iter().map(|entry| entry.schedule_id).collect();
+        let mut wanted: Vec<&str> = wanted.into_iter().collect();
+        wanted.sort_unstable();
+        for id in wanted {
+            if let Some((run, _)) = facts.hand_outs.get(id) {
+                decided.hand_outs.push(*run);
+                continue;
+            }
+            let Some(schedule) = facts.schedules.get(id) else { continue };
+            let new = self.release(schedule, facts.closes(schedule, &self.ports))?;
+            let mut tx = self.engine.pool.begin().await?;
+            let started = store::start(&mut tx, &self.engine.tenant, new).await?;
+            tx.commit().await?;
+            decided.hand_outs.push(started.id);
+        }
+        Ok(())
+    }
+
+    fn release(&self, schedule: &Schedule, closes: DateTime<Utc>) -> sqlx::Result<NewRun> {
+        let next_day = schedule.visit_date.succ_opt().unwrap_or(schedule.visit_date);
+        let visits_end = calendar::visit_starts_at(next_day, NaiveTime::MIN, self.ports.tz);
+        let state = Release::new(schedule.id.clone(), schedule.visit_date, closes, visits_end);
+        let (id, first) = (Uuid::now_v7(), slot_release::Step::Idle);
+        Registry::new_run::<SlotRelease>(id, schedule.id.clone(), first.name(), &state)
+            .map_err(|fault| sqlx::Error::Encode(fault.to_string().into()))
+    }
+
+    /// The answers, with the entries as they stand now.
+    async fn answers(&self, verdicts: Vec<Verdict>, now: DateTime<Utc>) -> Result<Vec<Answer<Applied>>, Unwritten> {
+        let ids: Vec<Uuid> = verdicts
+            .iter()
+            .filter_map(|verdict| match verdict {
+                Verdict::Refused(_) => None,
+                Verdict::Was(id) | Verdict::Admitted(id) => Some(*id),
+            })
+            .collect();
+        let mut shown = HashMap::new();
+        if !ids.is_empty() {
+            // What was written stands: that it cannot be read now is no reason to decide again.
+            match entries::find_all(&self.engine.pool, &self.engine.tenant, &ids).await {
+                Ok(found) => shown = found.into_iter().map(|one| (one.id, one)).collect(),
+                Err(error) => tracing::warn!(%error, "admitted applications could not be read back"),
+            }
+        }
+        let show = |id: Uuid, new: bool| match shown.get(&id) {
+            Some(one) => Ok(Applied { entry: with_parameters(&self.ports, one.clone(), now), new }),
+            None => Err(DeskError::Database(sqlx::Error::PoolTimedOut)),
+        };
+        Ok(verdicts
+            .into_iter()
+            .map(|verdict| match verdict {
+                Verdict::Refused(error) => Err(error),
+                Verdict::Was(id) => show(id, false),
+                Verdict::Admitted(id) => show(id, true),
+            })
+            .collect())
+    }
+}
+
+/// Nobody knows whether it was written: the same key, or the rule against two applications, will tell.
+fn unknown(how_many: usize, error: sqlx::Error) -> Vec<Answer<Applied>> {
+    let told = error.to_string();
+    let first = std::iter::once(Err(DeskError::Database(error)));
+    first.chain((1..how_many).map(|_| Err(DeskError::Database(sqlx::Error::Protocol(told.clone()))))).collect()
+}

@@ -1,0 +1,75 @@
+//! What staff do to runs: verbs, what each would do, bulks and the audit. The engine decides; nothing here does.
+
+use uuid::Uuid;
+
+use super::{Answer, Desk, DeskError};
+use crate::engine::RunId;
+use crate::engine::staff::bulk::{self, Asked, Bulk, DryRun, Turned};
+use crate::engine::staff::explain::{Explained, explain};
+use crate::engine::staff::{By, Performed, Refused, Verb, perform};
+use crate::engine::store::audit::{self, Audited, Wanted};
+use crate::engine::store::bulk as bulks;
+use crate::waitlist::refusal::Refusal;
+
+impl From<Refused> for DeskError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NoRun => Refusal::NotFound.into(),
+            refused => Self::Staff(Box::new(refused)),
+        }
+    }
+}
+
+impl Desk {
+    /// Does a verb to one run.
+    pub async fn perform(&self, run: RunId, by: &By, verb: &Verb) -> Answer<Performed> {
+        Ok(perform(&self.engine, run, by, verb).await??)
+    }
+
+    /// What each verb would do to a run now.
+    pub async fn verbs(&self, run: RunId) -> Answer<Vec<Explained>> {
+        let mut conn = self.engine.pool.acquire().await?;
+        explain(&self.engine, &mut conn, run).await?.ok_or_else(|| Refusal::NotFound.into())
+    }
+
+    /// What a bulk would do; changes nothing.
+    pub async fn dry_run(&self, asked: &Asked) -> Answer<DryRun> {
+        if asked.filter.is_empty() {
+            return Err(DeskError::NoFilter);
+        }
+        Ok(bulk::dry_run(&self.engine, asked).await?)
+    }
+
+    /// Begins a bulk; workers do the rest.
+    pub async fn begin_bulk(&self, asked: &Asked) -> Answer<Bulk> {
+        if asked.filter.is_empty() {
+            return Err(DeskError::NoFilter);
+        }
+        Ok(bulk::begin(&self.engine, asked).await?)
+    }
+
+    /// One bulk.
+    pub async fn bulk(&self, id: Uuid) -> Answer<Bulk> {
+        let found = bulks::find(&self.engine.pool, self.hospital(), id).await?;
+        found.ok_or_else(|| Refusal::NotFound.into())
+    }
+
+    /// Bulks, newest first.
+    pub async fn bulks(&self, before: Option<Uuid>, most: i64) -> Answer<Vec<Bulk>> {
+        Ok(bulks::list(&self.engine.pool, self.hospital(), before, most).await?)
+    }
+
+    /// Pauses, resumes or cancels a bulk.
+    pub async fn turn_bulk(&self, id: Uuid, by: &By, turned: Turned) -> Answer<()> {
+        match bulk::turn(&self.engine, id, by, turned).await? {
+            Ok(_) => Ok(()),
+            Err(bulk::BulkRefused::NoBulk) => Err(Refusal::NotFound.into()),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+
+    /// What staff did, newest first.
+    pub async fn audit(&self, wanted: &Wanted) -> Answer<Vec<Audited>> {
+        Ok(audit::list(&self.engine.pool, self.hospital(), wanted).await?)
+    }
+}

@@ -1,0 +1,74 @@
+//! Requests that come at the same time are done together: one flush at a time, the next one takes whoever waits by then.
+//!
+//! Alone on an idle system a request is done at once; under load flushes are full. No timer, no delay.
+
+use futures::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+
+type Waiting<T, R> = (T, oneshot::Sender<R>);
+
+/// The door to a task that does requests together.
+pub struct Group<T, R> {
+    door: mpsc::Sender<Waiting<T, R>>,
+}
+
+impl<T, R> Clone for Group<T, R> {
+    fn clone(&self) -> Self {
+        Self { door: self.door.clone() }
+    }
+}
+
+impl<T: Send + 'static, R: Send + 'static> Group<T, R> {
+    /// Starts the task; it ends when the last clone of the door is dropped. `flush` answers as many as it is given, in
+    /// their order; at most `most` at a time.
+    pub fn start(most: usize, flush: impl Fn(Vec<T>) -> BoxFuture<'static, Vec<R>> + Send + 'static) -> Self {
+        let (door, mut queue) = mpsc::channel::<Waiting<T, R>>(most.saturating_mul(8));
+        tokio::spawn(async move {
+            let mut batch = Vec::with_capacity(most);
+            while queue.recv_many(&mut batch, most).await > 0 {
+                let (asked, answers): (Vec<T>, Vec<_>) = std::mem::take(&mut batch).into_iter().unzip();
+                for (answer, came) in answers.into_iter().zip(flush(asked).await) {
+                    // Whoever asked may be gone; what was asked is done.
+                    let _ = answer.send(came);
+                }
+            }
+        });
+        Self { door }
+    }
+
+    /// Has one request done with whoever is there at the same time. `None` where the task ended before it answered: it
+    /// may have been done or not.
+    pub async fn ask(&self, one: T) -> Option<R> {
+        let (answer, answered) = oneshot::channel();
+        self.door.send((one, answer)).await.ok()?;
+        answered.await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::FutureExt;
+    use futures::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn everybody_gets_their_own_answer_and_flushes_fill() {
+        let flushes = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&flushes);
+        let group = Group::start(64, move |asked: Vec<usize>| {
+            count.fetch_add(1, Ordering::Relaxed);
+            async move {
+                tokio::task::yield_now().await;
+                asked.into_iter().map(|one| one * 2).collect()
+            }
+            .boxed()
+        });
+        let answers = join_all((0..500).map(|one| group.ask(one))).await;
+        assert!(answers.iter().enumerate().all(|(one, answer)| *answer == Some(one * 2)));
+        assert!(flushes.load(Ordering::Relaxed) < 100, "they were done one by one");
+    }
+}

@@ -1,0 +1,103 @@
+//! The audit: who did what, when and why. Written in the transaction of the deed; nothing here changes a row.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use super::super::RunId;
+
+/// A deed to be written down.
+#[derive(Debug, Clone)]
+pub struct Deed<'a> {
+    /// Who.
+    pub who: &'a str,
+    /// What.
+    pub verb: &'a str,
+    /// To which run; none: to a bulk itself.
+    pub run: Option<RunId>,
+    /// Why.
+    pub reason: &'a str,
+    /// How it stood.
+    pub before: Value,
+    /// How it stands.
+    pub after: Value,
+    /// The bulk that it belonged to.
+    pub bulk: Option<Uuid>,
+}
+
+/// Writes a deed down.
+pub async fn write(conn: &mut PgConnection, tenant: &str, deed: &Deed<'_>) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into audit (tenant, id, who, verb, run_id, reason, before, after, bulk)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(tenant)
+    .bind(Uuid::now_v7())
+    .bind(deed.who)
+    .bind(deed.verb)
+    .bind(deed.run)
+    .bind(deed.reason)
+    .bind(&deed.before)
+    .bind(&deed.after)
+    .bind(deed.bulk)
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// A deed as it was written down.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Audited {
+    /// Its id; the cursor of the next page.
+    pub id: Uuid,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who.
+    pub who: String,
+    /// What.
+    pub verb: String,
+    /// To which run; none: to a bulk itself.
+    pub run_id: Option<RunId>,
+    /// Why.
+    pub reason: String,
+    /// How it stood.
+    pub before: Value,
+    /// How it stands.
+    pub after: Value,
+    /// The bulk that it belonged to.
+    pub bulk: Option<Uuid>,
+}
+
+/// Which deeds are wanted; what is absent does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// To this run.
+    pub run: Option<RunId>,
+    /// By this person.
+    pub who: Option<String>,
+    /// This verb.
+    pub verb: Option<String>,
+    /// Only deeds before this one: the last of the page before.
+    pub before: Option<Uuid>,
+    /// The most of a page.
+    pub most: i64,
+}
+
+/// Deeds, newest first.
+pub async fn list(db: impl PgExecutor<'_>, tenant: &str, wanted: &Wanted) -> sqlx::Result<Vec<Audited>> {
+    sqlx::query_as(
+        "select id, at, who, verb, run_id, reason, before, after, bulk from audit
+         where tenant = $1 and ($2::uuid is null or run_id = $2) and ($3::text is null or who = $3)
+           and ($4::text is null or verb = $4) and ($5::uuid is null or id < $5)
+         order by id desc limit $6",
+    )
+    .bind(tenant)
+    .bind(wanted.run)
+    .bind(&wanted.who)
+    .bind(&wanted.verb)
+    .bind(wanted.before)
+    .bind(wanted.most)
+    .fetch_all(db)
+    .await
+}

@@ -1,0 +1,248 @@
+//! Bulks: one verb over a filter. A chunk's verbs, counts and cursor are one transaction, so that a worker that dies in
+//! the middle has done nothing of it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use super::super::RunId;
+
+/// Which runs; what is absent does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Filter {
+    /// Of this workflow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// With this status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// At this step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// With a fault of this class: retry, stop, unknown, staff.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// Whose last error contains this text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Whose key begins so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub q: Option<String>,
+}
+
+impl Filter {
+    /// True where it holds every run there is.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A bulk.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Bulk {
+    /// Its id.
+    pub id: Uuid,
+    /// The verb's name.
+    pub verb: String,
+    /// The whole verb.
+    pub arguments: Value,
+    /// Which runs.
+    pub filter: sqlx::types::Json<Filter>,
+    /// Who.
+    pub who: String,
+    /// Why.
+    pub reason: String,
+    /// running, paused, done, cancelled.
+    pub status: String,
+    /// The newest run when it began.
+    pub up_to: RunId,
+    /// The last run that was looked at.
+    pub cursor: Option<RunId>,
+    /// How many the filter held when it began.
+    pub total: i64,
+    /// How many were changed.
+    pub done: i64,
+    /// How many were refused, by code.
+    pub refused: Value,
+    /// The most runs a second.
+    pub per_second: i32,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// When it last went on.
+    pub updated_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+macro_rules! select_bulk {
+    ($rest:literal) => {
+        concat!(
+            "select id, verb, arguments, filter, who, reason, status, up_to, cursor, total, done, refused, per_second,
+                    created_at, updated_at, ended_at
+             from bulk where tenant = $1 ",
+            $rest
+        )
+    };
+}
+
+macro_rules! held {
+    ($select:literal, $rest:literal) => {
+        concat!(
+            $select,
+            " from run where tenant = $1 and ($2::text is null or workflow = $2) and ($3::text is null or status = $3)
+                and ($4::text is null or step = $4) and ($5::text is null or fault = $5)
+                and ($6::text is null or position($6 in last_error) > 0)
+                and ($7::text is null or starts_with(key, $7)) and id <= $8 ",
+            $rest
+        )
+    };
+}
+
+/// The newest run there is; nil where there is none.
+pub async fn newest(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<RunId> {
+    let newest: Option<RunId> = sqlx::query_scalar("select id from run where tenant = $1 order by id desc limit 1")
+        .bind(tenant)
+        .fetch_optional(conn)
+        .await?;
+    Ok(newest.unwrap_or_default())
+}
+
+/// How many runs the filter holds up to `up_to`.
+pub async fn count(conn: &mut PgConnection, tenant: &str, filter: &Filter, up_to: RunId) -> sqlx::Result<i64> {
+    sqlx::query_scalar(held!("select count(*)", ""))
+        .bind(tenant)
+        .bind(&filter.workflow)
+        .bind(&filter.status)
+        .bind(&filter.step)
+        .bind(&filter.fault)
+        .bind(&filter.error)
+        .bind(&filter.q)
+        .bind(up_to)
+        .fetch_one(conn)
+        .await
+}
+
+/// The next runs that the filter holds, in the order of their ids.
+///
+/// Plan: index scan on the primary key from the cursor on, filtered, up to `most` rows.
+pub async fn next(
+    conn: &mut PgConnection,
+    tenant: &str,
+    filter: &Filter,
+    up_to: RunId,
+    after: Option<RunId>,
+    most: i64,
+) -> sqlx::Result<Vec<RunId>> {
+    sqlx::query_scalar(held!("select id", "and ($9::uuid is null or id > $9) order by id limit $10"))
+        .bind(tenant)
+        .bind(&filter.workflow)
+        .bind(&filter.status)
+        .bind(&filter.step)
+        .bind(&filter.fault)
+        .bind(&filter.error)
+        .bind(&filter.q)
+        .bind(up_to)
+        .bind(after)
+        .bind(most)
+        .fetch_all(conn)
+        .await
+}
+
+/// A bulk that begins.
+pub async fn insert(conn: &mut PgConnection, tenant: &str, bulk: &Bulk) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into bulk (tenant, id, verb, arguments, filter, who, reason, status, up_to, total, per_second)
+         values ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $9, $10)",
+    )
+    .bind(tenant)
+    .bind(bulk.id)
+    .bind(&bulk.verb)
+    .bind(&bulk.arguments)
+    .bind(&bulk.filter)
+    .bind(&bulk.who)
+    .bind(&bulk.reason)
+    .bind(bulk.up_to)
+    .bind(bulk.total)
+    .bind(bulk.per_second)
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// One bulk.
+pub async fn find(db: impl PgExecutor<'_>, tenant: &str, id: Uuid) -> sqlx::Result<Option<Bulk>> {
+    sqlx::query_as(select_bulk!("and id = $2")).bind(tenant).bind(id).fetch_optional(db).await
+}
+
+/// One bulk, locked.
+pub async fn hold(conn: &mut PgConnection, tenant: &str, id: Uuid) -> sqlx::Result<Option<Bulk>> {
+    sqlx::query_as(select_bulk!("and id = $2 for update")).bind(tenant).bind(id).fetch_optional(conn).await
+}
+
+/// Bulks, newest first, before `before`.
+pub async fn list(db: impl PgExecutor<'_>, tenant: &str, before: Option<Uuid>, most: i64) -> sqlx::Result<Vec<Bulk>> {
+    sqlx::query_as(select_bulk!("and ($2::uuid is null or id < $2) order by id desc limit $3"))
+        .bind(tenant)
+        .bind(before)
+        .bind(most)
+        .fetch_all(db)
+        .await
+}
+
+/// A running bulk whose next chunk is due, locked: nobody else works at it meanwhile.
+///
+/// Plan: index scan on `bulk_running`, one row.
+pub async fn claim(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<Option<Bulk>> {
+    sqlx::query_as(select_bulk!(
+        "and status = 'running' and next_at <= clock_timestamp() order by next_at limit 1 for update skip locked"
+    ))
+    .bind(tenant)
+    .fetch_optional(conn)
+    .await
+}
+
+/// Writes down how far a bulk has come. `looked_at` runs go toward its rate; ended where `cursor` is none.
+pub async fn advance(
+    conn: &mut PgConnection,
+    tenant: &str,
+    bulk: &Bulk,
+    cursor: Option<RunId>,
+    looked_at: usize,
+) -> sqlx::Result<()> {
+    let looked_at = f64::from(u32::try_from(looked_at).unwrap_or(u32::MAX));
+    sqlx::query(
+        "update bulk
+         set cursor = coalesce($3, cursor), done = $4, refused = $5,
+             status = case when $3 is null then 'done' else status end,
+             ended_at = case when $3 is null then engine_now() end,
+             next_at = clock_timestamp() + make_interval(secs => $6), updated_at = engine_now()
+         where tenant = $1 and id = $2",
+    )
+    .bind(tenant)
+    .bind(bulk.id)
+    .bind(cursor)
+    .bind(bulk.done)
+    .bind(&bulk.refused)
+    .bind(looked_at / f64::from(bulk.per_second.max(1)))
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Pauses, resumes or cancels a locked bulk.
+pub async fn turn(conn: &mut PgConnection, tenant: &str, id: Uuid, status: &str) -> sqlx::Result<()> {
+    sqlx::query(
+        "update bulk set status = $3, ended_at = case when $3 = 'cancelled' then engine_now() end,
+                         updated_at = engine_now()
+         where tenant = $1 and id = $2",
+    )
+    .bind(tenant)
+    .bind(id)
+    .bind(status)
+    .execute(conn)
+    .await
+    .map(drop)
+}

@@ -1,0 +1,110 @@
+//! What staff did to runs: who, when, why, and how the run stood before and after.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, FixedOffset};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::Surface;
+use super::extract::Query;
+use super::openapi::Problems;
+use super::problem::Problem;
+use crate::engine::store::audit::{Audited, Wanted as Filter};
+
+/// Deeds of one page.
+const PAGE: i64 = 100;
+
+/// Which deeds.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct Wanted {
+    /// To this run.
+    run_id: Option<Uuid>,
+    /// By this API key or person.
+    who: Option<String>,
+    /// retry, answer, jump, signal, suspend, resume, cancel, bulk.begin, bulk.pause, bulk.resume, bulk.cancel.
+    verb: Option<String>,
+    /// `nextCursor` of the page before.
+    cursor: Option<Uuid>,
+}
+
+/// A page of deeds.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Audit {
+    /// Newest first.
+    items: Vec<Deed>,
+    /// For the next page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// Something that was done.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11", "at": "2025-11-25T10:00:00+08:00", "who": "desk", "verb": "retry",
+    "runId": "0199b0c2-1111-7c1e-8a55-3f6f0a0d6b11", "reason": "HIS is back",
+    "before": { "step": "Booking", "status": "suspended", "attempt": 24, "owes": ["Money"] },
+    "after": { "step": "Booking", "status": "pending", "attempt": 0, "owes": ["Money"], "asked": { "verb": "retry" } }
+}))]
+pub struct Deed {
+    /// Its id.
+    id: Uuid,
+    /// When.
+    at: DateTime<FixedOffset>,
+    /// Who.
+    who: String,
+    /// What.
+    verb: String,
+    /// To which run; absent: to a bulk itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<Uuid>,
+    /// Why.
+    reason: String,
+    /// How it stood.
+    #[schema(value_type = Object)]
+    before: Value,
+    /// How it stood then, and what was asked for.
+    #[schema(value_type = Object)]
+    after: Value,
+    /// The bulk that it belonged to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bulk_id: Option<Uuid>,
+}
+
+/// What staff did, newest first.
+#[utoipa::path(
+    get, path = "/v1/audit", tag = "runs", params(Wanted), security(("apiKey" = [])),
+    responses((status = 200, body = Audit), Problems)
+)]
+pub(super) async fn list(
+    State(surface): State<Arc<Surface>>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Audit>, Problem> {
+    let filter = Filter { run: wanted.run_id, who: wanted.who, verb: wanted.verb, before: wanted.cursor, most: PAGE };
+    let found = surface.desk.audit(&filter).await?;
+    let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
+    let next_cursor = found.last().filter(|_| full).map(|last| last.id.to_string());
+    Ok(Json(Audit { items: found.into_iter().map(|one| deed(&surface, one)).collect(), next_cursor }))
+}
+
+fn deed(surface: &Surface, one: Audited) -> Deed {
+    Deed {
+        id: one.id,
+        at: surface.local(one.at),
+        who: one.who,
+        verb: one.verb,
+        run_id: one.run_id,
+        reason: one.reason,
+        before: one.before,
+        after: one.after,
+        bulk_id: one.bulk,
+    }
+}

@@ -1,0 +1,332 @@
+//! A verb for many runs: what it would do, its beginning, how far it is, and what is done to it on the way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, FixedOffset};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::Surface;
+use super::auth::Caller;
+use super::extract::{Body, Path, Query, Reads};
+use super::openapi::{IdempotencyKey, Problems};
+use super::problem::Problem;
+use super::staff::{Reason, by};
+use crate::desk::verbs as words;
+use crate::engine::staff::Verb;
+use crate::engine::staff::bulk::{Asked, Bulk, DryRun, Filter, PER_SECOND, Turned};
+use crate::waitlist::language::Language;
+
+/// Bulks of one page.
+const PAGE: i64 = 50;
+/// The highest rate, runs a second.
+const PER_SECOND_MAX: i32 = 1000;
+
+/// A verb for many runs.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({
+    "verb": "retry", "filter": { "workflow": "waitlist_application", "status": "suspended", "error": "HIS" },
+    "reason": "HIS is back", "dryRun": true
+}))]
+pub struct NewBulk {
+    /// retry, answer, jump, signal, suspend, resume, cancel.
+    verb: String,
+    /// What the verb takes: `outcome` and `patch`, `step` and `patch`, `signal` and `payload`.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    arguments: serde_json::Map<String, Value>,
+    /// Which runs; at least one of its fields.
+    filter: RunFilter,
+    /// Stands in each run's history and in the audit; no personal data.
+    reason: String,
+    /// True: only says what would happen.
+    #[serde(default)]
+    dry_run: bool,
+    /// The most runs a second, 1 to 1000; 50 where it is absent.
+    per_second: Option<i32>,
+}
+
+/// Which runs; what is absent does not matter.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunFilter {
+    /// Of this workflow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow: Option<String>,
+    /// With this status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<String>,
+    /// At this step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<String>,
+    /// With a fault of this class: retry, stop, unknown, staff.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<String>,
+    /// Whose last error contains this text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// Whose key begins so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    q: Option<String>,
+}
+
+impl From<RunFilter> for Filter {
+    fn from(filter: RunFilter) -> Self {
+        let RunFilter { workflow, status, step, fault, error, q } = filter;
+        Self { workflow, status, step, fault, error, q }
+    }
+}
+
+impl From<Filter> for RunFilter {
+    fn from(filter: Filter) -> Self {
+        let Filter { workflow, status, step, fault, error, q } = filter;
+        Self { workflow, status, step, fault, error, q }
+    }
+}
+
+/// What a bulk would do.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "total": 212, "lookedAt": 212, "wouldChange": 210,
+    "refused": { "suspended_by_staff": { "count": 2, "message": "A person suspended the run: resume it." } },
+    "sample": ["0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11"]
+}))]
+pub struct BulkDryRun {
+    /// How many runs the filter holds.
+    total: i64,
+    /// How many of them were looked at: at most the first thousand.
+    looked_at: usize,
+    /// How many of these would change.
+    would_change: usize,
+    /// Those that would refuse, by code.
+    refused: BTreeMap<&'static str, WouldRefuse>,
+    /// Some that would change.
+    sample: Vec<Uuid>,
+}
+
+/// Runs that would refuse for one reason.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WouldRefuse {
+    /// How many.
+    count: usize,
+    /// Why, as the first of them says it.
+    message: String,
+}
+
+/// A bulk.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownBulk {
+    /// Its id.
+    bulk_id: Uuid,
+    /// What is done to each run.
+    verb: String,
+    /// What the verb takes.
+    #[schema(value_type = Object)]
+    arguments: Value,
+    /// Which runs.
+    filter: RunFilter,
+    /// Who.
+    who: String,
+    /// Why.
+    reason: String,
+    /// running, paused, done, cancelled.
+    status: String,
+    /// How many runs the filter held when it began.
+    total: i64,
+    /// How many were changed.
+    done: i64,
+    /// How many were refused, by code. What is in neither had moved on before its turn came.
+    #[schema(value_type = Object)]
+    refused: Value,
+    /// The most runs a second.
+    per_second: i32,
+    /// When it began.
+    created_at: DateTime<FixedOffset>,
+    /// When it last went on.
+    updated_at: DateTime<FixedOffset>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<DateTime<FixedOffset>>,
+}
+
+/// A page of bulks.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Bulks {
+    /// Newest first.
+    items: Vec<ShownBulk>,
+    /// For the next page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// From where the list is read.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Onwards {
+    /// `nextCursor` of the page before.
+    cursor: Option<Uuid>,
+}
+
+/// Begins a verb for many runs, or says what it would do (`dryRun`). Only runs that are there now are its business;
+/// any process that works does it, and it goes on after a crash.
+#[utoipa::path(
+    post, path = "/v1/runs/bulk", tag = "runs", security(("apiKey" = [])),
+    params(IdempotencyKey), request_body = NewBulk,
+    responses(
+        (status = 200, description = "What it would do", body = BulkDryRun),
+        (status = 202, description = "It has begun", body = ShownBulk),
+        Problems,
+    )
+)]
+pub(super) async fn begin(
+    State(surface): State<Arc<Surface>>,
+    Extension(caller): Extension<Caller>,
+    Reads(language): Reads,
+    Body(new): Body<NewBulk>,
+) -> Result<Response, Problem> {
+    let per_second = new.per_second.unwrap_or(PER_SECOND);
+    if !(1..=PER_SECOND_MAX).contains(&per_second) {
+        return Err(Problem::invalid(format!("perSecond is 1 to {PER_SECOND_MAX}")));
+    }
+    let mut verb = new.arguments;
+    verb.insert("verb".to_owned(), Value::String(new.verb));
+    let verb: Verb =
+        serde_json::from_value(Value::Object(verb)).map_err(|error| Problem::invalid(error.to_string()))?;
+    let asked = Asked { verb, filter: new.filter.into(), by: by(&caller, new.reason)?, per_second };
+    if new.dry_run {
+        return Ok(Json(dry(surface.desk.dry_run(&asked).await?, language)).into_response());
+    }
+    let bulk = surface.desk.begin_bulk(&asked).await?;
+    Ok((StatusCode::ACCEPTED, Json(shown(&surface, bulk))).into_response())
+}
+
+/// Bulks, newest first.
+#[utoipa::path(
+    get, path = "/v1/runs/bulk", tag = "runs", security(("apiKey" = [])), params(Onwards),
+    responses((status = 200, body = Bulks), Problems)
+)]
+pub(super) async fn list(
+    State(surface): State<Arc<Surface>>,
+    Query(from): Query<Onwards>,
+) -> Result<Json<Bulks>, Problem> {
+    let found = surface.desk.bulks(from.cursor, PAGE).await?;
+    let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
+    let next_cursor = found.last().filter(|_| full).map(|last| last.id.to_string());
+    Ok(Json(Bulks { items: found.into_iter().map(|one| shown(&surface, one)).collect(), next_cursor }))
+}
+
+/// How far a bulk is.
+#[utoipa::path(
+    get, path = "/v1/runs/bulk/{bulkId}", tag = "runs", security(("apiKey" = [])), params(("bulkId" = Uuid, Path)),
+    responses((status = 200, body = ShownBulk), Problems)
+)]
+pub(super) async fn show(
+    State(surface): State<Arc<Surface>>,
+    Path(id): Path<Uuid>,
+) -> Result<Json<ShownBulk>, Problem> {
+    Ok(Json(shown(&surface, surface.desk.bulk(id).await?)))
+}
+
+/// No further run until the bulk is resumed.
+#[utoipa::path(
+    post, path = "/v1/runs/bulk/{bulkId}/pause", tag = "runs", security(("apiKey" = [])),
+    params(("bulkId" = Uuid, Path), IdempotencyKey), request_body = Reason,
+    responses((status = 202, body = ShownBulk), Problems)
+)]
+pub(super) async fn pause(
+    State(surface): State<Arc<Surface>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<Uuid>,
+    Body(why): Body<Reason>,
+) -> Result<(StatusCode, Json<ShownBulk>), Problem> {
+    turned(&surface, &caller, id, why, Turned::Pause).await
+}
+
+/// The bulk goes on where it stood.
+#[utoipa::path(
+    post, path = "/v1/runs/bulk/{bulkId}/resume", tag = "runs", security(("apiKey" = [])),
+    params(("bulkId" = Uuid, Path), IdempotencyKey), request_body = Reason,
+    responses((status = 202, body = ShownBulk), Problems)
+)]
+pub(super) async fn resume(
+    State(surface): State<Arc<Surface>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<Uuid>,
+    Body(why): Body<Reason>,
+) -> Result<(StatusCode, Json<ShownBulk>), Problem> {
+    turned(&surface, &caller, id, why, Turned::Resume).await
+}
+
+/// The bulk ends; what was done stays done.
+#[utoipa::path(
+    post, path = "/v1/runs/bulk/{bulkId}/cancel", tag = "runs", security(("apiKey" = [])),
+    params(("bulkId" = Uuid, Path), IdempotencyKey), request_body = Reason,
+    responses((status = 202, body = ShownBulk), Problems)
+)]
+pub(super) async fn cancel(
+    State(surface): State<Arc<Surface>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<Uuid>,
+    Body(why): Body<Reason>,
+) -> Result<(StatusCode, Json<ShownBulk>), Problem> {
+    turned(&surface, &caller, id, why, Turned::Cancel).await
+}
+
+async fn turned(
+    surface: &Surface,
+    caller: &Caller,
+    id: Uuid,
+    why: Reason,
+    turned: Turned,
+) -> Result<(StatusCode, Json<ShownBulk>), Problem> {
+    surface.desk.turn_bulk(id, &by(caller, why.reason)?, turned).await?;
+    Ok((StatusCode::ACCEPTED, Json(shown(surface, surface.desk.bulk(id).await?))))
+}
+
+fn dry(dry: DryRun, language: Language) -> BulkDryRun {
+    let refused = dry.refused.into_iter();
+    BulkDryRun {
+        total: dry.total,
+        looked_at: dry.looked_at,
+        would_change: dry.would_change,
+        refused: refused
+            .map(|(code, (count, first))| (code, WouldRefuse { count, message: words::refusal(&first, language) }))
+            .collect(),
+        sample: dry.sample,
+    }
+}
+
+fn shown(surface: &Surface, bulk: Bulk) -> ShownBulk {
+    let mut arguments = bulk.arguments;
+    if let Some(arguments) = arguments.as_object_mut() {
+        arguments.remove("verb");
+    }
+    ShownBulk {
+        bulk_id: bulk.id,
+        verb: bulk.verb,
+        arguments,
+        filter: bulk.filter.0.into(),
+        who: bulk.who,
+        reason: bulk.reason,
+        status: bulk.status,
+        total: bulk.total,
+        done: bulk.done,
+        refused: bulk.refused,
+        per_second: bulk.per_second,
+        created_at: surface.local(bulk.created_at),
+        updated_at: surface.local(bulk.updated_at),
+        ended_at: bulk.ended_at.map(|at| surface.local(at)),
+    }
+}

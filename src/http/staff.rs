@@ -1,0 +1,324 @@
+//! What staff do to one run: seven verbs, and what each would do. Every deed has a reason and stands in the audit.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Surface;
+use super::auth::Caller;
+use super::extract::{Body, Path, Reads};
+use super::openapi::{IdempotencyKey, Problems};
+use super::problem::Problem;
+use super::runs::{WholeRun, short, whole};
+use crate::desk::verbs as words;
+use crate::engine::staff::explain::{Choice, Explained, Would};
+use crate::engine::staff::{By, Refused, Verb};
+use crate::waitlist::language::Language;
+
+/// A signal to a run.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({ "signalId": "pull-1", "payload": { "retire": false } }))]
+pub struct NewSignal {
+    /// The caller's id of it: the same id is heard once.
+    signal_id: String,
+    /// What goes with it.
+    #[serde(default = "empty")]
+    #[schema(value_type = Object)]
+    payload: Value,
+    /// Why, where a person sends it; no personal data.
+    #[serde(default)]
+    reason: String,
+}
+
+fn empty() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+
+/// What came of a signal.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Heard {
+    /// Always true.
+    accepted: bool,
+    /// True where the same id was there before.
+    duplicate: bool,
+}
+
+/// Why somebody intervenes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "reason": "HIS is back" }))]
+pub struct Reason {
+    /// Stands in the run's history and in the audit; no personal data.
+    pub(super) reason: String,
+}
+
+/// What the present step came to.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "reason": "HIS says by telephone that the place is gone", "outcome": "Taken" }))]
+pub struct NewAnswer {
+    /// Stands in the run's history and in the audit; no personal data.
+    reason: String,
+    /// One of the step's outcomes.
+    outcome: String,
+    /// Changes of what the run knows (RFC 7396).
+    #[schema(value_type = Option<Object>)]
+    patch: Option<Value>,
+}
+
+/// Where the run is to go on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "reason": "the refund was asked for under a wrong number", "step": "Settlement" }))]
+pub struct NewJump {
+    /// Stands in the run's history and in the audit; no personal data.
+    reason: String,
+    /// A step or an ending of its workflow.
+    step: String,
+    /// Changes of what the run knows (RFC 7396).
+    #[schema(value_type = Option<Object>)]
+    patch: Option<Value>,
+}
+
+/// What could be done to a run now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Verbs {
+    /// One line a verb.
+    items: Vec<VerbLine>,
+}
+
+/// A verb, and what it would do now.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "verb": "jump", "allowed": true, "message": "It goes to Settlement.", "choices": [
+        { "name": "Settlement", "allowed": true, "message": "It goes to Settlement." },
+        { "name": "Waiting", "allowed": false, "code": "would_strand", "message": "Lock is owed or may be, and would be \
+          stranded; safe to jump to: Unlocking." }
+    ]
+}))]
+pub struct VerbLine {
+    /// retry, answer, jump, signal, suspend, resume, cancel.
+    verb: &'static str,
+    /// What it would do. Where it takes a choice, as the first that is allowed.
+    #[serde(flatten)]
+    verdict: Verdict,
+    /// Outcomes, steps or signals; empty where there is nothing to choose.
+    choices: Vec<ChoiceLine>,
+}
+
+/// Something that can be chosen.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChoiceLine {
+    /// The outcome, step or signal.
+    name: String,
+    /// What it would do.
+    #[serde(flatten)]
+    verdict: Verdict,
+}
+
+/// What would happen, or why not.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Verdict {
+    /// True where it would be done.
+    allowed: bool,
+    /// The refusal's code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    /// What would happen, or why not, as a sentence.
+    message: String,
+    /// What is owed, or may be, where that stands in the way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    owed: Vec<String>,
+    /// What could be asked for instead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    instead: Vec<String>,
+}
+
+impl Verdict {
+    fn of(would: &Result<Would, Refused>, language: Language) -> Self {
+        match would {
+            Ok(would) => Self {
+                allowed: true,
+                code: None,
+                message: words::would(would, language),
+                owed: Vec::new(),
+                instead: Vec::new(),
+            },
+            Err(refused) => {
+                let (owed, instead) = refused.alternatives();
+                Self {
+                    allowed: false,
+                    code: Some(refused.code()),
+                    message: words::refusal(refused, language),
+                    owed: owed.to_vec(),
+                    instead: instead.to_vec(),
+                }
+            }
+        }
+    }
+}
+
+/// Who asks, and why.
+pub(super) fn by(caller: &Caller, reason: String) -> Result<By, Problem> {
+    short(&reason, "reason")?;
+    Ok(By { who: caller.0.to_string(), reason })
+}
+
+/// Does a verb and shows the run as it stands then.
+async fn done(
+    surface: &Surface,
+    language: Language,
+    id: Uuid,
+    by: By,
+    verb: Verb,
+) -> Result<(StatusCode, Json<WholeRun>), Problem> {
+    surface.desk.perform(id, &by, &verb).await?;
+    Ok((StatusCode::ACCEPTED, Json(whole(surface, id, language).await?)))
+}
+
+/// Signals a run. It is stored before it is answered, and heard once a `signalId`.
+#[utoipa::path(
+    post, path = "/v1/runs/{runId}/signals/{signal}", tag = "runs", security(("apiKey" = [])),
+    params(("runId" = Uuid, Path), ("signal" = String, Path), IdempotencyKey), request_body = NewSignal,
+    responses((status = 202, body = Heard), Problems)
+)]
+pub(super) async fn signal(
+    State(surface): State<Arc<Surface>>,
+    Extension(caller): Extension<Caller>,
+    Path((id, signal)): Path<(Uuid, String)>,
+    Body(new): Body<NewSignal>,
+) -> Result<(StatusCode, Json<Heard>), Problem> {
+    short(&new.signal_id, "signalId")?;
+    let by = if new.reason.is_empty() {
+        By { who: caller.0.to_string(), reason: String::new() }
+    } else {
+        by(&caller, new.reason)?
+    };
+    let verb = Verb::Signal { signal, signal_id: new.signal_id, payload: new.payload };
+    let performed = surface.desk.perform(id, &by, &verb).await?;
+    Ok((StatusCode::ACCEPTED, Json(Heard { accepted: true, duplicate: performed.runs == 0 })))
+}
+
+/// Shows what each verb would do to a run now, or why it would be refused.
+#[utoipa::path(
+    get, path = "/v1/runs/{runId}/verbs", tag = "runs", security(("apiKey" = [])), params(("runId" = Uuid, Path)),
+    responses((status = 200, body = Verbs), Problems)
+)]
+pub(super) async fn verbs(
+    State(surface): State<Arc<Surface>>,
+    Reads(language): Reads,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Verbs>, Problem> {
+    let line = |one: Explained| VerbLine {
+        verb: one.verb,
+        verdict: Verdict::of(&one.would, language),
+        choices: one.choices.into_iter().map(|choice| choice_line(choice, language)).collect(),
+    };
+    Ok(Json(Verbs { items: surface.desk.verbs(id).await?.into_iter().map(line).collect() }))
+}
+
+fn choice_line(choice: Choice, language: Language) -> ChoiceLine {
+    ChoiceLine { verdict: Verdict::of(&choice.would, language), name: choice.name }
+}
+
+/// Lets a run that a fault suspended, or that backs off, try its step again at once, with all its attempts.
+#[utoipa::path(
+    post, path = "/v1/runs/{runId}/retry", tag = "runs", security(("apiKey" = [])),
+    params(("runId" = Uuid, Path), IdempotencyKey), request_body = Reason, responses((status = 202, body = WholeRun), Problems)
+)]
+pub(super) async fn retry(
+    State(surface): State<Arc<Surface>>,
+    Extension(caller): Extension<Caller>,
+    Reads(language): Reads,
+    Path(id): Path<Uuid>,
+    Body(why): Body<Reason>,
+) -> Result<(StatusCode, Json<WholeRun>), Problem> {
+    done(&surface, language, id, by(&caller, why.reason)?, Verb::Retry).await
+}
+
+/// Supplies the outcome of the present step; the table then says where the run goes.
+#[utoipa::path(
+    post, path = "/v1/runs/{runId}/answer", tag = "runs", security(("apiKey" = [])),
+    params(("runId" = Uuid, Path), IdempotencyKey), request_body = NewAnswer,
+    responses((status = 202, body = WholeRun), Problems)
+)]
+pub(super) async fn answer(
+    State(surface): State<Arc<Surface>>,
+    Extension(caller): Extension<Caller>,
+    Reads(language): Reads,
+    Path(id): Path<Uuid>,
+    Body(new): Body<NewAnswer>,
+) -> Result<(StatusCode, Json<WholeRun>), Problem> {
+    let verb = Verb::Answer { outcome: new.outcome, patch: new.patch };
+    done(&surface, language, id, by(&caller, new.reason)?, verb).await
+}
+
+/// Lets a run go on at another step. Refused where something that is owed, or may be, would be stranded.
+#[utoipa::path(
+    post, path = "/v1/runs/{runId}/jump", tag = "runs", security(("apiKey" = [])),
+    params(("runId" = Uuid, Path), IdempotencyKey), request_body = NewJump,
+    responses((status = 202, body = WholeRun), Problems)
+)]
+pub(super) async fn jump(
+    State(surface): State<Arc<Surface>>,
+    Extension(caller): Extension<Caller>,
+    Reads(language): Reads,
+    Path(id): Path<Uuid>,
+    Body(new): Body<NewJump>,
+) -> Result<(StatusCode, Json<WholeRun>), Problem> {
+    let verb = Verb::Jump { step: new.step, patch: new.patch };
+    done(&surface, language, id, by(&caller, new.reason)?, verb).await
+}
+
+/// Lets a live run stand still until it is resumed, whatever falls due. What it receives is kept.
+#[utoipa::path(
+    post, path = "/v1/runs/{runId}/suspend", tag = "runs", security(("apiKey" = [])),
+    params(("runId" = Uuid, Path), IdempotencyKey), request_body = Reason, responses((status = 202, body = WholeRun), Problems)
+)]
+pub(super) async fn suspend(
+    State(surface): State<Arc<Surface>>,
+    Extension(caller): Extension<Caller>,
+    Reads(language): Reads,
+    Path(id): Path<Uuid>,
+    Body(why): Body<Reason>,
+) -> Result<(StatusCode, Json<WholeRun>), Problem> {
+    done(&surface, language, id, by(&caller, why.reason)?, Verb::Suspend).await
+}
+
+/// Lets a suspended run go on at its step, with the attempts that it has left.
+#[utoipa::path(
+    post, path = "/v1/runs/{runId}/resume", tag = "runs", security(("apiKey" = [])),
+    params(("runId" = Uuid, Path), IdempotencyKey), request_body = Reason, responses((status = 202, body = WholeRun), Problems)
+)]
+pub(super) async fn resume(
+    State(surface): State<Arc<Surface>>,
+    Extension(caller): Extension<Caller>,
+    Reads(language): Reads,
+    Path(id): Path<Uuid>,
+    Body(why): Body<Reason>,
+) -> Result<(StatusCode, Json<WholeRun>), Problem> {
+    done(&surface, language, id, by(&caller, why.reason)?, Verb::Resume).await
+}
+
+/// Brings a run and every live run below it to an orderly end: what is owed is settled first. All or none.
+#[utoipa::path(
+    post, path = "/v1/runs/{runId}/cancel", tag = "runs", security(("apiKey" = [])),
+    params(("runId" = Uuid, Path), IdempotencyKey), request_body = Reason, responses((status = 202, body = WholeRun), Problems)
+)]
+pub(super) async fn cancel(
+    State(surface): State<Arc<Surface>>,
+    Extension(caller): Extension<Caller>,
+    Reads(language): Reads,
+    Path(id): Path<Uuid>,
+    Body(why): Body<Reason>,
+) -> Result<(StatusCode, Json<WholeRun>), Problem> {
+    done(&surface, language, id, by(&caller, why.reason)?, Verb::Cancel).await
+}

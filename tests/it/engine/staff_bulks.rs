@@ -1,0 +1,232 @@
+//! A verb for many runs: what it would do, exact counts through crashes, a rate, and what is not its business.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use houbu::engine::RunId;
+use houbu::engine::staff::Verb;
+use houbu::engine::staff::bulk::{self, Asked, Bulk, BulkRefused, Filter, Turned};
+use houbu::engine::store::bulk as bulks;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::shop::CURSED;
+use super::staff::by;
+use super::works::{TENANT, Works};
+
+fn waiting(verb: Verb) -> Asked {
+    let filter =
+        Filter { workflow: Some("shop_order".to_owned()), status: Some("waiting".to_owned()), ..Filter::default() };
+    Asked { verb, filter, by: by(), per_second: 1000 }
+}
+
+async fn orders(works: &Works, names: impl IntoIterator<Item = String>) -> Vec<RunId> {
+    let mut runs = Vec::new();
+    for name in names {
+        runs.push(works.order(&name).await);
+    }
+    runs
+}
+
+async fn found(works: &Works, id: Uuid) -> Bulk {
+    bulks::find(&works.db.pool, TENANT, id).await.unwrap().unwrap()
+}
+
+async fn ended(works: &Works, id: Uuid) -> Bulk {
+    works.wait_for("the bulk's end", || async { found(works, id).await.status == "done" }).await;
+    found(works, id).await
+}
+
+async fn statuses(works: &Works) -> BTreeMap<String, i64> {
+    let rows: Vec<(String, i64)> =
+        sqlx::query_as("select status, count(*) from run group by 1").fetch_all(&works.db.pool).await.unwrap();
+    rows.into_iter().collect()
+}
+
+/// How many deeds each run has in the audit of this bulk, at least and at most, and how many runs.
+async fn deeds(works: &Works, id: Uuid) -> (i64, i64, i64) {
+    sqlx::query_as(
+        "select coalesce(min(n), 0), coalesce(max(n), 0), count(*) from (
+             select count(*) as n from audit where bulk = $1 and run_id is not null group by run_id) of",
+    )
+    .bind(id)
+    .fetch_one(&works.db.pool)
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_counts_and_changes_nothing() {
+    let works = Works::new().await;
+    let runs = orders(&works, (0..12).map(|n| format!("book {n:02}"))).await;
+    for run in &runs[..5] {
+        sqlx::query("update run set owes = '{Money}', step = 'Counter' where id = $1")
+            .bind(run)
+            .execute(&works.db.pool)
+            .await
+            .unwrap();
+    }
+    let everything = async || -> String {
+        sqlx::query_scalar(
+            "select string_agg(t, e'\n' order by t) from (
+                 select r::text || r.xmin::text as t from run r union all select b::text from bulk b
+                 union all select a::text from audit a union all select h::text from turn h) all_of",
+        )
+        .fetch_one(&works.db.pool)
+        .await
+        .unwrap()
+    };
+    let before = everything().await;
+    let dry = bulk::dry_run(&works.engine, &waiting(Verb::Cancel)).await.unwrap();
+    assert_eq!((dry.total, dry.looked_at, dry.would_change), (12, 12, 7));
+    let refused: Vec<(&str, usize)> = dry.refused.iter().map(|(code, (count, _))| (*code, *count)).collect();
+    assert_eq!(refused, [("would_strand", 5)]);
+    assert_eq!(dry.sample, runs[5..12]);
+    assert_eq!(everything().await, before, "not even a row version");
+    let begun = bulk::begin(&works.engine, &waiting(Verb::Cancel)).await.unwrap();
+    let worker = works.worker().await;
+    let done = ended(&works, begun.id).await;
+    assert_eq!((done.total, done.done, done.refused), (12, 7, json!({ "would_strand": 5 })), "as it was said");
+    assert_eq!(deeds(&works, begun.id).await, (1, 1, 7));
+    works.close(vec![worker]).await;
+}
+
+/// The worker dies in the middle of a chunk; another one goes on, and every run is changed once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bulk_goes_on_after_a_crash_with_exact_counts() {
+    let works = Works::new().await;
+    let runs = orders(&works, (0..130).map(|n| format!("book {n:03}"))).await;
+    let begun = bulk::begin(&works.engine, &waiting(Verb::Cancel)).await.unwrap();
+    assert!(bulk::chunk(&works.engine).await.unwrap());
+    works.wait_for("the rate", || async { found_due(&works).await }).await;
+    // Somebody holds a run of the second chunk, so that the worker is in the middle of it when it dies.
+    let mut held = works.db.pool.begin().await.unwrap();
+    sqlx::query("select 1 from run where id = $1 for update").bind(runs[80]).execute(&mut *held).await.unwrap();
+    let engine = Arc::clone(&works.engine);
+    let dying = tokio::spawn(async move { bulk::chunk(&engine).await });
+    works.wait_for("the chunk's lock", || async { somebody_waits(&works).await }).await;
+    dying.abort();
+    assert!(dying.await.is_err(), "it died at work");
+    held.rollback().await.unwrap();
+    assert_eq!(found(&works, begun.id).await.done, 50, "nothing of the second chunk stands");
+    let workers = vec![works.worker().await, works.worker().await];
+    let done = ended(&works, begun.id).await;
+    assert_eq!((done.total, done.done, done.refused), (130, 130, json!({})));
+    assert_eq!(deeds(&works, begun.id).await, (1, 1, 130), "none twice, none left out");
+    assert_eq!(statuses(&works).await, BTreeMap::from([("cancelled".to_owned(), 130)]));
+    works.close(workers).await;
+}
+
+async fn found_due(works: &Works) -> bool {
+    sqlx::query_scalar("select exists (select 1 from bulk where next_at <= clock_timestamp())")
+        .fetch_one(&works.db.pool)
+        .await
+        .unwrap()
+}
+
+async fn somebody_waits(works: &Works) -> bool {
+    sqlx::query_scalar(
+        "select exists (select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')",
+    )
+    .fetch_one(&works.db.pool)
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_later_or_has_moved_on_is_not_its_business() {
+    let works = Works::new().await;
+    let runs = orders(&works, (0..6).map(|n| format!("book {n}"))).await;
+    let begun = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap();
+    let later = works.order("later").await;
+    sqlx::query("update run set status = 'completed', step = 'Dropped', due_at = null where id = $1")
+        .bind(runs[2])
+        .execute(&works.db.pool)
+        .await
+        .unwrap();
+    let worker = works.worker().await;
+    let done = ended(&works, begun.id).await;
+    assert_eq!((done.total, done.done, done.refused), (6, 5, json!({})), "one had moved on before its turn");
+    assert_eq!(works.row(later).await.status, "waiting");
+    works.close(vec![worker]).await;
+}
+
+/// A run whose tables refuse it takes nobody with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_cannot_be_written_is_counted_and_passed() {
+    let works = Works::new().await;
+    orders(&works, ["a", CURSED, "b"].map(str::to_owned)).await;
+    sqlx::query("update run set step = 'Packing', owes = '{Money}', due_at = engine_now() + interval '1 day'")
+        .execute(&works.db.pool)
+        .await
+        .unwrap();
+    let answer = Verb::Answer { outcome: "Packed".to_owned(), patch: None };
+    let begun = bulk::begin(&works.engine, &waiting(answer)).await.unwrap();
+    let worker = works.worker().await;
+    let done = ended(&works, begun.id).await;
+    assert_eq!((done.done, done.refused), (2, json!({ "not_written": 1 })));
+    assert_eq!(works.on_shelf("b").await.as_deref(), Some("Counter"));
+    assert_eq!(deeds(&works, begun.id).await, (1, 1, 2));
+    works.close(vec![worker]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bulk_keeps_its_rate_and_stands_still_when_told() {
+    let works = Works::new().await;
+    orders(&works, (0..9).map(|n| format!("book {n}"))).await;
+    // Three a chunk, and a chunk a second.
+    let asked = Asked { per_second: 3, ..waiting(Verb::Suspend) };
+    let begun = bulk::begin(&works.engine, &asked).await.unwrap();
+    assert!(bulk::chunk(&works.engine).await.unwrap());
+    assert!(!bulk::chunk(&works.engine).await.unwrap(), "the next chunk is not due yet");
+    assert_eq!(found(&works, begun.id).await.done, 3);
+    let turn = async |turned| bulk::turn(&works.engine, begun.id, &by(), turned).await.unwrap();
+    assert_eq!(turn(Turned::Pause).await.unwrap().status, "paused");
+    let refused = turn(Turned::Pause).await.unwrap_err();
+    assert_eq!(refused, BulkRefused::Stands { status: "paused".to_owned() });
+    works.wait_for("the rate", || async { found_due(&works).await }).await;
+    assert!(!bulk::chunk(&works.engine).await.unwrap(), "it is paused");
+    turn(Turned::Resume).await.unwrap();
+    assert!(bulk::chunk(&works.engine).await.unwrap());
+    turn(Turned::Cancel).await.unwrap();
+    works.wait_for("the rate", || async { found_due(&works).await }).await;
+    assert!(!bulk::chunk(&works.engine).await.unwrap(), "it has ended");
+    let over = found(&works, begun.id).await;
+    assert_eq!((over.status.as_str(), over.done, over.ended_at.is_some()), ("cancelled", 6, true));
+    assert!(turn(Turned::Resume).await.is_err());
+    let did: Vec<String> = sqlx::query_scalar("select verb from audit where bulk = $1 and run_id is null order by id")
+        .bind(begun.id)
+        .fetch_all(&works.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(did, ["bulk.begin", "bulk.pause", "bulk.resume", "bulk.cancel"]);
+    works.close(vec![]).await;
+}
+
+/// Several bulks and several workers at once, while the runs themselves move.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn bulks_and_turns_meet_without_a_loss() {
+    let works = Works::new().await;
+    let runs = orders(&works, (0..120).map(|n| format!("book {n:03}"))).await;
+    let workers = vec![works.worker().await, works.worker().await];
+    let suspend = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap();
+    for run in runs.iter().step_by(2) {
+        works.pays(*run).await;
+    }
+    let done = ended(&works, suspend.id).await;
+    works.still().await;
+    let suspended = statuses(&works).await.get("suspended").copied().unwrap_or(0);
+    let refused: i64 = done.refused.as_object().unwrap().values().filter_map(serde_json::Value::as_i64).sum();
+    assert_eq!(done.done, suspended, "{done:?}");
+    assert!(done.done + refused <= 120 && done.done >= 60, "{done:?}");
+    let filter = Filter { fault: Some("staff".to_owned()), ..Filter::default() };
+    let asked = Asked { verb: Verb::Resume, filter, by: by(), per_second: 1000 };
+    let resume = bulk::begin(&works.engine, &asked).await.unwrap();
+    assert_eq!(ended(&works, resume.id).await.done, suspended);
+    works.still().await;
+    for (n, run) in runs.iter().enumerate() {
+        let step = works.row(*run).await.step;
+        assert_eq!(step, if n % 2 == 0 { "Counter" } else { "Payment" }, "book {n:03}");
+    }
+    works.close(workers).await;
+}

@@ -1,0 +1,82 @@
+//! `houbu runs` as a person at a terminal uses it: the real binary on a database that somebody works at.
+
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::hospital::Hospital;
+use crate::hospital::world::HOSPITAL;
+use houbu::waitlist::policy::PaymentMode;
+
+/// What `houbu runs` said, and how it ended.
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("no JSON: {} {}", self.out, self.err))
+    }
+}
+
+async fn houbu(hospital: &Hospital, arguments: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_houbu"));
+    command.arg("runs").args(arguments);
+    command.env("DATABASE_URL", hospital.db.url()).env("HOUBU_HOSPITAL", HOSPITAL).env("USER", "ann");
+    let ended = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
+    let Output { status, stdout, stderr } = ended.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Said { code: status.code().unwrap(), out: text(stdout), err: text(stderr) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn staff_look_and_act_at_the_terminal() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let [first, second] = [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await];
+    let id = first.to_string();
+
+    let list = houbu(&hospital, &["list", "--workflow", "waitlist_application"]).await;
+    assert_eq!(list.code, 0, "{}", list.err);
+    assert!(
+        list.out.contains(&id) && list.out.contains("Waiting for Offer or Withdrawal or Stoppage until"),
+        "{}",
+        list.out
+    );
+    let list = houbu(&hospital, &["list", "--status", "waiting", "--step", "Waiting", "--json"]).await.json();
+    assert_eq!(list["items"].as_array().unwrap().len(), 2);
+    let why = houbu(&hospital, &["why", "slot_release/w1-am"]).await;
+    assert!(why.out.starts_with("Waiting for Freed or Stoppage until"), "{}{}", why.out, why.err);
+
+    let show = houbu(&hospital, &["show", &id]).await;
+    assert!(show.out.contains("It goes to Clearing."), "{}", show.out);
+    let verbs = houbu(&hospital, &["verbs", &id, "--json"]).await.json();
+    assert_eq!(verbs["items"][0]["would"]["code"], "not_suspended");
+
+    let refused = houbu(&hospital, &["retry", &id, "--reason", "to see"]).await;
+    assert_eq!((refused.code, refused.err.trim()), (2, "✗ retry: The run is neither suspended nor backing off."));
+    let suspended = houbu(&hospital, &["suspend", &id, "-r", "a call from the department"]).await;
+    assert_eq!((suspended.code, suspended.out.trim()), (0, "✓ suspend: the run is suspended at Waiting"));
+    let history = houbu(&hospital, &["history", &id]).await;
+    assert!(history.out.contains("ann@cli: a call from the department"), "{}", history.out);
+    let who: Vec<String> =
+        sqlx::query_scalar("select who || ' ' || verb from audit").fetch_all(&hospital.db.pool).await.unwrap();
+    assert_eq!(who, ["ann@cli suspend"]);
+
+    let bulk = ["bulk", "begin", "cancel", "--workflow", "waitlist_application", "-r", "the doctor has left"];
+    let dry = houbu(&hospital, &bulk).await;
+    assert!(dry.out.contains("The filter holds 2 runs; 2 of the 2 looked at would change."), "{}{}", dry.out, dry.err);
+    assert_eq!(hospital.status(second).await, "waiting", "it was only asked");
+    let done = houbu(&hospital, &[&bulk[..], &["--yes", "--json"]].concat()).await.json();
+    let bulk = &done["items"][0];
+    assert_eq!((&bulk["status"], &bulk["done"], &bulk["refused"]), (&json!("done"), &json!(2), &json!({})));
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.status(first).await, "withdrawn");
+    assert_eq!(hospital.status(second).await, "withdrawn");
+    let everybody = houbu(&hospital, &["bulk", "begin", "cancel", "-r", "everything", "--yes"]).await;
+    assert_eq!(everybody.code, 1, "a bulk without a filter is none");
+    let nobody = houbu(&hospital, &["why", "waitlist_application/nobody"]).await;
+    assert!(nobody.code == 1 && nobody.err.contains("there is no run"), "{}", nobody.err);
+    hospital.finish().await;
+}
