@@ -22,6 +22,7 @@
 //! | `commit` | turns that finish together commit together |
 //! | `group` | requests that come at the same time are done together |
 //! | `worker` | claim, handle, hand to commit |
+//! | `handling` | one handling of one step |
 //! | `lease` | what keeps a worker alive; what is left behind goes on |
 //! | `outbox` | delivers what runs tell outside |
 //! | `inspect` | find and show runs; why a run is not moving |
@@ -37,6 +38,7 @@ mod core;
 pub mod flow;
 mod flow_macro;
 pub mod group;
+mod handling;
 pub mod held_up;
 pub mod inspect;
 mod lease;

@@ -1,0 +1,147 @@
+//! One handling of one step: what woke it, its handler, and what follows from the outcome. Writes nothing.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::flow::{ChildEnded, Edge, Effect, Fault, Turn, Woke};
+use super::registry::Mounted;
+use super::store::Outgoing;
+use super::store::claim::{Claimed, Unread};
+use super::store::turns::{Came, Move, Rest};
+use super::table::{Chosen, Priority, StepRow};
+
+/// A handler that takes longer is given up: its calls have time-outs of their own, far shorter.
+pub(super) const HANDLER_MAX: Duration = Duration::from_mins(2);
+
+/// Runs the handler of the present step, with everything that can go wrong in it turned into a result.
+pub(super) async fn handle(mounted: &dyn Mounted, row: &'static StepRow, run: &Claimed, unread: &[Unread]) -> Came {
+    let turn = Turn {
+        run: run.id,
+        now: run.now,
+        attempt: u32::try_from(run.attempt).unwrap_or(0),
+        again: run.again || run.attempt > 0,
+    };
+    let woken = match wake(mounted, row, run, unread) {
+        Ok(woken) => woken,
+        Err(fault) => return failed(mounted, run, &fault),
+    };
+    let (woke, heard) = match &woken {
+        Wake::Acts => (None, None),
+        Wake::Parks(until) => return Came::Parked { until: *until, hears: row.hears },
+        Wake::Deadline => (Some(Woke::Deadline), None),
+        Wake::Hears(signal) => {
+            (Some(Woke::Signal { name: &signal.name, payload: &signal.payload }), Some(signal.signal_id.clone()))
+        }
+    };
+    let woke_name = woke.as_ref().map(|woke| match woke {
+        Woke::Deadline => "deadline".to_owned(),
+        Woke::Signal { name, .. } => (*name).to_owned(),
+    });
+    let handling = mounted.handle(&run.step, run.state.clone(), &turn, woke);
+    let answer = match tokio::time::timeout(HANDLER_MAX, handling).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Fault::Retry(format!("the handler took longer than {} s", HANDLER_MAX.as_secs()))),
+    };
+    let moved = answer.and_then(|(state, chosen)| {
+        let rest = rest_at(mounted, &chosen, &state, unread, heard.as_deref())?;
+        let edge = Edge { from: Some(row.name), outcome: Some(chosen.outcome), to: chosen.next };
+        let effects = mounted.effects(run.id, &edge, &state)?;
+        let next = mounted.table().step(chosen.next);
+        Ok(Move {
+            report: if rest == Rest::Ended { report(run, chosen.next) } else { None },
+            lane: next.map_or("", StepRow::lane_stored),
+            priority: next.map_or(Priority::Normal, |row| row.priority),
+            owes: row.owed_after(&run.owes, chosen.outcome),
+            said: None,
+            effects: with_trace(effects, run),
+            chosen,
+            state,
+            woke: woke_name,
+            heard,
+            rest,
+        })
+    });
+    match moved {
+        Ok(moved) => Came::Moved(Box::new(moved)),
+        Err(fault) => failed(mounted, run, &fault),
+    }
+}
+
+/// How a parent hears that this run has ended.
+fn report(run: &Claimed, ending: &str) -> Option<Outgoing> {
+    let (parent, signal) = (run.parent?, run.reports.clone()?);
+    let ended = ChildEnded {
+        run: run.id,
+        workflow: run.workflow.clone(),
+        key: run.key.clone(),
+        ending: ending.to_owned(),
+        cancelled: false,
+    };
+    Some(ended.signal(parent, signal))
+}
+
+/// Runs that a turn starts belong to the trace of its own run.
+fn with_trace(mut effects: Vec<Effect>, run: &Claimed) -> Vec<Effect> {
+    for effect in &mut effects {
+        if let Effect::Start(new) = effect
+            && new.trace.is_none()
+        {
+            new.trace.clone_from(&run.trace);
+        }
+    }
+    effects
+}
+
+enum Wake<'a> {
+    Acts,
+    Hears(&'a Unread),
+    Deadline,
+    Parks(DateTime<Utc>),
+}
+
+/// What woke the present step. A signal that arrived by the deadline wins over it; a later one waits for another step.
+fn wake<'a>(mounted: &dyn Mounted, row: &StepRow, run: &Claimed, unread: &'a [Unread]) -> Result<Wake<'a>, Fault> {
+    if !row.waits() {
+        return Ok(Wake::Acts);
+    }
+    let until = mounted
+        .until(row.name, &run.state)?
+        .ok_or_else(|| Fault::Stop(format!("the step {} waits without a deadline", row.name)))?;
+    let in_time = |signal: &&Unread| row.hears.contains(&signal.name.as_str()) && signal.received_at <= until;
+    Ok(match unread.iter().find(in_time) {
+        Some(signal) => Wake::Hears(signal),
+        None if run.now >= until => Wake::Deadline,
+        None => Wake::Parks(until),
+    })
+}
+
+/// Where the run rests after `chosen`. A step that waits for something that is already there does not rest.
+fn rest_at(
+    mounted: &dyn Mounted,
+    chosen: &Chosen,
+    state: &serde_json::Value,
+    unread: &[Unread],
+    heard: Option<&str>,
+) -> Result<Rest, Fault> {
+    let Some(next) = mounted.table().step(chosen.next) else { return Ok(Rest::Ended) };
+    let Some(until) = mounted.until(next.name, state)? else { return Ok(Rest::GoesOn) };
+    let waits_already = unread
+        .iter()
+        .any(|signal| Some(signal.signal_id.as_str()) != heard && next.hears.contains(&signal.name.as_str()));
+    Ok(if waits_already { Rest::GoesOn } else { Rest::Waits { until, hears: next.hears } })
+}
+
+/// What becomes of a turn that came to no outcome: another attempt by the step's policy, or a person.
+pub(super) fn failed(mounted: &dyn Mounted, run: &Claimed, fault: &Fault) -> Came {
+    let wait = match fault {
+        Fault::Retry(_) | Fault::Unknown(_) => {
+            let failures = u32::try_from(run.attempt).unwrap_or(0).saturating_add(1);
+            let failing = run.failing_since.and_then(|since| (run.now - since).to_std().ok()).unwrap_or_default();
+            let own = mounted.table().step(&run.step).and_then(|row| row.retry);
+            own.unwrap_or_else(|| mounted.retry()).wait_after(failures, failing, rand::random())
+        }
+        Fault::Stop(_) => None,
+    };
+    Came::Failed { wait, class: fault.class(), error: fault.to_string() }
+}
