@@ -47,7 +47,7 @@ pub(super) struct Lane {
     pub(super) in_hand: u32,
     /// What claims that are under way may use.
     pub(super) reserved: u32,
-    /// Somebody found nothing because all of it was reserved.
+    /// Somebody found nothing because all was reserved or in hand.
     pub(super) wanted: bool,
     pub(super) probe: Probe,
     pub(super) fresh: Counts,

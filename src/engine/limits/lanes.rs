@@ -97,12 +97,12 @@ impl Lanes {
                 let probe = Some(self.pass(name, lane, true));
                 return Some(Reserved { lanes: Arc::clone(self), lane: name, left: 0, probe });
             }
-            let mut left = 0;
+            let (others, mut left) = (lane.reserved > 0, 0);
             while left < most && lane.may_call(self.cap, now) {
                 lane.reserved += 1;
                 left += 1;
             }
-            lane.wanted |= left < most && lane.reserved > 0;
+            lane.wanted |= left < most && (others || left == 0);
             (left > 0).then(|| Reserved { lanes: Arc::clone(self), lane: name, left, probe: None })
         })
     }
@@ -239,7 +239,7 @@ impl Lanes {
         let (urgent, short) = self.with(|inner| {
             let Some(lane) = inner.lanes.get_mut(pass.lane) else { return (false, false) };
             lane.take_back(pass.answer.take(), pass.epoch, pass.probe);
-            (lane.is_urgent(), lane.short)
+            (lane.is_urgent(), lane.short || std::mem::take(&mut lane.wanted))
         });
         if urgent {
             self.wanted.notify_one();
@@ -252,6 +252,8 @@ impl Lanes {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::super::breaker;
     use super::super::lane::Answer;
     use super::*;
@@ -314,6 +316,9 @@ mod tests {
         assert_eq!(used.len(), 3, "one of the four is used by whom came by");
         assert!(lanes.take_in_passing("mill", true).is_none());
         drop((claim, used, passing));
+        assert!(lanes.freed_for_runs.notified().now_or_never().is_some(), "somebody had found nothing");
+        drop(lanes.reserve("mill", 9));
+        assert!(lanes.freed_for_runs.notified().now_or_never().is_none(), "a claim does not call for another one");
         drop(lanes.reserve("mill", 2));
         assert_eq!(take(&lanes, "mill", 9).len(), 4);
     }

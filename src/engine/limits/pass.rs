@@ -70,7 +70,7 @@ impl Drop for Reserved {
             let Some(lane) = inner.lanes.get_mut(self.lane) else { return false };
             lane.short = all_used;
             lane.release(left);
-            left > 0 && std::mem::take(&mut lane.wanted)
+            std::mem::take(&mut lane.wanted) && left > 0
         });
         if wanted {
             self.lanes.freed();
