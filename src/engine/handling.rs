@@ -1,4 +1,6 @@
-//! One handling of one step: what woke it, its handler, and what came of that, whatever goes wrong. It writes nothing.
+//! One handling of one step: what woke it, its handler, and what follows from the outcome. Writes nothing.
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -8,7 +10,9 @@ use super::store::Outgoing;
 use super::store::claim::{Claimed, Unread};
 use super::store::turns::{Came, Move, Rest};
 use super::table::{Chosen, Priority, StepRow};
-use super::worker::HANDLER_MAX;
+
+/// A handler that takes longer is given up: its calls have time-outs of their own, far shorter.
+pub(super) const HANDLER_MAX: Duration = Duration::from_mins(2);
 
 /// Runs the handler of the present step, with everything that can go wrong in it turned into a result.
 pub(super) async fn handle(mounted: &dyn Mounted, row: &'static StepRow, run: &Claimed, unread: &[Unread]) -> Came {
@@ -128,6 +132,7 @@ fn rest_at(
     Ok(if waits_already { Rest::GoesOn } else { Rest::Waits { until, hears: next.hears } })
 }
 
+/// What becomes of a turn that came to no outcome: another attempt by the step's policy, or a person.
 pub(super) fn failed(mounted: &dyn Mounted, run: &Claimed, fault: &Fault) -> Came {
     let wait = match fault {
         Fault::Retry(_) | Fault::Unknown(_) => {

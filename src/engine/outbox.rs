@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::core::Engine;
 use super::flow::Fault;
 use super::lease::Hands;
-use super::limits::{self, Lanes, Pass};
+use super::limits::{self, Lanes, Pass, Reserved};
 use super::retry::RetryPolicy;
 use super::store::letters::{self, Claimed};
 
@@ -122,8 +122,8 @@ impl Postman {
         let mut all = Vec::new();
         for (topic, (lane, _)) in &self.outlets.by_topic {
             let left = free.saturating_sub(all.len());
-            let mut passes = lane.map(|lane| self.lanes.take(lane, left));
-            let most = passes.as_ref().map_or(left, Vec::len);
+            let mut reserved = lane.and_then(|lane| self.lanes.reserve(lane, left));
+            let most = if lane.is_some() { reserved.as_ref().map_or(0, Reserved::count) } else { left };
             if most == 0 {
                 continue;
             }
@@ -132,19 +132,29 @@ impl Postman {
                 tracing::warn!(%error, topic, "due letters could not be claimed; trying again");
                 Vec::new()
             });
-            if let Some(lane) = lane {
-                self.lanes.claimed(lane, most, claimed.len());
-            }
-            all.extend(claimed.into_iter().map(|letter| (letter, passes.as_mut().and_then(Vec::pop))));
+            all.extend(claimed.into_iter().map(|letter| (letter, reserved.as_mut().and_then(Reserved::pass))));
         }
         all
+    }
+
+    /// A letter that cannot be sent now is due again at once. One that cannot be put back is in no hand afterwards.
+    async fn put_back(&self, letter: String) {
+        let (pool, tenant) = (&self.engine.pool, self.engine.tenant.as_str());
+        if let Err(error) = letters::release(pool, tenant, self.worker, std::slice::from_ref(&letter)).await {
+            tracing::warn!(letter, %error, "a letter could not be put back");
+        }
     }
 
     /// Delivers one letter and writes down what came of it. A letter whose end cannot be written is in no hand
     /// afterwards and is delivered again; its receiver knows its id.
     async fn carry(&self, letter: Claimed, pass: Option<Pass>) {
         let (pool, tenant) = (&self.engine.pool, self.engine.tenant.as_str());
-        let Some((_, outlet)) = self.outlets.by_topic.get(letter.topic.as_str()) else { return };
+        let Some((lane, outlet)) = self.outlets.by_topic.get(letter.topic.as_str()) else { return };
+        // What the claim reserved may have gone to a run that came by.
+        let pass = pass.or_else(|| self.lanes.take_in_passing((*lane)?, true));
+        if lane.is_some() && pass.is_none() {
+            return self.put_back(letter.id).await;
+        }
         let (delivered, said) = limits::listening(outlet.deliver(&letter)).await;
         if let Some(pass) = pass {
             pass.tell_letter(&delivered, said);

@@ -3,6 +3,7 @@
 //! It keeps no truth: whatever it holds in memory can be lost at any point, and the run goes on elsewhere within the
 //! length of a lease. It never holds a transaction while a handler calls outside.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,9 +28,6 @@ use super::staff::clerk;
 use super::store::claim::{self, Claimed, Unread};
 use super::store::turns::{Came, Done, Rest};
 use super::table::StepRow;
-
-/// A handler that takes longer is given up: its calls have time-outs of their own, far shorter.
-pub(super) const HANDLER_MAX: Duration = Duration::from_mins(2);
 
 /// A claim for the sake of a rate alone is never sooner.
 const RATE_MIN: Duration = Duration::from_millis(10);
@@ -96,8 +94,12 @@ impl Worker {
 pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker> {
     let (id, hands) = (Uuid::now_v7(), Arc::new(Hands::default()));
     let housekeeper = Housekeeper::come(Arc::clone(&engine), options.retention).await;
-    let names = engine.registry.lanes().into_iter().chain(options.outlets.lanes());
-    let lanes = Lanes::new(id, names, u32::try_from(options.turns_max / 2).unwrap_or(u32::MAX));
+    let names = engine.registry.lanes();
+    let lanes = Lanes::new(
+        id,
+        names.iter().copied().chain(options.outlets.lanes()),
+        u32::try_from(options.turns_max / 2).unwrap_or(u32::MAX),
+    );
     let lease =
         Lease::take(Arc::clone(&engine), id, options.name.clone(), Arc::clone(&hands), Arc::clone(&lanes)).await?;
     let keeper = Keeper::begin(Arc::clone(&engine), id, Arc::clone(&lanes), &options.outlets.routes()).await?;
@@ -117,6 +119,7 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
         engine,
         hands,
         lanes,
+        names,
         rounds: AtomicU64::new(0),
     });
     let (stop, stopped) = watch::channel(false);
@@ -142,6 +145,7 @@ struct Shift {
     engine: Arc<Engine>,
     hands: Arc<Hands>,
     lanes: Arc<Lanes>,
+    names: BTreeSet<&'static str>,
     rounds: AtomicU64,
 }
 
@@ -179,7 +183,7 @@ impl Shift {
     /// Claims due runs with their unread signals: of each lane as many as there are passes.
     async fn claim(&self, free: usize) -> Vec<InHand> {
         let engine = &self.engine;
-        let mut round = Round::begin(&self.lanes, self.rounds.fetch_add(1, Ordering::Relaxed), free);
+        let mut round = Round::begin(&self.lanes, &self.names, self.rounds.fetch_add(1, Ordering::Relaxed), free);
         let most = i64::try_from(free).unwrap_or(1);
         let (pool, tenant) = (&engine.pool, &engine.tenant);
         let claimed = match claim::claim_in(pool, tenant, self.id, &self.known, &round.asks, most).await {
@@ -204,16 +208,14 @@ impl Shift {
                 }
             }
         };
-        let in_hand = claimed
+        claimed
             .into_iter()
             .map(|run| {
                 let own = unread.extract_if(.., |signal| signal.run_id == run.id).collect();
                 let pass = round.pass(&run.lane);
                 (run, own, pass)
             })
-            .collect();
-        round.end();
-        in_hand
+            .collect()
     }
 
     /// Handles steps of one run until it rests.

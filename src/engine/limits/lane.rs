@@ -45,6 +45,10 @@ pub(super) struct Lane {
     pub(super) allowance: u32,
     pub(super) bucket: Option<Bucket>,
     pub(super) in_hand: u32,
+    /// What claims that are under way may use.
+    pub(super) reserved: u32,
+    /// Somebody found nothing because all was reserved or in hand.
+    pub(super) wanted: bool,
     pub(super) probe: Probe,
     pub(super) fresh: Counts,
     /// What ended before the keeper began to look: by the clock that it sees, it has ended.
@@ -72,6 +76,8 @@ impl Lane {
             allowance: 0,
             bucket: None,
             in_hand: 0,
+            reserved: 0,
+            wanted: false,
             probe: Probe::NotOurs,
             fresh: Counts::default(),
             taken: Counts::default(),
@@ -133,9 +139,21 @@ impl Lane {
             || (self.counted.failures() == 0 && self.state_since.elapsed() >= QUIET_RAMP)
     }
 
-    /// It will be open as soon as the keeper has looked.
+    /// It may be open as soon as the keeper has looked: by everything that counted then, or by what came since, since
+    /// what counted then may be too old by now.
     fn is_opening(&self) -> bool {
-        breaker::opens(&self.limits, self.ramp(), self.counted.plus(self.taken).plus(self.fresh))
+        let since = self.taken.plus(self.fresh);
+        let opens = |counts| breaker::opens(&self.limits, self.ramp(), counts);
+        opens(since) || opens(self.counted.plus(since))
+    }
+
+    /// True where a pass of this epoch, which was taken a moment ago, still lets call.
+    pub(super) fn stands(&self, epoch: i32, probe: bool) -> bool {
+        if probe {
+            return self.probe == Probe::InHand;
+        }
+        let closed = matches!(self.state, State::Closed { .. });
+        closed && !self.paused && epoch == self.epoch && !self.is_opening()
     }
 
     pub(super) fn may_call(&mut self, cap: u32, now: Instant) -> bool {
@@ -147,9 +165,18 @@ impl Lane {
             State::HalfOpen { .. } => matches!(self.probe, Probe::Free(_)),
             State::Closed { .. } => {
                 !self.is_opening()
-                    && self.in_hand < self.allowance.min(cap)
+                    && self.in_hand + self.reserved < self.allowance.min(cap)
                     && self.bucket.as_mut().is_none_or(|bucket| bucket.take(now))
             }
+        }
+    }
+
+    /// A claim has ended and did not use so many.
+    pub(super) fn release(&mut self, unused: u32) {
+        let unused = unused.min(self.reserved);
+        self.reserved -= unused;
+        if let Some(bucket) = &mut self.bucket {
+            (0..unused).for_each(|_| bucket.put_back());
         }
     }
 
@@ -229,7 +256,7 @@ impl Lane {
     }
 
     pub(super) fn tally(&self, destination: &'static str, allowance: u32, counts: Counts) -> Tally {
-        let holds = allowance.max(self.in_hand);
+        let holds = allowance.max(self.in_hand + self.reserved);
         Tally { destination, holds, in_hand: self.in_hand, short: self.short, epoch: self.epoch, counts }
     }
 }

@@ -8,7 +8,8 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::super::store::destinations::{Change, Seen, Tally};
-use super::lane::{Answer, Lane, Probe};
+use super::lane::{Lane, Probe};
+use super::pass::{Pass, Reserved};
 use super::share::Crew;
 
 /// A worker whose lease was renewed longer ago makes no new call: others may soon think it dead and take its share.
@@ -41,11 +42,19 @@ pub(in crate::engine) struct Lanes {
     pub(in crate::engine) freed_for_letters: Notify,
 }
 
-struct Inner {
+pub(super) struct Inner {
     renewed_at: Option<Instant>,
     lapses: u32,
     agreed: bool,
-    lanes: BTreeMap<&'static str, Lane>,
+    pub(super) lanes: BTreeMap<&'static str, Lane>,
+}
+
+impl Inner {
+    /// A lane, while it is certain that others count this worker in.
+    fn trusted(&mut self, name: &str, now: Instant) -> Option<&mut Lane> {
+        let trusted = self.renewed_at.is_some_and(|at| now.saturating_duration_since(at) < TRUST);
+        self.lanes.get_mut(name).filter(|_| trusted)
+    }
 }
 
 impl Lanes {
@@ -58,7 +67,7 @@ impl Lanes {
         Arc::new(Self { worker, cap: cap.max(1), inner: Mutex::new(inner), wanted, freed_for_runs, freed_for_letters })
     }
 
-    fn with<R>(&self, act: impl FnOnce(&mut Inner) -> R) -> R {
+    pub(super) fn with<R>(&self, act: impl FnOnce(&mut Inner) -> R) -> R {
         act(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -79,23 +88,36 @@ impl Lanes {
         });
     }
 
-    /// Up to `most` passes of a lane.
-    pub(in crate::engine) fn take(self: &Arc<Self>, name: &'static str, most: usize) -> Vec<Pass> {
+    /// Up to `most` passes of a lane for a claim; none where there is none.
+    pub(in crate::engine) fn reserve(self: &Arc<Self>, name: &'static str, most: usize) -> Option<Reserved> {
         let now = Instant::now();
         self.with(|inner| {
-            let trusted = inner.renewed_at.is_some_and(|at| now.saturating_duration_since(at) < TRUST);
-            let Some(lane) = inner.lanes.get_mut(name).filter(|_| trusted) else { return Vec::new() };
-            let mut passes = Vec::new();
-            while passes.len() < most && lane.may_call(self.cap, now) {
-                let probe = matches!(lane.probe, Probe::Free(_));
-                if probe {
-                    lane.probe = Probe::InHand;
-                }
-                lane.in_hand += 1;
-                passes.push(Pass { lanes: Arc::clone(self), lane: name, epoch: lane.epoch, probe, answer: None });
+            let lane = inner.trusted(name, now)?;
+            if matches!(lane.probe, Probe::Free(_)) && most > 0 && lane.may_call(self.cap, now) {
+                let probe = Some(self.pass(name, lane, true));
+                return Some(Reserved { lanes: Arc::clone(self), lane: name, left: 0, probe });
             }
-            passes
+            let (others, mut left) = (lane.reserved > 0, 0);
+            while left < most && lane.may_call(self.cap, now) {
+                lane.reserved += 1;
+                left += 1;
+            }
+            lane.wanted |= left < most && (others || left == 0);
+            (left > 0).then(|| Reserved { lanes: Arc::clone(self), lane: name, left, probe: None })
         })
+    }
+
+    pub(super) fn pass(self: &Arc<Self>, name: &'static str, lane: &mut Lane, probe: bool) -> Pass {
+        lane.in_hand += 1;
+        if probe {
+            lane.probe = Probe::InHand;
+        }
+        Pass { lanes: Arc::clone(self), lane: name, epoch: lane.epoch, probe, answer: None }
+    }
+
+    /// True where a pass, which was taken before its run was claimed, still lets call.
+    pub(super) fn stands(&self, pass: &Pass) -> bool {
+        self.with(|inner| inner.lanes.get(pass.lane).is_some_and(|lane| lane.stands(pass.epoch, pass.probe)))
     }
 
     /// How many rounds of claiming this lane has been in; this one counts.
@@ -108,25 +130,25 @@ impl Lanes {
     }
 
     /// A pass for a run that comes to a step of this lane by itself: not before others that wait there, unless it cannot
-    /// wait.
+    /// wait. A claim that is under way hardly ever uses all that it reserved, so one of those will do.
     pub(in crate::engine) fn take_in_passing(self: &Arc<Self>, name: &'static str, urgent: bool) -> Option<Pass> {
-        if !urgent && self.with(|inner| inner.lanes.get(name).is_some_and(|lane| lane.short)) {
-            return None;
-        }
-        let pass = self.take(name, 1).pop();
-        if pass.is_none() {
-            self.claimed(name, 0, 0);
-        }
-        pass
-    }
-
-    /// A claim had `taken` passes and used `used` of them: where it used all, more may be due.
-    pub(in crate::engine) fn claimed(&self, name: &str, taken: usize, used: usize) {
+        let now = Instant::now();
         self.with(|inner| {
-            if let Some(lane) = inner.lanes.get_mut(name) {
-                lane.short = used >= taken;
+            let lane = inner.trusted(name, now)?;
+            if lane.short && !urgent {
+                return None;
             }
-        });
+            let probe = matches!(lane.probe, Probe::Free(_));
+            if lane.may_call(self.cap, now) {
+                return Some(self.pass(name, lane, probe));
+            }
+            if lane.reserved > 0 && lane.stands(lane.epoch, false) {
+                lane.reserved -= 1;
+                return Some(self.pass(name, lane, false));
+            }
+            lane.short = true;
+            None
+        })
     }
 
     /// How long until a lane in which more may be due has a pass by its rate; none where rates hold up nothing.
@@ -208,16 +230,16 @@ impl Lanes {
         }
     }
 
-    fn freed(&self) {
+    pub(super) fn freed(&self) {
         self.freed_for_runs.notify_one();
         self.freed_for_letters.notify_one();
     }
 
-    fn give_back(&self, pass: &mut Pass) {
+    pub(super) fn give_back(&self, pass: &mut Pass) {
         let (urgent, short) = self.with(|inner| {
             let Some(lane) = inner.lanes.get_mut(pass.lane) else { return (false, false) };
             lane.take_back(pass.answer.take(), pass.epoch, pass.probe);
-            (lane.is_urgent(), lane.short)
+            (lane.is_urgent(), lane.short || std::mem::take(&mut lane.wanted))
         });
         if urgent {
             self.wanted.notify_one();
@@ -228,37 +250,12 @@ impl Lanes {
     }
 }
 
-/// Lets one turn or letter call. Given back unused when it is dropped without an [answer](Self::tell).
-pub(in crate::engine) struct Pass {
-    lanes: Arc<Lanes>,
-    lane: &'static str,
-    epoch: i32,
-    probe: bool,
-    answer: Option<Answer>,
-}
-
-impl Pass {
-    /// The lane that it is for.
-    pub(in crate::engine) fn lane(&self) -> &'static str {
-        self.lane
-    }
-
-    /// Gives it back with how the call ended.
-    pub(in crate::engine) fn tell(mut self, answer: Answer) {
-        self.answer = Some(answer);
-    }
-}
-
-impl Drop for Pass {
-    fn drop(&mut self) {
-        let lanes = Arc::clone(&self.lanes);
-        lanes.give_back(self);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::super::breaker;
+    use super::super::lane::Answer;
     use super::*;
 
     fn seen(me: Uuid, state: &str, held: i64) -> Seen {
@@ -301,21 +298,46 @@ mod tests {
         plan
     }
 
+    fn take(lanes: &Arc<Lanes>, name: &'static str, most: usize) -> Vec<Pass> {
+        let Some(mut reserved) = lanes.reserve(name, most) else { return Vec::new() };
+        std::iter::from_fn(|| reserved.pass()).collect()
+    }
+
+    #[test]
+    fn what_is_reserved_serves_who_comes_by_and_goes_back_unused() {
+        let me = Uuid::nil();
+        let lanes = lanes(me, 64, seen(me, "closed", 0));
+        let mut claim = lanes.reserve("mill", 9);
+        assert_eq!(claim.as_ref().map(Reserved::count), Some(4));
+        assert!(lanes.reserve("mill", 1).is_none());
+        let passing = lanes.take_in_passing("mill", false);
+        assert!(passing.is_some());
+        let used: Vec<Pass> = std::iter::from_fn(|| claim.as_mut().and_then(Reserved::pass)).collect();
+        assert_eq!(used.len(), 3, "one of the four is used by whom came by");
+        assert!(lanes.take_in_passing("mill", true).is_none());
+        drop((claim, used, passing));
+        assert!(lanes.freed_for_runs.notified().now_or_never().is_some(), "somebody had found nothing");
+        drop(lanes.reserve("mill", 9));
+        assert!(lanes.freed_for_runs.notified().now_or_never().is_none(), "a claim does not call for another one");
+        drop(lanes.reserve("mill", 2));
+        assert_eq!(take(&lanes, "mill", 9).len(), 4);
+    }
+
     #[test]
     fn passes_are_as_many_as_are_free_and_come_back() {
         let me = Uuid::nil();
         let lanes = lanes(me, 64, seen(me, "closed", 1));
-        let mut passes = lanes.take("mill", 9);
-        assert_eq!((passes.len(), lanes.take("mill", 1).len()), (3, 0));
+        let mut passes = take(&lanes, "mill", 9);
+        assert_eq!((passes.len(), take(&lanes, "mill", 1).len()), (3, 0));
         passes.pop();
-        assert_eq!(lanes.take("mill", 9).len(), 1);
-        assert!(lanes.take("dairy", 1).is_empty(), "nobody knows of it");
+        assert_eq!(take(&lanes, "mill", 9).len(), 1);
+        assert!(take(&lanes, "dairy", 1).is_empty(), "nobody knows of it");
     }
 
     #[test]
     fn one_lane_does_not_fill_all_hands() {
         let me = Uuid::nil();
-        assert_eq!(lanes(me, 2, seen(me, "closed", 0)).take("mill", 9).len(), 2);
+        assert_eq!(take(&lanes(me, 2, seen(me, "closed", 0)), "mill", 9).len(), 2);
     }
 
     #[test]
@@ -323,15 +345,15 @@ mod tests {
         let me = Uuid::nil();
         let lanes = lanes(me, 64, seen(me, "closed", 0));
         lanes.renewed(Instant::now().checked_sub(TRUST).unwrap_or_else(Instant::now));
-        assert!(lanes.take("mill", 1).is_empty());
+        assert!(take(&lanes, "mill", 1).is_empty());
         lanes.renewed(Instant::now());
-        assert!(lanes.take("mill", 1).is_empty());
+        assert!(take(&lanes, "mill", 1).is_empty());
         let before = lanes.seen(&Crew::default(), &[seen(me, "closed", 0)]);
         lanes.with(|inner| inner.lapses += 1);
         lanes.written(&before, Some((&Crew::default(), &[seen(me, "closed", 0)])));
-        assert!(lanes.take("mill", 1).is_empty(), "what was planned before does not count");
+        assert!(take(&lanes, "mill", 1).is_empty(), "what was planned before does not count");
         look(&lanes, seen(me, "closed", 0));
-        assert_eq!(lanes.take("mill", 9).len(), 4);
+        assert_eq!(take(&lanes, "mill", 9).len(), 4);
     }
 
     #[test]
@@ -339,13 +361,13 @@ mod tests {
         let me = Uuid::nil();
         let lanes = lanes(me, 64, seen(me, "closed", 0));
         let fails = |pass: Pass| pass.tell(Answer::Failed("away".to_owned()));
-        let mut passes = lanes.take("mill", 4);
+        let mut passes = take(&lanes, "mill", 4);
         let late = passes.split_off(2);
         passes.into_iter().for_each(fails);
         let opens = Change::Opens { error: "away".to_owned() };
         assert_eq!(look(&lanes, seen(me, "closed", 0)).changes, [("mill", 0, opens)]);
         look(&lanes, Seen { epoch: 1, ..seen(me, "open", 0) });
-        assert!(lanes.take("mill", 1).is_empty());
+        assert!(take(&lanes, "mill", 1).is_empty());
         look(&lanes, Seen { epoch: 2, ramp: Some(1), ..seen(me, "closed", 0) });
         late.into_iter().for_each(fails);
         assert!(look(&lanes, Seen { epoch: 2, ramp: Some(1), ..seen(me, "closed", 0) }).changes.is_empty());
@@ -357,10 +379,27 @@ mod tests {
         let lanes = lanes(me, 64, seen(me, "closed", 0));
         lanes.looks();
         // The clock has been read; it is moved, and the calls of the later instant fail before the look has ended.
-        lanes.take("mill", 2).into_iter().for_each(|pass| pass.tell(Answer::Unknown("late".to_owned())));
-        assert!(lanes.take("mill", 1).is_empty(), "it is about to open");
+        take(&lanes, "mill", 2).into_iter().for_each(|pass| pass.tell(Answer::Unknown("late".to_owned())));
+        assert!(take(&lanes, "mill", 1).is_empty(), "it is about to open");
         assert!(lanes.seen(&Crew::default(), &[seen(me, "closed", 0)]).changes.is_empty());
         let later = Seen { now: chrono::DateTime::UNIX_EPOCH + breaker::WINDOW * 6, ..seen(me, "closed", 0) };
+        assert_eq!(look(&lanes, later).changes.len(), 1);
+    }
+
+    #[test]
+    fn answers_of_long_ago_do_not_speak_for_a_destination_that_fails_now() {
+        let me = Uuid::nil();
+        let lanes = lanes(me, 64, seen(me, "closed", 0));
+        for _ in 0..9 {
+            take(&lanes, "mill", 1).into_iter().for_each(|pass| pass.tell(Answer::Ok));
+        }
+        look(&lanes, seen(me, "closed", 0));
+        take(&lanes, "mill", 2).into_iter().for_each(|pass| pass.tell(Answer::Failed("away".to_owned())));
+        assert!(take(&lanes, "mill", 1).is_empty(), "the keeper looks first");
+        look(&lanes, seen(me, "closed", 0));
+        assert_eq!(take(&lanes, "mill", 1).len(), 1, "they were a moment ago");
+        take(&lanes, "mill", 2).into_iter().for_each(|pass| pass.tell(Answer::Failed("away".to_owned())));
+        let later = Seen { now: chrono::DateTime::UNIX_EPOCH + breaker::WINDOW, ..seen(me, "closed", 0) };
         assert_eq!(look(&lanes, later).changes.len(), 1);
     }
 
@@ -369,10 +408,10 @@ mod tests {
         let me = Uuid::nil();
         let half = || Seen { epoch: 1, ..seen(me, "half_open", 0) };
         let lanes = lanes(me, 64, half());
-        let probe = lanes.take("mill", 9).pop();
-        assert!(probe.is_some() && lanes.take("mill", 1).is_empty());
+        let probe = take(&lanes, "mill", 9).pop();
+        assert!(probe.is_some() && take(&lanes, "mill", 1).is_empty());
         drop(probe);
-        let probe = lanes.take("mill", 9).pop();
+        let probe = take(&lanes, "mill", 9).pop();
         assert!(look(&lanes, half()).changes.is_empty(), "it is in hand");
         if let Some(probe) = probe {
             probe.tell(Answer::Ok);
@@ -380,7 +419,7 @@ mod tests {
         assert_eq!(look(&lanes, half()).changes, [("mill", 1, Change::Closes { ramp: Some(1) })]);
         let ramps = || Seen { epoch: 2, ramp: Some(1), ..seen(me, "closed", 0) };
         look(&lanes, ramps());
-        lanes.take("mill", 9).into_iter().for_each(|pass| pass.tell(Answer::Ok));
+        take(&lanes, "mill", 9).into_iter().for_each(|pass| pass.tell(Answer::Ok));
         assert_eq!(look(&lanes, ramps()).changes, [("mill", 2, Change::Ramps { from: 1, to: Some(2) })]);
     }
 }

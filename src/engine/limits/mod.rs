@@ -9,7 +9,7 @@
 //! | `share` | a worker's part of a destination |
 //! | `bucket` | a rate |
 //! | `breaker` | when a destination is down, and how it comes back |
-//! | `lane`, `lanes` | what one worker may call, and its passes |
+//! | `lane`, `lanes`, `pass` | what one worker may call, and its passes |
 //! | `passage` | how a turn comes by a pass, and what it says of the destination |
 //! | `round` | what one claim may take of which lane |
 //! | `keeper` | looks at what others write, writes its own, changes a destination's state |
@@ -19,6 +19,7 @@ pub mod bucket;
 mod keeper;
 mod lane;
 mod lanes;
+mod pass;
 mod passage;
 mod round;
 pub mod share;
@@ -28,7 +29,8 @@ use std::future::Future;
 use std::time::Duration;
 
 pub(super) use keeper::Keeper;
-pub(super) use lanes::{Lanes, Pass};
+pub(super) use lanes::Lanes;
+pub(super) use pass::{Pass, Reserved};
 pub(super) use round::Round;
 
 /// What a destination can take.

@@ -14,14 +14,14 @@ pub(in crate::engine) struct NoPass;
 
 impl Lanes {
     /// The pass for the present step: the one that there is, or another where the run was claimed in a lane that is not
-    /// its step's any more.
+    /// its step's any more, or its destination was found down meanwhile.
     pub(in crate::engine) fn pass_for(
         self: &Arc<Self>,
         row: &StepRow,
         pass: Option<Pass>,
     ) -> Result<Option<Pass>, NoPass> {
         let Some(lane) = row.lane else { return Ok(None) };
-        let pass = pass.filter(|pass| pass.lane() == lane);
+        let pass = pass.filter(|pass| pass.lane() == lane && self.stands(pass));
         pass.or_else(|| self.take_in_passing(lane, true)).map(Some).ok_or(NoPass)
     }
 

@@ -1,51 +1,42 @@
 //! One round of claiming: passes are taken first, runs claimed for them, and what is left over given back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::store::claim::Ask;
 use super::super::table::Priority;
-use super::{Lanes, Pass};
+use super::{Lanes, Pass, Reserved};
 
 /// Every so many rounds begin with what is least urgent, so that nothing waits for ever behind what is more so.
 const TURNED_EVERY: u64 = 8;
 
 /// See the module.
 pub(in crate::engine) struct Round {
-    lanes: Arc<Lanes>,
-    passes: BTreeMap<&'static str, (usize, Vec<Pass>)>,
+    reserved: BTreeMap<&'static str, Reserved>,
     /// How many runs of which lane may be claimed, in the order in which lanes are looked at.
     pub(in crate::engine) asks: Vec<Ask>,
 }
 
 impl Round {
-    /// The round of this number of a worker with `free` hands.
-    pub(in crate::engine) fn begin(lanes: &Arc<Lanes>, nth: u64, free: usize) -> Self {
+    /// The round of this number of a worker with `free` hands, which knows runs of the lanes `names`.
+    pub(in crate::engine) fn begin(lanes: &Arc<Lanes>, names: &BTreeSet<&'static str>, nth: u64, free: usize) -> Self {
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        let (mut passes, mut asks) = (BTreeMap::new(), vec![Ask { lane: "", most: count(free), first: first(nth) }]);
-        for name in lanes.names() {
-            let taken = lanes.take(name, free);
-            if !taken.is_empty() {
-                asks.push(Ask { lane: name, most: count(taken.len()), first: first(lanes.rounds(name)) });
-                passes.insert(name, (taken.len(), taken));
+        let (mut reserved, mut asks) = (BTreeMap::new(), vec![Ask { lane: "", most: count(free), first: first(nth) }]);
+        for name in names {
+            if let Some(passes) = lanes.reserve(name, free) {
+                asks.push(Ask { lane: name, most: count(passes.count()), first: first(lanes.rounds(name)) });
+                reserved.insert(*name, passes);
             }
         }
         // With fewer hands than passes, another lane comes first each time.
         let lane = usize::try_from(nth % asks.len() as u64).unwrap_or(0);
         asks.rotate_left(lane);
-        Self { lanes: Arc::clone(lanes), passes, asks }
+        Self { reserved, asks }
     }
 
-    /// The pass for a run that was claimed in this lane; none where it calls nobody.
+    /// The pass for a run that was claimed in this lane; none where it calls nobody, or somebody else was quicker.
     pub(in crate::engine) fn pass(&mut self, lane: &str) -> Option<Pass> {
-        self.passes.get_mut(lane).and_then(|(_, passes)| passes.pop())
-    }
-
-    /// Everything is claimed: the other passes go back.
-    pub(in crate::engine) fn end(self) {
-        for (name, (taken, left)) in &self.passes {
-            self.lanes.claimed(name, *taken, taken - left.len());
-        }
+        self.reserved.get_mut(lane).and_then(Reserved::pass)
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::super::RunId;
-use super::super::worker::HANDLER_MAX;
+use super::super::handling::HANDLER_MAX;
 
 /// A run as a verb finds it.
 #[derive(Debug, Clone, sqlx::FromRow)]
