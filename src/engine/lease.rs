@@ -96,15 +96,20 @@ impl Lease {
         lanes: Arc<Lanes>,
     ) -> sqlx::Result<Self> {
         let lease = Self { engine, worker, name, hands, lanes };
-        lease.renew().await?;
+        lease.renew_and_reap().await?;
         Ok(lease)
     }
 
-    async fn renew(&self) -> sqlx::Result<()> {
+    /// In one transaction, so that a worker that was thought dead never takes over what it has taken up again itself.
+    /// Answers how many runs it took over.
+    async fn renew_and_reap(&self) -> sqlx::Result<u64> {
         let (engine, sent_at) = (&self.engine, Instant::now());
-        claim::heartbeat(&engine.pool, &engine.tenant, self.worker, &self.name, LEASE.as_secs_f64()).await?;
+        let mut tx = engine.pool.begin().await?;
+        claim::heartbeat(&mut tx, &engine.tenant, self.worker, &self.name, LEASE.as_secs_f64()).await?;
+        let runs = claim::reap(&mut tx, &engine.tenant).await?;
+        tx.commit().await?;
         self.lanes.renewed(sent_at);
-        Ok(())
+        Ok(runs)
     }
 
     /// Keeps it until the worker has nothing in hand any more, then gives it up.
@@ -125,9 +130,8 @@ impl Lease {
     }
 
     async fn beat(&self, before: &mut Strays) -> sqlx::Result<()> {
-        self.renew().await?;
         let (pool, tenant) = (&self.engine.pool, self.engine.tenant.as_str());
-        let runs = claim::reap(&mut *pool.acquire().await?, tenant).await?;
+        let runs = self.renew_and_reap().await?;
         if runs > 0 {
             tracing::warn!(runs, "took over the runs of a dead worker");
             self.engine.hint();

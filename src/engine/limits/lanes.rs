@@ -379,7 +379,9 @@ mod tests {
         let lanes = lanes(me, 64, seen(me, "closed", 0));
         lanes.looks();
         // The clock has been read; it is moved, and the calls of the later instant fail before the look has ended.
-        take(&lanes, "mill", 2).into_iter().for_each(|pass| pass.tell(Answer::Unknown("late".to_owned())));
+        for pass in take(&lanes, "mill", 2) {
+            pass.tell(Answer::Unknown("late".to_owned()));
+        }
         assert!(take(&lanes, "mill", 1).is_empty(), "it is about to open");
         assert!(lanes.seen(&Crew::default(), &[seen(me, "closed", 0)]).changes.is_empty());
         let later = Seen { now: chrono::DateTime::UNIX_EPOCH + breaker::WINDOW * 6, ..seen(me, "closed", 0) };
@@ -391,14 +393,20 @@ mod tests {
         let me = Uuid::nil();
         let lanes = lanes(me, 64, seen(me, "closed", 0));
         for _ in 0..9 {
-            take(&lanes, "mill", 1).into_iter().for_each(|pass| pass.tell(Answer::Ok));
+            for pass in take(&lanes, "mill", 1) {
+                pass.tell(Answer::Ok);
+            }
         }
         look(&lanes, seen(me, "closed", 0));
-        take(&lanes, "mill", 2).into_iter().for_each(|pass| pass.tell(Answer::Failed("away".to_owned())));
+        for pass in take(&lanes, "mill", 2) {
+            pass.tell(Answer::Failed("away".to_owned()));
+        }
         assert!(take(&lanes, "mill", 1).is_empty(), "the keeper looks first");
         look(&lanes, seen(me, "closed", 0));
         assert_eq!(take(&lanes, "mill", 1).len(), 1, "they were a moment ago");
-        take(&lanes, "mill", 2).into_iter().for_each(|pass| pass.tell(Answer::Failed("away".to_owned())));
+        for pass in take(&lanes, "mill", 2) {
+            pass.tell(Answer::Failed("away".to_owned()));
+        }
         let later = Seen { now: chrono::DateTime::UNIX_EPOCH + breaker::WINDOW, ..seen(me, "closed", 0) };
         assert_eq!(look(&lanes, later).changes.len(), 1);
     }
@@ -419,7 +427,9 @@ mod tests {
         assert_eq!(look(&lanes, half()).changes, [("mill", 1, Change::Closes { ramp: Some(1) })]);
         let ramps = || Seen { epoch: 2, ramp: Some(1), ..seen(me, "closed", 0) };
         look(&lanes, ramps());
-        take(&lanes, "mill", 9).into_iter().for_each(|pass| pass.tell(Answer::Ok));
+        for pass in take(&lanes, "mill", 9) {
+            pass.tell(Answer::Ok);
+        }
         assert_eq!(look(&lanes, ramps()).changes, [("mill", 2, Change::Ramps { from: 1, to: Some(2) })]);
     }
 }

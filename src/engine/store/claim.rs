@@ -216,7 +216,13 @@ pub async fn put_back(
 }
 
 /// Renews a worker's lease.
-pub async fn heartbeat(pool: &PgPool, tenant: &str, worker: Uuid, name: &str, lease_s: f64) -> sqlx::Result<()> {
+pub async fn heartbeat(
+    conn: &mut PgConnection,
+    tenant: &str,
+    worker: Uuid,
+    name: &str,
+    lease_s: f64,
+) -> sqlx::Result<()> {
     sqlx::query(
         "insert into worker (tenant, id, name, lease_until)
          select $1, $2, $3, clock_timestamp() + make_interval(secs => $4)
@@ -227,7 +233,7 @@ pub async fn heartbeat(pool: &PgPool, tenant: &str, worker: Uuid, name: &str, le
     .bind(worker)
     .bind(name)
     .bind(lease_s)
-    .execute(pool)
+    .execute(conn)
     .await
     .map(drop)
 }
