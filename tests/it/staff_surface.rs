@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::hospital::Hospital;
 use crate::hospital::door::Reply;
+use crate::patience::wait_for;
 
 async fn get(hospital: &Hospital, path: &str) -> Value {
     let reply = hospital.door.ask(Method::GET, path, None).await;
@@ -60,12 +61,7 @@ async fn a_bulk_over_the_api_is_tried_done_and_written_down() {
     let begun = post(&hospital, "/v1/runs/bulk", bulk).await;
     assert_eq!((begun.status, &begun.body["total"]), (202, &json!(3)), "{}", begun.body);
     let path = format!("/v1/runs/bulk/{}", begun.body["bulkId"].as_str().unwrap());
-    let mut looks = 0;
-    while get(&hospital, &path).await["status"] != "done" {
-        looks += 1;
-        assert!(looks < 2000, "it never ends: {}", get(&hospital, &path).await);
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    wait_for("the bulk to be done", || async { get(&hospital, &path).await["status"] == "done" }).await;
     assert_eq!(get(&hospital, "/v1/runs?status=suspended").await["items"].as_array().unwrap().len(), 3);
     let paused = post(&hospital, &format!("{path}/pause"), json!({ "reason": "too late" })).await;
     assert_eq!((paused.status, paused.code()), (409, "bulk_stands"));
@@ -84,11 +80,7 @@ async fn a_bulk_over_the_api_is_tried_done_and_written_down() {
     }
     let resumed = json!({ "verb": "resume", "filter": { "fault": "staff" }, "reason": "HIS is back" });
     assert_eq!(post(&hospital, "/v1/runs/bulk", resumed).await.status, 202);
-    looks = 0;
-    while get(&hospital, "/v1/runs?status=suspended").await["items"] != json!([]) {
-        looks += 1;
-        assert!(looks < 2000, "they are not resumed");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    let none_left = || async { get(&hospital, "/v1/runs?status=suspended").await["items"] == json!([]) };
+    wait_for("everybody to be resumed", none_left).await;
     hospital.finish().await;
 }

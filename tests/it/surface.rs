@@ -1,7 +1,6 @@
 //! The HTTP surface as its callers see it: problems, keys, idempotency, an application from the door to the visit.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::clinic::Clinic;
+use super::patience::wait_for;
 
 pub(crate) const KEY: &str = "a-key-for-everything-in-here";
 pub(crate) const WEAK: &str = "a-key-for-the-runs-and-no-more";
@@ -486,12 +486,7 @@ async fn staff_start_signal_and_retry_runs() {
         let run = house.get(&format!("/v1/runs/{id}")).await.json();
         run["step"] == "Resting" && run["status"] == "waiting" && run["inbox"][0]["readTurn"].is_number()
     };
-    let mut looks = 0;
-    while !rests().await {
-        looks += 1;
-        assert!(looks < 400, "it does not rest: {}", house.get(&format!("/v1/runs/{id}")).await.text);
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
+    wait_for("the run to rest", rests).await;
     worker.stop().await;
     house.hospital.close().await;
 }

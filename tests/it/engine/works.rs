@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::{Arc, Once};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,13 +19,12 @@ use uuid::Uuid;
 
 use super::shop::{Order, SHELF, ShopOrder, Step, TOPIC, Warehouse};
 use crate::cluster::Database;
+use crate::patience;
 
 /// Whose runs these are.
 pub const TENANT: &str = "shop";
 /// What a handler says that breaks because a test wants it.
 pub const ON_PURPOSE: &str = "broken on purpose";
-/// An event that has not come by then does not come.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// When every test begins.
 pub fn morning() -> DateTime<Utc> {
@@ -161,11 +160,7 @@ impl Works {
 
     /// Waits for something that workers do.
     pub async fn wait_for<F: Future<Output = bool>>(&self, what: &str, holds: impl Fn() -> F) {
-        let began = Instant::now();
-        while !holds().await {
-            assert!(began.elapsed() < PATIENCE, "waited in vain for {what}");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        patience::wait_for(what, holds).await;
     }
 
     pub async fn row(&self, run: RunId) -> Row {

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt;
@@ -52,6 +52,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use crate::cluster::Database;
+use crate::patience::wait_at_most;
 use door::Door;
 pub use door::Reply;
 use line::Line;
@@ -217,9 +218,8 @@ impl Hospital {
     pub async fn tries_to_confirm(&self, entry: RunId) -> Option<Reply> {
         let asked = self.door.confirm(entry);
         // The answer waits for the payment's parameters; a story goes on as soon as everybody has done what they can.
-        while !asked.is_finished() && !self.has_heard(entry, "Confirm").await {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        let heard = || async { asked.is_finished() || self.has_heard(entry, "Confirm").await };
+        wait_at_most(PATIENCE, "the confirmation to be heard", heard).await;
         self.until_still().await;
         if !asked.is_finished() {
             return None;
@@ -372,17 +372,13 @@ impl Hospital {
 
     /// Waits until no turn and no letter is due or in hand, and nobody outside is at work.
     pub async fn until_still(&self) {
-        let began = Instant::now();
-        loop {
+        wait_at_most(PATIENCE, "stillness", || async {
             let mut conn = self.db.pool.acquire().await.unwrap();
             let busy = claim::busy(&mut conn, HOSPITAL).await.unwrap();
             drop(conn);
-            if !busy && !self.his.busy().await && !self.pay.busy().await {
-                return;
-            }
-            assert!(began.elapsed() < PATIENCE, "waited in vain for stillness");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+            !busy && !self.his.busy().await && !self.pay.busy().await
+        })
+        .await;
     }
 
     // --- what became of it ---

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::hospital::world::{SCHEDULES, local};
 use crate::hospital::{Hospital, Setup};
+use crate::patience::wait_for;
 
 const PATIENTS: u32 = 18;
 
@@ -94,11 +95,7 @@ async fn staff_pause_his_for_its_maintenance() {
         hospital.door.ask(Method::POST, "/v1/destinations/nowhere/pause", Some(json!({ "reason": "x" }))).await;
     assert_eq!(nowhere.status, 404);
     // The switch counts within a heartbeat; this story begins after it.
-    let began = std::time::Instant::now();
-    while !hospital.worker_has_seen_the_switch().await {
-        assert!(began.elapsed().as_secs() < 10, "the switch was not seen");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    wait_for("the switch to be seen", || hospital.worker_has_seen_the_switch()).await;
     hospital.free_a_place("w1-am").await;
     hospital.pass_minutes(90).await;
     assert_eq!(hospital.status(entry).await, "waiting");

@@ -1,8 +1,6 @@
 //! What was decided is not what happened: somebody is stuck, has left, was booked although the answer said no, or is
 //! cancelled from outside (R16, R22, R34, E1, E5).
 
-use std::time::{Duration, Instant};
-
 use chrono::NaiveTime;
 use futures::FutureExt;
 use houbu::engine::RunId;
@@ -18,6 +16,7 @@ use super::{APPLICATION, RELEASE, SYNC, THE_MONEY_COMES_BACK, Told, folded, of_a
 use crate::hospital::door::Door;
 use crate::hospital::world::{DEPARTMENT, cutoff, visit_date};
 use crate::hospital::{Hospital, Setup};
+use crate::patience::wait_for;
 
 const AWAY_FOR_A_WHILE: &[&str] =
     &["Pulling: Away", "Resting on deadline: Due", "Pulling: Away", "Resting on deadline: Due", "Pulling: Pulled"];
@@ -112,11 +111,7 @@ async fn a_stuck_head_holds_nobody_up_and_keeps_its_turn() {
     hospital.hint("w1-am").await;
     assert_eq!(statuses(&hospital, entries).await, ["booking", "waiting", "waiting"]);
     // A run that is suspended counts as still while its last call is on its way.
-    let began = Instant::now();
-    while hospital.line.in_vain() == 0 {
-        assert!(began.elapsed() < Duration::from_secs(10), "the head never called HIS");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    wait_for("the head to call HIS", || async { hospital.line.in_vain() > 0 }).await;
     hospital.line.cut(false);
     hospital.pass_minutes(1).await;
     assert_eq!(hospital.release_steps("w1-am").await, PAST_A_STUCK_HEAD);
