@@ -61,7 +61,7 @@ impl Desk {
             let levels = if let Some(levels) = known.get(&key) {
                 levels.clone()
             } else {
-                let levels = policies::standings(&mut conn, self.hospital(), &under(&schedule)).await?;
+                let levels = policies::standings(&mut *conn, self.hospital(), &under(&schedule)).await?;
                 known.entry(key).or_insert(levels).clone()
             };
             let length = lengths.get(&schedule.id).copied().unwrap_or(0);
@@ -77,7 +77,7 @@ impl Desk {
         let schedule =
             schedules::find(&mut *conn, self.hospital(), schedule_id).await?.ok_or(Refusal::UnknownSchedule)?;
         let length = entries::queue_length(&mut *conn, self.hospital(), schedule_id).await?;
-        let levels = policies::standings(&mut conn, self.hospital(), &under(&schedule)).await?;
+        let levels = policies::standings(&mut *conn, self.hospital(), &under(&schedule)).await?;
         Ok(self.listed(schedule, &levels, length, now))
     }
 

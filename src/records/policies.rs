@@ -105,27 +105,13 @@ pub async fn standings_of<'a>(
 }
 
 /// The three levels' settings and live entries, in the order doctor, department, campus.
-pub async fn standings(conn: &mut PgConnection, hospital: &str, under: &Under<'_>) -> sqlx::Result<[Standing; 3]> {
-    let levels: Vec<&str> = Level::ALL.iter().map(|level| level.as_str()).collect();
-    let ids: Vec<&str> = Level::ALL.iter().map(|level| under.id_at(*level)).collect();
-    let rows: Vec<(Option<Value>, Option<i32>)> = sqlx::query_as(
-        "select p.body, c.live
-         from unnest($2::text[], $3::text[]) with ordinality as t (level, id, nth)
-         left join policy p on p.hospital = $1 and p.level = t.level and p.id = t.id
-         left join capacity c on c.hospital = $1 and c.level = t.level and c.id = t.id
-         order by t.nth",
-    )
-    .bind(hospital)
-    .bind(&levels)
-    .bind(&ids)
-    .fetch_all(conn)
-    .await?;
-    let mut standings = <[Standing; 3]>::default();
-    for (standing, (body, live)) in standings.iter_mut().zip(rows) {
-        standing.policy = body.map(read).transpose()?.unwrap_or_default();
-        standing.live = live.and_then(|live| u32::try_from(live).ok()).unwrap_or(0);
-    }
-    Ok(standings)
+pub async fn standings(db: impl PgExecutor<'_>, hospital: &str, under: &Under<'_>) -> sqlx::Result<[Standing; 3]> {
+    let levels = Level::ALL.map(|level| (level, under.id_at(level)));
+    let mut found = standings_of(db, hospital, &levels).await?;
+    Ok(levels.map(|at| {
+        let own = found.iter().position(|(level, _)| *level == at);
+        own.map(|nth| found.swap_remove(nth).1).unwrap_or_default()
+    }))
 }
 
 /// Takes entries that are no longer live off the counts: `gone` has a (level, id) for each entry and level.
