@@ -381,10 +381,10 @@ async fn write_history(conn: &mut PgConnection, tenant: &str, done: &[&Done]) ->
     .map(drop)
 }
 
-/// What a run has not heard when it ends came too late: it stays visible as turn 0.
+/// What a run has not heard when it ends came too late: it stays visible as turn 0. Signals of which the turn knew
+/// nothing are among it: a step that acts is not fenced by them.
 async fn mark_late(conn: &mut PgConnection, tenant: &str, done: &[&Done]) -> sqlx::Result<()> {
-    let ended: Vec<RunId> =
-        moves(done).filter(|(done, to)| done.seen > 0 && to.rest == Rest::Ended).map(|(done, _)| done.run).collect();
+    let ended: Vec<RunId> = moves(done).filter(|(_, to)| to.rest == Rest::Ended).map(|(done, _)| done.run).collect();
     if ended.is_empty() {
         return Ok(());
     }
