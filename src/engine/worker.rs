@@ -171,6 +171,11 @@ impl Shift {
                 continue;
             }
             for (run, unread, pass) in claimed {
+                // Asked to stop while the claim was under way.
+                if *stopped.borrow() {
+                    self.hand_back(&run, false).await;
+                    continue;
+                }
                 // There are at least as many permits as runs were claimed: only this loop takes them.
                 let Ok(permit) = Arc::clone(&turns).acquire_owned().await else { return };
                 tokio::spawn(Arc::clone(&self).drive(run, unread, pass, permit));

@@ -139,18 +139,37 @@ pub async fn claim_in(
     if claimed.is_empty() {
         return Ok(claimed);
     }
-    let ids: Vec<RunId> = claimed.iter().map(|run| run.id).collect();
-    let states: Vec<(RunId, Value)> =
-        sqlx::query_as("select run_id, state from run_state where tenant = $1 and run_id = any($2)")
-            .bind(tenant)
-            .bind(&ids)
-            .fetch_all(pool)
-            .await?;
-    let mut states: HashMap<RunId, Value> = states.into_iter().collect();
-    for run in &mut claimed {
-        run.state = states.remove(&run.id).unwrap_or_default();
-    }
+    let mut states = states(pool, tenant, &claimed).await?;
+    // A worker that stood still between the two statements finds its runs in other hands, or further on: a step must
+    // not act on what another turn has written.
+    claimed.retain_mut(|run| match states.remove(&(run.id, run.generation)) {
+        Some(state) => {
+            run.state = state.unwrap_or_default();
+            true
+        }
+        None => false,
+    });
     Ok(claimed)
+}
+
+/// The states of claimed runs, of those whose claim still stands.
+async fn states(
+    pool: &PgPool,
+    tenant: &str,
+    claimed: &[Claimed],
+) -> sqlx::Result<HashMap<(RunId, i32), Option<Value>>> {
+    let rows: Vec<(RunId, i32, Option<Value>)> = sqlx::query_as(
+        "select r.id, r.generation, s.state
+         from unnest($2::uuid[], $3::int[]) as t (id, generation)
+         join run r on r.tenant = $1 and r.id = t.id and r.generation = t.generation and r.status = 'running'
+         left join run_state s on s.tenant = r.tenant and s.run_id = r.id",
+    )
+    .bind(tenant)
+    .bind(claimed.iter().map(|run| run.id).collect::<Vec<_>>())
+    .bind(claimed.iter().map(|run| run.generation).collect::<Vec<_>>())
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|(run, generation, state)| ((run, generation), state)).collect())
 }
 
 /// What a worker has in hand, by run and generation, as the database sees it.

@@ -1,12 +1,15 @@
 //! Signals: durable, heard once, by the step that listens, whenever they arrive.
 
-use chrono::TimeDelta;
-use houbu::engine::To;
-use houbu::engine::store::{self, Outgoing, Signalled};
-use serde_json::json;
+use std::sync::Arc;
 
-use super::shop::ShopOrder;
-use super::works::{TENANT, Works};
+use chrono::TimeDelta;
+use houbu::engine::store::{self, Outgoing, Signalled};
+use houbu::engine::{Registry, RunId, To};
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use super::shop::{Answer, Order, ShopOrder, Step};
+use super::works::{TENANT, Works, morning};
 
 const TO_THE_CUSTOMER: [&str; 3] = ["Payment on Paid: Paid", "Packing: Packed", "Counter on Collected: Collected"];
 
@@ -131,5 +134,26 @@ async fn a_signal_that_cannot_be_read_stops_its_run_only() {
     works.clock_shows(TimeDelta::days(30)).await;
     works.still().await;
     assert_eq!(works.row(bad).await.status, "suspended", "no deadline moves what a person must look at");
+    works.close(vec![worker]).await;
+}
+
+/// Steps that act do not listen and are not fenced by signals: what comes meanwhile must still be seen at the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_while_the_last_steps_act_is_late() {
+    let works = Works::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    works.warehouse.will("book", Answer::SoldOutWhenLet(Arc::clone(&gate)));
+    let order = Order::new("book", morning() + TimeDelta::hours(1));
+    let new = Registry::new_run::<ShopOrder>(RunId::now_v7(), "book".to_owned(), Step::Packing.name(), &order);
+    let mut tx = works.db.pool.begin().await.unwrap();
+    let run = store::start(&mut tx, TENANT, new.unwrap()).await.unwrap().id;
+    tx.commit().await.unwrap();
+    let worker = works.worker().await;
+    works.wait_for("the warehouse to be asked", || async { works.warehouse.asked("book").len() == 1 }).await;
+    assert_eq!(works.collects(run).await, Signalled::Delivered);
+    gate.add_permits(1);
+    works.still().await;
+    assert_eq!(works.story(run).await, ["Packing: SoldOut", "Refund: Returned"]);
+    assert_eq!(works.read_turn(run, "hands").await, Some(0));
     works.close(vec![worker]).await;
 }
