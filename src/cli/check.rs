@@ -10,7 +10,8 @@ use uuid::Uuid;
 use crate::app::clients;
 use crate::app::database::Database;
 use crate::config::Config;
-use crate::engine::{preflight, proof};
+use crate::engine::preflight::{self, Crew, Knows, Unrunnable};
+use crate::engine::proof;
 use crate::ports::CallError;
 use crate::ports::his::His as _;
 use crate::ports::payments::Payments as _;
@@ -79,7 +80,7 @@ async fn stored(config: &Config, database: &Database) -> anyhow::Result<(bool, O
             return Ok((true, None));
         }
     }
-    let sound = stranded(config, &database.pool).await?;
+    let sound = every_run_goes_on(config, &database.pool).await?;
     let departments = schedules::departments(&database.pool, &config.hospital).await?;
     if departments.is_empty() {
         println!("– departments: none is named yet, so no schedule is pulled; name them: PUT /v1/departments/{{id}}");
@@ -87,19 +88,40 @@ async fn stored(config: &Config, database: &Database) -> anyhow::Result<(bool, O
     Ok((sound, departments.into_iter().next()))
 }
 
-/// The deploy preflight: every live run must stand at a step that this program knows.
-async fn stranded(config: &Config, pool: &PgPool) -> anyhow::Result<bool> {
-    let steps = workflows::tables().into_iter().flat_map(|table| {
-        table.steps.iter().map(move |row| format!("{}/{}", table.name, row.name)).collect::<Vec<_>>()
-    });
-    let stranded = preflight::stranded(pool, &config.hospital, &steps.collect::<Vec<_>>()).await?;
-    for (workflow, step, runs) in &stranded {
-        println!("✗ {runs} runs of {workflow} stand at {step}, which this program does not know: deploy one that does");
+/// The deploy preflight: every live run must stand at a step that this program knows, whoever else works now.
+async fn every_run_goes_on(config: &Config, pool: &PgPool) -> anyhow::Result<bool> {
+    let ours = Knows::of(workflows::tables());
+    let crew = preflight::crew(pool, &config.hospital).await?;
+    let unrunnable = preflight::unrunnable(pool, &config.hospital, &ours.steps).await?;
+    for place in &unrunnable {
+        println!("✗ {}", without(place, &crew));
     }
-    if stranded.is_empty() {
+    let others = crew.members.iter().filter(|member| member.knows != ours).count();
+    if others > 0 {
+        println!(
+            "– workers: {others} of {} are of another release; what only one release knows is left to its workers",
+            crew.members.len()
+        );
+    }
+    if unrunnable.is_empty() {
         println!("✓ every live run stands at a step that this program knows");
     }
-    Ok(stranded.is_empty())
+    Ok(unrunnable.is_empty())
+}
+
+/// What becomes of runs at a step that this program does not know.
+fn without(place: &Unrunnable, crew: &Crew) -> String {
+    let Unrunnable { workflow, step, runs } = place;
+    let knowing = crew.who_knows(workflow, step);
+    let then = if knowing.is_empty() {
+        "no live worker knows it either, so they are unrunnable already".to_owned()
+    } else {
+        format!("only {} can run them, and once that ends they are unrunnable", knowing.join(", "))
+    };
+    format!(
+        "with this release, {runs} runs at step {step} of workflow {workflow} would be unrunnable: {then}; deploy one that \
+         knows the step, or lead them elsewhere first (houbu runs bulk)"
+    )
 }
 
 /// Where one outside system stands.
@@ -190,4 +212,23 @@ fn answered(name: &str, call: &str, asked: Result<(), CallError>, look_at: &str)
 fn wrong(name: &str, what: &str, look_at: &str) -> bool {
     println!("✗ {name}: {what}; look at {look_at}");
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_can_still_run_them_is_said() {
+        let place = Unrunnable { workflow: "shop".to_owned(), step: "Packing".to_owned(), runs: 3 };
+        let member = preflight::Member {
+            id: Uuid::nil(),
+            name: "old-1".to_owned(),
+            knows: Knows { steps: vec!["shop/Packing".to_owned()], signals: Vec::new() },
+        };
+        let said = without(&place, &Crew { members: vec![member] });
+        assert!(said.starts_with("with this release, 3 runs at step Packing of workflow shop would be unrunnable"));
+        assert!(said.contains("only old-1 can run them"), "{said}");
+        assert!(without(&place, &Crew::default()).contains("unrunnable already"));
+    }
 }

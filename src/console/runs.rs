@@ -20,7 +20,7 @@ use crate::waitlist::language::Language;
 /// Runs of one page.
 const PAGE: i64 = 50;
 /// The statuses that can be picked.
-const STATUSES: [&str; 5] = ["suspended", "waiting", "pending", "running", "completed"];
+const STATUSES: [&str; 6] = ["suspended", "unrunnable", "waiting", "pending", "running", "completed"];
 
 /// Which runs.
 #[derive(Debug, Default, Deserialize)]
@@ -74,7 +74,7 @@ pub(super) async fn list(
         most: PAGE,
         ..Filter::default()
     };
-    let found = surface.desk.runs(&filter).await?;
+    let found = surface.desk.runs(filter).await?;
     let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
     let older = found.last().filter(|_| full).map(|last| last.seen.id);
     let tz = surface.desk.ports.tz;

@@ -68,6 +68,7 @@ pub(super) fn status(name: &str, language: Language) -> &str {
         (Language::ZhCn, "running") => "处理中",
         (Language::ZhCn, "waiting") => "等待中",
         (Language::ZhCn, "suspended") => "已暂停",
+        (Language::ZhCn, "unrunnable") => "待部署",
         (Language::ZhCn, "cancelled") => "已取消",
         (Language::ZhCn, "faulted") => "已失败",
         (Language::ZhCn, "completed") => "已完成",

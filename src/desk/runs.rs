@@ -1,14 +1,13 @@
 //! Any workflow's runs, for staff and for programs that know what they do: start, find, look inside.
 
-use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{Answer, Desk, DeskError};
-use crate::engine::held_up::held_up;
+use crate::engine::around::Around;
 use crate::engine::inspect::{self, Filter, Received, Seen, Told, Why};
-use crate::engine::store::switch::{self, Standing};
+use crate::engine::preflight;
 use crate::engine::store::{self, Started};
-use crate::engine::{Edge, Fault, NewRun, RunId, clock};
+use crate::engine::{Edge, Fault, NewRun, RunId};
 use crate::waitlist::refusal::Refusal;
 
 /// The most signals that are shown of one run.
@@ -17,7 +16,7 @@ const INBOX_MAX: i64 = 100;
 /// A run with why it stands where it stands.
 #[derive(Debug, Clone)]
 pub struct Shown {
-    /// The run.
+    /// The run; its status is that which people see.
     pub seen: Seen,
     /// Why it is not moving.
     pub why: Why,
@@ -68,11 +67,18 @@ impl Desk {
     }
 
     /// Runs, newest first.
-    pub async fn runs(&self, filter: &Filter) -> Answer<Vec<Shown>> {
-        let now = clock::now(&self.engine.pool).await?;
-        let seen = inspect::list(&self.engine.pool, self.hospital(), filter).await?;
-        let there = switch::standings(&self.engine.pool, self.hospital()).await?;
-        Ok(seen.into_iter().map(|seen| self.shown(seen, &there, now)).collect())
+    pub async fn runs(&self, filter: Filter) -> Answer<Vec<Shown>> {
+        let around = Around::look(&self.engine).await?;
+        let filter = Filter { runnable: Some(around.runnable()), ..filter };
+        let seen = inspect::list(&self.engine.pool, self.hospital(), &filter).await?;
+        Ok(seen.into_iter().map(|seen| shown(&around, seen)).collect())
+    }
+
+    /// How many runs of each workflow have each status.
+    pub async fn counts(&self) -> Answer<Vec<(String, String, i64)>> {
+        let crew = preflight::crew(&self.engine.pool, self.hospital()).await?;
+        let runnable = crew.steps(&self.engine.registry.knows());
+        Ok(inspect::counts(&self.engine.pool, self.hospital(), &runnable).await?)
     }
 
     /// Everything about one run.
@@ -81,8 +87,7 @@ impl Desk {
         let seen = inspect::find(pool, hospital, id).await?.ok_or(Refusal::NotFound)?;
         let state = inspect::state(pool, hospital, id).await?.ok_or(Refusal::NotFound)?;
         let inbox = inspect::inbox(pool, hospital, id, INBOX_MAX).await?;
-        let there = switch::standings(pool, hospital).await?;
-        Ok(Inspected { shown: self.shown(seen, &there, clock::now(pool).await?), state, inbox })
+        Ok(Inspected { shown: shown(&Around::look(&self.engine).await?, seen), state, inbox })
     }
 
     /// A run's history, oldest first, after the line `after`.
@@ -91,13 +96,12 @@ impl Desk {
         inspect::find(pool, hospital, id).await?.ok_or(Refusal::NotFound)?;
         Ok(inspect::history(pool, hospital, id, after, most).await?)
     }
+}
 
-    fn shown(&self, seen: Seen, there: &[Standing], now: DateTime<Utc>) -> Shown {
-        let known = self.engine.registry.get(&seen.workflow).is_some_and(|one| one.table().step(&seen.step).is_some());
-        let held_up = if known { held_up(&seen, there, now) } else { None };
-        let why = held_up.unwrap_or_else(|| inspect::why(&seen, known, now));
-        Shown { seen, why }
-    }
+fn shown(around: &Around, mut seen: Seen) -> Shown {
+    let (why, status) = (around.why(&seen), around.status(&seen).to_owned());
+    seen.status = status;
+    Shown { seen, why }
 }
 
 fn unreadable(fault: Fault) -> DeskError {

@@ -21,6 +21,10 @@ pub fn would(would: &Would, language: Language) -> String {
         (Would::StandStill, Language::En) => "It stands still until it is resumed.".to_owned(),
         (Would::Go { to }, Language::ZhCn) => format!("转到 {to}。"),
         (Would::Go { to }, Language::En) => format!("It goes to {to}."),
+        (Would::WaitForRelease { step }, Language::ZhCn) => format!("停在 {step}，等待部署含有该步骤的版本。"),
+        (Would::WaitForRelease { step }, Language::En) => {
+            format!("It waits at {step} for a release that knows the step.")
+        }
         (Would::End, Language::ZhCn) => "就地结束，不欠任何东西。".to_owned(),
         (Would::End, Language::En) => "It ends where it stands: nothing is owed.".to_owned(),
         (Would::BeHeard { now: true }, Language::ZhCn) => "当前步骤会收到。".to_owned(),

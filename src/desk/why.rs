@@ -20,7 +20,10 @@ fn zh(why: &Why, at: impl Fn(DateTime<Utc>) -> String) -> String {
         Why::Ended => "已结束。".to_owned(),
         Why::InHand => "正在处理。".to_owned(),
         Why::DueNow => "已到期，等待空闲的工作进程。".to_owned(),
-        Why::UnknownStep => "本版本程序不认识当前步骤，请检查部署版本。".to_owned(),
+        Why::Unrunnable { step } => {
+            format!("没有在线的工作进程认识步骤 {step}：部署含有该步骤的版本后自动继续。")
+        }
+        Why::NobodyWorks => "没有在线的工作进程，启动后自动继续。".to_owned(),
         Why::Waits { signals, until: Some(until) } => format!("等待 {}，最晚至 {}。", signals.join("、"), at(*until)),
         Why::Waits { signals, until: None } => format!("等待 {}。", signals.join("、")),
         Why::BacksOff { until, error, attempts } => {
@@ -45,7 +48,10 @@ fn en(why: &Why, at: impl Fn(DateTime<Utc>) -> String) -> String {
         Why::Ended => "It has ended.".to_owned(),
         Why::InHand => "A worker has it in hand.".to_owned(),
         Why::DueNow => "It is due and waits for a free worker.".to_owned(),
-        Why::UnknownStep => "No worker of this version knows its step.".to_owned(),
+        Why::Unrunnable { step } => {
+            format!("No worker knows step {step}: it goes on once a release that does is deployed.")
+        }
+        Why::NobodyWorks => "No worker is running; it goes on once one is.".to_owned(),
         Why::Waits { signals, until: Some(until) } => {
             format!("Waiting for {} until {}.", signals.join(" or "), at(*until))
         }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use sqlx::{PgExecutor, PgPool};
 
 use super::RunId;
+use super::preflight::Runnable;
 use super::store::{lists, tally};
 
 /// A run as it stands.
@@ -55,7 +56,13 @@ pub struct Filter {
     pub before: Option<RunId>,
     /// The most runs of a page.
     pub most: i64,
+    /// Every `workflow/step` that somebody can run: live runs elsewhere have the status [`UNRUNNABLE`]. None: whatever
+    /// stands in the row is the status.
+    pub runnable: Option<Vec<String>>,
 }
+
+/// The status in which a run is shown whose step nobody knows, whatever its row says.
+pub const UNRUNNABLE: &str = "unrunnable";
 
 /// Runs, newest first, archived ones included.
 pub async fn list(db: impl PgExecutor<'_>, tenant: &str, filter: &Filter) -> sqlx::Result<Vec<Seen>> {
@@ -165,10 +172,14 @@ pub async fn inbox(db: impl PgExecutor<'_>, tenant: &str, id: RunId, most: i64) 
     .await
 }
 
-/// How many runs of each workflow have each status, archived ones included. What has ended is not counted again (see
-/// [`tally`]).
-pub async fn counts(db: impl PgExecutor<'_>, tenant: &str) -> sqlx::Result<Vec<(String, String, i64)>> {
-    tally::runs(db, tenant).await
+/// How many runs of each workflow have each status, archived ones included; `runnable` as in [`Filter`]. What has ended is
+/// not counted again (see [`tally`]).
+pub async fn counts(
+    db: impl PgExecutor<'_>,
+    tenant: &str,
+    runnable: &[String],
+) -> sqlx::Result<Vec<(String, String, i64)>> {
+    tally::runs(db, tenant, runnable).await
 }
 
 /// What is due and not in hand: runs, letters, and how long the oldest run has been due, seconds.
@@ -210,8 +221,13 @@ pub enum Why {
     InHand,
     /// Nothing holds it: the next free worker takes it.
     DueNow,
-    /// No worker of this program knows its step.
-    UnknownStep,
+    /// No live worker knows its step: it waits for a release that does.
+    Unrunnable {
+        /// The step.
+        step: String,
+    },
+    /// No worker lives.
+    NobodyWorks,
     /// It waits for one of these signals, until then.
     Waits {
         /// The signals.
@@ -265,15 +281,17 @@ pub enum Why {
     },
 }
 
-/// Why `run` is not moving at `now`; `known` says whether this program has its step.
-pub fn why(run: &Seen, known: bool, now: DateTime<Utc>) -> Why {
+/// Why `run` is not moving at `now`; `runnable` says who could run its step.
+pub fn why(run: &Seen, runnable: Runnable, now: DateTime<Utc>) -> Why {
     let error = || run.last_error.clone().unwrap_or_default();
+    let due = run.status == "running" || run.due_at.is_some_and(|due| due <= now);
     match run.status.as_str() {
         "completed" | "cancelled" | "faulted" => Why::Ended,
         "suspended" => Why::Suspended { reason: error() },
+        _ if runnable == Runnable::No => Why::Unrunnable { step: run.step.clone() },
+        _ if runnable == Runnable::NobodyWorks && due => Why::NobodyWorks,
         "running" => Why::InHand,
-        _ if !known => Why::UnknownStep,
-        _ if run.due_at.is_some_and(|due| due <= now) => Why::DueNow,
+        _ if due => Why::DueNow,
         "waiting" => Why::Waits { signals: run.listens.clone(), until: run.due_at },
         _ => match run.due_at {
             Some(until) if run.attempt > 0 => Why::BacksOff { until, error: error(), attempts: run.attempt },
@@ -312,21 +330,29 @@ mod tests {
 
     #[test]
     fn every_standstill_has_its_reason() {
+        use Runnable::{No, NobodyWorks, Yes};
+        let unrunnable = || Why::Unrunnable { step: "S".to_owned() };
         let now = DateTime::UNIX_EPOCH;
         let at = |seconds| now + TimeDelta::seconds(seconds);
         let table = [
-            (run("completed", None, 0), true, Why::Ended),
-            (run("running", None, 0), true, Why::InHand),
-            (run("suspended", None, 3), true, Why::Suspended { reason: "broken".to_owned() }),
-            (run("waiting", Some(5), 0), true, Why::Waits { signals: vec!["A".to_owned()], until: Some(at(5)) }),
-            (run("waiting", Some(0), 0), true, Why::DueNow),
-            (run("pending", Some(-1), 0), true, Why::DueNow),
-            (run("pending", Some(-1), 0), false, Why::UnknownStep),
-            (run("pending", Some(9), 2), true, Why::BacksOff { until: at(9), error: "broken".to_owned(), attempts: 2 }),
-            (run("pending", Some(9), 0), true, Why::DueLater { at: at(9) }),
+            (run("completed", None, 0), No, Why::Ended),
+            (run("running", None, 0), Yes, Why::InHand),
+            (run("running", None, 0), No, unrunnable()),
+            (run("running", None, 0), NobodyWorks, Why::NobodyWorks),
+            (run("suspended", None, 3), Yes, Why::Suspended { reason: "broken".to_owned() }),
+            (run("waiting", Some(5), 0), Yes, Why::Waits { signals: vec!["A".to_owned()], until: Some(at(5)) }),
+            (run("waiting", Some(0), 0), Yes, Why::DueNow),
+            (run("pending", Some(-1), 0), Yes, Why::DueNow),
+            (run("pending", Some(-1), 0), No, unrunnable()),
+            (run("waiting", Some(5), 0), No, unrunnable()),
+            (run("suspended", None, 3), No, Why::Suspended { reason: "broken".to_owned() }),
+            (run("pending", Some(-1), 0), NobodyWorks, Why::NobodyWorks),
+            (run("pending", Some(9), 0), NobodyWorks, Why::DueLater { at: at(9) }),
+            (run("pending", Some(9), 2), Yes, Why::BacksOff { until: at(9), error: "broken".to_owned(), attempts: 2 }),
+            (run("pending", Some(9), 0), Yes, Why::DueLater { at: at(9) }),
         ];
-        for (run, known, expected) in table {
-            assert_eq!(why(&run, known, now), expected, "{} {:?}", run.status, run.due_at);
+        for (run, runnable, expected) in table {
+            assert_eq!(why(&run, runnable, now), expected, "{} {:?}", run.status, run.due_at);
         }
     }
 }

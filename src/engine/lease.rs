@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::RunId;
 use super::core::Engine;
 use super::limits::Lanes;
+use super::preflight::Knows;
 use super::store::{claim, letters};
 
 /// How long a worker that says nothing is thought alive.
@@ -82,6 +83,7 @@ pub(super) struct Lease {
     engine: Arc<Engine>,
     worker: Uuid,
     name: String,
+    knows: Knows,
     hands: Arc<Hands>,
     lanes: Arc<Lanes>,
 }
@@ -95,7 +97,8 @@ impl Lease {
         hands: Arc<Hands>,
         lanes: Arc<Lanes>,
     ) -> sqlx::Result<Self> {
-        let lease = Self { engine, worker, name, hands, lanes };
+        let knows = engine.registry.knows();
+        let lease = Self { engine, worker, name, knows, hands, lanes };
         lease.renew_and_reap().await?;
         Ok(lease)
     }
@@ -105,7 +108,7 @@ impl Lease {
     async fn renew_and_reap(&self) -> sqlx::Result<u64> {
         let (engine, sent_at) = (&self.engine, Instant::now());
         let mut tx = engine.pool.begin().await?;
-        claim::heartbeat(&mut tx, &engine.tenant, self.worker, &self.name, LEASE.as_secs_f64()).await?;
+        claim::heartbeat(&mut tx, &engine.tenant, self.worker, &self.name, &self.knows, LEASE.as_secs_f64()).await?;
         let runs = claim::reap(&mut tx, &engine.tenant).await?;
         tx.commit().await?;
         self.lanes.renewed(sent_at);

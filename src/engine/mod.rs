@@ -27,12 +27,14 @@
 //! | `outbox` | delivers what runs tell outside |
 //! | `inspect` | find and show runs; why a run is not moving |
 //! | `held_up` | whether a destination holds a run up |
+//! | `around` | what holds runs up besides themselves, read once for many |
 //! | `letters` | how many letters stand where |
 //! | `housekeeping` | months of history, the archive, early signals, retention |
 //! | `sizes` | how large what is stored may be |
-//! | `preflight` | which live runs no step of this program could move |
+//! | `preflight` | who works, and which live runs none of them could move |
 //! | `sabotage` | where tests make a worker die |
 
+pub mod around;
 pub mod chart;
 pub mod clock;
 mod commit;

@@ -1,17 +1,185 @@
-//! Before a deploy: which live runs stand at steps that this program does not know.
+//! Who works, and which live runs none of them could move: before a deploy, and at any other time.
+//!
+//! A worker says in its row what its release can run. A live run at a step that no live worker knows is *unrunnable*: it
+//! waits for a release that knows the step, and is never shown as running. Where nobody works at all, the program that
+//! is asked speaks for those that would.
 
-use sqlx::PgPool;
+use std::collections::BTreeSet;
 
-/// (workflow, step, runs) of live runs at steps outside `known`; a worker of this program would leave them standing.
-pub async fn stranded(pool: &PgPool, tenant: &str, known: &[String]) -> sqlx::Result<Vec<(String, String, i64)>> {
-    sqlx::query_as(
-        "select workflow, step, count(*) from run
-         where tenant = $1 and status in ('pending', 'running', 'waiting', 'suspended')
-           and workflow || '/' || step <> all($2)
-         group by 1, 2 order by 1, 2",
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use super::table::Table;
+
+/// What a release can run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Knows {
+    /// Every `workflow/step`, in order.
+    pub steps: Vec<String>,
+    /// Every `workflow/step/signal` that a step hears, in order.
+    pub signals: Vec<String>,
+}
+
+impl Knows {
+    /// What a program with these tables can run.
+    pub fn of(tables: impl IntoIterator<Item = Table>) -> Self {
+        let (mut steps, mut signals) = (BTreeSet::new(), BTreeSet::new());
+        for table in tables {
+            for row in table.steps {
+                let step = format!("{}/{}", table.name, row.name);
+                signals.extend(row.hears.iter().map(|signal| format!("{step}/{signal}")));
+                steps.insert(step);
+            }
+        }
+        Self { steps: steps.into_iter().collect(), signals: signals.into_iter().collect() }
+    }
+
+    /// Whether it has a step.
+    pub fn has(&self, workflow: &str, step: &str) -> bool {
+        self.steps.iter().any(|one| one.strip_prefix(workflow).and_then(|rest| rest.strip_prefix('/')) == Some(step))
+    }
+}
+
+/// A worker whose lease stands.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Member {
+    /// Its id.
+    pub id: Uuid,
+    /// What staff see.
+    pub name: String,
+    /// What its release can run.
+    #[sqlx(flatten)]
+    pub knows: Knows,
+}
+
+impl sqlx::FromRow<'_, sqlx::postgres::PgRow> for Knows {
+    fn from_row(row: &sqlx::postgres::PgRow) -> sqlx::Result<Self> {
+        use sqlx::Row as _;
+        Ok(Self { steps: row.try_get("knows")?, signals: row.try_get("hears")? })
+    }
+}
+
+/// Everybody who works.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Crew {
+    /// The live workers, oldest first.
+    pub members: Vec<Member>,
+}
+
+/// Who could run a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runnable {
+    /// At least one live worker.
+    Yes,
+    /// Nobody works; whoever starts this program would.
+    NobodyWorks,
+    /// No live worker knows it; where nobody works, this program does not either.
+    No,
+}
+
+impl Crew {
+    /// The names of those who know a step.
+    pub fn who_knows(&self, workflow: &str, step: &str) -> Vec<&str> {
+        let knowing = self.members.iter().filter(|member| member.knows.has(workflow, step));
+        knowing.map(|member| member.name.as_str()).collect()
+    }
+
+    /// Who could run a step, where `ours` is what the asking program can run.
+    pub fn runs(&self, ours: &Knows, workflow: &str, step: &str) -> Runnable {
+        if self.members.iter().any(|member| member.knows.has(workflow, step)) {
+            Runnable::Yes
+        } else if self.members.is_empty() && ours.has(workflow, step) {
+            Runnable::NobodyWorks
+        } else {
+            Runnable::No
+        }
+    }
+
+    /// Every `workflow/step` that can be run; where nobody works, by whoever starts this program.
+    pub fn steps(&self, ours: &Knows) -> Vec<String> {
+        if self.members.is_empty() {
+            return ours.steps.clone();
+        }
+        let all: BTreeSet<&String> = self.members.iter().flat_map(|member| &member.knows.steps).collect();
+        all.into_iter().cloned().collect()
+    }
+}
+
+/// The workers whose lease stands.
+pub async fn crew(db: impl PgExecutor<'_>, tenant: &str) -> sqlx::Result<Crew> {
+    let members = sqlx::query_as(
+        "select id, name, knows, hears from worker where tenant = $1 and lease_until > clock_timestamp()
+         order by started_at, id",
     )
     .bind(tenant)
-    .bind(known)
-    .fetch_all(pool)
+    .fetch_all(db)
+    .await?;
+    Ok(Crew { members })
+}
+
+/// Live runs of one workflow at one step that nobody could move.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Unrunnable {
+    /// The workflow.
+    pub workflow: String,
+    /// The step.
+    pub step: String,
+    /// How many, suspended ones included.
+    pub runs: i64,
+}
+
+/// The live runs that stand outside `steps` (each `workflow/step`): of a crew's, or of a release that is to be deployed.
+///
+/// Plan: `run_live` alone, which has workflow and step in it.
+pub async fn unrunnable(db: impl PgExecutor<'_>, tenant: &str, steps: &[String]) -> sqlx::Result<Vec<Unrunnable>> {
+    sqlx::query_as(
+        "select workflow, step, runs from (
+             select workflow, step, count(*) as runs from run
+             where tenant = $1 and status in ('pending', 'running', 'waiting', 'suspended')
+             group by workflow, step) place
+         where workflow || '/' || step <> all($2) order by workflow, step",
+    )
+    .bind(tenant)
+    .bind(steps)
+    .fetch_all(db)
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn knows(steps: &[&str]) -> Knows {
+        Knows { steps: steps.iter().map(|&step| step.to_owned()).collect(), signals: Vec::new() }
+    }
+
+    fn crew_of(members: &[(&str, &[&str])]) -> Crew {
+        let member =
+            |(name, steps): &(&str, &[&str])| Member { id: Uuid::nil(), name: (*name).to_owned(), knows: knows(steps) };
+        Crew { members: members.iter().map(member).collect() }
+    }
+
+    #[test]
+    fn who_is_alive_decides_and_the_asking_program_only_where_nobody_is() {
+        let ours = knows(&["shop/Packing", "shop/Wrapping"]);
+        let table = [
+            (crew_of(&[]), "Wrapping", Runnable::NobodyWorks),
+            (crew_of(&[]), "Painting", Runnable::No),
+            (crew_of(&[("old", &["shop/Packing"])]), "Packing", Runnable::Yes),
+            (crew_of(&[("old", &["shop/Packing"])]), "Wrapping", Runnable::No),
+            (crew_of(&[("old", &["shop/Packing"]), ("new", &["shop/Wrapping"])]), "Wrapping", Runnable::Yes),
+        ];
+        for (crew, step, expected) in table {
+            assert_eq!(crew.runs(&ours, "shop", step), expected, "{step} with {crew:?}");
+            assert_eq!(crew.steps(&ours).contains(&format!("shop/{step}")), expected != Runnable::No);
+        }
+    }
+
+    #[test]
+    fn a_step_is_a_step_of_its_own_workflow() {
+        let crew = crew_of(&[("a", &["shop/Packing"]), ("b", &["shop/Packing", "shopping/Packing"])]);
+        assert_eq!(crew.who_knows("shop", "Packing"), ["a", "b"]);
+        assert_eq!(crew.who_knows("shopping", "Packing"), ["b"]);
+        assert_eq!(crew.who_knows("shop", "ing"), [] as [&str; 0]);
+    }
 }

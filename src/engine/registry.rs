@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 
 use super::RunId;
 use super::flow::{Edge, Effect, Fault, Flow, NewRun, Projected, Turn, Woke};
+use super::preflight::Knows;
 use super::proof::{self, Flaw, Proof};
 use super::retry::RetryPolicy;
 use super::table::{Chosen, Table};
@@ -146,11 +147,14 @@ impl Registry {
         self.mounted.values().map(|mounted| mounted.table())
     }
 
+    /// What this program can run.
+    pub fn knows(&self) -> Knows {
+        Knows::of(self.tables().copied())
+    }
+
     /// Every `workflow/step` that this program can handle: a worker claims nothing else.
     pub fn known_steps(&self) -> Vec<String> {
-        self.tables()
-            .flat_map(|table| table.steps.iter().map(move |row| format!("{}/{}", table.name, row.name)))
-            .collect()
+        self.knows().steps
     }
 
     /// Every destination that a step of this program calls.

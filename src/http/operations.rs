@@ -62,7 +62,7 @@ pub(super) async fn ready(State(surface): State<Arc<Surface>>) -> Response {
 )]
 pub(super) async fn metrics(State(surface): State<Arc<Surface>>) -> Result<Response, Problem> {
     let engine = &surface.desk.engine;
-    let counts = inspect::counts(&engine.pool, &engine.tenant).await?;
+    let counts = surface.desk.counts().await?;
     let backlog = inspect::backlog(&engine.pool, &engine.tenant).await?;
     let posted = letters::counts(&engine.pool, &engine.tenant).await?;
     let text = exposition(&counts, &posted, backlog, engine.pool.size(), engine.pool.num_idle());

@@ -25,7 +25,8 @@ const PAGE: i64 = 50;
 /// Lines of history of one page.
 const HISTORY_MAX: i64 = 500;
 /// Every status that a run can have.
-const STATUSES: [&str; 7] = ["pending", "running", "waiting", "suspended", "cancelled", "faulted", "completed"];
+const STATUSES: [&str; 8] =
+    ["pending", "running", "waiting", "suspended", "unrunnable", "cancelled", "faulted", "completed"];
 /// The longest reason and id.
 const TEXT_MAX: usize = 200;
 
@@ -55,7 +56,7 @@ pub struct Run {
     key: String,
     /// Where it stands.
     step: String,
-    /// pending, running, waiting, suspended, cancelled, faulted, completed.
+    /// pending, running, waiting, suspended, unrunnable (no live worker knows its step), cancelled, faulted, completed.
     status: String,
     /// Why it is not moving, as a sentence.
     why: String,
@@ -163,7 +164,7 @@ pub struct HistoryLine {
 pub struct Wanted {
     /// Of this workflow.
     workflow: Option<String>,
-    /// With this status: pending, running, waiting, suspended, cancelled, faulted, completed.
+    /// With this status: pending, running, waiting, suspended, unrunnable, cancelled, faulted, completed.
     status: Option<String>,
     /// At this step.
     step: Option<String>,
@@ -225,8 +226,9 @@ pub(super) async fn list(
         q: wanted.q,
         before: wanted.cursor,
         most: PAGE,
+        runnable: None,
     };
-    let found = surface.desk.runs(&filter).await?;
+    let found = surface.desk.runs(filter).await?;
     let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
     let next_cursor = found.last().filter(|_| full).map(|last| last.seen.id.to_string());
     Ok(Json(Runs { items: found.into_iter().map(|one| run(&surface, one, language)).collect(), next_cursor }))

@@ -11,10 +11,11 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use serde_json::{Value, json};
 
 use crate::desk::{verbs, why};
+use crate::engine::around::Around;
 use crate::engine::inspect::{self, Filter, Seen};
 use crate::engine::staff::Refused;
 use crate::engine::staff::explain::{Explained, Would, explain};
-use crate::engine::{Engine, RunId, clock};
+use crate::engine::{Engine, RunId};
 use crate::waitlist::language::Language;
 
 /// Lines of history that are shown.
@@ -26,7 +27,7 @@ pub(super) struct List {
     /// Of this workflow.
     #[arg(long)]
     workflow: Option<String>,
-    /// With this status: pending, running, waiting, suspended, cancelled, faulted, completed.
+    /// With this status: pending, running, waiting, suspended, unrunnable, cancelled, faulted, completed.
     #[arg(long)]
     status: Option<String>,
     /// At this step.
@@ -56,11 +57,13 @@ impl Look<'_> {
             q: list.q.clone(),
             before: None,
             most: list.most,
+            runnable: None,
         };
-        let now = clock::now(&self.engine.pool).await?;
+        let around = Around::look(self.engine).await?;
+        let filter = Filter { runnable: Some(around.runnable()), ..filter };
         let found = inspect::list(&self.engine.pool, &self.engine.tenant, &filter).await?;
         if self.json {
-            let items: Vec<Value> = found.iter().map(|run| self.as_json(run, now)).collect();
+            let items: Vec<Value> = found.iter().map(|run| self.as_json(run, &around)).collect();
             println!("{}", json!({ "items": items }));
             return Ok(ExitCode::SUCCESS);
         }
@@ -71,8 +74,8 @@ impl Look<'_> {
                 run.workflow.clone(),
                 run.key.clone(),
                 run.step.clone(),
-                run.status.clone(),
-                self.sentence(run, now),
+                around.status(run).to_owned(),
+                self.sentence(run, &around),
             ]);
         }
         println!("{table}");
@@ -80,11 +83,11 @@ impl Look<'_> {
     }
 
     pub(super) async fn show(&self, id: RunId) -> anyhow::Result<ExitCode> {
-        let (run, now) = self.seen(id).await?;
+        let (run, around) = self.seen(id).await?;
         let state = inspect::state(&self.engine.pool, &self.engine.tenant, id).await?.unwrap_or_default();
         let explained = self.explained(id).await?;
         if self.json {
-            let mut shown = self.as_json(&run, now);
+            let mut shown = self.as_json(&run, &around);
             if let Some(shown) = shown.as_object_mut() {
                 shown.insert("state".to_owned(), state);
                 shown.insert("verbs".to_owned(), explained.iter().map(verb_json).collect());
@@ -98,8 +101,8 @@ impl Look<'_> {
             ("workflow", run.workflow.clone()),
             ("key", run.key.clone()),
             ("step", run.step.clone()),
-            ("status", run.status.clone()),
-            ("why", self.sentence(&run, now)),
+            ("status", around.status(&run).to_owned()),
+            ("why", self.sentence(&run, &around)),
             ("turns", run.turn.to_string()),
             ("failed attempts", run.attempt.to_string()),
             ("due", run.due_at.map(|at| self.local(at)).unwrap_or_default()),
@@ -118,8 +121,8 @@ impl Look<'_> {
     }
 
     pub(super) async fn why(&self, id: RunId) -> anyhow::Result<ExitCode> {
-        let (run, now) = self.seen(id).await?;
-        let why = self.sentence(&run, now);
+        let (run, around) = self.seen(id).await?;
+        let why = self.sentence(&run, &around);
         if self.json {
             println!("{}", json!({ "runId": id, "why": why }));
         } else {
@@ -172,25 +175,24 @@ impl Look<'_> {
         explain(self.engine, &mut conn, id).await?.with_context(|| format!("there is no run {id}"))
     }
 
-    async fn seen(&self, id: RunId) -> anyhow::Result<(Seen, DateTime<Utc>)> {
+    async fn seen(&self, id: RunId) -> anyhow::Result<(Seen, Around)> {
         let found = inspect::find(&self.engine.pool, &self.engine.tenant, id).await?;
         let run = found.with_context(|| format!("there is no run {id}"))?;
-        Ok((run, clock::now(&self.engine.pool).await?))
+        Ok((run, Around::look(self.engine).await?))
     }
 
-    fn sentence(&self, run: &Seen, now: DateTime<Utc>) -> String {
-        let known = self.engine.registry.get(&run.workflow).is_some_and(|one| one.table().step(&run.step).is_some());
-        why::sentence(&inspect::why(run, known, now), Language::En, self.tz)
+    fn sentence(&self, run: &Seen, around: &Around) -> String {
+        why::sentence(&around.why(run), Language::En, self.tz)
     }
 
     fn local(&self, at: DateTime<Utc>) -> String {
         at.with_timezone(&self.tz).format("%Y-%m-%d %H:%M:%S").to_string()
     }
 
-    fn as_json(&self, run: &Seen, now: DateTime<Utc>) -> Value {
+    fn as_json(&self, run: &Seen, around: &Around) -> Value {
         json!({
-            "runId": run.id, "workflow": run.workflow, "key": run.key, "step": run.step, "status": run.status,
-            "why": self.sentence(run, now), "turn": run.turn, "attempt": run.attempt, "deadline": run.due_at,
+            "runId": run.id, "workflow": run.workflow, "key": run.key, "step": run.step,
+            "status": around.status(run), "why": self.sentence(run, around), "turn": run.turn, "attempt": run.attempt, "deadline": run.due_at,
             "lastError": run.last_error, "createdAt": run.created_at, "updatedAt": run.updated_at,
             "endedAt": run.ended_at,
         })

@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 
 use super::super::RunId;
 use super::super::core::Engine;
+use super::super::preflight::{self, Crew, Runnable};
 use super::super::store::staff::{self, Standing};
 use super::super::store::turns::Came;
 use super::change::Change;
@@ -32,6 +33,11 @@ pub enum Would {
         /// The step or ending.
         to: String,
     },
+    /// The run goes to this step, or stays there, and no live worker knows it: it waits for a release that does.
+    WaitForRelease {
+        /// The step.
+        step: String,
+    },
     /// The run ends where it stands.
     End,
     /// A step hears it: the present one, or a later one.
@@ -56,7 +62,29 @@ pub async fn explain(engine: &Engine, conn: &mut PgConnection, run: RunId) -> sq
     let ids: Vec<RunId> = tree.iter().map(|(id, _)| *id).collect();
     let standing = staff::standing(conn, &engine.tenant, &ids).await?;
     let (own, below): (Vec<Standing>, Vec<Standing>) = standing.into_iter().partition(|one| one.id == run);
-    Ok(own.first().map(|own| verbs(engine, own, &below)))
+    let crew = preflight::crew(conn, &engine.tenant).await?;
+    Ok(own.first().map(|own| {
+        let mut explained = verbs(engine, own, &below);
+        for one in &mut explained {
+            for would in std::iter::once(&mut one.would).chain(one.choices.iter_mut().map(|choice| &mut choice.would)) {
+                in_truth(engine, own, &crew, would);
+            }
+        }
+        explained
+    }))
+}
+
+/// What leads to a step that none of the crew knows leads no further.
+fn in_truth(engine: &Engine, run: &Standing, crew: &Crew, would: &mut Result<Would, Refused>) {
+    let step = match would {
+        Ok(Would::TryAgain) => run.step.clone(),
+        Ok(Would::Go { to }) => to.clone(),
+        _ => return,
+    };
+    let ends = mounted(engine, run).is_ok_and(|one| one.table().is_ending(&step));
+    if !ends && crew.runs(&engine.registry.knows(), &run.workflow, &step) == Runnable::No {
+        *would = Ok(Would::WaitForRelease { step });
+    }
 }
 
 /// Every verb for a run with these live runs below it. Pure.

@@ -10,6 +10,7 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::super::RunId;
+use super::super::preflight::Knows;
 
 /// A run in a worker's hands.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -234,17 +235,18 @@ pub async fn put_back(
     .map(drop)
 }
 
-/// Renews a worker's lease.
+/// Renews a worker's lease. Where its row is gone (it stood still for an hour) it is written anew.
 pub async fn heartbeat(
     conn: &mut PgConnection,
     tenant: &str,
     worker: Uuid,
     name: &str,
+    knows: &Knows,
     lease_s: f64,
 ) -> sqlx::Result<()> {
     sqlx::query(
-        "insert into worker (tenant, id, name, lease_until)
-         select $1, $2, $3, clock_timestamp() + make_interval(secs => $4)
+        "insert into worker (tenant, id, name, lease_until, knows, hears)
+         select $1, $2, $3, clock_timestamp() + make_interval(secs => $4), $5, $6
          where (select set_config('synchronous_commit', 'off', true)) = 'off'
          on conflict (tenant, id) do update set lease_until = excluded.lease_until",
     )
@@ -252,6 +254,8 @@ pub async fn heartbeat(
     .bind(worker)
     .bind(name)
     .bind(lease_s)
+    .bind(&knows.steps)
+    .bind(&knows.signals)
     .execute(conn)
     .await
     .map(drop)

@@ -8,7 +8,7 @@
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 
 use super::super::RunId;
-use super::super::inspect::{Filter, Seen};
+use super::super::inspect::{Filter, Seen, UNRUNNABLE};
 
 /// What is shown of a run, in the live table and in the archive alike.
 macro_rules! shown {
@@ -63,7 +63,7 @@ pub async fn list(db: impl PgExecutor<'_>, tenant: &str, filter: &Filter) -> sql
 fn statement(tenant: &str, filter: &Filter) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new("select * from (");
     part(&mut query, "run", tenant, filter);
-    if filter.status.as_deref().is_none_or(|status| !LIVE.contains(&status)) {
+    if filter.status.as_deref().is_none_or(|status| status != UNRUNNABLE && !LIVE.contains(&status)) {
         query.push(" union all ");
         part(&mut query, "run_archive", tenant, filter);
     }
@@ -84,8 +84,15 @@ fn part(query: &mut QueryBuilder<Postgres>, table: &'static str, tenant: &str, f
     if let Some(status) = &filter.status {
         match stated(status) {
             Some(status) => query.push(format_args!(" and status = '{status}'")),
+            None if status == UNRUNNABLE => query.push(" and status in ('pending', 'running', 'waiting')"),
             None => query.push(" and false"),
         };
+        if let Some(runnable) = &filter.runnable
+            && !["suspended", "completed", "cancelled", "faulted"].contains(&status.as_str())
+        {
+            let is = if status == UNRUNNABLE { "<> all(" } else { "= any(" };
+            query.push(" and workflow || '/' || step ").push(is).push_bind(runnable.clone()).push(")");
+        }
     }
     if let Some(step) = &filter.step {
         query.push(" and step = ").push_bind(step.clone());
@@ -121,6 +128,7 @@ mod tests {
     fn a_live_status_leaves_the_archive_alone() {
         let of = |status: &str| sql(&Filter { status: Some(status.to_owned()), most: 5, ..Filter::default() });
         assert!(!of("waiting").contains("run_archive"));
+        assert!(!of(UNRUNNABLE).contains("run_archive"));
         assert!(of("completed").contains("run_archive"));
         assert!(of("'; drop table run").contains(" and false"));
     }

@@ -8,21 +8,30 @@ use sqlx::{PgConnection, PgExecutor};
 /// The changes that one fold takes in.
 pub const FOLD_MAX: u64 = 10_000;
 
-/// Runs by workflow and status, archived ones included.
+/// Runs by workflow and status, archived ones included; those outside `runnable` (each `workflow/step`) that nobody has
+/// suspended as `unrunnable`.
 ///
-/// Plan: `run_live` over live rows, a handful of rows of `tally`, the changes since the last fold.
-pub async fn runs(db: impl PgExecutor<'_>, tenant: &str) -> sqlx::Result<Vec<(String, String, i64)>> {
+/// Plan: `run_live` alone over live rows, a handful of rows of `tally`, the changes since the last fold.
+pub async fn runs(
+    db: impl PgExecutor<'_>,
+    tenant: &str,
+    runnable: &[String],
+) -> sqlx::Result<Vec<(String, String, i64)>> {
     sqlx::query_as(
         "select workflow, status, sum(n)::bigint from (
-             select workflow, status, count(*) as n from run
-             where tenant = $1 and status in ('pending', 'running', 'waiting', 'suspended') group by workflow, status
+             select workflow, n, case when status <> 'suspended' and workflow || '/' || step <> all($2)
+                                      then 'unrunnable' else status end as status
+             from (select workflow, step, status, count(*) as n from run
+                   where tenant = $1 and status in ('pending', 'running', 'waiting', 'suspended')
+                   group by workflow, step, status) live
              union all
-             select workflow, status, n from tally where tenant = $1 and what = 'run'
+             select workflow, n, status from tally where tenant = $1 and what = 'run'
              union all
-             select workflow, status, n from tally_change where tenant = $1 and what = 'run') counted
+             select workflow, n, status from tally_change where tenant = $1 and what = 'run') counted
          group by workflow, status having sum(n) > 0 order by workflow, status",
     )
     .bind(tenant)
+    .bind(runnable)
     .fetch_all(db)
     .await
 }

@@ -87,7 +87,16 @@ async fn what_a_dead_worker_held_goes_on() {
     let run = works.order("book").await;
     works.pays(run).await;
     let dead = Uuid::now_v7();
-    claim::heartbeat(&mut works.db.pool.acquire().await.unwrap(), TENANT, dead, "dead", -1.0).await.unwrap();
+    claim::heartbeat(
+        &mut works.db.pool.acquire().await.unwrap(),
+        TENANT,
+        dead,
+        "dead",
+        &works.engine.registry.knows(),
+        -1.0,
+    )
+    .await
+    .unwrap();
     let held = claim::claim(&works.db.pool, TENANT, dead, &works.engine.registry.known_steps(), 10).await.unwrap();
     assert_eq!(held.iter().map(|held| held.id).collect::<Vec<_>>(), [run]);
     let began = std::time::Instant::now();

@@ -236,7 +236,16 @@ async fn a_worker_that_dies_gives_its_share_back() {
     mill.lets_nobody();
     let worker = works.worker().await;
     let dies = Uuid::now_v7();
-    claim::heartbeat(&mut works.db.pool.acquire().await.unwrap(), TENANT, dies, "dies", 60.0).await.unwrap();
+    claim::heartbeat(
+        &mut works.db.pool.acquire().await.unwrap(),
+        TENANT,
+        dies,
+        "dies",
+        &works.engine.registry.knows(),
+        60.0,
+    )
+    .await
+    .unwrap();
     sqlx::query("update worker set peers = array(select id from worker) where id = $1")
         .bind(dies)
         .execute(&works.db.pool)

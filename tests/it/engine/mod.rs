@@ -2,9 +2,11 @@
 
 mod baskets;
 mod children;
+mod crews;
 mod deadlines;
 mod early_signals;
 mod failures;
+mod laundry;
 mod leases;
 mod letters;
 mod limits;

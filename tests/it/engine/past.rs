@@ -240,7 +240,7 @@ async fn an_archived_run_can_be_taken_up_again() {
 }
 
 async fn counted(works: &Works) -> Vec<(String, String, i64)> {
-    let counts = inspect::counts(&works.db.pool, TENANT).await.unwrap();
+    let counts = inspect::counts(&works.db.pool, TENANT, &works.engine.registry.known_steps()).await.unwrap();
     let truth: Vec<(String, String, i64)> = sqlx::query_as(
         "select workflow, status, count(*) from (select workflow, status from run union all
                                                  select workflow, status from run_archive) all_of_them

@@ -1,0 +1,102 @@
+//! Workers of two releases on one database: what nobody knows is unrunnable and shown as that, what one knows is his.
+
+use houbu::engine::around::Around;
+use houbu::engine::inspect::{self, Filter, UNRUNNABLE, Why};
+use houbu::engine::preflight;
+use houbu::engine::staff::explain::{Would, explain};
+use houbu::engine::{Engine, RunId};
+
+use super::laundry::Release;
+use super::works::{TENANT, Works};
+
+async fn why(engine: &Engine, run: RunId) -> Why {
+    let seen = inspect::find(&engine.pool, TENANT, run).await.unwrap().unwrap();
+    Around::look(engine).await.unwrap().why(&seen)
+}
+
+async fn of_status(engine: &Engine, status: &str) -> Vec<RunId> {
+    let runnable = Some(Around::look(engine).await.unwrap().runnable());
+    let filter = Filter { status: Some(status.to_owned()), most: 10, runnable, ..Filter::default() };
+    inspect::list(&engine.pool, TENANT, &filter).await.unwrap().into_iter().map(|run| run.id).collect()
+}
+
+/// How many of the laundry's runs are shown in which status.
+async fn counts(engine: &Engine) -> Vec<(String, i64)> {
+    let runnable = Around::look(engine).await.unwrap().runnable();
+    let counts = inspect::counts(&engine.pool, TENANT, &runnable).await.unwrap();
+    counts.into_iter().map(|(_, status, runs)| (status, runs)).collect()
+}
+
+fn stands_at(step: &str) -> Why {
+    Why::Unrunnable { step: step.to_owned() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_live_worker_knows_is_unrunnable_until_one_comes() {
+    let works = Works::new().await;
+    let (old, new) = (Release::old(&works), Release::new(&works));
+    let run = old.shirt("Ironing", "shirt").await;
+    assert_eq!(why(&old.engine, run).await, Why::NobodyWorks, "the program that is asked could");
+    assert_eq!(why(&new.engine, run).await, stands_at("Ironing"));
+
+    let folds = new.worker().await;
+    for engine in [&old.engine, &new.engine] {
+        assert_eq!(why(engine, run).await, stands_at("Ironing"), "who is alive counts, not who asks");
+        assert_eq!(of_status(engine, UNRUNNABLE).await, [run]);
+        assert!(of_status(engine, "pending").await.is_empty());
+        assert_eq!(counts(engine).await, [(UNRUNNABLE.to_owned(), 1)]);
+    }
+    let mut conn = works.db.pool.acquire().await.unwrap();
+    let verbs = explain(&old.engine, &mut conn, run).await.unwrap().unwrap();
+    drop(conn);
+    let jump = verbs.iter().find(|one| one.verb == "jump").unwrap();
+    let to = |step: &str| jump.choices.iter().find(|one| one.name == step).unwrap().would.clone().unwrap();
+    assert_eq!(to("Hanging"), Would::WaitForRelease { step: "Hanging".to_owned() });
+    assert_eq!(to("Shelf"), Would::Go { to: "Shelf".to_owned() });
+    assert_eq!(to("Lost"), Would::Go { to: "Lost".to_owned() });
+
+    let irons = old.worker().await;
+    works.wait_for("the shirt to be ironed", || async { works.row(run).await.step == "Fetched" }).await;
+    assert_eq!(works.story(run).await, ["Ironing: Ironed", "Hanging: Hung"]);
+    assert_eq!(counts(&new.engine).await, [("completed".to_owned(), 1)]);
+    works.close(vec![folds, irons]).await;
+}
+
+/// What `houbu check` of the new release would say while the old one works.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn before_a_deploy_it_is_known_what_would_stand_still() {
+    let works = Works::new().await;
+    let (old, new) = (Release::old(&works), Release::new(&works));
+    let irons = old.worker().await;
+    old.irons.free.forget_permits(usize::MAX);
+    for key in ["a", "b"] {
+        old.shirt("Ironing", key).await;
+    }
+    old.shirt("Shelf", "c").await;
+    let crew = preflight::crew(&works.db.pool, TENANT).await.unwrap();
+    let would = preflight::unrunnable(&works.db.pool, TENANT, &new.engine.registry.knows().steps).await.unwrap();
+    let would: Vec<_> = would.iter().map(|one| (one.workflow.as_str(), one.step.as_str(), one.runs)).collect();
+    assert_eq!(would, [("laundry", "Ironing", 2)]);
+    assert_eq!(crew.who_knows("laundry", "Ironing"), ["old"]);
+    assert_eq!(crew.who_knows("laundry", "Folding"), [] as [&str; 0]);
+    assert_eq!(crew.members[0].knows.signals, ["laundry/Shelf/Clean"]);
+    let steps = crew.steps(&new.engine.registry.knows());
+    assert_eq!(preflight::unrunnable(&works.db.pool, TENANT, &steps).await.unwrap(), [], "as things are, all can run");
+    old.irons.free.add_permits(2);
+    works.close(vec![irons]).await;
+}
+
+/// A run in the hands of a worker that died is not shown as running once nobody is left who knows its step.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_knows_is_never_shown_as_running() {
+    let works = Works::new().await;
+    let (old, new) = (Release::old(&works), Release::new(&works));
+    let run = old.shirt("Ironing", "shirt").await;
+    sqlx::query("update run set status = 'running', worker = gen_random_uuid()").execute(&works.db.pool).await.unwrap();
+    assert_eq!(why(&old.engine, run).await, Why::NobodyWorks);
+    assert_eq!(why(&new.engine, run).await, stands_at("Ironing"));
+    assert!(of_status(&new.engine, "running").await.is_empty());
+    assert_eq!(of_status(&new.engine, UNRUNNABLE).await, [run]);
+    sqlx::query("update run set status = 'pending', worker = null").execute(&works.db.pool).await.unwrap();
+    works.close(vec![]).await;
+}

@@ -1,0 +1,186 @@
+//! Two releases of one workflow: a laundry that irons, and one that folds instead and lets customers call things back.
+//! The second no longer knows `Ironing`, the first neither `Folding` nor the signal `Recalled`.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use houbu::engine::worker::{self, Options, Worker};
+use houbu::engine::{Edge, Effect, Engine, Projected, Registry, RunId, store};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::works::{RETRY, TENANT, Works, morning};
+
+/// What a shirt knows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Shirt {
+    pub until: DateTime<Utc>,
+}
+
+impl Shirt {
+    fn sample() -> Self {
+        Self { until: DateTime::UNIX_EPOCH }
+    }
+}
+
+/// It is clean.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Clean {}
+
+/// The customer wants it back as it is. Only the new release has heard of that.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Recalled {}
+
+/// The irons: each shirt takes one.
+pub struct Irons {
+    pub free: Semaphore,
+    pub asked: std::sync::atomic::AtomicUsize,
+}
+
+fn until(shirt: &Shirt) -> DateTime<Utc> {
+    shirt.until
+}
+
+fn effects(_: RunId, _: &Edge, _: &Shirt) -> Vec<Effect> {
+    Vec::new()
+}
+
+#[allow(clippy::unused_async)] // As a projection is.
+async fn project(_: &mut PgConnection, _: &str, _: &[Projected<Shirt>]) -> sqlx::Result<()> {
+    Ok(())
+}
+
+/// Nothing happens here, so that there is a step to go on to.
+#[allow(clippy::unused_async)] // A step that acts is asynchronous by its shape.
+async fn passes<T>(outcome: T) -> Result<T, houbu::engine::Fault> {
+    Ok(outcome)
+}
+
+pub mod old {
+    use std::sync::atomic::Ordering;
+
+    use houbu::engine::{Fault, Turn};
+    use houbu::flow;
+
+    use super::{Clean, Irons, Shirt, effects, passes, project, until};
+
+    flow! {
+        /// A shirt on its way through the laundry.
+        Laundry = "laundry";
+        state Shirt; ports Irons; obligations ; emits effects; projects project;
+        starts Shelf, Sorting; ends Fetched, Lost;
+        sample Shirt::sample;
+
+        /// Looks what it is.
+        Sorting = sorting { Sorted -> Shelf }
+        /// Until it is clean.
+        Shelf = shelf on Clean until until { Clean -> Ironing, Never -> Lost }
+        /// Takes an iron.
+        Ironing = ironing { Ironed -> Hanging }
+        /// Onto the rail.
+        Hanging = hanging { Hung -> Fetched }
+    }
+
+    async fn sorting(_: &mut Shirt, _: &Turn, _: &Irons) -> Result<outcome::Sorting, Fault> {
+        passes(outcome::Sorting::Sorted).await
+    }
+
+    fn shelf(_: &mut Shirt, _: &Turn, woke: woke::Shelf) -> outcome::Shelf {
+        match woke {
+            woke::Shelf::Clean(_) => outcome::Shelf::Clean,
+            woke::Shelf::Deadline => outcome::Shelf::Never,
+        }
+    }
+
+    async fn ironing(_: &mut Shirt, _: &Turn, irons: &Irons) -> Result<outcome::Ironing, Fault> {
+        irons.asked.fetch_add(1, Ordering::SeqCst);
+        irons.free.acquire().await.map_err(|closed| Fault::Stop(closed.to_string()))?.forget();
+        Ok(outcome::Ironing::Ironed)
+    }
+
+    async fn hanging(_: &mut Shirt, _: &Turn, _: &Irons) -> Result<outcome::Hanging, Fault> {
+        passes(outcome::Hanging::Hung).await
+    }
+}
+
+pub mod new {
+    use houbu::engine::{Fault, Turn};
+    use houbu::flow;
+
+    use super::{Clean, Irons, Recalled, Shirt, effects, passes, project, until};
+
+    flow! {
+        /// The same, folded.
+        Laundry = "laundry";
+        state Shirt; ports Irons; obligations ; emits effects; projects project;
+        starts Shelf, Sorting; ends Fetched, Lost;
+        sample Shirt::sample;
+
+        /// Looks what it is.
+        Sorting = sorting { Sorted -> Shelf }
+        /// Until it is clean, or wanted back.
+        Shelf = shelf on Clean, Recalled until until { Clean -> Folding, Recalled -> Fetched, Never -> Lost }
+        /// Into a square.
+        Folding = folding { Folded -> Fetched }
+    }
+
+    async fn sorting(_: &mut Shirt, _: &Turn, _: &Irons) -> Result<outcome::Sorting, Fault> {
+        passes(outcome::Sorting::Sorted).await
+    }
+
+    fn shelf(_: &mut Shirt, _: &Turn, woke: woke::Shelf) -> outcome::Shelf {
+        match woke {
+            woke::Shelf::Clean(_) => outcome::Shelf::Clean,
+            woke::Shelf::Recalled(_) => outcome::Shelf::Recalled,
+            woke::Shelf::Deadline => outcome::Shelf::Never,
+        }
+    }
+
+    async fn folding(_: &mut Shirt, _: &Turn, _: &Irons) -> Result<outcome::Folding, Fault> {
+        passes(outcome::Folding::Folded).await
+    }
+}
+
+/// One release of the laundry, as a program of its own on the database of the works.
+pub struct Release {
+    pub engine: Arc<Engine>,
+    pub irons: Arc<Irons>,
+    name: &'static str,
+}
+
+impl Release {
+    /// The one that irons. Its irons are hot from the beginning unless a test takes them away.
+    pub fn old(works: &Works) -> Self {
+        Self::of(works, "old", |registry, irons| registry.with_retry::<old::Laundry>(irons, RETRY))
+    }
+
+    /// The one that folds.
+    pub fn new(works: &Works) -> Self {
+        Self::of(works, "new", |registry, irons| registry.with_retry::<new::Laundry>(irons, RETRY))
+    }
+
+    fn of(works: &Works, name: &'static str, mount: fn(Registry, Arc<Irons>) -> Registry) -> Self {
+        let irons = Arc::new(Irons { free: Semaphore::new(100_000), asked: 0.into() });
+        let registry = mount(Registry::default(), Arc::clone(&irons));
+        Self { engine: Engine::new(works.db.pool.clone(), TENANT, registry), irons, name }
+    }
+
+    pub async fn worker(&self) -> Worker {
+        let poll = std::time::Duration::from_millis(5);
+        let options = Options { poll, name: self.name.to_owned(), ..Options::default() };
+        worker::start(Arc::clone(&self.engine), options).await.unwrap()
+    }
+
+    /// A shirt that stands at this step, where both releases have the step by this name.
+    pub async fn shirt(&self, step: &'static str, key: &str) -> RunId {
+        let shirt = Shirt { until: morning() + TimeDelta::hours(1) };
+        let run = Registry::new_run::<old::Laundry>(Uuid::now_v7(), key.to_owned(), step, &shirt).unwrap();
+        let mut tx = self.engine.pool.begin().await.unwrap();
+        let started = store::start(&mut tx, TENANT, run).await.unwrap();
+        tx.commit().await.unwrap();
+        self.engine.hint();
+        started.id
+    }
+}
