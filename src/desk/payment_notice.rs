@@ -12,11 +12,14 @@ use crate::engine::flow::Flow as _;
 use crate::engine::store::{self, Outgoing, Signalled};
 use crate::ports::payments::{Notice, Paid, Refund};
 use crate::records::callbacks::{self, Callback};
-use crate::records::{entries, visits};
+use crate::records::visits;
 use crate::waitlist::ids;
 use crate::workflows::waitlist_application::{Obligation, Payment, RefundNotice, Step, WaitlistApplication};
 
 const SOURCE: &str = "wechat-pay";
+
+/// Where the provider may have been asked before the money came, and is not asked again.
+const MISS_MONEY: [&str; 2] = [Step::Settlement.name(), Step::Closure.name()];
 
 impl Desk {
     /// Takes a verified notice. [`DeskError::NotOurs`] and [`DeskError::WrongAmount`] leave every run as it is.
@@ -61,17 +64,15 @@ impl Desk {
         Ok(fate)
     }
 
-    /// Money for an application that has ended without knowing of it goes back (rule 6, E2): the run is taken up again
-    /// at its settlement, which asks the provider what it holds. The run is locked by the signal.
+    /// Money for an application that has ended without knowing of it, or is about to, goes back (rule 6, E2): the run is
+    /// taken up again at its settlement, which asks the provider what it holds. The run is locked by the signal.
     async fn settle_late(&self, conn: &mut PgConnection, entry: Uuid, out_trade_no: &str) -> Answer<()> {
-        let shown = entries::find(&mut *conn, self.hospital(), entry).await?;
-        let state = shown.and_then(|shown| shown.payment?.get("state")?.as_str().map(str::to_owned));
-        let unknown = matches!(state.as_deref(), Some("open" | "closed"));
+        let unknown = visits::is_unpaid(&mut *conn, self.hospital(), out_trade_no).await?;
         let Some(step) = WaitlistApplication::TABLE.step(Step::Settlement.name()) else { return Ok(()) };
         let owes = [Obligation::Money.name()];
-        let why = "money arrived after the end";
-        if unknown && store::reopen::reopen(conn, self.hospital(), entry, step, &owes, why).await? {
-            tracing::warn!(out_trade_no, run = %entry, "money arrived for an application that had ended; it goes back");
+        let why = "money arrived at the end";
+        if unknown && store::reopen::reopen(conn, self.hospital(), entry, &MISS_MONEY, step, &owes, why).await? {
+            tracing::warn!(out_trade_no, run = %entry, "money arrived for an application at its end; it goes back");
         }
         Ok(())
     }

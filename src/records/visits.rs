@@ -124,6 +124,17 @@ pub async fn payment_of(
         .await
 }
 
+/// True where we know of no money for an order of ours.
+pub async fn is_unpaid(db: impl PgExecutor<'_>, hospital: &str, out_trade_no: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select exists (select 1 from payment where hospital = $1 and out_trade_no = $2 and paid_at is null)",
+    )
+    .bind(hospital)
+    .bind(out_trade_no)
+    .fetch_one(db)
+    .await
+}
+
 /// The run whose visit HIS knows under its own id.
 pub async fn entry_of_his_order(
     db: impl PgExecutor<'_>,

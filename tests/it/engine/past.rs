@@ -225,7 +225,7 @@ async fn an_archived_run_can_be_taken_up_again() {
     works.pays(run).await;
     let step = ShopOrder::TABLE.step("Refund").unwrap();
     let mut tx = works.db.pool.begin().await.unwrap();
-    assert!(store::reopen::reopen(&mut tx, TENANT, run, step, &["Money"], "money came late").await.unwrap());
+    assert!(store::reopen::reopen(&mut tx, TENANT, run, &[], step, &["Money"], "money came late").await.unwrap());
     tx.commit().await.unwrap();
     assert!(!is_archived(&works, run).await);
     let worker = works.worker().await;

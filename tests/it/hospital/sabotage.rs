@@ -64,6 +64,12 @@ impl Mishaps {
         self.put(Rule { point: Point::BeforeCall, step: step.to_owned(), whose: Whose::Anybodys, what });
     }
 
+    /// The deed, once, when the step has called and nothing of it is written yet.
+    pub fn just_after(&self, step: &str, deed: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static) {
+        let what = What::Deed(Some(Box::new(deed)));
+        self.put(Rule { point: Point::AfterCall, step: step.to_owned(), whose: Whose::Anybodys, what });
+    }
+
     /// How many planned mishaps have not come about.
     pub fn left(&self) -> usize {
         let rules = self.rules.lock().unwrap();

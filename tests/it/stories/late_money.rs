@@ -1,15 +1,19 @@
 //! Money that comes after the end, money of another amount, orders that are opened again and again, and patients who
 //! have no account to pay from (R6, R8, R20, E2, E4, E6).
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use houbu::desk::DeskError;
 use houbu::desk::his_push::Fate;
 use houbu::engine::RunId;
 use houbu::engine::sabotage::{Act, Point};
 use houbu::ports::payments::{Notice, Paid};
-use houbu::sandbox::wechat_pay::Payer;
+use houbu::sandbox::wechat_pay::{PayServer, Payer};
 use houbu::waitlist::ids;
 use houbu::waitlist::policy::PaymentMode;
 use reqwest::Method;
@@ -23,7 +27,11 @@ const COMES_LATE: &[&str] = &["Unpaid on late: reopened", "Settlement: Held", TH
 
 /// A notice about this order as the provider would send it.
 async fn notice_about(hospital: &Hospital, out_trade_no: &str, amount_fen: i64) -> Notice {
-    let books = hospital.pay.books().await;
+    about(&hospital.pay, out_trade_no, amount_fen, hospital.now()).await
+}
+
+async fn about(pay: &PayServer, out_trade_no: &str, amount_fen: i64, now: DateTime<Utc>) -> Notice {
+    let books = pay.books().await;
     let order = books.orders.iter().find(|order| order.out_trade_no == out_trade_no).unwrap();
     let sent = books.notices.iter().find(|notice| notice.about == out_trade_no);
     Notice::Paid {
@@ -32,7 +40,7 @@ async fn notice_about(hospital: &Hospital, out_trade_no: &str, amount_fen: i64) 
         paid: Paid {
             transaction_id: order.transaction_id.clone().unwrap_or_else(|| "4200099".to_owned()),
             amount_fen,
-            paid_at: order.paid_at.unwrap_or_else(|| hospital.now()),
+            paid_at: order.paid_at.unwrap_or(now),
         },
     }
 }
@@ -75,6 +83,58 @@ async fn money_that_comes_after_the_end_goes_back() {
     hospital.until_still().await;
     assert_eq!(hospital.everything().await, everything, "the same notice again changes nothing");
     hospital.finish().await;
+}
+
+/// A deed: the order that the provider has called closed is paid all the same, and its notice comes at once.
+fn is_paid_all_the_same(
+    hospital: &Hospital,
+    number: String,
+) -> impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static {
+    let (pay, desk, clock) = (hospital.pay.clone(), Arc::clone(&hospital.desk), hospital.sandbox_clock());
+    move || {
+        async move {
+            let shows = clock.load(Ordering::SeqCst);
+            clock.store(shows - 61_000_000, Ordering::SeqCst);
+            pay.pay_now(&number).await.unwrap();
+            clock.store(shows, Ordering::SeqCst);
+            let paid_at = DateTime::from_timestamp_micros(shows).unwrap();
+            let notice = about(&pay, &number, FEE_FEN, paid_at).await;
+            assert_eq!(desk.payment_notice(&notice).await.unwrap(), Fate::Delivered);
+        }
+        .boxed()
+    }
+}
+
+/// The notice comes between the provider's "closed" and the end: the answer it followed from was true, and is no more.
+async fn comes_when(plan: impl FnOnce(&Hospital, String), finds: &str) {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    hospital.payer(1, Payer::Never);
+    hospital.provider.closes_in_words_only();
+    let entry = hospital.apply("w1-am", 1).await;
+    plan(&hospital, ids::trade_no(entry, 1));
+    hospital.pass_minutes(30).await;
+    assert_eq!(hospital.mishaps.left(), 0);
+    let steps = folded(hospital.steps(entry).await);
+    assert_eq!(steps[steps.len() - 4..], [finds, "Settlement: Held", THE_MONEY_COMES_BACK, "Closure: Unpaid"]);
+    assert_eq!(hospital.status(entry).await, "unpaid");
+    assert_eq!(hospital.pay.books().await.refunds.len(), 1, "once, however often the notice came");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_comes_while_the_settlement_asks_goes_back() {
+    let plan = |hospital: &Hospital, number| {
+        hospital.mishaps.just_after(&of_application("Settlement"), is_paid_all_the_same(hospital, number));
+    };
+    comes_when(plan, "Settlement on late: reopened").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_comes_between_the_settlement_and_the_end_goes_back() {
+    let plan = |hospital: &Hospital, number| {
+        hospital.mishaps.just_before(&of_application("Closure"), is_paid_all_the_same(hospital, number));
+    };
+    comes_when(plan, "Closure on late: reopened").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
