@@ -1,4 +1,5 @@
-//! Who may not join a queue for a while (R32). Applications that are there already go on.
+//! Who may not join a queue for a while (R32), nor is offered anything in one that was joined before. Whoever has been
+//! offered a place keeps it, and whoever waits keeps the turn until the cutoff, for the day that the entry is lifted.
 
 use super::{Answer, Desk};
 use crate::records::patients::{self, Blacklisted};

@@ -91,7 +91,10 @@ pub async fn change(conn: &mut PgConnection, hospital: &str, changed: &[Changed]
     policies::take_off(conn, hospital, &counted).await
 }
 
-/// The first in line of a schedule, passing over those already asked about this place. Walks `entry_queue`.
+/// The first in line of a schedule, passing over those already asked about this place; whose run stands still for a
+/// person, since it would not hear; and whoever is blacklisted by now, under any account (R32). All keep their turn.
+///
+/// Plan: walks `entry_queue` and asks the three by primary key and `patient_by_id_number`, until one is found.
 pub async fn first_in_line(
     db: impl PgExecutor<'_>,
     hospital: &str,
@@ -102,6 +105,13 @@ pub async fn first_in_line(
         "select e.id from entry e
          where e.hospital = $1 and e.schedule_id = $2 and e.status = 'waiting' and e.id <> all($3)
            and e.cutoff > engine_now()
+           and not exists (select from run r where r.tenant = e.hospital and r.id = e.id and r.status = 'suspended')
+           and not exists (
+               select from patient own
+               join patient p on p.hospital = own.hospital and p.id_hash = own.id_hash
+               join blacklist b on b.hospital = p.hospital and b.patient_id = p.id
+               where own.hospital = e.hospital and own.id = e.patient_id
+                 and (b.until is null or b.until > engine_now()))
          order by e.seq limit 1",
     )
     .bind(hospital)

@@ -155,12 +155,15 @@ pub async fn blacklist(
     .map(drop)
 }
 
-/// Lifts a blacklist entry. False where there was none.
-pub async fn lift(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -> sqlx::Result<bool> {
-    sqlx::query("delete from blacklist where hospital = $1 and patient_id = $2")
-        .bind(hospital)
-        .bind(patient_id)
-        .execute(db)
-        .await
-        .map(|done| done.rows_affected() > 0)
+/// Lifts a blacklist entry: it is over now, and says for whom it held until then.
+pub async fn lift(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -> sqlx::Result<()> {
+    sqlx::query(
+        "update blacklist set until = engine_now()
+         where hospital = $1 and patient_id = $2 and (until is null or until > engine_now())",
+    )
+    .bind(hospital)
+    .bind(patient_id)
+    .execute(db)
+    .await
+    .map(drop)
 }

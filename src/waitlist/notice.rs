@@ -32,22 +32,12 @@ pub enum FailReason {
     Refused,
     /// The patient withdrew (R12).
     Withdrawn,
-    /// Blacklisted after joining the queue (R32).
-    Blacklisted,
 }
 
 impl FailReason {
     /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Expired,
-        Self::Stopped,
-        Self::Unpaid,
-        Self::Lapsed,
-        Self::Declined,
-        Self::Refused,
-        Self::Withdrawn,
-        Self::Blacklisted,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Expired, Self::Stopped, Self::Unpaid, Self::Lapsed, Self::Declined, Self::Refused, Self::Withdrawn];
 
     fn remark(self) -> &'static str {
         match self {
@@ -58,7 +48,6 @@ impl FailReason {
             Self::Declined => "您已放弃本次号源",
             Self::Refused => "医院未能完成挂号",
             Self::Withdrawn => "您已取消候补",
-            Self::Blacklisted => "不符合候补条件，请联系医院",
         }
     }
 }

@@ -60,10 +60,13 @@ pub(super) async fn answer_check(
             release.offer = Some(offer);
             Ok(outcome::AnswerCheck::AtIt)
         }
-        // Somebody must look at the head of the queue; the queue does not wait for that (R16). The place may be held.
+        // Somebody must look at the head of the queue; the queue does not wait for that (R16). Who still waits has called
+        // nobody: the place is free for the next. Who went on with the offer may hold it.
         Some((status, _)) if live(&status) => {
             release.passed.push(offer.entry);
-            release.take(&offer.slot);
+            if EntryStatus::parse(&status) != Some(EntryStatus::Waiting) {
+                release.take(&offer.slot);
+            }
             Ok(outcome::AnswerCheck::Stuck)
         }
         _ => {

@@ -24,9 +24,18 @@ pub(in crate::demo) struct Entry {
     pub run_status: Option<String>,
     pub step: Option<String>,
     pub ended_at: Option<DateTime<Utc>>,
+    /// From when on the patient was blacklisted, under any account; `None` where that never was.
+    pub barred_from: Option<DateTime<Utc>>,
+    /// Until when; `None` where it is not lifted.
+    pub barred_until: Option<DateTime<Utc>>,
 }
 
 impl Entry {
+    /// True where the queue may have passed it over at this instant (R32).
+    pub fn barred(&self, at: DateTime<Utc>) -> bool {
+        self.barred_from.is_some_and(|from| from <= at) && self.barred_until.is_none_or(|until| until >= at)
+    }
+
     /// True where the run moves by itself sooner or later: what it owes it may still settle.
     pub fn in_flight(&self) -> bool {
         let moves = matches!(self.run_status.as_deref(), Some("pending" | "running" | "waiting"));
@@ -117,8 +126,15 @@ impl Ours {
         let entries = sqlx::query_as(
             "select e.id, e.schedule_id, e.doctor_id, e.department_id, e.campus_id, e.status,
                     e.live, e.payment_mode, e.fee_fen, e.cutoff, e.created_at, r.status as run_status, r.step,
-                    r.ended_at
+                    r.ended_at, b.barred_from, b.barred_until
              from entry e left join run r on r.tenant = e.hospital and r.id = e.id
+             cross join lateral (
+                 select min(b.created_at) as barred_from,
+                        case when bool_and(b.until is not null) then max(b.until) end as barred_until
+                 from patient own
+                 join patient p on p.hospital = own.hospital and p.id_hash = own.id_hash
+                 join blacklist b on b.hospital = p.hospital and b.patient_id = p.id
+                 where own.hospital = e.hospital and own.id = e.patient_id) b
              where e.hospital = $1 order by e.seq",
         )
         .bind(hospital)
@@ -211,10 +227,11 @@ fn stretches(entry: &Entry, moves: &[Moved], at: impl Fn(&str, &Moved) -> bool, 
     stretches
 }
 
-/// When it was in the queue.
+/// When it was in the queue, ready for an offer: one that a person lets stand still would hear none.
 pub(in crate::demo) fn waits(entry: &Entry, moves: &[Moved]) -> Vec<Stretch> {
     let first = moves.first().map_or(entry.step.as_deref(), |one| Some(one.step.as_str())) == Some("Waiting");
-    stretches(entry, moves, |next, _| next == "Waiting", first)
+    let ready = |next: &str, one: &Moved| next == "Waiting" && one.outcome.as_deref() != Some("suspended");
+    stretches(entry, moves, ready, first)
 }
 
 /// When it counted toward the caps: from its admission until nothing brings it back to the queue.

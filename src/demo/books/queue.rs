@@ -1,8 +1,8 @@
 //! The queue: nobody was passed over, no cap was ever exceeded, the counters are right. From our own history.
 //!
 //! The clock may move in minutes, so that several things carry one instant. Only what is certain is reported: somebody
-//! who waited strictly before and after an offer, an application that began strictly before and ended strictly after
-//! an admission.
+//! who waited strictly before and after an offer (and was neither blacklisted nor standing still then), an application
+//! that began strictly before and ended strictly after an admission.
 
 use std::collections::HashMap;
 
@@ -32,7 +32,7 @@ fn order(ours: &Ours, found: &mut Vec<Difference>) {
                 // The queue is in order of admission.
                 let before = queue.iter().take(place);
                 let waiting = |(it, waits): &&(&Entry, Vec<Stretch>)| {
-                    it.cutoff > offer.at && waits.iter().any(|stretch| stretch.spans(offer.at))
+                    it.cutoff > offer.at && !it.barred(offer.at) && waits.iter().any(|stretch| stretch.spans(offer.at))
                 };
                 if let Some((passed, _)) = before.clone().find(waiting) {
                     found.push(Difference::OutOfOrder {

@@ -59,6 +59,8 @@ fn entry(id: Uuid, seq: i64, status: &str, step: &str, ended: Option<u32>) -> En
         run_status: Some(if ended.is_some() { "completed" } else { "waiting" }.to_owned()),
         step: Some(step.to_owned()),
         ended_at: ended.map(at),
+        barred_from: None,
+        barred_until: None,
     }
 }
 
@@ -286,6 +288,15 @@ fn a_queue_out_of_order_and_a_full_one_are_found() {
         Difference::OutOfOrder { served, passed, .. } => assert_eq!((served, passed), (books.runs[2], books.runs[1])),
         other => panic!("{other:?}"),
     }
+    books.ours.entries[1].barred_from = Some(at(14));
+    assert_eq!(books.found(), Vec::new(), "whoever is blacklisted is passed over");
+    books.ours.entries[1].barred_until = Some(at(14));
+    assert!(matches!(books.only(), Difference::OutOfOrder { .. }));
+    let second = books.runs[1];
+    let history = books.ours.moves.get_mut(&second).unwrap();
+    history.extend(moves(second, &[(14, "Waiting", "suspended", "Waiting")]));
+    history.sort_by_key(|one| one.at);
+    assert_eq!(books.found(), Vec::new(), "whoever stands still hears no offer");
 
     let mut books = agreeing();
     books.ours.caps[0].most = Some(2);

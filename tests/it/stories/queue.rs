@@ -1,6 +1,9 @@
 //! Waiting, and the visit that needs no payment (R5, R16, R18, R19, R25, R34).
 
+use chrono::TimeDelta;
 use houbu::waitlist::policy::PaymentMode;
+use reqwest::Method;
+use serde_json::json;
 
 use super::{APPLICATION, RELEASE, Told, of_application, statuses};
 use crate::hospital::Hospital;
@@ -149,5 +152,34 @@ async fn whom_his_refuses_does_not_block_the_queue() {
     hospital.free_a_place("w1-am").await;
     assert_eq!(hospital.steps(twin).await, REFUSED);
     assert_eq!(statuses(&hospital, [first, twin, third]).await, ["booked", "refused", "booked"]);
+    hospital.finish().await;
+}
+
+/// R32: who is blacklisted while waiting is passed over, under whatever account, and keeps the turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_blacklisted_while_waiting_is_passed_over() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let entries =
+        [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await, hospital.apply("w1-am", 3).await];
+    let other_account = "update patient set id_hash = (select id_hash from patient where id = 'p1') where id = 'p4'";
+    sqlx::query(other_account).execute(&hospital.db.pool).await.unwrap();
+    let blacklist = async |method: Method, entry: Option<serde_json::Value>| {
+        let reply = hospital.door.ask(method, "/v1/blacklist/p4", entry).await;
+        assert!(reply.status < 300, "{} {}", reply.status, reply.body);
+    };
+    blacklist(Method::PUT, Some(json!({ "reason": "three no-shows" }))).await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(statuses(&hospital, entries).await, ["waiting", "booked", "waiting"]);
+    blacklist(Method::DELETE, None).await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(statuses(&hospital, entries).await, ["booked", "booked", "waiting"], "the turn was kept");
+
+    // An entry that is over by now says nothing.
+    let until = hospital.now() + TimeDelta::minutes(5);
+    let of_three = json!({ "reason": "three no-shows", "until": until });
+    assert_eq!(hospital.door.ask(Method::PUT, "/v1/blacklist/p3", Some(of_three)).await.status, 200);
+    hospital.pass_minutes(6).await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.status(entries[2]).await, "booked");
     hospital.finish().await;
 }

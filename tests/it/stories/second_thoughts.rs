@@ -11,8 +11,11 @@ use houbu::sandbox::wechat_pay::OrderStanding;
 use houbu::waitlist::ids;
 use houbu::waitlist::policy::PaymentMode;
 use reqwest::Method;
+use serde_json::json;
 
-use super::{APPLICATION, RELEASE, SYNC, THE_MONEY_COMES_BACK, Told, folded, of_application, statuses, successful};
+use super::{
+    APPLICATION, RELEASE, SYNC, THE_MONEY_COMES_BACK, Told, folded, of_application, of_release, statuses, successful,
+};
 use crate::hospital::door::Door;
 use crate::hospital::world::{DEPARTMENT, cutoff, visit_date};
 use crate::hospital::{Hospital, Setup};
@@ -121,6 +124,36 @@ async fn a_stuck_head_holds_nobody_up_and_keeps_its_turn() {
     assert_eq!(statuses(&hospital, entries).await, ["waiting", "booked", "waiting"]);
     hospital.free_a_place("w1-am").await;
     assert_eq!(statuses(&hospital, entries).await, ["booked", "booked", "waiting"], "the head is still the first");
+    hospital.finish().await;
+}
+
+/// The head stands still before it has heard of anything: the only place there is goes to the next, not to nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_hears_nothing_costs_nobody_the_place() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let entries =
+        [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await, hospital.apply("w1-am", 3).await];
+    let staff = |verb: &str| {
+        let request = hospital.door.keyed(Method::POST, &format!("/v1/runs/{}/{verb}", entries[0]));
+        Door::reply(request.json(&json!({ "reason": "to have a look" })))
+    };
+    let suspends = staff("suspend");
+    hospital
+        .mishaps
+        .just_after(&of_release("Matching"), move || async move { assert_eq!(suspends.await.status, 202) }.boxed());
+    hospital.free_a_place("w1-am").await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.release_steps("w1-am").await, PAST_A_STUCK_HEAD);
+    assert_eq!(statuses(&hospital, entries).await, ["waiting", "booked", "waiting"]);
+
+    // While it stands still it is not asked; what it hears of the old offer afterwards costs nobody anything.
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(statuses(&hospital, entries).await, ["waiting", "booked", "booked"]);
+    assert_eq!(staff("resume").await.status, 202);
+    hospital.until_still().await;
+    assert_eq!(statuses(&hospital, entries).await, ["waiting", "booked", "booked"]);
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.status(entries[0]).await, "booked", "the first is still the first");
     hospital.finish().await;
 }
 
