@@ -11,7 +11,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::super::RunId;
-use super::super::flow::{Effect, To};
+use super::super::flow::{ChildEnded, Effect, To};
 use super::super::sizes::{self, Stored};
 use super::super::table::{Chosen, Priority};
 use super::signal::{self, Outgoing};
@@ -121,7 +121,8 @@ impl Done {
 /// Commits what can be committed of `batch` (in an open transaction) and answers the turns whose fence held.
 pub async fn commit(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx::Result<Held> {
     lock_all(conn, tenant, batch).await?;
-    let mut held = move_runs(conn, tenant, batch).await?;
+    let moved = move_runs(conn, tenant, batch).await?;
+    let mut held: Held = moved.iter().map(|row| ((row.id, row.generation), row.now)).collect();
     held.extend(set_back(conn, tenant, batch).await?);
     let done: Vec<&Done> = batch.iter().filter(|done| held.contains_key(&done.fence())).collect();
     write_states(conn, tenant, &done).await?;
@@ -130,9 +131,21 @@ pub async fn commit(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sq
     mark_late(conn, tenant, &done).await?;
     let effects = moves(&done).flat_map(|(done, to)| to.effects.iter().map(|e| (done.run, e.clone()))).collect();
     super::write_effects(conn, tenant, effects).await?;
-    let reports: Vec<Outgoing> = moves(&done).filter_map(|(_, to)| to.report.clone()).collect();
+    let reports: Vec<Outgoing> = moves(&done).filter_map(|(done, to)| report(done, to, &moved)).collect();
     signal::deliver(conn, tenant, &reports).await?;
     Ok(held)
+}
+
+/// How a parent hears of an ending. A run may have been adopted while it was in a worker's hand, so that its row knows
+/// of a parent that the turn does not.
+fn report(done: &Done, to: &Move, rows: &[Moved]) -> Option<Outgoing> {
+    if to.report.is_some() || to.rest != Rest::Ended {
+        return to.report.clone();
+    }
+    let row = rows.iter().find(|row| (row.id, row.generation) == done.fence())?;
+    let (parent, signal) = (row.parent?, row.reports.clone()?);
+    let (workflow, key, ending) = (done.workflow.to_owned(), row.key.clone(), to.chosen.next.to_owned());
+    Some(ChildEnded { run: done.run, workflow, key, ending, cancelled: false }.signal(parent, signal))
 }
 
 fn moves<'a>(batch: &'a [&'a Done]) -> impl Iterator<Item = (&'a Done, &'a Move)> {
@@ -194,15 +207,15 @@ pub(in super::super) async fn touched(
 
 /// Moves and parks runs. `waits` turns are fenced by the signals they saw as well: a signal that arrived meanwhile
 /// must be looked at before a deadline may win. A run that comes to rest with unseen signals is due at once.
-async fn move_runs(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx::Result<Held> {
+async fn move_runs(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sqlx::Result<Vec<Moved>> {
     let mut rows = MoveRows::default();
     for done in batch {
         rows.push(done);
     }
     if rows.run.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(Vec::new());
     }
-    let held: Vec<(RunId, i32, DateTime<Utc>)> = sqlx::query_as(
+    sqlx::query_as(
         "update run r
          set step = t.step, status = t.status, turn = r.turn + t.turns, attempt = 0, again = false, last_error = null,
              fault = null, failing_since = null,
@@ -219,7 +232,7 @@ async fn move_runs(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sql
               as t (id, generation, seen, waits, step, status, due_at, hears, turns, lane, priority, owes)
          where r.tenant = $1 and r.id = t.id and r.generation = t.generation and r.status = 'running'
            and (not t.waits or r.signal_count = t.seen)
-         returning r.id, r.generation, engine_now()",
+         returning r.id, r.generation, engine_now() as now, r.parent, r.reports, r.key",
     )
     .bind(tenant)
     .bind(rows.run)
@@ -235,8 +248,18 @@ async fn move_runs(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sql
     .bind(rows.priority)
     .bind(rows.owes)
     .fetch_all(conn)
-    .await?;
-    Ok(held.into_iter().map(|(run, generation, now)| ((run, generation), now)).collect())
+    .await
+}
+
+/// A run that was moved or parked, as it stands now.
+#[derive(sqlx::FromRow)]
+struct Moved {
+    id: RunId,
+    generation: i32,
+    now: DateTime<Utc>,
+    parent: Option<RunId>,
+    reports: Option<String>,
+    key: String,
 }
 
 #[derive(Default)]

@@ -1,13 +1,23 @@
 //! Runs that start others: each child's ending is a signal to its parent, once, whatever happens on the way.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use houbu::engine::{Registry, RunId, store};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::baskets::{Basket, ShopBasket, Step};
+use super::shop::Answer;
 use super::works::{TENANT, Works, morning};
 
 async fn basket(works: &Works, names: &[&str]) -> RunId {
+    let started = start(works, names).await;
+    works.still().await;
+    started
+}
+
+async fn start(works: &Works, names: &[&str]) -> RunId {
     let basket = Basket {
         names: names.iter().map(|name| (*name).to_owned()).collect(),
         pay_until: morning() + TimeDelta::hours(1),
@@ -18,7 +28,6 @@ async fn basket(works: &Works, names: &[&str]) -> RunId {
     let started = store::start(&mut tx, TENANT, new.unwrap()).await.unwrap();
     tx.commit().await.unwrap();
     works.engine.hint();
-    works.still().await;
     started.id
 }
 
@@ -80,6 +89,26 @@ async fn an_order_that_stands_already_is_adopted() {
     works.signal(open, "GivenUp", "no", serde_json::json!({})).await;
     works.still().await;
     assert_eq!(heard(&works, basket).await, ["ended: Dropped", "open: Dropped"]);
+    assert_eq!(works.row(basket).await.step, "Done");
+    works.close(vec![worker]).await;
+}
+
+/// A worker has claimed the order when it had no parent, and ends it when it has one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_is_adopted_while_it_is_in_hand_tells_of_its_ending() {
+    let works = Works::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    works.warehouse.will("book", Answer::SoldOutWhenLet(Arc::clone(&gate)));
+    let worker = works.worker().await;
+    let order = works.order("book").await;
+    works.pays(order).await;
+    works.wait_for("the warehouse to be asked", || async { works.warehouse.asked("book").len() == 1 }).await;
+    let basket = start(&works, &["book"]).await;
+    works.wait_for("the order to be adopted", || async { works.row(basket).await.step == "Orders" }).await;
+    gate.add_permits(1);
+    works.still().await;
+    assert_eq!(works.row(order).await.step, "Dropped");
+    assert_eq!(heard(&works, basket).await, ["book: Dropped"]);
     assert_eq!(works.row(basket).await.step, "Done");
     works.close(vec![worker]).await;
 }
