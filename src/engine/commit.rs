@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::core::Engine;
 use super::flow::Projected;
 use super::registry::Mounted;
+use super::sabotage::{Act, Point, Saboteur};
 use super::sizes::TooLarge;
 use super::store::turns::{self, Came, Done, Held};
 
@@ -42,12 +43,13 @@ pub(super) struct Committer {
 
 impl Committer {
     /// Starts the task; it ends when the last clone of the door is dropped.
-    pub(super) fn start(engine: Arc<Engine>) -> Self {
+    pub(super) fn start(engine: Arc<Engine>, saboteur: Option<Arc<dyn Saboteur>>) -> Self {
         let (door, mut queue) = mpsc::channel::<Waiting>(BATCH_MAX * 8);
+        let writer = Writer { engine, saboteur };
         tokio::spawn(async move {
             let mut batch = Vec::with_capacity(BATCH_MAX);
             while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
-                flush(&engine, std::mem::take(&mut batch)).await;
+                writer.flush(std::mem::take(&mut batch)).await;
             }
         });
         Self { door }
@@ -63,35 +65,67 @@ impl Committer {
     }
 }
 
-async fn flush(engine: &Engine, waiting: Vec<Waiting>) {
-    let (batch, answers): (Vec<Done>, Vec<_>) = waiting.into_iter().unzip();
-    match transaction(engine, &batch).await {
-        Ok(held) => {
-            engine.hint_letters_of(&batch);
-            for (done, answer) in batch.iter().zip(answers) {
-                let _ = answer.send(held.get(&done.fence()).map_or(Committed::Lost, |now| Committed::Yes(*now)));
+/// Writes batches.
+struct Writer {
+    engine: Arc<Engine>,
+    saboteur: Option<Arc<dyn Saboteur>>,
+}
+
+impl Writer {
+    async fn flush(&self, waiting: Vec<Waiting>) {
+        let (batch, answers): (Vec<Done>, Vec<_>) = waiting.into_iter().unzip();
+        match self.transaction(&batch).await {
+            Ok(held) => {
+                self.engine.hint_letters_of(&batch);
+                for (done, answer) in batch.iter().zip(answers) {
+                    let _ = answer.send(held.get(&done.fence()).map_or(Committed::Lost, |now| Committed::Yes(*now)));
+                }
             }
-        }
-        Err(error) if batch.len() > 1 && is_refusal(&error) => {
-            for (done, answer) in batch.into_iter().zip(answers) {
-                let _ = answer.send(alone(engine, done).await);
+            Err(error) if batch.len() > 1 && is_refusal(&error) => {
+                for (done, answer) in batch.into_iter().zip(answers) {
+                    let _ = answer.send(self.alone(done).await);
+                }
             }
-        }
-        Err(error) => {
-            for answer in answers {
-                let _ = answer.send(failed(&error));
+            Err(error) => {
+                for answer in answers {
+                    let _ = answer.send(failed(&error));
+                }
             }
         }
     }
-}
 
-async fn alone(engine: &Engine, done: Done) -> Committed {
-    match transaction(engine, std::slice::from_ref(&done)).await {
-        Ok(held) => {
-            engine.hint_letters_of(std::slice::from_ref(&done));
-            held.get(&done.fence()).map_or(Committed::Lost, |now| Committed::Yes(*now))
+    async fn alone(&self, done: Done) -> Committed {
+        match self.transaction(std::slice::from_ref(&done)).await {
+            Ok(held) => {
+                self.engine.hint_letters_of(std::slice::from_ref(&done));
+                held.get(&done.fence()).map_or(Committed::Lost, |now| Committed::Yes(*now))
+            }
+            Err(error) => failed(&error),
         }
-        Err(error) => failed(&error),
+    }
+
+    async fn transaction(&self, batch: &[Done]) -> sqlx::Result<Held> {
+        let mut meetings = 0;
+        loop {
+            match self.attempt(batch).await {
+                Err(error) if met_another(&error) && meetings < MEETINGS_MAX => meetings += 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn attempt(&self, batch: &[Done]) -> sqlx::Result<Held> {
+        let mut tx = self.engine.pool.begin().await?;
+        let held = write(&self.engine, &mut tx, batch).await?;
+        if let Some(saboteur) = &self.saboteur {
+            let dies =
+                |done: &&Done| saboteur.at(Point::BeforeCommit, done.workflow, done.step, done.run) == Act::Crash;
+            if batch.iter().filter(|done| held.contains_key(&done.fence())).any(|done| dies(&done)) {
+                return Err(sqlx::Error::WorkerCrashed);
+            }
+        }
+        tx.commit().await?;
+        Ok(held)
     }
 }
 
@@ -117,26 +151,9 @@ pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
 /// How often a batch that met another transaction is tried again: the server has rolled it back for certain.
 pub(super) const MEETINGS_MAX: u32 = 5;
 
-async fn transaction(engine: &Engine, batch: &[Done]) -> sqlx::Result<Held> {
-    let mut meetings = 0;
-    loop {
-        match attempt(engine, batch).await {
-            Err(error) if met_another(&error) && meetings < MEETINGS_MAX => meetings += 1,
-            other => return other,
-        }
-    }
-}
-
 /// A deadlock or a serialisation failure.
 pub(super) fn met_another(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code.starts_with("40"))
-}
-
-async fn attempt(engine: &Engine, batch: &[Done]) -> sqlx::Result<Held> {
-    let mut tx = engine.pool.begin().await?;
-    let held = write(engine, &mut tx, batch).await?;
-    tx.commit().await?;
-    Ok(held)
 }
 
 /// Turns with all that follows from them, in an open transaction. A person's answer or jump is written here too.

@@ -10,6 +10,9 @@ pub enum Point {
     BeforeCall,
     /// The handler has answered; nothing is committed.
     AfterCall,
+    /// Everything that the turn changes is written; the transaction is not committed. A crash here takes the turns of
+    /// the same batch with it.
+    BeforeCommit,
     /// The turn is committed; the worker does not learn of it.
     AfterCommit,
 }

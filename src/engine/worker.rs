@@ -114,7 +114,7 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
     let shift = Arc::new(Shift {
         id,
         known: engine.registry.known_steps(),
-        committer: Committer::start(Arc::clone(&engine)),
+        committer: Committer::start(Arc::clone(&engine), options.saboteur.clone()),
         options,
         engine,
         hands,
