@@ -7,6 +7,7 @@
 //! | `hospital` | a small hospital with the outside world over real HTTP; what must be true when a story ends |
 //! | `stories` | what happens to applications, as steps; every row of the tables at least once |
 //! | `every_crash` | every step failed, repeated and crashed, and a day of heavy faults: the ending is the same |
+//! | `simulation` | thousands of runs by seed while workers die and connections break, and a judge |
 //! | `admission`, `surface` | caps exact under concurrency; the HTTP surface, bad input included, at a small `clinic` |
 //! | `staff_surface`, `terminal` | what staff do over the API and with `houbu runs` |
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
@@ -31,6 +32,7 @@ mod every_crash;
 mod floors;
 mod hospital;
 mod patience;
+mod simulation;
 mod staff_surface;
 mod stored_books;
 mod stories;

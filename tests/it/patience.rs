@@ -15,9 +15,17 @@ pub async fn wait_for<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> 
 
 /// The same with a patience of one's own.
 pub async fn wait_at_most<F: Future<Output = bool>>(patience: Duration, what: &str, holds: impl Fn() -> F) {
+    assert!(comes(patience, holds).await, "waited in vain for {what}");
+}
+
+/// Whether it `holds` within this time; answers as soon as it does.
+pub async fn comes<F: Future<Output = bool>>(within: Duration, holds: impl Fn() -> F) -> bool {
     let began = Instant::now();
     while !holds().await {
-        assert!(began.elapsed() < patience, "waited in vain for {what}");
+        if began.elapsed() >= within {
+            return false;
+        }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+    true
 }

@@ -1,0 +1,123 @@
+//! The seeded simulation: hundreds of runs a seed on a real PostgreSQL, with signals, clock moves, dying and sleeping
+//! workers, broken connections, lost and repeated replies by the dice; then a judge looks at what stands in the database.
+//!
+//! | file | job |
+//! |---|---|
+//! | `chance` | dice that fall the same for the same seed |
+//! | `plot` | what happens, round by round, by the seed alone |
+//! | `harbour` | the workflows: voyages, their legs, and bells |
+//! | `world` | what their steps call and where their letters go |
+//! | `mischief` | what goes wrong inside a turn |
+//! | `standstill` | who stands still while others go on |
+//! | `crew` | the workers, each a process of its own |
+//! | `stage` | plays a plot and lets everything come to its end |
+//! | `facts` | what the database says afterwards |
+//! | `model` | what is allowed to have happened to one run; pure |
+//! | `judge` | all of it held against each other, and the story of a run |
+//! | `lies` | what the judge must see |
+//!
+//! A seed decides what happens and what goes wrong where; how the operating system lets workers take turns it does not.
+//! So a seed that failed fails again often, and not always.
+//!
+//! | variable | means |
+//! |---|---|
+//! | `HOUBU_SIM_SEED=n` | this seed alone |
+//! | `HOUBU_SIM_SECONDS=n` | seeds until so many seconds have passed, instead of a few |
+//! | `HOUBU_SIM_FROM=n` | the first seed |
+
+mod chance;
+mod crew;
+mod facts;
+mod harbour;
+mod judge;
+mod lies;
+mod mischief;
+mod model;
+mod plot;
+mod stage;
+mod standstill;
+mod world;
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use judge::{Offence, Witnesses};
+use stage::Stage;
+
+/// How many seeds a plain `cargo test` plays.
+const SEEDS: u64 = 3;
+
+/// What one seed came to.
+struct Played {
+    runs: usize,
+    turns: usize,
+    mishaps: usize,
+}
+
+/// Plays a seed. A report where something is not as it must be.
+async fn play(seed: u64) -> Result<Played, String> {
+    let stage = Stage::new(seed).await;
+    stage.play(&plot::plot(seed)).await;
+    let settled = stage.settle().await;
+    let facts = facts::read(stage.pool()).await.unwrap();
+    let witnesses = Witnesses::of(&stage);
+    let mut offences = judge::offences(&facts, &witnesses);
+    if let Err(what) = settled {
+        offences.insert(0, Offence { run: None, what });
+    }
+    if !offences.is_empty() {
+        return Err(report(seed, &offences, &facts, &witnesses));
+    }
+    stage.close().await;
+    let unseen = lies::unseen(&facts, &witnesses);
+    if !unseen.is_empty() {
+        return Err(format!("seed {seed}: the judge does not see that {unseen:?}"));
+    }
+    let turns = facts.runs.values().map(|run| run.turns.len()).sum();
+    Ok(Played { runs: facts.runs.len(), turns, mishaps: witnesses.mishaps.len() })
+}
+
+/// The seed, how to play it again, and the stories of the first runs that are concerned.
+fn report(seed: u64, offences: &[Offence], facts: &facts::Facts, witnesses: &Witnesses) -> String {
+    const TOLD: usize = 3;
+    let mut told = format!("seed {seed}: {} things are not as they must be\n", offences.len());
+    let _ = writeln!(told, "again: HOUBU_SIM_SEED={seed} cargo test --test it simulation:: -- --nocapture");
+    for offence in offences.iter().take(20) {
+        let run = offence.run.and_then(|run| facts.runs.get(&run)).map_or("", |run| run.row.key.as_str());
+        let _ = writeln!(told, "- {run} {}", offence.what);
+    }
+    let concerned: BTreeSet<_> = offences.iter().filter_map(|offence| offence.run).take(TOLD).collect();
+    for run in concerned.iter().filter_map(|run| facts.runs.get(run)) {
+        told += &judge::story(run, witnesses);
+    }
+    told
+}
+
+fn asked(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_goes_wrong_every_run_comes_to_its_one_ending() {
+    let (seed, seconds) = (asked("HOUBU_SIM_SEED"), asked("HOUBU_SIM_SECONDS"));
+    let from = seed.or(asked("HOUBU_SIM_FROM")).unwrap_or(1);
+    let began = Instant::now();
+    let enough = |played: u64| match (seed, seconds) {
+        (Some(_), _) => played == 1,
+        (None, Some(seconds)) => played > 0 && began.elapsed() >= Duration::from_secs(seconds),
+        (None, None) => played == SEEDS,
+    };
+    let (mut played, mut failed) = (0, Vec::new());
+    let mut sums = (0, 0, 0);
+    while !enough(played) {
+        match play(from.wrapping_add(played)).await {
+            Ok(one) => sums = (sums.0 + one.runs, sums.1 + one.turns, sums.2 + one.mishaps),
+            Err(report) => failed.push(report),
+        }
+        played += 1;
+    }
+    let (runs, turns, mishaps) = sums;
+    println!("{played} seeds from {from}: {runs} runs, {turns} turns, {mishaps} mishaps in {:?}", began.elapsed());
+    assert!(failed.is_empty(), "{} of {played} seeds failed\n\n{}", failed.len(), failed.join("\n"));
+}
