@@ -81,6 +81,8 @@ pub struct Worker {
     pub turns: usize,
     /// How often due runs are looked for without a hint, ms.
     pub poll_ms: u64,
+    /// How long what is in hand may take once the process is asked to end, s.
+    pub drain_max_s: u64,
 }
 
 /// See [`Config::limits`].
@@ -271,8 +273,7 @@ impl Config {
             figment = figment.merge(Serialized::default("database.url", url));
         }
         let environment = Env::prefixed("HOUBU_").ignore(&["config"]).split("__");
-        let texts: Vec<(String, String)> =
-            environment.iter().map(|(key, value)| (key.as_str().to_owned(), value)).collect();
+        let texts = environment.iter().map(|(key, value)| (key.as_str().to_owned(), value)).collect();
         let figment = keep_texts(figment.merge(environment), texts);
         let config: Self = figment.extract().map_err(|error| ConfigError::Unreadable(in_one_line(&error)))?;
         config.sync_at()?;
@@ -384,8 +385,7 @@ mod tests {
     #[test]
     fn the_commented_sections_are_right_too() {
         // What stands behind `#~` are settings that have no default: with the marks removed they must be readable.
-        let all = REFERENCE.replace("#~ ", "");
-        let config: Config = Figment::from(Toml::string(&all)).extract().unwrap();
+        let config: Config = Figment::from(Toml::string(&REFERENCE.replace("#~ ", ""))).extract().unwrap();
         assert!(config.his.is_some() && config.wechat_pay.is_some() && config.wechat_messages.is_some());
         assert!(!config.templates.is_empty() && !config.api_keys.is_empty());
     }

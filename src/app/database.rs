@@ -8,13 +8,18 @@ use anyhow::Context;
 use backon::{ExponentialBuilder, Retryable};
 use secrecy::ExposeSecret;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgPool};
+use sqlx::{ConnectOptions, Connection, Executor, PgPool};
 
 use crate::config::Config;
 use crate::postgres::{Options, Server, default_data_dir, running};
 
 /// The database in the private server.
 const PRIVATE: &str = "houbu";
+/// A transaction whose client stands still (a process that is stopped, a machine that is gone) holds its locks no longer
+/// than this: less than a worker's lease, so that what it held can be taken over when that has ended.
+const STANDSTILL_MAX: &str = "set idle_in_transaction_session_timeout = '3s'";
+/// How long closing the connections may take: one that hangs is left behind.
+const CLOSING_MAX: Duration = Duration::from_secs(2);
 /// How long a named server may take to answer at start.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -97,7 +102,7 @@ impl Database {
 
     /// Closes the pool and stops the private server.
     pub async fn close(self) {
-        self.pool.close().await;
+        let _ = tokio::time::timeout(CLOSING_MAX, self.pool.close()).await;
         if let Some(mut server) = self.server {
             let _ = tokio::task::spawn_blocking(move || server.stop()).await;
         }
@@ -126,12 +131,14 @@ async fn connect_to(url: &str, connections: u32) -> anyhow::Result<PgPool> {
     Ok(pool(options, connections).await?)
 }
 
-async fn pool(options: PgConnectOptions, connections: u32) -> sqlx::Result<PgPool> {
+/// The connections of a process of Houbu.
+pub async fn pool(options: PgConnectOptions, connections: u32) -> sqlx::Result<PgPool> {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(30))
         // A connection that broke while it rested shows at its first statement; whoever meets it tries again.
         .test_before_acquire(false)
+        .after_connect(|connection, _| Box::pin(async move { connection.execute(STANDSTILL_MAX).await.map(drop) }))
         .connect_with(options.application_name("houbu").log_statements(tracing::log::LevelFilter::Off))
         .await
 }

@@ -88,6 +88,7 @@ impl App {
             poll: Duration::from_millis(config.worker.poll_ms),
             outlets: Outlets::default().with_lane(notices::TOPIC, notices::LANE, Arc::new(outlet)),
             retention: retention(config),
+            drain_max: Duration::from_secs(config.worker.drain_max_s),
             ..worker::Options::default()
         };
         self.start_syncs().await?;

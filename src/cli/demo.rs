@@ -7,7 +7,8 @@ use std::sync::Arc;
 use chrono::{Days, NaiveDate, Utc};
 use tokio::net::TcpListener;
 
-use super::serve::{asked_to_end, until_asked};
+use super::ending::Ending;
+use super::serve::{close, until_asked};
 use crate::app::database::Database;
 use crate::app::{App, door};
 use crate::config::Config;
@@ -64,23 +65,22 @@ pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCo
     let morning = crate::waitlist::calendar::visit_starts_at(day, chrono::NaiveTime::MIN, config.time_zone);
     clock::set(&database.pool, morning).await?;
     let app = App::assemble(&config, database, &base_url).await?;
+    let mut ending = Ending::listen()?;
     let door = app.open(&config, listener, api_keys)?;
     let worker = app.work(&config).await?;
     let clean = tokio::select! {
         clean = day_on(&app, &config, &demo, day, &base_url, &api_key) => Some(clean?),
-        asked = asked_to_end() => asked.map(|()| None)?,
+        _ = ending.asked() => None,
     };
     match clean {
         Some(_) if !demo.once => {
             invite(&base_url, &api_key);
-            until_asked(&app).await?;
+            until_asked(&app, &mut ending).await?;
         }
         Some(_) => {}
         None => eprintln!("the day is broken off; `houbu serve` goes on with it where it stands"),
     }
-    door.close().await;
-    worker.stop().await;
-    app.database.close().await;
+    ending.in_order(close(app, Some(door), worker)).await;
     Ok(if clean == Some(true) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -4,6 +4,7 @@ mod books;
 mod chart;
 mod check;
 mod demo;
+mod ending;
 mod runs;
 mod sandbox;
 mod serve;

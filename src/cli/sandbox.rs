@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::Utc;
 use secrecy::ExposeSecret;
 
-use super::serve::asked_to_end;
+use super::ending::Ending;
 use crate::config::Config;
 use crate::sandbox::books::Store;
 use crate::sandbox::outside::{CLIENT_TIMEOUT, Outside, SandboxClock};
@@ -29,8 +29,9 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
     };
+    let mut ending = Ending::listen()?;
     tokio::select! {
-        ended = asked_to_end() => ended?,
+        _ = ending.asked() => {}
         () = busy => {}
     }
     Ok(ExitCode::SUCCESS)

@@ -1,11 +1,14 @@
-//! `houbu serve` and `houbu work`: until Ctrl-C or SIGTERM, then an orderly end.
+//! `houbu serve` and `houbu work`: until Ctrl-C or SIGTERM, then an orderly end; a second one ends at once.
 
 use std::process::ExitCode;
 
+use super::ending::Ending;
 use crate::app::clients::simulated;
 use crate::app::database::Database;
+use crate::app::door::Door;
 use crate::app::{App, door, run_outside};
 use crate::config::Config;
+use crate::engine::worker::Worker;
 
 /// API, callbacks, console and workers.
 pub(super) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
@@ -15,16 +18,15 @@ pub(super) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let database = Database::open(&config).await?;
     database.migrate().await?;
     let app = App::assemble(&config, database, &base_url).await?;
+    let mut ending = Ending::listen()?;
     let door = app.open(&config, listener, api_keys)?;
     let worker = app.work(&config).await?;
     println!("Houbu serves {base_url} (console {base_url}/, API {base_url}/docs); Ctrl-C ends");
     if let Some(made) = made {
         println!("No API key is configured; until the end this one is good: {made}");
     }
-    until_asked(&app).await?;
-    door.close().await;
-    worker.stop().await;
-    app.database.close().await;
+    until_asked(&app, &mut ending).await?;
+    ending.in_order(close(app, Some(door), worker)).await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -39,29 +41,39 @@ pub(super) async fn work(config: Config) -> anyhow::Result<ExitCode> {
     let database = Database::attach(&config).await?;
     database.migrate().await?;
     let app = App::assemble(&config, database, &config.base_url(config.listen)).await?;
+    let mut ending = Ending::listen()?;
     let worker = app.work(&config).await?;
     println!("Houbu works as {}; Ctrl-C ends", worker.name());
-    asked_to_end().await?;
-    worker.stop().await;
-    app.database.close().await;
+    until_asked(&app, &mut ending).await?;
+    ending.in_order(close(app, None, worker)).await;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Lets the sandbox live, if there is one, until the process is asked to end.
-pub(super) async fn until_asked(app: &App) -> anyhow::Result<()> {
-    let Some(outside) = app.outside.clone() else { return asked_to_end().await };
+pub(super) async fn until_asked(app: &App, ending: &mut Ending) -> anyhow::Result<()> {
+    let sandbox = async {
+        match app.outside.clone() {
+            Some(outside) => run_outside(outside, app.pool.clone()).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
-        asked = asked_to_end() => asked,
-        ended = run_outside(outside, app.pool.clone()) => ended,
+        _ = ending.asked() => Ok(()),
+        ended = sandbox => ended,
     }
 }
 
-/// Returns on Ctrl-C or SIGTERM.
-pub(super) async fn asked_to_end() -> anyhow::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        ended = tokio::signal::ctrl_c() => ended?,
-        _ = terminate.recv() => {}
+/// Ends in good order: no new request and no new turn, then what is in hand.
+pub(super) async fn close(app: App, door: Option<Door>, worker: Worker) {
+    let no_door = async {
+        if let Some(door) = door {
+            door.close().await;
+        }
+    };
+    tracing::info!("ending: nothing new is taken up, what is in hand is finished");
+    let ((), handed_back) = tokio::join!(no_door, worker.stop());
+    if handed_back > 0 {
+        eprintln!("{handed_back} runs were not finished in time and are handed back; other workers go on with them");
     }
-    Ok(())
+    app.database.close().await;
 }

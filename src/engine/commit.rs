@@ -15,6 +15,7 @@ use super::flow::Projected;
 use super::registry::Mounted;
 use super::sabotage::{Act, Point, Saboteur};
 use super::sizes::TooLarge;
+pub(super) use super::store::trouble::{is_refusal, met_another};
 use super::store::turns::{self, Came, Done, Held};
 
 /// The most turns of one transaction.
@@ -136,25 +137,8 @@ fn failed(error: &sqlx::Error) -> Committed {
     if is_refusal(error) { Committed::Refused(error.to_string()) } else { Committed::Unsure(error.to_string()) }
 }
 
-/// True where the server answered and rolled back for what the turn wrote; false where we do not know what stands, or
-/// where the server is only short of something for a moment (deadlock, serialisation, shutdown).
-pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Database(error) => {
-            !error.code().is_some_and(|code| ["40", "53", "57", "08"].iter().any(|class| code.starts_with(class)))
-        }
-        sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Encode(_) => true,
-        _ => false,
-    }
-}
-
 /// How often a batch that met another transaction is tried again: the server has rolled it back for certain.
 pub(super) const MEETINGS_MAX: u32 = 5;
-
-/// A deadlock or a serialisation failure.
-pub(super) fn met_another(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code.starts_with("40"))
-}
 
 /// Turns with all that follows from them, in an open transaction. A person's answer or jump is written here too.
 pub(super) async fn write(engine: &Engine, conn: &mut PgConnection, batch: &[Done]) -> sqlx::Result<Held> {

@@ -14,11 +14,17 @@ use uuid::Uuid;
 use super::RunId;
 use super::core::Engine;
 use super::limits::Lanes;
-use super::preflight::Knows;
+use super::releases::Releases;
+use super::store::crew;
 use super::store::{claim, letters};
 
 /// How long a worker that says nothing is thought alive.
 const LEASE: Duration = Duration::from_secs(4);
+/// What giving up the lease may take; it ends by itself soon.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
+/// A dead worker's runs move on within this: its lease, and the beat of another one that finds it ended.
+pub const MOVES_ON_WITHIN: Duration = Duration::from_secs(5);
+const _: () = assert!(LEASE.as_millis() + HEARTBEAT.as_millis() <= MOVES_ON_WITHIN.as_millis());
 /// How often it says so; also how often it is looked for what was left behind.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -83,7 +89,7 @@ pub(super) struct Lease {
     engine: Arc<Engine>,
     worker: Uuid,
     name: String,
-    knows: Knows,
+    releases: Arc<Releases>,
     hands: Arc<Hands>,
     lanes: Arc<Lanes>,
 }
@@ -94,11 +100,11 @@ impl Lease {
         engine: Arc<Engine>,
         worker: Uuid,
         name: String,
+        releases: Arc<Releases>,
         hands: Arc<Hands>,
         lanes: Arc<Lanes>,
     ) -> sqlx::Result<Self> {
-        let knows = engine.registry.knows();
-        let lease = Self { engine, worker, name, knows, hands, lanes };
+        let lease = Self { engine, worker, name, releases, hands, lanes };
         lease.renew_and_reap().await?;
         Ok(lease)
     }
@@ -108,28 +114,45 @@ impl Lease {
     async fn renew_and_reap(&self) -> sqlx::Result<u64> {
         let (engine, sent_at) = (&self.engine, Instant::now());
         let mut tx = engine.pool.begin().await?;
-        claim::heartbeat(&mut tx, &engine.tenant, self.worker, &self.name, &self.knows, LEASE.as_secs_f64()).await?;
+        claim::heartbeat(&mut tx, &engine.tenant, self.worker, &self.name, self.releases.ours(), LEASE.as_secs_f64())
+            .await?;
         let runs = claim::reap(&mut tx, &engine.tenant).await?;
         tx.commit().await?;
         self.lanes.renewed(sent_at);
         Ok(runs)
     }
 
-    /// Keeps it until the worker has nothing in hand any more, then gives it up.
-    pub(super) async fn keep(self, mut ended: watch::Receiver<bool>) {
+    /// Keeps it until the worker has nothing in hand any more, then gives it up. Answers how many runs are handed back
+    /// with it.
+    pub(super) async fn keep(self, mut ended: watch::Receiver<bool>) -> u64 {
         let mut strays = Strays::default();
         while !*ended.borrow() {
-            if let Err(error) = self.beat(&mut strays).await {
-                tracing::warn!(%error, "the worker's lease could not be renewed");
+            // A connection that hangs must not take the lease with it: the next beat has another one.
+            match tokio::time::timeout(LEASE, self.beat(&mut strays)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "the worker's lease could not be renewed"),
+                Err(_) => tracing::warn!("the worker's lease could not be renewed: the database does not answer"),
             }
             tokio::select! {
                 () = tokio::time::sleep(HEARTBEAT) => {}
                 _ = ended.changed() => {}
             }
         }
-        if let Err(error) = claim::retire(&self.engine.pool, &self.engine.tenant, self.worker).await {
-            tracing::warn!(%error, "the worker could not give up its lease; it ends by itself");
+        match tokio::time::timeout(LAST_WORDS, self.give_up()).await {
+            Ok(Ok(runs)) => return runs,
+            Ok(Err(error)) => tracing::warn!(%error, "the worker could not give up its lease; it ends by itself"),
+            Err(_) => tracing::warn!("the worker could not give up its lease in time; it ends by itself"),
         }
+        0
+    }
+
+    /// From here on the worker is dead, and what it still holds is taken over as a dead worker's is.
+    async fn give_up(&self) -> sqlx::Result<u64> {
+        let mut tx = self.engine.pool.begin().await?;
+        claim::retire(&mut tx, &self.engine.tenant, self.worker).await?;
+        let runs = claim::reap(&mut tx, &self.engine.tenant).await?;
+        tx.commit().await?;
+        Ok(runs)
     }
 
     async fn beat(&self, before: &mut Strays) -> sqlx::Result<()> {
@@ -137,6 +160,11 @@ impl Lease {
         let runs = self.renew_and_reap().await?;
         if runs > 0 {
             tracing::warn!(runs, "took over the runs of a dead worker");
+            self.engine.hint();
+        }
+        let others = crew::other_releases(pool, tenant, self.worker, self.releases.ours()).await?;
+        let ears = self.releases.meets(&others);
+        if !ears.is_empty() && crew::give_ears(pool, tenant, &ears).await? > 0 {
             self.engine.hint();
         }
         // Seen once, a stray may be a claim whose reply is on its way; seen twice, nobody has it.

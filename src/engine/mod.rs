@@ -24,6 +24,7 @@
 //! | `worker` | claim, handle, hand to commit |
 //! | `handling` | one handling of one step |
 //! | `lease` | what keeps a worker alive; what is left behind goes on |
+//! | `releases` | what a worker leaves to those of another release |
 //! | `outbox` | delivers what runs tell outside |
 //! | `inspect` | find and show runs; why a run is not moving |
 //! | `held_up` | whether a destination holds a run up |
@@ -54,6 +55,7 @@ pub mod outbox;
 pub mod preflight;
 pub mod proof;
 pub mod registry;
+mod releases;
 pub mod retry;
 pub mod sabotage;
 pub mod sizes;
@@ -64,6 +66,7 @@ pub mod worker;
 
 pub use core::Engine;
 pub use flow::{ChildEnded, Edge, Effect, Fault, Letter, NewRun, Parent, Projected, To, Turn, Woke};
+pub use lease::MOVES_ON_WITHIN;
 pub use registry::Registry;
 pub use retry::RetryPolicy;
 pub use table::{Chosen, OutcomeRow, Priority, StepRow, Table};

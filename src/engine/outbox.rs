@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::core::Engine;
@@ -91,7 +92,10 @@ impl Postman {
 
     pub(super) async fn work(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         let hands = Arc::new(Semaphore::new(LETTERS_MAX));
+        // Ends with this task, wherever its letters are.
+        let mut carrying = JoinSet::new();
         while !*stopped.borrow() && !self.outlets.by_topic.is_empty() {
+            while carrying.try_join_next().is_some() {}
             // With every hand full there is nothing to claim: the next free hand comes first.
             drop(hands.acquire().await);
             let claimed = self.claim(hands.available_permits()).await;
@@ -107,13 +111,13 @@ impl Postman {
                 let Ok(hand) = Arc::clone(&hands).acquire_owned().await else { return };
                 let postman = Arc::clone(&self);
                 let in_hand = self.hands.letter(letter.id.clone());
-                tokio::spawn(async move {
+                carrying.spawn(async move {
                     postman.carry(letter, pass).await;
                     drop((in_hand, hand));
                 });
             }
         }
-        drop(hands.acquire_many(u32::try_from(LETTERS_MAX).unwrap_or(u32::MAX)).await);
+        while carrying.join_next().await.is_some() {}
     }
 
     /// Claims due letters: of each topic as many as there are passes of its lane.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
 use super::commit::{Committed, Committer};
@@ -19,10 +19,11 @@ use super::core::Engine;
 use super::flow::Fault;
 use super::handling::{failed, handle};
 use super::housekeeping::{Housekeeper, Retention};
-use super::lease::{HEARTBEAT, Hands, Lease};
+use super::lease::{HEARTBEAT, Hands, LAST_WORDS, Lease};
 use super::limits::{self, Keeper, Lanes, Pass, Round};
 use super::outbox::{Outlets, Postman};
 use super::registry::Mounted;
+use super::releases::Releases;
 use super::sabotage::{Act, Point, Saboteur};
 use super::staff::clerk;
 use super::store::claim::{self, Claimed, Unread};
@@ -45,6 +46,8 @@ pub struct Options {
     pub outlets: Outlets,
     /// How long what is past is kept.
     pub retention: Retention,
+    /// How long what is in hand may take once the worker is asked to stop; what is left then is handed back.
+    pub drain_max: Duration,
     /// For tests.
     pub saboteur: Option<Arc<dyn Saboteur>>,
 }
@@ -57,6 +60,7 @@ impl Default for Options {
             poll: Duration::from_millis(200),
             outlets: Outlets::default(),
             retention: Retention::default(),
+            drain_max: Duration::from_secs(25),
             saboteur: None,
         }
     }
@@ -67,7 +71,7 @@ pub struct Worker {
     stop: watch::Sender<bool>,
     ended: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
-    lease: JoinHandle<()>,
+    lease: JoinHandle<u64>,
     keeper: JoinHandle<()>,
     shift: Arc<Shift>,
 }
@@ -78,15 +82,18 @@ impl Worker {
         &self.shift.options.name
     }
 
-    /// Stops claiming, lets the turns and letters in hand finish, then gives up the lease.
-    pub async fn stop(self) {
+    /// Stops claiming, lets the steps and letters in hand finish, then gives up the lease. What is not finished by
+    /// `drain_max` is handed back as a dead worker's is, only sooner; answers how many runs those are.
+    pub async fn stop(mut self) -> u64 {
         let _ = self.stop.send(true);
-        for task in self.tasks {
-            let _ = task.await;
+        let all = futures::future::join_all(&mut self.tasks);
+        if tokio::time::timeout(self.shift.options.drain_max, all).await.is_err() {
+            tracing::warn!("what is in hand takes too long; it is handed back");
+            self.tasks.iter().for_each(JoinHandle::abort);
         }
         let _ = self.ended.send(true);
-        let _ = self.keeper.await;
-        let _ = self.lease.await;
+        let _ = tokio::time::timeout(LAST_WORDS, self.keeper).await;
+        self.lease.await.unwrap_or(0)
     }
 }
 
@@ -100,8 +107,16 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
         names.iter().copied().chain(options.outlets.lanes()),
         u32::try_from(options.turns_max / 2).unwrap_or(u32::MAX),
     );
-    let lease =
-        Lease::take(Arc::clone(&engine), id, options.name.clone(), Arc::clone(&hands), Arc::clone(&lanes)).await?;
+    let releases = Arc::new(Releases::new(engine.registry.knows()));
+    let lease = Lease::take(
+        Arc::clone(&engine),
+        id,
+        options.name.clone(),
+        Arc::clone(&releases),
+        Arc::clone(&hands),
+        Arc::clone(&lanes),
+    )
+    .await?;
     let keeper = Keeper::begin(Arc::clone(&engine), id, Arc::clone(&lanes), &options.outlets.routes()).await?;
     let postman = Postman::new(
         Arc::clone(&engine),
@@ -111,9 +126,11 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
         options.outlets.clone(),
         options.poll,
     );
+    let (stop, stopped) = watch::channel(false);
     let shift = Arc::new(Shift {
         id,
-        known: engine.registry.known_steps(),
+        releases,
+        stopped: stopped.clone(),
         committer: Committer::start(Arc::clone(&engine), options.saboteur.clone()),
         options,
         engine,
@@ -122,7 +139,6 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
         names,
         rounds: AtomicU64::new(0),
     });
-    let (stop, stopped) = watch::channel(false);
     let (ended, until) = watch::channel(false);
     // Bulks are in no hurry: they have a rate of their own.
     let clerk = clerk::work(Arc::clone(&shift.engine), shift.options.poll * 4, stopped.clone());
@@ -139,7 +155,8 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
 /// One worker's working life.
 struct Shift {
     id: Uuid,
-    known: Vec<String>,
+    releases: Arc<Releases>,
+    stopped: watch::Receiver<bool>,
     committer: Committer,
     options: Options,
     engine: Arc<Engine>,
@@ -155,8 +172,12 @@ type InHand = (Claimed, Vec<Unread>, Option<Pass>);
 impl Shift {
     async fn work(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         let turns = Arc::new(Semaphore::new(self.options.turns_max));
+        // Ends with this task, wherever its turns stand.
+        let mut driving = JoinSet::new();
         while !*stopped.borrow() {
-            let free = turns.available_permits().min(128);
+            while driving.try_join_next().is_some() {}
+            // A worker that stood still may be thought dead: it takes nothing up before it lives again.
+            let free = if self.lanes.is_trusted() { turns.available_permits().min(128) } else { 0 };
             let claimed = if free == 0 { Vec::new() } else { self.claim(free).await };
             if claimed.is_empty() {
                 // Where a rate alone holds something up, the next pass is there before the next poll.
@@ -178,11 +199,10 @@ impl Shift {
                 }
                 // There are at least as many permits as runs were claimed: only this loop takes them.
                 let Ok(permit) = Arc::clone(&turns).acquire_owned().await else { return };
-                tokio::spawn(Arc::clone(&self).drive(run, unread, pass, permit));
+                driving.spawn(Arc::clone(&self).drive(run, unread, pass, permit));
             }
         }
-        let all = u32::try_from(self.options.turns_max).unwrap_or(u32::MAX);
-        drop(turns.acquire_many(all).await);
+        while driving.join_next().await.is_some() {}
     }
 
     /// Claims due runs with their unread signals: of each lane as many as there are passes.
@@ -191,7 +211,7 @@ impl Shift {
         let mut round = Round::begin(&self.lanes, &self.names, self.rounds.fetch_add(1, Ordering::Relaxed), free);
         let most = i64::try_from(free).unwrap_or(1);
         let (pool, tenant) = (&engine.pool, &engine.tenant);
-        let claimed = match claim::claim_in(pool, tenant, self.id, &self.known, &round.asks, most).await {
+        let claimed = match claim::claim_in(pool, tenant, self.id, &self.releases.claims(), &round.asks, most).await {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::warn!(%error, "due runs could not be claimed; trying again");
@@ -246,11 +266,15 @@ impl Shift {
             if let Some(own) = own {
                 own.tell_turn(&came, said);
             }
+            if matches!(came, Came::Parked { .. }) && self.releases.leaves(&run.workflow, row.name) {
+                break self.hand_back(&run, false).await;
+            }
             match self.sabotage(Point::AfterCall, &run) {
                 Act::Nothing => {}
                 Act::Crash => break self.hand_back(&run, true).await,
                 Act::Fail => came = failed(&**mounted, &run, &Fault::Retry("sabotaged".to_owned())),
             }
+            self.rest_elsewhere(&run, &mut came);
             pass = self.lanes.pass_on(&mut came);
             if let Came::Failed { wait: None, error, .. } = &came {
                 tracing::error!(run = %run.id, workflow = run.workflow, step = run.step, error, "run suspended");
@@ -301,6 +325,17 @@ impl Shift {
         }
         drop((in_hand, permit));
         self.engine.hint_due();
+    }
+
+    /// A run comes to rest before its next step where this worker is asked to stop, or leaves that step to others: it is
+    /// due there, for whoever claims it.
+    fn rest_elsewhere(&self, run: &Claimed, came: &mut Came) {
+        let Came::Moved(to) = came else { return };
+        let stops = to.rest == Rest::GoesOn && *self.stopped.borrow();
+        let leaves = to.rest != Rest::Ended && self.releases.leaves(&run.workflow, to.chosen.next);
+        if stops || leaves {
+            to.rest = Rest::Queues;
+        }
     }
 
     /// Puts a run back that no call can be made for now. Tries until the database answers.

@@ -17,6 +17,7 @@ use super::BODY_BYTES_MAX;
 use super::requests::RequestId;
 use crate::desk::{DeskError, verbs};
 use crate::engine::staff::Refused;
+use crate::engine::store::trouble::is_passing;
 use crate::waitlist::language::Language;
 use crate::waitlist::policy::Level;
 use crate::waitlist::refusal::Refusal;
@@ -337,7 +338,7 @@ impl From<sqlx::Error> for Problem {
         }
         tracing::error!(%error, "the database did not do a request");
         match error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => Self::unavailable(),
+            error if is_passing(&error) => Self::unavailable(),
             _ => Self::internal(),
         }
     }

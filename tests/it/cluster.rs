@@ -53,7 +53,8 @@ async fn make_template(server: &Server) {
 pub struct Database {
     /// Its connections.
     pub pool: PgPool,
-    name: String,
+    /// In the server of all tests; none in a server of the test's own.
+    name: Option<String>,
 }
 
 impl Database {
@@ -67,7 +68,16 @@ impl Database {
             .connect_with(server.connect_options(&name))
             .await
             .expect("a connection to the test's database");
-        Self { pool, name }
+        Self { pool, name: Some(name) }
+    }
+
+    /// A new one with the schema in a server of the test's own.
+    pub async fn on(server: &Server, name: &str) -> Self {
+        server.create_database(name).await.expect("a database for the test");
+        let connect = PgPoolOptions::new().max_connections(20).connect_with(server.connect_options(name));
+        let pool = connect.await.expect("a connection to the test's database");
+        sqlx::migrate!("./migrations").run(&pool).await.expect("the migrations");
+        Self { pool, name: None }
     }
 
     /// Its address, for a process of its own.
@@ -78,6 +88,8 @@ impl Database {
     /// Removes it: they are kept in memory, and there are many tests.
     pub async fn remove(self) {
         self.pool.close().await;
-        cluster().drop_database(&self.name).await.expect("the test's database is removed");
+        if let Some(name) = &self.name {
+            cluster().drop_database(name).await.expect("the test's database is removed");
+        }
     }
 }

@@ -13,6 +13,7 @@
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
 //! | `stored_books` | the sandbox's books, read while another process keeps them |
+//! | `chaos` | real processes stopped, killed and asked to end, and the database killed under them |
 //! | `patience` | waiting for what others do |
 //! | `emptied` | a demo removes nobody's database but a demo's |
 //! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated |
@@ -23,6 +24,7 @@
 
 mod admission;
 mod bad_input;
+mod chaos;
 mod clinic;
 mod cluster;
 mod early_by_key;

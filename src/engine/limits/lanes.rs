@@ -50,9 +50,14 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    /// A lane, while it is certain that others count this worker in.
+    /// True while it is certain that others count this worker in.
+    fn is_trusted(&self, now: Instant) -> bool {
+        self.renewed_at.is_some_and(|at| now.saturating_duration_since(at) < TRUST)
+    }
+
+    /// A lane, while that is so.
     fn trusted(&mut self, name: &str, now: Instant) -> Option<&mut Lane> {
-        let trusted = self.renewed_at.is_some_and(|at| now.saturating_duration_since(at) < TRUST);
+        let trusted = self.is_trusted(now);
         self.lanes.get_mut(name).filter(|_| trusted)
     }
 }
@@ -69,6 +74,12 @@ impl Lanes {
 
     pub(super) fn with<R>(&self, act: impl FnOnce(&mut Inner) -> R) -> R {
         act(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// False where the worker may be thought dead: its lease was renewed too long ago.
+    pub(in crate::engine) fn is_trusted(&self) -> bool {
+        let now = Instant::now();
+        self.with(|inner| inner.is_trusted(now))
     }
 
     /// The lanes there are.

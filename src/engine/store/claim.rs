@@ -262,11 +262,11 @@ pub async fn heartbeat(
 }
 
 /// Ends a worker's lease at once: it has nothing in hand any more.
-pub async fn retire(pool: &PgPool, tenant: &str, worker: Uuid) -> sqlx::Result<()> {
+pub async fn retire(conn: &mut PgConnection, tenant: &str, worker: Uuid) -> sqlx::Result<()> {
     sqlx::query("delete from worker where tenant = $1 and id = $2")
         .bind(tenant)
         .bind(worker)
-        .execute(pool)
+        .execute(conn)
         .await
         .map(drop)
 }

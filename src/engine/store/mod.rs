@@ -1,7 +1,7 @@
 //! Every statement on runs: `start` and `signal` for whoever is at the door, `claim` for workers, `turns` for commits,
 //! `letters` for the outbox, `destinations` for limits, `switch` for staff who look at them, `staff`, `audit` and `bulk` for
 //! people; `unmatched` keeps signals whose run there is not; `archive`, `months` and `tally` are what keeps the past
-//! readable and small; `lists` finds runs.
+//! readable and small; `lists` finds runs; `crew` is between workers of different releases; `trouble` reads errors.
 //!
 //! Lock order, so that no two transactions wait for each other: rows of `run` first, in the order of their ids, then
 //! whatever a workflow's projection locks.
@@ -10,6 +10,7 @@ pub mod archive;
 pub mod audit;
 pub mod bulk;
 pub mod claim;
+pub mod crew;
 pub mod destinations;
 pub mod letters;
 pub mod lists;
@@ -20,6 +21,7 @@ pub mod staff;
 pub mod start;
 pub mod switch;
 pub mod tally;
+pub mod trouble;
 pub mod turns;
 pub mod unmatched;
 

@@ -4,6 +4,7 @@ use houbu::engine::around::Around;
 use houbu::engine::inspect::{self, Filter, UNRUNNABLE, Why};
 use houbu::engine::preflight;
 use houbu::engine::staff::explain::{Would, explain};
+use houbu::engine::worker::Worker;
 use houbu::engine::{Engine, RunId};
 
 use super::laundry::Release;
@@ -68,7 +69,7 @@ async fn before_a_deploy_it_is_known_what_would_stand_still() {
     let works = Works::new().await;
     let (old, new) = (Release::old(&works), Release::new(&works));
     let irons = old.worker().await;
-    old.irons.free.forget_permits(usize::MAX);
+    old.takes_the_irons();
     for key in ["a", "b"] {
         old.shirt("Ironing", key).await;
     }
@@ -99,4 +100,87 @@ async fn what_nobody_knows_is_never_shown_as_running() {
     assert_eq!(of_status(&new.engine, UNRUNNABLE).await, [run]);
     sqlx::query("update run set status = 'pending', worker = null").execute(&works.db.pool).await.unwrap();
     works.close(vec![]).await;
+}
+
+/// Two beats of a worker: in the second one it has certainly seen who was there before the first.
+async fn has_looked_around(works: &Works, worker: &Worker) {
+    for _ in 0..2 {
+        let lease = "select lease_until from worker where name = $1";
+        let lease = || async {
+            let until: chrono::DateTime<chrono::Utc> =
+                sqlx::query_scalar(lease).bind(worker.name()).fetch_one(&works.db.pool).await.unwrap();
+            until
+        };
+        let before = lease().await;
+        works.wait_for("the lease to be renewed", || async { lease().await > before }).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_that_the_old_release_does_not_know_waits_for_the_new_one() {
+    let works = Works::new().await;
+    let (old, new) = (Release::old(&works), Release::new(&works));
+    let irons = old.worker().await;
+    let run = old.shirt("Sorting", "shirt").await;
+    works.still().await;
+    works.signal(run, "Recalled", "call", serde_json::json!({})).await;
+    works.still().await;
+    let row = works.row(run).await;
+    assert_eq!((row.step.as_str(), row.status.as_str()), ("Shelf", "waiting"), "neither heard nor refused");
+    assert_eq!(works.read_turn(run, "call").await, None);
+
+    let folds = new.worker().await;
+    works.wait_for("the new release to hear it", || async { works.row(run).await.status == "completed" }).await;
+    assert_eq!(works.story(run).await, ["Sorting: Sorted", "Shelf on Recalled: Recalled"]);
+    works.close(vec![irons, folds]).await;
+}
+
+/// What the old release parked wakes for the new signal also where that comes after the deploy.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_old_release_parked_hears_what_the_new_one_hears() {
+    let works = Works::new().await;
+    let (old, new) = (Release::old(&works), Release::new(&works));
+    let irons = old.worker().await;
+    let run = old.shirt("Sorting", "shirt").await;
+    works.still().await;
+    irons.stop().await;
+    let folds = new.worker().await;
+    let listens = || async {
+        let listens = "select listens from run where id = $1";
+        sqlx::query_scalar::<_, Vec<String>>(listens).bind(run).fetch_one(&works.db.pool).await.unwrap()
+    };
+    works.wait_for("new ears", || async { listens().await == ["Clean", "Recalled"] }).await;
+    assert_eq!(works.story(run).await, ["Sorting: Sorted"], "nothing happened by that");
+    works.signal(run, "Recalled", "call", serde_json::json!({})).await;
+    works.wait_for("the signal to be heard", || async { works.row(run).await.status == "completed" }).await;
+    works.close(vec![folds]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_both_work_the_old_release_leaves_the_step_where_the_new_one_hears_more() {
+    let works = Works::new().await;
+    let (old, new) = (Release::old(&works), Release::new(&works));
+    let irons = old.worker().await;
+    let folds = new.worker().await;
+    has_looked_around(&works, &irons).await;
+    let mut shirts = Vec::new();
+    for n in 0..12 {
+        // Both sort; whoever does, the shelf is the new one's, where it is clean already as where it becomes so.
+        let shirt = old.shirt("Sorting", &n.to_string()).await;
+        works.signal(shirt, "Clean", "washed", serde_json::json!({})).await;
+        old.engine.hint();
+        new.engine.hint();
+        shirts.push(shirt);
+    }
+    works.still().await;
+    for shirt in shirts {
+        assert_eq!(works.story(shirt).await, ["Sorting: Sorted", "Shelf on Clean: Clean", "Folding: Folded"]);
+    }
+    folds.stop().await;
+    has_looked_around(&works, &irons).await;
+    let shirt = old.shirt("Shelf", "later").await;
+    works.signal(shirt, "Clean", "washed", serde_json::json!({})).await;
+    old.engine.hint();
+    works.wait_for("the old one to go on alone", || async { works.row(shirt).await.step == "Fetched" }).await;
+    works.close(vec![irons]).await;
 }

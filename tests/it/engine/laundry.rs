@@ -2,6 +2,8 @@
 //! The second no longer knows `Ironing`, the first neither `Folding` nor the signal `Recalled`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use houbu::engine::worker::{self, Options, Worker};
@@ -36,7 +38,7 @@ pub struct Recalled {}
 /// The irons: each shirt takes one.
 pub struct Irons {
     pub free: Semaphore,
-    pub asked: std::sync::atomic::AtomicUsize,
+    pub asked: AtomicUsize,
 }
 
 fn until(shirt: &Shirt) -> DateTime<Utc> {
@@ -168,9 +170,21 @@ impl Release {
     }
 
     pub async fn worker(&self) -> Worker {
-        let poll = std::time::Duration::from_millis(5);
-        let options = Options { poll, name: self.name.to_owned(), ..Options::default() };
+        self.worker_with(Options::default()).await
+    }
+
+    pub async fn worker_with(&self, options: Options) -> Worker {
+        let options = Options { poll: Duration::from_millis(5), name: self.name.to_owned(), ..options };
         worker::start(Arc::clone(&self.engine), options).await.unwrap()
+    }
+
+    /// Nobody gets an iron until the test gives some.
+    pub fn takes_the_irons(&self) {
+        self.irons.free.forget_permits(usize::MAX);
+    }
+
+    pub async fn is_ironing(&self, works: &Works, times: usize) {
+        works.wait_for("an iron to be asked for", || async { self.irons.asked.load(Ordering::SeqCst) == times }).await;
     }
 
     /// A shirt that stands at this step, where both releases have the step by this name.

@@ -131,7 +131,8 @@ async fn a_worker_that_stops_finishes_what_it_has_in_hand() {
     let run = works.order("book").await;
     works.pays(run).await;
     in_hand(&works, run, 1).await;
-    let ((), ()) = tokio::join!(worker.stop(), async { gate.add_permits(1) });
+    let (handed_back, ()) = tokio::join!(worker.stop(), async { gate.add_permits(1) });
+    assert_eq!(handed_back, 0);
     let row = works.row(run).await;
     assert_eq!((row.step.as_str(), row.status.as_str()), ("Counter", "waiting"));
     works.close(vec![]).await;

@@ -4,6 +4,7 @@ mod baskets;
 mod children;
 mod crews;
 mod deadlines;
+mod drains;
 mod early_signals;
 mod failures;
 mod laundry;

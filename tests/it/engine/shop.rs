@@ -201,12 +201,18 @@ fn effects(run: RunId, edge: &Edge, order: &Order) -> Vec<Effect> {
 /// The shop's own table refuses the order of this name at the counter.
 pub const CURSED: &str = "cursed";
 
+/// The first commit of the order of this name at the counter stands still in the middle.
+pub const DROWSY: &str = "drowsy";
+
 /// What [`project`] writes to.
 pub const SHELF: &str = "create table shelf (order_name text primary key, step text not null,
     check (order_name <> 'cursed' or step <> 'Counter'))";
 
 async fn project(conn: &mut PgConnection, _: &str, moved: &[Projected<Order>]) -> sqlx::Result<()> {
     for one in moved {
+        if one.state.name == DROWSY && one.step == "Counter" {
+            super::drains::fall_asleep(conn).await?;
+        }
         sqlx::query(
             "insert into shelf (order_name, step) values ($1, $2)
              on conflict (order_name) do update set step = excluded.step",

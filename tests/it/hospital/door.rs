@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 /// The key of the backend service that asks for patients and staff.
-const KEY: &str = "the-key-that-opens-every-story";
+pub const KEY: &str = "the-key-that-opens-every-story";
 
 /// What came back.
 #[derive(Debug)]
@@ -62,6 +62,11 @@ impl Door {
         let router = router(Arc::new(surface)).layer(from_fn_with_state(Arc::clone(&open), callbacks_if_open));
         let keeper = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, http: reqwest::Client::builder().no_proxy().build().unwrap(), open, keeper }
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Callbacks are answered 503 from now on.

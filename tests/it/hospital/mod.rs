@@ -54,7 +54,7 @@ use serde_json::json;
 use crate::cluster::Database;
 use crate::patience::wait_at_most;
 use door::Door;
-pub use door::Reply;
+pub use door::{KEY, Reply};
 use line::Line;
 pub use provider::GivesUp;
 use provider::Provider;
@@ -101,7 +101,8 @@ pub struct Hospital {
     engine: Arc<Engine>,
     pub door: Door,
     sandbox_clock: Arc<AtomicI64>,
-    worker: Worker,
+    /// None where processes of their own work.
+    worker: Option<Worker>,
     suspended: usize,
     unended: Unended,
 }
@@ -114,7 +115,11 @@ impl Hospital {
 
     /// A hospital at [`world::opening`], with everybody in it.
     pub async fn open(setup: Setup) -> Self {
-        let db = Database::new().await;
+        Self::on(Database::new().await, setup, true).await
+    }
+
+    /// The same on a database of its own; without a worker where processes of their own are to work.
+    pub async fn on(db: Database, setup: Setup, works: bool) -> Self {
         clock::set(&db.pool, world::opening()).await.unwrap();
         let sandbox_clock = Arc::new(AtomicI64::new(world::opening().timestamp_micros()));
         let now = reader(&sandbox_clock);
@@ -162,7 +167,7 @@ impl Hospital {
             saboteur: Some(mishaps.clone()),
             ..worker::Options::default()
         };
-        let worker = worker::start(Arc::clone(&engine), options).await.unwrap();
+        let worker = if works { Some(worker::start(Arc::clone(&engine), options).await.unwrap()) } else { None };
         let (suspended, unended) = (0, Unended { ended: false });
         Self {
             db,
@@ -199,6 +204,13 @@ impl Hospital {
         let freed = self.his.cancel_ordinary(schedule, 0, channel::WINDOW, true).await.unwrap();
         assert!(freed.is_some(), "nobody of the counter is booked at {schedule} any more");
         self.pass_seconds(1).await;
+    }
+
+    /// The same, and nobody waits for what comes of it.
+    pub async fn free_a_place_and_go_on(&self, schedule: &str) {
+        assert!(self.his.cancel_ordinary(schedule, 0, channel::WINDOW, true).await.unwrap().is_some());
+        self.set_clocks(self.now() + TimeDelta::seconds(1)).await;
+        self.his.run_due(self.now()).await.unwrap();
     }
 
     /// The hospital stops a schedule (停诊); HIS pushes it a second later.
@@ -474,7 +486,9 @@ impl Hospital {
         assert!(differences.is_empty(), "the books differ: {differences:#?}");
         self.unended.ended = true;
         self.door.close();
-        self.worker.stop().await;
+        if let Some(worker) = self.worker {
+            worker.stop().await;
+        }
         owing::nobody_is_at_work(&self.db.pool).await;
         self.db.remove().await;
     }
