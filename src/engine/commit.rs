@@ -4,6 +4,7 @@
 //! fails as a whole is tried turn by turn, so that one bad turn never fails its batch-mates.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -65,7 +66,10 @@ impl Committer {
 
 async fn flush(engine: &Engine, waiting: Vec<Waiting>) {
     let (batch, answers): (Vec<Done>, Vec<_>) = waiting.into_iter().unzip();
-    match transaction(engine, &batch).await {
+    let began = Instant::now();
+    let written = transaction(engine, &batch).await;
+    engine.measures.flush(began, batch.len());
+    match written {
         Ok(held) => {
             engine.hint_letters_of(&batch);
             for (done, answer) in batch.iter().zip(answers) {

@@ -28,7 +28,7 @@
 //! | `inspect` | find and show runs; why a run is not moving |
 //! | `held_up` | whether a destination holds a run up |
 //! | `around` | what holds runs up besides themselves, read once for many |
-//! | `letters` | how many letters stand where |
+//! | `measure` | what is counted, and what is shown of it |
 //! | `housekeeping` | months of history, the archive, early signals, retention |
 //! | `sizes` | how large what is stored may be |
 //! | `preflight` | who works, and which live runs none of them could move |
@@ -47,8 +47,8 @@ pub mod held_up;
 pub mod housekeeping;
 pub mod inspect;
 mod lease;
-pub mod letters;
 pub mod limits;
+pub mod measure;
 pub mod obligations;
 pub mod outbox;
 pub mod preflight;

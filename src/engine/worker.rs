@@ -157,6 +157,7 @@ impl Shift {
         let turns = Arc::new(Semaphore::new(self.options.turns_max));
         while !*stopped.borrow() {
             let free = turns.available_permits().min(128);
+            self.engine.measures.goes_round(self.options.turns_max - turns.available_permits(), self.options.turns_max);
             let claimed = if free == 0 { Vec::new() } else { self.claim(free).await };
             if claimed.is_empty() {
                 // Where a rate alone holds something up, the next pass is there before the next poll.
@@ -190,7 +191,7 @@ impl Shift {
         let engine = &self.engine;
         let mut round = Round::begin(&self.lanes, &self.names, self.rounds.fetch_add(1, Ordering::Relaxed), free);
         let most = i64::try_from(free).unwrap_or(1);
-        let (pool, tenant) = (&engine.pool, &engine.tenant);
+        let (pool, tenant, began) = (&engine.pool, &engine.tenant, Instant::now());
         let claimed = match claim::claim_in(pool, tenant, self.id, &self.known, &round.asks, most).await {
             Ok(claimed) => claimed,
             Err(error) => {
@@ -198,6 +199,7 @@ impl Shift {
                 return Vec::new();
             }
         };
+        engine.measures.claim(began, &claimed);
         let signalled: Vec<Uuid> = claimed.iter().filter(|run| run.signal_count > 0).map(|run| run.id).collect();
         let mut unread = if signalled.is_empty() {
             Vec::new()
@@ -267,6 +269,7 @@ impl Shift {
                 result: came.clone(),
             };
             let committed = self.committer.commit(done.clone()).await;
+            self.engine.measures.turn((done.workflow, done.step), done.took, &came, &committed);
             if committed_but_unheard_of(&committed) && self.sabotage(Point::AfterCommit, &run) == Act::Crash {
                 break self.hand_back(&run, true).await;
             }

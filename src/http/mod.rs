@@ -80,13 +80,13 @@ pub fn router(surface: Arc<Surface>) -> axum::Router {
     router
         .with_state(Arc::clone(&surface))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", api))
-        .merge(console::router(surface))
+        .merge(console::router(Arc::clone(&surface)))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(problem::layer))
-        .layer(from_fn(requests::layer))
+        .layer(from_fn_with_state(surface, requests::layer))
 }
 
 /// Every route with its description.

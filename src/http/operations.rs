@@ -1,6 +1,5 @@
 //! What operators and orchestrators ask: is the process alive, can it work, how much is waiting.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Json;
@@ -12,8 +11,7 @@ use utoipa::ToSchema;
 
 use super::Surface;
 use super::problem::{Problem, ProblemBody};
-use crate::engine::inspect::{self, Backlog};
-use crate::engine::letters;
+use crate::engine::measure;
 use crate::records::schema;
 
 /// The process is alive.
@@ -51,7 +49,7 @@ pub(super) async fn ready(State(surface): State<Arc<Surface>>) -> Response {
     }
 }
 
-/// Runs by workflow and status, and what is due, as Prometheus reads it.
+/// Every figure of this process and of the whole, as Prometheus reads it: see `docs/operations/metrics.md`.
 #[utoipa::path(
     get, path = "/metrics", tag = "operations",
     responses(
@@ -62,56 +60,6 @@ pub(super) async fn ready(State(surface): State<Arc<Surface>>) -> Response {
 )]
 pub(super) async fn metrics(State(surface): State<Arc<Surface>>) -> Result<Response, Problem> {
     let engine = &surface.desk.engine;
-    let counts = surface.desk.counts().await?;
-    let backlog = inspect::backlog(&engine.pool, &engine.tenant).await?;
-    let posted = letters::counts(&engine.pool, &engine.tenant).await?;
-    let text = exposition(&counts, &posted, backlog, engine.pool.size(), engine.pool.num_idle());
-    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
-}
-
-fn exposition(
-    counts: &[(String, String, i64)],
-    posted: &[(String, i64)],
-    backlog: Backlog,
-    connections: u32,
-    idle: usize,
-) -> String {
-    let mut text = String::from("# HELP houbu_runs Runs by workflow and status.\n# TYPE houbu_runs gauge\n");
-    for (workflow, status, count) in counts {
-        // Names of workflows and statuses are ours: nothing in them needs escaping. Writing to a string cannot fail.
-        let _ = writeln!(text, "houbu_runs{{workflow=\"{workflow}\",status=\"{status}\"}} {count}");
-    }
-    text.push_str("# HELP houbu_letters Messages by status.\n# TYPE houbu_letters gauge\n");
-    for status in letters::STATUSES {
-        let count = posted.iter().find(|(of, _)| of == status).map_or(0, |(_, count)| *count);
-        let _ = writeln!(text, "houbu_letters{{status=\"{status}\"}} {count}");
-    }
-    let mut gauge = |name: &str, help: &str, value: &dyn std::fmt::Display| {
-        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n");
-    };
-    gauge("houbu_due_runs", "Runs that are due and in nobody's hands.", &backlog.runs);
-    gauge("houbu_due_letters", "Messages that are due and in nobody's hands.", &backlog.letters);
-    gauge("houbu_due_oldest_seconds", "How long the oldest due run has been due.", &backlog.oldest_seconds);
-    gauge("houbu_workers", "Workers whose lease stands.", &backlog.workers);
-    gauge("houbu_database_connections", "Database connections of this process.", &connections);
-    gauge("houbu_database_connections_idle", "Those of them that are idle.", &idle);
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_exposition_is_one_sample_a_line() {
-        let counts = [("waitlist_application".to_owned(), "waiting".to_owned(), 7)];
-        let backlog = Backlog { runs: 2, letters: 0, oldest_seconds: 1.5, workers: 1 };
-        let posted = [("suspended".to_owned(), 3)];
-        let text = exposition(&counts, &posted, backlog, 4, 3);
-        assert!(text.contains("houbu_runs{workflow=\"waitlist_application\",status=\"waiting\"} 7\n"), "{text}");
-        assert!(text.contains("houbu_letters{status=\"suspended\"} 3\n"), "{text}");
-        assert!(text.contains("houbu_letters{status=\"undeliverable\"} 0\n"), "{text}");
-        assert!(text.contains("\nhoubu_due_oldest_seconds 1.5\n"), "{text}");
-        assert!(text.ends_with('\n') && text.lines().all(|line| line.starts_with('#') || line.contains(' ')));
-    }
+    let text = engine.measures.exposed(&engine.survey().await?, &engine.pool);
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, measure::CONTENT_TYPE)], text).into_response())
 }

@@ -6,6 +6,7 @@ mod crews;
 mod deadlines;
 mod early_signals;
 mod failures;
+mod figures;
 mod laundry;
 mod leases;
 mod letters;
