@@ -26,6 +26,7 @@
 //! | `lease` | what keeps a worker alive; what is left behind goes on |
 //! | `outbox` | delivers what runs tell outside |
 //! | `inspect` | find and show runs; why a run is not moving |
+//! | `health` | what is wrong with the whole |
 //! | `held_up` | whether a destination holds a run up |
 //! | `around` | what holds runs up besides themselves, read once for many |
 //! | `measure` | what is counted, and what is shown of it |
@@ -43,6 +44,7 @@ pub mod flow;
 mod flow_macro;
 pub mod group;
 mod handling;
+pub mod health;
 pub mod held_up;
 pub mod housekeeping;
 pub mod inspect;

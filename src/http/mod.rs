@@ -5,9 +5,9 @@
 //! |---|---|
 //! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
 //! | `departments`, `policies`, `blacklist` | scope `admin` |
-//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `destinations` | scope `runs` |
+//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `destinations`, `health` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
-//! | `operations` | health, readiness, metrics |
+//! | `operations` | alive, ready, the figures |
 //! | `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
 //! | `openapi` | the description, written by the same declarations |
 
@@ -23,6 +23,7 @@ mod callbacks;
 mod departments;
 mod destinations;
 pub mod extract;
+mod health;
 mod idempotency;
 mod openapi;
 mod operations;
@@ -126,6 +127,7 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(bulks::resume))
         .routes(routes!(bulks::cancel))
         .routes(routes!(audit::list))
+        .routes(routes!(health::show))
         .routes(routes!(destinations::list))
         .routes(routes!(destinations::show))
         .routes(routes!(destinations::pause))

@@ -1,6 +1,7 @@
-//! What operators and orchestrators ask: is the process alive, can it work, how much is waiting.
+//! What orchestrators and Prometheus ask, without a key: is the process alive, can it work, the figures.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -11,8 +12,13 @@ use utoipa::ToSchema;
 
 use super::Surface;
 use super::problem::{Problem, ProblemBody};
+use crate::desk::health::sentence;
 use crate::engine::measure;
 use crate::records::schema;
+use crate::waitlist::language::Language;
+
+/// A database that says nothing for so long is not there for whoever asks for readiness.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The process is alive.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,32 +27,60 @@ pub struct Health {
     status: &'static str,
 }
 
+/// Whether the process can do its work.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    /// `ok` or `unready`.
+    status: &'static str,
+    /// What keeps it from its work.
+    reasons: Vec<Reason>,
+}
+
+/// One reason.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Reason {
+    /// `database`, `schema`, `lease_lost`, `not_looking`.
+    code: &'static str,
+    /// The same in words.
+    reason: String,
+}
+
 /// True while the process is alive.
 #[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, body = Health)))]
 pub(super) async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// True while the database answers and has the schema of this program.
+/// True while the database answers and has the schema of this program and, where this process has a worker, that worker
+/// does its work.
 #[utoipa::path(
     get, path = "/readyz", tag = "operations",
-    responses(
-        (status = 200, body = Health),
-        (status = 503, description = "Not now", content_type = "application/problem+json", body = ProblemBody),
-    )
+    responses((status = 200, body = Readiness), (status = 503, description = "Not now", body = Readiness))
 )]
 pub(super) async fn ready(State(surface): State<Arc<Surface>>) -> Response {
-    match schema::lacks(&surface.desk.engine.pool).await {
-        Ok(0) => Json(Health { status: "ok" }).into_response(),
-        Ok(missing) => {
-            tracing::warn!(missing, "the schema lacks migrations of this program");
-            Problem::unavailable().into_response()
-        }
-        Err(error) => {
+    let pool = &surface.desk.engine.pool;
+    let stored = match tokio::time::timeout(PATIENCE, schema::lacks(pool)).await {
+        Ok(Ok(0)) => None,
+        Ok(Ok(missing)) => Some(("schema", format!("The schema lacks {missing} migrations of this program."))),
+        Ok(Err(error)) => {
             tracing::warn!(%error, "the database does not answer");
-            Problem::unavailable().into_response()
+            Some(("database", "The database does not answer.".to_owned()))
         }
+        Err(_) => Some(("database", format!("The database has not answered for {} s.", PATIENCE.as_secs()))),
+    };
+    let stored = stored.map(|(code, reason)| Reason { code, reason });
+    let tz = surface.desk.ports.tz;
+    let own = surface
+        .desk
+        .unready()
+        .into_iter()
+        .map(|finding| Reason { code: finding.code(), reason: sentence(&finding, Language::En, tz) });
+    let reasons: Vec<Reason> = stored.into_iter().chain(own).collect();
+    if reasons.is_empty() {
+        return Json(Readiness { status: "ok", reasons }).into_response();
     }
+    tracing::warn!(reasons = ?reasons, "not ready");
+    (StatusCode::SERVICE_UNAVAILABLE, Json(Readiness { status: "unready", reasons })).into_response()
 }
 
 /// Every figure of this process and of the whole, as Prometheus reads it: see `docs/operations/metrics.md`.
