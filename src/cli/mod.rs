@@ -5,6 +5,7 @@ mod chart;
 mod check;
 mod demo;
 mod ending;
+mod health;
 mod runs;
 mod sandbox;
 mod serve;
@@ -46,6 +47,8 @@ enum Command {
     },
     /// Look at runs, and do to them what staff may do; exits with 2 where a verb is refused.
     Runs(Box<runs::Runs>),
+    /// Say what is wrong with the whole and what to do about it; exits with 1 if something is critical.
+    Health(health::Health),
     /// Run the simulated HIS, WeChat Pay and messages alone, and print how to connect to them.
     Sandbox,
     /// Bring the database schema up to date.
@@ -74,7 +77,10 @@ impl Cli {
             _ => {}
         }
         let config = Config::load(file)?;
-        let plays = matches!(self.command, None | Some(Command::Demo(_) | Command::Books { .. } | Command::Runs(_)));
+        let plays = matches!(
+            self.command,
+            None | Some(Command::Demo(_) | Command::Books { .. } | Command::Health(_) | Command::Runs(_))
+        );
         start_logs(&config, plays);
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async move {
             match self.command {
@@ -83,6 +89,7 @@ impl Cli {
                 Some(Command::Serve) => serve::serve(config).await,
                 Some(Command::Work) => serve::work(config).await,
                 Some(Command::Books { json }) => books::run(&config, json).await,
+                Some(Command::Health(health)) => health::run(&config, health).await,
                 Some(Command::Runs(runs)) => runs::run(&config, *runs).await,
                 Some(Command::Sandbox) => sandbox::run(&config).await,
                 Some(Command::Migrate) => migrate(&config).await,

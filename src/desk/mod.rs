@@ -16,6 +16,7 @@
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
 //! | `browse` | schedules and the state of their queues |
 //! | `destinations` | the systems outside, and the switch that pauses one |
+//! | `health` | what is wrong with the whole, and what to do about it |
 //! | `runs`, `why` | any workflow's runs, for staff |
 //! | `staff`, `verbs` | what staff do to runs, and the words for it |
 //! | `early_signals` | signals by key, and those whose run there is not |
@@ -30,6 +31,7 @@ mod decline;
 mod departments;
 pub mod destinations;
 pub mod early_signals;
+pub mod health;
 pub mod his_push;
 mod message_event;
 pub mod payment_notice;

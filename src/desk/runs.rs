@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::{Answer, Desk, DeskError};
 use crate::engine::around::Around;
 use crate::engine::inspect::{self, Filter, Received, Seen, Told, Why};
-use crate::engine::preflight;
 use crate::engine::store::{self, Started};
 use crate::engine::{Edge, Fault, NewRun, RunId};
 use crate::waitlist::refusal::Refusal;
@@ -72,13 +71,6 @@ impl Desk {
         let filter = Filter { runnable: Some(around.runnable()), ..filter };
         let seen = inspect::list(&self.engine.pool, self.hospital(), &filter).await?;
         Ok(seen.into_iter().map(|seen| shown(&around, seen)).collect())
-    }
-
-    /// How many runs of each workflow have each status.
-    pub async fn counts(&self) -> Answer<Vec<(String, String, i64)>> {
-        let crew = preflight::crew(&self.engine.pool, self.hospital()).await?;
-        let runnable = crew.steps(&self.engine.registry.knows());
-        Ok(inspect::counts(&self.engine.pool, self.hospital(), &runnable).await?)
     }
 
     /// Everything about one run.

@@ -30,14 +30,14 @@ fn zh(why: &Why, at: impl Fn(DateTime<Utc>) -> String) -> String {
             format!("第 {attempts} 次失败后等待重试，下次 {}：{error}", at(*until))
         }
         Why::Suspended { reason } => format!("已暂停，需人工处理：{reason}"),
-        Why::LimitFull { lane } => format!("已到期，{} 的调用已达上限，等待空位。", destination_zh(lane)),
+        Why::LimitFull { lane } => format!("已到期，{} 的调用已达上限，等待空位。", destination(lane, Language::ZhCn)),
         Why::DestinationDown { lane, since, until, error } => {
             let since = since.map(|since| format!("自 {} 起", at(since))).unwrap_or_default();
             let until = until.map_or_else(|| "正在试探".to_owned(), |until| format!("{} 再次尝试", at(until)));
-            format!("{} {since}不可用，{until}，恢复后自动继续：{error}", destination_zh(lane))
+            format!("{} {since}不可用，{until}，恢复后自动继续：{error}", destination(lane, Language::ZhCn))
         }
         Why::DestinationPaused { lane, by, why } => {
-            format!("{} 已由 {by} 人工暂停（{why}），恢复后自动继续。", destination_zh(lane))
+            format!("{} 已由 {by} 人工暂停（{why}），恢复后自动继续。", destination(lane, Language::ZhCn))
         }
         Why::DueLater { at: due } => format!("将于 {} 继续。", at(*due)),
     }
@@ -61,36 +61,36 @@ fn en(why: &Why, at: impl Fn(DateTime<Utc>) -> String) -> String {
         }
         Why::Suspended { reason } => format!("Suspended, a person must look: {reason}"),
         Why::LimitFull { lane } => {
-            format!("It is due; {} takes no more calls for now, so it waits for its turn.", destination_en(lane))
+            format!(
+                "It is due; {} takes no more calls for now, so it waits for its turn.",
+                destination(lane, Language::En)
+            )
         }
         Why::DestinationDown { lane, since, until, error } => {
             let since = since.map(|since| format!(" since {}", at(since))).unwrap_or_default();
             let until =
                 until.map_or_else(|| "is being tried".to_owned(), |until| format!("is tried again at {}", at(until)));
-            format!("{} is down{since} and {until}; it goes on by itself then: {error}", destination_en(lane))
+            format!(
+                "{} is down{since} and {until}; it goes on by itself then: {error}",
+                destination(lane, Language::En)
+            )
         }
         Why::DestinationPaused { lane, by, why } => {
-            format!("{} was paused by {by} ({why}); it goes on when that is resumed.", destination_en(lane))
+            format!("{} was paused by {by} ({why}); it goes on when that is resumed.", destination(lane, Language::En))
         }
         Why::DueLater { at: due } => format!("It goes on at {}.", at(*due)),
     }
 }
 
-fn destination_zh(lane: &str) -> &str {
-    match lane {
-        "his" => "HIS",
-        "payments" => "支付平台",
-        "messages" => "消息平台",
-        other => other,
-    }
-}
-
-fn destination_en(lane: &str) -> &str {
-    match lane {
-        "his" => "HIS",
-        "payments" => "the payment provider",
-        "messages" => "the message platform",
-        other => other,
+/// A destination as people call it, in the middle of a sentence.
+pub(super) fn destination(lane: &str, language: Language) -> &str {
+    match (lane, language) {
+        ("his", _) => "HIS",
+        ("payments", Language::ZhCn) => "支付平台",
+        ("payments", Language::En) => "the payment provider",
+        ("messages", Language::ZhCn) => "消息平台",
+        ("messages", Language::En) => "the message platform",
+        (other, _) => other,
     }
 }
 

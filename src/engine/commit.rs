@@ -4,6 +4,7 @@
 //! fails as a whole is tried turn by turn, so that one bad turn never fails its batch-mates.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -75,7 +76,10 @@ struct Writer {
 impl Writer {
     async fn flush(&self, waiting: Vec<Waiting>) {
         let (batch, answers): (Vec<Done>, Vec<_>) = waiting.into_iter().unzip();
-        match self.transaction(&batch).await {
+        let began = Instant::now();
+        let written = self.transaction(&batch).await;
+        self.engine.measures.flush(began, batch.len());
+        match written {
             Ok(held) => {
                 self.engine.hint_letters_of(&batch);
                 for (done, answer) in batch.iter().zip(answers) {

@@ -8,7 +8,9 @@ use tokio::sync::{Notify, watch};
 
 use super::flow::Effect;
 use super::limits::Limits;
+use super::measure::Measures;
 use super::registry::Registry;
+use super::store::survey::{self, Survey};
 use super::store::turns::{Came, Done};
 
 /// What every part of the engine shares: the database, the tenant and the workflows.
@@ -21,6 +23,8 @@ pub struct Engine {
     pub registry: Registry,
     /// What destinations can take; one that is not named here has the defaults.
     pub limits: BTreeMap<&'static str, Limits>,
+    /// What is counted here.
+    pub measures: Measures,
     pub(super) due: Notify,
     pub(super) letters: Notify,
     pub(super) limits_hint: watch::Sender<Hints>,
@@ -47,7 +51,8 @@ impl Engine {
         limits: BTreeMap<&'static str, Limits>,
     ) -> Arc<Self> {
         let (due, letters, limits_hint) = (Notify::new(), Notify::new(), watch::Sender::new(Hints::default()));
-        Arc::new(Self { pool, tenant: tenant.into(), registry, limits, due, letters, limits_hint })
+        let (tenant, measures) = (tenant.into(), Measures::default());
+        Arc::new(Self { pool, tenant, registry, limits, measures, due, letters, limits_hint })
     }
 
     /// Tells the workers of this process that something may be due. Only a hint: polling finds it anyway.
@@ -65,6 +70,12 @@ impl Engine {
     /// What a destination can take.
     pub fn limits_of(&self, destination: &str) -> Limits {
         self.limits.get(destination).copied().unwrap_or_default()
+    }
+
+    /// How the whole stands now.
+    pub async fn survey(&self) -> sqlx::Result<Survey> {
+        let lanes: Vec<&str> = self.registry.lanes().into_iter().collect();
+        survey::take(&self.pool, &self.tenant, &self.registry.knows(), &lanes).await
     }
 
     /// Turns of a worker may have made runs due.

@@ -1,4 +1,4 @@
-//! Keeps the house: what is past is moved, counted and forgotten, and early signals find their run.
+//! Keeps the house: what is past is moved and forgotten, and early signals find their run.
 //!
 //! One task beside each worker, in any number of processes: whatever one is at, another passes over. Every statement is
 //! a small batch, every round is bounded, and nothing here holds a lock that a turn waits for longer than a moment.
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::core::Engine;
 use super::store::unmatched::Sweep;
-use super::store::{archive, letters, months, tally, unmatched};
+use super::store::{archive, letters, months, unmatched};
 
 /// How often early signals are looked after: two transactions that did not see each other are brought together.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -83,7 +83,6 @@ pub async fn round(engine: &Engine, retention: &Retention) -> sqlx::Result<Kept>
         let letters = letters::forget(pool, tenant, retention.letters_days, BATCH).await?;
         let expired = unmatched::expire(pool, tenant, retention.unmatched_days, BATCH).await?;
         let signals = unmatched::forget(pool, tenant, retention.letters_days, BATCH).await?;
-        fold(engine).await?;
         kept.archived += archived;
         kept.forgotten += forgotten;
         kept.letters += letters;
@@ -96,18 +95,6 @@ pub async fn round(engine: &Engine, retention: &Retention) -> sqlx::Result<Kept>
         }
     }
     Ok(kept)
-}
-
-async fn fold(engine: &Engine) -> sqlx::Result<()> {
-    for _ in 0..BATCHES_MAX {
-        let mut tx = engine.pool.begin().await?;
-        let folded = tally::fold(&mut tx, &engine.tenant).await?;
-        tx.commit().await?;
-        if folded < tally::FOLD_MAX {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Drops one month of history that is past its time, if there is one, and lines and signals that no run needs. True where

@@ -8,6 +8,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use sqlx::Connection;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -112,13 +113,15 @@ impl Lease {
     /// In one transaction, so that a worker that was thought dead never takes over what it has taken up again itself.
     /// Answers how many runs it took over.
     async fn renew_and_reap(&self) -> sqlx::Result<u64> {
-        let (engine, sent_at) = (&self.engine, Instant::now());
-        let mut tx = engine.pool.begin().await?;
-        claim::heartbeat(&mut tx, &engine.tenant, self.worker, &self.name, self.releases.ours(), LEASE.as_secs_f64())
-            .await?;
+        let (engine, asked_at) = (&self.engine, Instant::now());
+        let mut conn = engine.pool.acquire().await?;
+        let (sent_at, waited) = (Instant::now(), asked_at.elapsed());
+        let mut tx = conn.begin().await?;
+        claim::heartbeat(&mut tx, &engine.tenant, self.worker, &self.name, self.releases.ours(), LEASE.as_secs_f64()).await?;
         let runs = claim::reap(&mut tx, &engine.tenant).await?;
         tx.commit().await?;
         self.lanes.renewed(sent_at);
+        engine.measures.heartbeat(waited);
         Ok(runs)
     }
 
@@ -138,6 +141,7 @@ impl Lease {
                 _ = ended.changed() => {}
             }
         }
+        self.engine.measures.retires();
         match tokio::time::timeout(LAST_WORDS, self.give_up()).await {
             Ok(Ok(runs)) => return runs,
             Ok(Err(error)) => tracing::warn!(%error, "the worker could not give up its lease; it ends by itself"),

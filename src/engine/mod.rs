@@ -27,9 +27,10 @@
 //! | `releases` | what a worker leaves to those of another release |
 //! | `outbox` | delivers what runs tell outside |
 //! | `inspect` | find and show runs; why a run is not moving |
+//! | `health` | what is wrong with the whole |
 //! | `held_up` | whether a destination holds a run up |
 //! | `around` | what holds runs up besides themselves, read once for many |
-//! | `letters` | how many letters stand where |
+//! | `measure` | what is counted, and what is shown of it |
 //! | `housekeeping` | months of history, the archive, early signals, retention |
 //! | `sizes` | how large what is stored may be |
 //! | `preflight` | who works, and which live runs none of them could move |
@@ -44,12 +45,13 @@ pub mod flow;
 mod flow_macro;
 pub mod group;
 mod handling;
+pub mod health;
 pub mod held_up;
 pub mod housekeeping;
 pub mod inspect;
 mod lease;
-pub mod letters;
 pub mod limits;
+pub mod measure;
 pub mod obligations;
 pub mod outbox;
 pub mod preflight;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, watch};
@@ -159,10 +159,20 @@ impl Postman {
         if lane.is_some() && pass.is_none() {
             return self.put_back(letter.id).await;
         }
+        let began = Instant::now();
         let (delivered, said) = limits::listening(outlet.deliver(&letter)).await;
+        let took = began.elapsed();
         if let Some(pass) = pass {
             pass.tell_letter(&delivered, said);
         }
+        let wait = match &delivered {
+            Err(Fault::Retry(_) | Fault::Unknown(_)) => {
+                let failures = u32::try_from(letter.attempt).unwrap_or(0).saturating_add(1);
+                RetryPolicy::PATIENT.wait_after(failures, Duration::ZERO, rand::random())
+            }
+            Ok(_) | Err(Fault::Stop(_)) => None,
+        };
+        self.engine.measures.letter(&letter.topic, took, &delivered, wait.is_some());
         let settled = match delivered {
             Ok(Delivery::Sent(reference)) => {
                 letters::settle(pool, tenant, self.worker, &letter.id, "sent", Some(&reference), None).await
@@ -177,13 +187,10 @@ impl Postman {
                 tracing::error!(letter = letter.id, why, "letter suspended");
                 letters::settle(pool, tenant, self.worker, &letter.id, "suspended", None, Some(&why)).await
             }
-            Err(Fault::Retry(why) | Fault::Unknown(why)) => {
-                let failures = u32::try_from(letter.attempt).unwrap_or(0).saturating_add(1);
-                match RetryPolicy::PATIENT.wait_after(failures, Duration::ZERO, rand::random()) {
-                    Some(wait) => letters::postpone(pool, tenant, self.worker, &letter.id, wait, &why).await,
-                    None => letters::settle(pool, tenant, self.worker, &letter.id, "suspended", None, Some(&why)).await,
-                }
-            }
+            Err(Fault::Retry(why) | Fault::Unknown(why)) => match wait {
+                Some(wait) => letters::postpone(pool, tenant, self.worker, &letter.id, wait, &why).await,
+                None => letters::settle(pool, tenant, self.worker, &letter.id, "suspended", None, Some(&why)).await,
+            },
         };
         if let Err(error) = settled {
             tracing::warn!(letter = letter.id, %error, "what came of a letter could not be written");

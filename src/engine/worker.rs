@@ -178,6 +178,7 @@ impl Shift {
             while driving.try_join_next().is_some() {}
             // A worker that stood still may be thought dead: it takes nothing up before it lives again.
             let free = if self.lanes.is_trusted() { turns.available_permits().min(128) } else { 0 };
+            self.engine.measures.goes_round(self.options.turns_max - turns.available_permits(), self.options.turns_max);
             let claimed = if free == 0 { Vec::new() } else { self.claim(free).await };
             if claimed.is_empty() {
                 // Where a rate alone holds something up, the next pass is there before the next poll.
@@ -210,7 +211,7 @@ impl Shift {
         let engine = &self.engine;
         let mut round = Round::begin(&self.lanes, &self.names, self.rounds.fetch_add(1, Ordering::Relaxed), free);
         let most = i64::try_from(free).unwrap_or(1);
-        let (pool, tenant) = (&engine.pool, &engine.tenant);
+        let (pool, tenant, began) = (&engine.pool, &engine.tenant, Instant::now());
         let claimed = match claim::claim_in(pool, tenant, self.id, &self.releases.claims(), &round.asks, most).await {
             Ok(claimed) => claimed,
             Err(error) => {
@@ -218,6 +219,7 @@ impl Shift {
                 return Vec::new();
             }
         };
+        engine.measures.claim(began, &claimed);
         let signalled: Vec<Uuid> = claimed.iter().filter(|run| run.signal_count > 0).map(|run| run.id).collect();
         let mut unread = if signalled.is_empty() {
             Vec::new()
@@ -291,6 +293,7 @@ impl Shift {
                 result: came.clone(),
             };
             let committed = self.committer.commit(done.clone()).await;
+            self.engine.measures.turn((done.workflow, done.step), done.took, &came, &committed);
             if committed_but_unheard_of(&committed) && self.sabotage(Point::AfterCommit, &run) == Act::Crash {
                 break self.hand_back(&run, true).await;
             }

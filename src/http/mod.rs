@@ -5,9 +5,9 @@
 //! |---|---|
 //! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
 //! | `departments`, `policies`, `blacklist` | scope `admin` |
-//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `destinations` | scope `runs` |
+//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `destinations`, `health` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
-//! | `operations` | health, readiness, metrics |
+//! | `operations` | alive, ready, the figures |
 //! | `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
 //! | `openapi` | the description, written by the same declarations |
 
@@ -23,6 +23,7 @@ mod callbacks;
 mod departments;
 mod destinations;
 pub mod extract;
+mod health;
 mod idempotency;
 mod openapi;
 mod operations;
@@ -80,13 +81,13 @@ pub fn router(surface: Arc<Surface>) -> axum::Router {
     router
         .with_state(Arc::clone(&surface))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", api))
-        .merge(console::router(surface))
+        .merge(console::router(Arc::clone(&surface)))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(problem::layer))
-        .layer(from_fn(requests::layer))
+        .layer(from_fn_with_state(surface, requests::layer))
 }
 
 /// Every route with its description.
@@ -126,6 +127,7 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(bulks::resume))
         .routes(routes!(bulks::cancel))
         .routes(routes!(audit::list))
+        .routes(routes!(health::show))
         .routes(routes!(destinations::list))
         .routes(routes!(destinations::show))
         .routes(routes!(destinations::pause))

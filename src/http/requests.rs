@@ -1,13 +1,16 @@
 //! Request ids, and one log line a request: method, route, status, time. Never a path, a query or a body: they can
 //! name a patient.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use uuid::Uuid;
+
+use super::Surface;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id that is taken over from a caller.
@@ -26,7 +29,7 @@ fn id_of(request: &Request) -> RequestId {
 }
 
 /// The outermost layer.
-pub(super) async fn layer(mut request: Request, next: Next) -> Response {
+pub(super) async fn layer(State(surface): State<Arc<Surface>>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id = id_of(&request);
     let method = request.method().clone();
@@ -36,8 +39,9 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(HEADER, value);
     }
-    let (status, ms) = (response.status().as_u16(), began.elapsed().as_millis());
-    let route = route.as_deref().unwrap_or("(none)");
+    let (status, took) = (response.status().as_u16(), began.elapsed());
+    let (route, ms) = (route.as_deref().unwrap_or("(none)"), took.as_millis());
+    surface.desk.engine.measures.request(usual(&method), route, status, took);
     // Probes and scrapes come every few seconds and say nothing.
     if matches!(route, "/healthz" | "/readyz" | "/metrics") && status < 400 {
         tracing::debug!(%method, route, status, ms, request = id.0, "answered");
@@ -45,6 +49,19 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
         tracing::info!(%method, route, status, ms, request = id.0, "answered");
     }
     response
+}
+
+/// A method as a label: what callers make up is one value.
+fn usual(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
 }
 
 #[cfg(test)]

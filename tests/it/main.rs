@@ -14,6 +14,7 @@
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
 //! | `stored_books` | the sandbox's books, read while another process keeps them |
 //! | `chaos` | real processes stopped, killed and asked to end, and the database killed under them |
+//! | `health` | what is wrong with the whole, over the API and at the terminal; readiness with its reasons |
 //! | `patience` | waiting for what others do |
 //! | `emptied` | a demo removes nobody's database but a demo's |
 //! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated |
@@ -32,6 +33,7 @@ mod emptied;
 mod engine;
 mod every_crash;
 mod floors;
+mod health;
 mod hospital;
 mod patience;
 mod simulation;

@@ -126,7 +126,7 @@ impl House {
     }
 }
 
-fn on(mode: PaymentMode) -> LevelPolicy {
+pub(crate) fn on(mode: PaymentMode) -> LevelPolicy {
     LevelPolicy { switch: Switch::On, payment_mode: Some(mode), ..LevelPolicy::default() }
 }
 

@@ -61,11 +61,8 @@ pub async fn forget(db: impl PgExecutor<'_>, tenant: &str, days: i32, most: i64)
              select id from run_archive
              where tenant = $1 and ended_at < engine_now() - make_interval(days => $2)
              order by ended_at limit $3 for update skip locked),
-         gone as (delete from run_archive a using old where a.tenant = $1 and a.id = old.id
-                  returning a.workflow, a.status),
-         signals as (delete from inbox i using old where i.tenant = $1 and i.run_id = old.id),
-         counted as (insert into tally_change (tenant, what, workflow, status, n)
-                     select $1, 'run', workflow, status, -count(*)::int from gone group by workflow, status)
+         gone as (delete from run_archive a using old where a.tenant = $1 and a.id = old.id returning 1),
+         signals as (delete from inbox i using old where i.tenant = $1 and i.run_id = old.id)
          select count(*) from gone",
     )
     .bind(tenant)

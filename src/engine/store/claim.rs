@@ -45,6 +45,8 @@ pub struct Claimed {
     pub trace: Option<String>,
     /// Signals ever received when it was claimed.
     pub signal_count: i32,
+    /// Since when it was due.
+    pub due_at: Option<DateTime<Utc>>,
     /// What it knows; read after the claim (see [`claim`]).
     #[sqlx(default)]
     pub state: Value,
@@ -112,7 +114,7 @@ pub const CLAIM: &str = "
     from due
     where r.tenant = $1 and r.id = due.id
     returning r.id, r.workflow, r.step, r.lane, r.generation, r.turn, r.attempt, r.again, r.signal_count,
-              r.failing_since, r.owes, r.key, r.parent, r.reports, r.trace, engine_now() as now";
+              r.failing_since, r.owes, r.key, r.parent, r.reports, r.trace, r.due_at, engine_now() as now";
 
 /// Claims up to `most` due runs at steps that this program knows: of each lane as many as are asked for, by priority,
 /// oldest due first.

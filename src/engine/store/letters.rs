@@ -142,23 +142,20 @@ pub async fn release(pool: &PgPool, tenant: &str, worker: Uuid, ids: &[String]) 
 
 /// Forgets up to `most` letters that were settled `days` ago by the engine's clock. Answers how many.
 pub async fn forget(pool: &PgPool, tenant: &str, days: i32, most: i64) -> sqlx::Result<u64> {
-    let forgotten: i64 = sqlx::query_scalar(
+    let forgotten = sqlx::query(
         "with old as materialized (
              select id from outbox
              where tenant = $1 and settled_at < engine_now() - make_interval(days => $2)
                and status in ('sent', 'suppressed', 'undeliverable')
-             order by settled_at limit $3 for update skip locked),
-         gone as (delete from outbox o using old where o.tenant = $1 and o.id = old.id returning o.status),
-         counted as (insert into tally_change (tenant, what, workflow, status, n)
-                     select $1, 'letter', '', status, -count(*)::int from gone group by status)
-         select count(*) from gone",
+             order by settled_at limit $3 for update skip locked)
+         delete from outbox o using old where o.tenant = $1 and o.id = old.id",
     )
     .bind(tenant)
     .bind(days)
     .bind(most)
-    .fetch_one(pool)
+    .execute(pool)
     .await?;
-    Ok(u64::try_from(forgotten).unwrap_or(0))
+    Ok(forgotten.rows_affected())
 }
 
 /// Puts back what dead workers were delivering; the receiver may have it already and knows its id.

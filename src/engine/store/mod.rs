@@ -1,7 +1,8 @@
 //! Every statement on runs: `start` and `signal` for whoever is at the door, `claim` for workers, `turns` for commits,
 //! `letters` for the outbox, `destinations` for limits, `switch` for staff who look at them, `staff`, `audit` and `bulk` for
-//! people; `unmatched` keeps signals whose run there is not; `archive`, `months` and `tally` are what keeps the past
-//! readable and small; `lists` finds runs; `crew` is between workers of different releases; `trouble` reads errors.
+//! people; `unmatched` keeps signals whose run there is not; `archive` and `months` keep the past readable
+//! and small; `lists` finds runs, `survey` looks at the whole; `crew` is between workers of different releases; `trouble`
+//! reads errors.
 //!
 //! Lock order, so that no two transactions wait for each other: rows of `run` first, in the order of their ids, then
 //! whatever a workflow's projection locks.
@@ -19,8 +20,8 @@ pub mod reopen;
 pub mod signal;
 pub mod staff;
 pub mod start;
+pub mod survey;
 pub mod switch;
-pub mod tally;
 pub mod trouble;
 pub mod turns;
 pub mod unmatched;

@@ -5,7 +5,7 @@
 //! found as well.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
-use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, PgConnection, PgExecutor, PgPool};
 
 /// How long a change of the table's shape waits for whoever uses it, ms.
 const PATIENCE_MS: u32 = 300;
@@ -91,14 +91,22 @@ pub async fn forget_lines(pool: &PgPool, days: i32, most: i64) -> sqlx::Result<u
     Ok(forgotten.rows_affected())
 }
 
+/// Of this month and the next, those that have no partition.
+pub async fn missing(conn: &mut PgConnection) -> sqlx::Result<u32> {
+    let (now, there) = look(conn).await?;
+    let this = Month::of(now);
+    let wanted = [this, this.and_then(Month::next)];
+    Ok(wanted.into_iter().flatten().map(|month| u32::from(!there.contains(&month))).sum())
+}
+
 /// What time it is, and the months that have a partition.
-async fn look(pool: &PgPool) -> sqlx::Result<(DateTime<Utc>, Vec<Month>)> {
+async fn look(db: impl PgExecutor<'_>) -> sqlx::Result<(DateTime<Utc>, Vec<Month>)> {
     let (now, tables): (DateTime<Utc>, Vec<String>) = sqlx::query_as(
         "select engine_now(), coalesce((select array_agg(c.relname::text) from pg_inherits i
                                         join pg_class c on c.oid = i.inhrelid
                                         where i.inhparent = 'turn'::regclass), '{}')",
     )
-    .fetch_one(pool)
+    .fetch_one(db)
     .await?;
     Ok((now, tables.iter().filter_map(|table| Month::parse(table)).collect()))
 }

@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 
 use super::super::RunId;
 use super::super::flow::{ChildEnded, To};
+use super::super::measure;
 use super::super::sizes::{self, Stored};
 use super::unmatched::Address;
 use super::{archive, unmatched};
@@ -90,6 +91,14 @@ pub async fn hint(conn: &mut PgConnection, tenant: &str, hints: &[Outgoing]) -> 
     place(conn, tenant, &named, &places).await
 }
 
+/// How many of some signals came to what; the others had come before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Fates {
+    pub(in super::super) new: usize,
+    pub(in super::super) late: usize,
+    pub(in super::super) kept: usize,
+}
+
 /// Where the run of a signal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -119,9 +128,12 @@ async fn place(
             Place::Nowhere => nowhere.push(signal),
         }
     }
-    let mut new = put(conn, tenant, &live).await?;
-    new.extend(put_late(conn, tenant, &archived).await?);
+    let (mut new, ended) = put(conn, tenant, &live).await?;
+    let late = put_late(conn, tenant, &archived).await?;
     let mut kept = unmatched::keep(conn, tenant, &nowhere).await?;
+    let fates = Fates { new: new.len() - ended, late: late.len() + ended, kept: kept.len() };
+    measure::signals(&fates, signals.len());
+    new.extend(late);
     let came = |(signal, place): (&Outgoing, &Place)| match place {
         Place::Live(run) | Place::Archived(run) if new.remove(&(*run, signal.id.clone())) => Signalled::Delivered,
         Place::Nowhere if kept.remove(&signal.address()) => Signalled::Kept,
@@ -248,12 +260,12 @@ pub(in super::super) async fn lock(
 type New = HashSet<(RunId, String)>;
 
 /// Writes signals into inboxes in the order given (as late ones where the run has ended) and wakes the runs that listen
-/// for them.
-async fn put(conn: &mut PgConnection, tenant: &str, signals: &[(RunId, &Outgoing)]) -> sqlx::Result<New> {
+/// for them. Answers the new ones, and how many of them are late.
+async fn put(conn: &mut PgConnection, tenant: &str, signals: &[(RunId, &Outgoing)]) -> sqlx::Result<(New, usize)> {
     if signals.is_empty() {
-        return Ok(New::new());
+        return Ok((New::new(), 0));
     }
-    let new: Vec<(RunId, String, String)> = sqlx::query_as(
+    let new: Vec<(RunId, String, String, bool)> = sqlx::query_as(
         "insert into inbox (tenant, run_id, signal_id, name, payload, read_turn)
          select $1, t.run_id, t.signal_id, t.name, t.payload,
                 case when r.status in ('completed', 'cancelled', 'faulted') then 0 end
@@ -262,7 +274,7 @@ async fn put(conn: &mut PgConnection, tenant: &str, signals: &[(RunId, &Outgoing
          join run r on r.tenant = $1 and r.id = t.run_id
          order by t.nth
          on conflict (tenant, run_id, signal_id) do nothing
-         returning run_id, signal_id, name",
+         returning run_id, signal_id, name, read_turn is not null",
     )
     .bind(tenant)
     .bind(signals.iter().map(|(run, _)| *run).collect::<Vec<_>>())
@@ -271,7 +283,7 @@ async fn put(conn: &mut PgConnection, tenant: &str, signals: &[(RunId, &Outgoing
     .bind(signals.iter().map(|(_, signal)| &signal.payload).collect::<Vec<_>>())
     .fetch_all(&mut *conn)
     .await?;
-    let (runs, names): (Vec<RunId>, Vec<&str>) = new.iter().map(|(run, _, name)| (*run, name.as_str())).unzip();
+    let (runs, names): (Vec<RunId>, Vec<&str>) = new.iter().map(|(run, _, name, _)| (*run, name.as_str())).unzip();
     // One row a run by primary key; `due_at` moves only for a run that waits for one of these names.
     sqlx::query(
         "update run r
@@ -287,7 +299,8 @@ async fn put(conn: &mut PgConnection, tenant: &str, signals: &[(RunId, &Outgoing
     .bind(&names)
     .execute(conn)
     .await?;
-    Ok(new.into_iter().map(|(run, id, _)| (run, id)).collect())
+    let late = new.iter().filter(|(.., late)| *late).count();
+    Ok((new.into_iter().map(|(run, id, ..)| (run, id)).collect(), late))
 }
 
 /// Writes signals for archived runs into their inboxes: they came too late for any turn and stay visible as turn 0.

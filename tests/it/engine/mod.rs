@@ -7,6 +7,7 @@ mod deadlines;
 mod drains;
 mod early_signals;
 mod failures;
+mod figures;
 mod laundry;
 mod leases;
 mod letters;

@@ -1,0 +1,295 @@
+//! How the whole is, for operators: what is wrong, in words, and what to do about it.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use super::why::destination;
+use super::{Answer, Desk};
+use crate::engine::Engine;
+use crate::engine::health::{self, Finding, Process, Severity};
+use crate::engine::store::survey::{Backlog, Survey};
+use crate::waitlist::language::Language;
+
+/// How the whole stands, and what is wrong with it, the worst first.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// How it stands.
+    pub survey: Survey,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+}
+
+impl Health {
+    /// The worst of it; none: all is well.
+    pub fn worst(&self) -> Option<Severity> {
+        health::worst(&self.findings)
+    }
+
+    /// Takes a look. `process`: this process serves or works and is asked too.
+    pub async fn of(engine: &Engine, process: bool) -> sqlx::Result<Self> {
+        let survey = engine.survey().await?;
+        let process = process.then(|| this_process(engine));
+        let findings = health::assess(&survey, process.as_ref());
+        Ok(Self { survey, findings })
+    }
+}
+
+impl Desk {
+    /// How the whole is, and this process.
+    pub async fn health(&self) -> Answer<Health> {
+        Ok(Health::of(&self.engine, true).await?)
+    }
+
+    /// Whether this process can do its work: what keeps it from that. Asks the database for nothing.
+    pub fn unready(&self) -> Vec<Finding> {
+        let process = this_process(&self.engine);
+        let gone = |finding: &Finding| matches!(finding, Finding::LeaseLost { .. } | Finding::NotLooking { .. });
+        health::assess_process(&process).into_iter().filter(gone).collect()
+    }
+}
+
+fn this_process(engine: &Engine) -> Process {
+    let (pulse, pool) = (engine.measures.pulse(), &engine.pool);
+    Process {
+        renewed: pulse.renewed.map(|at| at.elapsed()),
+        looked: pulse.looked.map(|at| at.elapsed()),
+        waited: pulse.waited,
+        connections_max: pool.options().get_max_connections(),
+        connections_busy: pool.size().saturating_sub(u32::try_from(pool.num_idle()).unwrap_or(u32::MAX)),
+    }
+}
+
+/// What is wrong, in a sentence with times of the hospital's zone.
+pub fn sentence(finding: &Finding, language: Language, tz: Tz) -> String {
+    let at = |at: DateTime<Utc>| at.with_timezone(&tz).format("%Y-%m-%d %H:%M:%S").to_string();
+    match language {
+        Language::ZhCn => zh(finding, at),
+        Language::En => en(finding, at),
+    }
+}
+
+fn zh(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
+    match finding {
+        Finding::NoWorkers { due } => format!("没有工作进程在运行，{due} 个到期任务无人处理。"),
+        Finding::LeaseLost { silent } => format!("本进程已 {} 秒未能续租，其任务已由其他进程接手。", silent.as_secs()),
+        Finding::NotLooking { silent } => format!("本进程已 {} 秒未领取任务。", silent.as_secs()),
+        Finding::Overdue { destination: to, backlog } if to.is_empty() => {
+            format!("{} 个任务已到期未处理，最久已等待 {}。", backlog.count, seconds_zh(backlog))
+        }
+        Finding::Overdue { destination: to, backlog } => format!(
+            "{} 个需调用 {} 的任务已到期未处理，最久已等待 {}。",
+            backlog.count,
+            destination(to, Language::ZhCn),
+            seconds_zh(backlog)
+        ),
+        Finding::LettersOverdue { backlog } => {
+            format!("{} 条消息已到期未发送，最久已等待 {}。", backlog.count, seconds_zh(backlog))
+        }
+        Finding::Unrunnable { workflow, step, count } => {
+            format!("{count} 个 {workflow} 停在步骤 {step}，没有在运行的工作进程认识该步骤。")
+        }
+        Finding::LongTurns { count } => format!("{count} 个步骤的处理时间超过上限。"),
+        Finding::DestinationDown { destination: to, since, error, .. } => {
+            let since = since.map(|since| format!("自 {} 起", at(since))).unwrap_or_default();
+            format!("{} {since}不可用：{error}", destination(to, Language::ZhCn))
+        }
+        Finding::DestinationPaused { destination: to, by, why } => {
+            format!("{} 已由 {by} 人工暂停（{why}）。", destination(to, Language::ZhCn))
+        }
+        Finding::Suspended { count } => format!("{count} 个任务已暂停，等待人工处理。"),
+        Finding::LettersSuspended { count } => format!("{count} 条消息未能发出，等待人工处理。"),
+        Finding::PoolExhausted { connections_max, waited } => {
+            format!("{connections_max} 个数据库连接全部占用，获取连接等待了 {:.1} 秒。", waited.as_secs_f64())
+        }
+        Finding::ClocksApart { ahead_s } => format!("数据库时钟与本机相差 {ahead_s:+.1} 秒。"),
+        Finding::ClockByHand => "系统时钟为人工设定（仅演示与测试使用）。".to_owned(),
+        Finding::MonthsMissing { count } => format!("历史记录缺少 {count} 个月的分区。"),
+        Finding::Unmatched { backlog } => {
+            format!("{} 个信号找不到对应任务，最久已等待 {}。", backlog.count, seconds_zh(backlog))
+        }
+    }
+}
+
+fn en(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
+    match finding {
+        Finding::NoWorkers { due } => format!("No worker is alive; {due} due runs are in nobody's hands."),
+        Finding::LeaseLost { silent } => format!(
+            "The worker of this process has not renewed its lease for {} s; others have taken over its runs.",
+            silent.as_secs()
+        ),
+        Finding::NotLooking { silent } => {
+            format!("The worker of this process has not looked for due runs for {} s.", silent.as_secs())
+        }
+        Finding::Overdue { destination: to, backlog } if to.is_empty() => {
+            format!("{} due runs wait, the oldest for {}.", backlog.count, seconds_en(backlog))
+        }
+        Finding::Overdue { destination: to, backlog } => format!(
+            "{} due runs that call {} wait, the oldest for {}.",
+            backlog.count,
+            destination(to, Language::En),
+            seconds_en(backlog)
+        ),
+        Finding::LettersOverdue { backlog } => {
+            format!("{} due messages wait, the oldest for {}.", backlog.count, seconds_en(backlog))
+        }
+        Finding::Unrunnable { workflow, step, count } => {
+            format!("{count} runs of {workflow} stand at {step}, which no live worker knows.")
+        }
+        Finding::LongTurns { count } => format!("{count} turns have been in hand for longer than a handler may take."),
+        Finding::DestinationDown { destination: to, since, error, .. } => {
+            let since = since.map(|since| format!(" since {}", at(since))).unwrap_or_default();
+            format!("{} does not answer{since}: {error}", capital(destination(to, Language::En)))
+        }
+        Finding::DestinationPaused { destination: to, by, why } => {
+            format!("{} was paused by {by} ({why}).", capital(destination(to, Language::En)))
+        }
+        Finding::Suspended { count } => format!("{count} runs are suspended: they wait for a person."),
+        Finding::LettersSuspended { count } => format!("{count} messages could not be sent and wait for a person."),
+        Finding::PoolExhausted { connections_max, waited } => format!(
+            "All {connections_max} database connections are busy; one was waited for {:.1} s.",
+            waited.as_secs_f64()
+        ),
+        Finding::ClocksApart { ahead_s } => {
+            format!("The database's clock is {ahead_s:+.1} s ahead of this machine's.")
+        }
+        Finding::ClockByHand => "The clock is set by hand, as in a demo.".to_owned(),
+        Finding::MonthsMissing { count } => format!("{count} months of history have no table of their own."),
+        Finding::Unmatched { backlog } => {
+            format!(
+                "{} signals wait for runs that are not there, the oldest for {}.",
+                backlog.count,
+                seconds_en(backlog)
+            )
+        }
+    }
+}
+
+/// What to do about it.
+pub fn advice(finding: &Finding, language: Language) -> &'static str {
+    let (zh, en) = match finding {
+        Finding::NoWorkers { .. } => (
+            "启动 `houbu serve` 或 `houbu work`，并查看其日志为何退出。",
+            "Start `houbu serve` or `houbu work`, and see in its log why it ended.",
+        ),
+        Finding::LeaseLost { .. } | Finding::NotLooking { .. } => (
+            "检查数据库是否响应、本机是否过载；仍无恢复则重启本进程。",
+            "See whether the database answers and whether this machine is overloaded; if neither, restart this process.",
+        ),
+        Finding::Overdue { .. } => (
+            "查看工作进程数、数据库负载和该外部系统的并发上限；必要时增加 `houbu work`。",
+            "Look at the number of workers, the database's load and the destination's limits; add `houbu work` if they are busy.",
+        ),
+        Finding::LettersOverdue { .. } => (
+            "检查消息平台的上限和工作进程的日志。",
+            "Look at the limits of the message platform and at the workers' log.",
+        ),
+        Finding::Unrunnable { .. } => (
+            "启动认识该步骤的版本，或用 `houbu runs jump` 将任务移到其他步骤。",
+            "Start a program that knows the step, or lead the runs elsewhere with `houbu runs jump`.",
+        ),
+        Finding::LongTurns { .. } => (
+            "查看持有这些任务的工作进程是否卡住；重启后任务会自动继续。",
+            "See whether the worker that holds them hangs; after a restart they go on by themselves.",
+        ),
+        Finding::DestinationDown { .. } => (
+            "联系对方系统的负责人；恢复后任务自动继续，无需其他操作。",
+            "Call those who run the other system; everything goes on by itself once it answers.",
+        ),
+        Finding::DestinationPaused { .. } => (
+            "维护结束后恢复：POST /v1/destinations/{name}/resume。",
+            "Resume it when the maintenance is over: POST /v1/destinations/{name}/resume.",
+        ),
+        Finding::Suspended { .. } => (
+            "查看 `houbu runs list --status suspended`，消除原因后重试（retry）或按提示处理。",
+            "Look at `houbu runs list --status suspended`; remove the reason, then retry, or use another verb.",
+        ),
+        Finding::LettersSuspended { .. } => (
+            "修正模板或权限，并以其他方式通知相关患者。",
+            "Mend the template or the rights, and tell the patients concerned by other means.",
+        ),
+        Finding::PoolExhausted { .. } => (
+            "提高 database.connections（不超过数据库上限），或降低 worker.turns。",
+            "Raise database.connections, within what the database allows, or lower worker.turns.",
+        ),
+        Finding::ClocksApart { .. } => (
+            "在数据库与本机上检查时间同步（NTP）。",
+            "Check time synchronisation (NTP) on the database's machine and this one.",
+        ),
+        Finding::ClockByHand => (
+            "正式环境应清空 clock 表；演示环境无需处理。",
+            "In production the table `clock` must be empty; in a demo there is nothing to do.",
+        ),
+        Finding::MonthsMissing { .. } => (
+            "确认有工作进程在运行并查看其日志；记录暂存于 turn_default，不会丢失。",
+            "See that a worker runs, and its log; lines are kept in turn_default meanwhile, and nothing is lost.",
+        ),
+        Finding::Unmatched { .. } => (
+            "查看 GET /v1/signals/unmatched：发送方的编号是否正确。",
+            "Look at GET /v1/signals/unmatched: does the sender use the right key?",
+        ),
+    };
+    match language {
+        Language::ZhCn => zh,
+        Language::En => en,
+    }
+}
+
+fn seconds_zh(backlog: &Backlog) -> String {
+    let (amount, unit) = rounded(backlog.oldest_s);
+    format!("{amount:.0} {}", ["秒", "分钟", "小时", "天"][unit])
+}
+
+fn seconds_en(backlog: &Backlog) -> String {
+    let (amount, unit) = rounded(backlog.oldest_s);
+    format!("{amount:.0} {}", ["s", "min", "h", "days"][unit])
+}
+
+/// The largest unit of which there are at least two: 0 seconds, 1 minutes, 2 hours, 3 days.
+fn rounded(seconds: f64) -> (f64, usize) {
+    [(86_400.0, 3), (3_600.0, 2), (60.0, 1)]
+        .into_iter()
+        .find(|(length, _)| seconds >= 2.0 * length)
+        .map_or((seconds, 0), |(length, unit)| (seconds / length, unit))
+}
+
+fn capital(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn findings_are_said_in_both_languages() {
+        let tz = chrono_tz::Asia::Shanghai;
+        let late = Finding::Overdue { destination: "his".to_owned(), backlog: Backlog { count: 7, oldest_s: 310.0 } };
+        assert_eq!(sentence(&late, Language::En, tz), "7 due runs that call HIS wait, the oldest for 5 min.");
+        assert_eq!(sentence(&late, Language::ZhCn, tz), "7 个需调用 HIS 的任务已到期未处理，最久已等待 5 分钟。");
+        let down = Finding::DestinationDown {
+            destination: "payments".to_owned(),
+            since: Some(DateTime::UNIX_EPOCH),
+            long: false,
+            error: "no answer".to_owned(),
+        };
+        assert_eq!(
+            sentence(&down, Language::En, tz),
+            "The payment provider does not answer since 1970-01-01 08:00:00: no answer"
+        );
+        assert!(advice(&down, Language::ZhCn).contains("自动继续"));
+        let silent = Finding::NotLooking { silent: Duration::from_secs(12) };
+        assert!(sentence(&silent, Language::En, tz).contains("12 s"));
+    }
+
+    #[test]
+    fn ages_are_rounded_to_what_people_read() {
+        for (seconds, said) in
+            [(59.0, "59 s"), (119.0, "119 s"), (180.0, "3 min"), (7_300.0, "2 h"), (200_000.0, "2 days")]
+        {
+            assert_eq!(seconds_en(&Backlog { count: 1, oldest_s: seconds }), said);
+        }
+    }
+}
