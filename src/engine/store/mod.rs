@@ -1,7 +1,7 @@
 //! Every statement on runs: `start` and `signal` for whoever is at the door, `claim` for workers, `turns` for commits,
 //! `letters` for the outbox, `destinations` for limits, `switch` for staff who look at them, `staff`, `audit` and `bulk` for
 //! people; `unmatched` keeps signals whose run there is not; `archive`, `months` and `tally` are what keeps the past
-//! readable and small; `lists` finds runs.
+//! readable and small; `lists` finds runs; `jobs` starts them by the clock.
 //!
 //! Lock order, so that no two transactions wait for each other: rows of `run` first, in the order of their ids, then
 //! whatever a workflow's projection locks.
@@ -11,6 +11,7 @@ pub mod audit;
 pub mod bulk;
 pub mod claim;
 pub mod destinations;
+pub mod jobs;
 pub mod letters;
 pub mod lists;
 pub mod months;

@@ -6,6 +6,8 @@ mod crews;
 mod deadlines;
 mod early_signals;
 mod failures;
+mod jobs;
+mod jobs_by_hand;
 mod laundry;
 mod leases;
 mod letters;
