@@ -13,6 +13,7 @@
 //! | `chart` | the same table as a picture |
 //! | `registry` | the workflows that this program knows |
 //! | `core` | what every part shares: database, tenant, workflows, hints |
+//! | `cron` | when something ticks: an expression in a time zone |
 //! | `clock` | the database's clock, or one moved by hand |
 //! | `retry` | how long a failed step waits |
 //! | `obligations` | what a run may owe, and where that is safe |
@@ -21,6 +22,7 @@
 //! | `limits` | how much may be called at one time, and what is down |
 //! | `commit` | turns that finish together commit together |
 //! | `group` | requests that come at the same time are done together |
+//! | `jobs` | what starts runs by the clock |
 //! | `worker` | claim, handle, hand to commit |
 //! | `handling` | one handling of one step |
 //! | `lease` | what keeps a worker alive; what is left behind goes on |
@@ -41,6 +43,7 @@ pub mod chart;
 pub mod clock;
 mod commit;
 mod core;
+pub mod cron;
 pub mod flow;
 mod flow_macro;
 pub mod group;
@@ -49,6 +52,7 @@ pub mod health;
 pub mod held_up;
 pub mod housekeeping;
 pub mod inspect;
+pub mod jobs;
 mod lease;
 pub mod limits;
 pub mod measure;

@@ -1,4 +1,4 @@
-//! The workflows that this program knows, each with the ports its handlers call.
+//! The workflows that this program knows, each with the ports its handlers call, and the jobs that start them by the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 
 use super::RunId;
 use super::flow::{Edge, Effect, Fault, Flow, NewRun, Projected, Turn, Woke};
+use super::jobs::Job;
 use super::preflight::Knows;
 use super::proof::{self, Flaw, Proof};
 use super::retry::RetryPolicy;
@@ -107,10 +108,11 @@ fn encode<S: serde::Serialize>(state: &S) -> Result<Value, Fault> {
     serde_json::to_value(state).map_err(|error| Fault::Stop(format!("the run's state cannot be written: {error}")))
 }
 
-/// The workflows by name.
+/// The workflows and jobs by name.
 #[derive(Clone, Default)]
 pub struct Registry {
     mounted: BTreeMap<&'static str, Arc<dyn Mounted>>,
+    jobs: BTreeMap<&'static str, Job>,
 }
 
 impl Registry {
@@ -135,6 +137,23 @@ impl Registry {
         let retry = RetryPolicy::default();
         self.mounted.insert(F::TABLE.name, Arc::new(Mount::<F> { ports: None, table: &F::TABLE, retry }));
         self
+    }
+
+    /// Adds a job.
+    #[must_use]
+    pub fn with_job(mut self, job: Job) -> Self {
+        self.jobs.insert(job.name, job);
+        self
+    }
+
+    /// Every job.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values()
+    }
+
+    /// The job of this name.
+    pub fn job(&self, name: &str) -> Option<&Job> {
+        self.jobs.get(name)
     }
 
     /// The workflow of this name.

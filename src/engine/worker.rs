@@ -19,6 +19,7 @@ use super::core::Engine;
 use super::flow::Fault;
 use super::handling::{failed, handle};
 use super::housekeeping::{Housekeeper, Retention};
+use super::jobs;
 use super::lease::{HEARTBEAT, Hands, LAST_WORDS, Lease};
 use super::limits::{self, Keeper, Lanes, Pass, Round};
 use super::outbox::{Outlets, Postman};
@@ -100,6 +101,7 @@ impl Worker {
 /// Starts a worker.
 pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker> {
     let (id, hands) = (Uuid::now_v7(), Arc::new(Hands::default()));
+    jobs::register(&engine).await?;
     let housekeeper = Housekeeper::come(Arc::clone(&engine), options.retention).await;
     let names = engine.registry.lanes();
     let lanes = Lanes::new(
@@ -142,10 +144,12 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
     let (ended, until) = watch::channel(false);
     // Bulks are in no hurry: they have a rate of their own.
     let clerk = clerk::work(Arc::clone(&shift.engine), shift.options.poll * 4, stopped.clone());
+    let ticker = jobs::work(Arc::clone(&shift.engine), shift.options.poll * 4, stopped.clone());
     let tasks = vec![
         tokio::spawn(Arc::clone(&shift).work(stopped.clone())),
         tokio::spawn(postman.work(stopped.clone())),
         tokio::spawn(clerk),
+        tokio::spawn(ticker),
         tokio::spawn(housekeeper.work(stopped)),
     ];
     let keeper = tokio::spawn(keeper.keep(until.clone()));

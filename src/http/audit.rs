@@ -1,4 +1,4 @@
-//! What staff did to runs: who, when, why, and how the run stood before and after.
+//! What staff did to runs and jobs: who, when, why, and how it stood before and after.
 
 use std::sync::Arc;
 
@@ -26,9 +26,12 @@ const PAGE: i64 = 100;
 pub struct Wanted {
     /// To this run.
     run_id: Option<Uuid>,
+    /// To this job.
+    job: Option<String>,
     /// By this API key or person.
     who: Option<String>,
-    /// retry, answer, jump, signal, suspend, resume, cancel, bulk.begin, bulk.pause, bulk.resume, bulk.cancel.
+    /// retry, answer, jump, signal, suspend, resume, cancel, bulk.begin, bulk.pause, bulk.resume, bulk.cancel,
+    /// job.run, job.pause, job.resume.
     verb: Option<String>,
     /// `nextCursor` of the page before.
     cursor: Option<Uuid>,
@@ -63,9 +66,12 @@ pub struct Deed {
     who: String,
     /// What.
     verb: String,
-    /// To which run; absent: to a bulk itself.
+    /// To which run; absent: to a bulk itself, or to a job.
     #[serde(skip_serializing_if = "Option::is_none")]
     run_id: Option<Uuid>,
+    /// To which job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<String>,
     /// Why.
     reason: String,
     /// How it stood.
@@ -88,7 +94,14 @@ pub(super) async fn list(
     State(surface): State<Arc<Surface>>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Audit>, Problem> {
-    let filter = Filter { run: wanted.run_id, who: wanted.who, verb: wanted.verb, before: wanted.cursor, most: PAGE };
+    let filter = Filter {
+        run: wanted.run_id,
+        job: wanted.job,
+        who: wanted.who,
+        verb: wanted.verb,
+        before: wanted.cursor,
+        most: PAGE,
+    };
     let found = surface.desk.audit(&filter).await?;
     let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
     let next_cursor = found.last().filter(|_| full).map(|last| last.id.to_string());
@@ -102,6 +115,7 @@ fn deed(surface: &Surface, one: Audited) -> Deed {
         who: one.who,
         verb: one.verb,
         run_id: one.run_id,
+        job: one.job,
         reason: one.reason,
         before: one.before,
         after: one.after,

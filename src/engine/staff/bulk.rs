@@ -182,7 +182,8 @@ async fn write_down(
     after: Value,
 ) -> sqlx::Result<()> {
     let (who, reason) = (by.who.as_str(), by.reason.as_str());
-    audit::write(conn, tenant, &audit::Deed { who, verb, run: None, reason, before, after, bulk: Some(bulk) }).await
+    let deed = audit::Deed { who, verb, run: None, job: None, reason, before, after, bulk: Some(bulk) };
+    audit::write(conn, tenant, &deed).await
 }
 
 /// Does one chunk of one bulk. False where none is due.

@@ -299,6 +299,7 @@ async fn write_down(
         who: &by.who,
         verb: verb.name(),
         run: Some(stood.id),
+        job: None,
         reason: &by.reason,
         before: shown(stood),
         after,

@@ -14,8 +14,10 @@ pub struct Deed<'a> {
     pub who: &'a str,
     /// What.
     pub verb: &'a str,
-    /// To which run; none: to a bulk itself.
+    /// To which run; none: to a bulk itself, or to a job.
     pub run: Option<RunId>,
+    /// To which job.
+    pub job: Option<&'a str>,
     /// Why.
     pub reason: &'a str,
     /// How it stood.
@@ -29,8 +31,8 @@ pub struct Deed<'a> {
 /// Writes a deed down.
 pub async fn write(conn: &mut PgConnection, tenant: &str, deed: &Deed<'_>) -> sqlx::Result<()> {
     sqlx::query(
-        "insert into audit (tenant, id, who, verb, run_id, reason, before, after, bulk)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "insert into audit (tenant, id, who, verb, run_id, reason, before, after, bulk, job)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(tenant)
     .bind(Uuid::now_v7())
@@ -41,6 +43,7 @@ pub async fn write(conn: &mut PgConnection, tenant: &str, deed: &Deed<'_>) -> sq
     .bind(&deed.before)
     .bind(&deed.after)
     .bind(deed.bulk)
+    .bind(deed.job)
     .execute(conn)
     .await
     .map(drop)
@@ -57,8 +60,10 @@ pub struct Audited {
     pub who: String,
     /// What.
     pub verb: String,
-    /// To which run; none: to a bulk itself.
+    /// To which run; none: to a bulk itself, or to a job.
     pub run_id: Option<RunId>,
+    /// To which job.
+    pub job: Option<String>,
     /// Why.
     pub reason: String,
     /// How it stood.
@@ -74,6 +79,8 @@ pub struct Audited {
 pub struct Wanted {
     /// To this run.
     pub run: Option<RunId>,
+    /// To this job.
+    pub job: Option<String>,
     /// By this person.
     pub who: Option<String>,
     /// This verb.
@@ -87,9 +94,9 @@ pub struct Wanted {
 /// Deeds, newest first.
 pub async fn list(db: impl PgExecutor<'_>, tenant: &str, wanted: &Wanted) -> sqlx::Result<Vec<Audited>> {
     sqlx::query_as(
-        "select id, at, who, verb, run_id, reason, before, after, bulk from audit
+        "select id, at, who, verb, run_id, job, reason, before, after, bulk from audit
          where tenant = $1 and ($2::uuid is null or run_id = $2) and ($3::text is null or who = $3)
-           and ($4::text is null or verb = $4) and ($5::uuid is null or id < $5)
+           and ($4::text is null or verb = $4) and ($5::uuid is null or id < $5) and ($7::text is null or job = $7)
          order by id desc limit $6",
     )
     .bind(tenant)
@@ -98,6 +105,7 @@ pub async fn list(db: impl PgExecutor<'_>, tenant: &str, wanted: &Wanted) -> sql
     .bind(&wanted.verb)
     .bind(wanted.before)
     .bind(wanted.most)
+    .bind(&wanted.job)
     .fetch_all(db)
     .await
 }

@@ -298,8 +298,8 @@ pub async fn reap(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<u64> {
     Ok(runs)
 }
 
-/// True while any turn or letter is due or in hand at this instant of the engine's clock, or an early signal is still to
-/// be put into the inbox of a run that is there. What waits for a destination that is down or paused is neither.
+/// True while any turn or letter is due or in hand at this instant of the engine's clock, a job is due, or an early signal
+/// is still to be put into the inbox of a run that is there. What waits for a destination that is down or paused is neither.
 pub async fn busy(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar(
         "with still as (
@@ -311,6 +311,7 @@ pub async fn busy(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<bool> {
              or exists (select 1 from outbox where tenant = $1 and status = 'pending' and due_at <= engine_now()
                                                and topic not in (select unnest(topics) from still))
              or exists (select 1 from outbox where tenant = $1 and status = 'sending')
+             or exists (select 1 from job where tenant = $1 and paused_at is null and due_at <= engine_now())
              or exists (select 1 from unmatched u where u.tenant = $1 and u.status = 'waiting'
                         and (exists (select 1 from run r where r.tenant = $1 and r.workflow = u.workflow
                                                            and r.key = u.key)
@@ -321,7 +322,7 @@ pub async fn busy(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<bool> {
     .await
 }
 
-/// The next instant at which a turn or letter falls due; for what waits for a destination that is down, not before that
+/// The next instant at which a turn, a letter or a job falls due; for what waits for a destination that is down, not before that
 /// one may be tried again; never for what waits for one that is paused.
 ///
 /// Plan: the first row of each destination's, priority's and topic's range.
@@ -344,7 +345,8 @@ pub async fn next_due(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<Opt
              select p.open_until, o.due_at from place p cross join unnest(p.topics) as of (topic)
              cross join lateral (
                  select due_at from outbox where tenant = $1 and topic = of.topic and status = 'pending'
-                 order by due_at limit 1) o) first",
+                 order by due_at limit 1) o
+             union all select null, due_at from job where tenant = $1 and paused_at is null) first",
     )
     .bind(tenant)
     .fetch_one(conn)

@@ -8,6 +8,8 @@ mod drains;
 mod early_signals;
 mod failures;
 mod figures;
+mod jobs;
+mod jobs_by_hand;
 mod laundry;
 mod leases;
 mod letters;

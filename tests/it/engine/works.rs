@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use houbu::engine::Engine;
+use houbu::engine::jobs::Job;
 use houbu::engine::outbox::{Delivery, Outlet, Outlets};
 use houbu::engine::retry::RetryPolicy;
 use houbu::engine::store::claim;
@@ -48,7 +49,7 @@ pub struct Works {
 }
 
 /// Accepts every letter.
-struct LetterBox;
+pub struct LetterBox;
 
 #[async_trait]
 impl Outlet for LetterBox {
@@ -71,6 +72,11 @@ pub struct Row {
 impl Works {
     /// A shop whose clock shows [`morning`]; nobody works yet.
     pub async fn new() -> Self {
+        Self::with_jobs([]).await
+    }
+
+    /// The same with what starts orders by the clock.
+    pub async fn with_jobs(jobs: impl IntoIterator<Item = Job>) -> Self {
         quiet_about_purpose();
         let db = Database::new().await;
         sqlx::raw_sql(SHELF).execute(&db.pool).await.unwrap();
@@ -78,6 +84,7 @@ impl Works {
         let warehouse = Arc::new(Warehouse::default());
         let registry = Registry::default().with_retry::<ShopOrder>(Arc::clone(&warehouse), RETRY);
         let registry = super::baskets::mounted(registry);
+        let registry = jobs.into_iter().fold(registry, Registry::with_job);
         let engine = Engine::new(db.pool.clone(), TENANT, registry);
         Self { db, engine, warehouse }
     }
