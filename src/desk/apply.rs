@@ -86,7 +86,7 @@ pub(super) fn application(
         offer: None,
         gave_back: false,
         order: prepays(schedule, policy).then(|| Order::prepayment(id, schedule.fee_fen, policy, cutoff, now)),
-        refund: None,
+        earlier: Vec::new(),
         visit: None,
         why: None,
     };

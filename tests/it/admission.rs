@@ -177,9 +177,8 @@ async fn whoever_admits_elsewhere_is_in_nobodys_way_where_no_cap_is_near() {
     let (desk, first) = (hospital.second_desk(), Arc::clone(&hospital.desk));
     let mut nobody_writes = hospital.pool.begin().await.unwrap();
     sqlx::query("lock table capacity in exclusive mode").execute(&mut *nobody_writes).await.unwrap();
-    let applying = [(first, "p0", "S1"), (desk, "p1", "S2")].map(|(desk, patient, schedule)| {
-        tokio::spawn(async move { desk.apply(&apply_to(patient, schedule)).await })
-    });
+    let applying = [(first, "p0", "S1"), (desk, "p1", "S2")]
+        .map(|(desk, patient, schedule)| tokio::spawn(async move { desk.apply(&apply_to(patient, schedule)).await }));
     let at_the_counts = "select count(*) from pg_locks
                          where relation = 'capacity'::regclass and not granted";
     wait_for("both to be about to write", || async { hospital.count(at_the_counts).await == 2 }).await;

@@ -36,7 +36,7 @@ fn notice(from: Option<Step>, to: Step, app: &Application) -> Vec<(NoticeKind, u
         Step::VisitCancelled => vec![(NoticeKind::VisitCancelled, 1)],
         _ => Vec::new(),
     };
-    if from == Some(Step::Closure) && app.refund.as_ref().is_some_and(|refund| refund.done) {
+    if from == Some(Step::Closure) && app.returned_fen() > 0 {
         told.push((NoticeKind::Refunded, 1));
     }
     told
@@ -54,7 +54,10 @@ fn letter(run: RunId, kind: NoticeKind, nth: u16, app: &Application) -> Letter {
             schedule_id: app.schedule_id.clone(),
             slot: offer.map(|offer| offer.slot.clone()),
             deadline,
-            amount_fen: app.order.as_ref().map(|order| order.amount_fen),
+            amount_fen: match kind {
+                NoticeKind::Refunded => Some(app.returned_fen()),
+                _ => app.order.as_ref().map(|order| order.amount_fen),
+            },
             place: app.visit.as_ref().map(|visit| visit.his.place.clone()),
         },
     )

@@ -119,12 +119,10 @@ impl Facts {
         for apply in asked {
             verdicts.push(match self.one(apply, ports, &so_far) {
                 Ok(Outcome::Was(id)) => Verdict::Was(id),
-                Ok(Outcome::Room(room)) => {
-                    match self.enter(apply, &room, &mut so_far, &mut decided) {
-                        Ok(id) => Verdict::Admitted(id),
-                        Err(error) => Verdict::Refused(error),
-                    }
-                }
+                Ok(Outcome::Room(room)) => match self.enter(apply, &room, &mut so_far, &mut decided) {
+                    Ok(id) => Verdict::Admitted(id),
+                    Err(error) => Verdict::Refused(error),
+                },
                 Err(error) => Verdict::Refused(error),
             });
         }
@@ -168,12 +166,7 @@ impl Facts {
     }
 
     /// R2, R3. The caps that this stands on, level by level.
-    fn has_room(
-        &self,
-        schedule: &Schedule,
-        policy: &Policy,
-        so_far: &SoFar<'_>,
-    ) -> Result<[Option<u32>; 3], Refusal> {
+    fn has_room(&self, schedule: &Schedule, policy: &Policy, so_far: &SoFar<'_>) -> Result<[Option<u32>; 3], Refusal> {
         let none = Counted::default();
         let at = |level: Level| {
             let counted = self.level(schedule, level).unwrap_or(&none);
