@@ -85,6 +85,7 @@ pub(super) fn application(
         offer_id: None,
         offer: None,
         gave_back: false,
+        withheld: false,
         order: prepays(schedule, policy).then(|| Order::prepayment(id, schedule.fee_fen, policy, cutoff, now)),
         earlier: Vec::new(),
         visit: None,

@@ -180,7 +180,8 @@ async fn whoever_admits_elsewhere_is_in_nobodys_way_where_no_cap_is_near() {
     let applying = [(first, "p0", "S1"), (desk, "p1", "S2")]
         .map(|(desk, patient, schedule)| tokio::spawn(async move { desk.apply(&apply_to(patient, schedule)).await }));
     let at_the_counts = "select count(*) from pg_locks
-                         where relation = 'capacity'::regclass and not granted";
+                         where relation = 'capacity'::regclass and not granted
+                           and database = (select oid from pg_database where datname = current_database())";
     wait_for("both to be about to write", || async { hospital.count(at_the_counts).await == 2 }).await;
     nobody_writes.commit().await.unwrap();
     for one in join_all(applying).await {

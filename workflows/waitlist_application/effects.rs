@@ -69,6 +69,7 @@ fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: 
     let reply = match (from, to, outcome) {
         (Step::Locking, Step::Confirmation, _) | (Step::Booking, Step::Visit, _) => Reply::Took,
         // Told on the way back into the queue and no sooner: the next place is then offered to the same patient (R16).
+        (Step::Unlocking, Step::Waiting, _) if app.withheld => Reply::Passed,
         (Step::Locking | Step::Unlocking, Step::Waiting, _) => Reply::Conflict,
         (Step::Booking, Step::Unlocking, Some("Refused")) => Reply::Passed,
         // Cancelled by staff before the offer was answered; an answer that is told twice is stale and no more.

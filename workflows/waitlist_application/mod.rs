@@ -99,7 +99,9 @@ flow! {
 
     /// Books at HIS under an id that it may have seen before (R19, E1).
     Booking = booking at his priority Urgent
-        { Booked + Visit - Lock - Money -> Visit, Taken -> Unlocking, Refused -> Unlocking }
+        {
+            Booked + Visit - Lock - Money -> Visit, Taken -> Unlocking, Withheld -> Unlocking, Refused -> Unlocking,
+        }
     /// Gives the lock back: to the queue where the place was lost, else to the settlement.
     Unlocking = unlocking at his priority Urgent
         { Requeued - Lock -> Waiting, Released - Lock -> Settlement }

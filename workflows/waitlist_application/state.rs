@@ -39,6 +39,9 @@ pub struct Application {
     /// True where the last offer's lock was given back: that place may be free again.
     #[serde(default)]
     pub gave_back: bool,
+    /// True where HIS would not give this patient the last offered place: somebody else may get it.
+    #[serde(default)]
+    pub withheld: bool,
     /// The present payment order, if one was ever opened.
     pub order: Option<Order>,
     /// Orders in whose place a later one stands: nobody pays them any more, and money can come for them all the same (E2).
@@ -237,6 +240,7 @@ impl Application {
             offer_id: None,
             offer: None,
             gave_back: false,
+            withheld: false,
             order: None,
             earlier: Vec::new(),
             visit: None,

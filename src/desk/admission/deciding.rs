@@ -37,6 +37,7 @@ pub(super) struct Person {
     pub(super) accounts: BTreeMap<String, i32>,
     /// The schedules of live entries.
     pub(super) live: Vec<String>,
+    /// Department and day. A visit that is booked between this look and the writing is one that came after it.
     pub(super) booked: HashSet<(String, NaiveDate)>,
     /// Until when each entry of the blacklist holds; `None`: until it is lifted.
     pub(super) blacklisted: Vec<Option<DateTime<Utc>>>,

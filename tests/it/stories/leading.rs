@@ -77,6 +77,18 @@ async fn whoever_has_joined_anew_is_not_led_back() {
     hospital.finish().await;
 }
 
+/// E1: the lock was made and nobody told us. A person sends the run to give it back, and the place is found free again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_whose_lock_nobody_heard_of_is_offered_again() {
+    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
+    hospital.mishaps.plan_for_the_next(Point::AfterCall, &of_application("Locking"), Act::Fail);
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(jumps(&hospital, entry, "Unlocking", json!({})).await.status, 202);
+    assert_eq!(hospital.status(entry).await, "offered");
+    hospital.finish().await;
+}
+
 /// Nobody joins a queue that nobody serves; who waits there still hears of a 停诊.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hand_out_that_staff_cancel_is_shut_and_hears_of_the_stoppage() {
