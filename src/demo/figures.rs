@@ -47,7 +47,7 @@ const CALLS_PAYER: [&str; 8] = [
     "OfferOrder",
     "PaymentCheck",
     "OrderClosing",
-    "Settlement",
+    "Reckoning",
     "Refunding",
     "RefundCheck",
 ];

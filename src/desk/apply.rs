@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Answer, Desk, DeskError, show::Entry};
 use crate::engine::{NewRun, Registry};
 use crate::ports::his::ScheduleState;
+use crate::records::admissions::StandingRun;
 use crate::records::policies::Under;
 use crate::records::schedules::Schedule;
 use crate::waitlist::calendar;
@@ -84,8 +85,9 @@ pub(super) fn application(
         offer_id: None,
         offer: None,
         gave_back: false,
+        withheld: false,
         order: prepays(schedule, policy).then(|| Order::prepayment(id, schedule.fee_fen, policy, cutoff, now)),
-        refund: None,
+        earlier: Vec::new(),
         visit: None,
         why: None,
     };
@@ -128,12 +130,15 @@ pub(super) fn open_for(
     Ok(())
 }
 
-/// A place that is freed must be handed out by somebody: a hand-out that is over begins no second time.
-pub(super) fn hand_out_allows(step: Option<&str>) -> Result<(), Refusal> {
+/// A place that is freed must be handed out by somebody: a hand-out that is over, or that staff have ended, begins no
+/// second time.
+pub(super) fn hand_out_allows(run: Option<&StandingRun>) -> Result<(), Refusal> {
     use slot_release::Step;
-    match step.and_then(Step::parse) {
+    let Some(run) = run else { return Ok(()) };
+    match Step::parse(&run.step) {
         Some(Step::Stopping | Step::Closed) => Err(Refusal::ScheduleStopped),
         Some(Step::Shut) => Err(Refusal::PastCutoff),
+        _ if matches!(run.status.as_str(), "cancelled" | "faulted") => Err(Refusal::PastCutoff),
         _ => Ok(()),
     }
 }

@@ -19,7 +19,13 @@ use crate::workflows::waitlist_application::{Obligation, Payment, RefundNotice, 
 const SOURCE: &str = "wechat-pay";
 
 /// Where the provider may have been asked before the money came, and is not asked again.
-const MISS_MONEY: [&str; 2] = [Step::Settlement.name(), Step::Closure.name()];
+const MISS_MONEY: [&str; 5] = [
+    Step::Reckoning.name(),
+    Step::Refunding.name(),
+    Step::RefundWait.name(),
+    Step::RefundCheck.name(),
+    Step::Closure.name(),
+];
 
 impl Desk {
     /// Takes a verified notice. [`DeskError::NotOurs`] and [`DeskError::WrongAmount`] leave every run as it is.
@@ -68,7 +74,7 @@ impl Desk {
     /// taken up again at its settlement, which asks the provider what it holds. The run is locked by the signal.
     async fn settle_late(&self, conn: &mut PgConnection, entry: Uuid, out_trade_no: &str) -> Answer<()> {
         let unknown = visits::is_unpaid(&mut *conn, self.hospital(), out_trade_no).await?;
-        let Some(step) = WaitlistApplication::TABLE.step(Step::Settlement.name()) else { return Ok(()) };
+        let Some(step) = WaitlistApplication::TABLE.step(Step::Reckoning.name()) else { return Ok(()) };
         let owes = [Obligation::Money.name()];
         let why = "money arrived at the end";
         if unknown && store::reopen::reopen(conn, self.hospital(), entry, &MISS_MONEY, step, &owes, why).await? {

@@ -21,9 +21,13 @@ impl From<Refused> for DeskError {
 }
 
 impl Desk {
-    /// Does a verb to one run.
+    /// Does a verb to one run. [`Refusal::DuplicateApplication`] where an application would go back into a queue that its
+    /// patient has joined anew.
     pub async fn perform(&self, run: RunId, by: &By, verb: &Verb) -> Answer<Performed> {
-        Ok(perform(&self.engine, run, by, verb).await??)
+        match perform(&self.engine, run, by, verb).await {
+            Err(error) if joined_anew(&error) => Err(Refusal::DuplicateApplication.into()),
+            performed => Ok(performed??),
+        }
     }
 
     /// What each verb would do to a run now.
@@ -72,4 +76,9 @@ impl Desk {
     pub async fn audit(&self, wanted: &Wanted) -> Answer<Vec<Audited>> {
         Ok(audit::list(&self.engine.pool, self.hospital(), wanted).await?)
     }
+}
+
+/// True where the rule of one live entry a patient and schedule (R4) forbids what was written.
+fn joined_anew(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.constraint() == Some("entry_once"))
 }

@@ -60,6 +60,9 @@ fn refused_zh(refused: &Refused) -> String {
         Refused::UnknownSignal { signal, signals } => format!("该流程不接收信号 {signal}，可选：{}。", list(signals)),
         Refused::PayloadUnreadable { why } => format!("信号内容无法读取：{why}"),
         Refused::StateUnreadable { why } => format!("流程数据无法读取：{why}"),
+        Refused::Lacks { step, lacks } => {
+            format!("转到 {step} 时，流程数据须写明 {}：请在 patch 中补充。", list(lacks))
+        }
         Refused::WouldStrand { owed, instead } if instead.is_empty() => {
             format!("尚有（或可能有）未了结的 {}，没有安全的去处：请重试该步骤，或补录其结果。", list(owed))
         }

@@ -213,6 +213,9 @@ pub trait Flow: Send + Sync + 'static {
     /// When a step that waits stops waiting; `None` for one that acts.
     fn until(step: &str, state: &Self::State) -> Option<DateTime<Utc>>;
 
+    /// What a run in this state must know to stand at `step`, and does not: asked where a person leads it there.
+    fn lacks(step: &str, state: &Self::State) -> Vec<&'static str>;
+
     /// A state to try `effects` on, for the proof that endings are told; `None` where every ending is quiet.
     fn sample() -> Option<Self::State>;
 

@@ -22,6 +22,7 @@ macro_rules! flow {
         $(quiet $($quiet:ident),+;)?
         $(sample $sample:path;)?
         $(cancels $cancels:ident;)?
+        $(lacks $lacks:path;)?
         $(
             $(#[doc = $doc:literal])+
             $step:ident = $handler:ident
@@ -158,6 +159,10 @@ macro_rules! flow {
                 }
             }
 
+            fn lacks(step: &str, state: &$state) -> Vec<&'static str> {
+                $crate::flow!(@lacks step, state $(, $lacks)?)
+            }
+
             fn sample() -> Option<$state> {
                 $crate::flow!(@option $($sample())?)
             }
@@ -206,6 +211,14 @@ macro_rules! flow {
 
     (@option) => { None };
     (@option $one:expr) => { Some($one) };
+
+    (@lacks $step:ident, $state:ident) => {{
+        let _ = ($step, $state);
+        Vec::new()
+    }};
+    (@lacks $step:ident, $state:ident, $lacks:path) => {
+        Step::parse($step).map(|step| $lacks(step, $state)).unwrap_or_default()
+    };
 
     (@priority) => { $crate::engine::Priority::Normal };
     (@priority $priority:ident) => { $crate::engine::Priority::$priority };

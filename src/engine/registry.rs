@@ -33,6 +33,8 @@ pub trait Mounted: Send + Sync {
     ) -> Result<(Value, Chosen), Fault>;
     /// When a step stops waiting.
     fn until(&self, step: &str, state: &Value) -> Result<Option<DateTime<Utc>>, Fault>;
+    /// What a run in this state must know to stand at `step`, and does not.
+    fn lacks(&self, step: &str, state: &Value) -> Result<Vec<&'static str>, Fault>;
     /// A state to try `effects` on.
     fn sample(&self) -> Result<Option<Value>, Fault>;
     /// What follows from a move.
@@ -78,6 +80,10 @@ impl<F: Flow> Mounted for Mount<F> {
 
     fn until(&self, step: &str, state: &Value) -> Result<Option<DateTime<Utc>>, Fault> {
         Ok(F::until(step, &decode(state.clone())?))
+    }
+
+    fn lacks(&self, step: &str, state: &Value) -> Result<Vec<&'static str>, Fault> {
+        Ok(F::lacks(step, &decode(state.clone())?))
     }
 
     fn sample(&self) -> Result<Option<Value>, Fault> {

@@ -109,21 +109,34 @@ pub async fn by_keys(db: impl PgExecutor<'_>, hospital: &str, keys: &[&str]) -> 
     .await
 }
 
-/// The runs of `workflow` under these keys: id and step.
+/// Where a run stands.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct StandingRun {
+    /// Its key.
+    pub key: String,
+    /// The run.
+    pub id: RunId,
+    /// Where it stands.
+    pub step: String,
+    /// See [`engine::store::staff::Standing`](crate::engine::store::staff::Standing).
+    pub status: String,
+}
+
+/// The runs of `workflow` under these keys, by key.
 pub async fn standing_runs(
     db: impl PgExecutor<'_>,
     hospital: &str,
     workflow: &str,
     keys: &[&str],
-) -> sqlx::Result<HashMap<String, (RunId, String)>> {
-    let rows: Vec<(String, RunId, String)> =
-        sqlx::query_as("select key, id, step from run where tenant = $1 and workflow = $2 and key = any($3)")
+) -> sqlx::Result<HashMap<String, StandingRun>> {
+    let rows: Vec<StandingRun> =
+        sqlx::query_as("select key, id, step, status from run where tenant = $1 and workflow = $2 and key = any($3)")
             .bind(hospital)
             .bind(workflow)
             .bind(keys)
             .fetch_all(db)
             .await?;
-    Ok(rows.into_iter().map(|(key, id, step)| (key, (id, step))).collect())
+    Ok(rows.into_iter().map(|row| (row.key.clone(), row)).collect())
 }
 
 /// Admissions that were decided, and what they stand on.
@@ -139,8 +152,8 @@ pub struct Decided<'a> {
     pub entries: Vec<NewEntry<'a>>,
     /// What they tell.
     pub letters: Vec<(RunId, Letter)>,
-    /// Level, id, live entries as they were read, entries to be added.
-    pub counts: Vec<(&'static str, &'a str, i32, i32)>,
+    /// Level, id, the most live entries that may be found there (`None`: no cap was asked), entries to be added.
+    pub counts: Vec<(&'static str, &'a str, Option<i32>, i32)>,
 }
 
 /// Writes them all, or none: see `admit` in the migrations. `over_at`: the steps at which a hand-out is over.
@@ -180,7 +193,7 @@ pub async fn admit(pool: &PgPool, hospital: &str, over_at: &[&str], decided: &De
     .bind(letters.iter().map(|(_, letter)| &letter.payload).collect::<Vec<_>>())
     .bind(counts.iter().map(|(level, ..)| *level).collect::<Vec<_>>())
     .bind(counts.iter().map(|(_, id, ..)| *id).collect::<Vec<_>>())
-    .bind(counts.iter().map(|(.., seen, _)| *seen).collect::<Vec<_>>())
+    .bind(counts.iter().map(|(.., most, _)| *most).collect::<Vec<_>>())
     .bind(counts.iter().map(|(.., added)| *added).collect::<Vec<_>>())
     .execute(pool)
     .await

@@ -50,12 +50,13 @@ pub struct Changed {
     pub order_id: Option<String>,
 }
 
-/// Brings entries in line with their runs and takes those that ended off the caps.
+/// Brings entries in line with their runs, and the caps with the entries: those that ended count no more, and one that
+/// staff lead back into the queue counts again.
 pub async fn change(conn: &mut PgConnection, hospital: &str, changed: &[Changed]) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = changed.iter().map(|entry| entry.id).collect();
     let lives: Vec<bool> = changed.iter().map(|entry| entry.live).collect();
     // Joined with itself by primary key, for what it said before: an entry is changed by its own run's commit alone.
-    let gone: Vec<(bool, String, String, String)> = sqlx::query_as(
+    let turned: Vec<(i32, String, String, String)> = sqlx::query_as(
         "update entry e
          set status = t.status, live = t.live, slot = t.slot, deadline = t.deadline, reason = t.reason,
              payment = t.payment, order_id = t.order_id, version = e.version + 1, updated_at = engine_now()
@@ -64,7 +65,7 @@ pub async fn change(conn: &mut PgConnection, hospital: &str, changed: &[Changed]
               as t (id, live, status, slot, deadline, reason, payment, order_id)
          join entry before on before.hospital = $1 and before.id = t.id
          where e.hospital = $1 and e.id = t.id
-         returning before.live and not e.live, e.doctor_id, e.department_id, e.campus_id",
+         returning e.live::int - before.live::int, e.doctor_id, e.department_id, e.campus_id",
     )
     .bind(hospital)
     .bind(&ids)
@@ -77,18 +78,18 @@ pub async fn change(conn: &mut PgConnection, hospital: &str, changed: &[Changed]
     .bind(changed.iter().map(|entry| entry.order_id.clone()).collect::<Vec<_>>())
     .fetch_all(&mut *conn)
     .await?;
-    let counted: Vec<(&str, &str)> = gone
+    let counted: Vec<(&str, &str, i32)> = turned
         .iter()
-        .filter(|(gone, ..)| *gone)
-        .flat_map(|(_, doctor, department, campus)| {
+        .filter(|(by, ..)| *by != 0)
+        .flat_map(|(by, doctor, department, campus)| {
             [
-                (Level::Doctor.as_str(), doctor.as_str()),
-                (Level::Department.as_str(), department.as_str()),
-                (Level::Campus.as_str(), campus.as_str()),
+                (Level::Doctor.as_str(), doctor.as_str(), *by),
+                (Level::Department.as_str(), department.as_str(), *by),
+                (Level::Campus.as_str(), campus.as_str(), *by),
             ]
         })
         .collect();
-    policies::take_off(conn, hospital, &counted).await
+    policies::count(conn, hospital, &counted).await
 }
 
 /// The first in line of a schedule, passing over those already asked about this place; whose run stands still for a

@@ -114,18 +114,35 @@ pub async fn standings(db: impl PgExecutor<'_>, hospital: &str, under: &Under<'_
     }))
 }
 
-/// Takes entries that are no longer live off the counts: `gone` has a (level, id) for each entry and level.
-pub async fn take_off(conn: &mut PgConnection, hospital: &str, gone: &[(&str, &str)]) -> sqlx::Result<()> {
-    if gone.is_empty() {
+/// Changes counts: `changes` has a (level, id, by how many) for each level of each entry that began or ceased to be live.
+pub async fn count(conn: &mut PgConnection, hospital: &str, changes: &[(&str, &str, i32)]) -> sqlx::Result<()> {
+    if changes.is_empty() {
         return Ok(());
     }
-    let (levels, ids): (Vec<&str>, Vec<&str>) = gone.iter().copied().unzip();
+    let levels: Vec<&str> = changes.iter().map(|(level, ..)| *level).collect();
+    let ids: Vec<&str> = changes.iter().map(|(_, id, _)| *id).collect();
     lock_capacity(conn, hospital, &levels, &ids).await?;
     sqlx::query(
-        "update capacity c set live = c.live - t.n
-         from (select level, id, count(*)::int as n from unnest($2::text[], $3::text[]) as t (level, id)
-               group by level, id) t
+        "update capacity c set live = c.live + t.n
+         from (select level, id, sum(by_n)::int as n
+               from unnest($2::text[], $3::text[], $4::int[]) as t (level, id, by_n) group by level, id) t
          where c.hospital = $1 and c.level = t.level and c.id = t.id",
+    )
+    .bind(hospital)
+    .bind(levels)
+    .bind(ids)
+    .bind(changes.iter().map(|(.., by)| *by).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Locks these counts in the order (level, id).
+async fn lock_capacity(conn: &mut PgConnection, hospital: &str, levels: &[&str], ids: &[&str]) -> sqlx::Result<()> {
+    sqlx::query(
+        "select from capacity
+         where hospital = $1 and (level, id) in (select * from unnest($2::text[], $3::text[]))
+         order by level, id for update",
     )
     .bind(hospital)
     .bind(levels)
@@ -133,25 +150,6 @@ pub async fn take_off(conn: &mut PgConnection, hospital: &str, gone: &[(&str, &s
     .execute(conn)
     .await
     .map(drop)
-}
-
-/// Locks these counts in the order (level, id) and answers them as (level, live).
-async fn lock_capacity(
-    conn: &mut PgConnection,
-    hospital: &str,
-    levels: &[&str],
-    ids: &[&str],
-) -> sqlx::Result<Vec<(String, i32)>> {
-    sqlx::query_as(
-        "select level, live from capacity
-         where hospital = $1 and (level, id) in (select * from unnest($2::text[], $3::text[]))
-         order by level, id for update",
-    )
-    .bind(hospital)
-    .bind(levels)
-    .bind(ids)
-    .fetch_all(conn)
-    .await
 }
 
 fn read(body: Value) -> sqlx::Result<LevelPolicy> {

@@ -249,14 +249,17 @@ pub async fn mirror(
     .map(drop)
 }
 
-/// Writes down that a schedule is stopped (5001), ahead of the next sync.
+/// Writes down that a schedule is stopped (5001), ahead of the next sync: what HIS told before is older than this.
 pub async fn stop(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Result<()> {
-    sqlx::query("update schedule set state = 'stopped', remaining = 0 where hospital = $1 and id = $2")
-        .bind(hospital)
-        .bind(id)
-        .execute(db)
-        .await
-        .map(drop)
+    sqlx::query(
+        "update schedule set state = 'stopped', remaining = 0, synced_at = greatest(synced_at, engine_now())
+         where hospital = $1 and id = $2",
+    )
+    .bind(hospital)
+    .bind(id)
+    .execute(db)
+    .await
+    .map(drop)
 }
 
 /// What is known of one schedule's free places.

@@ -39,6 +39,18 @@ pub fn admit(standings: &Standings<'_>, reading: CapReading) -> Result<(), Refus
     }
 }
 
+/// The caps that an admission stands on, in the order A, B, C; `None` where a level has none or was not asked for it.
+pub fn caps_asked(standings: &Standings<'_>, reading: CapReading) -> [Option<u32>; 3] {
+    let levels = standings.in_order();
+    match reading {
+        CapReading::AllMustPass => levels.map(|(_, standing)| standing.policy.cap),
+        CapReading::FirstConfiguredDecides => {
+            let first = levels.iter().find(|(_, standing)| standing.policy.configured()).map(|(level, _)| *level);
+            levels.map(|(level, standing)| standing.policy.cap.filter(|_| first == Some(level)))
+        }
+    }
+}
+
 const NOBODY_ENABLED: Refusal = Refusal::WaitlistNotEnabled { level: Level::Campus };
 
 fn all_must_pass(levels: [(Level, Standing<'_>); 3]) -> Result<(), Refusal> {
@@ -103,6 +115,19 @@ mod tests {
 
     fn full(level: Level) -> Result<(), Refusal> {
         Err(Refusal::QueueFull { level })
+    }
+
+    #[test]
+    fn a_cap_counts_where_it_is_asked() {
+        let rows = [(Inherit, None, 0), (On, Some(5), 0), (On, Some(9), 0)];
+        let [a, b, c] = rows.map(|(switch, cap, live)| (LevelPolicy { switch, cap, ..LevelPolicy::default() }, live));
+        let standings = Standings {
+            doctor: Standing { policy: &a.0, live: a.1 },
+            department: Standing { policy: &b.0, live: b.1 },
+            campus: Standing { policy: &c.0, live: c.1 },
+        };
+        assert_eq!(caps_asked(&standings, AllMustPass), [None, Some(5), Some(9)]);
+        assert_eq!(caps_asked(&standings, FirstConfiguredDecides), [None, Some(5), None]);
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub enum PaymentMode {
 pub enum QueueOrder {
     /// 先提交者优先.
     Fifo,
-    /// 随机候补.
+    /// 随机候补. The name stands for a draw that is not built: it is refused where it is set.
     Random,
 }
 
@@ -145,7 +145,8 @@ pub struct LevelPolicy {
 type Bound = (&'static str, Option<u32>, u32, u32);
 
 impl LevelPolicy {
-    /// Refuses values that no hospital can mean (a window of no minutes, a grace of a year).
+    /// Refuses values that no hospital can mean (a window of no minutes, a grace of a year), and a draw, which nobody would
+    /// hold.
     pub fn validate(&self) -> Result<(), Refusal> {
         /// Two weeks.
         const LONG_MINUTES: u32 = 14 * 24 * 60;
@@ -163,7 +164,10 @@ impl LevelPolicy {
                 return Err(Refusal::InvalidPolicy { field: field.to_owned() });
             }
         }
-        Ok(())
+        match self.order {
+            Some(QueueOrder::Random) => Err(Refusal::InvalidPolicy { field: "order".to_owned() }),
+            Some(QueueOrder::Fifo) | None => Ok(()),
+        }
     }
 
     /// True where the level has a say in who may join (Q1).
@@ -313,6 +317,7 @@ mod tests {
             (r#"{"liveEntriesPerPatient": 0}"#, "liveEntriesPerPatient"),
             (r#"{"cutoff": {"daysBefore": 61, "at": "18:00:00"}}"#, "cutoff.daysBefore"),
             (r#"{"hardStopMinutesBeforeVisit": 99999999}"#, "hardStopMinutesBeforeVisit"),
+            (r#"{"order": "random"}"#, "order"),
         ];
         for (json, field) in table {
             let policy: LevelPolicy = serde_json::from_str(json).unwrap();

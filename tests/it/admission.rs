@@ -15,6 +15,7 @@ use houbu::waitlist::policy::{Level, LevelPolicy, Switch};
 use houbu::waitlist::refusal::Refusal;
 
 use super::clinic::{Clinic, HOSPITAL, apply_to};
+use super::patience::wait_for;
 
 fn open_to(cap: u32) -> LevelPolicy {
     LevelPolicy { switch: Switch::On, cap: Some(cap), ..LevelPolicy::default() }
@@ -165,5 +166,40 @@ async fn one_person_has_one_entry_a_schedule() {
     hospital.apply(None, "p0", "S2").await.unwrap();
     clock::set(&hospital.pool, Utc.with_ymd_and_hms(2026, 3, 4, 10, 0, 0).unwrap()).await.unwrap();
     assert_eq!(refusal(hospital.apply(None, "twin", "S2").await), Refusal::PastCutoff);
+    hospital.close().await;
+}
+
+/// Two programs have read the same counts, and one writes first: where no cap is near, the other need not begin again.
+/// The places in the queue tell: a number that was given to whoever had to is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_admits_elsewhere_is_in_nobodys_way_where_no_cap_is_near() {
+    let hospital = Clinic::with(2, open_to(2)).await;
+    let (desk, first) = (hospital.second_desk(), Arc::clone(&hospital.desk));
+    let mut nobody_writes = hospital.pool.begin().await.unwrap();
+    sqlx::query("lock table capacity in exclusive mode").execute(&mut *nobody_writes).await.unwrap();
+    let applying = [(first, "p0", "S1"), (desk, "p1", "S2")]
+        .map(|(desk, patient, schedule)| tokio::spawn(async move { desk.apply(&apply_to(patient, schedule)).await }));
+    let at_the_counts = "select count(*) from pg_locks
+                         where relation = 'capacity'::regclass and not granted
+                           and database = (select oid from pg_database where datname = current_database())";
+    wait_for("both to be about to write", || async { hospital.count(at_the_counts).await == 2 }).await;
+    nobody_writes.commit().await.unwrap();
+    for one in join_all(applying).await {
+        one.unwrap().unwrap();
+    }
+    assert_eq!(hospital.count("select max(seq) from entry").await, 2, "nobody was decided again");
+    assert_eq!(hospital.count("select live::bigint from capacity where level = 'campus'").await, 2);
+    hospital.close().await;
+}
+
+/// A hand-out that ended in whatever way hands nothing out: nobody is let into its queue.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_joins_a_queue_whose_hand_out_was_cancelled() {
+    let hospital = Clinic::with(2, open_to(200)).await;
+    hospital.apply(None, "p0", "S1").await.unwrap();
+    let cancelled = "update run set status = 'cancelled', due_at = null where workflow = 'slot_release'";
+    sqlx::query(cancelled).execute(&hospital.pool).await.unwrap();
+    assert_eq!(refusal(hospital.apply(None, "p1", "S1").await), Refusal::PastCutoff);
+    assert_eq!(hospital.count("select count(*) from entry").await, 1);
     hospital.close().await;
 }

@@ -34,6 +34,7 @@ flow! {
     starts Idle;
     ends Closed;
     quiet Closed;
+    cancels Shut;
 
     /// Nothing to hand out: waits for a hint, until the cutoff (R25).
     Idle = idle on Freed, Stoppage until cutoff
@@ -53,7 +54,7 @@ flow! {
     /// 停诊: tells everybody whom it concerns (R34).
     Stopping = stopping
         { Told -> Closed }
-    /// After the cutoff no place is handed out; 停诊 still concerns the booked.
+    /// After the cutoff, or where staff end it sooner, no place is handed out; 停诊 still concerns everybody (R34).
     Shut = shut on Stoppage until visits_end
         { Stopped -> Stopping, Over -> Closed }
 }
@@ -61,7 +62,7 @@ flow! {
 fn effects(run: RunId, edge: &Edge, release: &Release) -> Vec<Effect> {
     match (edge.from.and_then(Step::parse), edge.outcome) {
         (Some(Step::Matching), Some("Offered")) => release.offer.iter().map(|offer| offered(run, offer)).collect(),
-        (Some(Step::Stopping), _) => {
+        (Some(Step::Stopping), Some("Told")) => {
             release.concerned.iter().map(|entry| stopped(*entry, &release.schedule_id)).collect()
         }
         _ => Vec::new(),

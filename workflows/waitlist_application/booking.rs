@@ -49,10 +49,12 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
             outcome::Booking::Booked
         }
         Booking::Taken => outcome::Booking::Taken,
-        // Only what HIS says of the patient ends the application; a place that it does not give is a place lost.
+        // Only what HIS surely says of the patient ends the application. Of any other code nobody knows whom it is about:
+        // the place may be free for the next, and the turn is kept.
         Booking::Refused { code } if !speaks_of_the_patient(&code) => {
             tracing::warn!(run = %turn.run, code, "HIS does not give the place");
-            outcome::Booking::Taken
+            app.withheld = true;
+            outcome::Booking::Withheld
         }
         Booking::Refused { code } => {
             tracing::warn!(run = %turn.run, code, "HIS refuses the booking");

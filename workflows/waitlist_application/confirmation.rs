@@ -16,7 +16,9 @@ pub(super) fn confirmation(app: &mut Application, turn: &Turn, woke: woke::Confi
         woke::Confirmation::Confirm(_) => {
             // The order is committed with this move, number and end included, before a call uses it (E6).
             let ends = offer_ends(app);
-            app.order = Some(Order::new(turn.run, app.offers, app.fee_fen, ends, turn.now));
+            if app.paid().is_none() {
+                app.reorder(Order::new(turn.run, app.offers, app.fee_fen, ends, turn.now));
+            }
             return outcome::Confirmation::Confirmed;
         }
         woke::Confirmation::Decline(_) => (Why::Declined, outcome::Confirmation::Declined),

@@ -36,7 +36,7 @@ fn notice(from: Option<Step>, to: Step, app: &Application) -> Vec<(NoticeKind, u
         Step::VisitCancelled => vec![(NoticeKind::VisitCancelled, 1)],
         _ => Vec::new(),
     };
-    if from == Some(Step::Closure) && app.refund.as_ref().is_some_and(|refund| refund.done) {
+    if from == Some(Step::Closure) && app.returned_fen() > 0 {
         told.push((NoticeKind::Refunded, 1));
     }
     told
@@ -54,7 +54,10 @@ fn letter(run: RunId, kind: NoticeKind, nth: u16, app: &Application) -> Letter {
             schedule_id: app.schedule_id.clone(),
             slot: offer.map(|offer| offer.slot.clone()),
             deadline,
-            amount_fen: app.order.as_ref().map(|order| order.amount_fen),
+            amount_fen: match kind {
+                NoticeKind::Refunded => Some(app.returned_fen()),
+                _ => app.order.as_ref().map(|order| order.amount_fen),
+            },
             place: app.visit.as_ref().map(|visit| visit.his.place.clone()),
         },
     )
@@ -66,6 +69,7 @@ fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: 
     let reply = match (from, to, outcome) {
         (Step::Locking, Step::Confirmation, _) | (Step::Booking, Step::Visit, _) => Reply::Took,
         // Told on the way back into the queue and no sooner: the next place is then offered to the same patient (R16).
+        (Step::Unlocking, Step::Waiting, _) if app.withheld => Reply::Passed,
         (Step::Locking | Step::Unlocking, Step::Waiting, _) => Reply::Conflict,
         (Step::Booking, Step::Unlocking, Some("Refused")) => Reply::Passed,
         // Cancelled by staff before the offer was answered; an answer that is told twice is stale and no more.

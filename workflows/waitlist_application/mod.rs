@@ -8,6 +8,7 @@ mod clearing;
 mod closure;
 mod confirmation;
 mod effects;
+mod lacks;
 mod locking;
 mod paying;
 mod prepayment;
@@ -30,11 +31,12 @@ use booking::booking;
 use clearing::clearing;
 use closure::closure;
 use confirmation::{confirmation, offer_ends};
+use lacks::lacks;
 use locking::locking;
 use paying::{offer_order, order_closing, paying, payment_check};
 use prepayment::{prepay_check, prepay_order, prepayment};
 use refund::{refund_check, refund_is_asked, refund_wait, refunding};
-use settlement::settlement;
+use settlement::{reckoning, settlement};
 use state::payment_is_asked;
 use unlocking::unlocking;
 use visit::{cancelling, visit, visit_ends};
@@ -54,6 +56,7 @@ flow! {
     quiet Fulfilled;
     sample Application::sample;
     cancels Clearing;
+    lacks lacks;
 
     /// Opens the order for the prepayment (R6).
     PrepayOrder = prepay_order at payments priority Urgent
@@ -96,7 +99,9 @@ flow! {
 
     /// Books at HIS under an id that it may have seen before (R19, E1).
     Booking = booking at his priority Urgent
-        { Booked + Visit - Lock - Money -> Visit, Taken -> Unlocking, Refused -> Unlocking }
+        {
+            Booked + Visit - Lock - Money -> Visit, Taken -> Unlocking, Withheld -> Unlocking, Refused -> Unlocking,
+        }
     /// Gives the lock back: to the queue where the place was lost, else to the settlement.
     Unlocking = unlocking at his priority Urgent
         { Requeued - Lock -> Waiting, Released - Lock -> Settlement }
@@ -104,8 +109,8 @@ flow! {
     /// Booked; nothing to do unless somebody cancels (R21, R22, R34).
     Visit = visit on Cancellation, Withdrawal, Stoppage until visit_ends
         {
-            Over - Visit -> Fulfilled, Cancelled + Money -> Cancelling, Withdrawn + Money -> Cancelling,
-            Stopped + Money -> Cancelling,
+            Over - Visit -> Fulfilled, Unsettled + Money - Visit -> Settlement, Cancelled + Money -> Cancelling,
+            Withdrawn + Money -> Cancelling, Stopped + Money -> Cancelling,
         }
     /// Cancels the booking at HIS; what HIS has cancelled itself stays cancelled.
     Cancelling = cancelling at his
@@ -115,22 +120,25 @@ flow! {
     Clearing = clearing at his
         { Cleared - Lock - Visit -> Settlement }
 
+    /// Whoever never ordered anything is done, and nobody is asked (R26).
+    Settlement = settlement priority Bulk
+        { Clear - Money -> Closure, Ordered -> Reckoning }
     /// Finds out what the payment provider holds for us, having closed what was open (E2, R8, R27).
-    Settlement = settlement at payments priority Bulk
+    Reckoning = reckoning at payments priority Bulk
         { Clear - Money -> Closure, Held -> Refunding }
     /// Asks for the refund under one number until it is accepted (R8).
     Refunding = refunding at payments priority Bulk
-        { Accepted -> RefundWait, Refunded - Money -> Closure, Reissued -> Refunding }
+        { Accepted -> RefundWait, Refunded - Money -> Closure, Another -> Refunding }
     /// Accepted is not done: the money is on its way.
     RefundWait = refund_wait priority Bulk on RefundNotice until refund_is_asked
         { Noticed -> RefundCheck, Due -> RefundCheck }
     /// Asks where the refund stands.
     RefundCheck = refund_check at payments priority Bulk
-        { Refunded - Money -> Closure, Processing -> RefundWait, Reissued -> Refunding }
+        { Refunded - Money -> Closure, Processing -> RefundWait, Another -> Refunding }
     /// Nothing is owed: the ending says why.
     Closure = closure
         {
             Expired -> Expired, Withdrawn -> Withdrawn, Stopped -> Stopped, Refused -> Refused, Lapsed -> Lapsed,
-            Declined -> Declined, Unpaid -> Unpaid, VisitCancelled -> VisitCancelled,
+            Declined -> Declined, Unpaid -> Unpaid, VisitCancelled -> VisitCancelled, Fulfilled -> Fulfilled,
         }
 }

@@ -72,7 +72,10 @@ pub(super) async fn order_closing(
     _: &Turn,
     ports: &Ports,
 ) -> Result<outcome::OrderClosing, Fault> {
-    close(app, ports).await?;
+    match app.order.as_mut().filter(|order| order.paid.is_none()) {
+        Some(order) => close(order, ports).await?,
+        None => limits::nobody_called(),
+    }
     if app.paid().is_some() && app.why == Some(Why::Lapsed) {
         app.why = None;
         return Ok(outcome::OrderClosing::Paid);
@@ -87,6 +90,10 @@ pub(super) async fn open(app: &mut Application, turn: &Turn, ports: &Ports) -> R
     let Some(openid) = openid else {
         return Err(Fault::Stop("the patient has no account at the payment provider".to_owned()));
     };
+    if order.paid.is_some() {
+        limits::nobody_called();
+        return Ok(Asked::Paid);
+    }
     if turn.now >= order.expires_at {
         limits::nobody_called();
         return Ok(Asked::Closed);
@@ -126,12 +133,9 @@ pub(super) async fn ask(app: &mut Application, turn: &Turn, ports: &Ports) -> Re
     }
 }
 
-/// Closes the order and asks what the provider holds now: only the second answer says anything about money (E4).
-pub(super) async fn close(app: &mut Application, ports: &Ports) -> Result<(), Fault> {
-    let Some(order) = app.order.as_mut().filter(|order| order.paid.is_none()) else {
-        limits::nobody_called();
-        return Ok(());
-    };
+/// Closes an order that is not paid, and asks what the provider holds now: only the second answer says anything about
+/// money (E4).
+pub(super) async fn close(order: &mut Order, ports: &Ports) -> Result<(), Fault> {
     if !order.closed {
         ports.payments.close(&order.out_trade_no).await?;
     }

@@ -19,8 +19,10 @@ pub(super) async fn project(
     entries::change(conn, hospital, &changed).await?;
     let appointments: Vec<Appointment> = moved.iter().filter_map(appointment).collect();
     visits::put_appointments(conn, hospital, &appointments).await?;
-    let payments: Vec<Payment> =
-        moved.iter().filter_map(|one| Some(payment(one.run, one.state.order.as_ref()?, &one.state))).collect();
+    let payments: Vec<Payment> = moved
+        .iter()
+        .flat_map(|one| one.state.earlier.iter().chain(&one.state.order).map(|order| payment(one.run, order)))
+        .collect();
     visits::put_payments(conn, hospital, &payments).await
 }
 
@@ -35,11 +37,18 @@ pub(super) fn status(step: Step, app: &Application) -> EntryStatus {
         // Without a reason to end, the application is on its way back to the queue, or a late payment is looked for.
         Step::Unlocking | Step::OrderClosing if app.why.is_none() => EntryStatus::Booking,
         Step::Visit | Step::Fulfilled => EntryStatus::Booked,
+        // The visit took place; only its earlier orders are settled.
+        Step::Settlement | Step::Reckoning | Step::Refunding | Step::RefundWait | Step::RefundCheck | Step::Closure
+            if app.stands() =>
+        {
+            EntryStatus::Booked
+        }
         Step::Unlocking
         | Step::OrderClosing
         | Step::Cancelling
         | Step::Clearing
         | Step::Settlement
+        | Step::Reckoning
         | Step::Refunding
         | Step::RefundWait
         | Step::RefundCheck
@@ -75,23 +84,23 @@ fn entry(run: RunId, step: Step, app: &Application) -> Changed {
         slot,
         deadline,
         reason: app.why.map(super::Why::code),
-        payment: app.order.as_ref().map(|order| money(order, app)),
+        payment: app.order.as_ref().map(money),
         order_id: app.visit.as_ref().map(|visit| visit.order_id.clone()),
     }
 }
 
-fn money(order: &Order, app: &Application) -> serde_json::Value {
+fn money(order: &Order) -> serde_json::Value {
     serde_json::json!({
         "outTradeNo": order.out_trade_no,
         "amountFen": order.amount_fen,
         "expiresAt": order.expires_at,
         "prepayId": order.prepay_id,
-        "state": payment_status(order, app),
+        "state": payment_status(order),
     })
 }
 
-fn payment_status(order: &Order, app: &Application) -> &'static str {
-    match (&order.paid, &app.refund) {
+fn payment_status(order: &Order) -> &'static str {
+    match (&order.paid, &order.refund) {
         (Some(_), Some(refund)) if refund.done => "refunded",
         (Some(_), Some(_)) => "refunding",
         (Some(_), None) => "paid",
@@ -100,18 +109,17 @@ fn payment_status(order: &Order, app: &Application) -> &'static str {
     }
 }
 
-fn payment(run: RunId, order: &Order, app: &Application) -> Payment {
+fn payment(run: RunId, order: &Order) -> Payment {
     let paid_fen = order.paid.as_ref().map_or(0, |paid| paid.amount_fen);
-    let refund = app.refund.as_ref();
     Payment {
         out_trade_no: order.out_trade_no.clone(),
         entry_id: run,
         amount_fen: order.amount_fen,
-        status: payment_status(order, app),
+        status: payment_status(order),
         transaction_id: order.paid.as_ref().map(|paid| paid.transaction_id.clone()),
         paid_at: order.paid.as_ref().map(|paid| paid.paid_at),
-        out_refund_no: refund.map(|refund| refund.out_refund_no.clone()),
-        refunded_fen: if refund.is_some_and(|refund| refund.done) { paid_fen } else { 0 },
+        out_refund_no: order.refund.as_ref().map(|refund| refund.out_refund_no.clone()),
+        refunded_fen: if order.returned() { paid_fen } else { 0 },
     }
 }
 

@@ -1,9 +1,9 @@
 //! The refund (R8): asked for under one number, followed to its end, under a new number only after the provider gave
-//! the old one up.
+//! the old one up. Where more than one order was paid, one after the other.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::state::Application;
+use super::state::{Application, Order};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn};
 use crate::ports::payments::{Refund, RefundRequest};
@@ -16,18 +16,18 @@ const ASK_AFTER_MINUTES: [i64; 5] = [1, 5, 10, 20, 30];
 const NUMBERS_MAX: u16 = 5;
 
 pub(super) async fn refunding(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Refunding, Fault> {
-    let request = request(app)?;
-    let refund = ports.payments.refund(&request).await?;
+    let refund = ports.payments.refund(&request(held(app)?, turn)).await?;
     follow(app, turn, refund).map(|followed| match followed {
         Followed::Done => outcome::Refunding::Refunded,
         Followed::OnItsWay => outcome::Refunding::Accepted,
-        Followed::GivenUp => outcome::Refunding::Reissued,
+        Followed::Another => outcome::Refunding::Another,
     })
 }
 
 /// Until when a refund notice is awaited before the provider is asked.
 pub(super) fn refund_is_asked(app: &Application) -> DateTime<Utc> {
-    app.refund.as_ref().map_or(app.cutoff, |refund| refund.ask_at)
+    let held = app.to_settle().find(|order| order.held());
+    held.and_then(|order| order.refund.as_ref()).map_or(app.cutoff, |refund| refund.ask_at)
 }
 
 pub(super) fn refund_wait(_: &mut Application, _: &Turn, woke: woke::RefundWait) -> outcome::RefundWait {
@@ -42,30 +42,42 @@ pub(super) async fn refund_check(
     turn: &Turn,
     ports: &Ports,
 ) -> Result<outcome::RefundCheck, Fault> {
-    let Some(out_refund_no) = app.refund.as_ref().map(|refund| refund.out_refund_no.clone()) else {
-        return Err(Fault::Stop("there is no refund to ask about".to_owned()));
-    };
+    let out_refund_no = held(app)?.refund_now(turn.now).out_refund_no.clone();
     let refund = ports.payments.refund_status(&out_refund_no).await?;
     follow(app, turn, refund).map(|followed| match followed {
         Followed::Done => outcome::RefundCheck::Refunded,
         Followed::OnItsWay => outcome::RefundCheck::Processing,
-        Followed::GivenUp => outcome::RefundCheck::Reissued,
+        Followed::Another => outcome::RefundCheck::Another,
     })
 }
 
 enum Followed {
+    /// All of it is back.
     Done,
     OnItsWay,
-    GivenUp,
+    /// Another number is next: the provider gave this one up, or another order was paid as well.
+    Another,
+}
+
+fn held(app: &mut Application) -> Result<&mut Order, Fault> {
+    app.held().ok_or_else(|| Fault::Stop("there is no money to give back".to_owned()))
 }
 
 fn follow(app: &mut Application, turn: &Turn, refund: Refund) -> Result<Followed, Fault> {
-    let Some(order) = &app.order else { return Err(Fault::Stop("there is no order to refund".to_owned())) };
-    let Some(ours) = app.refund.as_mut() else { return Err(Fault::Stop("there is no refund to follow".to_owned())) };
+    let order = held(app)?;
+    let out_trade_no = order.out_trade_no.clone();
+    let ours = order.refund_now(turn.now);
     match refund {
         Refund::Success => {
             ours.done = true;
-            Ok(Followed::Done)
+            Ok(match app.held() {
+                None => Followed::Done,
+                // Its number is committed with this move, before a call uses it (E6).
+                Some(other) => {
+                    other.refund_now(turn.now);
+                    Followed::Another
+                }
+            })
         }
         Refund::Processing => {
             let minutes = ASK_AFTER_MINUTES.get(ours.asked as usize).copied().unwrap_or(30);
@@ -73,16 +85,15 @@ fn follow(app: &mut Application, turn: &Turn, refund: Refund) -> Result<Followed
             ours.asked += 1;
             Ok(Followed::OnItsWay)
         }
-        // The next number is committed with this move, before a call uses it (E6).
         Refund::Closed if ours.nth >= NUMBERS_MAX => Err(Fault::Stop(format!(
-            "the provider has given up {NUMBERS_MAX} refunds of the order {}: settle it with the provider",
-            order.out_trade_no
+            "the provider has given up {NUMBERS_MAX} refunds of the order {out_trade_no}: settle it with the provider"
         ))),
+        // The next number is committed with this move, before a call uses it (E6).
         Refund::Closed => {
             ours.nth += 1;
             ours.asked = 0;
-            ours.out_refund_no = ids::refund_no(&order.out_trade_no, ours.nth);
-            Ok(Followed::GivenUp)
+            ours.out_refund_no = ids::refund_no(&out_trade_no, ours.nth);
+            Ok(Followed::Another)
         }
         Refund::Unknown => {
             Err(Fault::Retry(format!("the provider does not know the refund {} yet", ours.out_refund_no)))
@@ -94,18 +105,13 @@ fn follow(app: &mut Application, turn: &Turn, refund: Refund) -> Result<Followed
     }
 }
 
-fn request(app: &Application) -> Result<RefundRequest, Fault> {
-    let (order, refund) = app
-        .order
-        .as_ref()
-        .zip(app.refund.as_ref())
-        .ok_or_else(|| Fault::Stop("there is no refund to ask for".to_owned()))?;
+fn request(order: &mut Order, turn: &Turn) -> RefundRequest {
     let amount_fen = order.paid.as_ref().map_or(order.amount_fen, |paid| paid.amount_fen);
-    Ok(RefundRequest {
+    RefundRequest {
         out_trade_no: order.out_trade_no.clone(),
-        out_refund_no: refund.out_refund_no.clone(),
+        out_refund_no: order.refund_now(turn.now).out_refund_no.clone(),
         amount_fen,
         total_fen: amount_fen,
         reason: "候补未成功退费".to_owned(),
-    })
+    }
 }

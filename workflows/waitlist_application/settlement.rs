@@ -1,25 +1,29 @@
-//! The settlement (E2, R8, R27): what the payment provider says that it holds goes back, whatever we believed.
+//! The settlement (E2, R8, R27): what the payment provider says that it holds goes back, whatever we believed. Where
+//! nothing was ever ordered nobody is asked, so that a free application ends though the provider is away (R26).
 
 use super::outcome;
 use super::paying::close;
-use super::state::{Application, Refunding};
-use crate::engine::{Fault, Turn};
-use crate::waitlist::ids;
+use super::state::{Application, Order};
+use crate::engine::{Fault, Turn, limits};
 use crate::workflows::Ports;
 
-pub(super) async fn settlement(
-    app: &mut Application,
-    turn: &Turn,
-    ports: &Ports,
-) -> Result<outcome::Settlement, Fault> {
-    close(app, ports).await?;
-    let Some(order) = app.order.as_ref().filter(|order| order.paid.is_some()) else {
-        return Ok(outcome::Settlement::Clear);
-    };
-    // A refund that was asked for before goes on under its number.
-    if app.refund.is_none() {
-        let out_refund_no = ids::refund_no(&order.out_trade_no, 1);
-        app.refund = Some(Refunding { out_refund_no, nth: 1, ask_at: turn.now, asked: 0, done: false });
+// A step that acts is asynchronous by its shape; this one has nobody to call.
+#[allow(clippy::unused_async)]
+pub(super) async fn settlement(app: &mut Application, _: &Turn, _: &Ports) -> Result<outcome::Settlement, Fault> {
+    let clear = app.to_settle().all(Order::returned);
+    Ok(if clear { outcome::Settlement::Clear } else { outcome::Settlement::Ordered })
+}
+
+pub(super) async fn reckoning(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Reckoning, Fault> {
+    let mut nobody_called = true;
+    for order in app.to_settle_mut().filter(|order| order.paid.is_none()) {
+        nobody_called = false;
+        close(order, ports).await?;
     }
-    Ok(outcome::Settlement::Held)
+    if nobody_called {
+        limits::nobody_called();
+    }
+    let Some(order) = app.held() else { return Ok(outcome::Reckoning::Clear) };
+    order.refund_now(turn.now);
+    Ok(outcome::Reckoning::Held)
 }

@@ -39,10 +39,14 @@ pub struct Application {
     /// True where the last offer's lock was given back: that place may be free again.
     #[serde(default)]
     pub gave_back: bool,
-    /// The payment order, if one was ever opened.
+    /// True where HIS would not give this patient the last offered place: somebody else may get it.
+    #[serde(default)]
+    pub withheld: bool,
+    /// The present payment order, if one was ever opened.
     pub order: Option<Order>,
-    /// The refund, if one was ever asked for.
-    pub refund: Option<Refunding>,
+    /// Orders in whose place a later one stands: nobody pays them any more, and money can come for them all the same (E2).
+    #[serde(default)]
+    pub earlier: Vec<Order>,
     /// The booked visit.
     pub visit: Option<Booked>,
     /// Why it is coming to an end without a visit.
@@ -80,6 +84,9 @@ pub struct Order {
     pub paid: Option<Paid>,
     /// True once the provider holds nothing and nothing can come.
     pub closed: bool,
+    /// The refund, if one was ever asked for.
+    #[serde(default)]
+    pub refund: Option<Refunding>,
 }
 
 /// A refund on its way.
@@ -233,11 +240,44 @@ impl Application {
             offer_id: None,
             offer: None,
             gave_back: false,
+            withheld: false,
             order: None,
-            refund: None,
+            earlier: Vec::new(),
             visit: None,
             why: None,
         }
+    }
+
+    /// Puts an order in the place of the present one, which is settled with the rest.
+    pub fn reorder(&mut self, order: Order) {
+        self.earlier.extend(self.order.replace(order));
+    }
+
+    /// True where a visit is booked and was not cancelled: its own money stays.
+    pub fn stands(&self) -> bool {
+        self.visit.as_ref().is_some_and(|visit| !visit.cancelled)
+    }
+
+    /// The orders whose money goes back, the earliest first: all of them, but for the one that a visit stands on.
+    pub fn to_settle(&self) -> impl Iterator<Item = &Order> {
+        self.earlier.iter().chain(self.order.iter().filter(|_| !self.stands()))
+    }
+
+    /// The same, to be changed.
+    pub fn to_settle_mut(&mut self) -> impl Iterator<Item = &mut Order> {
+        let stands = self.stands();
+        self.earlier.iter_mut().chain(self.order.iter_mut().filter(move |_| !stands))
+    }
+
+    /// The first order whose money is to go back and has not.
+    pub fn held(&mut self) -> Option<&mut Order> {
+        self.to_settle_mut().find(|order| order.held())
+    }
+
+    /// What went back altogether, 分.
+    pub fn returned_fen(&self) -> i64 {
+        let orders = self.earlier.iter().chain(&self.order).filter(|order| order.returned());
+        orders.filter_map(|order| order.paid.as_ref()).map(|paid| paid.amount_fen).sum()
     }
 
     /// True where booking needs no payment first: none is due, or it is there already (R19).
@@ -300,6 +340,7 @@ impl Order {
             asked: 0,
             paid: None,
             closed: false,
+            refund: None,
         };
         order.ask_at = order.next_ask(now);
         order
@@ -314,6 +355,22 @@ impl Order {
     /// From when on no success can appear any more once the order is closed.
     pub fn over_at(&self) -> DateTime<Utc> {
         self.expires_at + LATE_SUCCESS
+    }
+
+    /// True once its money is back.
+    pub fn returned(&self) -> bool {
+        self.refund.as_ref().is_some_and(|refund| refund.done)
+    }
+
+    /// True while money is here that has not gone back.
+    pub fn held(&self) -> bool {
+        self.paid.is_some() && !self.returned()
+    }
+
+    /// Its refund: one that was asked for before goes on under its number.
+    pub fn refund_now(&mut self, now: DateTime<Utc>) -> &mut Refunding {
+        let out_refund_no = ids::refund_no(&self.out_trade_no, 1);
+        self.refund.get_or_insert(Refunding { out_refund_no, nth: 1, ask_at: now, asked: 0, done: false })
     }
 
     /// The request that opens it.

@@ -6,9 +6,9 @@ use crate::engine::{Fault, Turn, limits};
 use crate::workflows::Ports;
 
 pub(super) async fn unlocking(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Unlocking, Fault> {
-    app.gave_back = app.offer.as_ref().is_some_and(|offer| offer.locked);
     // Where a person sent it here, an earlier step may have locked without a trace (E1).
-    if app.gave_back || (turn.again && app.offer.is_some()) {
+    app.gave_back = app.offer.as_ref().is_some_and(|offer| offer.locked || turn.again);
+    if app.gave_back {
         ports.his.unlock(&app.order_id(turn.run)).await?;
     } else {
         limits::nobody_called();

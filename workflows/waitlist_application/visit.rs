@@ -15,7 +15,9 @@ pub(super) fn visit_ends(app: &Application) -> DateTime<Utc> {
 
 pub(super) fn visit(app: &mut Application, _: &Turn, woke: woke::Visit) -> outcome::Visit {
     let (why, outcome) = match woke {
-        woke::Visit::Deadline => return outcome::Visit::Over,
+        woke::Visit::Deadline if app.earlier.is_empty() => return outcome::Visit::Over,
+        // Orders that this visit does not stand on: nobody may keep what came for them.
+        woke::Visit::Deadline => return outcome::Visit::Unsettled,
         woke::Visit::Cancellation(_) => (Why::VisitCancelled, outcome::Visit::Cancelled),
         // A withdrawal that was accepted in the queue while the place was already on its way (E5).
         woke::Visit::Withdrawal(_) => (Why::Withdrawn, outcome::Visit::Withdrawn),

@@ -17,6 +17,7 @@ pub(super) fn waiting(app: &mut Application, _: &Turn, woke: woke::Waiting) -> o
             // The next ids derive from this count; it is committed with this move, before any call uses them (E6).
             app.offers += 1;
             app.offer_id = Some(offer.id);
+            app.withheld = false;
             app.offer = Some(Offered { slot: offer.slot, deadline: None, locked: false });
             if app.covered() { outcome::Waiting::Covered } else { outcome::Waiting::Payable }
         }

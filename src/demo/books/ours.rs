@@ -239,8 +239,8 @@ pub(in crate::demo) fn counts(entry: &Entry, moves: &[Moved]) -> Option<Stretch>
     let counted = |next: &str, one: &Moved| match next {
         "PrepayOrder" | "Prepayment" | "PrepayCheck" | "Waiting" | "Locking" | "Confirmation" | "OfferOrder"
         | "Paying" | "PaymentCheck" | "OrderClosing" | "Booking" => true,
-        // Only a place that was lost to somebody else leads back to the queue.
-        "Unlocking" => one.outcome.as_deref() == Some("Taken"),
+        // Only a place that was lost to somebody else, or not given, leads back to the queue.
+        "Unlocking" => matches!(one.outcome.as_deref(), Some("Taken" | "Withheld")),
         _ => false,
     };
     stretches(entry, moves, counted, true).into_iter().next()

@@ -10,7 +10,7 @@ use super::super::apply::{
 };
 use super::super::{Answer, DeskError};
 use crate::engine::Effect;
-use crate::records::admissions::{self, Decided};
+use crate::records::admissions::{self, Decided, StandingRun};
 use crate::records::entries::NewEntry;
 use crate::records::patients::Patient;
 use crate::records::policies::Standing as Counted;
@@ -37,6 +37,7 @@ pub(super) struct Person {
     pub(super) accounts: BTreeMap<String, i32>,
     /// The schedules of live entries.
     pub(super) live: Vec<String>,
+    /// Department and day. A visit that is booked between this look and the writing is one that came after it.
     pub(super) booked: HashSet<(String, NaiveDate)>,
     /// Until when each entry of the blacklist holds; `None`: until it is lifted.
     pub(super) blacklisted: Vec<Option<DateTime<Utc>>>,
@@ -46,7 +47,7 @@ pub(super) struct Person {
 pub(super) struct Facts {
     pub(super) now: DateTime<Utc>,
     pub(super) schedules: HashMap<String, Schedule>,
-    pub(super) hand_outs: HashMap<String, (Uuid, String)>,
+    pub(super) hand_outs: HashMap<String, StandingRun>,
     /// Queue lengths of schedules with free places.
     pub(super) waiting: HashMap<String, i64>,
     pub(super) counted: HashMap<(Level, String), Counted>,
@@ -60,10 +61,27 @@ pub(super) struct Facts {
 /// What this flush has admitted so far.
 #[derive(Default)]
 struct SoFar<'a> {
-    added: BTreeMap<(&'static str, &'a str), (Level, i32)>,
+    /// By level and id.
+    taken: BTreeMap<(&'static str, &'a str), Taken>,
     /// Schedules of this flush's entries by person.
     joined: HashMap<&'a [u8], Vec<&'a str>>,
     keys: HashMap<&'a str, (Uuid, &'a str, &'a str)>,
+}
+
+/// What this flush has taken of one level.
+#[derive(Debug, Clone, Copy, Default)]
+struct Taken {
+    added: i32,
+    /// The most live entries before them under which every cap that was asked still holds.
+    most: Option<i32>,
+}
+
+impl Taken {
+    fn one_more(&mut self, cap: Option<u32>) {
+        self.added += 1;
+        let most = cap.map(|cap| i32::try_from(cap).unwrap_or(i32::MAX) - self.added);
+        self.most = self.most.into_iter().chain(most).min();
+    }
 }
 
 impl Facts {
@@ -102,19 +120,15 @@ impl Facts {
         for apply in asked {
             verdicts.push(match self.one(apply, ports, &so_far) {
                 Ok(Outcome::Was(id)) => Verdict::Was(id),
-                Ok(Outcome::Room { schedule, person, policy, closes }) => {
-                    match self.enter(apply, schedule, person, &policy, closes, &mut so_far, &mut decided) {
-                        Ok(id) => Verdict::Admitted(id),
-                        Err(error) => Verdict::Refused(error),
-                    }
-                }
+                Ok(Outcome::Room(room)) => match self.enter(apply, &room, &mut so_far, &mut decided) {
+                    Ok(id) => Verdict::Admitted(id),
+                    Err(error) => Verdict::Refused(error),
+                },
                 Err(error) => Verdict::Refused(error),
             });
         }
-        for ((level, id), (at, added)) in so_far.added {
-            let seen = self.counted.get(&(at, id.to_owned())).map_or(0, |counted| counted.live);
-            decided.counts.push((level, id, i32::try_from(seen).unwrap_or(i32::MAX), added));
-        }
+        decided.counts =
+            so_far.taken.into_iter().map(|((level, id), taken)| (level, id, taken.most, taken.added)).collect();
         let persons: HashSet<&[u8]> = so_far.joined.into_keys().collect();
         let accounts = persons.into_iter().filter_map(|person| self.persons.get(person));
         decided.persons = accounts.flat_map(|one| one.accounts.iter().map(|(id, n)| (id.as_str(), *n))).collect();
@@ -137,7 +151,7 @@ impl Facts {
         let closes = self.closes(schedule, ports);
         let waiting = self.waiting.get(&schedule.id).copied().unwrap_or(0);
         open_for(schedule, waiting, self.now, closes)?;
-        hand_out_allows(self.hand_outs.get(&schedule.id).map(|(_, step)| step.as_str()))?;
+        hand_out_allows(self.hand_outs.get(&schedule.id))?;
         latest_at_allows(apply, self.now)?;
         insurance_allows(apply, schedule, &policy)?;
         if policy.payment_mode != PaymentMode::None && schedule.fee_fen > 0 {
@@ -148,36 +162,34 @@ impl Facts {
         }
         let joined = so_far.joined.get(person_id.as_slice()).map_or(&[][..], Vec::as_slice);
         person.allows(joined, schedule, &policy, ports)?;
-        self.has_room(schedule, &policy, so_far)?;
-        Ok(Outcome::Room { schedule, person: person_id, policy, closes })
+        let caps = self.has_room(schedule, &policy, so_far)?;
+        Ok(Outcome::Room(Room { schedule, person: person_id, policy, closes, caps }))
     }
 
-    /// R2, R3.
-    fn has_room(&self, schedule: &Schedule, policy: &Policy, so_far: &SoFar<'_>) -> Result<(), Refusal> {
+    /// R2, R3. The caps that this stands on, level by level.
+    fn has_room(&self, schedule: &Schedule, policy: &Policy, so_far: &SoFar<'_>) -> Result<[Option<u32>; 3], Refusal> {
         let none = Counted::default();
         let at = |level: Level| {
             let counted = self.level(schedule, level).unwrap_or(&none);
             let added =
-                so_far.added.get(&(level.as_str(), under(schedule).id_at(level))).map_or(0, |(_, added)| *added);
+                so_far.taken.get(&(level.as_str(), under(schedule).id_at(level))).map_or(0, |taken| taken.added);
             Standing { policy: &counted.policy, live: counted.live.saturating_add_signed(added) }
         };
         let standings =
             Standings { doctor: at(Level::Doctor), department: at(Level::Department), campus: at(Level::Campus) };
-        admission::admit(&standings, policy.cap_reading)
+        admission::admit(&standings, policy.cap_reading)?;
+        Ok(admission::caps_asked(&standings, policy.cap_reading))
     }
 
-    #[allow(clippy::too_many_arguments)] // What was decided, and the two lists that it goes into.
     fn enter<'a>(
         &'a self,
         apply: &'a Apply,
-        schedule: &'a Schedule,
-        person: &'a [u8],
-        policy: &Policy,
-        closes: DateTime<Utc>,
+        room: &Room<'a>,
         so_far: &mut SoFar<'a>,
         decided: &mut Decided<'a>,
     ) -> Answer<Uuid> {
-        let cutoff = calendar::entry_ends_at(closes, apply.latest_at);
+        let Room { schedule, person, policy, closes, caps } = room;
+        let cutoff = calendar::entry_ends_at(*closes, apply.latest_at);
         let mut run = application(apply, schedule, policy, cutoff, self.now)?;
         let id = run.id;
         for effect in std::mem::take(&mut run.effects) {
@@ -198,8 +210,8 @@ impl Facts {
             fee_fen: schedule.fee_fen,
             cutoff,
         });
-        for level in Level::ALL {
-            so_far.added.entry((level.as_str(), under(schedule).id_at(level))).or_insert((level, 0)).1 += 1;
+        for (level, cap) in Level::ALL.into_iter().zip(*caps) {
+            so_far.taken.entry((level.as_str(), under(schedule).id_at(level))).or_default().one_more(cap);
         }
         so_far.joined.entry(person).or_default().push(&schedule.id);
         if let Some(key) = apply.idempotency_key.as_deref() {
@@ -213,7 +225,17 @@ impl Facts {
 /// What the rules say of one who is not refused.
 enum Outcome<'a> {
     Was(Uuid),
-    Room { schedule: &'a Schedule, person: &'a [u8], policy: Policy, closes: DateTime<Utc> },
+    Room(Room<'a>),
+}
+
+/// There is room for one more.
+struct Room<'a> {
+    schedule: &'a Schedule,
+    person: &'a [u8],
+    policy: Policy,
+    closes: DateTime<Utc>,
+    /// The caps that this stands on, in the order of [`Level::ALL`].
+    caps: [Option<u32>; 3],
 }
 
 impl Person {

@@ -177,8 +177,8 @@ impl Admission {
         let mut wanted: Vec<&str> = wanted.into_iter().collect();
         wanted.sort_unstable();
         for id in wanted {
-            if let Some((run, _)) = facts.hand_outs.get(id) {
-                decided.hand_outs.push(*run);
+            if let Some(run) = facts.hand_outs.get(id) {
+                decided.hand_outs.push(run.id);
                 continue;
             }
             let Some(schedule) = facts.schedules.get(id) else { continue };

@@ -62,6 +62,11 @@ pub(super) fn move_to(mounted: &dyn Mounted, run: &Standing, moving: Moving) -> 
     let table = mounted.table();
     let to = moving.chosen.next;
     let next = table.step(to);
+    let lacks = mounted.lacks(to, &moving.state).map_err(unreadable)?;
+    if !lacks.is_empty() {
+        let lacks = lacks.into_iter().map(str::to_owned).collect();
+        return Err(Refused::Lacks { step: to.to_owned(), lacks });
+    }
     let until = mounted.until(to, &moving.state).map_err(unreadable)?;
     let effects = mounted.effects(run.id, &moving.edge, &moving.state).map_err(unreadable)?;
     let rest = match (next, until) {

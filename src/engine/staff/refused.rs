@@ -70,6 +70,13 @@ pub enum Refused {
         /// Why.
         why: String,
     },
+    /// To stand at that step the run must know what it does not.
+    Lacks {
+        /// The step or ending.
+        step: String,
+        /// What the patch would have to say.
+        lacks: Vec<String>,
+    },
     /// Something that is owed, or may be, would never be given back.
     WouldStrand {
         /// What is owed.
@@ -104,6 +111,7 @@ impl Refused {
             Self::UnknownSignal { .. } => "unknown_signal",
             Self::PayloadUnreadable { .. } => "invalid_request",
             Self::StateUnreadable { .. } => "state_unreadable",
+            Self::Lacks { .. } => "state_lacks",
             Self::WouldStrand { .. } => "would_strand",
             Self::InTree { .. } => "refused_below",
         }
@@ -147,6 +155,9 @@ impl fmt::Display for Refused {
                 write!(f, "the workflow hears no signal {signal}; it hears {}", signals.join(", "))
             }
             Self::PayloadUnreadable { why } | Self::StateUnreadable { why } => f.write_str(why),
+            Self::Lacks { step, lacks } => {
+                write!(f, "at {step} the run must know {}: say it in the patch", lacks.join(" and "))
+            }
             Self::WouldStrand { owed, instead } if instead.is_empty() => write!(
                 f,
                 "{} is owed or may be, and from nowhere in the table is it certain to be given back: retry the step, or \

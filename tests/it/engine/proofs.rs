@@ -53,9 +53,13 @@ fn an_application_that_skips_its_settlement_is_found() {
              PrepayOrder/Paid → Waiting/CutOff → Closure/Expired → Expired"
         )
     );
-    for (step, outcome) in
-        [("Settlement", "Clear"), ("Unlocking", "Released"), ("Cancelling", "Cancelled"), ("Visit", "Over")]
-    {
+    for (step, outcome) in [
+        ("Settlement", "Clear"),
+        ("Reckoning", "Clear"),
+        ("Unlocking", "Released"),
+        ("Cancelling", "Cancelled"),
+        ("Visit", "Over"),
+    ] {
         let table = changed_in(sound, step, outcome, |row| row.closes = &[]);
         assert!(proof::prove(&table).is_err(), "{step}/{outcome} need not close anything");
     }

@@ -1,6 +1,7 @@
 //! The real client of HIS with wishes granted: nobody answers for a while, HIS has not read a booking yet when it is
-//! asked about it, or it says "taken" of a booking that it has.
+//! asked about it, says "taken" of a booking that it has, or refuses one with a code of its own.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
@@ -17,12 +18,20 @@ pub struct Line {
     in_vain: AtomicUsize,
     asks_too_early: AtomicBool,
     says_taken: AtomicBool,
+    refuses: Mutex<Option<&'static str>>,
 }
 
 impl Line {
     pub fn new(client: JiankangtongHis) -> Self {
         let no = AtomicBool::default;
-        Self { client, cut: no(), in_vain: AtomicUsize::default(), asks_too_early: no(), says_taken: no() }
+        Self {
+            client,
+            cut: no(),
+            in_vain: AtomicUsize::default(),
+            asks_too_early: no(),
+            says_taken: no(),
+            refuses: Mutex::default(),
+        }
     }
 
     /// While the line is cut, nothing reaches HIS.
@@ -40,6 +49,11 @@ impl Line {
     pub fn loses_a_race_with_itself(&self) {
         self.asks_too_early.store(true, Ordering::SeqCst);
         self.says_taken.store(true, Ordering::SeqCst);
+    }
+
+    /// The next booking is refused with this code.
+    pub fn refuses_a_booking(&self, code: &'static str) {
+        *self.refuses.lock().unwrap() = Some(code);
     }
 
     fn client(&self) -> Result<&JiankangtongHis, CallError> {
@@ -76,6 +90,9 @@ impl His for Line {
     }
 
     async fn book(&self, request: &BookRequest) -> Result<Booking, CallError> {
+        if let Some(code) = self.refuses.lock().unwrap().take() {
+            return Ok(Booking::Refused { code: code.to_owned() });
+        }
         let answer = self.client()?.book(request).await?;
         let known = matches!(answer, Booking::Exists);
         Ok(if known && self.says_taken.swap(false, Ordering::SeqCst) { Booking::Taken } else { answer })

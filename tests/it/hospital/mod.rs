@@ -375,11 +375,11 @@ impl Hospital {
         self.engine.hint();
     }
 
-    /// True where the worker knows what became of HIS as a destination.
-    pub async fn worker_has_seen_the_switch(&self) -> bool {
+    /// True where the worker knows what became of a destination.
+    pub async fn worker_has_seen_the_switch(&self, destination: &str) -> bool {
         let seen = "select exists (select 1 from destination d join destination_tally t
-                                   on t.destination = d.name and t.epoch = d.epoch where d.name = 'his')";
-        sqlx::query_scalar(seen).fetch_one(&self.db.pool).await.unwrap()
+                                   on t.destination = d.name and t.epoch = d.epoch where d.name = $1)";
+        sqlx::query_scalar(seen).bind(destination).fetch_one(&self.db.pool).await.unwrap()
     }
 
     /// Waits until no turn and no letter is due or in hand, and nobody outside is at work.

@@ -16,7 +16,7 @@ use crate::hospital::Hospital;
 
 const CLEARED_WITHOUT_MONEY: &[&str] = &["Clearing: Cleared", "Settlement: Clear", "Closure: Withdrawn"];
 const CLEARED_WITH_MONEY: &[&str] =
-    &["Clearing: Cleared", "Settlement: Held", THE_MONEY_COMES_BACK, "Closure: VisitCancelled"];
+    &["Clearing: Cleared", "Settlement: Ordered", "Reckoning: Held", THE_MONEY_COMES_BACK, "Closure: VisitCancelled"];
 
 pub const TOLD: &[Told] = &[(APPLICATION, CLEARED_WITHOUT_MONEY), (APPLICATION, CLEARED_WITH_MONEY)];
 
@@ -34,7 +34,7 @@ const fn case(step: &'static str, mode: PaymentMode, pays: bool, ends: &'static 
 }
 
 /// Every step of the table but the one where cancelling leads.
-const CASES: [Case; 21] = [
+const CASES: [Case; 22] = [
     case("PrepayOrder", PaymentMode::Prepay, true, "withdrawn"),
     case("Prepayment", PaymentMode::Prepay, false, "withdrawn"),
     case("PrepayCheck", PaymentMode::Prepay, false, "withdrawn"),
@@ -51,6 +51,7 @@ const CASES: [Case; 21] = [
     case("Visit", PaymentMode::Prepay, true, "visitCancelled"),
     case("Cancelling", PaymentMode::Prepay, true, "visitCancelled"),
     case("Settlement", PaymentMode::Prepay, true, "withdrawn"),
+    case("Reckoning", PaymentMode::Prepay, true, "withdrawn"),
     case("Refunding", PaymentMode::Prepay, true, "withdrawn"),
     case("RefundWait", PaymentMode::Prepay, true, "withdrawn"),
     case("RefundCheck", PaymentMode::Prepay, true, "withdrawn"),
@@ -74,7 +75,9 @@ async fn lead_to(hospital: &Hospital, entry: RunId, case: &Case) {
     }
     match case.step {
         "PrepayOrder" | "Prepayment" | "PrepayCheck" | "Waiting" => {}
-        "Settlement" | "Refunding" | "RefundWait" | "RefundCheck" | "Closure" => hospital.withdraw(entry).await,
+        "Settlement" | "Reckoning" | "Refunding" | "RefundWait" | "RefundCheck" | "Closure" => {
+            hospital.withdraw(entry).await
+        }
         step => {
             hospital.free_a_place("w1-am").await;
             match step {
@@ -157,7 +160,7 @@ async fn the_next_in_line_gets_the_place_of_a_cancelled_application() {
     hospital.pass_minutes(10).await;
     assert_eq!(hospital.status(second).await, "visitCancelled");
     let steps = folded(hospital.steps(second).await);
-    assert_eq!(steps[steps.len() - 4..], *CLEARED_WITH_MONEY);
+    assert_eq!(steps[steps.len() - 5..], *CLEARED_WITH_MONEY);
     assert!(hospital.told(1).await.len() >= 2, "the patient hears of the end");
     hospital.finish().await;
 }
@@ -181,7 +184,7 @@ async fn a_jump_past_a_booking_that_nobody_heard_of_is_refused() {
         let body = json!({ "reason": "to see", "step": step });
         hospital.door.ask(Method::POST, &format!("/v1/runs/{entry}/jump"), Some(body)).await
     };
-    for step in ["Waiting", "Unlocking", "Cancelling", "Settlement", "Closure", "Withdrawn", "Fulfilled"] {
+    for step in ["Waiting", "Unlocking", "Cancelling", "Settlement", "Reckoning", "Closure", "Withdrawn", "Fulfilled"] {
         let refused = jump(step).await;
         assert_eq!((refused.status, refused.code()), (409, "would_strand"), "{step}: {}", refused.body);
         assert_eq!(refused.body["owed"], json!(["Lock", "Money", "Visit"]), "{step}");
@@ -220,7 +223,13 @@ async fn an_answer_with_a_patch_settles_what_was_stuck() {
     assert_eq!((answered.status, &answered.body["step"]), (202, &json!("Settlement")), "{}", answered.body);
     hospital.pass_minutes(10).await;
     let steps = successful(folded(hospital.steps(entry).await));
-    let expected = ["Waiting on staff: Withdrawn", "Settlement: Held", THE_MONEY_COMES_BACK, "Closure: Withdrawn"];
-    assert_eq!(steps[steps.len() - 4..], expected);
+    let expected = [
+        "Waiting on staff: Withdrawn",
+        "Settlement: Ordered",
+        "Reckoning: Held",
+        THE_MONEY_COMES_BACK,
+        "Closure: Withdrawn",
+    ];
+    assert_eq!(steps[steps.len() - 5..], expected);
     hospital.finish().await;
 }

@@ -8,14 +8,15 @@ use houbu::workflows::slot_release::SlotRelease;
 use houbu::workflows::waitlist_application::WaitlistApplication;
 
 use super::{
-    THE_MONEY_COMES_BACK, Told, cancelling, offers, paying, prepaying, queue, refunds, releases, second_thoughts,
-    syncing, visits,
+    THE_MONEY_COMES_BACK, Told, cancelling, leading, offers, paying, prepaying, queue, refunds, releases,
+    second_thoughts, syncing, visits,
 };
 
 #[test]
 fn no_row_of_a_table_goes_untold() {
-    let files: [&[Told]; 10] = [
+    let files: [&[Told]; 11] = [
         cancelling::TOLD,
+        leading::TOLD,
         offers::TOLD,
         paying::TOLD,
         prepaying::TOLD,

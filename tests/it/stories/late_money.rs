@@ -23,7 +23,7 @@ use super::{THE_MONEY_COMES_BACK, folded, of_application};
 use crate::hospital::Hospital;
 use crate::hospital::world::{FEE_FEN, local};
 
-const COMES_LATE: &[&str] = &["Unpaid on late: reopened", "Settlement: Held", THE_MONEY_COMES_BACK, "Closure: Unpaid"];
+const COMES_LATE: &[&str] = &["Unpaid on late: reopened", "Reckoning: Held", THE_MONEY_COMES_BACK, "Closure: Unpaid"];
 
 /// A notice about this order as the provider would send it.
 async fn notice_about(hospital: &Hospital, out_trade_no: &str, amount_fen: i64) -> Notice {
@@ -115,7 +115,7 @@ async fn comes_when(plan: impl FnOnce(&Hospital, String), finds: &str) {
     hospital.pass_minutes(30).await;
     assert_eq!(hospital.mishaps.left(), 0);
     let steps = folded(hospital.steps(entry).await);
-    assert_eq!(steps[steps.len() - 4..], [finds, "Settlement: Held", THE_MONEY_COMES_BACK, "Closure: Unpaid"]);
+    assert_eq!(steps[steps.len() - 4..], [finds, "Reckoning: Held", THE_MONEY_COMES_BACK, "Closure: Unpaid"]);
     assert_eq!(hospital.status(entry).await, "unpaid");
     assert_eq!(hospital.pay.books().await.refunds.len(), 1, "once, however often the notice came");
     hospital.finish().await;
@@ -124,9 +124,9 @@ async fn comes_when(plan: impl FnOnce(&Hospital, String), finds: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn money_that_comes_while_the_settlement_asks_goes_back() {
     let plan = |hospital: &Hospital, number| {
-        hospital.mishaps.just_after(&of_application("Settlement"), is_paid_all_the_same(hospital, number));
+        hospital.mishaps.just_after(&of_application("Reckoning"), is_paid_all_the_same(hospital, number));
     };
-    comes_when(plan, "Settlement on late: reopened").await;
+    comes_when(plan, "Reckoning on late: reopened").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

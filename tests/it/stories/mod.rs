@@ -6,6 +6,7 @@
 mod cancelling;
 mod coverage;
 mod late_money;
+mod leading;
 mod offers;
 mod outage;
 mod paying;

@@ -8,7 +8,7 @@ use houbu::waitlist::status::EntryStatus;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::hospital::world::{SCHEDULES, local};
+use crate::hospital::world::{SCHEDULES, cutoff, local};
 use crate::hospital::{Hospital, Setup};
 use crate::patience::wait_for;
 
@@ -95,7 +95,7 @@ async fn staff_pause_his_for_its_maintenance() {
         hospital.door.ask(Method::POST, "/v1/destinations/nowhere/pause", Some(json!({ "reason": "x" }))).await;
     assert_eq!(nowhere.status, 404);
     // The switch counts within a heartbeat; this story begins after it.
-    wait_for("the switch to be seen", || hospital.worker_has_seen_the_switch()).await;
+    wait_for("the switch to be seen", || hospital.worker_has_seen_the_switch("his")).await;
     hospital.free_a_place("w1-am").await;
     hospital.pass_minutes(90).await;
     assert_eq!(hospital.status(entry).await, "waiting");
@@ -108,5 +108,20 @@ async fn staff_pause_his_for_its_maintenance() {
     assert_eq!(hospital.status(entry).await, "booked");
     let told = his(&hospital).await;
     assert_eq!((&told["events"][0]["what"], &told["events"][0]["who"]), (&json!("resumed"), &json!("stories")));
+    hospital.finish().await;
+}
+
+/// R26: who never ordered anything is told of the end in time, whatever the payment provider does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_free_application_ends_without_the_payment_provider() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    let paused = json!({ "reason": "the provider is being moved" });
+    let reply = hospital.door.ask(Method::POST, "/v1/destinations/payments/pause", Some(paused)).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    wait_for("the switch to be seen", || hospital.worker_has_seen_the_switch("payments")).await;
+    hospital.pass_until(cutoff()).await;
+    assert_eq!(hospital.status(entry).await, "expired");
+    assert_eq!(hospital.told(1).await, ["waitlist_submitted", "waitlist_failed"]);
     hospital.finish().await;
 }

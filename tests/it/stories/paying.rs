@@ -18,7 +18,7 @@ const ACCEPTED: &[&str] = &["Waiting on Offer: Payable", "Locking: Locked", "Con
 const PAID_AND_BOOKED: &[&str] = &["OfferOrder: Opened", "Paying on Payment: Paid", "Booking: Booked"];
 const PAID_BEFORE_WE_KNEW: &[&str] = &["OfferOrder: failed", "OfferOrder: Paid", "Booking: Booked"];
 const NO_TIME_LEFT_TO_PAY: &[&str] =
-    &["OfferOrder: Refused", "Unlocking: Released", "Settlement: Clear", "Closure: Lapsed"];
+    &["OfferOrder: Refused", "Unlocking: Released", "Settlement: Ordered", "Reckoning: Clear", "Closure: Lapsed"];
 const PAID_SLOWLY: &[&str] = &[
     "OfferOrder: Opened",
     "Paying on deadline: Due",
@@ -36,7 +36,8 @@ const NEVER_PAID: &[&str] = &[
     "PaymentCheck: Over",
     "OrderClosing: Closed",
     "Unlocking: Released",
-    "Settlement: Clear",
+    "Settlement: Ordered",
+    "Reckoning: Clear",
     "Closure: Lapsed",
 ];
 const DECLINED: &[&str] = &[
@@ -44,7 +45,8 @@ const DECLINED: &[&str] = &[
     "Paying on Decline: Declined",
     "OrderClosing: Closed",
     "Unlocking: Released",
-    "Settlement: Clear",
+    "Settlement: Ordered",
+    "Reckoning: Clear",
     "Closure: Declined",
 ];
 const WITHDRAWN: &[&str] = &[
@@ -52,7 +54,8 @@ const WITHDRAWN: &[&str] = &[
     "Paying on Withdrawal: Withdrawn",
     "OrderClosing: Closed",
     "Unlocking: Released",
-    "Settlement: Clear",
+    "Settlement: Ordered",
+    "Reckoning: Clear",
     "Closure: Withdrawn",
 ];
 const STOPPED: &[&str] = &[
@@ -60,7 +63,8 @@ const STOPPED: &[&str] = &[
     "Paying on Stoppage: Stopped",
     "OrderClosing: Closed",
     "Unlocking: Released",
-    "Settlement: Clear",
+    "Settlement: Ordered",
+    "Reckoning: Clear",
     "Closure: Stopped",
 ];
 const PAID_AT_THE_LAST_MOMENT: &[&str] = &[

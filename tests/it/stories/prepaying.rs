@@ -23,27 +23,41 @@ const NEVER_PAID: &[&str] = &[
     "PrepayCheck: Open",
     "Prepayment on deadline: Due",
     "PrepayCheck: Unpaid",
-    "Settlement: Clear",
+    "Settlement: Ordered",
+    "Reckoning: Clear",
     "Closure: Unpaid",
 ];
-const WITHDRAWN_UNPAID: &[&str] =
-    &["PrepayOrder: Opened", "Prepayment on Withdrawal: Withdrawn", "Settlement: Clear", "Closure: Withdrawn"];
-const STOPPED_UNPAID: &[&str] =
-    &["PrepayOrder: Opened", "Prepayment on Stoppage: Stopped", "Settlement: Clear", "Closure: Stopped"];
+const WITHDRAWN_UNPAID: &[&str] = &[
+    "PrepayOrder: Opened",
+    "Prepayment on Withdrawal: Withdrawn",
+    "Settlement: Ordered",
+    "Reckoning: Clear",
+    "Closure: Withdrawn",
+];
+const STOPPED_UNPAID: &[&str] = &[
+    "PrepayOrder: Opened",
+    "Prepayment on Stoppage: Stopped",
+    "Settlement: Ordered",
+    "Reckoning: Clear",
+    "Closure: Stopped",
+];
 const PAID_BEFORE_WE_KNEW: &[&str] = &[
     "PrepayOrder: failed",
     "PrepayOrder: Paid",
     "Waiting on deadline: CutOff",
-    "Settlement: Held",
+    "Settlement: Ordered",
+    "Reckoning: Held",
     THE_MONEY_COMES_BACK,
     "Closure: Expired",
 ];
-const NO_TIME_LEFT_TO_PAY: &[&str] = &["PrepayOrder: Refused", "Settlement: Clear", "Closure: Unpaid"];
+const NO_TIME_LEFT_TO_PAY: &[&str] =
+    &["PrepayOrder: Refused", "Settlement: Ordered", "Reckoning: Clear", "Closure: Unpaid"];
 const REFUNDED_AT_THE_CUTOFF: &[&str] = &[
     "PrepayOrder: Opened",
     "Prepayment on Payment: Paid",
     "Waiting on deadline: CutOff",
-    "Settlement: Held",
+    "Settlement: Ordered",
+    "Reckoning: Held",
     THE_MONEY_COMES_BACK,
     "Closure: Expired",
 ];
@@ -51,7 +65,8 @@ const WITHDRAWN_PAID: &[&str] = &[
     "PrepayOrder: Opened",
     "Prepayment on Payment: Paid",
     "Waiting on Withdrawal: Withdrawn",
-    "Settlement: Held",
+    "Settlement: Ordered",
+    "Reckoning: Held",
     THE_MONEY_COMES_BACK,
     "Closure: Withdrawn",
 ];
@@ -195,7 +210,13 @@ async fn money_that_races_with_a_withdrawal_goes_back() {
     let steps = folded(hospital.steps(entry).await);
     assert_eq!(
         steps[1..],
-        ["Prepayment on Withdrawal: Withdrawn", "Settlement: Held", THE_MONEY_COMES_BACK, "Closure: Withdrawn"]
+        [
+            "Prepayment on Withdrawal: Withdrawn",
+            "Settlement: Ordered",
+            "Reckoning: Held",
+            THE_MONEY_COMES_BACK,
+            "Closure: Withdrawn"
+        ]
     );
     hospital.finish().await;
 }

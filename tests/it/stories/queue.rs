@@ -29,6 +29,7 @@ const LOST_AND_BACK: &[&str] = &[
 ];
 const REFUSED: &[&str] =
     &["Waiting on Offer: Covered", "Booking: Refused", "Unlocking: Released", "Settlement: Clear", "Closure: Refused"];
+const NOT_GIVEN: &[&str] = &["Waiting on Offer: Covered", "Booking: Withheld", "Unlocking: Requeued"];
 const LOST_TO_114: &[&str] = &[
     "Idle on Freed: Hint",
     "Refreshing: Found",
@@ -49,6 +50,7 @@ pub const TOLD: &[Told] = &[
     (APPLICATION, STOPPED),
     (APPLICATION, LOST_AND_BACK),
     (APPLICATION, REFUSED),
+    (APPLICATION, NOT_GIVEN),
     (RELEASE, ONE_PLACE_TAKEN),
     (RELEASE, LOST_TO_114),
 ];
@@ -181,5 +183,19 @@ async fn whoever_is_blacklisted_while_waiting_is_passed_over() {
     hospital.pass_minutes(6).await;
     hospital.free_a_place("w1-am").await;
     assert_eq!(hospital.status(entries[2]).await, "booked");
+    hospital.finish().await;
+}
+
+/// A code that no list of ours has may speak of the patient or of the place: the place goes to the next, the turn is kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_that_his_does_not_give_to_one_goes_to_the_next() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let [first, second] = [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await];
+    hospital.line.refuses_a_booking("200799");
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.steps(first).await, NOT_GIVEN);
+    assert_eq!(statuses(&hospital, [first, second]).await, ["waiting", "booked"]);
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.status(first).await, "booked");
     hospital.finish().await;
 }

@@ -11,7 +11,8 @@ use super::{APPLICATION, THE_MONEY_COMES_BACK, Told, folded, of_application, suc
 use crate::hospital::{GivesUp, Hospital};
 
 const ASKED_FOR_NEWS: &[&str] = &[
-    "Settlement: Held",
+    "Settlement: Ordered",
+    "Reckoning: Held",
     "Refunding: Accepted",
     "RefundWait on deadline: Due",
     "RefundCheck: Processing",
@@ -19,18 +20,25 @@ const ASKED_FOR_NEWS: &[&str] = &[
     "RefundCheck: Refunded",
     "Closure: Withdrawn",
 ];
-const NOTICED: &[&str] =
-    &["Settlement: Held", "Refunding: Accepted", "RefundWait on RefundNotice: Noticed", "RefundCheck: Processing"];
+const NOTICED: &[&str] = &[
+    "Settlement: Ordered",
+    "Reckoning: Held",
+    "Refunding: Accepted",
+    "RefundWait on RefundNotice: Noticed",
+    "RefundCheck: Processing",
+];
 const GIVEN_UP_AT_ONCE: &[&str] =
-    &["Settlement: Held", "Refunding: Reissued", THE_MONEY_COMES_BACK, "Closure: Withdrawn"];
+    &["Settlement: Ordered", "Reckoning: Held", "Refunding: Another", THE_MONEY_COMES_BACK, "Closure: Withdrawn"];
 const GIVEN_UP_LATER: &[&str] = &[
-    "Settlement: Held",
+    "Settlement: Ordered",
+    "Reckoning: Held",
     "Refunding: Accepted",
     "RefundWait on deadline: Due",
-    "RefundCheck: Reissued",
+    "RefundCheck: Another",
     "Refunding: Accepted",
 ];
-const DONE_BEFORE_WE_KNEW: &[&str] = &["Settlement: Held", "Refunding: Refunded", "Closure: Withdrawn"];
+const DONE_BEFORE_WE_KNEW: &[&str] =
+    &["Settlement: Ordered", "Reckoning: Held", "Refunding: Refunded", "Closure: Withdrawn"];
 
 pub const TOLD: &[Told] = &[
     (APPLICATION, ASKED_FOR_NEWS),

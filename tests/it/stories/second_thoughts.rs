@@ -42,7 +42,8 @@ const LEFT_WHILE_BEING_BOOKED: &[&str] = &[
     "Booking: Booked",
     "Visit on Withdrawal: Withdrawn",
     "Cancelling: Cancelled",
-    "Settlement: Held",
+    "Settlement: Ordered",
+    "Reckoning: Held",
     THE_MONEY_COMES_BACK,
     "Closure: Withdrawn",
 ];
@@ -53,7 +54,8 @@ const CANCELLED_AT_THE_COUNTER: &[&str] = &[
     "Booking: Booked",
     "Visit on Cancellation: Cancelled",
     "Cancelling: Cancelled",
-    "Settlement: Held",
+    "Settlement: Ordered",
+    "Reckoning: Held",
     THE_MONEY_COMES_BACK,
     "Closure: VisitCancelled",
 ];

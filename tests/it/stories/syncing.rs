@@ -1,11 +1,13 @@
 //! The department's schedules are pulled from HIS, and what nobody pushed is found (R14).
 
+use houbu::ports::his::His;
+use houbu::records::schedules;
 use houbu::waitlist::policy::PaymentMode;
 use serde_json::json;
 
 use super::{SYNC, Told};
 use crate::hospital::Hospital;
-use crate::hospital::world::local;
+use crate::hospital::world::{DEPARTMENT, HOSPITAL, local, visit_date};
 
 const TWO_PULLS: &[&str] = &["Pulling: Pulled", "Resting on deadline: Due", "Pulling: Pulled"];
 const GIVEN_UP: &[&str] = &["Pulling: Pulled", "Resting on PullNow: Retired"];
@@ -82,5 +84,19 @@ async fn a_department_can_be_pulled_at_once() {
     hospital.free_silently("w1-am", 1).await;
     hospital.tell_run(sync, "PullNow", json!({})).await;
     assert_eq!(hospital.status(entry).await, "booked");
+    hospital.finish().await;
+}
+
+/// R34: a pull that had begun before the 停诊 was pushed writes what HIS told before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_telling_does_not_open_a_stopped_schedule() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let began = hospital.now();
+    let told = hospital.line.schedules(DEPARTMENT, None, visit_date(), visit_date()).await.unwrap();
+    hospital.stop("w1-am").await;
+    let mut conn = hospital.db.pool.acquire().await.unwrap();
+    schedules::mirror(&mut conn, HOSPITAL, DEPARTMENT, &told, began).await.unwrap();
+    drop(conn);
+    assert_eq!(hospital.door.apply("w1-am", "p1").await.code(), "schedule_stopped");
     hospital.finish().await;
 }

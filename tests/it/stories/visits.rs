@@ -22,7 +22,8 @@ const CANCELLED_PAID: &[&str] = &[
     "Booking: Booked",
     "Visit on Cancellation: Cancelled",
     "Cancelling: Cancelled",
-    "Settlement: Held",
+    "Settlement: Ordered",
+    "Reckoning: Held",
     THE_MONEY_COMES_BACK,
     "Closure: VisitCancelled",
 ];
@@ -33,7 +34,8 @@ const STOPPED_PAID: &[&str] = &[
     "Booking: Booked",
     "Visit on Stoppage: Stopped",
     "Cancelling: Cancelled",
-    "Settlement: Held",
+    "Settlement: Ordered",
+    "Reckoning: Held",
     THE_MONEY_COMES_BACK,
     "Closure: Stopped",
 ];
