@@ -1,6 +1,6 @@
 //! Group commit: turns that finish together commit together.
 //!
-//! A flush starts as soon as the previous one ends: alone on an idle system, full batches under load. A batch that
+//! A flush starts as soon as one of the previous two ends: alone on an idle system, full batches under load. A batch that
 //! fails as a whole is tried turn by turn, so that one bad turn never fails its batch-mates.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::core::Engine;
 use super::flow::Projected;
@@ -18,6 +18,8 @@ use super::store::turns::{self, Came, Done, Held};
 
 /// The most turns of one transaction.
 const BATCH_MAX: usize = 128;
+/// Flushes under way at one time: while the server writes one to disk, it works on the next.
+const FLUSHES: usize = 2;
 
 /// What came of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,15 +43,22 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    /// Starts the task; it ends when the last clone of the door is dropped.
+    /// Starts the tasks; they end when the last clone of the door is dropped.
     pub(super) fn start(engine: Arc<Engine>) -> Self {
-        let (door, mut queue) = mpsc::channel::<Waiting>(BATCH_MAX * 8);
-        tokio::spawn(async move {
-            let mut batch = Vec::with_capacity(BATCH_MAX);
-            while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
-                flush(&engine, std::mem::take(&mut batch)).await;
-            }
-        });
+        let (door, queue) = mpsc::channel::<Waiting>(BATCH_MAX * 8);
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..FLUSHES {
+            let (engine, queue) = (Arc::clone(&engine), Arc::clone(&queue));
+            tokio::spawn(async move {
+                loop {
+                    let mut batch = Vec::with_capacity(BATCH_MAX);
+                    if queue.lock().await.recv_many(&mut batch, BATCH_MAX).await == 0 {
+                        return;
+                    }
+                    flush(&engine, batch).await;
+                }
+            });
+        }
         Self { door }
     }
 
@@ -102,12 +111,13 @@ fn failed(error: &sqlx::Error) -> Committed {
     if is_refusal(error) { Committed::Refused(error.to_string()) } else { Committed::Unsure(error.to_string()) }
 }
 
-/// True where the server answered and rolled back for what the turn wrote; false where we do not know what stands, or
-/// where the server is only short of something for a moment (deadlock, serialisation, shutdown).
+/// True where the server answered and rolled back for what the turn wrote: a value that cannot be (22), a constraint (23),
+/// a limit of the server (54), something that a workflow's own tables raise (P0). Whatever else goes wrong is no reason to
+/// stop a run: we do not know what stands, or the server is short of something for a while.
 pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => {
-            !error.code().is_some_and(|code| ["40", "53", "57", "08"].iter().any(|class| code.starts_with(class)))
+            error.code().is_some_and(|code| ["22", "23", "54", "P0"].iter().any(|class| code.starts_with(class)))
         }
         sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Encode(_) => true,
         _ => false,
@@ -133,6 +143,11 @@ pub(super) fn met_another(error: &sqlx::Error) -> bool {
 }
 
 async fn attempt(engine: &Engine, batch: &[Done]) -> sqlx::Result<Held> {
+    if !batch.iter().any(|done| done.reaches_others() || projects(engine, done)) {
+        if let Some(held) = turns::commit_alone(&engine.pool, &engine.tenant, batch).await? {
+            return Ok(held);
+        }
+    }
     let mut tx = engine.pool.begin().await?;
     let held = write(engine, &mut tx, batch).await?;
     tx.commit().await?;
@@ -146,6 +161,10 @@ pub(super) async fn write(engine: &Engine, conn: &mut PgConnection, batch: &[Don
         mounted.project(conn, &engine.tenant, &moved).await?;
     }
     Ok(held)
+}
+
+fn projects(engine: &Engine, done: &Done) -> bool {
+    engine.registry.get(done.workflow).is_some_and(|mounted| mounted.projects())
 }
 
 /// A workflow and those of its runs that moved.
