@@ -120,7 +120,7 @@ pub const CLAIM: &str = "
 
 /// Claims up to `most` due runs at steps that this program knows: of each lane as many as are asked for, by priority,
 /// oldest due first. A row of `run` that another worker has just moved is read afresh, and its state with it
-/// (`state_of`, migration 0010).
+/// (`state_of`, migration 0011).
 pub async fn claim_in(
     pool: &PgPool,
     tenant: &str,

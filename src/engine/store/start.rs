@@ -1,5 +1,5 @@
 //! Starting runs: idempotent by (workflow, key), in the caller's transaction. A key in the archive is taken too; how that
-//! holds against an archiver at work stands with `start_runs` (migration 0010).
+//! holds against an archiver at work stands with `start_runs` (migration 0011).
 
 use std::collections::{HashMap, HashSet};
 
@@ -100,7 +100,7 @@ pub(super) async fn insert(conn: &mut PgConnection, tenant: &str, new: &[NewRun]
     new.iter().map(came).collect()
 }
 
-/// One call of `start_runs` (migration 0010): answers the runs that were started.
+/// One call of `start_runs` (migration 0011): answers the runs that were started.
 async fn rows(conn: &mut PgConnection, tenant: &str, new: &[NewRun]) -> sqlx::Result<Vec<RunId>> {
     for one in new {
         sizes::check(Stored::Input, &one.state)?;

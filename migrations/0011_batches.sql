@@ -45,7 +45,8 @@ create function commit_turns(
     held_run uuid, held_generation integer, held_at timestamptz, of_key text, of_parent uuid, reports_by text
 ) language plpgsql
 -- Whatever the statistics say today: each row is found by its key.
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
+set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
     now_is timestamptz;
@@ -126,7 +127,8 @@ create or replace function start_runs(
     of_tenant text, ids uuid[], workflows text[], keys text[], steps text[], hears text[], lanes text[],
     priorities smallint[], dues timestamptz[], states jsonb[], parents uuid[], reports_by text[], traces text[]
 ) returns setof uuid language plpgsql
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
+set jit = off set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
     new uuid[];
