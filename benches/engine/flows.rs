@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use houbu::engine::flow::Flow;
-use houbu::engine::{Edge, Effect, Fault, NewRun, Projected, Registry, RunId, Turn};
+use houbu::engine::{Edge, Effect, Fault, NewRun, Registry, RunId, Turn};
 use houbu::flow;
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
 
 pub fn registry() -> Registry {
     Registry::default()
@@ -40,10 +37,6 @@ fn nothing(_: RunId, _: &Edge, _: &Note) -> Vec<Effect> {
     Vec::new()
 }
 
-fn nowhere<'a>(_: &'a mut PgConnection, _: &'a str, _: &'a [Projected<Note>]) -> BoxFuture<'a, sqlx::Result<()>> {
-    async { Ok(()) }.boxed()
-}
-
 macro_rules! no_op {
     ($($step:ident = $handler:ident),+) => {
         $(#[allow(clippy::unused_async)]
@@ -54,7 +47,7 @@ macro_rules! no_op {
 }
 
 pub mod five {
-    use super::{Fault, Note, Turn, flow, nothing, nowhere};
+    use super::{Fault, Note, Turn, flow, nothing};
 
     flow! {
         /// Five steps that do nothing.
@@ -63,7 +56,6 @@ pub mod five {
         ports ();
         obligations ;
         emits nothing;
-        projects nowhere;
         starts First;
         ends Finished;
         quiet Finished;
@@ -83,7 +75,7 @@ pub mod five {
 }
 
 pub mod one {
-    use super::{Fault, Note, Turn, flow, nothing, nowhere};
+    use super::{Fault, Note, Turn, flow, nothing};
 
     flow! {
         /// One step that does nothing.
@@ -92,7 +84,6 @@ pub mod one {
         ports ();
         obligations ;
         emits nothing;
-        projects nowhere;
         starts Only;
         ends Finished;
         quiet Finished;
@@ -104,7 +95,7 @@ pub mod one {
 }
 
 pub mod parked {
-    use super::{DateTime, Deserialize, Note, Serialize, Turn, Utc, flow, nothing, nowhere};
+    use super::{DateTime, Deserialize, Note, Serialize, Turn, Utc, flow, nothing};
 
     #[derive(Debug, Clone, Serialize, Deserialize)]
     pub struct Go {}
@@ -116,7 +107,6 @@ pub mod parked {
         ports ();
         obligations ;
         emits nothing;
-        projects nowhere;
         starts Lot;
         ends Left;
         quiet Left;

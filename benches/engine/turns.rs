@@ -16,13 +16,10 @@ use crate::report::{Bar, Report};
 const STARTS: usize = 200;
 
 pub async fn start_all(plot: &Plot, runs: Vec<NewRun>) {
+    let mut conn = plot.pool.acquire().await.unwrap();
     let mut runs = runs.into_iter().peekable();
     while runs.peek().is_some() {
-        let mut tx = plot.pool.begin().await.unwrap();
-        for run in runs.by_ref().take(STARTS) {
-            store::start(&mut tx, TENANT, run).await.unwrap();
-        }
-        tx.commit().await.unwrap();
+        store::start_all(&mut conn, TENANT, runs.by_ref().take(STARTS).collect()).await.unwrap();
         plot.engine.hint();
     }
 }
@@ -93,9 +90,9 @@ pub async fn one_step(ask: &Ask, ground: &Ground, report: &mut Report) {
     for _ in 0..runs {
         let new = new_run::<one::One>("Only", Utc::now());
         let began = Instant::now();
-        let mut tx = plot.pool.begin().await.unwrap();
-        let id = store::start(&mut tx, TENANT, new).await.unwrap().id;
-        tx.commit().await.unwrap();
+        let mut conn = plot.pool.acquire().await.unwrap();
+        let id = store::start(&mut conn, TENANT, new).await.unwrap().id;
+        drop(conn);
         plot.engine.hint();
         completed(&plot, id).await;
         took.push(began.elapsed().as_secs_f64() * 1000.0);

@@ -198,6 +198,8 @@ pub trait Flow: Send + Sync + 'static {
     type Ports: Send + Sync + 'static;
     /// The declaration.
     const TABLE: Table;
+    /// True where the workflow has tables of its own (see [`Self::project`]).
+    const PROJECTS: bool;
 
     /// Runs the handler of a step that acts.
     fn act(

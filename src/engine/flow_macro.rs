@@ -16,7 +16,7 @@ macro_rules! flow {
         ports $ports:ty;
         obligations $($obligation:ident),*;
         emits $effects:path;
-        projects $project:path;
+        $(projects $project:path;)?
         starts $($start:ident),+;
         ends $($end:ident),+;
         $(quiet $($quiet:ident),+;)?
@@ -102,6 +102,8 @@ macro_rules! flow {
             type State = $state;
             type Ports = $ports;
 
+            const PROJECTS: bool = $crate::flow!(@projects $($project)?);
+
             const TABLE: $crate::engine::Table = $crate::engine::Table {
                 name: $name,
                 doc: concat!($($flow_doc, "\n"),*),
@@ -180,7 +182,7 @@ macro_rules! flow {
                 tenant: &'a str,
                 moved: &'a [$crate::engine::Projected<$state>],
             ) -> futures::future::BoxFuture<'a, sqlx::Result<()>> {
-                Box::pin($project(conn, tenant, moved))
+                $crate::flow!(@project conn, tenant, moved; $($project)?)
             }
         }
     };
@@ -207,6 +209,16 @@ macro_rules! flow {
                 }
             }
         }
+    };
+
+    (@projects) => { false };
+    (@projects $project:path) => { true };
+    (@project $conn:ident, $tenant:ident, $moved:ident;) => {{
+        let _ = ($conn, $tenant, $moved);
+        Box::pin(std::future::ready(Ok(())))
+    }};
+    (@project $conn:ident, $tenant:ident, $moved:ident; $project:path) => {
+        Box::pin($project($conn, $tenant, $moved))
     };
 
     (@option) => { None };

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::flow::{ChildEnded, Edge, Effect, Fault, Turn, Woke};
+use super::flow::{Edge, Effect, Fault, Turn, Woke};
 use super::registry::Mounted;
-use super::store::Outgoing;
 use super::store::claim::{Claimed, Unread};
 use super::store::turns::{Came, Move, Rest};
 use super::table::{Chosen, Priority, StepRow};
@@ -49,7 +48,8 @@ pub(super) async fn handle(mounted: &dyn Mounted, row: &'static StepRow, run: &C
         let effects = mounted.effects(run.id, &edge, &state)?;
         let next = mounted.table().step(chosen.next);
         Ok(Move {
-            report: if rest == Rest::Ended { report(run, chosen.next) } else { None },
+            parent: if rest == Rest::Ended { run.parent } else { None },
+            by_signals: woke_name.is_some(),
             lane: next.map_or("", StepRow::lane_stored),
             priority: next.map_or(Priority::Normal, |row| row.priority),
             owes: row.owed_after(&run.owes, chosen.outcome),
@@ -66,19 +66,6 @@ pub(super) async fn handle(mounted: &dyn Mounted, row: &'static StepRow, run: &C
         Ok(moved) => Came::Moved(Box::new(moved)),
         Err(fault) => failed(mounted, run, &fault),
     }
-}
-
-/// How a parent hears that this run has ended.
-fn report(run: &Claimed, ending: &str) -> Option<Outgoing> {
-    let (parent, signal) = (run.parent?, run.reports.clone()?);
-    let ended = ChildEnded {
-        run: run.id,
-        workflow: run.workflow.clone(),
-        key: run.key.clone(),
-        ending: ending.to_owned(),
-        cancelled: false,
-    };
-    Some(ended.signal(parent, signal))
 }
 
 /// Runs that a turn starts belong to the trace of its own run.

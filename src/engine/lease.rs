@@ -117,7 +117,8 @@ impl Lease {
         let mut conn = engine.pool.acquire().await?;
         let (sent_at, waited) = (Instant::now(), asked_at.elapsed());
         let mut tx = conn.begin().await?;
-        claim::heartbeat(&mut tx, &engine.tenant, self.worker, &self.name, self.releases.ours(), LEASE.as_secs_f64()).await?;
+        claim::heartbeat(&mut tx, &engine.tenant, self.worker, &self.name, self.releases.ours(), LEASE.as_secs_f64())
+            .await?;
         let runs = claim::reap(&mut tx, &engine.tenant).await?;
         tx.commit().await?;
         self.lanes.renewed(sent_at);

@@ -39,6 +39,8 @@ pub trait Mounted: Send + Sync {
     fn sample(&self) -> Result<Option<Value>, Fault>;
     /// What follows from a move.
     fn effects(&self, run: RunId, edge: &Edge, state: &Value) -> Result<Vec<Effect>, Fault>;
+    /// True where the workflow has tables of its own.
+    fn projects(&self) -> bool;
     /// Brings the workflow's own tables in line.
     async fn project(&self, conn: &mut PgConnection, tenant: &str, moved: &[Projected<Value>]) -> sqlx::Result<()>;
 }
@@ -92,6 +94,10 @@ impl<F: Flow> Mounted for Mount<F> {
 
     fn effects(&self, run: RunId, edge: &Edge, state: &Value) -> Result<Vec<Effect>, Fault> {
         Ok(F::effects(run, edge, &decode(state.clone())?))
+    }
+
+    fn projects(&self) -> bool {
+        F::PROJECTS
     }
 
     async fn project(&self, conn: &mut PgConnection, tenant: &str, moved: &[Projected<Value>]) -> sqlx::Result<()> {

@@ -298,7 +298,7 @@ impl Shift {
             };
             let committed = self.committer.commit(done.clone()).await;
             self.engine.measures.turn((done.workflow, done.step), done.took, &came, &committed);
-            if committed_but_unheard_of(&committed) && self.sabotage(Point::AfterCommit, &run) == Act::Crash {
+            if matches!(committed, Committed::Yes(_)) && self.sabotage(Point::AfterCommit, &run) == Act::Crash {
                 break self.hand_back(&run, true).await;
             }
             match (committed, came) {
@@ -317,6 +317,8 @@ impl Shift {
                 (Committed::Lost, _) => break self.hand_back(&run, false).await,
                 (Committed::Unsure(error), _) => {
                     tracing::warn!(run = %run.id, error, "a commit was not confirmed; the step will look again");
+                    // Whatever it is, it is not over at once, and the step would call outside again and again.
+                    tokio::time::sleep(HEARTBEAT).await;
                     break self.hand_back(&run, true).await;
                 }
                 (Committed::Refused(error), _) => {
@@ -374,8 +376,4 @@ impl Shift {
     fn sabotage(&self, point: Point, run: &Claimed) -> Act {
         self.options.saboteur.as_ref().map_or(Act::Nothing, |one| one.at(point, &run.workflow, &run.step, run.id))
     }
-}
-
-fn committed_but_unheard_of(committed: &Committed) -> bool {
-    matches!(committed, Committed::Yes(_))
 }

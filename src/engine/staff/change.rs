@@ -75,7 +75,6 @@ pub(super) fn move_to(mounted: &dyn Mounted, run: &Standing, moving: Moving) -> 
         (Some(row), Some(until)) if !hears_any(row, &run.unread) => Rest::Waits { until, hears: row.hears },
         (Some(_), _) => Rest::Queues,
     };
-    let report = if next.is_none() { report(run, to, false) } else { None };
     let done = Done {
         run: run.id,
         workflow: table.name,
@@ -89,13 +88,15 @@ pub(super) fn move_to(mounted: &dyn Mounted, run: &Standing, moving: Moving) -> 
             chosen: moving.chosen,
             state: moving.state,
             woke: Some("staff".to_owned()),
+            // The run is locked: nothing arrives unseen but what this very transaction sends.
+            by_signals: false,
             heard: None,
             rest,
             effects,
             lane: next.map_or("", StepRow::lane_stored),
             priority: next.map_or(Priority::Normal, |row| row.priority),
             owes: moving.owes,
-            report,
+            parent: if next.is_none() { run.parent } else { None },
             said: Some(moving.said),
         })),
     };
@@ -106,11 +107,11 @@ fn hears_any(row: &StepRow, unread: &[String]) -> bool {
     unread.iter().any(|name| row.hears.contains(&name.as_str()))
 }
 
-/// How a parent hears that this run has ended.
-fn report(run: &Standing, ending: &str, cancelled: bool) -> Option<Outgoing> {
+/// How a parent hears that this run was cancelled where it stood.
+fn report(run: &Standing) -> Option<Outgoing> {
     let (parent, signal) = (run.parent?, run.reports.clone()?);
-    let (workflow, key) = (run.workflow.clone(), run.key.clone());
-    Some(ChildEnded { run: run.id, workflow, key, ending: ending.to_owned(), cancelled }.signal(parent, signal))
+    let (workflow, key, ending) = (run.workflow.clone(), run.key.clone(), run.step.clone());
+    Some(ChildEnded { run: run.id, workflow, key, ending, cancelled: true }.signal(parent, signal))
 }
 
 /// What the run knows with `patch` merged into it (RFC 7396). What results must be readable, or the run would stop.
@@ -176,7 +177,7 @@ pub(super) async fn write(
         Change::Ends => {
             staff::tell(conn, tenant, run, "cancelled", &by.said()).await?;
             staff::end(conn, tenant, run.id).await?;
-            signal::deliver(conn, tenant, report(run, &run.step, true).as_slice()).await.map(drop)
+            signal::deliver(conn, tenant, report(run).as_slice()).await.map(drop)
         }
         Change::Signals(sent) => signal::deliver(conn, tenant, &[*sent]).await.map(drop),
         Change::Hears => Ok(()),

@@ -62,17 +62,30 @@ pub async fn list(db: impl PgExecutor<'_>, tenant: &str, filter: &Filter) -> sql
 
 fn statement(tenant: &str, filter: &Filter) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new("select * from (");
-    part(&mut query, "run", tenant, filter);
+    part(&mut query, "run", "rest_step", tenant, filter);
+    if filter.step.is_some() && filter.status.as_deref().is_none_or(|status| status == "running") {
+        // `rest_step` is empty while a run is in hand; those few are looked at one by one.
+        let in_hand = Filter { status: Some("running".to_owned()), ..filter.clone() };
+        query.push(" union all ");
+        part(&mut query, "run", "step", tenant, &in_hand);
+    }
     if filter.status.as_deref().is_none_or(|status| status != UNRUNNABLE && !LIVE.contains(&status)) {
         query.push(" union all ");
-        part(&mut query, "run_archive", tenant, filter);
+        part(&mut query, "run_archive", "step", tenant, filter);
     }
     query.push(") page order by id desc limit ").push_bind(filter.most);
     query
 }
 
-/// One table's page. The status is written out, since a partial index is used only where the plan knows it.
-fn part(query: &mut QueryBuilder<Postgres>, table: &'static str, tenant: &str, filter: &Filter) {
+/// One table's page, `step_column` compared with the step that is asked for. The status is written out, since a partial
+/// index is used only where the plan knows it.
+fn part(
+    query: &mut QueryBuilder<Postgres>,
+    table: &'static str,
+    step_column: &'static str,
+    tenant: &str,
+    filter: &Filter,
+) {
     query
         .push(concat!("(select ", shown!(), " from "))
         .push(table)
@@ -95,7 +108,7 @@ fn part(query: &mut QueryBuilder<Postgres>, table: &'static str, tenant: &str, f
         }
     }
     if let Some(step) = &filter.step {
-        query.push(" and step = ").push_bind(step.clone());
+        query.push(" and ").push(step_column).push(" = ").push_bind(step.clone());
     }
     if let Some(q) = &filter.q {
         query.push(" and (key ~>=~ ").push_bind(q.clone()).push(" and key ~<~ ").push_bind(format!("{q}{GREATEST}"));

@@ -31,15 +31,15 @@ pub mod unmatched;
 use sqlx::PgConnection;
 
 use super::RunId;
-use super::flow::Effect;
+use super::flow::{Effect, NewRun};
 pub use signal::{Outgoing, Signalled, hold, signal};
-pub use start::{Started, start};
+pub use start::{Started, start, start_all};
 
 /// Writes what moves caused outside their runs: signals, letters, new runs, and what those cause in turn.
 pub async fn write_effects(conn: &mut PgConnection, tenant: &str, effects: Vec<(RunId, Effect)>) -> sqlx::Result<()> {
     let mut effects = effects;
     while !effects.is_empty() {
-        let (mut signals, mut letters, mut starts) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut signals, mut letters, mut starts) = (Vec::new(), Vec::new(), Vec::<NewRun>::new());
         for (run, effect) in effects.drain(..) {
             match effect {
                 Effect::Signal { to, name, id, payload } => {
@@ -50,13 +50,10 @@ pub async fn write_effects(conn: &mut PgConnection, tenant: &str, effects: Vec<(
             }
         }
         letters::write(conn, tenant, &letters).await?;
-        for mut new in starts {
-            let caused = std::mem::take(&mut new.effects);
-            let started = start::insert(conn, tenant, &new).await?;
+        let caused: Vec<Vec<Effect>> = starts.iter_mut().map(|new| std::mem::take(&mut new.effects)).collect();
+        for (started, caused) in start::insert(conn, tenant, &starts).await?.into_iter().zip(caused) {
             if started.new {
                 effects.extend(caused.into_iter().map(|effect| (started.id, effect)));
-            } else if let Some(parent) = &new.parent {
-                start::adopt(conn, tenant, started.id, parent).await?;
             }
         }
         let _ = signal::deliver(conn, tenant, &signals).await?;

@@ -1,16 +1,13 @@
-//! Starting a run: idempotent by (workflow, key), in the caller's transaction.
-//!
-//! A key in the archive is taken too. The archive is looked at by the statement that writes the state, not by the one
-//! that takes the key: that one may have begun before the archiver committed, waited for it on the key of the run that
-//! was on its way, and gone on when the key was free. The statement after it sees what has been committed by then, and
-//! from then on the key is ours, so that nobody can archive it.
+//! Starting runs: idempotent by (workflow, key), in the caller's transaction. A key in the archive is taken too; how that
+//! holds against an archiver at work stands with `start_runs` (migration 0011).
+
+use std::collections::{HashMap, HashSet};
 
 use sqlx::PgConnection;
 
 use super::super::RunId;
-use super::super::flow::{ChildEnded, NewRun, Parent};
+use super::super::flow::{ChildEnded, Effect, NewRun, Parent};
 use super::super::sizes::{self, Stored};
-use super::unmatched;
 
 /// What starting came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,21 +19,26 @@ pub struct Started {
 }
 
 /// Starts a run with all that this causes, in the caller's transaction.
-pub async fn start(conn: &mut PgConnection, tenant: &str, mut new: NewRun) -> sqlx::Result<Started> {
-    let effects = std::mem::take(&mut new.effects);
+pub async fn start(conn: &mut PgConnection, tenant: &str, new: NewRun) -> sqlx::Result<Started> {
+    let id = new.id;
+    let started = start_all(conn, tenant, vec![new]).await?;
+    Ok(started.first().copied().unwrap_or(Started { id, new: false }))
+}
+
+/// Starts many with all that this causes, in the caller's transaction, and answers what came of each. One call where none
+/// of them causes anything and no key stood already.
+pub async fn start_all(conn: &mut PgConnection, tenant: &str, mut new: Vec<NewRun>) -> sqlx::Result<Vec<Started>> {
+    let caused: Vec<Vec<Effect>> = new.iter_mut().map(|one| std::mem::take(&mut one.effects)).collect();
     let started = insert(conn, tenant, &new).await?;
-    if started.new {
-        let effects = effects.into_iter().map(|effect| (started.id, effect)).collect();
-        super::write_effects(conn, tenant, effects).await?;
-    } else if let Some(parent) = &new.parent {
-        adopt(conn, tenant, started.id, parent).await?;
-    }
+    let caused = started.iter().zip(caused).filter(|(one, _)| one.new);
+    let effects = caused.flat_map(|(one, effects)| effects.into_iter().map(|effect| (one.id, effect))).collect();
+    super::write_effects(conn, tenant, effects).await?;
     Ok(started)
 }
 
 /// A run of that key stands already: `parent` hears of its ending as of any child's, at once where it has ended. A run
 /// has one parent; who comes second waits for its own deadline.
-pub(super) async fn adopt(conn: &mut PgConnection, tenant: &str, run: RunId, parent: &Parent) -> sqlx::Result<()> {
+async fn adopt(conn: &mut PgConnection, tenant: &str, run: RunId, parent: &Parent) -> sqlx::Result<()> {
     let stands: Option<(String, String, String, String)> = sqlx::query_as(
         "update run set parent = $3, reports = $4
          where tenant = $1 and id = $2 and coalesce(parent, $3) = $3
@@ -76,75 +78,72 @@ async fn archived(
         .await
 }
 
-/// The rows of a new run. Waits for a concurrent start of the same key, then answers that one.
-pub(super) async fn insert(conn: &mut PgConnection, tenant: &str, new: &NewRun) -> sqlx::Result<Started> {
-    sizes::check(Stored::Input, &new.state)?;
-    let inserted = sqlx::query(
-        "insert into run (tenant, id, workflow, key, step, status, due_at, listens, lane, priority, parent, reports,
-                          trace)
-         values ($1, $2, $3, $4, $5, case when $7::timestamptz is null then 'pending' else 'waiting' end,
-                 coalesce($7, engine_now()), $6, $8, $9, $10, $11, $12)
-         on conflict (tenant, workflow, key) do nothing",
-    )
-    .bind(tenant)
-    .bind(new.id)
-    .bind(new.workflow)
-    .bind(&new.key)
-    .bind(new.step.name)
-    .bind(new.step.hears)
-    .bind(new.due_at)
-    .bind(new.step.lane_stored())
-    .bind(new.step.priority.stored())
-    .bind(new.parent.as_ref().map(|parent| parent.run))
-    .bind(new.parent.as_ref().map(|parent| parent.signal.as_str()))
-    .bind(&new.trace)
-    .execute(&mut *conn)
-    .await?
-    .rows_affected();
-    if inserted == 0 {
-        // Both in one statement: a run on its way into the archive is in one of the two.
-        let id = sqlx::query_scalar(
-            "select id from run where tenant = $1 and workflow = $2 and key = $3
-             union all
-             select id from run_archive where tenant = $1 and workflow = $2 and key = $3
-             limit 1",
-        )
-        .bind(tenant)
-        .bind(new.workflow)
-        .bind(&new.key)
-        .fetch_one(&mut *conn)
-        .await?;
-        return Ok(Started { id, new: false });
+/// The rows of new runs; of those whose key stands already, the run that has it. Waits for a concurrent start of the same
+/// key, then answers that one.
+pub(super) async fn insert(conn: &mut PgConnection, tenant: &str, new: &[NewRun]) -> sqlx::Result<Vec<Started>> {
+    if new.is_empty() {
+        return Ok(Vec::new());
     }
-    let (was, early) = write_state(conn, tenant, new).await?;
-    if let Some(id) = was {
-        sqlx::query("delete from run where tenant = $1 and id = $2").bind(tenant).bind(new.id).execute(conn).await?;
-        return Ok(Started { id, new: false });
+    let started: HashSet<RunId> = rows(conn, tenant, new).await?.into_iter().collect();
+    let others: Vec<&NewRun> = new.iter().filter(|one| !started.contains(&one.id)).collect();
+    let standing = stand(conn, tenant, &others).await?;
+    for one in &others {
+        if let (Some(id), Some(parent)) = (standing.get(&(one.workflow.to_owned(), one.key.clone())), &one.parent) {
+            adopt(conn, tenant, *id, parent).await?;
+        }
     }
-    if early {
-        unmatched::match_to(conn, tenant, &[new.id]).await?;
-    }
-    Ok(Started { id: new.id, new: true })
+    let came = |one: &NewRun| match standing.get(&(one.workflow.to_owned(), one.key.clone())) {
+        _ if started.contains(&one.id) => Ok(Started { id: one.id, new: true }),
+        Some(id) => Ok(Started { id: *id, new: false }),
+        None => Err(sqlx::Error::RowNotFound),
+    };
+    new.iter().map(came).collect()
 }
 
-/// The state of a new run, unless its key turns out to stand in the archive: then that run's id. And whether signals
-/// came before the run. One statement for all three, by primary key and two unique indexes.
-async fn write_state(conn: &mut PgConnection, tenant: &str, new: &NewRun) -> sqlx::Result<(Option<RunId>, bool)> {
-    sqlx::query_as(
-        "with was as materialized (
-             select id from run_archive where tenant = $1 and workflow = $4 and key = $5),
-         written as (
-             insert into run_state (tenant, run_id, state) select $1, $2, $3 where not exists (select 1 from was))
-         select (select id from was),
-                exists (select 1 from unmatched
-                        where tenant = $1 and workflow = $4 and key = $5 and status = 'waiting')
-                or exists (select 1 from unmatched where tenant = $1 and run_id = $2 and status = 'waiting')",
+/// One call of `start_runs` (migration 0011): answers the runs that were started.
+async fn rows(conn: &mut PgConnection, tenant: &str, new: &[NewRun]) -> sqlx::Result<Vec<RunId>> {
+    for one in new {
+        sizes::check(Stored::Input, &one.state)?;
+    }
+    sqlx::query_scalar("select * from start_runs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+        .bind(tenant)
+        .bind(new.iter().map(|one| one.id).collect::<Vec<_>>())
+        .bind(new.iter().map(|one| one.workflow).collect::<Vec<_>>())
+        .bind(new.iter().map(|one| one.key.as_str()).collect::<Vec<_>>())
+        .bind(new.iter().map(|one| one.step.name).collect::<Vec<_>>())
+        .bind(new.iter().map(|one| one.step.hears.join(",")).collect::<Vec<_>>())
+        .bind(new.iter().map(|one| one.step.lane_stored()).collect::<Vec<_>>())
+        .bind(new.iter().map(|one| one.step.priority.stored()).collect::<Vec<_>>())
+        .bind(new.iter().map(|one| one.due_at).collect::<Vec<_>>())
+        .bind(new.iter().map(|one| &one.state).collect::<Vec<_>>())
+        .bind(new.iter().map(|one| one.parent.as_ref().map(|parent| parent.run)).collect::<Vec<_>>())
+        .bind(new.iter().map(|one| one.parent.as_ref().map(|parent| parent.signal.as_str())).collect::<Vec<_>>())
+        .bind(new.iter().map(|one| one.trace.as_deref()).collect::<Vec<_>>())
+        .fetch_all(conn)
+        .await
+}
+
+/// The runs that stand under these keys, by workflow and key. The archive is looked at by the same statement: a run on its
+/// way there is in one of the two.
+async fn stand(
+    conn: &mut PgConnection,
+    tenant: &str,
+    of: &[&NewRun],
+) -> sqlx::Result<HashMap<(String, String), RunId>> {
+    if of.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found: Vec<(String, String, RunId)> = sqlx::query_as(
+        "select t.workflow, t.key, coalesce(r.id, a.id)
+         from unnest($2::text[], $3::text[]) as t (workflow, key)
+         left join run r on r.tenant = $1 and r.workflow = t.workflow and r.key = t.key
+         left join run_archive a on r.id is null and a.tenant = $1 and a.workflow = t.workflow and a.key = t.key
+         where r.id is not null or a.id is not null",
     )
     .bind(tenant)
-    .bind(new.id)
-    .bind(&new.state)
-    .bind(new.workflow)
-    .bind(&new.key)
-    .fetch_one(conn)
-    .await
+    .bind(of.iter().map(|one| one.workflow).collect::<Vec<_>>())
+    .bind(of.iter().map(|one| one.key.as_str()).collect::<Vec<_>>())
+    .fetch_all(conn)
+    .await?;
+    Ok(found.into_iter().map(|(workflow, key, id)| ((workflow, key), id)).collect())
 }

@@ -183,7 +183,8 @@ fn unpaid(run: &claim::Claimed) -> Done {
             lane: "",
             priority: Priority::Normal,
             owes: Vec::new(),
-            report: None,
+            parent: None,
+            by_signals: true,
             said: None,
         })),
     }

@@ -41,7 +41,8 @@ fn turn(run: &Claimed, generation: i32, outcome: &'static str, next: &'static st
             lane: "",
             priority: Priority::Normal,
             owes: Vec::new(),
-            report: None,
+            parent: None,
+            by_signals: true,
             said: None,
         })),
     }

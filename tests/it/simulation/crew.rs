@@ -81,6 +81,7 @@ impl Crew {
             outlets: Outlets::default().with(TOPIC, Arc::new(Port(Arc::clone(&self.world)))),
             retention: FOR_EVER,
             saboteur: Some(Arc::new(saboteur)),
+            ..Options::default()
         };
         let (database, registry) = (self.database.clone(), harbour::registry(&self.world));
         let begun = process.0.as_ref().unwrap().spawn(async move {
