@@ -24,7 +24,8 @@ impl Desk {
         if now >= deadline {
             return Err(Refusal::OfferGone.into());
         }
-        self.send(tx, id, "Confirm", format!("confirm:{}", deadline.timestamp_millis())).await.map(drop)
+        // The entry changes whenever its run moves: of two offers that end at the same instant (E3), each has its own.
+        self.send(tx, id, "Confirm", format!("confirm:{}", shown.version)).await.map(drop)
     }
 }
 

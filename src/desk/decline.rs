@@ -23,6 +23,7 @@ impl Desk {
         if clock::now(&mut *tx).await? >= deadline {
             return Err(Refusal::OfferGone.into());
         }
-        self.send(tx, id, "Decline", format!("decline:{}", deadline.timestamp_millis())).await.map(drop)
+        // The entry changes whenever its run moves: of two offers that end at the same instant (E3), each has its own.
+        self.send(tx, id, "Decline", format!("decline:{}", shown.version)).await.map(drop)
     }
 }

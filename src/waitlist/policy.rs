@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn every_setting_can_be_set_and_is_taken_over() {
         let json = serde_json::json!({
-            "switch": "on", "cap": 200, "paymentMode": "prepay", "insurancePrepay": "notAccepted", "order": "random",
+            "switch": "on", "cap": 200, "paymentMode": "prepay", "insurancePrepay": "notAccepted", "order": "fifo",
             "capReading": "firstConfiguredDecides", "cutoff": {"daysBefore": 2, "at": "17:00:00"},
             "hardStopMinutesBeforeVisit": 1, "offerWindowMinutes": 2, "prepayMinutes": 3, "lockGraceMinutes": 6,
             "quietHours": {"from": "22:00:00", "to": "07:00:00"}, "liveEntriesPerPatient": 5,

@@ -84,8 +84,6 @@ pub struct Facts {
     pub kept: Vec<Kept>,
     /// Leases that have not ended.
     pub leases: i64,
-    /// Ended runs, as counted by the engine.
-    pub tallied: i64,
 }
 
 /// Reads everything.
@@ -136,14 +134,8 @@ pub async fn read(pool: &PgPool) -> sqlx::Result<Facts> {
     let kept =
         all(pool, "select workflow, key, run_id, signal_id from unmatched where tenant = $1 and status = 'waiting'")
             .await?;
-    let (leases, tallied) = sqlx::query_as(
-        "select (select count(*) from worker where lease_until > clock_timestamp()),
-                (select coalesce(sum(n), 0)::int8 from (select n from tally where what = 'run' union all
-                                                        select n from tally_change where what = 'run') t)",
-    )
-    .fetch_one(pool)
-    .await?;
-    Ok(Facts { runs, kept, leases, tallied })
+    let leases = sqlx::query_scalar("select count(*) from worker where lease_until > clock_timestamp()");
+    Ok(Facts { runs, kept, leases: leases.fetch_one(pool).await? })
 }
 
 async fn all<T: for<'r> sqlx::FromRow<'r, PgRow> + Send + Unpin>(

@@ -81,7 +81,8 @@ const PAID_AND_DECLINED: &[&str] = &[
     "Paying on Decline: Declined",
     "OrderClosing: Closed",
     "Unlocking: Released",
-    "Settlement: Held",
+    "Settlement: Ordered",
+    "Reckoning: Held",
     THE_MONEY_COMES_BACK,
     "Closure: Declined",
 ];
