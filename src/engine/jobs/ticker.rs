@@ -104,13 +104,11 @@ async fn failed(engine: &Engine, conn: &mut PgConnection, job: &Job, row: &Row, 
     let failing = row.failing_since.map_or(Duration::ZERO, |since| (row.now - since).to_std().unwrap_or_default());
     let wait = job.retry.wait_after(failures, failing, rand::random());
     tracing::error!(job = job.name, tick = ?row.next_tick, failures, why, "a job's runs could not be started");
-    match wait {
-        Some(wait) => jobs::postpone(conn, &engine.tenant, job.name, wait, why).await,
-        None => {
-            let next = row.plan().and_then(|plan| plan.next_after(job.name, row.now));
-            jobs::give_up(conn, &engine.tenant, job.name, next, why).await
-        }
+    if let Some(wait) = wait {
+        return jobs::postpone(conn, &engine.tenant, job.name, wait, why).await;
     }
+    let next = row.plan().and_then(|plan| plan.next_after(job.name, row.now));
+    jobs::give_up(conn, &engine.tenant, job.name, next, why).await
 }
 
 /// Starts the runs of a tick in the caller's transaction, which is to be rolled back where it fails.

@@ -228,9 +228,10 @@ impl Hospital {
 
     /// The same where the place may be gone, or not locked yet: the refusal, if it was refused.
     pub async fn tries_to_confirm(&self, entry: RunId) -> Option<Reply> {
+        let before = self.received(entry, "Confirm").await;
         let asked = self.door.confirm(entry);
         // The answer waits for the payment's parameters; a story goes on as soon as everybody has done what they can.
-        let heard = || async { asked.is_finished() || self.has_heard(entry, "Confirm").await };
+        let heard = || async { asked.is_finished() || self.received(entry, "Confirm").await > before };
         wait_at_most(PATIENCE, "the confirmation to be heard", heard).await;
         self.until_still().await;
         if !asked.is_finished() {
@@ -240,8 +241,8 @@ impl Hospital {
         (!matches!(reply.status, 200 | 202)).then_some(reply)
     }
 
-    async fn has_heard(&self, run: RunId, signal: &str) -> bool {
-        sqlx::query_scalar("select exists (select 1 from inbox where run_id = $1 and name = $2)")
+    async fn received(&self, run: RunId, signal: &str) -> i64 {
+        sqlx::query_scalar("select count(*) from inbox where run_id = $1 and name = $2")
             .bind(run)
             .bind(signal)
             .fetch_one(&self.db.pool)

@@ -76,7 +76,7 @@ async fn lead_to(hospital: &Hospital, entry: RunId, case: &Case) {
     match case.step {
         "PrepayOrder" | "Prepayment" | "PrepayCheck" | "Waiting" => {}
         "Settlement" | "Reckoning" | "Refunding" | "RefundWait" | "RefundCheck" | "Closure" => {
-            hospital.withdraw(entry).await
+            hospital.withdraw(entry).await;
         }
         step => {
             hospital.free_a_place("w1-am").await;
