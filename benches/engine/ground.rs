@@ -39,7 +39,7 @@ impl Ground {
     }
 
     /// A fresh, migrated database.
-    pub async fn plot(&self) -> Plot {
+    pub async fn database(&self) -> PgPool {
         let name = format!("bench{}", self.databases.fetch_add(1, Ordering::Relaxed));
         self.server.create_database(&name).await.unwrap();
         let pool = PgPoolOptions::new()
@@ -49,6 +49,12 @@ impl Ground {
             .await
             .unwrap();
         sqlx::migrate!("./migrations").run(&pool).await.unwrap();
+        pool
+    }
+
+    /// A fresh database with an engine whose runs do nothing.
+    pub async fn plot(&self) -> Plot {
+        let pool = self.database().await;
         let engine = Engine::new(pool.clone(), TENANT, flows::registry());
         Plot { pool, engine }
     }

@@ -1,16 +1,26 @@
-//! How fast the engine is, each figure beside the limit that the same server sets in the same run.
+//! How fast the engine (W1 to W5) and the waitlist on it (D1 to D4) are, each figure beside the limit that the same server
+//! sets in the same run.
 //!
-//! `cargo bench --bench engine` (under 15 minutes), `-- --quick` (under 2), `-- --only w1,w3`. PostgreSQL is the private
+//! `cargo bench --bench engine` (under 15 minutes), `-- --quick` (under 2), `-- --only w1,d3`. PostgreSQL is the private
 //! one with production settings: `fsync` and `synchronous_commit` are on. The figures are printed as a table and written to
 //! `target/bench/engine.json`. Every figure is the median of its repetitions; what decides is the ratio.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss, missing_docs)]
 
+mod applications;
+mod caller;
+mod delayed;
 mod flows;
 mod ground;
+mod hospital;
+mod killed;
 mod limits;
+mod obliging;
 mod parked;
+mod places;
 mod report;
+mod stretched;
+mod sweep;
 mod turns;
 
 use ground::Ground;
@@ -57,6 +67,18 @@ fn main() {
         }
         if ask.wants("w5") {
             parked::due_storm(&ask, &ground, &mut report).await;
+        }
+        if ask.wants("d1") {
+            applications::hot_schedules(&ask, &ground, &mut report).await;
+        }
+        if ask.wants("d2") {
+            places::freed(&ask, &ground, &mut report).await;
+        }
+        if ask.wants("d3") {
+            sweep::at_six(&ask, &ground, &mut report).await;
+        }
+        if ask.wants("d4") {
+            killed::under_load(&ask, &ground, &mut report).await;
         }
         report.write();
     });

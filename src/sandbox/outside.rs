@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::Now;
 use super::books::Store;
@@ -137,6 +137,42 @@ impl Outside {
             timeout: CLIENT_TIMEOUT,
             time_zone: self.time_zone,
         }
+    }
+
+    /// The sections of a houbu.toml that use these servers, with clients that wait for so long. Their keys guard nothing.
+    pub fn configuration(&self, base_url: &str, timeout: Duration) -> Result<String, serde_json::Error> {
+        let his = self.his_config();
+        let pay = self.pay.client_config(base_url, timeout);
+        let messages = self.messages.client_config(timeout);
+        let text = |value: &str| serde_json::to_string(value);
+        let timeout_ms = timeout.as_millis();
+        let platform: Vec<String> = pay
+            .platform_keys
+            .iter()
+            .map(|(serial, pem)| Ok(format!("{} = {}", text(serial)?, text(pem)?)))
+            .collect::<Result<_, serde_json::Error>>()?;
+        Ok(format!(
+            "[his]\nurl = {}\nhospital_id = {}\nuser_id = {}\nsign_key = {}\naes_key = {}\nchannel_id = {}\n\
+             timeout_ms = {timeout_ms}\n\n[wechat_pay]\nbase_url = {}\napp_id = {}\nmch_id = {}\nserial_no = {}\n\
+             private_key_pem = {}\nplatform_keys = {{ {} }}\napi_v3_key = {}\ntimeout_ms = {timeout_ms}\n\n\
+             [wechat_messages]\nbase_url = {}\napp_id = {}\nsecret = {}\ntimeout_ms = {timeout_ms}",
+            text(&his.url)?,
+            text(&his.hospital_id)?,
+            text(&his.user_id)?,
+            text(his.sign_key.expose_secret())?,
+            text(his.aes_key.expose_secret())?,
+            text(&his.channel_id)?,
+            text(&pay.base_url)?,
+            text(&pay.app_id)?,
+            text(&pay.mch_id)?,
+            text(&pay.serial_no)?,
+            text(pay.private_key_pem.expose_secret())?,
+            platform.join(", "),
+            text(pay.api_v3_key.expose_secret())?,
+            text(&messages.base_url)?,
+            text(&messages.app_id)?,
+            text(messages.secret.expose_secret())?,
+        ))
     }
 
     /// When something happens next by itself.
