@@ -5,7 +5,7 @@
 //! one with production settings: `fsync` and `synchronous_commit` are on. The figures are printed as a table and written to
 //! `target/bench/engine.json`. Every figure is the median of its repetitions; what decides is the ratio.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss, clippy::similar_names, missing_docs)]
 
 mod applications;
 mod caller;
