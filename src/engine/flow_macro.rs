@@ -3,7 +3,9 @@
 //! A misspelt step, handler, signal or obligation, an outcome that is not listed, a signal that a handler does not
 //! treat and a wait without a deadline do not compile.
 
-/// Declares a workflow. See `workflows/waitlist_application/mod.rs` for the shape.
+/// Declares a workflow. See `docs/writing-a-workflow.md`, and `workflows/waitlist_application/mod.rs` for a large one.
+///
+/// `obligations`, `emits`, `projects`, `quiet`, `sample` and `cancels` may be left out.
 ///
 /// In the declaring module it makes `Step`, `Obligation`, `outcome::<Step>` (what the step's handler answers) and
 /// `woke::<Step>` (what a waiting step's handler is woken by), and implements [`Flow`](crate::engine::flow::Flow).
@@ -14,8 +16,8 @@ macro_rules! flow {
         $flow:ident = $name:literal;
         state $state:ty;
         ports $ports:ty;
-        obligations $($obligation:ident),*;
-        emits $effects:path;
+        $(obligations $($obligation:ident),*;)?
+        $(emits $effects:path;)?
         $(projects $project:path;)?
         starts $($start:ident),+;
         ends $($end:ident),+;
@@ -63,12 +65,12 @@ macro_rules! flow {
         /// What a run may owe on its way.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[allow(missing_docs)]
-        pub enum Obligation { $($obligation),* }
+        pub enum Obligation { $($($obligation),*)? }
 
         impl Obligation {
             /// The name in the table.
             pub const fn name(self) -> &'static str {
-                match self { $(Obligation::$obligation => stringify!($obligation)),* }
+                match self { $($(Obligation::$obligation => stringify!($obligation)),*)? }
             }
         }
 
@@ -154,7 +156,10 @@ macro_rules! flow {
                 }
             }
 
-            fn until(step: &str, state: &$state) -> Option<chrono::DateTime<chrono::Utc>> {
+            fn until(
+                step: &str,
+                state: &$state,
+            ) -> Option<$crate::engine::parts::DateTime<$crate::engine::parts::Utc>> {
                 match Step::parse(step)? {
                     $(Step::$step => $crate::flow!(@deadline state $($until)?),)+
                     _ => { let _ = state; None }
@@ -174,14 +179,14 @@ macro_rules! flow {
                 edge: &$crate::engine::Edge,
                 state: &$state,
             ) -> Vec<$crate::engine::Effect> {
-                $effects(run, edge, state)
+                $crate::flow!(@effects run, edge, state; $($effects)?)
             }
 
             fn project<'a>(
-                conn: &'a mut sqlx::PgConnection,
+                conn: &'a mut $crate::engine::parts::PgConnection,
                 tenant: &'a str,
                 moved: &'a [$crate::engine::Projected<$state>],
-            ) -> futures::future::BoxFuture<'a, sqlx::Result<()>> {
+            ) -> $crate::engine::parts::BoxFuture<'a, $crate::engine::parts::SqlResult<()>> {
                 $crate::flow!(@project conn, tenant, moved; $($project)?)
             }
         }
@@ -197,7 +202,7 @@ macro_rules! flow {
                 match woke {
                     $crate::engine::Woke::Deadline => Ok(Self::Deadline),
                     $($crate::engine::Woke::Signal { name: stringify!($heard), payload } => {
-                        <super::$heard as serde::Deserialize>::deserialize(payload).map(Self::$heard).map_err(|error| {
+                        <super::$heard as $crate::engine::parts::Deserialize>::deserialize(payload).map(Self::$heard).map_err(|error| {
                             $crate::engine::Fault::Stop(format!(
                                 "the signal {} cannot be read: {error}", stringify!($heard)
                             ))
@@ -210,6 +215,12 @@ macro_rules! flow {
             }
         }
     };
+
+    (@effects $run:ident, $edge:ident, $state:ident;) => {{
+        let _ = ($run, $edge, $state);
+        Vec::new()
+    }};
+    (@effects $run:ident, $edge:ident, $state:ident; $effects:path) => { $effects($run, $edge, $state) };
 
     (@projects) => { false };
     (@projects $project:path) => { true };

@@ -12,6 +12,8 @@
 //! | `proof` | no ending is reachable with an obligation open |
 //! | `chart` | the same table as a picture |
 //! | `registry` | the workflows that this program knows |
+//! | `door`, `prelude` | what a program does with the engine, and what it names for that |
+//! | `schema` | the engine's own tables |
 //! | `core` | what every part shares: database, tenant, workflows, hints |
 //! | `cron` | when something ticks: an expression in a time zone |
 //! | `clock` | the database's clock, or one moved by hand |
@@ -44,6 +46,7 @@ pub mod clock;
 mod commit;
 mod core;
 pub mod cron;
+mod door;
 pub mod flow;
 mod flow_macro;
 pub mod group;
@@ -59,11 +62,13 @@ pub mod measure;
 pub mod obligations;
 pub mod outbox;
 pub mod preflight;
+pub mod prelude;
 pub mod proof;
 pub mod registry;
 mod releases;
 pub mod retry;
 pub mod sabotage;
+pub mod schema;
 pub mod sizes;
 pub mod staff;
 pub mod store;
@@ -71,11 +76,21 @@ pub mod table;
 pub mod worker;
 
 pub use core::Engine;
+pub use door::{EngineError, Found};
 pub use flow::{ChildEnded, Edge, Effect, Fault, Letter, NewRun, Parent, Projected, To, Turn, Woke};
 pub use lease::MOVES_ON_WITHIN;
 pub use registry::Registry;
 pub use retry::RetryPolicy;
 pub use table::{Chosen, OutcomeRow, Priority, StepRow, Table};
+
+/// What [`flow!`](crate::flow) writes into other crates, so that they need not have it themselves.
+#[doc(hidden)]
+pub mod parts {
+    pub use chrono::{DateTime, Utc};
+    pub use futures::future::BoxFuture;
+    pub use serde::Deserialize;
+    pub use sqlx::{PgConnection, Result as SqlResult};
+}
 
 /// A run's id: time-ordered, says nothing about the patient.
 pub type RunId = uuid::Uuid;

@@ -80,6 +80,15 @@ impl Database {
         Self { pool, name: None }
     }
 
+    /// An empty one: nobody's tables.
+    pub async fn empty() -> Self {
+        let server = cluster();
+        let name = format!("test_{}", uuid::Uuid::now_v7().simple());
+        server.create_database(&name).await.expect("a database for the test");
+        let pool = PgPool::connect_with(server.connect_options(&name)).await.expect("a connection to it");
+        Self { pool, name: Some(name) }
+    }
+
     /// Its address, for a process of its own.
     pub fn url(&self) -> String {
         self.pool.connect_options().to_url_lossy().to_string()

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `cluster` | the private server, its migrated template, a database for each test |
 //! | `engine` | durable runs, with a workflow of another trade |
+//! | `example` | the engine without a hospital: `examples/order.rs` and the guide to it |
 //! | `hospital` | a small hospital with the outside world over real HTTP; what must be true when a story ends |
 //! | `stories` | what happens to applications, as steps; every row of the tables at least once |
 //! | `every_crash` | every step failed, repeated and crashed, and a day of heavy faults: the ending is the same |
@@ -32,6 +33,7 @@ mod early_by_key;
 mod emptied;
 mod engine;
 mod every_crash;
+mod example;
 mod floors;
 mod health;
 mod hospital;

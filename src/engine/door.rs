@@ -1,0 +1,139 @@
+//! What a program does with the engine: opens it, works, starts runs, sends signals, looks at them.
+//!
+//! Each call is a transaction of its own. A program that must change its tables in the same one calls [`store`] with
+//! its connection; what people do to runs is [`staff`](super::staff)'s.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use sqlx::PgPool;
+use sqlx::migrate::MigrateError;
+
+use super::core::Engine;
+use super::flow::{Fault, Flow, To};
+use super::inspect::{self, Seen, Told};
+use super::registry::Registry;
+use super::store::{self, Outgoing, Signalled, Started};
+use super::worker::{self, Options, Worker};
+use super::{RunId, schema};
+
+/// Lines of history that [`Engine::history`] answers at most.
+const LINES_MAX: i64 = 1_000;
+
+/// Why the engine did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The database did not do it, or could not be reached; the call may be repeated.
+    #[error("the database did not do it: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The engine's tables are not as this release needs them.
+    #[error("the engine's tables could not be brought up to date: {0}")]
+    Schema(#[from] MigrateError),
+    /// A workflow could end with something owed, or in another way that it must not: it does not start.
+    #[error("the workflow {workflow} is not sound: {flaws}")]
+    Unsound {
+        /// The workflow.
+        workflow: &'static str,
+        /// What the proof found.
+        flaws: String,
+    },
+    /// No step of the workflow hears this signal.
+    #[error("no step of the workflow {workflow} hears the signal {signal}")]
+    UnknownSignal {
+        /// The workflow.
+        workflow: &'static str,
+        /// The signal as it was asked for.
+        signal: String,
+    },
+    /// The workflow has no such step to begin at, or a run's state cannot be read or written.
+    #[error(transparent)]
+    Run(#[from] Fault),
+    /// What goes with a signal cannot be written, or a state cannot be read.
+    #[error("not readable as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// A run as it stands.
+#[derive(Debug, Clone)]
+pub struct Found<S> {
+    /// Its place and status.
+    pub run: Seen,
+    /// What it knows.
+    pub state: S,
+}
+
+impl<S> Found<S> {
+    /// True where it has come to an ending or was cancelled.
+    pub fn has_ended(&self) -> bool {
+        self.run.ended_at.is_some()
+    }
+}
+
+impl Engine {
+    /// Connects to a database, makes the engine's tables there or brings them up to date, and proves the workflows.
+    /// `tenant` says whose runs these are: many may share a database.
+    pub async fn open(url: &str, tenant: &str, registry: Registry) -> Result<Arc<Self>, EngineError> {
+        for (workflow, proof) in registry.prove() {
+            proof.map_err(|flaws| {
+                let flaws = flaws.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                EngineError::Unsound { workflow, flaws }
+            })?;
+        }
+        let pool = PgPool::connect(url).await?;
+        schema::migrate(&pool).await?;
+        Ok(Self::new(pool, tenant, registry))
+    }
+
+    /// Starts a worker in this process. Any number may work on one database.
+    pub async fn work(self: &Arc<Self>, options: Options) -> Result<Worker, EngineError> {
+        Ok(worker::start(Arc::clone(self), options).await?)
+    }
+
+    /// Starts a run at its workflow's first step. The same key is the same run: whoever starts it again gets its id.
+    pub async fn start<F: Flow>(&self, key: &str, state: &F::State) -> Result<Started, EngineError> {
+        let step = F::TABLE.starts.first().copied().unwrap_or_default();
+        let new = Registry::new_run::<F>(RunId::now_v7(), key.to_owned(), step, state)?;
+        let mut tx = self.pool.begin().await?;
+        let started = store::start(&mut tx, &self.tenant, new).await?;
+        tx.commit().await?;
+        self.hint();
+        Ok(started)
+    }
+
+    /// Sends a signal to the run of this key. The same `id` is heard once; where there is no such run yet, the signal is
+    /// kept for it.
+    pub async fn signal<F: Flow>(
+        &self,
+        key: &str,
+        signal: &'static str,
+        id: &str,
+        payload: &impl Serialize,
+    ) -> Result<Signalled, EngineError> {
+        let workflow = F::TABLE.name;
+        if !F::TABLE.steps.iter().any(|row| row.hears.contains(&signal)) {
+            return Err(EngineError::UnknownSignal { workflow, signal: signal.to_owned() });
+        }
+        let to = To::Key { workflow, key: key.to_owned() };
+        let payload = serde_json::to_value(payload)?;
+        let mut tx = self.pool.begin().await?;
+        let sent = Outgoing { to, name: signal.into(), id: id.to_owned(), payload };
+        let signalled = store::signal(&mut tx, &self.tenant, &sent).await?;
+        tx.commit().await?;
+        self.hint();
+        Ok(signalled)
+    }
+
+    /// The run of this key.
+    pub async fn find<F: Flow>(&self, key: &str) -> Result<Option<Found<F::State>>, EngineError> {
+        let Some(run) = inspect::find_key(&self.pool, &self.tenant, F::TABLE.name, key).await? else {
+            return Ok(None);
+        };
+        let state = inspect::state(&self.pool, &self.tenant, run.id).await?.unwrap_or_default();
+        Ok(Some(Found { run, state: serde_json::from_value(state)? }))
+    }
+
+    /// What happened to a run, oldest first: a line a turn, failed attempts and what people did included.
+    pub async fn history(&self, run: RunId) -> Result<Vec<Told>, EngineError> {
+        Ok(inspect::history(&self.pool, &self.tenant, run, 0, LINES_MAX).await?)
+    }
+}
