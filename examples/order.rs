@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example order` plays four orders on a private PostgreSQL. `docs/writing-a-workflow.md` explains it.
 
+#![allow(missing_docs, clippy::unused_async)]
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
