@@ -22,8 +22,10 @@
 //! | variable | means |
 //! |---|---|
 //! | `HOUBU_SIM_SEED=n` | this seed alone |
-//! | `HOUBU_SIM_SECONDS=n` | seeds until so many seconds have passed, instead of a few |
+//! | `HOUBU_SIM_SECONDS=n` | fresh seeds until so many seconds have passed, instead of the same few |
 //! | `HOUBU_SIM_FROM=n` | the first seed |
+//!
+//! `.ci/run` plays fresh seeds for a minute.
 
 mod chance;
 mod crew;
@@ -72,17 +74,30 @@ async fn play(seed: u64) -> Result<Played, String> {
     stage.close().await;
     let unseen = lies::unseen(&facts, &witnesses);
     if !unseen.is_empty() {
-        return Err(format!("seed {seed}: the judge does not see that {unseen:?}"));
+        return Err(format!("seed {seed}: the judge does not see that {unseen:?}\n{}\n", again(seed)));
     }
     let turns = facts.runs.values().map(|run| run.turns.len()).sum();
     Ok(Played { runs: facts.runs.len(), turns, mishaps: witnesses.mishaps.len() })
+}
+
+/// The same in a task of its own, so that whoever panics has a seed too.
+async fn played(seed: u64) -> Result<Played, String> {
+    match tokio::spawn(play(seed)).await {
+        Ok(played) => played,
+        Err(panicked) => Err(format!("seed {seed}: {panicked}\n{}\n", again(seed))),
+    }
+}
+
+/// How to play a seed again.
+fn again(seed: u64) -> String {
+    format!("again: HOUBU_SIM_SEED={seed} cargo test --test it simulation:: -- --nocapture")
 }
 
 /// The seed, how to play it again, and the stories of the first runs that are concerned.
 fn report(seed: u64, offences: &[Offence], facts: &facts::Facts, witnesses: &Witnesses) -> String {
     const TOLD: usize = 3;
     let mut told = format!("seed {seed}: {} things are not as they must be\n", offences.len());
-    let _ = writeln!(told, "again: HOUBU_SIM_SEED={seed} cargo test --test it simulation:: -- --nocapture");
+    let _ = writeln!(told, "{}", again(seed));
     for offence in offences.iter().take(20) {
         let run = offence.run.and_then(|run| facts.runs.get(&run)).map_or("", |run| run.row.key.as_str());
         let _ = writeln!(told, "- {run} {}", offence.what);
@@ -101,23 +116,28 @@ fn asked(variable: &str) -> Option<u64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_goes_wrong_every_run_comes_to_its_one_ending() {
     let (seed, seconds) = (asked("HOUBU_SIM_SEED"), asked("HOUBU_SIM_SECONDS"));
-    let from = seed.or(asked("HOUBU_SIM_FROM")).unwrap_or(1);
+    let fresh = || seconds.map_or(1, |_| u64::from(rand::random::<u32>()));
+    let from = seed.or(asked("HOUBU_SIM_FROM")).unwrap_or_else(fresh);
+    println!("seeds from {from}");
     let began = Instant::now();
     let enough = |played: u64| match (seed, seconds) {
         (Some(_), _) => played == 1,
         (None, Some(seconds)) => played > 0 && began.elapsed() >= Duration::from_secs(seconds),
         (None, None) => played == SEEDS,
     };
-    let (mut played, mut failed) = (0, Vec::new());
+    let (mut count, mut failed) = (0, Vec::new());
     let mut sums = (0, 0, 0);
-    while !enough(played) {
-        match play(from.wrapping_add(played)).await {
+    while !enough(count) {
+        match played(from.wrapping_add(count)).await {
             Ok(one) => sums = (sums.0 + one.runs, sums.1 + one.turns, sums.2 + one.mishaps),
-            Err(report) => failed.push(report),
+            Err(report) => {
+                println!("{report}");
+                failed.push(again(from.wrapping_add(count)));
+            }
         }
-        played += 1;
+        count += 1;
     }
     let (runs, turns, mishaps) = sums;
-    println!("{played} seeds from {from}: {runs} runs, {turns} turns, {mishaps} mishaps in {:?}", began.elapsed());
-    assert!(failed.is_empty(), "{} of {played} seeds failed\n\n{}", failed.len(), failed.join("\n"));
+    println!("{count} seeds from {from}: {runs} runs, {turns} turns, {mishaps} mishaps in {:?}", began.elapsed());
+    assert!(failed.is_empty(), "{} of {count} seeds failed\n{}", failed.len(), failed.join("\n"));
 }
