@@ -33,6 +33,8 @@ pub(super) enum Committed {
     Lost,
     /// The database did not say; the turn may stand or not.
     Unsure(String),
+    /// A saboteur has killed the worker before its commit.
+    Crashed,
     /// This turn by itself cannot be written.
     Refused(String),
 }
@@ -150,6 +152,10 @@ impl Writer {
 }
 
 fn failed(error: &sqlx::Error) -> Committed {
+    // No driver of ours has workers: only a saboteur says this.
+    if matches!(error, sqlx::Error::WorkerCrashed) {
+        return Committed::Crashed;
+    }
     if let Some(too_large) = TooLarge::within(error) {
         return Committed::Refused(too_large.to_string());
     }

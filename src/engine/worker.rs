@@ -315,6 +315,7 @@ impl Shift {
                 }
                 (Committed::Yes(_), _) => break,
                 (Committed::Lost, _) => break self.hand_back(&run, false).await,
+                (Committed::Crashed, _) => break self.hand_back(&run, true).await,
                 (Committed::Unsure(error), _) => {
                     tracing::warn!(run = %run.id, error, "a commit was not confirmed; the step will look again");
                     // Whatever it is, it is not over at once, and the step would call outside again and again.

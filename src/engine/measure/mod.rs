@@ -117,7 +117,7 @@ impl Measures {
     ) {
         let result = match (committed, came) {
             (Committed::Lost, _) => "lost",
-            (Committed::Unsure(_), _) => "unsure",
+            (Committed::Unsure(_) | Committed::Crashed, _) => "unsure",
             (Committed::Yes(_), Came::Moved(to)) if to.rest == Rest::Ended => "ended",
             (Committed::Yes(_), Came::Moved(_)) => "moved",
             (Committed::Yes(_), Came::Parked { .. }) => "parked",

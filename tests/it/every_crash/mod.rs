@@ -1,9 +1,10 @@
-//! Every step that a path takes is failed, repeated and crashed: before its call, after it, after its commit. The
-//! ending is the same as without, and nothing is owed.
+//! Every step of every workflow is failed, repeated and crashed: before its call, after it, before its commit, after it.
+//! The ending is the same as without, and nothing is owed.
 //!
 //! A path is played once undisturbed, which says what steps it has; then once more with a patient for each step and
-//! mishap. The steps are the ones that the history shows, not the ones that came to mind.
+//! mishap. The steps are the ones that the history shows; each path declares them, and `coverage` adds them up.
 
+mod coverage;
 mod heavy;
 mod paths;
 mod releases;
@@ -15,22 +16,29 @@ use houbu::engine::RunId;
 use houbu::engine::sabotage::{Act, Point};
 use houbu::waitlist::policy::PaymentMode;
 
+use crate::hospital::sabotage::Harm;
 use crate::hospital::{Hospital, Setup};
 
 /// What may happen to a step, in words and as the points at which it happens.
-type Mishap = (&'static str, &'static [(Point, Act)]);
+type Mishap = (&'static str, &'static [(Point, Harm)]);
 
 /// Everything that may happen to a step.
-const MISHAPS: [Mishap; 5] = [
-    ("failed once", &[(Point::AfterCall, Act::Fail)]),
-    ("crashed before its call", &[(Point::BeforeCall, Act::Crash)]),
-    ("crashed after its call", &[(Point::AfterCall, Act::Crash)]),
-    ("crashed after its call, twice", &[(Point::AfterCall, Act::Crash), (Point::AfterCall, Act::Crash)]),
-    ("crashed after its commit", &[(Point::AfterCommit, Act::Crash)]),
+const MISHAPS: [Mishap; 7] = [
+    ("failed once", &[(Point::AfterCall, Harm::Act(Act::Fail))]),
+    ("repeated by another worker", &[(Point::AfterCall, Harm::Overtaken)]),
+    ("crashed before its call", &[(Point::BeforeCall, CRASH)]),
+    ("crashed after its call", &[(Point::AfterCall, CRASH)]),
+    ("crashed after its call, twice", &[(Point::AfterCall, CRASH), (Point::AfterCall, CRASH)]),
+    ("crashed before its commit", &[(Point::BeforeCommit, CRASH)]),
+    ("crashed after its commit", &[(Point::AfterCommit, CRASH)]),
 ];
+
+const CRASH: Harm = Harm::Act(Act::Crash);
 
 /// A way through the application's table.
 struct Path {
+    /// The steps that are handled on it; each suffers each mishap.
+    steps: &'static [&'static str],
     mode: PaymentMode,
     /// Lets happen what the path consists of, to all of these applications.
     play: for<'a> fn(&'a Hospital, &'a [RunId]) -> LocalBoxFuture<'a, ()>,
@@ -75,26 +83,28 @@ async fn open(path: &Path, patients: u32) -> Hospital {
     hospital
 }
 
-/// Plays a path undisturbed, then with every mishap at every step. Says how many cases there were.
+/// Plays a path undisturbed, then with every mishap at every step, and each one strikes.
 async fn every_mishap_at_every_step(path: Path) {
     let undisturbed = open(&path, 1).await;
     let entry = undisturbed.apply("w1-am", 1).await;
     (path.play)(&undisturbed, &[entry]).await;
     let (ending, status) = (essence(&undisturbed, entry).await, undisturbed.status(entry).await);
     let steps = places(&undisturbed, entry).await;
+    assert_eq!(steps, path.steps.iter().map(|step| (*step).to_owned()).collect(), "the steps of the path");
     undisturbed.finish().await;
 
-    let cases: Vec<(&String, &Mishap)> =
-        steps.iter().flat_map(|step| MISHAPS.iter().map(move |mishap| (step, mishap))).collect();
+    let cases: Vec<(&str, &Mishap)> =
+        path.steps.iter().flat_map(|step| MISHAPS.iter().map(move |mishap| (*step, mishap))).collect();
     let hospital = open(&path, u32::try_from(cases.len()).unwrap()).await;
     let mut entries = Vec::new();
-    for (patient, (step, (_, acts))) in (1..).zip(&cases) {
-        for (point, act) in *acts {
-            hospital.mishaps.plan_for_the_next(*point, &format!("waitlist_application/{step}"), *act);
+    for (patient, (step, (_, harms))) in (1..).zip(&cases) {
+        for (point, harm) in *harms {
+            hospital.mishaps.plan_for_the_next(*point, &format!("waitlist_application/{step}"), *harm);
         }
         entries.push(hospital.apply("w1-am", patient).await);
     }
     (path.play)(&hospital, &entries).await;
+    assert_eq!(hospital.mishaps.left(), [""; 0], "mishaps that did not strike");
     for (entry, (step, (mishap, _))) in entries.iter().zip(&cases) {
         assert_eq!(hospital.status(*entry).await, status, "{step} {mishap}");
         assert_eq!(essence(&hospital, *entry).await, ending, "{step} {mishap}");

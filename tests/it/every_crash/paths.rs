@@ -17,192 +17,259 @@ async fn places_for(hospital: &Hospital, people: usize) {
     hospital.pass_minutes(2).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_the_way_to_a_visit_without_payment() {
-    every_mishap_at_every_step(Path {
-        mode: PaymentMode::None,
-        before: nothing_before,
-        play: |hospital, entries| {
-            async move {
-                places_for(hospital, entries.len()).await;
-                hospital.pass_until(local(4, 19, 0)).await;
-            }
-            .boxed_local()
-        },
-    })
-    .await;
-}
+const UNPAID_VISIT: Path = Path {
+    steps: &["Waiting", "Booking", "Visit"],
+    mode: PaymentMode::None,
+    before: nothing_before,
+    play: |hospital, entries| {
+        async move {
+            places_for(hospital, entries.len()).await;
+            hospital.pass_until(local(4, 19, 0)).await;
+        }
+        .boxed_local()
+    },
+};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_the_way_to_a_prepaid_visit() {
-    every_mishap_at_every_step(Path {
-        mode: PaymentMode::Prepay,
-        before: nothing_before,
-        play: |hospital, entries| {
-            async move {
-                hospital.pass_minutes(2).await;
-                places_for(hospital, entries.len()).await;
-                hospital.pass_until(local(4, 19, 0)).await;
-            }
-            .boxed_local()
-        },
-    })
-    .await;
-}
+const PREPAID_VISIT: Path = Path {
+    steps: &["PrepayOrder", "Prepayment", "Waiting", "Booking", "Visit"],
+    mode: PaymentMode::Prepay,
+    before: nothing_before,
+    play: |hospital, entries| {
+        async move {
+            hospital.pass_minutes(2).await;
+            places_for(hospital, entries.len()).await;
+            hospital.pass_until(local(4, 19, 0)).await;
+        }
+        .boxed_local()
+    },
+};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_the_way_to_a_locked_and_paid_visit() {
-    every_mishap_at_every_step(Path {
-        mode: PaymentMode::LockThenPay,
-        before: nothing_before,
-        play: |hospital, entries| {
-            async move {
-                places_for(hospital, entries.len()).await;
-                for entry in entries {
-                    hospital.confirm(*entry).await;
-                }
-                hospital.pass_minutes(2).await;
-                hospital.pass_until(local(4, 19, 0)).await;
+const LOCKED_AND_PAID_VISIT: Path = Path {
+    steps: &["Waiting", "Locking", "Confirmation", "OfferOrder", "Paying", "Booking", "Visit"],
+    mode: PaymentMode::LockThenPay,
+    before: nothing_before,
+    play: |hospital, entries| {
+        async move {
+            places_for(hospital, entries.len()).await;
+            for entry in entries {
+                hospital.confirm(*entry).await;
             }
-            .boxed_local()
-        },
-    })
-    .await;
-}
+            hospital.pass_minutes(2).await;
+            hospital.pass_until(local(4, 19, 0)).await;
+        }
+        .boxed_local()
+    },
+};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_the_way_to_a_refund() {
-    every_mishap_at_every_step(Path {
-        mode: PaymentMode::Prepay,
-        before: nothing_before,
-        play: |hospital, entries| {
-            async move {
-                hospital.pass_minutes(2).await;
-                for entry in entries {
-                    hospital.withdraw(*entry).await;
-                }
-                hospital.pass_minutes(30).await;
+const REFUND: Path = Path {
+    steps: &[
+        "PrepayOrder",
+        "Prepayment",
+        "Waiting",
+        "Settlement",
+        "Reckoning",
+        "Refunding",
+        "RefundWait",
+        "RefundCheck",
+        "Closure",
+    ],
+    mode: PaymentMode::Prepay,
+    before: nothing_before,
+    play: |hospital, entries| {
+        async move {
+            hospital.pass_minutes(2).await;
+            for entry in entries {
+                hospital.withdraw(*entry).await;
             }
-            .boxed_local()
-        },
-    })
-    .await;
-}
+            hospital.pass_minutes(30).await;
+        }
+        .boxed_local()
+    },
+};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_the_way_from_a_cancelled_visit_to_its_refund() {
-    every_mishap_at_every_step(Path {
-        mode: PaymentMode::Prepay,
-        before: nothing_before,
-        play: |hospital, entries| {
-            async move {
-                hospital.pass_minutes(2).await;
-                places_for(hospital, entries.len()).await;
-                for entry in entries {
-                    hospital.cancel_visit(*entry).await;
-                }
-                hospital.pass_minutes(30).await;
+const CANCELLED_VISIT: Path = Path {
+    steps: &[
+        "PrepayOrder",
+        "Prepayment",
+        "Waiting",
+        "Booking",
+        "Visit",
+        "Cancelling",
+        "Settlement",
+        "Reckoning",
+        "Refunding",
+        "RefundWait",
+        "RefundCheck",
+        "Closure",
+    ],
+    mode: PaymentMode::Prepay,
+    before: nothing_before,
+    play: |hospital, entries| {
+        async move {
+            hospital.pass_minutes(2).await;
+            places_for(hospital, entries.len()).await;
+            for entry in entries {
+                hospital.cancel_visit(*entry).await;
             }
-            .boxed_local()
-        },
-    })
-    .await;
-}
+            hospital.pass_minutes(30).await;
+        }
+        .boxed_local()
+    },
+};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_the_way_from_an_offer_that_nobody_pays() {
-    every_mishap_at_every_step(Path {
-        mode: PaymentMode::LockThenPay,
-        before: |hospital, patients| (1..=patients).for_each(|patient| hospital.payer(patient, Payer::Never)),
-        play: |hospital, entries| {
-            async move {
-                places_for(hospital, entries.len()).await;
-                for entry in entries {
-                    hospital.confirm(*entry).await;
-                }
-                hospital.pass_minutes(40).await;
+const UNPAID_OFFER: Path = Path {
+    steps: &[
+        "Waiting",
+        "Locking",
+        "Confirmation",
+        "OfferOrder",
+        "Paying",
+        "PaymentCheck",
+        "OrderClosing",
+        "Unlocking",
+        "Settlement",
+        "Reckoning",
+        "Closure",
+    ],
+    mode: PaymentMode::LockThenPay,
+    before: |hospital, patients| (1..=patients).for_each(|patient| hospital.payer(patient, Payer::Never)),
+    play: |hospital, entries| {
+        async move {
+            places_for(hospital, entries.len()).await;
+            for entry in entries {
+                hospital.confirm(*entry).await;
             }
-            .boxed_local()
-        },
-    })
-    .await;
-}
+            hospital.pass_minutes(40).await;
+        }
+        .boxed_local()
+    },
+};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_the_way_from_a_declined_payment() {
-    every_mishap_at_every_step(Path {
-        mode: PaymentMode::LockThenPay,
-        before: |hospital, patients| (1..=patients).for_each(|patient| hospital.payer(patient, Payer::Never)),
-        play: |hospital, entries| {
-            async move {
-                places_for(hospital, entries.len()).await;
-                for entry in entries {
-                    hospital.confirm(*entry).await;
-                }
-                hospital.pass_seconds(10).await;
-                for entry in entries {
-                    hospital.decline(*entry).await;
-                }
-                hospital.pass_minutes(5).await;
+const DECLINED_PAYMENT: Path = Path {
+    steps: &[
+        "Waiting",
+        "Locking",
+        "Confirmation",
+        "OfferOrder",
+        "Paying",
+        "OrderClosing",
+        "Unlocking",
+        "Settlement",
+        "Reckoning",
+        "Closure",
+    ],
+    mode: PaymentMode::LockThenPay,
+    before: |hospital, patients| (1..=patients).for_each(|patient| hospital.payer(patient, Payer::Never)),
+    play: |hospital, entries| {
+        async move {
+            places_for(hospital, entries.len()).await;
+            for entry in entries {
+                hospital.confirm(*entry).await;
             }
-            .boxed_local()
-        },
-    })
-    .await;
-}
+            hospital.pass_seconds(10).await;
+            for entry in entries {
+                hospital.decline(*entry).await;
+            }
+            hospital.pass_minutes(5).await;
+        }
+        .boxed_local()
+    },
+};
 
 /// No notice ever arrives: everything is found by asking.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_the_way_to_a_refund_at_the_cutoff_without_notices() {
-    every_mishap_at_every_step(Path {
-        mode: PaymentMode::Prepay,
-        before: |hospital, _| hospital.shut_the_door(),
-        play: |hospital, entries| {
-            async move {
-                assert!(!entries.is_empty());
-                hospital.pass_until(cutoff() + chrono::TimeDelta::minutes(30)).await;
+const CUTOFF_WITHOUT_NOTICES: Path = Path {
+    steps: &[
+        "PrepayOrder",
+        "Prepayment",
+        "PrepayCheck",
+        "Waiting",
+        "Settlement",
+        "Reckoning",
+        "Refunding",
+        "RefundWait",
+        "RefundCheck",
+        "Closure",
+    ],
+    mode: PaymentMode::Prepay,
+    before: |hospital, _| hospital.shut_the_door(),
+    play: |hospital, entries| {
+        async move {
+            assert!(!entries.is_empty());
+            hospital.pass_until(cutoff() + chrono::TimeDelta::minutes(30)).await;
+        }
+        .boxed_local()
+    },
+};
+
+const OFFER_CANCELLED_BY_STAFF: Path = Path {
+    steps: &["Waiting", "Locking", "Clearing", "Settlement", "Closure"],
+    mode: PaymentMode::LockThenPay,
+    before: nothing_before,
+    play: |hospital, entries| {
+        async move {
+            places_for(hospital, entries.len()).await;
+            for entry in entries {
+                hospital.staff_cancels(*entry).await;
             }
-            .boxed_local()
-        },
-    })
-    .await;
+            hospital.pass_minutes(10).await;
+        }
+        .boxed_local()
+    },
+};
+
+const VISIT_CANCELLED_BY_STAFF: Path = Path {
+    steps: &[
+        "PrepayOrder",
+        "Prepayment",
+        "Waiting",
+        "Booking",
+        "Clearing",
+        "Settlement",
+        "Reckoning",
+        "Refunding",
+        "RefundWait",
+        "RefundCheck",
+        "Closure",
+    ],
+    mode: PaymentMode::Prepay,
+    before: nothing_before,
+    play: |hospital, entries| {
+        async move {
+            hospital.pass_minutes(2).await;
+            places_for(hospital, entries.len()).await;
+            for entry in entries {
+                hospital.staff_cancels(*entry).await;
+            }
+            hospital.pass_minutes(30).await;
+        }
+        .boxed_local()
+    },
+};
+
+/// A test for each path, and the list of all.
+macro_rules! paths {
+    ($($name:ident = $path:expr;)+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                every_mishap_at_every_step($path).await;
+            }
+        )+
+
+        /// Every path that has a test.
+        pub(super) const PATHS: &[Path] = &[$($path),+];
+    };
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_the_way_from_an_offer_that_staff_cancel() {
-    every_mishap_at_every_step(Path {
-        mode: PaymentMode::LockThenPay,
-        before: nothing_before,
-        play: |hospital, entries| {
-            async move {
-                places_for(hospital, entries.len()).await;
-                for entry in entries {
-                    hospital.staff_cancels(*entry).await;
-                }
-                hospital.pass_minutes(10).await;
-            }
-            .boxed_local()
-        },
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_the_way_from_a_visit_that_staff_cancel() {
-    every_mishap_at_every_step(Path {
-        mode: PaymentMode::Prepay,
-        before: nothing_before,
-        play: |hospital, entries| {
-            async move {
-                hospital.pass_minutes(2).await;
-                places_for(hospital, entries.len()).await;
-                for entry in entries {
-                    hospital.staff_cancels(*entry).await;
-                }
-                hospital.pass_minutes(30).await;
-            }
-            .boxed_local()
-        },
-    })
-    .await;
+paths! {
+    on_the_way_to_a_visit_without_payment = UNPAID_VISIT;
+    on_the_way_to_a_prepaid_visit = PREPAID_VISIT;
+    on_the_way_to_a_locked_and_paid_visit = LOCKED_AND_PAID_VISIT;
+    on_the_way_to_a_refund = REFUND;
+    on_the_way_from_a_cancelled_visit_to_its_refund = CANCELLED_VISIT;
+    on_the_way_from_an_offer_that_nobody_pays = UNPAID_OFFER;
+    on_the_way_from_a_declined_payment = DECLINED_PAYMENT;
+    on_the_way_to_a_refund_at_the_cutoff_without_notices = CUTOFF_WITHOUT_NOTICES;
+    on_the_way_from_an_offer_that_staff_cancel = OFFER_CANCELLED_BY_STAFF;
+    on_the_way_from_a_visit_that_staff_cancel = VISIT_CANCELLED_BY_STAFF;
 }

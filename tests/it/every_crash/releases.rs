@@ -4,30 +4,49 @@ use houbu::engine::sabotage::{Act, Point};
 use houbu::waitlist::policy::PaymentMode;
 
 use super::MISHAPS;
+use crate::hospital::sabotage::Harm;
 use crate::hospital::world::local;
 use crate::hospital::{Hospital, Setup};
 
-fn plan(hospital: &Hospital, step: &str, acts: &[(Point, Act)]) {
-    for (point, act) in acts {
-        hospital.mishaps.plan(*point, step, *act, 1);
+const RELEASE: &str = "slot_release";
+const SYNC: &str = "schedule_sync";
+
+const HAND_OUT: &[&str] = &["Idle", "Refreshing", "Matching", "Answering"];
+const LOOK: &[&str] = &["AnswerCheck"];
+const STOPPAGE: &[&str] = &["Idle", "Shut", "Stopping"];
+const PULL: &[&str] = &["Resting", "Pulling"];
+
+/// What is disturbed here; each step suffers each mishap.
+pub(super) const DISTURBED: [(&str, &[&str]); 4] =
+    [(RELEASE, HAND_OUT), (RELEASE, LOOK), (RELEASE, STOPPAGE), (SYNC, PULL)];
+
+fn plan(hospital: &Hospital, workflow: &str, step: &str, harms: &[(Point, Harm)]) {
+    for (point, harm) in harms {
+        hospital.mishaps.plan(*point, &format!("{workflow}/{step}"), *harm, 1);
     }
+}
+
+/// The mishaps that were planned have struck.
+fn has_struck(hospital: &Hospital, step: &str, mishap: &str) {
+    assert_eq!(hospital.mishaps.left(), [""; 0], "{step} {mishap}");
 }
 
 /// One patient after the other: the hand-out of each one's place is disturbed at another step.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disturbed_hand_out_gives_every_place_once() {
-    const STEPS: [&str; 4] = ["Idle", "Refreshing", "Matching", "Answering"];
-    let setup = Setup { places: 20, patients: 20, ..Setup::paying(PaymentMode::None) };
+    let cases = u32::try_from(HAND_OUT.len() * MISHAPS.len()).unwrap();
+    let setup = Setup { places: cases, patients: cases, ..Setup::paying(PaymentMode::None) };
     let hospital = Hospital::open(setup).await;
     let mut patients = 1..;
     let mut entries = Vec::new();
-    for step in STEPS {
-        for (mishap, acts) in MISHAPS {
+    for step in HAND_OUT {
+        for (mishap, harms) in MISHAPS {
             let entry = hospital.apply("w1-am", patients.next().unwrap()).await;
-            plan(&hospital, &format!("slot_release/{step}"), acts);
+            plan(&hospital, RELEASE, step, harms);
             hospital.free_a_place("w1-am").await;
             hospital.pass_minutes(2).await;
             assert_eq!(hospital.status(entry).await, "booked", "{step} {mishap}");
+            has_struck(&hospital, step, mishap);
             entries.push(entry);
         }
     }
@@ -41,40 +60,42 @@ async fn a_disturbed_hand_out_gives_every_place_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disturbed_look_after_a_silent_applicant_finds_the_next() {
-    let hospital = Hospital::open(Setup { places: 10, patients: 10, ..Setup::paying(PaymentMode::None) }).await;
+    let hospital = Hospital::open(Setup { places: 20, patients: 20, ..Setup::paying(PaymentMode::None) }).await;
     let mut patients = 1..;
-    for (mishap, acts) in MISHAPS {
+    for (step, (mishap, harms)) in LOOK.iter().flat_map(|step| MISHAPS.map(|mishap| (step, mishap))) {
         let first = hospital.apply("w1-am", patients.next().unwrap()).await;
         let second = hospital.apply("w1-am", patients.next().unwrap()).await;
         hospital.mishaps.plan_for(first, Point::AfterCall, "waitlist_application/Waiting", Act::Fail);
-        plan(&hospital, "slot_release/AnswerCheck", acts);
+        plan(&hospital, RELEASE, step, harms);
         hospital.withdraw(first).await;
         hospital.free_silently("w1-am", 1).await;
         hospital.hint("w1-am").await;
         hospital.pass_minutes(3).await;
         assert_eq!(hospital.status(second).await, "booked", "{mishap}");
         assert_eq!(hospital.status(first).await, "withdrawn", "{mishap}");
+        has_struck(&hospital, step, mishap);
     }
     hospital.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disturbed_stoppage_is_told_to_everybody() {
-    for step in ["Idle", "Shut", "Stopping"] {
-        for (mishap, acts) in MISHAPS {
+    for step in STOPPAGE {
+        for (mishap, harms) in MISHAPS {
             let hospital = Hospital::paying(PaymentMode::None).await;
             let booked = hospital.apply("w1-am", 1).await;
             hospital.free_a_place("w1-am").await;
             let waiting = hospital.apply("w1-am", 2).await;
-            if step == "Shut" {
+            if *step == "Shut" {
                 hospital.pass_until(local(4, 7, 0)).await;
             }
-            plan(&hospital, &format!("slot_release/{step}"), acts);
+            plan(&hospital, RELEASE, step, harms);
             hospital.stop("w1-am").await;
             hospital.pass_minutes(2).await;
             assert_eq!(hospital.status(booked).await, "stopped", "{step} {mishap}");
-            let expected = if step == "Shut" { "expired" } else { "stopped" };
+            let expected = if *step == "Shut" { "expired" } else { "stopped" };
             assert_eq!(hospital.status(waiting).await, expected, "{step} {mishap}");
+            has_struck(&hospital, step, mishap);
             hospital.finish().await;
         }
     }
@@ -82,18 +103,20 @@ async fn a_disturbed_stoppage_is_told_to_everybody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disturbed_pull_finds_what_is_free() {
-    let hospital = Hospital::open(Setup { places: 10, patients: 10, ..Setup::paying(PaymentMode::None) }).await;
+    let cases = u32::try_from(PULL.len() * MISHAPS.len()).unwrap();
+    let hospital = Hospital::open(Setup { places: cases, patients: cases, ..Setup::paying(PaymentMode::None) }).await;
     hospital.start_sync().await;
     let mut patients = 1..;
     let mut tick = local(1, 10, 0);
-    for step in ["Resting", "Pulling"] {
-        for (mishap, acts) in MISHAPS {
+    for step in PULL {
+        for (mishap, harms) in MISHAPS {
             let entry = hospital.apply("w1-am", patients.next().unwrap()).await;
             hospital.free_silently("w1-am", 1).await;
-            plan(&hospital, &format!("schedule_sync/{step}"), acts);
+            plan(&hospital, SYNC, step, harms);
             tick += chrono::TimeDelta::minutes(30);
             hospital.pass_until(tick + chrono::TimeDelta::minutes(2)).await;
             assert_eq!(hospital.status(entry).await, "booked", "{step} {mishap}");
+            has_struck(&hospital, step, mishap);
         }
     }
     hospital.finish().await;

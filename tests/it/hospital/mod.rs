@@ -155,7 +155,7 @@ impl Hospital {
             wechat_token: None,
         };
         let door = Door::open(listener, address, surface);
-        let mishaps = Arc::new(Mishaps::default());
+        let mishaps = Arc::new(Mishaps::new(db.pool.clone()));
         let outlet = NoticeOutlet {
             ports: Arc::clone(&ports),
             messages: Arc::new(WechatMessages::new(messages.client_config(timeout)).unwrap()),

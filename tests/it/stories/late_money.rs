@@ -113,7 +113,7 @@ async fn comes_when(plan: impl FnOnce(&Hospital, String), finds: &str) {
     let entry = hospital.apply("w1-am", 1).await;
     plan(&hospital, ids::trade_no(entry, 1));
     hospital.pass_minutes(30).await;
-    assert_eq!(hospital.mishaps.left(), 0);
+    assert_eq!(hospital.mishaps.left(), [""; 0]);
     let steps = folded(hospital.steps(entry).await);
     assert_eq!(steps[steps.len() - 4..], [finds, "Reckoning: Held", THE_MONEY_COMES_BACK, "Closure: Unpaid"]);
     assert_eq!(hospital.status(entry).await, "unpaid");
