@@ -77,11 +77,22 @@ pub struct Kept {
     pub signal_id: String,
 }
 
+/// A row of the audit.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Audited {
+    pub run_id: RunId,
+    pub who: String,
+    pub verb: String,
+    pub reason: String,
+}
+
 /// Everything.
 #[derive(Debug, Clone)]
 pub struct Facts {
     pub runs: HashMap<RunId, RunFacts>,
     pub kept: Vec<Kept>,
+    /// What people did.
+    pub audit: Vec<Audited>,
     /// Leases that have not ended.
     pub leases: i64,
 }
@@ -134,8 +145,9 @@ pub async fn read(pool: &PgPool) -> sqlx::Result<Facts> {
     let kept =
         all(pool, "select workflow, key, run_id, signal_id from unmatched where tenant = $1 and status = 'waiting'")
             .await?;
+    let audit = all(pool, "select run_id, who, verb, reason from audit where tenant = $1 order by id").await?;
     let leases = sqlx::query_scalar("select count(*) from worker where lease_until > clock_timestamp()");
-    Ok(Facts { runs, kept, leases: leases.fetch_one(pool).await? })
+    Ok(Facts { runs, kept, audit, leases: leases.fetch_one(pool).await? })
 }
 
 async fn all<T: for<'r> sqlx::FromRow<'r, PgRow> + Send + Unpin>(

@@ -12,7 +12,8 @@ use super::harbour::bell::Bell;
 use super::harbour::leg::Leg;
 use super::harbour::voyage::{Voyage, bell_of};
 use super::mischief::Mishap;
-use super::model;
+use super::model::{self, Move, Mover};
+use super::office::{Answered, Deed};
 use super::plot::Target;
 use super::stage::{Sent, Stage};
 use super::world::{Call, World};
@@ -35,6 +36,8 @@ pub struct Witnesses {
     /// The letters that were accepted.
     pub accepted: BTreeSet<String>,
     pub mishaps: Vec<Mishap>,
+    /// What staff asked for and were answered.
+    pub deeds: Vec<Deed>,
 }
 
 impl Witnesses {
@@ -45,12 +48,13 @@ impl Witnesses {
             done: stage.world.done().into_keys().collect(),
             accepted: stage.world.accepted().into_keys().collect(),
             mishaps: stage.mischief.done(),
+            deeds: stage.office.deeds(),
         }
     }
 }
 
 /// A workflow's declaration.
-fn table(workflow: &str) -> Table {
+pub fn table(workflow: &str) -> Table {
     match workflow {
         "voyage" => Voyage::TABLE,
         "leg" => Leg::TABLE,
@@ -73,6 +77,7 @@ pub fn offences(facts: &Facts, witnesses: &Witnesses) -> Vec<Offence> {
     children_are_heard_of(facts, &mut against);
     calls_say_what_came_before(witnesses, &mut against);
     what_was_done_counts_once(facts, witnesses, &mut against);
+    deeds_are_written_down(facts, witnesses, &mut against);
     if facts.leases != 0 {
         against(None, format!("{} leases are left", facts.leases));
     }
@@ -119,7 +124,8 @@ fn no_signal_is_lost(facts: &Facts, witnesses: &Witnesses, against: &mut impl Fn
 
 /// What a voyage sends when it comes home: written by its turn and not by the door.
 fn rings(run: &RunFacts) -> Option<Sent> {
-    let home = run.row.workflow == Voyage::NAME && run.row.step == "Home";
+    let home =
+        run.row.workflow == Voyage::NAME && run.turns.iter().any(|turn| turn.outcome.as_deref() == Some("Returned"));
     let to = Target::Key { workflow: Bell::NAME, name: bell_of(&run.row.key) };
     home.then(|| Sent { to, id: format!("{}:home", run.row.id) })
 }
@@ -146,25 +152,65 @@ fn calls_say_what_came_before(witnesses: &Witnesses, against: &mut impl FnMut(Op
     }
 }
 
-/// What was done outside is what committed turns say, and no letter left that no committed turn wrote.
+/// What was done outside is what committed turns say, and no letter left that no committed turn wrote. Of a step that a
+/// person led away from nobody knows.
 fn what_was_done_counts_once(facts: &Facts, witnesses: &Witnesses, against: &mut impl FnMut(Option<RunId>, String)) {
-    let mut committed = BTreeSet::new();
+    let (mut committed, mut either) = (BTreeSet::new(), BTreeSet::new());
     let mut letters = BTreeSet::new();
     for run in facts.runs.values() {
         let table = table(&run.row.workflow);
-        for (visit, entry) in run.book.entries.iter().enumerate() {
-            if table.step(&entry.step).is_some_and(|row| !row.waits()) {
-                committed.insert(World::id(run.row.id, &entry.step, visit));
+        let way = model::walk(&table, run, &mut Vec::new());
+        for Move { turn, by, count } in way.moves {
+            if table.step(&turn.step).is_some_and(|row| !row.waits()) {
+                let id = World::id(run.row.id, &turn.step, count);
+                if by == Mover::Handler {
+                    committed.insert(id)
+                } else {
+                    either.insert(id)
+                };
             }
         }
+        either.extend(way.cancelled.map(|turn| World::id(run.row.id, &turn.step, way.count)));
         letters.extend(run.letters.iter().map(|(id, _)| id.clone()));
     }
     let of = |id: &String| id.split(':').next().and_then(|run| run.parse().ok());
-    for id in committed.symmetric_difference(&witnesses.done) {
+    for id in committed.symmetric_difference(&witnesses.done).filter(|id| !either.contains(*id)) {
         against(of(id), format!("{id} was done and not committed, or committed and not done"));
     }
     for id in letters.symmetric_difference(&witnesses.accepted) {
         against(of(id), format!("the letter {id} was written and not accepted, or accepted and not written"));
+    }
+}
+
+/// Each verb that was accepted is in the audit and in the history of the runs that it changed; one that was refused is in
+/// neither.
+fn deeds_are_written_down(facts: &Facts, witnesses: &Witnesses, against: &mut impl FnMut(Option<RunId>, String)) {
+    let mut ids = BTreeSet::new();
+    for deed in &witnesses.deeds {
+        ids.insert(deed.id.as_str());
+        let rows = facts.audit.iter().filter(|row| row.reason == deed.id && row.verb == deed.verb).count();
+        let as_answered = match deed.answered {
+            Answered::Done(runs) => rows == runs,
+            Answered::Refused(_) => rows == 0,
+            Answered::Nothing => true,
+        };
+        if !as_answered {
+            against(None, format!("{deed:?} has {rows} rows in the audit"));
+        }
+    }
+    for run in facts.runs.values() {
+        let of_run = facts.audit.iter().filter(|row| row.run_id == run.row.id && row.verb != "signal");
+        let mut audited: Vec<String> = of_run.map(|row| format!("{}: {}", row.who, row.reason)).collect();
+        let by_staff = run.turns.iter().filter(|turn| turn.woke.as_deref() == Some("staff"));
+        let mut told: Vec<&str> = by_staff.filter_map(|turn| turn.error.as_deref()).collect();
+        audited.sort_unstable();
+        told.sort_unstable();
+        if audited != told {
+            against(Some(run.row.id), format!("staff did {told:?} by its history and {audited:?} by the audit"));
+        }
+        for led in run.book.led.keys().filter(|led| !ids.contains(led.as_str())) {
+            against(Some(run.row.id), format!("nobody has done {led}"));
+        }
     }
 }
 

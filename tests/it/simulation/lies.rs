@@ -3,13 +3,14 @@
 
 use chrono::TimeDelta;
 
-use super::facts::{Facts, Received, RunFacts};
+use super::facts::{Audited, Facts, Received, RunFacts};
 use super::judge::{self, Witnesses};
+use super::office::{Answered, Deed};
 
 /// Makes one thing wrong; false where there is nothing to make it with.
 type Lie = fn(&mut Facts, &mut Witnesses) -> bool;
 
-const LIES: [(&str, Lie); 15] = [
+const LIES: [(&str, Lie); 18] = [
     ("a signal is lost", |facts, _| {
         change(facts, |run| {
             let Some(at) = run.inbox.iter().position(|one| one.read_turn == Some(0)) else { return false };
@@ -91,6 +92,19 @@ const LIES: [(&str, Lie); 15] = [
             true
         })
     }),
+    ("a deed of staff is not in the audit", |facts, _| {
+        let Some(at) = facts.audit.iter().position(|row| row.verb == "suspend") else { return false };
+        facts.audit.remove(at);
+        true
+    }),
+    ("a refused deed was done", |facts, witnesses| {
+        let refused = |deed: &&Deed| matches!(deed.answered, Answered::Refused(_));
+        let Some(deed) = witnesses.deeds.iter().find(refused) else { return false };
+        let Some(row) = facts.audit.first().cloned() else { return false };
+        facts.audit.push(Audited { verb: deed.verb.to_owned(), reason: deed.id.clone(), ..row });
+        true
+    }),
+    ("a run knows nothing of an answer", |facts, _| change(facts, |run| run.book.led.pop_first().is_some())),
     ("a second call believed itself the first", |_, witnesses| {
         let Some(first) = witnesses.calls.iter().find(|call| !call.again).cloned() else { return false };
         witnesses.calls.push(first);

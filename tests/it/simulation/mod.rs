@@ -9,6 +9,7 @@
 //! | `world` | what their steps call and where their letters go |
 //! | `mischief` | what goes wrong inside a turn |
 //! | `standstill` | who stands still while others go on |
+//! | `office` | staff and their verbs |
 //! | `crew` | the workers, each a process of its own |
 //! | `stage` | plays a plot and lets everything come to its end |
 //! | `facts` | what the database says afterwards |
@@ -35,6 +36,7 @@ mod judge;
 mod lies;
 mod mischief;
 mod model;
+mod office;
 mod plot;
 mod stage;
 mod standstill;
@@ -45,6 +47,7 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use judge::{Offence, Witnesses};
+use office::{Answered, Deed};
 use stage::Stage;
 
 /// How many seeds a plain `cargo test` plays.
@@ -55,6 +58,8 @@ struct Played {
     runs: usize,
     turns: usize,
     mishaps: usize,
+    /// What staff asked for and were answered.
+    deeds: Vec<Deed>,
 }
 
 /// Plays a seed. A report where something is not as it must be.
@@ -77,7 +82,7 @@ async fn play(seed: u64) -> Result<Played, String> {
         return Err(format!("seed {seed}: the judge does not see that {unseen:?}\n{}\n", again(seed)));
     }
     let turns = facts.runs.values().map(|run| run.turns.len()).sum();
-    Ok(Played { runs: facts.runs.len(), turns, mishaps: witnesses.mishaps.len() })
+    Ok(Played { runs: facts.runs.len(), turns, mishaps: witnesses.mishaps.len(), deeds: witnesses.deeds })
 }
 
 /// The same in a task of its own, so that whoever panics has a seed too.
@@ -109,6 +114,20 @@ fn report(seed: u64, offences: &[Offence], facts: &facts::Facts, witnesses: &Wit
     told
 }
 
+/// How often each verb was done, refused, or answered by nobody.
+fn tally(deeds: &[Deed]) -> String {
+    let mut told = "staff:".to_owned();
+    for verb in ["retry", "answer", "jump", "signal", "suspend", "resume", "cancel"] {
+        let many = |which: fn(&Answered) -> bool| {
+            deeds.iter().filter(|deed| deed.verb == verb && which(&deed.answered)).count()
+        };
+        let done = many(|answered| matches!(answered, Answered::Done(_)));
+        let refused = many(|answered| matches!(answered, Answered::Refused(_)));
+        let _ = write!(told, " {verb} {done} done, {refused} refused;");
+    }
+    told
+}
+
 fn asked(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
@@ -126,10 +145,13 @@ async fn whatever_goes_wrong_every_run_comes_to_its_one_ending() {
         (None, None) => played == SEEDS,
     };
     let (mut count, mut failed) = (0, Vec::new());
-    let mut sums = (0, 0, 0);
+    let (mut sums, mut deeds) = ((0, 0, 0), Vec::new());
     while !enough(count) {
         match played(from.wrapping_add(count)).await {
-            Ok(one) => sums = (sums.0 + one.runs, sums.1 + one.turns, sums.2 + one.mishaps),
+            Ok(mut one) => {
+                sums = (sums.0 + one.runs, sums.1 + one.turns, sums.2 + one.mishaps);
+                deeds.append(&mut one.deeds);
+            }
             Err(report) => {
                 println!("{report}");
                 failed.push(again(from.wrapping_add(count)));
@@ -139,5 +161,8 @@ async fn whatever_goes_wrong_every_run_comes_to_its_one_ending() {
     }
     let (runs, turns, mishaps) = sums;
     println!("{count} seeds from {from}: {runs} runs, {turns} turns, {mishaps} mishaps in {:?}", began.elapsed());
+    let tally = tally(&deeds);
+    println!("{tally}");
     assert!(failed.is_empty(), "{} of {count} seeds failed\n{}", failed.len(), failed.join("\n"));
+    assert!(count < SEEDS || !tally.contains(" 0 done"), "a verb that nobody could do: {tally}");
 }

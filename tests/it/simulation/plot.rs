@@ -43,6 +43,8 @@ pub enum Deed {
     Start { workflow: &'static str, name: String, id: RunId, until: DateTime<Utc> },
     /// A signal is sent, perhaps once more.
     Signal { to: Target, name: &'static str, id: String },
+    /// A person does one of the verbs to a run.
+    Asks { whose: Whose, asked: Asked, id: String },
     /// A worker begins.
     Hire,
     /// A worker is asked to stop; it finishes what it has in hand.
@@ -55,6 +57,35 @@ pub enum Deed {
     CutLines { which: u64, how_many: i64 },
     /// A process claims runs and is gone before it does anything.
     ClaimAndDie { how_many: i64 },
+}
+
+/// Which run a person has in mind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    Named {
+        workflow: &'static str,
+        name: String,
+    },
+    /// One of those whose step failed.
+    Failing {
+        which: u64,
+    },
+    /// One of those that a person lets stand still.
+    Held {
+        which: u64,
+    },
+}
+
+/// What a person asks for. What there is to choose from depends on where the run stands: `which` of it is chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    Retry,
+    Answer { which: u64 },
+    Jump { which: u64 },
+    Signal { name: &'static str },
+    Suspend,
+    Resume,
+    Cancel,
 }
 
 /// What happens at one time.
@@ -80,8 +111,9 @@ pub fn plot(seed: u64) -> Vec<Round> {
     for nth in 0..VOYAGES {
         voyage(&mut dice, &mut rounds, nth);
     }
-    for round in &mut rounds {
+    for (nth, round) in rounds.iter_mut().enumerate() {
         troubles(&mut dice, &mut round.deeds);
+        help(&mut dice, &mut round.deeds, nth);
         // What happens at one time happens in any order.
         for at in (1..round.deeds.len()).rev() {
             let other = usize::try_from(dice.below(u64::try_from(at + 1).unwrap())).unwrap();
@@ -123,6 +155,7 @@ fn bell(dice: &mut Dice, rounds: &mut [Round], nth: u64) {
         let when = dice.between(begins.saturating_sub(3), begins + 25);
         signal(dice, rounds, when, "bell", &name, &["Tick", "Tock"], &format!("s{stroke}"));
     }
+    people(dice, rounds, begins, "bell", &name, &["Tick", "Tock"]);
 }
 
 fn voyage(dice: &mut Dice, rounds: &mut [Round], nth: u64) {
@@ -144,7 +177,9 @@ fn voyage(dice: &mut Dice, rounds: &mut [Round], nth: u64) {
             let when = dice.between(begins.saturating_sub(1), begins + 18);
             signal(dice, rounds, when, "leg", &leg, &["Nudge", "Nudge", "Stop"], &format!("w{word}"));
         }
+        people(dice, rounds, begins + 2, "leg", &leg, &["Nudge", "Stop"]);
     }
+    people(dice, rounds, begins, "voyage", &name, &["Go", "Nudge", "Stop"]);
     assert!(bell_of(&name).starts_with('b'));
 }
 
@@ -182,6 +217,56 @@ fn signal(
     }
     if dice.once_in(6) {
         at(rounds, when + dice.below(12)).deeds.push(deed);
+    }
+}
+
+/// Staff have one run in two in mind, and often let it stand still before they do more.
+fn people(
+    dice: &mut Dice,
+    rounds: &mut [Round],
+    begins: u64,
+    workflow: &'static str,
+    name: &str,
+    signals: &[&'static str],
+) {
+    if dice.once_in(2) {
+        return;
+    }
+    let mut when = begins + dice.below(8);
+    for deed in 0..dice.between(1, 3) {
+        let asked = match dice.below(4) {
+            0 => Asked::Signal { name: dice.one_of(signals) },
+            1 => asked(dice),
+            _ => Asked::Suspend,
+        };
+        let whose = Whose::Named { workflow, name: name.to_owned() };
+        at(rounds, when).deeds.push(Deed::Asks { whose, asked, id: format!("{workflow} {name}, deed {deed}") });
+        when += dice.below(4);
+    }
+}
+
+/// Staff look at what stands still, and do something about it.
+fn help(dice: &mut Dice, deeds: &mut Vec<Deed>, round: usize) {
+    for nth in 0..dice.between(2, 6) {
+        let which = dice.throw();
+        let (whose, usual) = if dice.once_in(2) {
+            (Whose::Failing { which }, Asked::Retry)
+        } else {
+            (Whose::Held { which }, Asked::Resume)
+        };
+        let asked = if dice.once_in(3) { usual } else { asked(dice) };
+        deeds.push(Deed::Asks { whose, asked, id: format!("help {nth} of round {round}") });
+    }
+}
+
+fn asked(dice: &mut Dice) -> Asked {
+    let which = dice.throw();
+    match dice.below(10) {
+        0..2 => Asked::Retry,
+        2..4 => Asked::Resume,
+        4..6 => Asked::Cancel,
+        6..8 => Asked::Answer { which },
+        _ => Asked::Jump { which },
     }
 }
 

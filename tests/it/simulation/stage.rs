@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use houbu::engine::housekeeping::sweep;
-use houbu::engine::staff::{self, By, Verb};
+use houbu::engine::staff::{self, By, Refused, Verb};
 use houbu::engine::store::claim;
 use houbu::engine::store::unmatched::Sweep;
 use houbu::engine::store::{self, Outgoing};
@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::crew::Crew;
 use super::harbour::{self, Logbook, bell, leg, mark_after, voyage};
 use super::mischief::Mischief;
+use super::office::Office;
 use super::plot::{Deed, Round, Target, morning};
 use super::standstill::Standstill;
 use super::world::World;
@@ -46,6 +47,7 @@ pub struct Stage {
     pub world: Arc<World>,
     pub mischief: Arc<Mischief>,
     pub sent: Mutex<Vec<Sent>>,
+    pub office: Office,
     door: Arc<Engine>,
     standstill: Arc<Standstill>,
     crew: Crew,
@@ -61,11 +63,14 @@ impl Stage {
             (World::new(seed, Arc::clone(&standstill)), Mischief::new(seed, Arc::clone(&standstill)));
         let database = (*db.pool.connect_options()).clone();
         // Who comes to the door has connections of the same kind, and they break too.
-        let door = database.clone().application_name(Crew::CALLED);
-        let door = PgPoolOptions::new().max_connections(8).connect_with(door).await.unwrap();
-        let door = Engine::new(door, TENANT, harbour::registry(&world));
+        let lines = || {
+            let lines = database.clone().application_name(Crew::CALLED);
+            PgPoolOptions::new().max_connections(8).connect_with(lines)
+        };
+        let door = Engine::new(lines().await.unwrap(), TENANT, harbour::registry(&world));
+        let office = Office::new(Engine::new(lines().await.unwrap(), TENANT, harbour::registry(&world)));
         let crew = Crew::new(database, Arc::clone(&world), Arc::clone(&mischief));
-        Arc::new(Self { db, world, mischief, sent: Mutex::default(), door, standstill, crew })
+        Arc::new(Self { db, world, mischief, sent: Mutex::default(), office, door, standstill, crew })
     }
 
     /// Plays all rounds. What a round begins is given time, but the next one does not wait for it for ever.
@@ -136,6 +141,11 @@ impl Stage {
             Deed::Signal { to, name, id } => {
                 self.signals(to, name, id).await;
                 self.sent.lock().unwrap().push(Sent { to: to.clone(), id: id.clone() });
+            }
+            Deed::Asks { whose, asked, id } => {
+                if let Some(sent) = self.office.does(&self.db.pool, whose, asked, id).await {
+                    self.sent.lock().unwrap().push(sent);
+                }
             }
             Deed::Hire => self.crew.hire().await,
             Deed::Dismiss { which } => self.crew.dismiss(*which),
@@ -231,10 +241,12 @@ impl Stage {
             .unwrap();
         let by = By { who: "somebody".to_owned(), reason: "the world is calm".to_owned() };
         for run in &suspended {
-            staff::perform(&self.door, *run, &by, &Verb::Retry)
-                .await
-                .unwrap()
-                .map_err(|refused| format!("{run} is suspended and cannot be retried: {refused}"))?;
+            let retried = staff::perform(&self.door, *run, &by, &Verb::Retry).await.unwrap();
+            let helped = match retried {
+                Err(Refused::SuspendedByStaff) => staff::perform(&self.door, *run, &by, &Verb::Resume).await.unwrap(),
+                came => came,
+            };
+            helped.map_err(|refused| format!("{run} is suspended and nobody can help it: {refused}"))?;
         }
         Ok(!suspended.is_empty())
     }
@@ -242,6 +254,7 @@ impl Stage {
     /// The stage is taken down.
     pub async fn close(self: Arc<Self>) {
         self.door.pool.close().await;
+        self.office.closes().await;
         if let Ok(stage) = Arc::try_unwrap(self).map_err(drop) {
             stage.db.remove().await;
         }

@@ -41,13 +41,13 @@ fn until(book: &Logbook) -> DateTime<Utc> {
 }
 
 async fn riding(book: &mut Logbook, turn: &Turn, world: &World) -> Result<outcome::Riding, Fault> {
-    world.call(turn, "Riding", book.entries.len()).await?;
+    world.call(turn, "Riding", book.count()).await?;
     book.acts("Riding");
     book.will_wait(turn, world);
     if book.visits("Riding") >= RIDES_MAX {
         return Ok(outcome::Riding::Landed);
     }
-    let sinks = Dice::about(world.seed, &[&book.name, &book.entries.len(), &"sinks"]).once_in(10);
+    let sinks = Dice::about(world.seed, &[&book.name, &book.count(), &"sinks"]).once_in(10);
     Ok(if sinks { outcome::Riding::Sank } else { outcome::Riding::Rode })
 }
 

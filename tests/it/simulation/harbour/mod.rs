@@ -1,12 +1,13 @@
 //! The workflows of the simulation: voyages that owe a deposit, legs that are their children, bells that only listen.
 //!
 //! Each run keeps a logbook in its state, one entry a turn, so that what it believes can be held against what the
-//! engine's tables say.
+//! engine's tables say. Where a person leads it elsewhere, that person writes into it too.
 
 pub mod bell;
 pub mod leg;
 pub mod voyage;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub struct Logbook {
     pub until: DateTime<Utc>,
     /// What it did, an entry a turn.
     pub entries: Vec<Entry>,
+    /// The steps that a person led it away from, by the deed. A map, so that a patch adds to it whatever stands there.
+    pub led: BTreeMap<String, String>,
 }
 
 /// One turn as the handler saw it.
@@ -70,7 +73,7 @@ pub struct Entry {
 impl Logbook {
     /// A logbook without entries.
     pub fn new(name: &str, until: DateTime<Utc>) -> Self {
-        Self { name: name.to_owned(), until, entries: Vec::new() }
+        Self { name: name.to_owned(), until, entries: Vec::new(), led: BTreeMap::new() }
     }
 
     /// One to try effects on.
@@ -88,13 +91,19 @@ impl Logbook {
 
     /// Waits from now on for one to twelve marks of the grid.
     fn will_wait(&mut self, turn: &Turn, world: &World) {
-        let marks = Dice::about(world.seed, &[&self.name, &self.entries.len(), &"waits"]).between(1, 12);
+        let marks = Dice::about(world.seed, &[&self.name, &self.count(), &"waits"]).between(1, 12);
         self.until = mark_after(turn.now, i64::try_from(marks).unwrap());
+    }
+
+    /// How many moves it knows of.
+    pub fn count(&self) -> usize {
+        self.entries.len() + self.led.len()
     }
 
     /// How often it has been at this step.
     pub fn visits(&self, step: &str) -> usize {
-        self.entries.iter().filter(|entry| entry.step == step).count()
+        let led = self.led.values().filter(|left| *left == step).count();
+        self.entries.iter().filter(|entry| entry.step == step).count() + led
     }
 }
 
@@ -117,10 +126,15 @@ pub fn id_of(workflow: &str, name: &str) -> RunId {
     Uuid::from_u64_pair(dice.throw(), dice.throw())
 }
 
+/// The id of the letter of a move to `to`, after which the logbook knows of `count` moves.
+pub fn letter_id(run: RunId, count: usize, to: &str) -> String {
+    format!("{run}:{count}:{to}")
+}
+
 /// One letter a move, numbered by the logbook.
 fn letter(run: RunId, edge: &Edge, book: &Logbook) -> Effect {
     Effect::Tell(Letter {
-        id: format!("{run}:{}", book.entries.len()),
+        id: letter_id(run, book.count(), edge.to),
         topic: TOPIC,
         payload: serde_json::json!({ "entered": edge.to }),
     })
@@ -140,7 +154,7 @@ async fn project(conn: &mut PgConnection, _: &str, moved: &[Projected<Logbook>])
         )
         .bind(one.run)
         .bind(one.step)
-        .bind(i32::try_from(one.state.entries.len()).unwrap())
+        .bind(i32::try_from(one.state.count()).unwrap())
         .execute(&mut *conn)
         .await?;
     }

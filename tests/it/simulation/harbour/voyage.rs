@@ -32,6 +32,7 @@ flow! {
     starts Pledging;
     ends Home, Refused;
     sample Logbook::sample;
+    cancels Returning;
 
     /// Takes a deposit.
     Pledging = pledging
@@ -55,7 +56,7 @@ fn until(book: &Logbook) -> DateTime<Utc> {
 }
 
 async fn pledging(book: &mut Logbook, turn: &Turn, world: &World) -> Result<outcome::Pledging, Fault> {
-    world.call(turn, "Pledging", book.entries.len()).await?;
+    world.call(turn, "Pledging", book.count()).await?;
     book.acts("Pledging");
     book.will_wait(turn, world);
     let refused = Dice::about(world.seed, &[&book.name, &"refused"]).once_in(12);
@@ -75,7 +76,7 @@ fn waiting(book: &mut Logbook, _: &Turn, woke: woke::Waiting) -> outcome::Waitin
 }
 
 async fn sending(book: &mut Logbook, turn: &Turn, world: &World) -> Result<outcome::Sending, Fault> {
-    world.call(turn, "Sending", book.entries.len()).await?;
+    world.call(turn, "Sending", book.count()).await?;
     book.acts("Sending");
     book.will_wait(turn, world);
     Ok(outcome::Sending::Sent)
@@ -94,7 +95,7 @@ fn away(book: &mut Logbook, _: &Turn, woke: woke::Away) -> outcome::Away {
 }
 
 async fn returning(book: &mut Logbook, turn: &Turn, world: &World) -> Result<outcome::Returning, Fault> {
-    world.call(turn, "Returning", book.entries.len()).await?;
+    world.call(turn, "Returning", book.count()).await?;
     book.acts("Returning");
     Ok(outcome::Returning::Returned)
 }
