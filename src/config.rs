@@ -276,7 +276,6 @@ impl Config {
         let texts = environment.iter().map(|(key, value)| (key.as_str().to_owned(), value)).collect();
         let figment = keep_texts(figment.merge(environment), texts);
         let config: Self = figment.extract().map_err(|error| ConfigError::Unreadable(in_one_line(&error)))?;
-        config.sync_at()?;
         config.limits.check()?;
         config.keeps()?;
         Ok(config)
@@ -285,20 +284,6 @@ impl Config {
     /// What is logged where nothing else is configured.
     pub fn default_log_filter() -> &'static str {
         "info,sqlx=warn,tower_http=warn"
-    }
-
-    /// The ticks of the schedule sync.
-    pub fn sync_at(&self) -> Result<cron::Schedule, ConfigError> {
-        let invalid = |what: String| ConfigError::Invalid { key: "schedule_sync", what };
-        if self.schedule_sync.split_whitespace().count() != 5 {
-            return Err(invalid(format!(
-                "\"{}\" has not the five fields minute, hour, day, month, weekday",
-                self.schedule_sync
-            )));
-        }
-        format!("0 {}", self.schedule_sync)
-            .parse()
-            .map_err(|error| invalid(format!("\"{}\" is not a cron expression: {error}", self.schedule_sync)))
     }
 
     /// Whether what is to be kept can be kept.
@@ -378,7 +363,6 @@ mod tests {
     fn the_reference_is_a_complete_configuration() {
         let config: Config = Figment::from(Toml::string(REFERENCE)).extract().unwrap();
         assert_eq!(config.time_zone, Tz::Asia__Shanghai);
-        config.sync_at().unwrap();
         assert_eq!(config.log.filter, Config::default_log_filter());
     }
 
@@ -439,12 +423,5 @@ mod tests {
         assert!(config.keeps().unwrap_err().to_string().contains("retention.history_days"));
         config.retention.letters_days = 0;
         assert!(config.keeps().unwrap_err().to_string().contains("retention.letters_days"));
-    }
-
-    #[test]
-    fn a_cron_expression_of_six_fields_is_refused() {
-        let mut config: Config = Figment::from(Toml::string(REFERENCE)).extract().unwrap();
-        config.schedule_sync = "0 */15 6-22 * * *".to_owned();
-        assert!(config.sync_at().unwrap_err().to_string().contains("five fields"));
     }
 }

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use sqlx::PgPool;
 
+use crate::engine::cron::{Cron, CronError};
 use crate::engine::flow::Flow;
+use crate::engine::jobs::Job;
 use crate::engine::{Fault, Registry, Table, limits};
 use crate::ports::his::{His, Identity};
 use crate::ports::payments::Payments;
@@ -25,8 +27,6 @@ pub struct Ports {
     pub hospital: String,
     /// Its time zone.
     pub tz: Tz,
-    /// When schedules are pulled from HIS: a cron expression in the hospital's zone.
-    pub sync_at: cron::Schedule,
     /// Our own tables.
     pub pool: PgPool,
     /// Opens personal data for a call.
@@ -85,6 +85,12 @@ pub fn registry_of_nobody() -> Registry {
         .with_nobody::<waitlist_application::WaitlistApplication>()
         .with_nobody::<slot_release::SlotRelease>()
         .with_nobody::<schedule_sync::ScheduleSync>()
+}
+
+/// What this program starts by the clock. `schedule_sync`: when schedules are pulled from HIS, a cron expression of five
+/// fields in the hospital's zone.
+pub fn jobs(schedule_sync: &str, tz: Tz) -> Result<Vec<Job>, CronError> {
+    Ok(vec![schedule_sync::job(Cron::new(schedule_sync, tz)?)])
 }
 
 /// The tables of every workflow, without ports: for the proof and the chart.

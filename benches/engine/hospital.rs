@@ -75,7 +75,6 @@ impl Hospital {
         let ports = Arc::new(Ports {
             hospital: TENANT.to_owned(),
             tz: Shanghai,
-            sync_at: "0 0 * * * *".parse().unwrap(),
             pool: pool.clone(),
             keyring: keyring(),
             his: Arc::clone(&outside.his),

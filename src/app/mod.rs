@@ -10,13 +10,15 @@ pub mod limits;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use chrono::Utc;
 use sqlx::PgPool;
 
 use crate::config::Config;
 use crate::engine::housekeeping::Retention;
+use crate::engine::jobs::Job;
 use crate::engine::outbox::Outlets;
-use crate::engine::{Engine, clock, worker};
+use crate::engine::{Engine, Registry, clock, worker};
 use crate::records::{answers, callbacks};
 use crate::sandbox::books::Store;
 use crate::sandbox::outside::{Outside, SandboxClock};
@@ -57,13 +59,13 @@ impl App {
         let ports = Arc::new(Ports {
             hospital: config.hospital.clone(),
             tz: config.time_zone,
-            sync_at: config.sync_at()?,
             pool: pool.clone(),
             keyring: Keyring::new(&config.keys.sealing, &config.keys.sealing_older)?,
             his: Arc::clone(&clients.his),
             payments: Arc::clone(&clients.payments),
         });
-        let registry = workflows::registry(&ports);
+        let jobs = jobs(config)?;
+        let registry = jobs.into_iter().fold(workflows::registry(&ports), Registry::with_job);
         for (workflow, proof) in registry.prove() {
             if let Err(flaws) = proof {
                 let flaws: Vec<String> = flaws.iter().map(ToString::to_string).collect();
@@ -91,19 +93,15 @@ impl App {
             drain_max: Duration::from_secs(config.worker.drain_max_s),
             ..worker::Options::default()
         };
-        self.start_syncs().await?;
         let callbacks_days = config.retention.callbacks_days;
         tokio::spawn(forget_records(self.pool.clone(), config.hospital.clone(), callbacks_days.into()));
         Ok(worker::start(Arc::clone(&self.engine), options).await?)
     }
+}
 
-    /// One `schedule_sync` run a department; starting one that runs is nothing.
-    pub async fn start_syncs(&self) -> anyhow::Result<()> {
-        let departments = crate::records::schedules::departments(&self.pool, &self.ports.hospital).await?;
-        workflows::schedule_sync::start(&self.pool, &self.ports.hospital, &departments).await?;
-        self.engine.hint();
-        Ok(())
-    }
+/// What starts runs by the clock, as configured.
+pub fn jobs(config: &Config) -> anyhow::Result<Vec<Job>> {
+    workflows::jobs(&config.schedule_sync, config.time_zone).context("schedule_sync")
 }
 
 /// How long the engine keeps what is past.

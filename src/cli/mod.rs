@@ -6,9 +6,11 @@ mod check;
 mod demo;
 mod ending;
 mod health;
+mod jobs;
 mod runs;
 mod sandbox;
 mod serve;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +49,8 @@ enum Command {
     },
     /// Look at runs, and do to them what staff may do; exits with 2 where a verb is refused.
     Runs(Box<runs::Runs>),
+    /// Look at the cron jobs, and pause, resume or run one; exits with 2 where a verb is refused.
+    Jobs(jobs::Jobs),
     /// Say what is wrong with the whole and what to do about it; exits with 1 if something is critical.
     Health(health::Health),
     /// Run the simulated HIS, WeChat Pay and messages alone, and print how to connect to them.
@@ -79,7 +83,9 @@ impl Cli {
         let config = Config::load(file)?;
         let plays = matches!(
             self.command,
-            None | Some(Command::Demo(_) | Command::Books { .. } | Command::Health(_) | Command::Runs(_))
+            None | Some(
+                Command::Demo(_) | Command::Books { .. } | Command::Health(_) | Command::Jobs(_) | Command::Runs(_)
+            )
         );
         start_logs(&config, plays);
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async move {
@@ -90,6 +96,7 @@ impl Cli {
                 Some(Command::Work) => serve::work(config).await,
                 Some(Command::Books { json }) => books::run(&config, json).await,
                 Some(Command::Health(health)) => health::run(&config, health).await,
+                Some(Command::Jobs(jobs)) => jobs::run(&config, jobs).await,
                 Some(Command::Runs(runs)) => runs::run(&config, *runs).await,
                 Some(Command::Sandbox) => sandbox::run(&config).await,
                 Some(Command::Migrate) => migrate(&config).await,

@@ -7,15 +7,14 @@ use crate::records::schedules;
 use crate::workflows::schedule_sync;
 
 impl Desk {
-    /// Makes or renames a department, and starts pulling its schedules. The row comes first: should the process die
-    /// before the run is started, the next worker's start does it.
+    /// Makes or renames a department. A new one is pulled from HIS at once, and then whenever the job ticks.
     pub async fn put_department(&self, department: &Department) -> Answer<()> {
         let mut tx = self.begin().await?;
         let campus = (department.campus_id.as_str(), department.campus_name.as_str());
         let named = (department.id.as_str(), department.name.as_str());
         schedules::put_department(&mut tx, self.hospital(), campus, named).await?;
+        schedule_sync::start(&mut tx, self.hospital(), &department.id).await?;
         tx.commit().await?;
-        schedule_sync::start(&self.engine.pool, self.hospital(), std::slice::from_ref(&department.id)).await?;
         self.engine.hint();
         Ok(())
     }

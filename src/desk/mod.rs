@@ -16,6 +16,7 @@
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
 //! | `browse` | schedules and the state of their queues |
 //! | `destinations` | the systems outside, and the switch that pauses one |
+//! | `jobs` | what starts runs by the clock |
 //! | `health` | what is wrong with the whole, and what to do about it |
 //! | `runs`, `why` | any workflow's runs, for staff |
 //! | `staff`, `verbs` | what staff do to runs, and the words for it |
@@ -33,6 +34,7 @@ pub mod destinations;
 pub mod early_signals;
 pub mod health;
 pub mod his_push;
+pub mod jobs;
 mod message_event;
 pub mod payment_notice;
 pub mod policies;
@@ -51,6 +53,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::engine::Engine;
+use crate::engine::jobs::verbs::JobRefused;
 use crate::engine::sizes::TooLarge;
 use crate::engine::staff::Refused;
 use crate::engine::staff::bulk::BulkRefused;
@@ -100,6 +103,9 @@ pub enum DeskError {
     /// A bulk is not turned.
     #[error("{0}")]
     Bulk(#[from] BulkRefused),
+    /// A verb to a job is not done.
+    #[error("{0}")]
+    Job(JobRefused),
     /// A bulk without a filter would be for every run there is.
     #[error("a bulk needs a filter")]
     NoFilter,

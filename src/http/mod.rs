@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
 //! | `departments`, `policies`, `blacklist` | scope `admin` |
-//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `destinations`, `health` | scope `runs` |
+//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `destinations`, `jobs`, `health` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
 //! | `operations` | alive, ready, the figures |
 //! | `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
@@ -25,6 +25,7 @@ mod destinations;
 pub mod extract;
 mod health;
 mod idempotency;
+mod jobs;
 mod openapi;
 mod operations;
 mod patients;
@@ -128,6 +129,11 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(bulks::cancel))
         .routes(routes!(audit::list))
         .routes(routes!(health::show))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::show))
+        .routes(routes!(jobs::run))
+        .routes(routes!(jobs::pause))
+        .routes(routes!(jobs::resume))
         .routes(routes!(destinations::list))
         .routes(routes!(destinations::show))
         .routes(routes!(destinations::pause))

@@ -116,7 +116,6 @@ impl Clinic {
         let ports = Arc::new(Ports {
             hospital: HOSPITAL.to_owned(),
             tz: Shanghai,
-            sync_at: "0 0 * * * *".parse().unwrap(),
             pool: pool.clone(),
             keyring: Keyring::new(&secret("1"), &[]).unwrap(),
             his: Arc::clone(&outside) as _,

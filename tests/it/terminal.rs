@@ -1,14 +1,15 @@
-//! `houbu runs` as a person at a terminal uses it: the real binary on a database that somebody works at.
+//! `houbu runs` and `houbu jobs` as a person at a terminal uses them: the real binary on a database that somebody works at.
 
 use std::process::{Command, Output};
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::hospital::Hospital;
 use crate::hospital::world::HOSPITAL;
 use houbu::waitlist::policy::PaymentMode;
 
-/// What `houbu runs` said, and how it ended.
+/// What the program said, and how it ended.
 struct Said {
     code: i32,
     out: String,
@@ -22,8 +23,12 @@ impl Said {
 }
 
 async fn houbu(hospital: &Hospital, arguments: &[&str]) -> Said {
+    says(hospital, "runs", arguments).await
+}
+
+async fn says(hospital: &Hospital, about: &str, arguments: &[&str]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_houbu"));
-    command.arg("runs").args(arguments);
+    command.arg(about).args(arguments);
     command.env("DATABASE_URL", hospital.db.url()).env("HOUBU_HOSPITAL", HOSPITAL).env("USER", "ann");
     let ended = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
     let Output { status, stdout, stderr } = ended.unwrap();
@@ -60,8 +65,10 @@ async fn staff_look_and_act_at_the_terminal() {
     assert_eq!((suspended.code, suspended.out.trim()), (0, "✓ suspend: the run is suspended at Waiting"));
     let history = houbu(&hospital, &["history", &id]).await;
     assert!(history.out.contains("ann@cli: a call from the department"), "{}", history.out);
-    let who: Vec<String> =
-        sqlx::query_scalar("select who || ' ' || verb from audit").fetch_all(&hospital.db.pool).await.unwrap();
+    let who: Vec<String> = sqlx::query_scalar("select who || ' ' || verb from audit where job is null")
+        .fetch_all(&hospital.db.pool)
+        .await
+        .unwrap();
     assert_eq!(who, ["ann@cli suspend"]);
 
     let bulk = ["bulk", "begin", "cancel", "--workflow", "waitlist_application", "-r", "the doctor has left"];
@@ -78,5 +85,40 @@ async fn staff_look_and_act_at_the_terminal() {
     assert_eq!(everybody.code, 1, "a bulk without a filter is none");
     let nobody = houbu(&hospital, &["why", "waitlist_application/nobody"]).await;
     assert!(nobody.code == 1 && nobody.err.contains("there is no run"), "{}", nobody.err);
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn staff_turn_jobs_at_the_terminal_and_over_http() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let jobs = async |arguments: &[&str]| says(&hospital, "jobs", arguments).await;
+    let list = jobs(&["list"]).await;
+    assert!(list.out.contains("schedule_sync") && list.out.contains("paused by the story"), "{}{}", list.out, list.err);
+    let again = jobs(&["pause", "schedule_sync", "-r", "to see"]).await;
+    assert_eq!((again.code, again.err.trim()), (2, "The job is paused already."));
+    let resumed = jobs(&["resume", "schedule_sync", "-r", "the upgrade is over"]).await;
+    assert_eq!((resumed.code, resumed.out.trim()), (0, "schedule_sync: done"));
+    let run = jobs(&["run", "schedule_sync", "-r", "places were freed by hand", "--json"]).await.json();
+    assert_eq!(run["runIds"].as_array().map(Vec::len), Some(1));
+    hospital.until_still().await;
+    let shown = jobs(&["show", "schedule_sync", "--json"]).await.json();
+    assert_eq!((&shown["status"], &shown["lastRunStatuses"]), (&json!("waiting"), &json!({ "completed": 1 })));
+    assert_eq!(shown["nextTicks"].as_array().map(Vec::len), Some(10));
+    let shown = jobs(&["show", "schedule_sync"]).await;
+    assert!(shown.out.contains("2026-09-01 10:30:00") && shown.out.contains("Synced"), "{}", shown.out);
+    assert_eq!(jobs(&["run", "nothing", "-r", "to see"]).await.code, 2);
+
+    let asked = async |method, path, body| hospital.door.ask(method, path, body).await;
+    let why = || Some(json!({ "reason": "HIS is being upgraded" }));
+    assert_eq!(asked(Method::GET, "/v1/jobs", None).await.body["items"][0]["job"], "schedule_sync");
+    assert_eq!(asked(Method::GET, "/v1/jobs/nothing", None).await.status, 404);
+    assert_eq!(asked(Method::POST, "/v1/jobs/nothing/run", why()).await.status, 404);
+    assert_eq!(asked(Method::POST, "/v1/jobs/schedule_sync/resume", why()).await.code(), "job_not_paused");
+    let paused = asked(Method::POST, "/v1/jobs/schedule_sync/pause", why()).await.body;
+    assert_eq!((&paused["status"], &paused["paused"]["reason"]), (&json!("paused"), &why().unwrap()["reason"]));
+    assert_eq!(asked(Method::POST, "/v1/jobs/schedule_sync/pause", Some(json!({}))).await.code(), "invalid_request");
+    let audit = asked(Method::GET, "/v1/audit?job=schedule_sync", None).await.body;
+    let verbs: Vec<&str> = audit["items"].as_array().unwrap().iter().filter_map(|deed| deed["verb"].as_str()).collect();
+    assert_eq!(verbs, ["job.pause", "job.run", "job.resume", "job.pause"]);
     hospital.finish().await;
 }

@@ -1,16 +1,19 @@
-//! One run a department: pulls its schedules from HIS at every tick, so that a place which nobody pushed is found
-//! (R14: 约满 → 可约, 加号), and a 停诊 whose push was lost.
+//! One run a tick and department: pulls its schedules from HIS, so that a place which nobody pushed is found (R14: 约满 →
+//! 可约, 加号), and a 停诊 whose push was lost. The job of the same name starts it.
 
+mod job;
 mod pulling;
 mod state;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Ports;
-use crate::engine::{Edge, Effect, Projected, Registry, RunId, To, store};
+use crate::engine::{Edge, Effect, Fault, NewRun, Projected, Registry, RunId, To, store};
 use crate::flow;
 use crate::workflows::slot_release::SlotRelease;
-use pulling::{next_tick, pulling, resting};
+pub use job::job;
+use pulling::{ask_again, pulling, resting};
 pub use state::{Department, PullNow};
 
 flow! {
@@ -22,15 +25,15 @@ flow! {
     emits effects;
     projects project;
     starts Pulling;
-    ends Retired;
-    quiet Retired;
+    ends Synced, Retired;
+    quiet Synced, Retired;
 
-    /// Waits for the next tick.
-    Resting = resting on PullNow until next_tick
+    /// HIS was away: waits a little before it is asked again.
+    Resting = resting on PullNow until ask_again
         { Due -> Pulling, Retired -> Retired }
     /// Asks HIS for every schedule of the next days (2003).
     Pulling = pulling at his priority Bulk
-        { Pulled -> Resting, Away -> Resting }
+        { Pulled -> Synced, Away -> Resting }
 }
 
 fn effects(_: RunId, edge: &Edge, department: &Department) -> Vec<Effect> {
@@ -58,17 +61,16 @@ async fn project(_: &mut PgConnection, _: &str, _: &[Projected<Department>]) -> 
     Ok(())
 }
 
-/// Starts one run a department that has none yet; its first pull is due at once.
-pub async fn start(pool: &sqlx::PgPool, hospital: &str, departments: &[String]) -> sqlx::Result<()> {
-    let now = crate::engine::clock::now(pool).await?;
-    for id in departments {
-        let state =
-            Department { id: id.clone(), pulled_at: None, next_at: now, freed: Vec::new(), stopped: Vec::new() };
-        let new = Registry::new_run::<ScheduleSync>(RunId::now_v7(), id.clone(), Step::Pulling.name(), &state)
-            .map_err(|fault| sqlx::Error::Protocol(fault.to_string()))?;
-        let mut tx = pool.begin().await?;
-        store::start(&mut tx, hospital, new).await?;
-        tx.commit().await?;
-    }
-    Ok(())
+/// A department that is new is pulled at once; one that was pulled before is left to the job.
+pub async fn start(conn: &mut PgConnection, hospital: &str, department: &str) -> sqlx::Result<()> {
+    let now = crate::engine::clock::now(&mut *conn).await?;
+    let new = new_run(department, now).map_err(|fault| sqlx::Error::Protocol(fault.to_string()))?;
+    store::start(conn, hospital, new).await.map(drop)
+}
+
+/// A run that pulls a department at once. Its key is the department's id.
+fn new_run(department: &str, now: DateTime<Utc>) -> Result<NewRun, Fault> {
+    let state =
+        Department { id: department.to_owned(), pulled_at: None, next_at: now, freed: Vec::new(), stopped: Vec::new() };
+    Registry::new_run::<ScheduleSync>(RunId::now_v7(), department.to_owned(), Step::Pulling.name(), &state)
 }

@@ -13,10 +13,10 @@ use crate::workflows::{Ports, unread};
 /// How many days ahead schedules are kept in step; HIS opens booking 7 days ahead (尚医通's cycle).
 const DAYS_AHEAD: u64 = 8;
 
-/// HIS that did not answer is asked again after so long, or at the next tick.
+/// HIS that did not answer is asked again after so long.
 const ASK_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(2);
 
-pub(super) fn next_tick(department: &Department) -> DateTime<Utc> {
+pub(super) fn ask_again(department: &Department) -> DateTime<Utc> {
     department.next_at
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn pulling(
             limits::unanswered(&error);
             department.freed.clear();
             department.stopped.clear();
-            department.next_at = tick_after(&ports.sync_at, turn.now, ports.tz).min(turn.now + ASK_AGAIN_AFTER);
+            department.next_at = turn.now + ASK_AGAIN_AFTER;
             return Ok(outcome::Pulling::Away);
         }
     };
@@ -56,11 +56,5 @@ pub(super) async fn pulling(
     department.freed = entries::waited_for(&mut *conn, &ports.hospital, &free).await.map_err(unread)?;
     department.stopped = entries::concerning(&mut *conn, &ports.hospital, &stopped).await.map_err(unread)?;
     department.pulled_at = Some(turn.now);
-    department.next_at = tick_after(&ports.sync_at, turn.now, ports.tz);
     Ok(outcome::Pulling::Pulled)
-}
-
-/// The next tick in the hospital's zone; a tick in the hour that a clock change skips or repeats fires once.
-fn tick_after(at: &cron::Schedule, now: DateTime<Utc>, tz: chrono_tz::Tz) -> DateTime<Utc> {
-    at.after(&now.with_timezone(&tz)).next().map_or_else(|| now + TimeDelta::hours(1), |tick| tick.to_utc())
 }

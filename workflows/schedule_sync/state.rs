@@ -10,7 +10,7 @@ pub struct Department {
     pub id: String,
     /// When it was last pulled.
     pub pulled_at: Option<DateTime<Utc>>,
-    /// When it is pulled next.
+    /// When HIS, which was away, is asked again.
     pub next_at: DateTime<Utc>,
     /// Schedules with places that somebody waits for.
     pub freed: Vec<String>,
@@ -18,10 +18,10 @@ pub struct Department {
     pub stopped: Vec<String>,
 }
 
-/// Pull at once; or, for a department that is given up, never again.
+/// Ask HIS again at once; or, for a department that is given up, never again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PullNow {
-    /// True: the department is not kept in step any more.
+    /// True: this pull is given up; the job starts the next one.
     #[serde(default)]
     pub retire: bool,
 }

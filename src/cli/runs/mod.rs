@@ -11,15 +11,13 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+use super::why::{REFUSED, Why};
 use crate::app::database::Database;
 use crate::config::Config;
 use crate::engine::inspect::{self, Filter};
-use crate::engine::staff::{By, Verb};
+use crate::engine::staff::Verb;
 use crate::engine::{Engine, RunId};
 use crate::workflows;
-
-/// The exit code of a refusal.
-const REFUSED: u8 = 2;
 
 /// What `houbu runs` may be told.
 #[derive(Debug, Args)]
@@ -102,24 +100,6 @@ struct Deed {
     which: Which,
     #[command(flatten)]
     why: Why,
-}
-
-/// Why something is done, and who does it.
-#[derive(Debug, Args)]
-struct Why {
-    /// Why; stands in the run's history and in the audit: no personal data.
-    #[arg(long, short)]
-    reason: String,
-    /// Who does it; without it the user of this terminal.
-    #[arg(long)]
-    who: Option<String>,
-}
-
-impl Why {
-    fn by(&self) -> By {
-        let user = || std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(|| "nobody".to_owned());
-        By { who: self.who.clone().unwrap_or_else(|| format!("{}@cli", user())), reason: self.reason.clone() }
-    }
 }
 
 fn json(text: &str) -> Result<Value, serde_json::Error> {

@@ -64,6 +64,15 @@ impl Missed {
     }
 }
 
+/// What a tick does while a run of an earlier one has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// It starts its runs all the same.
+    Allow,
+    /// It starts no run of the same part: that one does the work, or waits for a person.
+    Skip,
+}
+
 /// When a job ticks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -96,6 +105,11 @@ impl Tick {
         let by_hand = if self.by_hand { "!" } else { "" };
         if part.is_empty() { format!("{job}@{at}{by_hand}") } else { format!("{job}@{at}{by_hand}/{part}") }
     }
+
+    /// The part that such a key was made of.
+    fn part(key: &str) -> &str {
+        key.split_once('/').map_or("", |(_, part)| part)
+    }
 }
 
 /// Says which runs a tick starts.
@@ -116,6 +130,8 @@ pub struct Job {
     pub workflow: &'static str,
     /// When it ticks.
     pub plan: Plan,
+    /// What it does while a run of an earlier tick has not ended.
+    pub overlap: Overlap,
     /// How a start that failed is tried again; when these attempts are spent, with the next tick.
     pub retry: RetryPolicy,
     /// Which runs a tick starts.

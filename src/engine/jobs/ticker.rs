@@ -15,7 +15,7 @@ use super::super::core::Engine;
 use super::super::flow::Fault;
 use super::super::store;
 use super::super::store::jobs::{self, Row};
-use super::{Job, Tick};
+use super::{Job, Overlap, Tick};
 
 /// However often the clock may have moved, it is not looked at sooner again (real time).
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(20);
@@ -66,12 +66,12 @@ async fn tick(engine: &Engine, job: &Job) -> sqlx::Result<bool> {
     let retried = row.due_at.is_some_and(|due_at| due_at > plan.due_at(job.name, first));
     let decided = plan.decide(job.name, first, retried, row.now);
     let started = match decided.start {
-        None => Vec::new(),
+        None => Started::default(),
         Some(at) => {
             let tick = Tick { job: job.name, at, until: decided.next.map(|next| next.tick), by_hand: false };
             // A savepoint: what a failed start has written is undone, and the row stays ours.
             let mut inner = tx.begin().await?;
-            match start(&mut inner, &engine.tenant, job, &tick).await {
+            match start(&mut inner, &engine.tenant, job, &row, &tick).await {
                 Ok(started) => {
                     inner.commit().await?;
                     started
@@ -85,13 +85,13 @@ async fn tick(engine: &Engine, job: &Job) -> sqlx::Result<bool> {
             }
         }
     };
-    jobs::advance(&mut tx, &engine.tenant, job.name, &decided, &started).await?;
+    jobs::advance(&mut tx, &engine.tenant, job.name, &decided, &started.all()).await?;
     tx.commit().await?;
     if let Some(from) = decided.missed_from {
         tracing::warn!(job = job.name, %from, policy = plan.missed.name(), "ticks were missed and are passed over");
     }
     if let Some(at) = decided.start {
-        tracing::info!(job = job.name, tick = %at, runs = started.len(), "a job has ticked");
+        tracing::info!(job = job.name, tick = %at, runs = started.new.len(), "a job has ticked");
     }
     engine.hint_due();
     engine.letters.notify_one();
@@ -111,9 +111,31 @@ async fn failed(engine: &Engine, conn: &mut PgConnection, job: &Job, row: &Row, 
     jobs::give_up(conn, &engine.tenant, job.name, next, why).await
 }
 
+/// The runs of a job after a tick.
+#[derive(Debug, Default)]
+pub(super) struct Started {
+    /// Those of this tick.
+    pub(super) new: Vec<RunId>,
+    /// Those of earlier ticks that have not ended; none where they are nobody's concern.
+    living: Vec<RunId>,
+}
+
+impl Started {
+    /// All of them, so that the next tick finds those that live.
+    pub(super) fn all(&self) -> Vec<RunId> {
+        self.new.iter().chain(&self.living).copied().collect()
+    }
+}
+
 /// Starts the runs of a tick in the caller's transaction, which is to be rolled back where it fails.
-pub(super) async fn start(conn: &mut PgConnection, tenant: &str, job: &Job, tick: &Tick) -> Result<Vec<RunId>, String> {
-    let starting = AssertUnwindSafe(try_start(conn, tenant, job, tick)).catch_unwind();
+pub(super) async fn start(
+    conn: &mut PgConnection,
+    tenant: &str,
+    job: &Job,
+    row: &Row,
+    tick: &Tick,
+) -> Result<Started, String> {
+    let starting = AssertUnwindSafe(try_start(conn, tenant, job, row, tick)).catch_unwind();
     match starting.await {
         Ok(Ok(started)) => Ok(started),
         Ok(Err(fault)) => Err(fault.to_string()),
@@ -121,12 +143,23 @@ pub(super) async fn start(conn: &mut PgConnection, tenant: &str, job: &Job, tick
     }
 }
 
-async fn try_start(conn: &mut PgConnection, tenant: &str, job: &Job, tick: &Tick) -> Result<Vec<RunId>, Fault> {
+async fn try_start(conn: &mut PgConnection, tenant: &str, job: &Job, row: &Row, tick: &Tick) -> Result<Started, Fault> {
     jobs::limit_time(conn).await.map_err(unwritten)?;
-    let mut started = Vec::new();
+    let living = match job.overlap {
+        Overlap::Allow => Vec::new(),
+        Overlap::Skip => {
+            let last = jobs::runs(&mut *conn, tenant, &row.last_runs).await.map_err(unwritten)?;
+            last.into_iter().filter(|run| !run.ended()).collect()
+        }
+    };
+    let lives = |part: &str| living.iter().any(|run| Tick::part(&run.key) == part);
+    let mut started = Started { new: Vec::new(), living: living.iter().map(|run| run.id).collect() };
     for mut new in job.starter.runs(conn, tenant, tick).await? {
+        if lives(&new.key) {
+            continue;
+        }
         new.key = tick.key(&new.key);
-        started.push(store::start(conn, tenant, new).await.map_err(unwritten)?.id);
+        started.new.push(store::start(conn, tenant, new).await.map_err(unwritten)?.id);
     }
     jobs::unlimit_time(conn).await.map_err(unwritten)?;
     Ok(started)

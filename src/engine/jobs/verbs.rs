@@ -117,10 +117,10 @@ async fn run(engine: &Engine, conn: &mut PgConnection, row: &Row) -> sqlx::Resul
         return Ok(Err(JobRefused::UnknownHere));
     };
     let tick = Tick { job: job.name, at: row.now, until: plan.cron.next_after(row.now), by_hand: true };
-    match ticker::start(conn, &engine.tenant, job, &tick).await {
+    match ticker::start(conn, &engine.tenant, job, row, &tick).await {
         Ok(started) => {
-            store::started_by(conn, &engine.tenant, &row.name, None, &started).await?;
-            Ok(Ok(started))
+            store::started_by(conn, &engine.tenant, &row.name, None, &started.all()).await?;
+            Ok(Ok(started.new))
         }
         Err(why) => Ok(Err(JobRefused::NotStarted { why })),
     }

@@ -290,8 +290,8 @@ pub async fn busy(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<bool> {
     .await
 }
 
-/// The next instant at which a turn, a letter or a job falls due; for what waits for a destination that is down, not before that
-/// one may be tried again; never for what waits for one that is paused.
+/// The next instant at which a turn, a letter or a job falls due; for what waits for a destination that is down, not
+/// before that one may be tried again; never for what waits for one that is paused.
 ///
 /// Plan: the first row of each destination's, priority's and topic's range.
 pub async fn next_due(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<Option<DateTime<Utc>>> {

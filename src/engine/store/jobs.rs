@@ -35,7 +35,7 @@ pub struct Row {
     pub last_tick: Option<DateTime<Utc>>,
     /// When runs were started last, by a tick or by a person.
     pub last_started_at: Option<DateTime<Utc>>,
-    /// Which.
+    /// Which; and those before them that had not ended then.
     pub last_runs: Vec<RunId>,
     /// The first of those ticks that were passed over last.
     pub missed_from: Option<DateTime<Utc>>,
@@ -300,6 +300,13 @@ pub struct LastRun {
     pub step: String,
     /// pending, running, waiting, suspended, cancelled, faulted, completed.
     pub status: String,
+}
+
+impl LastRun {
+    /// Whether it goes on no more.
+    pub fn ended(&self) -> bool {
+        matches!(self.status.as_str(), "completed" | "cancelled" | "faulted")
+    }
 }
 
 /// How these runs stand, in the order of their ids; archived ones too, forgotten ones not. By primary keys.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use houbu::engine::cron::Cron;
 use houbu::engine::jobs::look::{self, Seen, Standing};
-use houbu::engine::jobs::{Job, Missed, Plan, Starter, Tick, round};
+use houbu::engine::jobs::{Job, Missed, Overlap, Plan, Starter, Tick, round};
 use houbu::engine::outbox::Outlets;
 use houbu::engine::worker::{Options, Worker, start};
 use houbu::engine::{Engine, Fault, NewRun, Registry, RetryPolicy};
@@ -72,7 +72,7 @@ const RETRY: RetryPolicy =
 pub fn job(name: &'static str, cron: &str, missed: Missed, starter: &Arc<Restock>) -> Job {
     let cron = Cron::new(cron, chrono_tz::Asia::Shanghai).unwrap();
     let plan = Plan { cron, missed, jitter: Duration::ZERO };
-    Job { name, workflow: "shop_order", plan, retry: RETRY, starter: Arc::clone(starter) as _ }
+    Job { name, workflow: "shop_order", plan, overlap: Overlap::Allow, retry: RETRY, starter: Arc::clone(starter) as _ }
 }
 
 pub fn shelves(shelves: &[&'static str]) -> Arc<Restock> {

@@ -9,14 +9,8 @@ use crate::hospital::world::{SCHEDULES, local};
 use crate::hospital::{Hospital, Setup};
 
 async fn twenty_applications(mode: PaymentMode, seed: u64) {
-    let setup = Setup {
-        faults: Level::Heavy,
-        seed,
-        sync_at: "0 15 */3 * * *",
-        places: 10,
-        patients: 20,
-        ..Setup::paying(mode)
-    };
+    let setup =
+        Setup { faults: Level::Heavy, seed, sync_at: "15 */3 * * *", places: 10, patients: 20, ..Setup::paying(mode) };
     let hospital = Hospital::open(setup).await;
     hospital.start_sync().await;
     let mut entries = Vec::new();

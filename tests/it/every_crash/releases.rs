@@ -105,16 +105,17 @@ async fn a_disturbed_stoppage_is_told_to_everybody() {
 async fn a_disturbed_pull_finds_what_is_free() {
     let cases = u32::try_from(PULL.len() * MISHAPS.len()).unwrap();
     let hospital = Hospital::open(Setup { places: cases, patients: cases, ..Setup::paying(PaymentMode::None) }).await;
-    hospital.start_sync().await;
     let mut patients = 1..;
-    let mut tick = local(1, 10, 0);
     for step in PULL {
         for (mishap, harms) in MISHAPS {
             let entry = hospital.apply("w1-am", patients.next().unwrap()).await;
             hospital.free_silently("w1-am", 1).await;
+            // Only a pull that did not reach HIS rests.
+            hospital.line.cut(*step == "Resting");
             plan(&hospital, SYNC, step, harms);
-            tick += chrono::TimeDelta::minutes(30);
-            hospital.pass_until(tick + chrono::TimeDelta::minutes(2)).await;
+            hospital.pull_now().await;
+            hospital.line.cut(false);
+            hospital.pass_minutes(4).await;
             assert_eq!(hospital.status(entry).await, "booked", "{step} {mishap}");
             has_struck(&hospital, step, mishap);
         }

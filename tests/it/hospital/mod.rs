@@ -27,11 +27,12 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use houbu::demo::{Difference, check_books};
 use houbu::desk::Desk;
-use houbu::engine::Engine;
+use houbu::engine::jobs::verbs::{JobVerb, perform};
 use houbu::engine::outbox::Outlets;
+use houbu::engine::staff::By;
 use houbu::engine::store::claim;
 use houbu::engine::worker::{self, Worker};
-use houbu::engine::{RunId, clock};
+use houbu::engine::{Engine, Registry, RunId, clock};
 use houbu::http::Surface;
 use houbu::ports::his::{Config as HisConfig, Credentials, JiankangtongHis, PushReader};
 use houbu::ports::messages::WechatMessages;
@@ -45,6 +46,7 @@ use houbu::sandbox::wechat_pay::{self, PayServer, Payer};
 use houbu::waitlist::cipher::{Keyring, LookupKey};
 use houbu::waitlist::policy::{LevelPolicy, PaymentMode, Switch};
 use houbu::workflows::notices::{LANE, NoticeOutlet, TOPIC};
+use houbu::workflows::schedule_sync::ScheduleSync;
 use houbu::workflows::slot_release::SlotRelease;
 use houbu::workflows::{self, Ports};
 use reqwest::Method;
@@ -72,7 +74,7 @@ pub struct Setup {
     pub faults: Level,
     /// The source of chance.
     pub seed: u64,
-    /// When schedules are pulled from HIS.
+    /// When schedules are pulled from HIS, once that has begun.
     pub sync_at: &'static str,
     /// Places of each half-hour.
     pub places: u32,
@@ -84,7 +86,7 @@ impl Setup {
     /// Visits are paid in this way; four patients, two places a half-hour, nothing goes wrong.
     pub fn paying(mode: PaymentMode) -> Self {
         let policy = LevelPolicy { switch: Switch::On, payment_mode: Some(mode), ..LevelPolicy::default() };
-        Self { policy, faults: Level::None, seed: 7, sync_at: "0 */30 * * * *", places: 2, patients: 4 }
+        Self { policy, faults: Level::None, seed: 7, sync_at: "*/30 * * * *", places: 2, patients: 4 }
     }
 }
 
@@ -132,7 +134,6 @@ impl Hospital {
         let ports = Arc::new(Ports {
             hospital: HOSPITAL.to_owned(),
             tz: chrono_tz::Asia::Shanghai,
-            sync_at: setup.sync_at.parse().unwrap(),
             pool: db.pool.clone(),
             keyring: Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap(),
             his: line.clone(),
@@ -144,7 +145,9 @@ impl Hospital {
             pay.set_payer(&openid, Payer::Pays { after: Duration::from_secs(20) });
             world::put_patient(&db.pool, &keyring, number, number, openid).await;
         }
-        let engine = Engine::new(db.pool.clone(), HOSPITAL, workflows::registry(&ports));
+        let jobs = workflows::jobs(setup.sync_at, chrono_tz::Asia::Shanghai).unwrap();
+        let registry = jobs.into_iter().fold(workflows::registry(&ports), Registry::with_job);
+        let engine = Engine::new(db.pool.clone(), HOSPITAL, registry);
         let lookup = LookupKey::new(&SecretString::from("b7".repeat(32))).unwrap();
         let desk = Arc::new(Desk::new(Arc::clone(&engine), Arc::clone(&ports), Arc::new(lookup)));
         let surface = Surface {
@@ -168,6 +171,11 @@ impl Hospital {
             ..worker::Options::default()
         };
         let worker = if works { Some(worker::start(Arc::clone(&engine), options).await.unwrap()) } else { None };
+        if works {
+            // Until a story begins it: what nobody pushed stays unknown.
+            let by = By { who: "the story".to_owned(), reason: "nothing is pulled yet".to_owned() };
+            perform(&engine, ScheduleSync::NAME, &by, JobVerb::Pause).await.unwrap().unwrap();
+        }
         let (suspended, unended) = (0, Unended { ended: false });
         Self {
             db,
@@ -286,7 +294,7 @@ impl Hospital {
     }
 
     /// A request that is granted, and what follows from it.
-    async fn ask(&self, method: Method, path: &str, body: Option<serde_json::Value>) -> serde_json::Value {
+    pub async fn ask(&self, method: Method, path: &str, body: Option<serde_json::Value>) -> serde_json::Value {
         let reply = self.door.ask(method, path, body).await;
         assert!((200..300).contains(&reply.status), "{path}: {} {}", reply.status, reply.body);
         self.until_still().await;
@@ -461,14 +469,25 @@ impl Hospital {
         books.into_iter().filter(|sent| sent.openid == openid).map(|sent| sent.template_id).collect()
     }
 
-    /// The department's schedules are pulled from now on, every half hour.
+    /// The department's schedules are pulled now and from now on, every half hour. Answers the first pull.
     pub async fn start_sync(&self) -> RunId {
-        let input = json!({
-            "id": world::DEPARTMENT, "pulled_at": null, "next_at": self.now(), "freed": [], "stopped": [],
-        });
-        let body = json!({ "key": world::DEPARTMENT, "input": input });
-        let started = self.ask(Method::POST, "/v1/workflows/schedule_sync/runs", Some(body)).await;
-        started["runId"].as_str().unwrap().parse().unwrap()
+        let why = || Some(json!({ "reason": "the story begins it" }));
+        self.ask(Method::POST, "/v1/jobs/schedule_sync/resume", why()).await;
+        self.pull_now().await
+    }
+
+    /// How many pulls were begun.
+    pub async fn pulls(&self) -> i64 {
+        let pulls = "select count(*) from run where tenant = $1 and workflow = $2";
+        sqlx::query_scalar(pulls).bind(HOSPITAL).bind(ScheduleSync::NAME).fetch_one(&self.db.pool).await.unwrap()
+    }
+
+    /// A person has the department pulled once.
+    pub async fn pull_now(&self) -> RunId {
+        let why = json!({ "reason": "somebody asks for it" });
+        let started = self.ask(Method::POST, "/v1/jobs/schedule_sync/run", Some(why)).await;
+        self.until_still().await;
+        started["runIds"][0].as_str().unwrap().parse().unwrap()
     }
 
     /// The story leaves this many runs to a person.

@@ -3,16 +3,18 @@
 use houbu::ports::his::His;
 use houbu::records::schedules;
 use houbu::waitlist::policy::PaymentMode;
+use reqwest::Method;
 use serde_json::json;
 
 use super::{SYNC, Told};
 use crate::hospital::Hospital;
 use crate::hospital::world::{DEPARTMENT, HOSPITAL, local, visit_date};
 
-const TWO_PULLS: &[&str] = &["Pulling: Pulled", "Resting on deadline: Due", "Pulling: Pulled"];
-const GIVEN_UP: &[&str] = &["Pulling: Pulled", "Resting on PullNow: Retired"];
+const PULLED: &[&str] = &["Pulling: Pulled"];
+const GIVEN_UP: &[&str] = &["Pulling: Away", "Resting on PullNow: Retired"];
+const ASKED_AGAIN: &[&str] = &["Pulling: Away", "Resting on PullNow: Due", "Pulling: Pulled"];
 
-pub const TOLD: &[Told] = &[(SYNC, TWO_PULLS), (SYNC, GIVEN_UP)];
+pub const TOLD: &[Told] = &[(SYNC, PULLED), (SYNC, GIVEN_UP), (SYNC, ASKED_AGAIN)];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_place_that_nobody_pushed_is_found_at_the_next_pull() {
@@ -23,8 +25,12 @@ async fn a_place_that_nobody_pushed_is_found_at_the_next_pull() {
     hospital.pass_until(local(1, 10, 29)).await;
     assert_eq!(hospital.status(entry).await, "waiting");
     hospital.pass_until(local(1, 10, 30)).await;
-    assert_eq!(hospital.steps(sync).await, TWO_PULLS);
+    assert_eq!(hospital.steps(sync).await, PULLED);
     assert_eq!(hospital.status(entry).await, "booked");
+    let job = hospital.ask(Method::GET, "/v1/jobs/schedule_sync", None).await;
+    assert_eq!((&job["status"], &job["lastTick"]), (&json!("waiting"), &json!("2026-09-01T10:30:00+08:00")));
+    assert_eq!(job["lastRunStatuses"], json!({ "completed": 1 }));
+    assert_eq!(job["nextTicks"].as_array().map(Vec::len), Some(10));
     hospital.finish().await;
 }
 
@@ -67,12 +73,35 @@ async fn a_stoppage_whose_push_was_lost_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_department_that_is_given_up_is_not_pulled_any_more() {
+async fn a_pull_that_waits_for_his_is_given_up_and_the_next_tick_pulls() {
     let hospital = Hospital::paying(PaymentMode::None).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.free_silently("w1-am", 1).await;
+    hospital.line.cut(true);
     let sync = hospital.start_sync().await;
+    hospital.line.cut(false);
     hospital.tell_run(sync, "PullNow", json!({ "retire": true })).await;
-    hospital.pass_until(local(1, 12, 0)).await;
     assert_eq!(hospital.steps(sync).await, GIVEN_UP);
+    assert_eq!(hospital.status(entry).await, "waiting");
+    hospital.pass_until(local(1, 10, 30)).await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    hospital.finish().await;
+}
+
+/// Ticks start nothing while HIS is away: the first pull goes on asking.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_department_whose_pull_has_not_ended_is_not_pulled_twice() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    hospital.line.cut(true);
+    let sync = hospital.start_sync().await;
+    hospital.pass_until(local(1, 11, 10)).await;
+    assert_eq!(hospital.pulls().await, 1);
+    let job = hospital.ask(Method::GET, "/v1/jobs/schedule_sync", None).await;
+    assert_eq!(job["lastTick"], "2026-09-01T11:00:00+08:00");
+    assert_eq!(job["lastRuns"][0]["runId"], json!(sync));
+    hospital.line.cut(false);
+    hospital.pass_until(local(1, 11, 30)).await;
+    assert_eq!(hospital.pulls().await, 2, "it has ended, so that the next tick starts another");
     hospital.finish().await;
 }
 
@@ -80,10 +109,18 @@ async fn a_department_that_is_given_up_is_not_pulled_any_more() {
 async fn a_department_can_be_pulled_at_once() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entry = hospital.apply("w1-am", 1).await;
-    let sync = hospital.start_sync().await;
     hospital.free_silently("w1-am", 1).await;
-    hospital.tell_run(sync, "PullNow", json!({})).await;
+    hospital.pull_now().await;
     assert_eq!(hospital.status(entry).await, "booked");
+    hospital.free_silently("w1-pm", 1).await;
+    let second = hospital.apply("w1-pm", 2).await;
+    hospital.pass_seconds(1).await;
+    hospital.line.cut(true);
+    let sync = hospital.pull_now().await;
+    hospital.line.cut(false);
+    hospital.tell_run(sync, "PullNow", json!({})).await;
+    assert_eq!(hospital.steps(sync).await, ASKED_AGAIN);
+    assert_eq!(hospital.status(second).await, "booked");
     hospital.finish().await;
 }
 

@@ -2,6 +2,8 @@
 //!
 //! A [`Problem`] travels as an extension of its response; `render` writes the body, once the language is known.
 
+mod refusals;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
@@ -15,7 +17,8 @@ use utoipa::ToSchema;
 
 use super::BODY_BYTES_MAX;
 use super::requests::RequestId;
-use crate::desk::{DeskError, verbs};
+use crate::desk::{jobs, verbs};
+use crate::engine::jobs::verbs::JobRefused;
 use crate::engine::staff::Refused;
 use crate::engine::store::trouble::is_passing;
 use crate::waitlist::language::Language;
@@ -38,6 +41,8 @@ enum Said {
     Fixed(&'static str, &'static str, &'static str),
     /// A verb of the staff is refused.
     Staff(Refused),
+    /// A verb to a job is refused.
+    Job(JobRefused),
     /// The same, with what was wrong in the caller's own request.
     With(&'static str, &'static str, &'static str, String),
     /// Something has more bytes than this.
@@ -181,6 +186,7 @@ impl Problem {
         match &self.said {
             Said::Refusal(refusal) => refusal.code(),
             Said::Staff(refused) => refused.code(),
+            Said::Job(refused) => refused.code(),
             Said::Fixed(code, ..) | Said::With(code, ..) => code,
             Said::TooLarge(_) => "too_large",
         }
@@ -190,6 +196,7 @@ impl Problem {
         match (&self.said, language) {
             (Said::Refusal(refusal), _) => refusal.message(language),
             (Said::Staff(refused), _) => verbs::refusal(refused, language),
+            (Said::Job(refused), _) => jobs::refusal(refused, language),
             (Said::Fixed(_, zh, _), Language::ZhCn) => (*zh).to_owned(),
             (Said::Fixed(_, _, en), Language::En) => (*en).to_owned(),
             (Said::TooLarge(max), Language::ZhCn) => format!("请求内容超过 {} KiB。", max / 1024),
@@ -245,87 +252,6 @@ fn title(status: StatusCode, language: Language) -> &'static str {
     match language {
         Language::ZhCn => zh,
         Language::En => en,
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        let status = StatusCode::from_u16(refusal.http_status()).unwrap_or(StatusCode::CONFLICT);
-        Self { status, said: Said::Refusal(refusal), retry_after_s: None }
-    }
-}
-
-impl From<Refused> for Problem {
-    /// 422 what no run of that workflow could ever do, 409 what this one cannot do now.
-    fn from(refused: Refused) -> Self {
-        let never = matches!(
-            refused,
-            Refused::UnknownStep { .. }
-                | Refused::NotAnOutcome { .. }
-                | Refused::UnknownSignal { .. }
-                | Refused::PayloadUnreadable { .. }
-                | Refused::StateUnreadable { .. }
-        );
-        let status = if never { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::CONFLICT };
-        Self { status, said: Said::Staff(refused), retry_after_s: None }
-    }
-}
-
-impl From<DeskError> for Problem {
-    fn from(error: DeskError) -> Self {
-        use StatusCode as Is;
-        match error {
-            DeskError::Refused(refusal) => refusal.into(),
-            DeskError::KeyReused => Self::fixed(
-                Is::UNPROCESSABLE_ENTITY,
-                "idempotency_key_reused",
-                "该 Idempotency-Key 已用于其他请求。",
-                "This Idempotency-Key was used for another request.",
-            ),
-            DeskError::NotOurs => {
-                Self::fixed(Is::NOT_FOUND, "not_ours", "未找到该订单。", "This order is not known here.")
-            }
-            DeskError::WrongAmount => Self::fixed(
-                Is::UNPROCESSABLE_ENTITY,
-                "wrong_amount",
-                "金额与订单不符。",
-                "The amount is not that of the order.",
-            ),
-            DeskError::UnknownWorkflow => {
-                Self::fixed(Is::NOT_FOUND, "unknown_workflow", "没有该流程。", "There is no such workflow.")
-            }
-            DeskError::NotStartable => Self::fixed(
-                Is::UNPROCESSABLE_ENTITY,
-                "not_startable",
-                "该流程由专用接口启动。",
-                "This workflow is started by a request of its own.",
-            ),
-            DeskError::Unreadable(what) => Self::invalid(what),
-            DeskError::TooLarge(refused) => Self::too_large(refused.what.bytes_max()),
-            DeskError::Staff(refused) => (*refused).into(),
-            DeskError::Bulk(refused) => Self::with(
-                Is::CONFLICT,
-                "bulk_stands",
-                "批量任务的当前状态不允许此操作",
-                "The bulk does not allow this now",
-                refused.to_string(),
-            ),
-            DeskError::NoFilter => Self::invalid("a bulk needs a filter: without one it would be for every run"),
-            DeskError::AlreadyPaused => Self::fixed(
-                Is::CONFLICT,
-                "already_paused",
-                "该外部系统已处于人工暂停状态。",
-                "This destination is paused already.",
-            ),
-            DeskError::NotPaused => {
-                Self::fixed(Is::CONFLICT, "not_paused", "该外部系统未被人工暂停。", "This destination is not paused.")
-            }
-            DeskError::Database(error) => error.into(),
-            DeskError::Cipher(_) | DeskError::Broken(_) => {
-                tracing::error!(%error, "a request failed");
-                Self::internal()
-            }
-        }
     }
 }
 

@@ -1,0 +1,26 @@
+//! Who does something at a terminal, and why.
+
+use clap::Args;
+
+use crate::engine::staff::By;
+
+/// The exit code of a refusal.
+pub(super) const REFUSED: u8 = 2;
+
+/// Why something is done, and who does it.
+#[derive(Debug, Args)]
+pub(super) struct Why {
+    /// Why; stands in the history and in the audit: no personal data.
+    #[arg(long, short)]
+    reason: String,
+    /// Who does it; without it the user of this terminal.
+    #[arg(long)]
+    who: Option<String>,
+}
+
+impl Why {
+    pub(super) fn by(&self) -> By {
+        let user = || std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(|| "nobody".to_owned());
+        By { who: self.who.clone().unwrap_or_else(|| format!("{}@cli", user())), reason: self.reason.clone() }
+    }
+}

@@ -1,0 +1,90 @@
+//! What the desk refuses, as a problem: the status and the code of each.
+
+use axum::http::StatusCode;
+
+use super::{Problem, Said};
+use crate::desk::DeskError;
+use crate::engine::staff::Refused;
+use crate::waitlist::refusal::Refusal;
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let status = StatusCode::from_u16(refusal.http_status()).unwrap_or(StatusCode::CONFLICT);
+        Self { status, said: Said::Refusal(refusal), retry_after_s: None }
+    }
+}
+
+impl From<Refused> for Problem {
+    /// 422 what no run of that workflow could ever do, 409 what this one cannot do now.
+    fn from(refused: Refused) -> Self {
+        let never = matches!(
+            refused,
+            Refused::UnknownStep { .. }
+                | Refused::NotAnOutcome { .. }
+                | Refused::UnknownSignal { .. }
+                | Refused::PayloadUnreadable { .. }
+                | Refused::StateUnreadable { .. }
+        );
+        let status = if never { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::CONFLICT };
+        Self { status, said: Said::Staff(refused), retry_after_s: None }
+    }
+}
+
+impl From<DeskError> for Problem {
+    fn from(error: DeskError) -> Self {
+        use StatusCode as Is;
+        match error {
+            DeskError::Refused(refusal) => refusal.into(),
+            DeskError::KeyReused => Self::fixed(
+                Is::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "该 Idempotency-Key 已用于其他请求。",
+                "This Idempotency-Key was used for another request.",
+            ),
+            DeskError::NotOurs => {
+                Self::fixed(Is::NOT_FOUND, "not_ours", "未找到该订单。", "This order is not known here.")
+            }
+            DeskError::WrongAmount => Self::fixed(
+                Is::UNPROCESSABLE_ENTITY,
+                "wrong_amount",
+                "金额与订单不符。",
+                "The amount is not that of the order.",
+            ),
+            DeskError::UnknownWorkflow => {
+                Self::fixed(Is::NOT_FOUND, "unknown_workflow", "没有该流程。", "There is no such workflow.")
+            }
+            DeskError::NotStartable => Self::fixed(
+                Is::UNPROCESSABLE_ENTITY,
+                "not_startable",
+                "该流程由专用接口启动。",
+                "This workflow is started by a request of its own.",
+            ),
+            DeskError::Unreadable(what) => Self::invalid(what),
+            DeskError::TooLarge(refused) => Self::too_large(refused.what.bytes_max()),
+            DeskError::Staff(refused) => (*refused).into(),
+            DeskError::Bulk(refused) => Self::with(
+                Is::CONFLICT,
+                "bulk_stands",
+                "批量任务的当前状态不允许此操作",
+                "The bulk does not allow this now",
+                refused.to_string(),
+            ),
+            DeskError::Job(refused) => Self { status: Is::CONFLICT, said: Said::Job(refused), retry_after_s: None },
+            DeskError::NoFilter => Self::invalid("a bulk needs a filter: without one it would be for every run"),
+            DeskError::AlreadyPaused => Self::fixed(
+                Is::CONFLICT,
+                "already_paused",
+                "该外部系统已处于人工暂停状态。",
+                "This destination is paused already.",
+            ),
+            DeskError::NotPaused => {
+                Self::fixed(Is::CONFLICT, "not_paused", "该外部系统未被人工暂停。", "This destination is not paused.")
+            }
+            DeskError::Database(error) => error.into(),
+            DeskError::Cipher(_) | DeskError::Broken(_) => {
+                tracing::error!(%error, "a request failed");
+                Self::internal()
+            }
+        }
+    }
+}
