@@ -173,6 +173,9 @@ impl Postman {
             Ok(_) | Err(Fault::Stop(_)) => None,
         };
         self.engine.measures.letter(&letter.topic, took, &delivered, wait.is_some());
+        if let (Err(fault), None) = (&delivered, wait) {
+            tracing::error!(run = %letter.run_id, letter = letter.id, why = %fault, "letter suspended");
+        }
         let settled = match delivered {
             Ok(Delivery::Sent(reference)) => {
                 letters::settle(pool, tenant, self.worker, &letter.id, "sent", Some(&reference), None).await
@@ -184,7 +187,6 @@ impl Postman {
                 letters::settle(pool, tenant, self.worker, &letter.id, "undeliverable", None, Some(&why)).await
             }
             Err(Fault::Stop(why)) => {
-                tracing::error!(letter = letter.id, why, "letter suspended");
                 letters::settle(pool, tenant, self.worker, &letter.id, "suspended", None, Some(&why)).await
             }
             Err(Fault::Retry(why) | Fault::Unknown(why)) => match wait {

@@ -16,6 +16,7 @@
 //! | `stored_books` | the sandbox's books, read while another process keeps them |
 //! | `chaos` | real processes stopped, killed and asked to end, and the database killed under them |
 //! | `health` | what is wrong with the whole, over the API and at the terminal; readiness with its reasons |
+//! | `watch` | dashboard, alerts and runbook, held against the figures that there are |
 //! | `patience` | waiting for what others do |
 //! | `emptied` | a demo removes nobody's database but a demo's |
 //! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated |
@@ -44,3 +45,4 @@ mod stored_books;
 mod stories;
 mod surface;
 mod terminal;
+mod watch;

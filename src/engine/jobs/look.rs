@@ -28,6 +28,9 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Waiting, Self::Failing, Self::Overdue, Self::Paused, Self::Ended];
+
     /// The name on every surface.
     pub const fn name(self) -> &'static str {
         match self {
@@ -39,7 +42,8 @@ impl Standing {
         }
     }
 
-    fn of(row: &Row) -> Self {
+    /// What a job with this row is at.
+    pub(in super::super) fn of(row: &Row) -> Self {
         let Some(due_at) = row.due_at else { return Self::Ended };
         if row.paused_at.is_some() {
             Self::Paused

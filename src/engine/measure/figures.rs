@@ -254,6 +254,18 @@ pub static UNMATCHED_OLDEST_SECONDS: Figure<0> = Figure::stands(
     [],
     "How long the oldest of them has waited; 0 where none does",
 );
+pub static JOB_STATE: Figure<2> = Figure::stands(
+    "houbu_job_state",
+    (Of::Whole, "1"),
+    ["job", "state"],
+    "1 at the state in which a job is, 0 at the others",
+);
+pub static JOB_DUE_SECONDS: Figure<1> = Figure::stands(
+    "houbu_job_due_seconds",
+    (Of::Whole, "s"),
+    ["job"],
+    "How long a job's tick, or the next attempt at it, has been due; 0 where none is",
+);
 pub static MONTHS_MISSING: Figure<0> = Figure::stands(
     "houbu_history_months_missing",
     (Of::Whole, "months"),
@@ -268,7 +280,7 @@ pub static CLOCK_DIFFERENCE_SECONDS: Figure<0> = Figure::stands(
 );
 
 /// All of them, in the order of the document.
-pub static FIGURES: [Described; 36] = [
+pub static FIGURES: [Described; 38] = [
     TURNS.described(),
     HANDLER_SECONDS.described(),
     RETRIES.described(),
@@ -304,12 +316,14 @@ pub static FIGURES: [Described; 36] = [
     DESTINATION_STATE.described(),
     UNMATCHED_SIGNALS.described(),
     UNMATCHED_OLDEST_SECONDS.described(),
+    JOB_STATE.described(),
+    JOB_DUE_SECONDS.described(),
     MONTHS_MISSING.described(),
 ];
 
 /// Every label that a figure may have, and what its values are. None of them names a person or a run, and each has few
 /// values: those of the program's own tables, or of a list.
-pub const LABELS: [(&str, &str); 12] = [
+pub const LABELS: [(&str, &str); 13] = [
     ("workflow", "a workflow of this program"),
     ("step", "a step of its table"),
     (
@@ -326,8 +340,11 @@ pub const LABELS: [(&str, &str); 12] = [
     ("status", "of a request: the HTTP status; of runs and letters: as stored"),
     (
         "state",
-        "of connections: `idle`, `busy`; of a destination: `closed` (it is called), `open` (it is down), `half_open` (one call tries it), `paused` (by a person)",
+        "of connections: `idle`, `busy`; of a destination: `closed` (it is called), `open` (it is down), `half_open` \
+         (one call tries it), `paused` (by a person); of a job: `waiting`, `failing` (its last start failed), `overdue` \
+         (nobody tries it), `paused`, `ended` (no tick is left)",
     ),
+    ("job", "a job of this program, or of another release"),
     ("destination", "`his`, `payments`, `messages`; empty for steps that call nobody"),
     ("le", "upper bound of a histogram's bucket"),
 ];

@@ -5,7 +5,8 @@ use sqlx::PgPool;
 
 use super::cells::Stood;
 use super::{NOTHING, count, figures};
-use crate::engine::store::survey::Survey;
+use crate::engine::jobs::look;
+use crate::engine::store::survey::{Survey, Ticking};
 use crate::engine::store::switch::Standing;
 
 /// The states of a destination, as staff see them.
@@ -23,6 +24,7 @@ pub(super) fn registry(survey: &Survey, pool: &PgPool) -> Registry {
     destinations(to, &survey.destinations);
     Stood::of(to, &figures::UNMATCHED_SIGNALS).set(NOTHING, float(survey.unmatched.count));
     Stood::of(to, &figures::UNMATCHED_OLDEST_SECONDS).set(NOTHING, survey.unmatched.oldest_s);
+    jobs(to, &survey.jobs);
     Stood::of(to, &figures::MONTHS_MISSING).set(NOTHING, f64::from(survey.months_missing));
     registry
 }
@@ -77,6 +79,16 @@ fn destinations(to: &mut Registry, destinations: &[Standing]) {
         let is = if one.paused_at.is_some() { "paused" } else { one.state.as_str() };
         for state in STATES {
             states.set([one.name.clone(), state.to_owned()], f64::from(u8::from(state == is)));
+        }
+    }
+}
+
+fn jobs(to: &mut Registry, jobs: &[Ticking]) {
+    let (states, due) = (Stood::of(to, &figures::JOB_STATE), Stood::of(to, &figures::JOB_DUE_SECONDS));
+    for one in jobs {
+        due.set([one.name.clone()], one.due_s);
+        for state in look::Standing::ALL {
+            states.set([one.name.clone(), state.name().to_owned()], f64::from(u8::from(state == one.standing)));
         }
     }
 }

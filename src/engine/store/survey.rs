@@ -8,9 +8,10 @@ use sqlx::{PgConnection, PgPool};
 
 use super::super::handling::HANDLER_MAX;
 use super::super::inspect;
+use super::super::jobs::look as job;
 use super::super::preflight::{self, Knows, Member, Unrunnable};
-use super::months;
 use super::switch::{self, Standing};
+use super::{jobs, months};
 
 /// Something that is due and in nobody's hands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, sqlx::FromRow)]
@@ -19,6 +20,25 @@ pub struct Backlog {
     pub count: i64,
     /// How long the oldest has been, seconds; 0 where there is none.
     pub oldest_s: f64,
+}
+
+/// A job, as it is counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ticking {
+    /// Its name.
+    pub name: String,
+    /// What it is at.
+    pub standing: job::Standing,
+    /// How long its tick, or the next attempt at it, has been due, seconds; 0 where none is or where it is paused.
+    pub due_s: f64,
+}
+
+impl Ticking {
+    fn of(row: jobs::Row) -> Self {
+        let due = row.due_at.filter(|_| row.paused_at.is_none());
+        let due_s = due.map_or(0.0, |due| (row.now - due).as_seconds_f64().max(0.0));
+        Self { standing: job::Standing::of(&row), due_s, name: row.name }
+    }
 }
 
 /// How the whole stands.
@@ -42,6 +62,8 @@ pub struct Survey {
     pub destinations: Vec<Standing>,
     /// Signals, hints apart, whose run is not there.
     pub unmatched: Backlog,
+    /// Jobs, by name.
+    pub jobs: Vec<Ticking>,
     /// Of this month and the next, those whose history has no table.
     pub months_missing: u32,
     /// True where the engine's clock is set by hand.
@@ -78,6 +100,7 @@ pub async fn take(pool: &PgPool, tenant: &str, ours: &Knows, lanes: &[&str]) -> 
         workers: crew.members,
         destinations: switch::standings(&mut *conn, tenant).await?,
         unmatched: unmatched(&mut conn, tenant).await?,
+        jobs: jobs::all(&mut *conn, tenant).await?.into_iter().map(Ticking::of).collect(),
         months_missing: months::missing(&mut conn).await?,
         clock_by_hand,
         clock_ahead_s,
