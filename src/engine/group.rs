@@ -2,6 +2,9 @@
 //!
 //! Alone on an idle system a request is done at once; under load flushes are full. No timer, no delay.
 
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,13 +24,19 @@ impl<T, R> Clone for Group<T, R> {
 impl<T: Send + 'static, R: Send + 'static> Group<T, R> {
     /// Starts the task; it ends when the last clone of the door is dropped. `flush` answers as many as it is given, in
     /// their order; at most `most` at a time.
-    pub fn start(most: usize, flush: impl Fn(Vec<T>) -> BoxFuture<'static, Vec<R>> + Send + 'static) -> Self {
+    pub fn start(most: usize, flush: impl Fn(Vec<T>) -> BoxFuture<'static, Vec<R>> + Send + Sync + 'static) -> Self {
         let (door, mut queue) = mpsc::channel::<Waiting<T, R>>(most.saturating_mul(8));
         tokio::spawn(async move {
             let mut batch = Vec::with_capacity(most);
             while queue.recv_many(&mut batch, most).await > 0 {
                 let (asked, answers): (Vec<T>, Vec<_>) = std::mem::take(&mut batch).into_iter().unzip();
-                for (answer, came) in answers.into_iter().zip(flush(asked).await) {
+                // Whoever asked in a flush that panicked hears nothing of it; those who come later are none the worse.
+                let flushed = AssertUnwindSafe(async { flush(asked).await }).catch_unwind().await;
+                let came = flushed.unwrap_or_else(|_| {
+                    tracing::error!("a flush panicked");
+                    Vec::new()
+                });
+                for (answer, came) in answers.into_iter().zip(came) {
                     // Whoever asked may be gone; what was asked is done.
                     let _ = answer.send(came);
                 }
@@ -50,7 +59,6 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use futures::FutureExt;
     use futures::future::join_all;
 
     use super::*;
@@ -70,5 +78,15 @@ mod tests {
         let answers = join_all((0..500).map(|one| group.ask(one))).await;
         assert!(answers.iter().enumerate().all(|(one, answer)| *answer == Some(one * 2)));
         assert!(flushes.load(Ordering::Relaxed) < 100, "they were done one by one");
+    }
+
+    #[tokio::test]
+    async fn a_flush_that_panics_takes_nobody_with_it_who_comes_later() {
+        let group = Group::start(4, |asked: Vec<u32>| {
+            assert_ne!(asked, [13], "on purpose");
+            async move { asked }.boxed()
+        });
+        assert_eq!(group.ask(13).await, None);
+        assert_eq!(group.ask(7).await, Some(7));
     }
 }

@@ -71,18 +71,18 @@ pub async fn sweep(engine: &Engine, which: Sweep) -> sqlx::Result<u64> {
     Ok(matched)
 }
 
-/// One round of everything but old months.
-pub async fn round(engine: &Engine, retention: &Retention) -> sqlx::Result<Kept> {
+/// One round of everything but old months. What one kind of thing fails at is logged, and keeps no other from its turn.
+pub async fn round(engine: &Engine, retention: &Retention) -> Kept {
     let (pool, tenant) = (&engine.pool, engine.tenant.as_str());
-    months::make_ahead(pool).await?;
-    while sweep(engine, Sweep::All).await? > 0 {}
+    tried("months made ahead", months::make_ahead(pool).await);
+    while tried("early signals", sweep(engine, Sweep::All).await) > 0 {}
     let mut kept = Kept::default();
     for _ in 0..BATCHES_MAX {
-        let archived = archive::move_ended(pool, tenant, retention.runs_days, BATCH).await?;
-        let forgotten = archive::forget(pool, tenant, retention.history_days, BATCH).await?;
-        let letters = letters::forget(pool, tenant, retention.letters_days, BATCH).await?;
-        let expired = unmatched::expire(pool, tenant, retention.unmatched_days, BATCH).await?;
-        let signals = unmatched::forget(pool, tenant, retention.letters_days, BATCH).await?;
+        let archived = tried("ended runs", archive::move_ended(pool, tenant, retention.runs_days, BATCH).await);
+        let forgotten = tried("archived runs", archive::forget(pool, tenant, retention.history_days, BATCH).await);
+        let letters = tried("settled letters", letters::forget(pool, tenant, retention.letters_days, BATCH).await);
+        let expired = tried("expiring signals", unmatched::expire(pool, tenant, retention.unmatched_days, BATCH).await);
+        let signals = tried("expired signals", unmatched::forget(pool, tenant, retention.letters_days, BATCH).await);
         kept.archived += archived;
         kept.forgotten += forgotten;
         kept.letters += letters;
@@ -94,24 +94,33 @@ pub async fn round(engine: &Engine, retention: &Retention) -> sqlx::Result<Kept>
             break;
         }
     }
-    Ok(kept)
+    kept
+}
+
+/// What came of one kind of thing; nothing where it failed.
+fn tried<T: Default>(what: &'static str, came: sqlx::Result<T>) -> T {
+    came.unwrap_or_else(|error| {
+        tracing::warn!(what, %error, "what is past could not be put away; trying again in a minute");
+        T::default()
+    })
 }
 
 /// Drops one month of history that is past its time, if there is one, and lines and signals that no run needs. True where
 /// a month was dropped.
-pub async fn months_round(engine: &Engine, retention: &Retention) -> sqlx::Result<bool> {
-    let dropped = months::drop_oldest(&engine.pool, retention.history_days).await?;
+pub async fn months_round(engine: &Engine, retention: &Retention) -> bool {
+    let (pool, tenant, days) = (&engine.pool, engine.tenant.as_str(), retention.history_days);
+    let dropped = tried("old months", months::drop_oldest(pool, days).await);
     for _ in 0..BATCHES_MAX {
-        if months::forget_lines(&engine.pool, retention.history_days, BATCH * 10).await? == 0 {
+        if tried("old lines", months::forget_lines(pool, days, BATCH * 10).await) == 0 {
             break;
         }
     }
     for _ in 0..BATCHES_MAX {
-        if archive::forget_heard(&engine.pool, &engine.tenant, retention.history_days, BATCH).await? == 0 {
+        if tried("heard signals", archive::forget_heard(pool, tenant, days, BATCH).await) == 0 {
             break;
         }
     }
-    Ok(dropped)
+    dropped
 }
 
 /// See the module.
@@ -146,39 +155,25 @@ impl Housekeeper {
                 round_at = now + if self.round().await { SWEEP_EVERY } else { ROUND_EVERY };
             }
             if now >= months_at {
-                months_at = now + if self.months().await { ROUND_EVERY } else { MONTHS_EVERY };
+                months_at =
+                    now + if months_round(&self.engine, &self.retention).await { ROUND_EVERY } else { MONTHS_EVERY };
             }
         }
     }
 
     /// True where more is waiting.
     async fn round(&self) -> bool {
-        match round(&self.engine, &self.retention).await {
-            Ok(kept) => {
-                if kept != Kept::default() {
-                    tracing::info!(
-                        archived = kept.archived,
-                        forgotten = kept.forgotten,
-                        letters = kept.letters,
-                        expired = kept.expired,
-                        signals = kept.signals,
-                        "what is past was put away"
-                    );
-                }
-                kept.more
-            }
-            Err(error) => {
-                tracing::warn!(%error, "what is past could not be put away; trying again in a minute");
-                false
-            }
+        let kept = round(&self.engine, &self.retention).await;
+        if kept != Kept::default() {
+            tracing::info!(
+                archived = kept.archived,
+                forgotten = kept.forgotten,
+                letters = kept.letters,
+                expired = kept.expired,
+                signals = kept.signals,
+                "what is past was put away"
+            );
         }
-    }
-
-    /// True where a month was dropped: the next may be due as well.
-    async fn months(&self) -> bool {
-        months_round(&self.engine, &self.retention).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "old history could not be dropped; trying again in an hour");
-            false
-        })
+        kept.more
     }
 }

@@ -1,16 +1,19 @@
 //! The postman: delivers the letters that runs wrote, at least once, with the same stored retries as steps have.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::core::Engine;
 use super::flow::Fault;
+use super::handling::HANDLER_MAX;
 use super::lease::Hands;
 use super::limits::{self, Lanes, Pass, Reserved};
 use super::retry::RetryPolicy;
@@ -66,6 +69,16 @@ impl Outlets {
     /// Which topic calls which destination.
     pub(super) fn routes(&self) -> Vec<(&'static str, &'static str)> {
         self.by_topic.iter().filter_map(|(topic, (lane, _))| Some(((*lane)?, *topic))).collect()
+    }
+}
+
+/// A delivery that neither panics nor lasts for ever.
+async fn guarded(outlet: &dyn Outlet, letter: &Claimed) -> Result<Delivery, Fault> {
+    let delivering = AssertUnwindSafe(outlet.deliver(letter)).catch_unwind();
+    match tokio::time::timeout(HANDLER_MAX, delivering).await {
+        Ok(Ok(delivered)) => delivered,
+        Ok(Err(_)) => Err(Fault::Stop("the outlet panicked".to_owned())),
+        Err(_) => Err(Fault::Unknown(format!("the delivery took longer than {} s", HANDLER_MAX.as_secs()))),
     }
 }
 
@@ -160,7 +173,7 @@ impl Postman {
             return self.put_back(letter.id).await;
         }
         let began = Instant::now();
-        let (delivered, said) = limits::listening(outlet.deliver(&letter)).await;
+        let (delivered, said) = limits::listening(guarded(&**outlet, &letter)).await;
         let took = began.elapsed();
         if let Some(pass) = pass {
             pass.tell_letter(&delivered, said);

@@ -16,6 +16,10 @@ pub const SIGNAL_BYTES_MAX: usize = 64 * 1024;
 /// What goes with a letter, bytes.
 pub const LETTER_BYTES_MAX: usize = 64 * 1024;
 
+/// How deeply values may be nested in each other. What is read back is refused at 128, and stands inside other values
+/// until then.
+pub const DEPTH_MAX: usize = 64;
+
 /// What has a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
@@ -52,12 +56,21 @@ impl Stored {
 
 /// Something is larger than it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{} has {bytes} bytes; the limit is {} bytes", .what.named(), .what.bytes_max())]
-pub struct TooLarge {
-    /// What.
-    pub what: Stored,
-    /// How large it is.
-    pub bytes: usize,
+pub enum TooLarge {
+    /// It has too many bytes.
+    #[error("{} has {bytes} bytes; the limit is {} bytes", .what.named(), .what.bytes_max())]
+    Bytes {
+        /// What.
+        what: Stored,
+        /// How large it is.
+        bytes: usize,
+    },
+    /// It is nested too deeply.
+    #[error("{} is nested more than {DEPTH_MAX} levels deep", .what.named())]
+    Depth {
+        /// What.
+        what: Stored,
+    },
 }
 
 impl TooLarge {
@@ -79,7 +92,19 @@ impl From<TooLarge> for sqlx::Error {
 /// Refuses what is too large.
 pub fn check(what: Stored, value: &Value) -> Result<(), TooLarge> {
     let bytes = bytes(value);
-    if bytes > what.bytes_max() { Err(TooLarge { what, bytes }) } else { Ok(()) }
+    if bytes > what.bytes_max() {
+        return Err(TooLarge::Bytes { what, bytes });
+    }
+    if deeper_than(value, DEPTH_MAX) { Err(TooLarge::Depth { what }) } else { Ok(()) }
+}
+
+/// Whether values are nested in each other more than so many levels.
+fn deeper_than(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => levels == 0 || items.iter().any(|item| deeper_than(item, levels - 1)),
+        Value::Object(fields) => levels == 0 || fields.values().any(|field| deeper_than(field, levels - 1)),
+        _ => false,
+    }
 }
 
 /// The size of a value as it is written, without writing it.
@@ -115,6 +140,14 @@ mod tests {
         let refused = check(Stored::Signal, &of(SIGNAL_BYTES_MAX + 1)).unwrap_err();
         assert_eq!(refused.to_string(), "the signal's payload has 65537 bytes; the limit is 65536 bytes");
         assert_eq!(TooLarge::within(&refused.into()), Some(refused));
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_is_refused() {
+        let nested = |levels: usize| (0..levels).fold(json!(1), |inside, _| json!([inside]));
+        assert!(check(Stored::Signal, &nested(DEPTH_MAX)).is_ok());
+        let refused = check(Stored::Signal, &nested(DEPTH_MAX + 1)).unwrap_err();
+        assert_eq!(refused.to_string(), "the signal's payload is nested more than 64 levels deep");
     }
 
     #[test]

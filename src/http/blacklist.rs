@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, Datelike, FixedOffset};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,6 +14,9 @@ use super::extract::{Body, Path};
 use super::openapi::Problems;
 use super::problem::Problem;
 use crate::records::patients::Blacklisted;
+
+/// The last year that calendars everywhere can tell in every zone.
+const YEAR_MAX: i32 = 9_998;
 
 /// Why a patient may not join, and until when.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -38,6 +41,9 @@ pub(super) async fn put(
     Path(patient_id): Path<String>,
     Body(listing): Body<Listing>,
 ) -> Result<Json<Listing>, Problem> {
+    if listing.until.is_some_and(|until| until.year() > YEAR_MAX) {
+        return Err(Problem::invalid(format!("until is in the year {YEAR_MAX} at the latest; leave it out for ever")));
+    }
     let entry = Blacklisted { reason: listing.reason.clone(), until: listing.until.map(|until| until.to_utc()) };
     surface.desk.put_blacklist(&patient_id, &entry).await?;
     Ok(Json(listing))

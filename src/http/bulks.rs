@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::Surface;
 use super::auth::Caller;
 use super::extract::{Body, Path, Query, Reads};
+use super::idempotency::key_of;
 use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use super::staff::{Reason, by};
@@ -158,6 +159,9 @@ pub struct ShownBulk {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<DateTime<FixedOffset>>,
+    /// Why its last runs could not be written; it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
 }
 
 /// A page of bulks.
@@ -194,6 +198,7 @@ pub(super) async fn begin(
     State(surface): State<Arc<Surface>>,
     Extension(caller): Extension<Caller>,
     Reads(language): Reads,
+    headers: HeaderMap,
     Body(new): Body<NewBulk>,
 ) -> Result<Response, Problem> {
     let per_second = new.per_second.unwrap_or(PER_SECOND);
@@ -204,7 +209,8 @@ pub(super) async fn begin(
     verb.insert("verb".to_owned(), Value::String(new.verb));
     let verb: Verb =
         serde_json::from_value(Value::Object(verb)).map_err(|error| Problem::invalid(error.to_string()))?;
-    let asked = Asked { verb, filter: new.filter.into(), by: by(&caller, new.reason)?, per_second };
+    let asked =
+        Asked { verb, filter: new.filter.into(), by: by(&caller, new.reason)?, per_second, request: key_of(&headers)? };
     if new.dry_run {
         return Ok(Json(dry(surface.desk.dry_run(&asked).await?, language)).into_response());
     }
@@ -328,5 +334,6 @@ fn shown(surface: &Surface, bulk: Bulk) -> ShownBulk {
         created_at: surface.local(bulk.created_at),
         updated_at: surface.local(bulk.updated_at),
         ended_at: bulk.ended_at.map(|at| surface.local(at)),
+        last_error: bulk.last_error,
     }
 }

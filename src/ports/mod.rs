@@ -22,6 +22,15 @@ pub enum CallError {
         /// What was seen, without personal data.
         detail: String,
     },
+    /// The request did not take effect, and the system says so itself: it is there, and this one request has to wait (a
+    /// payer who is typing a password, an account that is empty for now). Says nothing against calling it for others.
+    #[error("{system} says not now: {detail}")]
+    NotNow {
+        /// The system that was called.
+        system: &'static str,
+        /// Its code, without personal data.
+        detail: String,
+    },
     /// The request may have taken effect: a time-out after sending, a cut connection, a 5xx, a reply that cannot
     /// be read or whose signature is wrong. The next move is a query by our own id.
     #[error("{system} left the outcome of {call} unknown: {detail}")]
@@ -50,6 +59,10 @@ impl From<CallError> for crate::engine::Fault {
     fn from(error: CallError) -> Self {
         match error {
             CallError::NotTaken { .. } => Self::Retry(error.to_string()),
+            CallError::NotNow { .. } => {
+                crate::engine::limits::answered();
+                Self::Retry(error.to_string())
+            }
             CallError::Unknown { .. } => Self::Unknown(error.to_string()),
             CallError::Broken { .. } => Self::Stop(error.to_string()),
         }

@@ -85,17 +85,32 @@ pub async fn store(
     .map(drop)
 }
 
-/// Deletes answers that are older than `days`; says how many. A caller that repeats a request later than that finds the
+/// The answers of one statement.
+const BATCH: i64 = 1_000;
+
+/// Deletes answers that are older than `days`, in small statements; says how many. A caller that repeats a request later than that finds the
 /// request itself idempotent, or is refused by the rules.
 pub async fn delete_older(pool: &PgPool, hospital: &str, days: i32) -> sqlx::Result<u64> {
-    let deleted = sqlx::query(
-        "delete from idempotency where hospital = $1 and created_at < clock_timestamp() - make_interval(days => $2)",
-    )
-    .bind(hospital)
-    .bind(days)
-    .execute(pool)
-    .await?;
-    Ok(deleted.rows_affected())
+    let mut all = 0;
+    loop {
+        let deleted = sqlx::query(
+            "with old as materialized (
+                 select caller, key from idempotency
+                 where hospital = $1 and created_at < clock_timestamp() - make_interval(days => $2)
+                 limit $3 for update skip locked)
+             delete from idempotency i using old where i.hospital = $1 and i.caller = old.caller and i.key = old.key",
+        )
+        .bind(hospital)
+        .bind(days)
+        .bind(BATCH)
+        .execute(pool)
+        .await?
+        .rows_affected();
+        all += deleted;
+        if deleted < BATCH.unsigned_abs() {
+            return Ok(all);
+        }
+    }
 }
 
 /// Gives a claimed key back: the request came to no answer and may be sent again.

@@ -117,7 +117,7 @@ async fn begin(look: &Look<'_>, begin: Begin) -> anyhow::Result<ExitCode> {
         q: begin.q,
     };
     anyhow::ensure!(!filter.is_empty(), "a bulk needs a filter: without one it would be for every run");
-    let asked = Asked { verb, filter, by: begin.why.by(), per_second: begin.per_second };
+    let asked = Asked { verb, filter, by: begin.why.by(), per_second: begin.per_second, request: None };
     if !begin.yes {
         print_dry(look, &asked, &bulk::dry_run(look.engine, &asked).await?);
         return Ok(ExitCode::SUCCESS);

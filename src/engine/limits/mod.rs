@@ -74,6 +74,8 @@ pub(super) enum Said {
     NobodyCalled,
     /// The destination did not answer.
     Unanswered(String),
+    /// It answered, whatever the outcome.
+    Answered,
 }
 
 tokio::task_local! {
@@ -94,6 +96,11 @@ pub fn nobody_called() {
 /// Said by a handler at a step with a lane that comes to an outcome although the destination did not answer.
 pub fn unanswered(why: impl std::fmt::Display) {
     say(Said::Unanswered(why.to_string()));
+}
+
+/// Said by a handler that fails although the destination answered: that is no sign that it is down.
+pub fn answered() {
+    say(Said::Answered);
 }
 
 /// Runs a handler and listens to what it says beside its result.

@@ -65,9 +65,9 @@ impl Pass {
         match (failure, said) {
             // Unused: it goes back by itself.
             (_, Said::NobodyCalled) => {}
+            (_, Said::Answered) | (None, Said::Nothing) => self.tell(Answer::Ok),
             (Some(failure), _) => self.tell(failure),
             (None, Said::Unanswered(why)) => self.tell(Answer::Failed(why)),
-            (None, Said::Nothing) => self.tell(Answer::Ok),
         }
     }
 }

@@ -23,6 +23,8 @@ const CHUNK_MAX: i64 = 50;
 const DRY_MAX: i64 = 1000;
 /// The most runs that a dry run names.
 const SAMPLE_MAX: usize = 10;
+/// A bulk whose chunk could not be written is tried again after so long, s.
+const TRIED_AGAIN_S: f64 = 10.0;
 /// The code under which runs are counted that could not be written.
 const NOT_WRITTEN: &str = "not_written";
 /// The rate of a bulk that names none, runs a second.
@@ -39,6 +41,8 @@ pub struct Asked {
     pub by: By,
     /// The most runs a second.
     pub per_second: i32,
+    /// The name of the request, where it has one: the same person's same request begins one bulk.
+    pub request: Option<String>,
 }
 
 /// What a bulk would do.
@@ -147,8 +151,13 @@ pub async fn begin(engine: &Engine, asked: &Asked) -> sqlx::Result<Bulk> {
         created_at: now,
         updated_at: now,
         ended_at: None,
+        last_error: None,
+        request: asked.request.clone(),
     };
-    store::insert(&mut tx, tenant, &bulk).await?;
+    if !store::insert(&mut tx, tenant, &bulk).await? {
+        let before = store::begun_by(&mut *tx, tenant, &bulk.who, asked.request.as_deref().unwrap_or_default()).await?;
+        return before.ok_or(sqlx::Error::RowNotFound);
+    }
     let after = json!({ "verb": bulk.arguments, "filter": bulk.filter, "total": bulk.total });
     write_down(&mut tx, tenant, id, &asked.by, "bulk.begin", json!({}), after).await?;
     tx.commit().await?;
@@ -199,16 +208,32 @@ pub async fn chunk(engine: &Engine) -> sqlx::Result<bool> {
 
 async fn try_chunk(engine: &Engine) -> sqlx::Result<bool> {
     let mut tx = engine.pool.begin().await?;
+    let Some(bulk) = store::claim(&mut tx, &engine.tenant).await? else { return Ok(false) };
+    let id = bulk.id;
+    match go_on(engine, &mut tx, bulk).await {
+        Ok(()) => tx.commit().await?,
+        Err(error) if met_another(&error) => return Err(error),
+        Err(error) => {
+            tx.rollback().await?;
+            tracing::warn!(bulk = %id, %error, "a bulk cannot go on; trying again");
+            store::postpone(&engine.pool, &engine.tenant, id, TRIED_AGAIN_S, &error.to_string()).await?;
+        }
+    }
+    engine.hint();
+    Ok(true)
+}
+
+/// The next chunk of a locked bulk.
+async fn go_on(engine: &Engine, tx: &mut PgConnection, mut bulk: Bulk) -> sqlx::Result<()> {
     let tenant = &engine.tenant;
-    let Some(mut bulk) = store::claim(&mut tx, tenant).await? else { return Ok(false) };
     let verb: Verb =
         serde_json::from_value(bulk.arguments.clone()).map_err(|error| sqlx::Error::Decode(error.into()))?;
     let by = By { who: bulk.who.clone(), reason: bulk.reason.clone() };
     let most = CHUNK_MAX.min(i64::from(bulk.per_second));
-    let runs = store::next(&mut tx, tenant, &bulk.filter.0, bulk.up_to, bulk.cursor, most).await?;
+    let runs = store::next(&mut *tx, tenant, &bulk.filter.0, bulk.up_to, bulk.cursor, most).await?;
     // Asked again once they are locked: a run that has moved on is not what the filter means any more.
-    signal::lock(&mut tx, tenant, runs.clone()).await?;
-    let still = store::next(&mut tx, tenant, &bulk.filter.0, bulk.up_to, bulk.cursor, most).await?;
+    signal::lock(&mut *tx, tenant, runs.clone()).await?;
+    let still = store::next(&mut *tx, tenant, &bulk.filter.0, bulk.up_to, bulk.cursor, most).await?;
     for run in runs.iter().filter(|run| still.contains(run)) {
         // Behind a savepoint, so that one run that cannot be written takes nobody with it.
         let mut alone = tx.begin().await?;
@@ -231,13 +256,11 @@ async fn try_chunk(engine: &Engine) -> sqlx::Result<bool> {
     }
     let full = i64::try_from(runs.len()).is_ok_and(|length| length >= most);
     let cursor = runs.last().copied().filter(|_| full);
-    store::advance(&mut tx, tenant, &bulk, cursor, runs.len()).await?;
-    tx.commit().await?;
+    store::advance(&mut *tx, tenant, &bulk, cursor, runs.len()).await?;
     if cursor.is_none() {
         tracing::info!(bulk = %bulk.id, done = bulk.done, "a bulk is done");
     }
-    engine.hint();
-    Ok(true)
+    Ok(())
 }
 
 fn count(refused: &mut Value, code: &str) {

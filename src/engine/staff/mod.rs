@@ -167,7 +167,7 @@ pub async fn perform_in(
         }
     }
     if family.is_empty() {
-        return Ok(Err(Refused::NoRun));
+        return Ok(Err(gone(engine, conn, run).await?));
     }
     inbox::lock(conn, &engine.tenant, rows).await?;
     let mut family = self::family(engine, conn, run, verb).await?;
@@ -198,7 +198,7 @@ async fn try_in(
 ) -> sqlx::Result<Result<(), Refused>> {
     let family = family(engine, conn, run, verb).await?;
     if family.is_empty() {
-        return Ok(Err(Refused::NoRun));
+        return Ok(Err(gone(engine, conn, run).await?));
     }
     for (one, _) in &family {
         if let Err(refused) = decide(engine, conn, one, by, verb).await? {
@@ -206,6 +206,12 @@ async fn try_in(
         }
     }
     Ok(Ok(()))
+}
+
+/// Why there is nothing to be done to a run that is not among the live ones.
+async fn gone(engine: &Engine, conn: &mut PgConnection, run: RunId) -> sqlx::Result<Refused> {
+    let archived = staff::archived(conn, &engine.tenant, run).await?;
+    Ok(archived.map_or(Refused::NoRun, |status| Refused::Ended { status }))
 }
 
 fn in_tree(root: RunId, run: RunId, refused: Refused) -> Refused {

@@ -75,13 +75,17 @@ pub struct Bulk {
     pub updated_at: DateTime<Utc>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
+    /// Why its last chunk could not be written; it is tried again.
+    pub last_error: Option<String>,
+    /// The request that began it, where that has a name.
+    pub request: Option<String>,
 }
 
 macro_rules! select_bulk {
     ($rest:literal) => {
         concat!(
             "select id, verb, arguments, filter, who, reason, status, up_to, cursor, total, done, refused, per_second,
-                    created_at, updated_at, ended_at
+                    created_at, updated_at, ended_at, last_error, request
              from bulk where tenant = $1 ",
             $rest
         )
@@ -151,11 +155,12 @@ pub async fn next(
         .await
 }
 
-/// A bulk that begins.
-pub async fn insert(conn: &mut PgConnection, tenant: &str, bulk: &Bulk) -> sqlx::Result<()> {
-    sqlx::query(
-        "insert into bulk (tenant, id, verb, arguments, filter, who, reason, status, up_to, total, per_second)
-         values ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $9, $10)",
+/// A bulk that begins. False where the same person's same request began one before.
+pub async fn insert(conn: &mut PgConnection, tenant: &str, bulk: &Bulk) -> sqlx::Result<bool> {
+    let inserted = sqlx::query(
+        "insert into bulk (tenant, id, verb, arguments, filter, who, reason, status, up_to, total, per_second, request)
+         values ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $9, $10, $11)
+         on conflict (tenant, who, request) where request is not null do nothing",
     )
     .bind(tenant)
     .bind(bulk.id)
@@ -167,7 +172,34 @@ pub async fn insert(conn: &mut PgConnection, tenant: &str, bulk: &Bulk) -> sqlx:
     .bind(bulk.up_to)
     .bind(bulk.total)
     .bind(bulk.per_second)
+    .bind(&bulk.request)
     .execute(conn)
+    .await?;
+    Ok(inserted.rows_affected() > 0)
+}
+
+/// The bulk that this person's request began.
+pub async fn begun_by(db: impl PgExecutor<'_>, tenant: &str, who: &str, request: &str) -> sqlx::Result<Option<Bulk>> {
+    sqlx::query_as(select_bulk!("and who = $2 and request = $3"))
+        .bind(tenant)
+        .bind(who)
+        .bind(request)
+        .fetch_optional(db)
+        .await
+}
+
+/// A bulk whose chunk could not be written is tried again after `wait_s`; meanwhile others go on.
+pub async fn postpone(db: impl PgExecutor<'_>, tenant: &str, id: Uuid, wait_s: f64, why: &str) -> sqlx::Result<()> {
+    sqlx::query(
+        "update bulk
+         set next_at = clock_timestamp() + make_interval(secs => $3), last_error = $4, updated_at = engine_now()
+         where tenant = $1 and id = $2 and status = 'running'",
+    )
+    .bind(tenant)
+    .bind(id)
+    .bind(wait_s)
+    .bind(why)
+    .execute(db)
     .await
     .map(drop)
 }
@@ -215,7 +247,7 @@ pub async fn advance(
     let looked_at = f64::from(u32::try_from(looked_at).unwrap_or(u32::MAX));
     sqlx::query(
         "update bulk
-         set cursor = coalesce($3, cursor), done = $4, refused = $5,
+         set cursor = coalesce($3, cursor), done = $4, refused = $5, last_error = null,
              status = case when $3 is null then 'done' else status end,
              ended_at = case when $3 is null then engine_now() end,
              next_at = clock_timestamp() + make_interval(secs => $6), updated_at = engine_now()

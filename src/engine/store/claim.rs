@@ -241,20 +241,29 @@ pub async fn retire(conn: &mut PgConnection, tenant: &str, worker: Uuid) -> sqlx
         .map(drop)
 }
 
+/// A run whose workers died so often in a row at the same turn waits for a person: it may be what ends them.
+const DEATHS_MAX: i16 = 5;
+
 /// Takes over runs and letters that workers without a lease hold. Answers how many runs.
 pub async fn reap(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<u64> {
     let runs = sqlx::query(
         "with left_behind as materialized (
-             select r.id from run r
+             select r.id, case when r.reaped_turn = r.turn then r.reaped + 1 else 1 end as deaths from run r
              where r.tenant = $1 and r.status = 'running' and not exists (
                  select 1 from worker w
                  where w.tenant = r.tenant and w.id = r.worker and w.lease_until > clock_timestamp())
              order by r.id for update of r skip locked)
          update run r
-         set status = 'pending', due_at = engine_now(), generation = r.generation + 1, worker = null, again = true
+         set generation = r.generation + 1, worker = null, again = true, reaped_turn = r.turn, reaped = l.deaths,
+             status = case when l.deaths >= $2 then 'suspended' else 'pending' end,
+             due_at = case when l.deaths < $2 then engine_now() end,
+             fault = case when l.deaths >= $2 then 'stop' else r.fault end,
+             last_error = case when l.deaths >= $2 then 'the worker died ' || l.deaths || ' times in a row while it was at this step'
+                               else r.last_error end
          from left_behind l where r.tenant = $1 and r.id = l.id",
     )
     .bind(tenant)
+    .bind(DEATHS_MAX)
     .execute(&mut *conn)
     .await?
     .rows_affected();

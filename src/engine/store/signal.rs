@@ -227,22 +227,6 @@ pub async fn hold(conn: &mut PgConnection, tenant: &str, run: RunId) -> sqlx::Re
     Ok(!lock(conn, tenant, vec![run]).await?.is_empty())
 }
 
-/// Where the run of this key stands: status and step. It stands there for the rest of the transaction, and others may
-/// look at it in the same way; its turns and signals wait.
-pub async fn hold_still(
-    conn: &mut PgConnection,
-    tenant: &str,
-    workflow: &str,
-    key: &str,
-) -> sqlx::Result<Option<(String, String)>> {
-    sqlx::query_as("select status, step from run where tenant = $1 and workflow = $2 and key = $3 for share")
-        .bind(tenant)
-        .bind(workflow)
-        .bind(key)
-        .fetch_optional(conn)
-        .await
-}
-
 /// Locks these runs in the order of their ids and answers which exist.
 pub(in super::super) async fn lock(
     conn: &mut PgConnection,

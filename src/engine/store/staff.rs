@@ -197,3 +197,12 @@ pub async fn has_signal(conn: &mut PgConnection, tenant: &str, run: RunId, id: &
         .fetch_one(conn)
         .await
 }
+
+/// The ending of an archived run.
+pub async fn archived(conn: &mut PgConnection, tenant: &str, run: RunId) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar("select status from run_archive where tenant = $1 and id = $2")
+        .bind(tenant)
+        .bind(run)
+        .fetch_optional(conn)
+        .await
+}

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 
 use super::{Problem, Said};
 use crate::desk::DeskError;
+use crate::engine::sizes::TooLarge;
 use crate::engine::staff::Refused;
 use crate::waitlist::refusal::Refusal;
 
@@ -60,7 +61,8 @@ impl From<DeskError> for Problem {
                 "This workflow is started by a request of its own.",
             ),
             DeskError::Unreadable(what) => Self::invalid(what),
-            DeskError::TooLarge(refused) => Self::too_large(refused.what.bytes_max()),
+            DeskError::TooLarge(TooLarge::Bytes { what, .. }) => Self::too_large(what.bytes_max()),
+            DeskError::TooLarge(refused) => Self::invalid(refused.to_string()),
             DeskError::Staff(refused) => (*refused).into(),
             DeskError::Bulk(refused) => Self::with(
                 Is::CONFLICT,

@@ -116,7 +116,7 @@ mod tests {
         match outcome(function, code, message) {
             Ok(Outcome::Done) => "done",
             Ok(Outcome::Business(_)) => "business",
-            Err(CallError::NotTaken { .. }) => "not taken",
+            Err(CallError::NotTaken { .. } | CallError::NotNow { .. }) => "not taken",
             Err(CallError::Unknown { .. }) => "unknown",
             Err(CallError::Broken { .. }) => "broken",
         }

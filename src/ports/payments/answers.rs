@@ -127,7 +127,7 @@ pub(super) fn closed(answer: &Answer) -> Result<(), CallError> {
     match code.as_str() {
         // Nothing is left to close. Whether there is money is the query's matter (E4).
         "ORDERPAID" | "ORDER_PAID" | "ORDER_CLOSED" | "ORDERCLOSED" | "ORDER_NOT_EXIST" | "ORDERNOTEXIST" => Ok(()),
-        "USERPAYING" | "USER_PAYING" => Err(not_taken(&code)),
+        "USERPAYING" | "USER_PAYING" => Err(not_now(&code)),
         _ => Err(broken(CALL, &code)),
     }
 }
@@ -141,7 +141,7 @@ pub(super) fn refunded(answer: &Answer, out_refund_no: &str) -> Result<Refund, C
     let code = refusal(CALL, answer)?;
     match code.as_str() {
         // Our account is empty for now; the same refund may be asked again.
-        "NOT_ENOUGH" => Err(not_taken(&code)),
+        "NOT_ENOUGH" => Err(not_now(&code)),
         "USER_ACCOUNT_ABNORMAL" => Ok(Refund::Abnormal),
         _ => Err(broken(CALL, &code)),
     }
@@ -198,6 +198,10 @@ fn read<'a, T: Deserialize<'a>>(call: &'static str, answer: &'a Answer) -> Resul
     serde_json::from_slice(&answer.body).map_err(|_| unknown(call, "the answer cannot be read"))
 }
 
+fn not_now(code: &str) -> CallError {
+    CallError::NotNow { system: SYSTEM, detail: code.to_owned() }
+}
+
 pub(super) fn not_taken(detail: &str) -> CallError {
     CallError::NotTaken { system: SYSTEM, detail: detail.to_owned() }
 }
@@ -227,6 +231,7 @@ mod tests {
         match result {
             Ok(_) => "ok",
             Err(CallError::NotTaken { .. }) => "not taken",
+            Err(CallError::NotNow { .. }) => "not now",
             Err(CallError::Unknown { .. }) => "unknown",
             Err(CallError::Broken { .. }) => "broken",
         }
@@ -300,7 +305,7 @@ mod tests {
         for known in ["ORDERPAID", "ORDER_CLOSED", "ORDER_NOT_EXIST"] {
             assert_eq!(closed(&code(400, known)), Ok(()));
         }
-        assert_eq!(kind(closed(&code(400, "USER_PAYING"))), "not taken");
+        assert_eq!(kind(closed(&code(400, "USER_PAYING"))), "not now");
         assert_eq!(kind(closed(&code(400, "INVALID_REQUEST"))), "broken");
     }
 
@@ -319,7 +324,7 @@ mod tests {
         }
         assert_eq!(kind(refunded(&shown("ODD"), "r")), "unknown");
         assert_eq!(kind(refunded(&shown("SUCCESS"), "other")), "unknown");
-        assert_eq!(kind(refunded(&code(403, "NOT_ENOUGH"), "r")), "not taken");
+        assert_eq!(kind(refunded(&code(403, "NOT_ENOUGH"), "r")), "not now");
         assert_eq!(refunded(&code(403, "USER_ACCOUNT_ABNORMAL"), "r"), Ok(Refund::Abnormal));
         assert_eq!(kind(refunded(&code(400, "INVALID_REQUEST"), "r")), "broken");
         assert_eq!(refund_status(&code(404, "RESOURCE_NOT_EXISTS"), "r"), Ok(Refund::Unknown));

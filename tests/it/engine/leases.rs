@@ -137,3 +137,34 @@ async fn a_worker_that_stops_finishes_what_it_has_in_hand() {
     assert_eq!((row.step.as_str(), row.status.as_str()), ("Counter", "waiting"));
     works.close(vec![]).await;
 }
+
+/// Whatever ends a worker, a run that is in its hands each time may be the reason.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_workers_die_five_times_in_a_row_waits_for_a_person() {
+    let works = Works::new().await;
+    let run = works.order("book").await;
+    works.pays(run).await;
+    let dies_with = async |run: RunId| {
+        sqlx::query("update run set status = 'running', due_at = null, worker = $2 where id = $1")
+            .bind(run)
+            .bind(Uuid::now_v7())
+            .execute(&works.db.pool)
+            .await
+            .unwrap();
+        assert_eq!(works.all_leases_end().await, 1);
+    };
+    for _ in 0..4 {
+        dies_with(run).await;
+        assert_eq!(works.row(run).await.status, "pending");
+    }
+    // It moves on, and what was counted is forgotten.
+    sqlx::query("update run set turn = turn + 1 where id = $1").bind(run).execute(&works.db.pool).await.unwrap();
+    for _ in 0..5 {
+        dies_with(run).await;
+    }
+    let row = works.row(run).await;
+    assert_eq!((row.status.as_str(), row.due_at), ("suspended", None));
+    let why = "the worker died 5 times in a row while it was at this step";
+    assert_eq!(row.last_error.as_deref(), Some(why));
+    works.close(Vec::new()).await;
+}

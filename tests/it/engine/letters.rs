@@ -11,12 +11,13 @@ use houbu::engine::store::letters::Claimed;
 use tokio::sync::Semaphore;
 
 use super::shop::TOPIC;
-use super::works::{TENANT, Works};
+use super::works::{ON_PURPOSE, TENANT, Works};
 
 /// What the post does with the next letters; without a plan it accepts them.
 enum Post {
     Fails,
     Breaks,
+    Burns,
     Keeps,
     Refuses,
     AcceptsWhenLet(Arc<Semaphore>),
@@ -37,6 +38,7 @@ impl Outlet for PostOffice {
             None => Ok(Delivery::Sent("accepted".to_owned())),
             Some(Post::Fails) => Err(Fault::Retry("the post is closed".to_owned())),
             Some(Post::Breaks) => Err(Fault::Stop("no such template".to_owned())),
+            Some(Post::Burns) => panic!("{ON_PURPOSE}"),
             Some(Post::Keeps) => Ok(Delivery::Suppressed("no longer true")),
             Some(Post::Refuses) => Ok(Delivery::Undeliverable("moved away".to_owned())),
             Some(Post::AcceptsWhenLet(gate)) => {
@@ -102,6 +104,7 @@ async fn every_end_of_a_letter_is_written_down() {
         (Post::Keeps, "suppressed", "no longer true"),
         (Post::Refuses, "undeliverable", "moved away"),
         (Post::Breaks, "suspended", "no such template"),
+        (Post::Burns, "suspended", "the outlet panicked"),
     ];
     for (post, status, why) in ends {
         let works = Works::new().await;

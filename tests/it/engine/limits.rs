@@ -128,6 +128,20 @@ async fn while_a_destination_is_down_its_runs_wait_and_others_go_on() {
     errands.works.close(vec![worker]).await;
 }
 
+/// An account without money, a payer who is typing: others may be served.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_destination_that_answers_not_now_is_not_down() {
+    let errands = Errands::new(at_most(12)).await;
+    let (works, mill) = (&errands.works, &errands.town.mill);
+    mill.says_not_now();
+    errands.begin(Step::Going, 40).await;
+    let worker = works.worker().await;
+    works.still().await;
+    assert_eq!(mill.called(), 40, "each was tried");
+    assert_eq!(errands.mill_told().await, [""; 0]);
+    errands.works.close(vec![worker]).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_recovers_is_called_a_little_more_each_time() {
     let errands = Errands::new(at_most(8)).await;

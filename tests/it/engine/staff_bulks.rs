@@ -17,7 +17,7 @@ use super::works::{TENANT, Works};
 fn waiting(verb: Verb) -> Asked {
     let filter =
         Filter { workflow: Some("shop_order".to_owned()), status: Some("waiting".to_owned()), ..Filter::default() };
-    Asked { verb, filter, by: by(), per_second: 1000 }
+    Asked { verb, filter, by: by(), per_second: 1000, request: None }
 }
 
 async fn orders(works: &Works, names: impl IntoIterator<Item = String>) -> Vec<RunId> {
@@ -220,7 +220,7 @@ async fn bulks_and_turns_meet_without_a_loss() {
     assert_eq!(done.done, suspended, "{done:?}");
     assert!(done.done + refused <= 120 && done.done >= 60, "{done:?}");
     let filter = Filter { fault: Some("staff".to_owned()), ..Filter::default() };
-    let asked = Asked { verb: Verb::Resume, filter, by: by(), per_second: 1000 };
+    let asked = Asked { verb: Verb::Resume, filter, by: by(), per_second: 1000, request: None };
     let resume = bulk::begin(&works.engine, &asked).await.unwrap();
     assert_eq!(ended(&works, resume.id).await.done, suspended);
     works.still().await;
@@ -229,4 +229,39 @@ async fn bulks_and_turns_meet_without_a_loss() {
         assert_eq!(step, if n % 2 == 0 { "Counter" } else { "Payment" }, "book {n:03}");
     }
     works.close(workers).await;
+}
+
+/// A caller that heard no answer asks again under the same name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_request_begins_one_bulk() {
+    let works = Works::new().await;
+    orders(&works, ["book".to_owned()]).await;
+    let asked = Asked { request: Some("k1".to_owned()), ..waiting(Verb::Suspend) };
+    let begun = bulk::begin(&works.engine, &asked).await.unwrap();
+    assert_eq!(bulk::begin(&works.engine, &asked).await.unwrap().id, begun.id);
+    let other = Asked { request: Some("k2".to_owned()), ..asked };
+    assert_ne!(bulk::begin(&works.engine, &other).await.unwrap().id, begun.id);
+    let begun: i64 = sqlx::query_scalar("select count(*) from audit where verb = 'bulk.begin'")
+        .fetch_one(&works.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(begun, 2, "what was asked twice is in the audit once");
+    works.close(Vec::new()).await;
+}
+
+/// One that cannot be written keeps nobody waiting, and says why.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bulk_that_cannot_go_on_lets_others_pass() {
+    let works = Works::new().await;
+    orders(&works, ["book".to_owned()]).await;
+    let stuck = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap();
+    // Its verb is of a release that nobody runs any more.
+    sqlx::query("update bulk set arguments = '{\"verb\": \"bless\"}'").execute(&works.db.pool).await.unwrap();
+    let fine = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap();
+    let worker = works.worker().await;
+    assert_eq!(ended(&works, fine.id).await.done, 1);
+    let stuck = bulks::find(&works.db.pool, TENANT, stuck.id).await.unwrap().unwrap();
+    assert_eq!(stuck.status, "running");
+    assert!(stuck.last_error.is_some_and(|why| why.contains("bless")));
+    works.close(vec![worker]).await;
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use houbu::engine::limits::Limits;
+use houbu::engine::limits::{self, Limits};
 use houbu::engine::{Edge, Effect, Engine, Fault, Letter, Projected, Registry, RunId, Turn, store};
 use houbu::flow;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,8 @@ pub struct House {
     /// Nobody answers.
     pub away: AtomicBool,
     /// Each call takes one.
+    /// It answers, and cannot help today.
+    says_not_now: AtomicBool,
     pub gate: Semaphore,
     inside: AtomicUsize,
     most_inside: AtomicUsize,
@@ -43,6 +45,7 @@ impl House {
     fn new() -> Self {
         Self {
             away: AtomicBool::new(false),
+            says_not_now: AtomicBool::new(false),
             gate: Semaphore::new(FOR_ALL),
             inside: AtomicUsize::new(0),
             most_inside: AtomicUsize::new(0),
@@ -71,6 +74,10 @@ impl House {
         self.away.store(so, Ordering::SeqCst);
     }
 
+    pub fn says_not_now(&self) {
+        self.says_not_now.store(true, Ordering::SeqCst);
+    }
+
     /// From now on every call waits until it is let.
     pub fn lets_nobody(&self) {
         self.gate.forget_permits(FOR_ALL);
@@ -88,6 +95,10 @@ impl House {
         // Whoever comes next may be there before this one has gone.
         tokio::task::yield_now().await;
         self.inside.fetch_sub(1, Ordering::SeqCst);
+        if self.says_not_now.load(Ordering::SeqCst) {
+            limits::answered();
+            return Err(Fault::Retry("there is no flour today".to_owned()));
+        }
         if self.away.load(Ordering::SeqCst) { Err(Fault::Retry("nobody is at home".to_owned())) } else { Ok(()) }
     }
 }

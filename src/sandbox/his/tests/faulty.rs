@@ -104,7 +104,7 @@ async fn a_reply_that_cannot_be_believed_is_unknown() {
         let client = JiankangtongHis::new(config(url)).unwrap();
         let seen = match client.cancel("W1", "x").await {
             Err(CallError::Unknown { .. }) => "unknown",
-            Err(CallError::NotTaken { .. }) => "not taken",
+            Err(CallError::NotTaken { .. } | CallError::NotNow { .. }) => "not taken",
             Err(CallError::Broken { .. }) => "broken",
             Ok(()) => "ok",
         };
