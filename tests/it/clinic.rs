@@ -172,6 +172,10 @@ impl Clinic {
         Arc::new(Desk::new(Arc::clone(engine), Arc::clone(ports), Arc::clone(lookup)))
     }
 
+    pub(crate) fn url(&self) -> String {
+        self.db.url()
+    }
+
     pub(crate) async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.pool).await.unwrap()
     }

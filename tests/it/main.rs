@@ -17,6 +17,7 @@
 //! | `chaos` | real processes stopped, killed and asked to end, and the database killed under them |
 //! | `health` | what is wrong with the whole, over the API and at the terminal; readiness with its reasons |
 //! | `watch` | dashboard, alerts and runbook, held against the figures that there are |
+//! | `why` | `houbu runs why` for a run in each kind of standing still |
 //! | `patience` | waiting for what others do |
 //! | `emptied` | a demo removes nobody's database but a demo's |
 //! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated |
@@ -46,3 +47,4 @@ mod stories;
 mod surface;
 mod terminal;
 mod watch;
+mod why;

@@ -10,12 +10,14 @@
 //! | `ending` | a worker that is asked to end: once, twice, and with work that takes too long |
 //! | `database` | PostgreSQL killed and started again |
 //! | `rolling` | one `houbu serve` takes over from another |
+//! | `releases` | a process beside a worker of a release that knows less |
 
 mod database;
 mod dying;
 mod ending;
 mod gate;
 mod process;
+mod releases;
 mod rolling;
 mod standing_still;
 
