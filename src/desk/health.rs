@@ -96,6 +96,16 @@ fn zh(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
         Finding::DestinationPaused { destination: to, by, why } => {
             format!("{} 已由 {by} 人工暂停（{why}）。", destination(to, Language::ZhCn))
         }
+        Finding::JobFailing { job, failures, since, error } => {
+            let since = since.map(|since| format!("自 {} 起", at(since))).unwrap_or_default();
+            format!("定时任务 {job} {since}连续 {failures} 次启动失败，将自动重试：{error}")
+        }
+        Finding::JobOverdue { job, since } => {
+            let since = since.map(|since| format!("自 {} 起", at(since))).unwrap_or_default();
+            format!("定时任务 {job} {since}到期未执行，没有认识它的工作进程。")
+        }
+        Finding::JobPaused { job, by, why } => format!("定时任务 {job} 已由 {by} 人工暂停（{why}）。"),
+        Finding::JobEnded { job } => format!("定时任务 {job} 不再有下一次执行。"),
         Finding::Suspended { count } => format!("{count} 个任务已暂停，等待人工处理。"),
         Finding::LettersSuspended { count } => format!("{count} 条消息未能发出，等待人工处理。"),
         Finding::PoolExhausted { connections_max, waited } => {
@@ -143,6 +153,16 @@ fn en(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
         Finding::DestinationPaused { destination: to, by, why } => {
             format!("{} was paused by {by} ({why}).", capital(destination(to, Language::En)))
         }
+        Finding::JobFailing { job, failures, since, error } => {
+            let since = since.map(|since| format!(" since {}", at(since))).unwrap_or_default();
+            format!("The job {job} could not start its runs {failures} times{since} and is tried again: {error}")
+        }
+        Finding::JobOverdue { job, since } => {
+            let since = since.map(|since| format!(" since {}", at(since))).unwrap_or_default();
+            format!("The job {job} has been due{since}, and no worker that knows it tries it.")
+        }
+        Finding::JobPaused { job, by, why } => format!("The job {job} was paused by {by} ({why})."),
+        Finding::JobEnded { job } => format!("The job {job} has no tick left."),
         Finding::Suspended { count } => format!("{count} runs are suspended: they wait for a person."),
         Finding::LettersSuspended { count } => format!("{count} messages could not be sent and wait for a person."),
         Finding::PoolExhausted { connections_max, waited } => format!(
@@ -199,6 +219,20 @@ pub fn advice(finding: &Finding, language: Language) -> &'static str {
             "维护结束后恢复：POST /v1/destinations/{name}/resume。",
             "Resume it when the maintenance is over: POST /v1/destinations/{name}/resume.",
         ),
+        Finding::JobFailing { .. } => (
+            "按所述原因处理；恢复后任务自动补上或按其策略跳过。",
+            "Remove the reason; what was missed is then made up or passed over, as the job's plan says.",
+        ),
+        Finding::JobOverdue { .. } => (
+            "启动含有该任务的版本，并确认其工作进程正常。",
+            "Start a release that has the job, and see that its workers are well.",
+        ),
+        Finding::JobPaused { .. } => {
+            ("暂停的原因消除后恢复：`houbu jobs resume`。", "Resume it when the reason is over: `houbu jobs resume`.")
+        }
+        Finding::JobEnded { .. } => {
+            ("检查其 cron 表达式：没有未来的时间与之相符。", "Look at its cron expression: no time to come matches it.")
+        }
         Finding::Suspended { .. } => (
             "查看 `houbu runs list --status suspended`，消除原因后重试（retry）或按提示处理。",
             "Look at `houbu runs list --status suspended`; remove the reason, then retry, or use another verb.",

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::store::survey::{Backlog, Survey};
+use super::jobs::look::Standing as JobStands;
+use super::store::survey::{Backlog, Survey, Ticking};
 use super::store::switch::Standing;
 
 /// Something that is due for so long is late: a worker looks five times a second.
@@ -130,6 +131,38 @@ pub enum Finding {
         /// Why.
         why: String,
     },
+    /// A job could not start its runs; it is tried again.
+    JobFailing {
+        /// The job.
+        job: String,
+        /// Starts that failed in a row.
+        failures: i32,
+        /// Since when.
+        since: Option<DateTime<Utc>>,
+        /// What went wrong last.
+        error: String,
+    },
+    /// A job's tick is due and no worker that knows the job tries it.
+    JobOverdue {
+        /// The job.
+        job: String,
+        /// Since when.
+        since: Option<DateTime<Utc>>,
+    },
+    /// A person has paused a job.
+    JobPaused {
+        /// The job.
+        job: String,
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
+    /// A job has no tick left.
+    JobEnded {
+        /// The job.
+        job: String,
+    },
     /// Runs wait for a person.
     Suspended {
         /// So many.
@@ -179,6 +212,10 @@ impl Finding {
             Self::LongTurns { .. } => "long_turns",
             Self::DestinationDown { .. } => "destination_down",
             Self::DestinationPaused { .. } => "destination_paused",
+            Self::JobFailing { .. } => "job_failing",
+            Self::JobOverdue { .. } => "job_overdue",
+            Self::JobPaused { .. } => "job_paused",
+            Self::JobEnded { .. } => "job_ended",
             Self::Suspended { .. } => "suspended",
             Self::LettersSuspended { .. } => "letters_suspended",
             Self::PoolExhausted { .. } => "pool_exhausted",
@@ -201,11 +238,17 @@ impl Finding {
             Self::ClocksApart { ahead_s } => if_so(ahead_s.abs() >= CLOCKS_FAR_APART_S),
             Self::LettersOverdue { .. }
             | Self::LongTurns { .. }
+            | Self::JobFailing { .. }
+            | Self::JobOverdue { .. }
             | Self::Suspended { .. }
             | Self::LettersSuspended { .. }
             | Self::PoolExhausted { .. }
             | Self::MonthsMissing { .. } => Severity::Warning,
-            Self::DestinationPaused { .. } | Self::ClockByHand | Self::Unmatched { .. } => Severity::Notice,
+            Self::DestinationPaused { .. }
+            | Self::JobPaused { .. }
+            | Self::JobEnded { .. }
+            | Self::ClockByHand
+            | Self::Unmatched { .. } => Severity::Notice,
         }
     }
 }
@@ -214,6 +257,9 @@ impl Finding {
 pub fn assess(survey: &Survey, process: Option<&Process>) -> Vec<Finding> {
     let mut found = work(survey);
     found.extend(survey.destinations.iter().filter_map(destination));
+    // Where nobody works no job is late besides.
+    let late = |finding: &Finding| !(survey.workers.is_empty() && matches!(finding, Finding::JobOverdue { .. }));
+    found.extend(survey.jobs.iter().filter_map(job).filter(late));
     found.extend(people(survey));
     found.extend(ground(survey));
     found.extend(process.into_iter().flat_map(assess_process));
@@ -271,6 +317,26 @@ fn destination(one: &Standing) -> Option<Finding> {
     })
 }
 
+fn job(one: &Ticking) -> Option<Finding> {
+    let (row, job) = (&one.row, one.row.name.clone());
+    match one.standing {
+        JobStands::Waiting => None,
+        JobStands::Failing => Some(Finding::JobFailing {
+            job,
+            failures: row.failures,
+            since: row.failing_since,
+            error: row.last_error.clone().unwrap_or_default(),
+        }),
+        JobStands::Overdue => Some(Finding::JobOverdue { job, since: row.due_at }),
+        JobStands::Paused => Some(Finding::JobPaused {
+            job,
+            by: row.paused_by.clone().unwrap_or_default(),
+            why: row.paused_why.clone().unwrap_or_default(),
+        }),
+        JobStands::Ended => Some(Finding::JobEnded { job }),
+    }
+}
+
 /// What waits for a person.
 fn people(survey: &Survey) -> Vec<Finding> {
     let (runs, letters) = (survey.with_status("suspended"), survey.letters_with("suspended"));
@@ -301,114 +367,4 @@ pub fn assess_process(process: &Process) -> Vec<Finding> {
 }
 
 #[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::super::preflight::{Knows, Member, Unrunnable};
-    use super::*;
-
-    fn well() -> Survey {
-        Survey {
-            workers: vec![Member { id: Uuid::nil(), name: "one".to_owned(), knows: Knows::default() }],
-            due: vec![(String::new(), Backlog::default()), ("his".to_owned(), Backlog { count: 9, oldest_s: 2.0 })],
-            runs: vec![("w".to_owned(), "waiting".to_owned(), 1_000_000)],
-            destinations: vec![his("closed")],
-            ..Survey::default()
-        }
-    }
-
-    fn his(state: &str) -> Standing {
-        let now = DateTime::UNIX_EPOCH;
-        Standing {
-            name: "his".to_owned(),
-            concurrency_max: 4,
-            rate_per_s: None,
-            state: state.to_owned(),
-            opened_at: (state != "closed").then_some(now),
-            open_until: None,
-            ramp: None,
-            last_error: None,
-            paused_at: None,
-            paused_by: None,
-            paused_why: None,
-            in_hand: 0,
-            short: false,
-            ok: 0,
-            failures: 0,
-            now,
-        }
-    }
-
-    fn codes(survey: &Survey) -> Vec<(&'static str, Severity)> {
-        assess(survey, None).iter().map(|finding| (finding.code(), finding.severity())).collect()
-    }
-
-    #[test]
-    fn a_busy_house_that_keeps_up_is_well() {
-        assert_eq!(codes(&well()), []);
-        assert_eq!(worst(&assess(&well(), None)), None);
-    }
-
-    #[test]
-    fn each_thing_that_is_wrong_is_found_by_itself() {
-        use Severity::{Critical, Notice, Warning};
-        let late = |oldest_s| vec![("his".to_owned(), Backlog { count: 3, oldest_s })];
-        let paused = Standing { paused_at: Some(DateTime::UNIX_EPOCH), ..his("closed") };
-        let gone = Unrunnable { workflow: "w".to_owned(), step: "Gone".to_owned(), runs: 2 };
-        let some = |status: &str| ("w".to_owned(), status.to_owned(), 2);
-        let down_long = Standing { now: DateTime::UNIX_EPOCH + Duration::from_mins(11), ..his("open") };
-        let table = [
-            (Survey { workers: vec![], ..well() }, "no_workers", Critical),
-            (Survey { due: late(31.0), ..well() }, "overdue", Warning),
-            (Survey { due: late(301.0), ..well() }, "overdue", Critical),
-            (Survey { unrunnable: vec![gone], ..well() }, "unrunnable", Critical),
-            (Survey { long_turns: 1, ..well() }, "long_turns", Warning),
-            (Survey { destinations: vec![his("open")], ..well() }, "destination_down", Warning),
-            (Survey { destinations: vec![his("half_open")], ..well() }, "destination_down", Warning),
-            (Survey { destinations: vec![down_long], ..well() }, "destination_down", Critical),
-            (Survey { destinations: vec![paused], ..well() }, "destination_paused", Notice),
-            (Survey { runs: vec![some("suspended")], ..well() }, "suspended", Warning),
-            (Survey { letters: vec![("suspended".to_owned(), 1)], ..well() }, "letters_suspended", Warning),
-            (Survey { letters_due: Backlog { count: 1, oldest_s: 400.0 }, ..well() }, "letters_overdue", Warning),
-            (Survey { clock_ahead_s: -3.0, ..well() }, "clocks_apart", Warning),
-            (Survey { clock_ahead_s: 61.0, ..well() }, "clocks_apart", Critical),
-            (Survey { clock_by_hand: true, ..well() }, "clock_by_hand", Notice),
-            (Survey { months_missing: 2, ..well() }, "months_missing", Warning),
-            (Survey { unmatched: Backlog { count: 1, oldest_s: 4000.0 }, ..well() }, "unmatched_signals", Notice),
-        ];
-        for (survey, code, severity) in table {
-            assert_eq!(codes(&survey), [(code, severity)]);
-        }
-    }
-
-    #[test]
-    fn what_waits_for_a_destination_that_is_down_is_not_late_besides() {
-        let due = vec![("his".to_owned(), Backlog { count: 500, oldest_s: 900.0 })];
-        let survey = Survey { due, destinations: vec![his("open")], ..well() };
-        assert_eq!(codes(&survey), [("destination_down", Severity::Warning)]);
-    }
-
-    #[test]
-    fn the_worst_stands_first() {
-        let survey = Survey { workers: vec![], clock_by_hand: true, long_turns: 1, ..well() };
-        assert_eq!(
-            codes(&survey).iter().map(|(code, _)| *code).collect::<Vec<_>>(),
-            ["no_workers", "long_turns", "clock_by_hand"]
-        );
-    }
-
-    #[test]
-    fn a_process_is_asked_only_for_what_it_does() {
-        let second = Duration::from_secs(1);
-        let api =
-            Process { renewed: None, looked: None, waited: Duration::ZERO, connections_max: 4, connections_busy: 4 };
-        let own = |process: &Process| assess(&well(), Some(process)).iter().map(Finding::code).collect::<Vec<_>>();
-        assert_eq!(own(&api), [""; 0]);
-        let works = Process { renewed: Some(second), looked: Some(second), ..api };
-        assert_eq!(own(&works), [""; 0]);
-        assert_eq!(own(&Process { renewed: Some(second * 11), ..works }), ["lease_lost"]);
-        assert_eq!(own(&Process { looked: Some(second * 11), ..works }), ["not_looking"]);
-        assert_eq!(own(&Process { waited: second * 2, ..works }), ["pool_exhausted"]);
-        assert_eq!(own(&Process { waited: second * 2, connections_busy: 3, ..works }), [""; 0]);
-    }
-}
+mod tests;

@@ -86,9 +86,9 @@ fn destinations(to: &mut Registry, destinations: &[Standing]) {
 fn jobs(to: &mut Registry, jobs: &[Ticking]) {
     let (states, due) = (Stood::of(to, &figures::JOB_STATE), Stood::of(to, &figures::JOB_DUE_SECONDS));
     for one in jobs {
-        due.set([one.name.clone()], one.due_s);
+        due.set([one.row.name.clone()], one.due_s);
         for state in look::Standing::ALL {
-            states.set([one.name.clone(), state.name().to_owned()], f64::from(u8::from(state == one.standing)));
+            states.set([one.row.name.clone(), state.name().to_owned()], f64::from(u8::from(state == one.standing)));
         }
     }
 }

@@ -13,7 +13,7 @@ use super::super::jobs::{Decided, Job, Missed, Plan, Planned};
 const START_MS_MAX: &str = "set local statement_timeout = 10000";
 
 /// A job as it stands.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, Default, PartialEq, sqlx::FromRow)]
 pub struct Row {
     /// Its name.
     pub name: String,

@@ -25,8 +25,8 @@ pub struct Backlog {
 /// A job, as it is counted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ticking {
-    /// Its name.
-    pub name: String,
+    /// Its row.
+    pub row: jobs::Row,
     /// What it is at.
     pub standing: job::Standing,
     /// How long its tick, or the next attempt at it, has been due, seconds; 0 where none is or where it is paused.
@@ -34,10 +34,11 @@ pub struct Ticking {
 }
 
 impl Ticking {
-    fn of(row: jobs::Row) -> Self {
+    /// The job with this row.
+    pub fn of(row: jobs::Row) -> Self {
         let due = row.due_at.filter(|_| row.paused_at.is_none());
         let due_s = due.map_or(0.0, |due| (row.now - due).as_seconds_f64().max(0.0));
-        Self { standing: job::Standing::of(&row), due_s, name: row.name }
+        Self { standing: job::Standing::of(&row), due_s, row }
     }
 }
 

@@ -10,6 +10,7 @@ mod failures;
 mod figures;
 mod jobs;
 mod jobs_by_hand;
+mod jobs_health;
 mod laundry;
 mod leases;
 mod letters;
