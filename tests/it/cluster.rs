@@ -1,15 +1,20 @@
 //! The private PostgreSQL of this test process: started once, migrated once, copied once a test.
 
+use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use houbu::postgres::{Options, Server};
+use houbu::postgres::{DataDir, Durability, Options, Server};
 use houbu::sandbox::books::Store;
 use houbu::sandbox::faults::{Faults, Level};
 use houbu::sandbox::wechat_pay::{self, PayServer};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{ConnectOptions, PgPool};
+use tempfile::TempDir;
 
 const TEMPLATE: &str = "houbu_template";
 
@@ -100,5 +105,54 @@ impl Database {
         if let Some(name) = &self.name {
             cluster().drop_database(name).await.expect("the test's database is removed");
         }
+    }
+}
+
+/// A server of a test's own, as in production: its files stay, and what is committed is on the disk.
+pub struct Own {
+    options: Options,
+    server: Option<Server>,
+    _folder: TempDir,
+}
+
+impl Own {
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // PostgreSQL runs under an account of its own.
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let options = Options {
+            data: DataDir::Kept(folder.path().join("pg")),
+            durability: Durability::Full,
+            max_connections: 100,
+            settings: vec![("shared_buffers".to_owned(), "32MB".to_owned())],
+        };
+        let mut own = Self { options, server: None, _folder: folder };
+        own.start_again().await;
+        own
+    }
+
+    pub fn server(&self) -> &Server {
+        self.server.as_ref().unwrap()
+    }
+
+    /// The whole server dies at once.
+    pub fn kill(&self) {
+        let process = i32::try_from(self.server().process()).unwrap();
+        kill(Pid::from_raw(process), Signal::SIGKILL).unwrap();
+    }
+
+    /// It begins where it was.
+    pub async fn start_again(&mut self) {
+        let (before, options) = (self.server.take(), self.options.clone());
+        let starting = tokio::task::spawn_blocking(move || {
+            drop(before);
+            Server::start(&options).unwrap()
+        });
+        self.server = Some(starting.await.unwrap());
+    }
+
+    pub async fn end(mut self) {
+        let server = self.server.take();
+        tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
     }
 }

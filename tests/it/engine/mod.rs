@@ -5,6 +5,7 @@ mod children;
 mod crews;
 mod deadlines;
 mod drains;
+mod durable;
 mod early_signals;
 mod failures;
 mod figures;

@@ -77,8 +77,12 @@ impl Works {
 
     /// The same with what starts orders by the clock.
     pub async fn with_jobs(jobs: impl IntoIterator<Item = Job>) -> Self {
+        Self::on(Database::new().await, jobs).await
+    }
+
+    /// The same on this database.
+    pub async fn on(db: Database, jobs: impl IntoIterator<Item = Job>) -> Self {
         quiet_about_purpose();
-        let db = Database::new().await;
         sqlx::raw_sql(SHELF).execute(&db.pool).await.unwrap();
         clock::set(&db.pool, morning()).await.unwrap();
         let warehouse = Arc::new(Warehouse::default());
