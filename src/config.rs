@@ -2,6 +2,8 @@
 //!
 //! `REFERENCE` documents every key and is itself the file of defaults; a test holds both together.
 
+mod traces;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,6 +16,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::sandbox::faults::Level;
+pub use traces::Traces;
 
 /// Every key with its default, as `houbu config` prints it.
 pub const REFERENCE: &str = include_str!("config.reference.toml");
@@ -59,6 +62,8 @@ pub struct Config {
     pub templates: BTreeMap<String, String>,
     /// Logs.
     pub log: Log,
+    /// Traces.
+    pub traces: Traces,
 }
 
 /// See [`Config::database`].
@@ -259,7 +264,7 @@ pub enum ConfigError {
 
 impl Config {
     /// Reads defaults, then `file` (if given, it must exist; else `houbu.toml` if there is one), then the environment:
-    /// `DATABASE_URL`, and `HOUBU_…` with `__` between levels (`HOUBU_DATABASE__CONNECTIONS=20`).
+    /// `DATABASE_URL`, `OTEL_EXPORTER_OTLP_ENDPOINT`, and `HOUBU_…` with `__` between levels (`HOUBU_DATABASE__CONNECTIONS=20`).
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let mut figment = Figment::from(Toml::string(REFERENCE));
         match file {
@@ -272,12 +277,16 @@ impl Config {
         if let Ok(url) = std::env::var("DATABASE_URL") {
             figment = figment.merge(Serialized::default("database.url", url));
         }
+        if let Ok(endpoint) = std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT") {
+            figment = figment.merge(Serialized::default("traces.otlp_endpoint", endpoint));
+        }
         let environment = Env::prefixed("HOUBU_").ignore(&["config"]).split("__");
         let texts = environment.iter().map(|(key, value)| (key.as_str().to_owned(), value)).collect();
         let figment = keep_texts(figment.merge(environment), texts);
         let config: Self = figment.extract().map_err(|error| ConfigError::Unreadable(in_one_line(&error)))?;
         config.limits.check()?;
         config.keeps()?;
+        config.traces.check()?;
         Ok(config)
     }
 

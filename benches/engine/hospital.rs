@@ -129,6 +129,7 @@ impl Hospital {
             patient_id: format!("p{patient}"),
             pay_type: PayType::SelfPay,
             latest_at: None,
+            trace: None,
         };
         self.desk.apply(&apply).await.unwrap();
     }

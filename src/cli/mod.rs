@@ -7,16 +7,17 @@ mod demo;
 mod ending;
 mod health;
 mod jobs;
+mod logs;
 mod runs;
 mod sandbox;
 mod serve;
+mod spans;
 mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use crate::app::database::Database;
 use crate::config::{Config, REFERENCE};
@@ -87,8 +88,9 @@ impl Cli {
                 Command::Demo(_) | Command::Books { .. } | Command::Health(_) | Command::Jobs(_) | Command::Runs(_)
             )
         );
-        start_logs(&config, plays);
-        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async move {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let spans = logs::start(&config, plays, runtime.handle())?;
+        let ended = runtime.block_on(async move {
             match self.command {
                 Some(Command::Demo(demo)) => demo::run(config, demo).await,
                 None => demo::run(config, demo::Demo::default()).await,
@@ -103,17 +105,12 @@ impl Cli {
                 Some(Command::Check) => check::run(&config).await,
                 Some(Command::Chart { .. } | Command::Config) => Ok(ExitCode::SUCCESS),
             }
-        })
+        });
+        if let Some(spans) = spans {
+            spans.end();
+        }
+        ended
     }
-}
-
-/// A demo is watched by a person: only what is wrong for good is logged, unless the configuration says otherwise.
-fn start_logs(config: &Config, plays: bool) {
-    let default = Config::default_log_filter();
-    let filter = if plays && config.log.filter == default { "error" } else { &config.log.filter };
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    if config.log.json { logs.json().init() } else { logs.init() }
 }
 
 async fn migrate(config: &Config) -> anyhow::Result<ExitCode> {

@@ -13,7 +13,8 @@ use crate::engine::worker::Worker;
 /// API, callbacks, console and workers.
 pub(super) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let listener = door::listen(&config).await?;
-    let base_url = config.base_url(listener.local_addr()?);
+    let listens = listener.local_addr()?;
+    let base_url = config.base_url(listens);
     let (api_keys, made) = door::api_keys(&config)?;
     let database = Database::open(&config).await?;
     database.migrate().await?;
@@ -21,7 +22,9 @@ pub(super) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let mut ending = Ending::listen()?;
     let door = app.open(&config, listener, api_keys)?;
     let worker = app.work(&config).await?;
-    println!("Houbu serves {base_url} (console {base_url}/, API {base_url}/docs); Ctrl-C ends");
+    println!(
+        "Houbu listens on {listens} and serves {base_url} (console {base_url}/, API {base_url}/docs); Ctrl-C ends"
+    );
     if let Some(made) = made {
         println!("No API key is configured; until the end this one is good: {made}");
     }

@@ -43,6 +43,8 @@ pub struct Apply {
     pub pay_type: PayType,
     /// Until when the patient wants to wait at the latest.
     pub latest_at: Option<DateTime<Utc>>,
+    /// The W3C traceparent of the request.
+    pub trace: Option<String>,
 }
 
 /// An application, and whether this request made it.
@@ -97,7 +99,9 @@ pub(super) fn application(
         waitlist_application::Step::Waiting
     };
     let key = apply.idempotency_key.clone().unwrap_or_else(|| id.to_string());
-    Ok(Registry::new_run::<WaitlistApplication>(id, key, first.name(), &state)?)
+    let run = Registry::new_run::<WaitlistApplication>(id, key, first.name(), &state)?;
+    // It is decided together with others, under nobody's span.
+    Ok(NewRun { trace: apply.trace.clone(), ..run })
 }
 
 pub(super) fn under(schedule: &Schedule) -> Under<'_> {

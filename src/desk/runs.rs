@@ -6,7 +6,7 @@ use super::{Answer, Desk, DeskError};
 use crate::engine::around::Around;
 use crate::engine::inspect::{self, Filter, Received, Seen, Told, Why};
 use crate::engine::store::{self, Started};
-use crate::engine::{Edge, Fault, NewRun, RunId};
+use crate::engine::{Edge, Fault, NewRun, RunId, traces};
 use crate::waitlist::refusal::Refusal;
 
 /// The most signals that are shown of one run.
@@ -61,7 +61,7 @@ impl Desk {
             state: input,
             effects,
             parent: None,
-            trace: None,
+            trace: traces::here(),
         })
     }
 

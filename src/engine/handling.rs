@@ -9,6 +9,7 @@ use super::registry::Mounted;
 use super::store::claim::{Claimed, Unread};
 use super::store::turns::{Came, Move, Rest};
 use super::table::{Chosen, Priority, StepRow};
+use super::traces;
 
 /// A handler that takes longer is given up: its calls have time-outs of their own, far shorter.
 pub(super) const HANDLER_MAX: Duration = Duration::from_mins(2);
@@ -30,6 +31,7 @@ pub(super) async fn handle(mounted: &dyn Mounted, row: &'static StepRow, run: &C
         Wake::Parks(until) => return Came::Parked { until: *until, hears: row.hears },
         Wake::Deadline => (Some(Woke::Deadline), None),
         Wake::Hears(signal) => {
+            traces::follows(&tracing::Span::current(), signal.trace.as_deref());
             (Some(Woke::Signal { name: &signal.name, payload: &signal.payload }), Some(signal.signal_id.clone()))
         }
     };

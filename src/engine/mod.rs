@@ -34,6 +34,7 @@
 //! | `health` | what is wrong with the whole |
 //! | `held_up` | whether a destination holds a run up |
 //! | `around` | what holds runs up besides themselves, read once for many |
+//! | `traces` | how turns join the trace of what started their run |
 //! | `measure` | what is counted, and what is shown of it |
 //! | `housekeeping` | months of history, the archive, early signals, retention |
 //! | `sizes` | how large what is stored may be |
@@ -73,6 +74,7 @@ pub mod sizes;
 pub mod staff;
 pub mod store;
 pub mod table;
+pub mod traces;
 pub mod worker;
 
 pub use core::Engine;

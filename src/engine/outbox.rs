@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::core::Engine;
@@ -18,6 +19,7 @@ use super::lease::Hands;
 use super::limits::{self, Lanes, Pass, Reserved};
 use super::retry::RetryPolicy;
 use super::store::letters::{self, Claimed};
+use super::traces;
 
 /// Letters on their way at one time.
 const LETTERS_MAX: usize = 16;
@@ -124,10 +126,12 @@ impl Postman {
                 let Ok(hand) = Arc::clone(&hands).acquire_owned().await else { return };
                 let postman = Arc::clone(&self);
                 let in_hand = self.hands.letter(letter.id.clone());
-                carrying.spawn(async move {
+                let span = traces::delivery(&letter);
+                let carries = async move {
                     postman.carry(letter, pass).await;
                     drop((in_hand, hand));
-                });
+                };
+                carrying.spawn(carries.instrument(span));
             }
         }
         while carrying.join_next().await.is_some() {}
@@ -158,7 +162,7 @@ impl Postman {
     async fn put_back(&self, letter: String) {
         let (pool, tenant) = (&self.engine.pool, self.engine.tenant.as_str());
         if let Err(error) = letters::release(pool, tenant, self.worker, std::slice::from_ref(&letter)).await {
-            tracing::warn!(letter, %error, "a letter could not be put back");
+            tracing::warn!(%error, "a letter could not be put back");
         }
     }
 
@@ -187,7 +191,8 @@ impl Postman {
         };
         self.engine.measures.letter(&letter.topic, took, &delivered, wait.is_some());
         if let (Err(fault), None) = (&delivered, wait) {
-            tracing::error!(run = %letter.run_id, letter = letter.id, why = %fault, "letter suspended");
+            traces::failed(&tracing::Span::current(), fault.class());
+            tracing::error!(why = %fault, "letter suspended");
         }
         let settled = match delivered {
             Ok(Delivery::Sent(reference)) => {
@@ -208,7 +213,7 @@ impl Postman {
             },
         };
         if let Err(error) = settled {
-            tracing::warn!(letter = letter.id, %error, "what came of a letter could not be written");
+            tracing::warn!(%error, "what came of a letter could not be written");
         }
     }
 }

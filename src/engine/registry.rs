@@ -15,6 +15,7 @@ use super::preflight::Knows;
 use super::proof::{self, Flaw, Proof};
 use super::retry::RetryPolicy;
 use super::table::{Chosen, Table};
+use super::traces;
 
 /// A workflow with its state as JSON, so that one worker can turn them all.
 #[async_trait]
@@ -212,7 +213,7 @@ impl Registry {
             state: encode(state)?,
             effects: F::effects(id, &Edge { from: None, outcome: None, to: step }, state),
             parent: None,
-            trace: None,
+            trace: traces::here(),
         })
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::commit::{Committed, Committer};
@@ -30,6 +31,7 @@ use super::staff::clerk;
 use super::store::claim::{self, Claimed, Unread};
 use super::store::turns::{Came, Done, Rest};
 use super::table::StepRow;
+use super::traces;
 
 /// A claim for the sake of a rate alone is never sooner.
 const RATE_MIN: Duration = Duration::from_millis(10);
@@ -266,7 +268,8 @@ impl Shift {
             let Some((mounted, row)) = self.step_of(&run) else { break self.hand_back(&run, false).await };
             let Ok(own) = self.lanes.pass_for(row, pass.take()) else { break self.put_back(&run, row).await };
             let handling = AssertUnwindSafe(handle(&**mounted, row, &run, &unread)).catch_unwind();
-            let (came, said) = limits::listening(handling).await;
+            let span = traces::turn(&run);
+            let (came, said) = limits::listening(handling.instrument(span.clone())).await;
             let mut came =
                 came.unwrap_or_else(|_| failed(&**mounted, &run, &Fault::Stop("the handler panicked".to_owned())));
             if let Some(own) = own {
@@ -296,7 +299,8 @@ impl Shift {
                 took: began.elapsed(),
                 result: came.clone(),
             };
-            let committed = self.committer.commit(done.clone()).await;
+            traces::came(&span, &came);
+            let committed = self.committer.commit(done.clone()).instrument(span).await;
             self.engine.measures.turn((done.workflow, done.step), done.took, &came, &committed);
             if matches!(committed, Committed::Yes(_)) && self.sabotage(Point::AfterCommit, &run) == Act::Crash {
                 break self.hand_back(&run, true).await;
@@ -317,7 +321,7 @@ impl Shift {
                 (Committed::Lost, _) => break self.hand_back(&run, false).await,
                 (Committed::Crashed, _) => break self.hand_back(&run, true).await,
                 (Committed::Unsure(error), _) => {
-                    tracing::warn!(run = %run.id, error, "a commit was not confirmed; the step will look again");
+                    tracing::warn!(run = %run.id, workflow = run.workflow, step = run.step, error, "a commit was not confirmed; the step will look again");
                     // Whatever it is, it is not over at once, and the step would call outside again and again.
                     tokio::time::sleep(HEARTBEAT).await;
                     break self.hand_back(&run, true).await;
@@ -354,7 +358,7 @@ impl Shift {
         while let Err(error) =
             claim::put_back(&engine.pool, &engine.tenant, run.id, run.generation, lane, priority).await
         {
-            tracing::warn!(run = %run.id, %error, "a run could not be put back; trying again");
+            tracing::warn!(run = %run.id, workflow = run.workflow, step = run.step, %error, "a run could not be put back; trying again");
             tokio::time::sleep(HEARTBEAT).await;
         }
     }
@@ -369,7 +373,7 @@ impl Shift {
         let engine = &self.engine;
         let again = again || run.again;
         while let Err(error) = claim::release(&engine.pool, &engine.tenant, run.id, run.generation, again).await {
-            tracing::warn!(run = %run.id, %error, "a run could not be handed back; trying again");
+            tracing::warn!(run = %run.id, workflow = run.workflow, step = run.step, %error, "a run could not be handed back; trying again");
             tokio::time::sleep(HEARTBEAT).await;
         }
     }

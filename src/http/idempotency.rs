@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
+use tracing::Instrument;
 
 use super::auth::Caller;
 use super::problem::{Problem, language_of, refused_body, render};
@@ -65,7 +66,7 @@ pub(super) async fn layer(
             Claim::Ours => {
                 let request = Request::from_parts(parts, Body::from(body));
                 // Whoever asked may hang up; what was begun is finished and its answer stored.
-                let answering = tokio::spawn(answer(surface, owned, request, next));
+                let answering = tokio::spawn(answer(surface, owned, request, next).in_current_span());
                 return Ok(answering.await.unwrap_or_else(|_| Problem::internal().into_response()));
             }
             Claim::OtherRequest => return Err(DeskError::KeyReused.into()),

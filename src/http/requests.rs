@@ -1,5 +1,5 @@
-//! Request ids, and one log line a request: method, route, status, time. Never a path, a query or a body: they can
-//! name a patient.
+//! Request ids, one span and one log line a request: method, route, status, time. Never a path, a query or a body: they
+//! can name a patient. The span is a part of the caller's trace, if the caller has one.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,9 +8,12 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::Surface;
+use crate::engine::traces;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id that is taken over from a caller.
@@ -34,21 +37,44 @@ pub(super) async fn layer(State(surface): State<Arc<Surface>>, mut request: Requ
     let id = id_of(&request);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = route.as_deref().unwrap_or("(none)");
+    let span = span_of(&request, route, &id);
     request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).await;
+    let mut response = next.run(request).instrument(span.clone()).await;
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(HEADER, value);
     }
     let (status, took) = (response.status().as_u16(), began.elapsed());
-    let (route, ms) = (route.as_deref().unwrap_or("(none)"), took.as_millis());
+    let ms = took.as_millis();
     surface.desk.engine.measures.request(usual(&method), route, status, took);
-    // Probes and scrapes come every few seconds and say nothing.
-    if matches!(route, "/healthz" | "/readyz" | "/metrics") && status < 400 {
-        tracing::debug!(%method, route, status, ms, request = id.0, "answered");
+    span.record("status", i64::from(status));
+    if status >= 500 {
+        traces::failed(&span, "status 5xx");
+    }
+    if is_probe(route) && status < 400 {
+        span.in_scope(|| tracing::debug!(ms, "answered"));
     } else {
-        tracing::info!(%method, route, status, ms, request = id.0, "answered");
+        span.in_scope(|| tracing::info!(ms, "answered"));
     }
     response
+}
+
+/// Probes and scrapes come every few seconds and say nothing.
+fn is_probe(route: &str) -> bool {
+    matches!(route, "/healthz" | "/readyz" | "/metrics")
+}
+
+/// The span of a request, which all log lines within name too. That of a probe is in no trace.
+fn span_of(request: &Request, route: &str, id: &RequestId) -> Span {
+    let method = usual(request.method());
+    if is_probe(route) {
+        return tracing::error_span!("probe", request = id.0, method, route, status = Empty);
+    }
+    let span = tracing::error_span!("request", otel.kind = "server", request = id.0, method, route, status = Empty);
+    let given = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    traces::joins(&span, given);
+    traces::named(&span, || format!("{method} {route}"));
+    span
 }
 
 /// A method as a label: what callers make up is one value.

@@ -22,6 +22,7 @@ use super::problem::Problem;
 use super::schedules::Slot;
 use crate::desk::apply::{Apply, PayType};
 use crate::desk::show::{self, PAGE_MAX};
+use crate::engine::traces;
 use crate::records::entries::Shown;
 use crate::records::schedules::from_name;
 use crate::waitlist::policy::PaymentMode;
@@ -198,6 +199,7 @@ pub(super) async fn apply(
         patient_id: new.patient_id,
         pay_type: new.pay_type,
         latest_at: new.latest_at,
+        trace: traces::here(),
     };
     let applied = surface.desk.apply(&apply).await?;
     let status = if applied.new { StatusCode::CREATED } else { StatusCode::OK };

@@ -5,6 +5,7 @@
 //! engine treats them alike: *not sent* may be sent again, *unknown* must be queried by our own id first (E1),
 //! *broken* is for a person.
 
+mod calling;
 pub mod his;
 pub mod messages;
 pub mod payments;

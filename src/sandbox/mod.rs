@@ -8,6 +8,7 @@
 
 pub mod books;
 pub mod faults;
+mod heard;
 pub mod his;
 pub mod outside;
 pub mod wechat_messages;

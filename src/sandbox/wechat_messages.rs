@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Query, State};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,6 +20,7 @@ use tokio::net::TcpListener;
 use super::Now;
 use super::books::{Record, Store};
 use super::faults::{Faults, hash, spoil};
+use super::heard::heard;
 use crate::ports::messages::Config;
 
 const BOOK: &str = "wechat_messages.sent";
@@ -168,7 +170,8 @@ impl MessageServer {
         let router = axum::Router::new()
             .route("/cgi-bin/stable_token", post(stable_token))
             .route("/cgi-bin/message/template/send", post(send))
-            .with_state(house.clone());
+            .with_state(house.clone())
+            .layer(from_fn(|request, next| heard("messages", request, next)));
         let (open, closed) = tokio::sync::oneshot::channel::<()>();
         tokio::spawn(async move {
             let serving = axum::serve(listener, router).with_graceful_shutdown(async move {

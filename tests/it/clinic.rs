@@ -197,5 +197,6 @@ pub(crate) fn apply_to(patient: &str, schedule: &str) -> Apply {
         patient_id: patient.to_owned(),
         pay_type: PayType::SelfPay,
         latest_at: None,
+        trace: None,
     }
 }

@@ -9,12 +9,14 @@ use std::time::Duration;
 use futures::FutureExt;
 use sqlx::{Acquire, PgConnection};
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use super::super::RunId;
 use super::super::core::Engine;
 use super::super::flow::Fault;
 use super::super::store;
 use super::super::store::jobs::{self, Row};
+use super::super::traces;
 use super::{Job, Overlap, Tick};
 
 /// However often the clock may have moved, it is not looked at sooner again (real time).
@@ -71,7 +73,8 @@ async fn tick(engine: &Engine, job: &Job) -> sqlx::Result<bool> {
             let tick = Tick { job: job.name, at, until: decided.next.map(|next| next.tick), by_hand: false };
             // A savepoint: what a failed start has written is undone, and the row stays ours.
             let mut inner = tx.begin().await?;
-            match start(&mut inner, &engine.tenant, job, &row, &tick).await {
+            let span = traces::tick(job.name);
+            match start(&mut inner, &engine.tenant, job, &row, &tick).instrument(span).await {
                 Ok(started) => {
                     inner.commit().await?;
                     started

@@ -58,6 +58,8 @@ pub struct Unread {
     pub name: String,
     /// What came with it.
     pub payload: Value,
+    /// The W3C traceparent of what sent it.
+    pub trace: Option<String>,
     /// When it arrived, by the engine's clock.
     pub received_at: DateTime<Utc>,
 }
@@ -155,7 +157,7 @@ pub async fn in_hand(pool: &PgPool, tenant: &str, worker: Uuid) -> sqlx::Result<
 /// The unread signals of these runs in the order of arrival.
 pub async fn unread(pool: &PgPool, tenant: &str, runs: &[RunId]) -> sqlx::Result<Vec<Unread>> {
     sqlx::query_as(
-        "select run_id, signal_id, name, payload, received_at from inbox
+        "select run_id, signal_id, name, payload, trace, received_at from inbox
          where tenant = $1 and run_id = any($2) and read_turn is null order by run_id, seq",
     )
     .bind(tenant)

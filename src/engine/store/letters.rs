@@ -23,6 +23,8 @@ pub struct Claimed {
     pub payload: Value,
     /// Failed attempts.
     pub attempt: i32,
+    /// The W3C traceparent of what started its run.
+    pub trace: Option<String>,
 }
 
 /// Writes letters; one that stands there already is the same letter.
@@ -48,7 +50,8 @@ pub(super) async fn write(conn: &mut PgConnection, tenant: &str, letters: &[(Run
     .map(drop)
 }
 
-/// Claims up to `most` due letters of this topic. Plan: a range of `outbox_due`.
+/// Claims up to `most` due letters of this topic. Plan: a range of `outbox_due`; one run by
+/// its primary key each.
 pub async fn claim(pool: &PgPool, tenant: &str, worker: Uuid, topic: &str, most: i64) -> sqlx::Result<Vec<Claimed>> {
     sqlx::query_as(
         "with due as materialized (
@@ -58,7 +61,8 @@ pub async fn claim(pool: &PgPool, tenant: &str, worker: Uuid, topic: &str, most:
              order by due_at limit $4 for update skip locked)
          update outbox o set status = 'sending', worker = $2
          from due where o.tenant = $1 and o.id = due.id
-         returning o.id, o.run_id, o.topic, o.payload, o.attempt",
+         returning o.id, o.run_id, o.topic, o.payload, o.attempt,
+                   (select r.trace from run r where r.tenant = o.tenant and r.id = o.run_id) as trace",
     )
     .bind(tenant)
     .bind(worker)

@@ -13,6 +13,7 @@ use super::super::RunId;
 use super::super::flow::{ChildEnded, To};
 use super::super::measure;
 use super::super::sizes::{self, Stored};
+use super::super::traces;
 use super::unmatched::Address;
 use super::{archive, unmatched};
 
@@ -250,9 +251,9 @@ async fn put(conn: &mut PgConnection, tenant: &str, signals: &[(RunId, &Outgoing
         return Ok((New::new(), 0));
     }
     let new: Vec<(RunId, String, String, bool)> = sqlx::query_as(
-        "insert into inbox (tenant, run_id, signal_id, name, payload, read_turn)
+        "insert into inbox (tenant, run_id, signal_id, name, payload, read_turn, trace)
          select $1, t.run_id, t.signal_id, t.name, t.payload,
-                case when r.status in ('completed', 'cancelled', 'faulted') then 0 end
+                case when r.status in ('completed', 'cancelled', 'faulted') then 0 end, $6
          from unnest($2::uuid[], $3::text[], $4::text[], $5::jsonb[]) with ordinality
               as t (run_id, signal_id, name, payload, nth)
          join run r on r.tenant = $1 and r.id = t.run_id
@@ -265,6 +266,7 @@ async fn put(conn: &mut PgConnection, tenant: &str, signals: &[(RunId, &Outgoing
     .bind(signals.iter().map(|(_, signal)| signal.id.as_str()).collect::<Vec<_>>())
     .bind(signals.iter().map(|(_, signal)| &*signal.name).collect::<Vec<_>>())
     .bind(signals.iter().map(|(_, signal)| &signal.payload).collect::<Vec<_>>())
+    .bind(traces::here())
     .fetch_all(&mut *conn)
     .await?;
     let (runs, names): (Vec<RunId>, Vec<&str>) = new.iter().map(|(run, _, name, _)| (*run, name.as_str())).unzip();

@@ -13,6 +13,7 @@ use sqlx::{PgConnection, PgExecutor};
 
 use super::super::RunId;
 use super::super::flow::To;
+use super::super::traces;
 use super::signal::Outgoing;
 
 /// Where a kept signal stands.
@@ -95,8 +96,8 @@ pub(super) async fn keep(
         runs.push(run);
     }
     let kept: Vec<Address> = sqlx::query_as(
-        "insert into unmatched (tenant, workflow, key, run_id, name, signal_id, payload)
-         select $1, t.workflow, t.key, t.run_id, t.name, t.signal_id, t.payload
+        "insert into unmatched (tenant, workflow, key, run_id, name, signal_id, payload, trace)
+         select $1, t.workflow, t.key, t.run_id, t.name, t.signal_id, t.payload, $8
          from unnest($2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::jsonb[]) with ordinality
               as t (workflow, key, run_id, name, signal_id, payload, nth)
          order by t.nth
@@ -110,6 +111,7 @@ pub(super) async fn keep(
     .bind(signals.iter().map(|signal| &*signal.name).collect::<Vec<_>>())
     .bind(signals.iter().map(|signal| signal.id.as_str()).collect::<Vec<_>>())
     .bind(signals.iter().map(|signal| &signal.payload).collect::<Vec<_>>())
+    .bind(traces::here())
     .fetch_all(conn)
     .await?;
     Ok(kept.into_iter().collect())

@@ -18,6 +18,7 @@ use super::{
     wire,
 };
 use crate::ports::CallError;
+use crate::ports::calling::{carried, traced};
 
 /// A reply is never larger than this; a department's month of schedules is about one tenth of it.
 const REPLY_BYTES_MAX: usize = 8 << 20;
@@ -81,13 +82,20 @@ impl JiankangtongHis {
     }
 
     /// One call: seal, send, open, read the return code.
-    async fn call(&self, function: Function, body: &impl Serialize) -> Result<Answer, CallError> {
+    async fn call(&self, function: Function, body: &(impl Serialize + Sync)) -> Result<Answer, CallError> {
+        traced("his", function.label(), self.ask(function, body)).await
+    }
+
+    async fn ask(&self, function: Function, body: &(impl Serialize + Sync)) -> Result<Answer, CallError> {
         let ours = |what| broken(function, format!("the request could not be written: {what}"));
         let body = messages::write_request(body).map_err(|_| ours("body"))?;
         let root = self.envelope.seal_request(function.code(), &body).map_err(|_| ours("envelope"))?;
         let raw = self.send(function, soap::request(function.name(), &root)).await?;
         let reply = self.envelope.open_reply(&raw).map_err(|error| unopened(function, error, &raw))?;
         let outcome = outcome(function, &reply.code, &reply.message)?;
+        if let Outcome::Business(code) = &outcome {
+            tracing::Span::current().record("code", code.as_str());
+        }
         Ok(Answer { function, outcome, body: reply.body })
     }
 
@@ -98,7 +106,7 @@ impl JiankangtongHis {
             .header("Content-Type", "text/xml; charset=utf-8")
             .header("SOAPAction", format!("\"http://tempuri.org/{}\"", function.name()))
             .body(soap);
-        let mut response = request.send().await.map_err(|error| lost(function, &error))?;
+        let mut response = carried(request).send().await.map_err(|error| lost(function, &error))?;
         let status = response.status();
         match status.as_u16() {
             200 => {}

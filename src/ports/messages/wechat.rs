@@ -15,9 +15,12 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::super::CallError;
+use super::super::calling::{carried, traced};
 use super::{Message, Messages, Sent};
 
 const SYSTEM: &str = "wechat-messages";
+/// By its limits' name, which traces show too.
+const DESTINATION: &str = "messages";
 const SEND: &str = "send template message";
 const TOKEN: &str = "stable_token";
 
@@ -158,6 +161,10 @@ impl WechatMessages {
 
     /// Whatever goes wrong here, no message was sent: an outcome is never unknown.
     async fn fetch_token(&self, force: bool) -> Result<Token, CallError> {
+        traced(DESTINATION, TOKEN, self.ask_for_token(force)).await
+    }
+
+    async fn ask_for_token(&self, force: bool) -> Result<Token, CallError> {
         let body = json!({
             "grant_type": "client_credential",
             "appid": self.config.app_id,
@@ -165,7 +172,8 @@ impl WechatMessages {
             "force_refresh": force,
         });
         let url = format!("{}/cgi-bin/stable_token", self.base);
-        let response = self.http.post(url).json(&body).send().await.map_err(|_| not_taken("no token: no answer"))?;
+        let request = carried(self.http.post(url).json(&body));
+        let response = request.send().await.map_err(|_| not_taken("no token: no answer"))?;
         if !response.status().is_success() {
             return Err(not_taken(&format!("no token: status {}", response.status().as_u16())));
         }
@@ -175,6 +183,10 @@ impl WechatMessages {
 
     /// Sends once with this token.
     async fn attempt(&self, message: &Message, token: &SecretString) -> Result<Attempt, CallError> {
+        traced(DESTINATION, SEND, self.ask_to_send(message, token)).await
+    }
+
+    async fn ask_to_send(&self, message: &Message, token: &SecretString) -> Result<Attempt, CallError> {
         let data: serde_json::Map<_, _> =
             message.fields.iter().map(|(name, value)| (name.clone(), json!({"value": value}))).collect();
         let body = json!({
@@ -185,7 +197,7 @@ impl WechatMessages {
         });
         let url = format!("{}/cgi-bin/message/template/send", self.base);
         let request = self.http.post(url).query(&[("access_token", token.expose_secret())]).json(&body);
-        let response = request.send().await.map_err(|error| lost(&error))?;
+        let response = carried(request).send().await.map_err(|error| lost(&error))?;
         let status = response.status().as_u16();
         let body = response.bytes().await.map_err(|error| lost(&error))?;
         answered(status, &body)

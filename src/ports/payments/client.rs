@@ -13,6 +13,7 @@ use serde_json::json;
 use thiserror::Error;
 
 use super::super::CallError;
+use super::super::calling::{carried, traced};
 use super::answers::{self, Answer, broken, not_taken, unknown};
 use super::notice::{self, Ours};
 use super::sealed::SealingKey;
@@ -115,6 +116,16 @@ impl WechatPay {
         target: &str,
         body: Option<serde_json::Value>,
     ) -> Result<Answer, CallError> {
+        traced("payments", call, self.ask(call, method, target, body)).await
+    }
+
+    async fn ask(
+        &self,
+        call: &'static str,
+        method: Method,
+        target: &str,
+        body: Option<serde_json::Value>,
+    ) -> Result<Answer, CallError> {
         let url = Url::parse(&format!("{}{target}", self.base)).map_err(|_| broken(call, "not an address"))?;
         // What is signed is what is sent: the address after normalisation.
         let sent = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
@@ -129,7 +140,7 @@ impl WechatPay {
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let response = request.send().await.map_err(|error| lost(call, &error))?;
+        let response = carried(request).send().await.map_err(|error| lost(call, &error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await.map_err(|error| lost(call, &error))?;
         if (200..300).contains(&status) && !self.is_theirs(&headers, &body) {

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::post;
 use axum::serve::ListenerExt;
 use chrono::{DateTime, Utc};
@@ -34,6 +35,7 @@ use self::pushes::Pusher;
 use super::Now;
 use super::books::Store;
 use super::faults::{Faults, Level};
+use super::heard::heard;
 use crate::ports::his::Credentials;
 use crate::ports::his::envelope::Envelope;
 
@@ -177,6 +179,7 @@ impl HisServer {
             .with_context(|| format!("the simulated HIS cannot listen on {}", options.listen))?;
         let address = listener.local_addr()?;
         let router = Router::new().route("/", post(counter::answer)).with_state(shared.clone());
+        let router = router.layer(from_fn(|request, next| heard("his", request, next)));
         let listener = listener.tap_io(|stream| {
             // A refusal costs some delay and nothing else.
             let _ = stream.set_nodelay(true);

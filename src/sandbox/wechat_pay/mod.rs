@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::middleware::from_fn;
 use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
 use tokio::net::TcpListener;
@@ -27,6 +28,7 @@ pub use payers::Payer;
 use super::Now;
 use super::books::Store;
 use super::faults::Faults;
+use super::heard::heard;
 use crate::ports::payments::{Config, Paid, Refund};
 use keys::{APP_ID, Keys, MCH_ID};
 use ledger::Ledger;
@@ -146,6 +148,7 @@ impl PayServer {
         let listener = TcpListener::bind(listen).await?;
         let at = listener.local_addr()?;
         let router = axum::Router::new().fallback(counter::answer).with_state(house.clone());
+        let router = router.layer(from_fn(|request, next| heard("payments", request, next)));
         let (open, closed) = tokio::sync::oneshot::channel::<()>();
         tokio::spawn(async move {
             let serving = axum::serve(listener, router).with_graceful_shutdown(async move {

@@ -1,8 +1,8 @@
 //! HIS behind a gate: every request goes through at once, its answer only while the gate is open or when one is let.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -30,6 +30,7 @@ struct Inner {
     lets: Semaphore,
     held: AtomicUsize,
     passed: AtomicUsize,
+    traceparents: Mutex<Vec<String>>,
 }
 
 /// One answer that is held; not any more where whoever asked has gone.
@@ -51,6 +52,7 @@ impl Gate {
             lets: Semaphore::new(FOR_ALL),
             held: AtomicUsize::new(0),
             passed: AtomicUsize::new(0),
+            traceparents: Mutex::default(),
         });
         let listener = tokio::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
         let url = format!("http://{}{path}", listener.local_addr().unwrap());
@@ -74,6 +76,11 @@ impl Gate {
         wait_for("an answer of HIS to go", || async { self.inner.passed.load(Ordering::SeqCst) > passed }).await;
     }
 
+    /// The traceparents of what was asked so far.
+    pub fn traceparents(&self) -> Vec<String> {
+        self.inner.traceparents.lock().unwrap().clone()
+    }
+
     /// Answers that are held.
     pub fn held(&self) -> usize {
         self.inner.held.load(Ordering::SeqCst)
@@ -87,6 +94,9 @@ async fn pass(State(gate): State<Arc<Inner>>, uri: Uri, headers: HeaderMap, body
         if let Some(value) = headers.get(name) {
             request = request.header(name, value);
         }
+    }
+    if let Some(traceparent) = headers.get("traceparent").and_then(|value| value.to_str().ok()) {
+        gate.traceparents.lock().unwrap().push(traceparent.to_owned());
     }
     let answer = match request.send().await {
         Ok(answer) => answer,

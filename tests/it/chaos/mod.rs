@@ -16,7 +16,7 @@ mod database;
 mod dying;
 mod ending;
 mod gate;
-mod process;
+pub mod process;
 mod releases;
 mod rolling;
 mod standing_still;
@@ -40,14 +40,14 @@ async fn wait_for<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
 }
 
 /// A hospital whose workers are processes, and the gate before its HIS.
-struct Ward {
-    hospital: Hospital,
-    gate: Gate,
+pub struct Ward {
+    pub hospital: Hospital,
+    pub gate: Gate,
 }
 
 impl Ward {
     /// Visits are paid with the application.
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let setup = Setup { places: 8, patients: 16, ..Setup::paying(PaymentMode::Prepay) };
         Self::of(Hospital::on(Database::new().await, setup, false).await).await
     }

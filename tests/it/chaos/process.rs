@@ -64,11 +64,12 @@ impl Process {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Where it serves.
+    /// Where it listens; the address that it tells others is the ward's own door.
     pub fn address(&self) -> String {
         let log = self.log();
-        let line = log.lines().find_map(|line| line.strip_prefix("Houbu serves ")).expect("it says where it serves");
-        line.split_whitespace().next().unwrap_or_default().to_owned()
+        let line =
+            log.lines().find_map(|line| line.strip_prefix("Houbu listens on ")).expect("it says where it listens");
+        format!("http://{}", line.split_whitespace().next().unwrap_or_default())
     }
 
     fn signal(&self, signal: Signal) {
