@@ -43,7 +43,9 @@ impl Desk {
     /// Whether this process can do its work: what keeps it from that. Asks the database for nothing.
     pub fn unready(&self) -> Vec<Finding> {
         let process = this_process(&self.engine);
-        let gone = |finding: &Finding| matches!(finding, Finding::LeaseLost { .. } | Finding::NotLooking { .. });
+        let gone = |finding: &Finding| {
+            matches!(finding, Finding::LeaseLost { .. } | Finding::NotLooking { .. } | Finding::TaskLost { .. })
+        };
         health::assess_process(&process).into_iter().filter(gone).collect()
     }
 }
@@ -54,6 +56,7 @@ fn this_process(engine: &Engine) -> Process {
         renewed: pulse.renewed.map(|at| at.elapsed()),
         looked: pulse.looked.map(|at| at.elapsed()),
         waited: pulse.waited,
+        lost: pulse.lost,
         connections_max: pool.options().get_max_connections(),
         connections_busy: pool.size().saturating_sub(u32::try_from(pool.num_idle()).unwrap_or(u32::MAX)),
     }
@@ -82,6 +85,8 @@ fn zh(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
             destination(to, Language::ZhCn),
             seconds_zh(backlog)
         ),
+        Finding::TaskLost { task } => format!("本进程的工作任务 {task} 已意外结束。"),
+        Finding::BulksFailing { count, error } => format!("{count} 个批量任务无法继续：{error}"),
         Finding::LettersOverdue { backlog } => {
             format!("{} 条消息已到期未发送，最久已等待 {}。", backlog.count, seconds_zh(backlog))
         }
@@ -139,6 +144,8 @@ fn en(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
             destination(to, Language::En),
             seconds_en(backlog)
         ),
+        Finding::TaskLost { task } => format!("The {task} of this process's worker has ended by itself."),
+        Finding::BulksFailing { count, error } => format!("{count} bulks cannot go on: {error}"),
         Finding::LettersOverdue { backlog } => {
             format!("{} due messages wait, the oldest for {}.", backlog.count, seconds_en(backlog))
         }
@@ -190,6 +197,13 @@ pub fn advice(finding: &Finding, language: Language) -> &'static str {
         Finding::NoWorkers { .. } => (
             "启动 `houbu serve` 或 `houbu work`，并查看其日志为何退出。",
             "Start `houbu serve` or `houbu work`, and see in its log why it ended.",
+        ),
+        Finding::TaskLost { .. } => {
+            ("重启本进程，并将日志中的错误报告给开发者。", "Restart this process, and report the error in its log.")
+        }
+        Finding::BulksFailing { .. } => (
+            "用 GET /v1/runs/bulk 查看原因；无法继续时取消该批量任务。",
+            "See why in GET /v1/runs/bulk; cancel what cannot go on.",
         ),
         Finding::LeaseLost { .. } | Finding::NotLooking { .. } => (
             "检查数据库是否响应、本机是否过载；仍无恢复则重启本进程。",

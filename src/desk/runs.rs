@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Answer, Desk, DeskError};
 use crate::engine::around::Around;
 use crate::engine::inspect::{self, Filter, Received, Seen, Told, Why};
-use crate::engine::store::{self, Started};
+use crate::engine::store::Started;
 use crate::engine::{Edge, Fault, NewRun, RunId, traces};
 use crate::waitlist::refusal::Refusal;
 
@@ -36,11 +36,7 @@ impl Desk {
     /// Starts a run of a workflow that has one beginning; the same key is the same run. `input` is its first state.
     pub async fn start_run(&self, workflow: &str, key: &str, input: Value) -> Answer<Started> {
         let new = self.new_run(workflow, key, input)?;
-        let mut tx = self.begin().await?;
-        let started = store::start(&mut tx, self.hospital(), new).await?;
-        tx.commit().await?;
-        self.engine.hint();
-        Ok(started)
+        Ok(self.engine.start_run(new).await?)
     }
 
     fn new_run(&self, workflow: &str, key: &str, input: Value) -> Answer<NewRun> {

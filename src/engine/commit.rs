@@ -3,10 +3,12 @@
 //! A flush starts as soon as one of the previous two ends: alone on an idle system, full batches under load. A batch that
 //! fails as a whole is tried turn by turn, so that one bad turn never fails its batch-mates.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use serde_json::Value;
 use sqlx::PgConnection;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -23,6 +25,8 @@ use super::store::turns::{self, Came, Done, Held};
 const BATCH_MAX: usize = 128;
 /// Flushes under way at one time: while the server writes one to disk, it works on the next.
 const FLUSHES: usize = 2;
+/// A flush that takes longer has a connection that hangs.
+const FLUSH_MAX: Duration = Duration::from_secs(30);
 
 /// What came of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +91,7 @@ impl Writer {
     async fn flush(&self, waiting: Vec<Waiting>) {
         let (batch, answers): (Vec<Done>, Vec<_>) = waiting.into_iter().unzip();
         let began = Instant::now();
-        let written = self.transaction(&batch).await;
+        let written = self.guarded(&batch).await;
         self.engine.measures.flush(began, batch.len());
         match written {
             Ok(held) => {
@@ -110,12 +114,23 @@ impl Writer {
     }
 
     async fn alone(&self, done: Done) -> Committed {
-        match self.transaction(std::slice::from_ref(&done)).await {
+        match self.guarded(std::slice::from_ref(&done)).await {
             Ok(held) => {
                 self.engine.hint_letters_of(std::slice::from_ref(&done));
                 held.get(&done.fence()).map_or(Committed::Lost, |now| Committed::Yes(*now))
             }
             Err(error) => failed(&error),
+        }
+    }
+
+    /// A workflow's own tables are written by code of its own: what panics there is refused, and takes neither its
+    /// batch-mates nor the committer with it. A server that says nothing for so long leaves the outcome open.
+    async fn guarded(&self, batch: &[Done]) -> sqlx::Result<Held> {
+        let writing = AssertUnwindSafe(self.transaction(batch)).catch_unwind();
+        match tokio::time::timeout(FLUSH_MAX, writing).await {
+            Ok(Ok(written)) => written,
+            Ok(Err(_)) => Err(sqlx::Error::Encode("the workflow's tables: its projection panicked".into())),
+            Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
         }
     }
 
@@ -131,20 +146,23 @@ impl Writer {
 
     async fn attempt(&self, batch: &[Done]) -> sqlx::Result<Held> {
         let (engine, alone) = (&self.engine, |done: &Done| !done.reaches_others() && !projects(&self.engine, done));
-        if self.saboteur.is_none()
-            && batch.iter().all(alone)
-            && let Some(held) = turns::commit_alone(&engine.pool, &engine.tenant, batch).await?
-        {
-            return Ok(held);
+        let dies = |done: &Done| {
+            let point = Point::BeforeCommit;
+            self.saboteur.as_ref().is_some_and(|one| one.at(point, done.workflow, done.step, done.run) == Act::Crash)
+        };
+        if batch.iter().all(alone) {
+            // Written and committed by one statement: whoever dies before its commit has written nothing.
+            if batch.iter().any(dies) {
+                return Err(sqlx::Error::WorkerCrashed);
+            }
+            if let Some(held) = turns::commit_alone(&engine.pool, &engine.tenant, batch).await? {
+                return Ok(held);
+            }
         }
         let mut tx = engine.pool.begin().await?;
         let held = write(engine, &mut tx, batch).await?;
-        if let Some(saboteur) = &self.saboteur {
-            let dies =
-                |done: &&Done| saboteur.at(Point::BeforeCommit, done.workflow, done.step, done.run) == Act::Crash;
-            if batch.iter().filter(|done| held.contains_key(&done.fence())).any(|done| dies(&done)) {
-                return Err(sqlx::Error::WorkerCrashed);
-            }
+        if batch.iter().filter(|done| held.contains_key(&done.fence())).any(dies) {
+            return Err(sqlx::Error::WorkerCrashed);
         }
         tx.commit().await?;
         Ok(held)

@@ -1,7 +1,7 @@
 //! What every part of the engine shares.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use sqlx::PgPool;
 use tokio::sync::{Notify, watch};
@@ -12,6 +12,7 @@ use super::measure::Measures;
 use super::registry::Registry;
 use super::store::survey::{self, Survey};
 use super::store::turns::{Came, Done};
+use super::takers::{Seat, Takers};
 
 /// What every part of the engine shares: the database, the tenant and the workflows.
 pub struct Engine {
@@ -26,6 +27,8 @@ pub struct Engine {
     /// What is counted here.
     pub measures: Measures,
     pub(super) due: Notify,
+    /// Whoever works in this process and takes runs up as they are started.
+    pub(super) at_work: Mutex<Weak<Takers>>,
     pub(super) letters: Notify,
     pub(super) limits_hint: watch::Sender<Hints>,
 }
@@ -52,7 +55,8 @@ impl Engine {
     ) -> Arc<Self> {
         let (due, letters, limits_hint) = (Notify::new(), Notify::new(), watch::Sender::new(Hints::default()));
         let (tenant, measures) = (tenant.into(), Measures::default());
-        Arc::new(Self { pool, tenant, registry, limits, measures, due, letters, limits_hint })
+        let at_work = Mutex::default();
+        Arc::new(Self { pool, tenant, registry, limits, measures, due, at_work, letters, limits_hint })
     }
 
     /// Tells the workers of this process that something may be due. Only a hint: polling finds it anyway.
@@ -65,6 +69,13 @@ impl Engine {
     /// Tells the workers of this process that a person used the switch of a destination.
     pub fn hint_switch(&self) {
         self.limits_hint.send_modify(|hints| hints.switches += 1);
+    }
+
+    /// A seat at the worker of this process for a run that is about to be started; none where nobody works here, or every
+    /// hand is full.
+    pub(super) fn seat(&self, workflow: &str, step: &str) -> Option<Seat> {
+        let at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner).upgrade()?;
+        at_work.seat(workflow, step)
     }
 
     /// What a destination can take.

@@ -10,9 +10,10 @@ use sqlx::PgPool;
 use sqlx::migrate::MigrateError;
 
 use super::core::Engine;
-use super::flow::{Fault, Flow, To};
+use super::flow::{Fault, Flow, NewRun, To};
 use super::inspect::{self, Seen, Told};
 use super::registry::Registry;
+use super::store::claim::Claimed;
 use super::store::{self, Outgoing, Signalled, Started};
 use super::worker::{self, Options, Worker};
 use super::{RunId, schema};
@@ -93,6 +94,21 @@ impl Engine {
     pub async fn start<F: Flow>(&self, key: &str, state: &F::State) -> Result<Started, EngineError> {
         let step = F::TABLE.starts.first().copied().unwrap_or_default();
         let new = Registry::new_run::<F>(RunId::now_v7(), key.to_owned(), step, state)?;
+        Ok(self.start_run(new).await?)
+    }
+
+    /// Starts a run in a transaction of its own. Where a worker of this process has a hand free, a step that acts begins
+    /// there at once.
+    pub async fn start_run(&self, new: NewRun) -> sqlx::Result<Started> {
+        let acts = new.due_at.is_none() && new.effects.is_empty() && new.parent.is_none();
+        if let Some(seat) = acts.then(|| self.seat(new.workflow, new.step.name)).flatten() {
+            let mut conn = self.pool.acquire().await?;
+            if let Some(now) = store::start_held(&mut conn, &self.tenant, &new, seat.worker).await? {
+                let id = new.id;
+                seat.take(Claimed::begun(new, now));
+                return Ok(Started { id, new: true });
+            }
+        }
         let mut tx = self.pool.begin().await?;
         let started = store::start(&mut tx, &self.tenant, new).await?;
         tx.commit().await?;

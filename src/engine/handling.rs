@@ -42,7 +42,8 @@ pub(super) async fn handle(mounted: &dyn Mounted, row: &'static StepRow, run: &C
     let handling = mounted.handle(&run.step, run.state.clone(), &turn, woke);
     let answer = match tokio::time::timeout(HANDLER_MAX, handling).await {
         Ok(answer) => answer,
-        Err(_) => Err(Fault::Retry(format!("the handler took longer than {} s", HANDLER_MAX.as_secs()))),
+        // What it called may be under way.
+        Err(_) => Err(Fault::Unknown(format!("the handler took longer than {} s", HANDLER_MAX.as_secs()))),
     };
     let moved = answer.and_then(|(state, chosen)| {
         let rest = rest_at(mounted, &chosen, &state, unread, heard.as_deref())?;

@@ -61,6 +61,8 @@ pub struct Process {
     pub looked: Option<Duration>,
     /// How long its worker waited for a connection last.
     pub waited: Duration,
+    /// A task of its worker that has ended before it was asked to.
+    pub lost: Option<&'static str>,
     /// Connections that it may have.
     pub connections_max: u32,
     /// Connections that are busy.
@@ -84,6 +86,18 @@ pub enum Finding {
     NotLooking {
         /// For so long.
         silent: Duration,
+    },
+    /// A task of the worker of this process has ended by itself.
+    TaskLost {
+        /// Which.
+        task: &'static str,
+    },
+    /// Bulks cannot go on.
+    BulksFailing {
+        /// So many.
+        count: i64,
+        /// Why one of them cannot.
+        error: String,
     },
     /// Due runs wait although their destination is there.
     Overdue {
@@ -207,6 +221,8 @@ impl Finding {
             Self::LeaseLost { .. } => "lease_lost",
             Self::NotLooking { .. } => "not_looking",
             Self::Overdue { .. } => "overdue",
+            Self::TaskLost { .. } => "task_lost",
+            Self::BulksFailing { .. } => "bulks_failing",
             Self::LettersOverdue { .. } => "letters_overdue",
             Self::Unrunnable { .. } => "unrunnable",
             Self::LongTurns { .. } => "long_turns",
@@ -230,14 +246,17 @@ impl Finding {
     pub fn severity(&self) -> Severity {
         let if_so = |critical| if critical { Severity::Critical } else { Severity::Warning };
         match self {
-            Self::NoWorkers { .. } | Self::LeaseLost { .. } | Self::NotLooking { .. } | Self::Unrunnable { .. } => {
-                Severity::Critical
-            }
+            Self::NoWorkers { .. }
+            | Self::TaskLost { .. }
+            | Self::LeaseLost { .. }
+            | Self::NotLooking { .. }
+            | Self::Unrunnable { .. } => Severity::Critical,
             Self::Overdue { backlog, .. } => if_so(backlog.oldest_s >= STUCK_S),
             Self::DestinationDown { long, .. } => if_so(*long),
             Self::ClocksApart { ahead_s } => if_so(ahead_s.abs() >= CLOCKS_FAR_APART_S),
             Self::LettersOverdue { .. }
             | Self::LongTurns { .. }
+            | Self::BulksFailing { .. }
             | Self::JobFailing { .. }
             | Self::JobOverdue { .. }
             | Self::Suspended { .. }
@@ -291,6 +310,9 @@ fn work(survey: &Survey) -> Vec<Finding> {
         step: place.step.clone(),
         count: place.runs,
     }));
+    if let Some((count, error)) = survey.bulks_failing.clone() {
+        found.push(Finding::BulksFailing { count, error });
+    }
     if survey.long_turns > 0 {
         found.push(Finding::LongTurns { count: survey.long_turns });
     }
@@ -363,7 +385,8 @@ pub fn assess_process(process: &Process) -> Vec<Finding> {
     let looks = silent(process.looked, LOOKED_MAX).map(|silent| Finding::NotLooking { silent });
     let pool = (process.waited >= WAITED_MAX && process.connections_busy >= process.connections_max)
         .then_some(Finding::PoolExhausted { connections_max: process.connections_max, waited: process.waited });
-    [lease, looks, pool].into_iter().flatten().collect()
+    let lost = process.lost.map(|task| Finding::TaskLost { task });
+    [lease, looks, lost, pool].into_iter().flatten().collect()
 }
 
 #[cfg(test)]

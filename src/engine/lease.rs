@@ -155,7 +155,7 @@ impl Lease {
     async fn give_up(&self) -> sqlx::Result<u64> {
         let mut tx = self.engine.pool.begin().await?;
         claim::retire(&mut tx, &self.engine.tenant, self.worker).await?;
-        let runs = claim::reap(&mut tx, &self.engine.tenant).await?;
+        let runs = claim::leave(&mut tx, &self.engine.tenant, self.worker).await?;
         tx.commit().await?;
         Ok(runs)
     }

@@ -74,6 +74,7 @@ pub mod sizes;
 pub mod staff;
 pub mod store;
 pub mod table;
+mod takers;
 pub mod traces;
 pub mod worker;
 

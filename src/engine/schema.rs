@@ -7,8 +7,19 @@ use sqlx::migrate::{MigrateError, Migrator};
 static ALL: Migrator = sqlx::migrate!();
 
 /// Those that are the engine's, by the words of their file names. A migration that no run needs is not among them.
-const OURS: [&str; 10] =
-    ["engine", "run place", "staff", "limits", "past", "crew", "jobs", "batches", "dead hands", "trace of signals"];
+const OURS: [&str; 11] = [
+    "engine",
+    "run place",
+    "staff",
+    "limits",
+    "past",
+    "crew",
+    "jobs",
+    "batches",
+    "dead hands",
+    "trace of signals",
+    "eager starts",
+];
 
 /// The migrations of the engine alone.
 pub fn migrations() -> Migrator {

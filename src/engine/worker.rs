@@ -5,12 +5,12 @@
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -31,8 +31,13 @@ use super::staff::clerk;
 use super::store::claim::{self, Claimed, Unread};
 use super::store::turns::{Came, Done, Rest};
 use super::table::StepRow;
+use super::takers::{Taken, Takers};
 use super::traces;
 
+/// Runs of one claim.
+const CLAIM_MAX: usize = 128;
+/// A claim that takes longer has a connection that hangs; what it claimed all the same is in no hand, and is found there.
+const CLAIM_WAIT_MAX: Duration = Duration::from_secs(10);
 /// A claim for the sake of a rate alone is never sooner.
 const RATE_MIN: Duration = Duration::from_millis(10);
 
@@ -131,6 +136,16 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
         options.poll,
     );
     let (stop, stopped) = watch::channel(false);
+    let (door, taken) = mpsc::unbounded_channel();
+    let takers = Arc::new(Takers {
+        worker: id,
+        turns: Arc::new(Semaphore::new(options.turns_max)),
+        lanes: Arc::clone(&lanes),
+        releases: Arc::clone(&releases),
+        stopped: stopped.clone(),
+        door,
+    });
+    *engine.at_work.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&takers);
     let shift = Arc::new(Shift {
         id,
         releases,
@@ -148,14 +163,25 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
     let clerk = clerk::work(Arc::clone(&shift.engine), shift.options.poll * 4, stopped.clone());
     let ticker = jobs::work(Arc::clone(&shift.engine), shift.options.poll * 4, stopped.clone());
     let tasks = vec![
-        tokio::spawn(Arc::clone(&shift).work(stopped.clone())),
-        tokio::spawn(postman.work(stopped.clone())),
-        tokio::spawn(clerk),
-        tokio::spawn(ticker),
-        tokio::spawn(housekeeper.work(stopped)),
+        watched(&shift, "claims and turns", Arc::clone(&shift).work(takers, taken, stopped.clone())),
+        watched(&shift, "postman", postman.work(stopped.clone())),
+        watched(&shift, "clerk", clerk),
+        watched(&shift, "ticker", ticker),
+        watched(&shift, "housekeeper", housekeeper.work(stopped)),
     ];
-    let keeper = tokio::spawn(keeper.keep(until.clone()));
+    let keeper = watched(&shift, "keeper of limits", keeper.keep(until.clone()));
     Ok(Worker { stop, ended, tasks, lease: tokio::spawn(lease.keep(until)), keeper, shift })
+}
+
+/// Starts a task of a worker. That one panics is a fault of ours: it is seen in the process's health.
+fn watched(shift: &Arc<Shift>, name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    let engine = Arc::clone(&shift.engine);
+    tokio::spawn(async move {
+        if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+            tracing::error!(task = name, "a task of the worker has panicked");
+            engine.measures.loses(name);
+        }
+    })
 }
 
 /// One worker's working life.
@@ -176,21 +202,46 @@ struct Shift {
 type InHand = (Claimed, Vec<Unread>, Option<Pass>);
 
 impl Shift {
-    async fn work(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
-        let turns = Arc::new(Semaphore::new(self.options.turns_max));
+    async fn work(
+        self: Arc<Self>,
+        takers: Arc<Takers>,
+        mut taken: mpsc::UnboundedReceiver<Taken>,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        let turns = Arc::clone(&takers.turns);
         // Ends with this task, wherever its turns stand.
         let mut driving = JoinSet::new();
         while !*stopped.borrow() {
             while driving.try_join_next().is_some() {}
             // A worker that stood still may be thought dead: it takes nothing up before it lives again.
-            let free = if self.lanes.is_trusted() { turns.available_permits().min(128) } else { 0 };
+            let free = if self.lanes.is_trusted() { turns.available_permits().min(CLAIM_MAX) } else { 0 };
+            // Some hands stay for what is started here meanwhile.
+            let free = free - free / 4;
             self.engine.measures.goes_round(self.options.turns_max - turns.available_permits(), self.options.turns_max);
-            let claimed = if free == 0 { Vec::new() } else { self.claim(free).await };
+            let hands = u32::try_from(free).ok().and_then(|free| Arc::clone(&turns).try_acquire_many_owned(free).ok());
+            let (free, mut hands) = hands.map_or((0, None), |hands| (free, Some(hands)));
+            let claimed = {
+                let claim = async { if free == 0 { Vec::new() } else { self.claim(free).await } };
+                tokio::pin!(claim);
+                loop {
+                    tokio::select! {
+                        Some((run, permit)) = taken.recv() => {
+                            driving.spawn(Arc::clone(&self).drive(run, Vec::new(), None, permit));
+                        }
+                        claimed = &mut claim => break claimed,
+                    }
+                }
+            };
             if claimed.is_empty() {
                 // Where a rate alone holds something up, the next pass is there before the next poll.
                 let wait =
                     self.lanes.wait().map_or(self.options.poll, |wait| wait.max(RATE_MIN).min(self.options.poll));
+                drop(hands);
                 tokio::select! {
+                    biased;
+                    Some((run, permit)) = taken.recv() => {
+                        driving.spawn(Arc::clone(&self).drive(run, Vec::new(), None, permit));
+                    }
                     () = self.engine.due.notified() => {}
                     () = self.lanes.freed_for_runs.notified() => {}
                     () = tokio::time::sleep(wait) => {}
@@ -204,10 +255,15 @@ impl Shift {
                     self.hand_back(&run, false).await;
                     continue;
                 }
-                // There are at least as many permits as runs were claimed: only this loop takes them.
-                let Ok(permit) = Arc::clone(&turns).acquire_owned().await else { return };
+                // There are at least as many as runs were claimed.
+                let Some(permit) = hands.as_mut().and_then(|hands| hands.split(1)) else { break };
                 driving.spawn(Arc::clone(&self).drive(run, unread, pass, permit));
             }
+        }
+        // Whatever was started while the worker was asked to stop comes to a hand as well.
+        drop(takers);
+        while let Some((run, permit)) = taken.recv().await {
+            driving.spawn(Arc::clone(&self).drive(run, Vec::new(), None, permit));
         }
         while driving.join_next().await.is_some() {}
     }
@@ -218,7 +274,10 @@ impl Shift {
         let mut round = Round::begin(&self.lanes, &self.names, self.rounds.fetch_add(1, Ordering::Relaxed), free);
         let most = i64::try_from(free).unwrap_or(1);
         let (pool, tenant, began) = (&engine.pool, &engine.tenant, Instant::now());
-        let claimed = match claim::claim_in(pool, tenant, self.id, &self.releases.claims(), &round.asks, most).await {
+        let knows = self.releases.claims();
+        let claiming = claim::claim_in(pool, tenant, self.id, &knows, &round.asks, most);
+        let claimed = tokio::time::timeout(CLAIM_WAIT_MAX, claiming).await;
+        let claimed = match claimed.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))) {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::warn!(%error, "due runs could not be claimed; trying again");

@@ -109,13 +109,21 @@ fn the_worst_stands_first() {
 #[test]
 fn a_process_is_asked_only_for_what_it_does() {
     let second = Duration::from_secs(1);
-    let api = Process { renewed: None, looked: None, waited: Duration::ZERO, connections_max: 4, connections_busy: 4 };
+    let api = Process {
+        renewed: None,
+        looked: None,
+        waited: Duration::ZERO,
+        lost: None,
+        connections_max: 4,
+        connections_busy: 4,
+    };
     let own = |process: &Process| assess(&well(), Some(process)).iter().map(Finding::code).collect::<Vec<_>>();
     assert_eq!(own(&api), [""; 0]);
     let works = Process { renewed: Some(second), looked: Some(second), ..api };
     assert_eq!(own(&works), [""; 0]);
     assert_eq!(own(&Process { renewed: Some(second * 11), ..works }), ["lease_lost"]);
     assert_eq!(own(&Process { looked: Some(second * 11), ..works }), ["not_looking"]);
+    assert_eq!(own(&Process { lost: Some("clerk"), ..works }), ["task_lost"]);
     assert_eq!(own(&Process { waited: second * 2, ..works }), ["pool_exhausted"]);
     assert_eq!(own(&Process { waited: second * 2, connections_busy: 3, ..works }), [""; 0]);
 }

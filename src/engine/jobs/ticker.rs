@@ -21,15 +21,18 @@ use super::{Job, Overlap, Tick};
 
 /// However often the clock may have moved, it is not looked at sooner again (real time).
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(20);
+/// A round that takes longer has a connection that hangs; what it was at is rolled back.
+const ROUND_MAX: Duration = Duration::from_mins(1);
 
 /// Works until `stopped`. `poll` is how often it looks without a hint.
 pub(in super::super) async fn work(engine: Arc<Engine>, poll: Duration, mut stopped: watch::Receiver<bool>) {
     let mut hints = engine.limits_hint.subscribe();
     while !*stopped.borrow() && engine.registry.jobs().next().is_some() {
-        match round(&engine).await {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "jobs could not be looked after; trying again"),
+        match tokio::time::timeout(ROUND_MAX, round(&engine)).await {
+            Ok(Ok(true)) => continue,
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "jobs could not be looked after; trying again"),
+            Err(_) => tracing::warn!("jobs could not be looked after: the database does not answer"),
         }
         let rest = async {
             tokio::time::sleep(LOOK_EVERY_MIN).await;

@@ -27,6 +27,9 @@ pub(in crate::engine) struct Keeper {
     lanes: Arc<Lanes>,
 }
 
+/// A look that takes longer has a connection that hangs.
+const LOOK_MAX: Duration = Duration::from_secs(10);
+
 impl Keeper {
     /// A keeper of `lanes`, whose destinations exist afterwards and whose runs stand in them. The worker has its lease.
     pub(in crate::engine) async fn begin(
@@ -59,8 +62,13 @@ impl Keeper {
         let mut hints = self.engine.limits_hint.subscribe();
         let mut switches = hints.borrow_and_update().switches;
         while !*ended.borrow() {
-            if let Err(error) = self.look().await {
-                tracing::warn!(%error, "the limits of destinations could not be looked at");
+            // A connection that hangs must not keep newcomers out: the next look has another one.
+            match tokio::time::timeout(LOOK_MAX, self.look()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "the limits of destinations could not be looked at"),
+                Err(_) => {
+                    tracing::warn!("the limits of destinations could not be looked at: the database does not answer");
+                }
             }
             tokio::time::sleep(LOOK_MIN).await;
             let until = if self.lanes.is_new() { NEW_LOOK } else { HEARTBEAT };

@@ -32,7 +32,8 @@ pub(in crate::engine) enum Answer {
 pub(super) enum Probe {
     NotOurs,
     Free(Instant),
-    InHand,
+    /// Free since then before.
+    InHand(Instant),
     Ended(Answer),
 }
 
@@ -150,7 +151,7 @@ impl Lane {
     /// True where a pass of this epoch, which was taken a moment ago, still lets call.
     pub(super) fn stands(&self, epoch: i32, probe: bool) -> bool {
         if probe {
-            return self.probe == Probe::InHand;
+            return matches!(self.probe, Probe::InHand(_));
         }
         let closed = matches!(self.state, State::Closed { .. });
         closed && !self.paused && epoch == self.epoch && !self.is_opening()
@@ -189,8 +190,9 @@ impl Lane {
             bucket.put_back();
         }
         if probe {
-            if self.probe == Probe::InHand {
-                self.probe = answer.map_or_else(|| Probe::Free(Instant::now()), Probe::Ended);
+            if let Probe::InHand(free_since) = self.probe {
+                // One that found nothing to call is as old as before: somebody else may have something.
+                self.probe = answer.map_or(Probe::Free(free_since), Probe::Ended);
             }
             return;
         }

@@ -121,7 +121,8 @@ impl Lanes {
     pub(super) fn pass(self: &Arc<Self>, name: &'static str, lane: &mut Lane, probe: bool) -> Pass {
         lane.in_hand += 1;
         if probe {
-            lane.probe = Probe::InHand;
+            let since = if let Probe::Free(since) = lane.probe { since } else { Instant::now() };
+            lane.probe = Probe::InHand(since);
         }
         Pass { lanes: Arc::clone(self), lane: name, epoch: lane.epoch, probe, answer: None }
     }

@@ -78,6 +78,8 @@ pub struct Pulse {
     pub looked: Option<Instant>,
     /// How long its last heartbeat waited for a connection.
     pub waited: Duration,
+    /// A task of it that has ended, although nobody asked it to.
+    pub lost: Option<&'static str>,
 }
 
 impl Default for Measures {
@@ -166,6 +168,11 @@ impl Measures {
     pub(super) fn heartbeat(&self, waited: Duration) {
         self.pool_wait.add(NOTHING, waited.as_secs_f64());
         self.with_pulse(|pulse| (pulse.renewed, pulse.waited) = (Some(Instant::now()), waited));
+    }
+
+    /// A task of the worker has ended before it was asked to.
+    pub(super) fn loses(&self, task: &'static str) {
+        self.with_pulse(|pulse| pulse.lost = Some(task));
     }
 
     /// The worker has ended: nothing is expected of it any more.

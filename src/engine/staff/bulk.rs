@@ -4,7 +4,9 @@
 //! crash loses nothing of it and doubles nothing. A run that refuses, or that cannot be written, is counted and passed.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 
+use futures::FutureExt;
 use serde_json::{Value, json};
 use sqlx::{Acquire, PgConnection};
 use uuid::Uuid;
@@ -156,7 +158,12 @@ pub async fn begin(engine: &Engine, asked: &Asked) -> sqlx::Result<Bulk> {
     };
     if !store::insert(&mut tx, tenant, &bulk).await? {
         let before = store::begun_by(&mut *tx, tenant, &bulk.who, asked.request.as_deref().unwrap_or_default()).await?;
-        return before.ok_or(sqlx::Error::RowNotFound);
+        let same = |before: &Bulk| (&before.arguments, &before.filter) == (&bulk.arguments, &bulk.filter);
+        if let Some(before) = before.filter(same) {
+            return Ok(before);
+        }
+        // The name was used long ago for something else.
+        store::insert(&mut tx, tenant, &Bulk { request: None, ..bulk.clone() }).await?;
     }
     let after = json!({ "verb": bulk.arguments, "filter": bulk.filter, "total": bulk.total });
     write_down(&mut tx, tenant, id, &asked.by, "bulk.begin", json!({}), after).await?;
@@ -208,9 +215,10 @@ pub async fn chunk(engine: &Engine) -> sqlx::Result<bool> {
 
 async fn try_chunk(engine: &Engine) -> sqlx::Result<bool> {
     let mut tx = engine.pool.begin().await?;
-    let Some(bulk) = store::claim(&mut tx, &engine.tenant).await? else { return Ok(false) };
-    let id = bulk.id;
-    match go_on(engine, &mut tx, bulk).await {
+    let Some(id) = store::claim(&mut tx, &engine.tenant).await? else { return Ok(false) };
+    // Handlers, deadlines and projections of workflows are asked, and one that panics must not end all bulks.
+    let gone_on = AssertUnwindSafe(go_on(engine, &mut tx, id)).catch_unwind().await;
+    match gone_on.unwrap_or_else(|_| Err(sqlx::Error::Encode("a workflow panicked".into()))) {
         Ok(()) => tx.commit().await?,
         Err(error) if met_another(&error) => return Err(error),
         Err(error) => {
@@ -224,8 +232,9 @@ async fn try_chunk(engine: &Engine) -> sqlx::Result<bool> {
 }
 
 /// The next chunk of a locked bulk.
-async fn go_on(engine: &Engine, tx: &mut PgConnection, mut bulk: Bulk) -> sqlx::Result<()> {
+async fn go_on(engine: &Engine, tx: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
     let tenant = &engine.tenant;
+    let mut bulk = store::find(&mut *tx, tenant, id).await?.ok_or(sqlx::Error::RowNotFound)?;
     let verb: Verb =
         serde_json::from_value(bulk.arguments.clone()).map_err(|error| sqlx::Error::Decode(error.into()))?;
     let by = By { who: bulk.who.clone(), reason: bulk.reason.clone() };
@@ -233,7 +242,7 @@ async fn go_on(engine: &Engine, tx: &mut PgConnection, mut bulk: Bulk) -> sqlx::
     let runs = store::next(&mut *tx, tenant, &bulk.filter.0, bulk.up_to, bulk.cursor, most).await?;
     // Asked again once they are locked: a run that has moved on is not what the filter means any more.
     signal::lock(&mut *tx, tenant, runs.clone()).await?;
-    let still = store::next(&mut *tx, tenant, &bulk.filter.0, bulk.up_to, bulk.cursor, most).await?;
+    let still = store::still(&mut *tx, tenant, &bulk.filter.0, bulk.up_to, &runs).await?;
     for run in runs.iter().filter(|run| still.contains(run)) {
         // Behind a savepoint, so that one run that cannot be written takes nobody with it.
         let mut alone = tx.begin().await?;

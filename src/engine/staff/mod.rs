@@ -30,6 +30,8 @@ mod retry;
 mod signal;
 mod suspend;
 
+use std::collections::{BTreeSet, HashMap};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -169,8 +171,17 @@ pub async fn perform_in(
     if family.is_empty() {
         return Ok(Err(gone(engine, conn, run).await?));
     }
-    inbox::lock(conn, &engine.tenant, rows).await?;
-    let mut family = self::family(engine, conn, run, verb).await?;
+    let mut locked: BTreeSet<RunId> = BTreeSet::new();
+    // A turn may have started another child before all were locked: that one is locked as well, and looked at anew.
+    let mut family = loop {
+        locked.extend(rows.iter().copied());
+        inbox::lock(conn, &engine.tenant, std::mem::take(&mut rows)).await?;
+        let family = self::family(engine, conn, run, verb).await?;
+        rows.extend(family.iter().map(|(one, _)| one.id).filter(|id| !locked.contains(id)));
+        if rows.is_empty() {
+            break family;
+        }
+    };
     // Children end before their parents, which hear of it as of something that came too late.
     family.sort_by_key(|(_, depth)| std::cmp::Reverse(*depth));
     let mut changed = 0;
@@ -228,7 +239,8 @@ async fn family(
     let tenant = &engine.tenant;
     let tree = if *verb == Verb::Cancel { staff::tree(conn, tenant, run).await? } else { vec![(run, 0)] };
     let ids: Vec<RunId> = tree.iter().map(|(id, _)| *id).collect();
-    let depth = |id: RunId| tree.iter().find(|(one, _)| *one == id).map_or(0, |(_, depth)| *depth);
+    let depths: HashMap<RunId, i32> = tree.into_iter().collect();
+    let depth = |id: RunId| depths.get(&id).copied().unwrap_or(0);
     let standing = staff::standing(conn, tenant, &ids).await?;
     Ok(standing.into_iter().map(|one| (depth(one.id), one)).map(|(depth, one)| (one, depth)).collect())
 }

@@ -13,7 +13,7 @@ macro_rules! columns {
     () => {
         "tenant, id, workflow, key, step, status, generation, turn, attempt, again, due_at, listens, signal_count,
          worker, last_error, created_at, updated_at, ended_at, lane, priority, owes, fault, failing_since, parent,
-         reports, trace, reaped_turn, reaped"
+         reports, trace, reaped_turn, reaped, reaped_since"
     };
 }
 

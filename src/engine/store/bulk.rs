@@ -96,7 +96,9 @@ macro_rules! held {
     ($select:literal, $rest:literal) => {
         concat!(
             $select,
-            " from run where tenant = $1 and ($2::text is null or workflow = $2) and ($3::text is null or status = $3)
+            " from run where tenant = $1 and ($2::text is null or workflow = $2)
+                and (case when $3::text is null then status in ('pending', 'running', 'waiting', 'suspended')
+                          else status = $3 end)
                 and ($4::text is null or step = $4) and ($5::text is null or fault = $5)
                 and ($6::text is null or position($6 in last_error) > 0)
                 and ($7::text is null or starts_with(key, $7)) and id <= $8 ",
@@ -224,13 +226,37 @@ pub async fn list(db: impl PgExecutor<'_>, tenant: &str, before: Option<Uuid>, m
         .await
 }
 
-/// A running bulk whose next chunk is due, locked: nobody else works at it meanwhile.
+/// Which of these runs the filter still holds.
+pub async fn still(
+    conn: &mut PgConnection,
+    tenant: &str,
+    filter: &Filter,
+    up_to: RunId,
+    runs: &[RunId],
+) -> sqlx::Result<Vec<RunId>> {
+    sqlx::query_scalar(held!("select id", "and id = any($9)"))
+        .bind(tenant)
+        .bind(&filter.workflow)
+        .bind(&filter.status)
+        .bind(&filter.step)
+        .bind(&filter.fault)
+        .bind(&filter.error)
+        .bind(&filter.q)
+        .bind(up_to)
+        .bind(runs)
+        .fetch_all(conn)
+        .await
+}
+
+/// A running bulk whose next chunk is due, locked: nobody else works at it meanwhile. Only its id: what it holds may be of
+/// a release that this program cannot read.
 ///
 /// Plan: index scan on `bulk_running`, one row.
-pub async fn claim(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<Option<Bulk>> {
-    sqlx::query_as(select_bulk!(
-        "and status = 'running' and next_at <= clock_timestamp() order by next_at limit 1 for update skip locked"
-    ))
+pub async fn claim(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar(
+        "select id from bulk where tenant = $1 and status = 'running' and next_at <= clock_timestamp()
+         order by next_at limit 1 for update skip locked",
+    )
     .bind(tenant)
     .fetch_optional(conn)
     .await

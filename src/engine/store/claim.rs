@@ -8,6 +8,7 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::super::RunId;
+use super::super::flow::NewRun;
 use super::super::preflight::Knows;
 
 /// A run in a worker's hands.
@@ -45,6 +46,30 @@ pub struct Claimed {
     pub state: Value,
     /// The database's clock at the claim.
     pub now: DateTime<Utc>,
+}
+
+impl Claimed {
+    /// A run that begins in the hands of its starter; `now` is the engine's clock.
+    pub(in super::super) fn begun(new: NewRun, now: DateTime<Utc>) -> Self {
+        Self {
+            id: new.id,
+            workflow: new.workflow.to_owned(),
+            step: new.step.name.to_owned(),
+            lane: new.step.lane_stored().to_owned(),
+            generation: 1,
+            turn: 0,
+            attempt: 0,
+            again: false,
+            failing_since: None,
+            owes: Vec::new(),
+            parent: None,
+            trace: new.trace,
+            signal_count: 0,
+            due_at: Some(now),
+            state: new.state,
+            now,
+        }
+    }
 }
 
 /// A signal that no turn has heard yet.
@@ -245,27 +270,40 @@ pub async fn retire(conn: &mut PgConnection, tenant: &str, worker: Uuid) -> sqlx
 
 /// A run whose workers died so often in a row at the same turn waits for a person: it may be what ends them.
 const DEATHS_MAX: i16 = 5;
+/// Deaths that lie further apart than this are not in a row, s.
+const DEATHS_WITHIN_S: f64 = 600.0;
+/// After its second death a run waits up to so long for each, s: who was in the same hands by chance is in others next time.
+const APART_S: f64 = 2.0;
 
 /// Takes over runs and letters that workers without a lease hold. Answers how many runs.
+///
+/// A run that was in dead hands more than once lately comes again by itself, not with all that was beside it; one that was
+/// there too often is suspended.
 pub async fn reap(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<u64> {
     let runs = sqlx::query(
         "with left_behind as materialized (
-             select r.id, case when r.reaped_turn = r.turn then r.reaped + 1 else 1 end as deaths from run r
+             select r.id, case when r.reaped_turn = r.turn
+                                and r.reaped_since > clock_timestamp() - make_interval(secs => $3)
+                               then r.reaped + 1 else 1 end as deaths from run r
              where r.tenant = $1 and r.status = 'running' and not exists (
                  select 1 from worker w
                  where w.tenant = r.tenant and w.id = r.worker and w.lease_until > clock_timestamp())
              order by r.id for update of r skip locked)
          update run r
          set generation = r.generation + 1, worker = null, again = true, reaped_turn = r.turn, reaped = l.deaths,
+             reaped_since = case when l.deaths = 1 then clock_timestamp() else r.reaped_since end,
              status = case when l.deaths >= $2 then 'suspended' else 'pending' end,
-             due_at = case when l.deaths < $2 then engine_now() end,
+             due_at = case when l.deaths < $2
+                           then engine_now() + make_interval(secs => (l.deaths - 1) * $4 * random()) end,
              fault = case when l.deaths >= $2 then 'stop' else r.fault end,
-             last_error = case when l.deaths >= $2 then 'the worker died ' || l.deaths || ' times in a row while it was at this step'
-                               else r.last_error end
+             last_error = case when l.deaths < $2 then r.last_error else
+                               'the worker died ' || l.deaths || ' times in a row while it was at this step' end
          from left_behind l where r.tenant = $1 and r.id = l.id",
     )
     .bind(tenant)
     .bind(DEATHS_MAX)
+    .bind(DEATHS_WITHIN_S)
+    .bind(APART_S)
     .execute(&mut *conn)
     .await?
     .rows_affected();
@@ -274,6 +312,21 @@ pub async fn reap(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<u64> {
         .bind(tenant)
         .execute(&mut *conn)
         .await?;
+    Ok(runs)
+}
+
+/// Hands back what a worker that gives up its lease still holds: nobody has died. Answers how many runs.
+pub async fn leave(conn: &mut PgConnection, tenant: &str, worker: Uuid) -> sqlx::Result<u64> {
+    let runs = sqlx::query(
+        "update run set status = 'pending', due_at = engine_now(), generation = generation + 1, worker = null, again = true
+         where tenant = $1 and worker = $2 and status = 'running'",
+    )
+    .bind(tenant)
+    .bind(worker)
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
+    super::letters::leave(conn, tenant, worker).await?;
     Ok(runs)
 }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::super::RunId;
 use super::super::flow::Letter;
+use super::super::retry::RetryPolicy;
 use super::super::sizes::{self, Stored};
 
 /// A letter in a worker's hands.
@@ -162,15 +163,33 @@ pub async fn forget(pool: &PgPool, tenant: &str, days: i32, most: i64) -> sqlx::
     Ok(forgotten.rows_affected())
 }
 
-/// Puts back what dead workers were delivering; the receiver may have it already and knows its id.
+/// Puts back what dead workers were delivering; the receiver may have it already and knows its id. Each is a failed
+/// attempt, so that a letter which ends its worker does not end one after the other.
 pub(super) async fn reap(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<()> {
     sqlx::query(
-        "update outbox o set status = 'pending', worker = null
+        "update outbox o
+         set worker = null, attempt = o.attempt + 1,
+             status = case when o.attempt + 1 >= $2 then 'suspended' else 'pending' end,
+             due_at = engine_now() + make_interval(secs => o.attempt * random()),
+             last_error = case when o.attempt + 1 >= $2 then 'the worker died while it delivered this' else o.last_error end
          where o.tenant = $1 and o.status = 'sending' and not exists (
              select 1 from worker w
              where w.tenant = o.tenant and w.id = o.worker and w.lease_until > clock_timestamp())",
     )
     .bind(tenant)
+    .bind(i32::try_from(RetryPolicy::PATIENT.attempts_max).unwrap_or(i32::MAX))
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Puts back what a worker that gives up its lease was delivering.
+pub(super) async fn leave(conn: &mut PgConnection, tenant: &str, worker: Uuid) -> sqlx::Result<()> {
+    sqlx::query(
+        "update outbox set status = 'pending', worker = null where tenant = $1 and worker = $2 and status = 'sending'",
+    )
+    .bind(tenant)
+    .bind(worker)
     .execute(conn)
     .await
     .map(drop)

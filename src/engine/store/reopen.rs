@@ -32,7 +32,8 @@ pub async fn reopen(
          update run r
          set step = $3, status = case when r.status = 'suspended' then r.status else 'pending' end,
              due_at = case when r.status <> 'suspended' then engine_now() end, generation = r.generation + 1,
-             attempt = 0, again = true, listens = '{}', lane = $5, priority = $6,
+             attempt = 0, again = true, failing_since = null, fault = case when r.status = 'suspended' then r.fault end,
+             last_error = case when r.status = 'suspended' then r.last_error end, listens = '{}', lane = $5, priority = $6,
              owes = array(select distinct unnest(r.owes || $7)), worker = null, ended_at = null,
              updated_at = engine_now()
          from late l where r.tenant = $1 and r.id = l.id",

@@ -112,7 +112,7 @@ pub async fn stand(conn: &mut PgConnection, tenant: &str, run: RunId, so: &Stand
         "update run
          set status = $3, due_at = case when $3 = 'pending' then engine_now() end, attempt = $4, again = $5,
              fault = $6, last_error = $7, failing_since = case when $4 > 0 then failing_since end,
-             generation = generation + 1, worker = null, updated_at = engine_now()
+             generation = generation + 1, worker = null, reaped_turn = null, updated_at = engine_now()
          where tenant = $1 and id = $2",
     )
     .bind(tenant)

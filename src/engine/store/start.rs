@@ -3,11 +3,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::PgConnection;
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgArguments;
+use sqlx::query::QueryScalar;
+use sqlx::{PgConnection, Postgres};
+use uuid::Uuid;
 
 use super::super::RunId;
 use super::super::flow::{ChildEnded, Effect, NewRun, Parent};
 use super::super::sizes::{self, Stored};
+
+type Scalar<'q, O> = QueryScalar<'q, Postgres, O, PgArguments>;
 
 /// What starting came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +84,19 @@ async fn archived(
         .await
 }
 
+/// Starts a run whose first step acts and which causes nothing, in the hands of a worker: it is running there. Answers the
+/// engine's clock beside it. One statement, so that it needs no transaction of the caller's.
+pub async fn start_held(
+    conn: &mut PgConnection,
+    tenant: &str,
+    new: &NewRun,
+    holder: Uuid,
+) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sizes::check(Stored::Input, &new.state)?;
+    let held = "select engine_now() from start_runs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    bound(sqlx::query_scalar(held), tenant, std::slice::from_ref(new)).bind(holder).fetch_optional(conn).await
+}
+
 /// The rows of new runs; of those whose key stands already, the run that has it. Waits for a concurrent start of the same
 /// key, then answers that one.
 pub(super) async fn insert(conn: &mut PgConnection, tenant: &str, new: &[NewRun]) -> sqlx::Result<Vec<Started>> {
@@ -105,7 +124,12 @@ async fn rows(conn: &mut PgConnection, tenant: &str, new: &[NewRun]) -> sqlx::Re
     for one in new {
         sizes::check(Stored::Input, &one.state)?;
     }
-    sqlx::query_scalar("select * from start_runs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+    let start = "select * from start_runs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    bound(sqlx::query_scalar(start), tenant, new).fetch_all(conn).await
+}
+
+fn bound<'q, O>(start: Scalar<'q, O>, tenant: &'q str, new: &'q [NewRun]) -> Scalar<'q, O> {
+    start
         .bind(tenant)
         .bind(new.iter().map(|one| one.id).collect::<Vec<_>>())
         .bind(new.iter().map(|one| one.workflow).collect::<Vec<_>>())
@@ -119,8 +143,6 @@ async fn rows(conn: &mut PgConnection, tenant: &str, new: &[NewRun]) -> sqlx::Re
         .bind(new.iter().map(|one| one.parent.as_ref().map(|parent| parent.run)).collect::<Vec<_>>())
         .bind(new.iter().map(|one| one.parent.as_ref().map(|parent| parent.signal.as_str())).collect::<Vec<_>>())
         .bind(new.iter().map(|one| one.trace.as_deref()).collect::<Vec<_>>())
-        .fetch_all(conn)
-        .await
 }
 
 /// The runs that stand under these keys, by workflow and key. The archive is looked at by the same statement: a run on its

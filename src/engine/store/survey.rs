@@ -65,6 +65,8 @@ pub struct Survey {
     pub unmatched: Backlog,
     /// Jobs, by name.
     pub jobs: Vec<Ticking>,
+    /// Bulks whose last chunk could not be written, and why one of them; none where there are none.
+    pub bulks_failing: Option<(i64, String)>,
     /// Of this month and the next, those whose history has no table.
     pub months_missing: u32,
     /// True where the engine's clock is set by hand.
@@ -101,11 +103,23 @@ pub async fn take(pool: &PgPool, tenant: &str, ours: &Knows, lanes: &[&str]) -> 
         workers: crew.members,
         destinations: switch::standings(&mut *conn, tenant).await?,
         unmatched: unmatched(&mut conn, tenant).await?,
+        bulks_failing: bulks_failing(&mut conn, tenant).await?,
         jobs: jobs::all(&mut *conn, tenant).await?.into_iter().map(Ticking::of).collect(),
         months_missing: months::missing(&mut conn).await?,
         clock_by_hand,
         clock_ahead_s,
     })
+}
+
+async fn bulks_failing(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<Option<(i64, String)>> {
+    let failing: (i64, Option<String>) = sqlx::query_as(
+        "select count(*), max(last_error) from bulk
+         where tenant = $1 and status = 'running' and last_error is not null",
+    )
+    .bind(tenant)
+    .fetch_one(conn)
+    .await?;
+    Ok(failing.1.map(|error| (failing.0, error)))
 }
 
 /// Whether the engine's clock is set by hand, and how far the server's own is ahead of this machine's: the middle of the

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use tokio::sync::Semaphore;
 
-use super::shop::{Answer, CURSED};
+use super::shop::{Answer, BURNING, CURSED};
 use super::works::{Works, morning};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,10 +130,20 @@ async fn a_state_that_cannot_be_read_stops_its_run_only() {
 /// Twenty orders that are paid in one transaction are turned together; one of them the shop's table refuses.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_turn_that_cannot_be_written_does_not_fail_its_batch_mates() {
+    one_bad_turn_among_twenty(CURSED).await;
+}
+
+/// The committer outlives it: what comes later is written as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_projection_that_panics_stops_its_run_only() {
+    one_bad_turn_among_twenty(BURNING).await;
+}
+
+async fn one_bad_turn_among_twenty(bad: &str) {
     let works = Works::new().await;
     let mut runs = Vec::new();
     for n in 0..20 {
-        let name = if n == 7 { CURSED.to_owned() } else { format!("order {n}") };
+        let name = if n == 7 { bad.to_owned() } else { format!("order {n}") };
         runs.push((works.order(&name).await, name));
     }
     for (run, _) in &runs {
@@ -143,7 +153,7 @@ async fn a_turn_that_cannot_be_written_does_not_fail_its_batch_mates() {
     works.still().await;
     for (run, name) in &runs {
         let row = works.row(*run).await;
-        if name == CURSED {
+        if name == bad {
             assert_eq!((row.status.as_str(), row.step.as_str()), ("suspended", "Packing"));
             assert!(row.last_error.is_some_and(|error| error.starts_with("the turn cannot be written")));
             assert_eq!(works.on_shelf(name).await.as_deref(), Some("Packing"), "nothing of the refused turn stands");
@@ -152,6 +162,10 @@ async fn a_turn_that_cannot_be_written_does_not_fail_its_batch_mates() {
             assert_eq!((row.status.as_str(), row.step.as_str()), ("waiting", "Counter"), "{name}");
         }
     }
+    let later = works.order("later").await;
+    works.pays(later).await;
+    works.still().await;
+    assert_eq!(works.row(later).await.step, "Counter");
     works.close(vec![worker]).await;
 }
 

@@ -51,3 +51,68 @@ async fn a_start_that_is_rolled_back_never_was() {
     assert!(works.start("book").await.new);
     works.close(vec![]).await;
 }
+
+/// A step that acts is in the hands of the worker beside it as soon as it is there: nobody claims it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_begins_in_the_hands_of_its_starter() {
+    use houbu::engine::Registry;
+
+    use super::town::{Basket, Errand, Errands, Step};
+
+    let errands = Errands::new(houbu::engine::limits::Limits::default()).await;
+    let works = &errands.works;
+    let new = |key: &str| {
+        let basket = Basket { name: key.to_owned(), tells: false };
+        Registry::new_run::<Errand>(uuid::Uuid::now_v7(), key.to_owned(), Step::Thinking.name(), &basket).unwrap()
+    };
+    // Without a worker it waits for one, like any other.
+    let first = works.engine.start_run(new("first")).await.unwrap();
+    assert_eq!(works.row(first.id).await.status, "pending");
+    let worker = works.worker().await;
+    works.still().await;
+
+    let second = works.engine.start_run(new("second")).await.unwrap();
+    assert!(second.new && !works.engine.start_run(new("second")).await.unwrap().new);
+    works.still().await;
+    assert_eq!(works.row(second.id).await.status, "completed");
+    let claims: (i64, i64) = sqlx::query_as("select min(generation)::bigint, max(generation)::bigint from run")
+        .fetch_one(&works.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(claims, (1, 1), "each was in one hand");
+    let held: Option<uuid::Uuid> = sqlx::query_scalar("select worker from run where id = $1 and status = 'running'")
+        .bind(second.id)
+        .fetch_optional(&works.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(held, None);
+    worker.stop().await;
+    let third = works.engine.start_run(new("third")).await.unwrap();
+    assert_eq!(works.row(third.id).await.status, "pending", "the worker has ended");
+    errands.works.close(Vec::new()).await;
+}
+
+/// Whoever began it dies before its first turn: another one goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_starter_dies_goes_on() {
+    use houbu::engine::Registry;
+    use houbu::engine::store;
+
+    use super::town::{Basket, Errand, Errands, Step};
+
+    let errands = Errands::new(houbu::engine::limits::Limits::default()).await;
+    let works = &errands.works;
+    let basket = Basket { name: "left".to_owned(), tells: false };
+    let id = uuid::Uuid::now_v7();
+    let new = Registry::new_run::<Errand>(id, "left".to_owned(), Step::Thinking.name(), &basket).unwrap();
+    let mut conn = works.db.pool.acquire().await.unwrap();
+    let dead = uuid::Uuid::now_v7();
+    assert!(store::start_held(&mut conn, TENANT, &new, dead).await.unwrap().is_some());
+    assert!(store::start_held(&mut conn, TENANT, &new, dead).await.unwrap().is_none(), "the key stands");
+    drop(conn);
+    assert_eq!(works.row(id).await.status, "running");
+    let worker = works.worker().await;
+    works.still().await;
+    assert_eq!(works.row(id).await.status, "completed");
+    errands.works.close(vec![worker]).await;
+}
