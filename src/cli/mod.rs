@@ -7,6 +7,7 @@ mod demo;
 mod ending;
 mod health;
 mod jobs;
+mod letters;
 mod logs;
 mod runs;
 mod sandbox;
@@ -52,6 +53,8 @@ enum Command {
     Runs(Box<runs::Runs>),
     /// Look at the cron jobs, and pause, resume or run one; exits with 2 where a verb is refused.
     Jobs(jobs::Jobs),
+    /// List messages that the platform did not take, and send them again.
+    Letters(letters::Letters),
     /// Say what is wrong with the whole and what to do about it; exits with 1 if something is critical.
     Health(health::Health),
     /// Run the simulated HIS, WeChat Pay and messages alone, and print how to connect to them.
@@ -85,7 +88,12 @@ impl Cli {
         let plays = matches!(
             self.command,
             None | Some(
-                Command::Demo(_) | Command::Books { .. } | Command::Health(_) | Command::Jobs(_) | Command::Runs(_)
+                Command::Demo(_)
+                    | Command::Books { .. }
+                    | Command::Health(_)
+                    | Command::Jobs(_)
+                    | Command::Letters(_)
+                    | Command::Runs(_)
             )
         );
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -99,6 +107,7 @@ impl Cli {
                 Some(Command::Books { json }) => books::run(&config, json).await,
                 Some(Command::Health(health)) => health::run(&config, health).await,
                 Some(Command::Jobs(jobs)) => jobs::run(&config, jobs).await,
+                Some(Command::Letters(letters)) => letters::run(&config, letters).await,
                 Some(Command::Runs(runs)) => runs::run(&config, *runs).await,
                 Some(Command::Sandbox) => sandbox::run(&config).await,
                 Some(Command::Migrate) => migrate(&config).await,

@@ -17,6 +17,7 @@
 //! | `browse` | schedules and the state of their queues |
 //! | `destinations` | the systems outside, and the switch that pauses one |
 //! | `jobs` | what starts runs by the clock |
+//! | `letters` | messages that were not taken, sent again |
 //! | `health` | what is wrong with the whole, and what to do about it |
 //! | `runs`, `why` | any workflow's runs, for staff |
 //! | `staff`, `verbs` | what staff do to runs, and the words for it |
@@ -35,6 +36,7 @@ pub mod early_signals;
 pub mod health;
 pub mod his_push;
 pub mod jobs;
+pub mod letters;
 mod message_event;
 pub mod payment_notice;
 pub mod policies;

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
 //! | `departments`, `policies`, `blacklist` | scope `admin` |
-//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `destinations`, `jobs`, `health` | scope `runs` |
+//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `letters`, `destinations`, `jobs`, `health` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
 //! | `operations` | alive, ready, the figures |
 //! | `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
@@ -26,6 +26,7 @@ pub mod extract;
 mod health;
 mod idempotency;
 mod jobs;
+mod letters;
 mod openapi;
 mod operations;
 mod patients;
@@ -129,6 +130,8 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(bulks::cancel))
         .routes(routes!(audit::list))
         .routes(routes!(health::show))
+        .routes(routes!(letters::list))
+        .routes(routes!(letters::retry))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::show))
         .routes(routes!(jobs::run))

@@ -84,3 +84,28 @@ async fn a_bulk_over_the_api_is_tried_done_and_written_down() {
     wait_for("everybody to be resumed", none_left).await;
     hospital.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_were_refused_are_listed_and_sent_again() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    sqlx::query("update outbox set status = 'suspended', attempt = 1, settled_at = null, last_error = 'errcode 40037'")
+        .execute(&hospital.db.pool)
+        .await
+        .unwrap();
+    let aside = get(&hospital, "/v1/letters?error=40037").await;
+    let letters = aside["items"].as_array().unwrap();
+    assert!(!letters.is_empty() && letters.iter().all(|one| one["runId"] == entry.to_string()), "{aside}");
+    assert_eq!(letters[0]["error"], "errcode 40037");
+    assert_eq!(get(&hospital, "/v1/letters?topic=nothing").await["items"], json!([]));
+    let retry = async |body: Value| post(&hospital, "/v1/letters/retry", body).await;
+    assert_eq!(retry(json!({ "reason": "everything" })).await.code(), "invalid_request");
+    let again = retry(json!({ "error": "40037", "reason": "the template is approved again" })).await;
+    assert_eq!((again.status, &again.body["more"]), (202, &json!(false)));
+    assert_eq!(again.body["letterIds"].as_array().unwrap().len(), letters.len());
+    hospital.until_still().await;
+    assert_eq!(get(&hospital, "/v1/letters").await["items"], json!([]));
+    let audit = get(&hospital, &format!("/v1/audit?runId={entry}")).await;
+    assert_eq!(audit["items"][0]["verb"], "letter.retry");
+    hospital.finish().await;
+}

@@ -24,6 +24,7 @@ mod change;
 pub(super) mod clerk;
 pub mod explain;
 mod jump;
+pub mod letters;
 mod refused;
 mod resume;
 mod retry;

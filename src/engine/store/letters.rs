@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::super::RunId;
@@ -193,4 +194,64 @@ pub(super) async fn leave(conn: &mut PgConnection, tenant: &str, worker: Uuid) -
     .execute(conn)
     .await
     .map(drop)
+}
+
+/// A letter that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct PutAside {
+    /// The dedupe id.
+    pub id: String,
+    /// The run that wrote it.
+    pub run_id: RunId,
+    /// Which outlet delivers it.
+    pub topic: String,
+    /// Failed attempts.
+    pub attempt: i32,
+    /// Why it was put aside.
+    pub last_error: Option<String>,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Letters that wait for a person, oldest first, after `after`. `error` is a part of why.
+///
+/// Plan: `outbox_awaits_person`, which holds these alone.
+pub async fn put_aside(
+    db: impl PgExecutor<'_>,
+    tenant: &str,
+    topic: Option<&str>,
+    error: Option<&str>,
+    after: Option<&str>,
+    most: i64,
+) -> sqlx::Result<Vec<PutAside>> {
+    sqlx::query_as(
+        "select id, run_id, topic, attempt, last_error, created_at from outbox
+         where tenant = $1 and status = 'suspended' and ($2::text is null or topic = $2)
+           and ($3::text is null or position($3 in last_error) > 0) and ($4::text is null or id > $4)
+         order by id limit $5",
+    )
+    .bind(tenant)
+    .bind(topic)
+    .bind(error)
+    .bind(after)
+    .bind(most)
+    .fetch_all(db)
+    .await
+}
+
+/// These letters are due again with all their attempts, if they still wait for a person. Answers those.
+pub async fn retry(conn: &mut PgConnection, tenant: &str, ids: &[String]) -> sqlx::Result<Vec<PutAside>> {
+    sqlx::query_as(
+        "with aside as materialized (
+             select id, attempt, last_error from outbox
+             where tenant = $1 and id = any($2) and status = 'suspended' order by id for update)
+         update outbox o
+         set status = 'pending', attempt = 0, due_at = engine_now(), worker = null, last_error = null, settled_at = null
+         from aside a where o.tenant = $1 and o.id = a.id
+         returning o.id, o.run_id, o.topic, a.attempt, a.last_error, o.created_at",
+    )
+    .bind(tenant)
+    .bind(ids)
+    .fetch_all(conn)
+    .await
 }

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use houbu::engine::Fault;
 use houbu::engine::outbox::{Delivery, Outlet, Outlets};
+use houbu::engine::staff::By;
+use houbu::engine::staff::letters as staff;
 use houbu::engine::store::letters::Claimed;
 use tokio::sync::Semaphore;
 
@@ -146,4 +148,28 @@ async fn a_letter_of_a_topic_without_an_outlet_waits() {
         .unwrap();
     assert_eq!(sent, 3);
     works.close(vec![worker, postman]).await;
+}
+
+/// Whoever mends what was wrong has it sent, once, and it is known who that was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_letter_that_was_put_aside_is_sent_again() {
+    let works = Works::new().await;
+    let (office, outlets) = office([Post::Breaks]);
+    let worker = works.worker_with(outlets).await;
+    works.order("book").await;
+    works.still().await;
+    let aside = staff::put_aside(&works.db.pool, TENANT, None, Some("template"), None, 10).await.unwrap();
+    let [one] = &aside[..] else { panic!("{aside:?}") };
+    assert_eq!(one.last_error.as_deref(), Some("no such template"));
+    assert!(staff::put_aside(&works.db.pool, TENANT, None, Some("rights"), None, 10).await.unwrap().is_empty());
+    let by = By { who: "wang".to_owned(), reason: "the template is there again".to_owned() };
+    let ids = [one.id.clone(), "nobody's".to_owned()];
+    assert_eq!(staff::retry(&works.engine, &ids, &by).await.unwrap().len(), 1);
+    works.still().await;
+    assert_eq!(letter(&works).await, ("sent".to_owned(), 0, Some("accepted".to_owned())));
+    assert_eq!(*office.seen.lock().unwrap(), [one.id.clone(), one.id.clone()], "under the same id");
+    assert!(staff::retry(&works.engine, &ids, &by).await.unwrap().is_empty(), "it has been sent");
+    let verbs: Vec<String> = sqlx::query_scalar("select verb from audit").fetch_all(&works.db.pool).await.unwrap();
+    assert_eq!(verbs, ["letter.retry"]);
+    works.close(vec![worker]).await;
 }
