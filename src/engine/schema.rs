@@ -7,7 +7,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 static ALL: Migrator = sqlx::migrate!();
 
 /// Those that are the engine's, by the words of their file names. A migration that no run needs is not among them.
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
     "engine",
     "run place",
     "staff",
@@ -19,6 +19,7 @@ const OURS: [&str; 11] = [
     "dead hands",
     "trace of signals",
     "eager starts",
+    "fixed plans",
 ];
 
 /// The migrations of the engine alone.

@@ -114,6 +114,9 @@ fn the_runbook_leads_somewhere() {
     }
     for word in runbook.split('`').skip(1).step_by(2).filter(|code| code.starts_with("houbu ")) {
         let command = word.split_whitespace().nth(1).unwrap_or_default();
-        assert!(["health", "runs", "jobs", "check", "serve", "work"].contains(&command), "`{word}` is no command");
+        assert!(
+            ["health", "runs", "jobs", "letters", "check", "serve", "work"].contains(&command),
+            "`{word}` is no command"
+        );
     }
 }
