@@ -26,6 +26,8 @@
 //! | `group` | requests that come at the same time are done together |
 //! | `jobs` | what starts runs by the clock |
 //! | `worker` | claim, handle, hand to commit |
+//! | `takers` | runs that begin in the hands of their starter's worker |
+//! | `watched` | the tasks of a worker; one that panics is seen |
 //! | `handling` | one handling of one step |
 //! | `lease` | what keeps a worker alive; what is left behind goes on |
 //! | `releases` | what a worker leaves to those of another release |
@@ -76,6 +78,7 @@ pub mod store;
 pub mod table;
 mod takers;
 pub mod traces;
+mod watched;
 pub mod worker;
 
 pub use core::Engine;

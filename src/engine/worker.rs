@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,11 +33,10 @@ use super::store::turns::{Came, Done, Rest};
 use super::table::StepRow;
 use super::takers::{Taken, Takers};
 use super::traces;
+use super::watched::watched;
 
 /// Runs of one claim.
 const CLAIM_MAX: usize = 128;
-/// A claim that takes longer has a connection that hangs; what it claimed all the same is in no hand, and is found there.
-const CLAIM_WAIT_MAX: Duration = Duration::from_secs(10);
 /// A claim for the sake of a rate alone is never sooner.
 const RATE_MIN: Duration = Duration::from_millis(10);
 
@@ -157,31 +156,21 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
         lanes,
         names,
         rounds: AtomicU64::new(0),
+        short: AtomicBool::new(false),
     });
     let (ended, until) = watch::channel(false);
     // Bulks are in no hurry: they have a rate of their own.
     let clerk = clerk::work(Arc::clone(&shift.engine), shift.options.poll * 4, stopped.clone());
     let ticker = jobs::work(Arc::clone(&shift.engine), shift.options.poll * 4, stopped.clone());
     let tasks = vec![
-        watched(&shift, "claims and turns", Arc::clone(&shift).work(takers, taken, stopped.clone())),
-        watched(&shift, "postman", postman.work(stopped.clone())),
-        watched(&shift, "clerk", clerk),
-        watched(&shift, "ticker", ticker),
-        watched(&shift, "housekeeper", housekeeper.work(stopped)),
+        watched(&shift.engine, "claims and turns", Arc::clone(&shift).work(takers, taken, stopped.clone())),
+        watched(&shift.engine, "postman", postman.work(stopped.clone())),
+        watched(&shift.engine, "clerk", clerk),
+        watched(&shift.engine, "ticker", ticker),
+        watched(&shift.engine, "housekeeper", housekeeper.work(stopped)),
     ];
-    let keeper = watched(&shift, "keeper of limits", keeper.keep(until.clone()));
+    let keeper = watched(&shift.engine, "keeper of limits", keeper.keep(until.clone()));
     Ok(Worker { stop, ended, tasks, lease: tokio::spawn(lease.keep(until)), keeper, shift })
-}
-
-/// Starts a task of a worker. That one panics is a fault of ours: it is seen in the process's health.
-fn watched(shift: &Arc<Shift>, name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-    let engine = Arc::clone(&shift.engine);
-    tokio::spawn(async move {
-        if AssertUnwindSafe(task).catch_unwind().await.is_err() {
-            tracing::error!(task = name, "a task of the worker has panicked");
-            engine.measures.loses(name);
-        }
-    })
 }
 
 /// One worker's working life.
@@ -196,6 +185,8 @@ struct Shift {
     lanes: Arc<Lanes>,
     names: BTreeSet<&'static str>,
     rounds: AtomicU64,
+    /// The last round left something due behind, or may have.
+    short: AtomicBool,
 }
 
 /// A run in a worker's hands, with its inbox and what lets it call.
@@ -232,20 +223,28 @@ impl Shift {
                     }
                 }
             };
+            self.short.store(free == 0 || !claimed.is_empty(), Ordering::Relaxed);
             if claimed.is_empty() {
                 // Where a rate alone holds something up, the next pass is there before the next poll.
                 let wait =
                     self.lanes.wait().map_or(self.options.poll, |wait| wait.max(RATE_MIN).min(self.options.poll));
                 drop(hands);
-                tokio::select! {
-                    biased;
-                    Some((run, permit)) = taken.recv() => {
-                        driving.spawn(Arc::clone(&self).drive(run, Vec::new(), None, permit));
+                let rest = tokio::time::sleep(wait);
+                tokio::pin!(rest);
+                loop {
+                    tokio::select! {
+                        biased;
+                        // Nothing else has become due by that.
+                        Some((run, permit)) = taken.recv() => {
+                            driving.spawn(Arc::clone(&self).drive(run, Vec::new(), None, permit));
+                            continue;
+                        }
+                        () = self.engine.due.notified() => {}
+                        () = self.lanes.freed_for_runs.notified() => {}
+                        () = &mut rest => {}
+                        _ = stopped.changed() => {}
                     }
-                    () = self.engine.due.notified() => {}
-                    () = self.lanes.freed_for_runs.notified() => {}
-                    () = tokio::time::sleep(wait) => {}
-                    _ = stopped.changed() => {}
+                    break;
                 }
                 continue;
             }
@@ -274,10 +273,7 @@ impl Shift {
         let mut round = Round::begin(&self.lanes, &self.names, self.rounds.fetch_add(1, Ordering::Relaxed), free);
         let most = i64::try_from(free).unwrap_or(1);
         let (pool, tenant, began) = (&engine.pool, &engine.tenant, Instant::now());
-        let knows = self.releases.claims();
-        let claiming = claim::claim_in(pool, tenant, self.id, &knows, &round.asks, most);
-        let claimed = tokio::time::timeout(CLAIM_WAIT_MAX, claiming).await;
-        let claimed = match claimed.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))) {
+        let claimed = match claim::claim_in(pool, tenant, self.id, &self.releases.claims(), &round.asks, most).await {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::warn!(%error, "due runs could not be claimed; trying again");
@@ -319,6 +315,8 @@ impl Shift {
         permit: OwnedSemaphorePermit,
     ) {
         let in_hand = self.hands.run(run.id, run.generation);
+        // It has ended and made nothing else due.
+        let mut alone = false;
         loop {
             if self.sabotage(Point::BeforeCall, &run) == Act::Crash {
                 break self.hand_back(&run, true).await;
@@ -359,6 +357,7 @@ impl Shift {
                 result: came.clone(),
             };
             traces::came(&span, &came);
+            let ends = matches!(&came, Came::Moved(to) if to.rest == Rest::Ended && to.effects.is_empty());
             let committed = self.committer.commit(done.clone()).instrument(span).await;
             self.engine.measures.turn((done.workflow, done.step), done.took, &came, &committed);
             if matches!(committed, Committed::Yes(_)) && self.sabotage(Point::AfterCommit, &run) == Act::Crash {
@@ -376,7 +375,10 @@ impl Shift {
                     run.owes = to.owes;
                     run.now = now;
                 }
-                (Committed::Yes(_), _) => break,
+                (Committed::Yes(_), _) => {
+                    alone = ends && run.parent.is_none();
+                    break;
+                }
                 (Committed::Lost, _) => break self.hand_back(&run, false).await,
                 (Committed::Crashed, _) => break self.hand_back(&run, true).await,
                 (Committed::Unsure(error), _) => {
@@ -397,7 +399,9 @@ impl Shift {
             }
         }
         drop((in_hand, permit));
-        self.engine.hint_due();
+        if !alone || self.short.load(Ordering::Relaxed) {
+            self.engine.hint_due();
+        }
     }
 
     /// A run comes to rest before its next step where this worker is asked to stop, or leaves that step to others: it is

@@ -2,6 +2,8 @@
 //!
 //! Leases use the server's own clock, never the one moved by hand: a worker is dead when its process is.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
@@ -147,6 +149,9 @@ pub const CLAIM: &str = "
               r.failing_since, r.owes, r.parent, r.trace, r.due_at, engine_now() as now,
               state_of(r.tenant, r.id) as state";
 
+/// A claim that takes longer has a connection that hangs; what it claimed all the same is in no hand, and is found there.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
 /// Claims up to `most` due runs at steps that this program knows: of each lane as many as are asked for, by priority,
 /// oldest due first. A row of `run` that another worker has just moved is read afresh, and its state with it
 /// (`state_of`, migration 0011).
@@ -158,7 +163,7 @@ pub async fn claim_in(
     asks: &[Ask],
     most: i64,
 ) -> sqlx::Result<Vec<Claimed>> {
-    sqlx::query_as(CLAIM)
+    let claiming = sqlx::query_as(CLAIM)
         .bind(tenant)
         .bind(worker)
         .bind(known)
@@ -166,8 +171,9 @@ pub async fn claim_in(
         .bind(asks.iter().map(|ask| ask.most).collect::<Vec<_>>())
         .bind(asks.iter().map(|ask| ask.first).collect::<Vec<_>>())
         .bind(most)
-        .fetch_all(pool)
-        .await
+        .fetch_all(pool);
+    let claimed = tokio::time::timeout(WAIT_MAX, claiming).await;
+    claimed.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
 /// What a worker has in hand, by run and generation, as the database sees it.
