@@ -300,7 +300,7 @@ fn rounded(seconds: f64) -> (f64, usize) {
         .map_or((seconds, 0), |(length, unit)| (seconds / length, unit))
 }
 
-fn capital(name: &str) -> String {
+pub(super) fn capital(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

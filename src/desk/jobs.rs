@@ -1,5 +1,6 @@
 //! What starts runs by the clock, as staff see it: how each job stands, pause, resume, run now. The engine decides.
 
+use super::health::capital;
 use super::{Answer, Desk, DeskError};
 use crate::engine::RunId;
 use crate::engine::jobs::look::{self, Seen, Standing};
@@ -65,16 +66,11 @@ pub fn sentence(job: &Seen, language: Language) -> Option<String> {
 /// The words for a refusal.
 pub fn refusal(refused: &JobRefused, language: Language) -> String {
     match (refused, language) {
-        (_, Language::En) => capital(&refused.to_string()),
+        (_, Language::En) => format!("{}.", capital(&refused.to_string())),
         (JobRefused::NoJob, Language::ZhCn) => "没有该定时任务。".to_owned(),
         (JobRefused::UnknownHere, Language::ZhCn) => "本程序未声明该定时任务，其他版本可能声明。".to_owned(),
         (JobRefused::AlreadyPaused, Language::ZhCn) => "该定时任务已暂停。".to_owned(),
         (JobRefused::NotPaused, Language::ZhCn) => "该定时任务未暂停。".to_owned(),
         (JobRefused::NotStarted { why }, Language::ZhCn) => format!("未能启动该定时任务：{why}"),
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
