@@ -140,7 +140,7 @@ async fn show(engine: &Engine, tz: Tz, name: &str, as_json: bool) -> anyhow::Res
 }
 
 async fn turn(engine: &Engine, deed: &Deed, verb: JobVerb, as_json: bool) -> anyhow::Result<ExitCode> {
-    match perform(engine, &deed.job, &deed.why.by(), verb).await? {
+    match perform(engine, &deed.job, &deed.why.by(), verb, None).await? {
         Ok(started) if as_json => println!("{}", json!({ "job": deed.job, "verb": verb.name(), "runIds": started })),
         Ok(started) if verb == JobVerb::Run => println!("{}: {} runs started", deed.job, started.len()),
         Ok(_) => println!("{}: done", deed.job),

@@ -29,9 +29,9 @@ impl Desk {
         look::one(&self.engine, name).await?.ok_or_else(|| Refusal::NotFound.into())
     }
 
-    /// Does a verb to a job and answers the runs that it started.
-    pub async fn turn_job(&self, name: &str, by: &By, verb: JobVerb) -> Answer<Vec<RunId>> {
-        Ok(verbs::perform(&self.engine, name, by, verb).await??)
+    /// Does a verb to a job and answers the runs that it started. The same person's same `request` starts them once.
+    pub async fn turn_job(&self, name: &str, by: &By, verb: JobVerb, request: Option<&str>) -> Answer<Vec<RunId>> {
+        Ok(verbs::perform(&self.engine, name, by, verb, request).await??)
     }
 }
 

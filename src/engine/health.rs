@@ -301,8 +301,8 @@ fn work(survey: &Survey) -> Vec<Finding> {
         let stands = |name: &str| survey.destinations.iter().any(|one| one.name == name && stands_still(one));
         let late = survey.due.iter().filter(|(name, backlog)| backlog.oldest_s >= LATE_S && !stands(name));
         found.extend(late.map(|(name, backlog)| Finding::Overdue { destination: name.clone(), backlog: *backlog }));
-        if survey.letters_due.oldest_s >= STUCK_S && !survey.destinations.iter().any(stands_still) {
-            found.push(Finding::LettersOverdue { backlog: survey.letters_due });
+        if survey.letters_late.oldest_s >= STUCK_S {
+            found.push(Finding::LettersOverdue { backlog: survey.letters_late });
         }
     }
     found.extend(survey.unrunnable.iter().map(|place| Finding::Unrunnable {

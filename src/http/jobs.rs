@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use chrono::{DateTime, FixedOffset};
 use serde::Serialize;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::Surface;
 use super::auth::Caller;
 use super::extract::{Body, Path, Reads};
+use super::idempotency::key_of;
 use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use super::staff::{Reason, by};
@@ -154,9 +155,11 @@ pub(super) async fn run(
     State(surface): State<Arc<Surface>>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
+    headers: HeaderMap,
     Body(why): Body<Reason>,
 ) -> Result<(StatusCode, Json<StartedRuns>), Problem> {
-    let run_ids = surface.desk.turn_job(&name, &by(&caller, why.reason)?, JobVerb::Run).await?;
+    let (by, request) = (by(&caller, why.reason)?, key_of(&headers)?);
+    let run_ids = surface.desk.turn_job(&name, &by, JobVerb::Run, request.as_deref()).await?;
     Ok((StatusCode::ACCEPTED, Json(StartedRuns { run_ids })))
 }
 
@@ -200,7 +203,7 @@ async fn turned(
     why: Reason,
     language: Language,
 ) -> Result<Json<Job>, Problem> {
-    surface.desk.turn_job(name, &by(caller, why.reason)?, verb).await?;
+    surface.desk.turn_job(name, &by(caller, why.reason)?, verb, None).await?;
     Ok(Json(job(surface, surface.desk.job(name).await?, language)))
 }
 

@@ -78,7 +78,7 @@ fn each_thing_that_is_wrong_is_found_by_itself() {
         (Survey { destinations: vec![paused], ..well() }, "destination_paused", Notice),
         (Survey { runs: vec![some("suspended")], ..well() }, "suspended", Warning),
         (Survey { letters: vec![("suspended".to_owned(), 1)], ..well() }, "letters_suspended", Warning),
-        (Survey { letters_due: Backlog { count: 1, oldest_s: 400.0 }, ..well() }, "letters_overdue", Warning),
+        (Survey { letters_late: Backlog { count: 1, oldest_s: 400.0 }, ..well() }, "letters_overdue", Warning),
         (Survey { clock_ahead_s: -3.0, ..well() }, "clocks_apart", Warning),
         (Survey { clock_ahead_s: 61.0, ..well() }, "clocks_apart", Critical),
         (Survey { clock_by_hand: true, ..well() }, "clock_by_hand", Notice),

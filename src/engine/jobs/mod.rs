@@ -84,6 +84,15 @@ pub struct Plan {
     pub jitter: Duration,
 }
 
+/// A start by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ByHand {
+    /// Each is one of its own.
+    Once,
+    /// The same name is the same start, whenever it comes again.
+    Named(String),
+}
+
 /// One tick of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tick {
@@ -94,7 +103,7 @@ pub struct Tick {
     /// The tick after it; none where the calendar ends.
     pub until: Option<DateTime<Utc>>,
     /// A person started it, outside the plan.
-    pub by_hand: bool,
+    pub by_hand: Option<ByHand>,
 }
 
 impl Tick {
@@ -102,8 +111,12 @@ impl Tick {
     /// again.
     pub fn key(&self, part: &str) -> String {
         let (job, at) = (self.job, self.at.to_rfc3339_opts(SecondsFormat::AutoSi, true));
-        let by_hand = if self.by_hand { "!" } else { "" };
-        if part.is_empty() { format!("{job}@{at}{by_hand}") } else { format!("{job}@{at}{by_hand}/{part}") }
+        let key = match &self.by_hand {
+            None => format!("{job}@{at}"),
+            Some(ByHand::Once) => format!("{job}@{at}!"),
+            Some(ByHand::Named(name)) => format!("{job}!{name}"),
+        };
+        if part.is_empty() { key } else { format!("{key}/{part}") }
     }
 
     /// The part that such a key was made of.

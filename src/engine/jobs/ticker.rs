@@ -73,7 +73,7 @@ async fn tick(engine: &Engine, job: &Job) -> sqlx::Result<bool> {
     let started = match decided.start {
         None => Started::default(),
         Some(at) => {
-            let tick = Tick { job: job.name, at, until: decided.next.map(|next| next.tick), by_hand: false };
+            let tick = Tick { job: job.name, at, until: decided.next.map(|next| next.tick), by_hand: None };
             // A savepoint: what a failed start has written is undone, and the row stays ours.
             let mut inner = tx.begin().await?;
             let span = traces::tick(job.name);
@@ -158,15 +158,20 @@ async fn try_start(conn: &mut PgConnection, tenant: &str, job: &Job, row: &Row, 
             last.into_iter().filter(|run| !run.ended()).collect()
         }
     };
-    let lives = |part: &str| living.iter().any(|run| Tick::part(&run.key) == part);
-    let mut started = Started { new: Vec::new(), living: living.iter().map(|run| run.id).collect() };
+    let mut started = Started::default();
     for mut new in job.starter.runs(conn, tenant, tick).await? {
-        if lives(&new.key) {
+        let key = tick.key(&new.key);
+        if let Some(run) = living.iter().find(|run| Tick::part(&run.key) == new.key) {
+            // The same start has come again.
+            if run.key == key {
+                started.new.push(run.id);
+            }
             continue;
         }
-        new.key = tick.key(&new.key);
+        new.key = key;
         started.new.push(store::start(conn, tenant, new).await.map_err(unwritten)?.id);
     }
+    started.living = living.iter().map(|run| run.id).filter(|id| !started.new.contains(id)).collect();
     jobs::unlimit_time(conn).await.map_err(unwritten)?;
     Ok(started)
 }

@@ -1,5 +1,6 @@
 //! What people do to jobs: pause, resume, run now. Each is one transaction with a typed refusal and an audit row.
 
+use aws_lc_rs::digest::{Context, SHA256};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -8,7 +9,7 @@ use super::super::core::Engine;
 use super::super::staff::By;
 use super::super::store::audit::{self, Deed};
 use super::super::store::jobs::{self as store, Row};
-use super::{Tick, ticker};
+use super::{ByHand, Tick, ticker};
 
 /// What is done to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,19 +69,24 @@ impl JobRefused {
     }
 }
 
-/// Does a verb to a job and answers the runs that it started.
+/// Does a verb to a job and answers the runs that it started. `request` is the caller's name of this request: whoever heard
+/// no answer asks again under the same name, and nothing is started twice.
 pub async fn perform(
     engine: &Engine,
     name: &str,
     by: &By,
     verb: JobVerb,
+    request: Option<&str>,
 ) -> sqlx::Result<Result<Vec<RunId>, JobRefused>> {
     let mut tx = engine.pool.begin().await?;
     let Some(row) = store::hold(&mut tx, &engine.tenant, name).await? else { return Ok(Err(JobRefused::NoJob)) };
     let done = match verb {
         JobVerb::Pause => pause(engine, &mut tx, &row, by).await?,
         JobVerb::Resume => resume(engine, &mut tx, &row).await?,
-        JobVerb::Run => run(engine, &mut tx, &row).await?,
+        JobVerb::Run => {
+            let by_hand = request.map_or(ByHand::Once, |request| ByHand::Named(named(&by.who, request)));
+            run(engine, &mut tx, &row, by_hand).await?
+        }
     };
     let started = match done {
         Ok(started) => started,
@@ -112,11 +118,20 @@ async fn resume(engine: &Engine, conn: &mut PgConnection, row: &Row) -> sqlx::Re
     Ok(Ok(Vec::new()))
 }
 
-async fn run(engine: &Engine, conn: &mut PgConnection, row: &Row) -> sqlx::Result<Done> {
+/// A caller's name of a request, as a part of keys: whatever the caller writes there, it says nothing.
+fn named(who: &str, request: &str) -> String {
+    let mut both = Context::new(&SHA256);
+    for part in [who.as_bytes(), &[0], request.as_bytes()] {
+        both.update(part);
+    }
+    hex::encode(&both.finish().as_ref()[..16])
+}
+
+async fn run(engine: &Engine, conn: &mut PgConnection, row: &Row, by_hand: ByHand) -> sqlx::Result<Done> {
     let (Some(job), Some(plan)) = (engine.registry.job(&row.name), row.plan()) else {
         return Ok(Err(JobRefused::UnknownHere));
     };
-    let tick = Tick { job: job.name, at: row.now, until: plan.cron.next_after(row.now), by_hand: true };
+    let tick = Tick { job: job.name, at: row.now, until: plan.cron.next_after(row.now), by_hand: Some(by_hand) };
     match ticker::start(conn, &engine.tenant, job, row, &tick).await {
         Ok(started) => {
             store::started_by(conn, &engine.tenant, &row.name, None, &started.all()).await?;

@@ -57,6 +57,8 @@ pub struct Survey {
     pub letters: Vec<(String, i64)>,
     /// Letters that are due.
     pub letters_due: Backlog,
+    /// Those of them whose destination takes letters: it is there, and nobody has paused it.
+    pub letters_late: Backlog,
     /// Who works.
     pub workers: Vec<Member>,
     /// How destinations stand.
@@ -100,6 +102,7 @@ pub async fn take(pool: &PgPool, tenant: &str, ours: &Knows, lanes: &[&str]) -> 
         long_turns: long_turns(&mut conn, tenant).await?,
         letters: letters(&mut conn, tenant).await?,
         letters_due: letters_due(&mut conn, tenant).await?,
+        letters_late: letters_late(&mut conn, tenant).await?,
         workers: crew.members,
         destinations: switch::standings(&mut *conn, tenant).await?,
         unmatched: unmatched(&mut conn, tenant).await?,
@@ -182,6 +185,19 @@ async fn letters_due(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<Back
     sqlx::query_as(
         "select count(*) as count, coalesce(extract(epoch from engine_now() - min(due_at))::float8, 0) as oldest_s
          from outbox where tenant = $1 and status = 'pending' and due_at <= engine_now()",
+    )
+    .bind(tenant)
+    .fetch_one(conn)
+    .await
+}
+
+/// Due letters that no destination holds up. Plan: `outbox_due`, a topic at a time.
+async fn letters_late(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<Backlog> {
+    sqlx::query_as(
+        "select count(*) as count, coalesce(extract(epoch from engine_now() - min(due_at))::float8, 0) as oldest_s
+         from outbox where tenant = $1 and status = 'pending' and due_at <= engine_now()
+           and topic not in (select unnest(topics) from destination
+                             where tenant = $1 and (paused_at is not null or state <> 'closed'))",
     )
     .bind(tenant)
     .fetch_one(conn)

@@ -1,8 +1,8 @@
 //! What people do to jobs: pause, resume, run now; each with its audit.
 
-use houbu::engine::jobs::Missed;
 use houbu::engine::jobs::look::Standing;
 use houbu::engine::jobs::verbs::{JobRefused, JobVerb, perform};
+use houbu::engine::jobs::{Job, Missed, Overlap};
 use houbu::engine::staff::By;
 use houbu::engine::store::audit::{self, Audited, Wanted};
 
@@ -22,7 +22,7 @@ async fn audited(works: &Works) -> Vec<Audited> {
 async fn a_paused_job_does_not_tick_and_goes_on_from_its_resumption() {
     let works = Works::with_jobs([job("restock", "*/10 * * * *", Missed::All, &shelves(&["bread"]))]).await;
     let worker = works.worker().await;
-    let does = async |verb, why: &str| perform(&works.engine, "restock", &by(why), verb).await.unwrap();
+    let does = async |verb, why: &str| perform(&works.engine, "restock", &by(why), verb, None).await.unwrap();
     assert_eq!(does(JobVerb::Resume, "by mistake").await, Err(JobRefused::NotPaused));
     assert_eq!(does(JobVerb::Pause, "the shelves are being painted").await, Ok(Vec::new()));
     assert_eq!(does(JobVerb::Pause, "twice").await, Err(JobRefused::AlreadyPaused));
@@ -53,7 +53,8 @@ async fn a_paused_job_does_not_tick_and_goes_on_from_its_resumption() {
 async fn a_job_is_run_now_paused_or_not_and_its_plan_stays() {
     let works = Works::with_jobs([job("restock", "*/10 * * * *", Missed::One, &shelves(&["bread"]))]).await;
     let worker = works.worker().await;
-    let does = async |verb| perform(&works.engine, "restock", &by("a customer asks for bread"), verb).await.unwrap();
+    let does =
+        async |verb| perform(&works.engine, "restock", &by("a customer asks for bread"), verb, None).await.unwrap();
     works.clock_at(after(3)).await;
     does(JobVerb::Pause).await.unwrap();
     let started = does(JobVerb::Run).await.unwrap();
@@ -75,7 +76,7 @@ async fn what_cannot_be_run_is_refused_and_leaves_nothing() {
     let restock = shelves(&["bread"]);
     let works = Works::with_jobs([job("restock", "*/10 * * * *", Missed::One, &restock)]).await;
     let worker = works.worker().await;
-    let runs = async |engine, name| perform(engine, name, &by("now"), JobVerb::Run).await.unwrap();
+    let runs = async |engine, name| perform(engine, name, &by("now"), JobVerb::Run, None).await.unwrap();
     assert_eq!(runs(&works.engine, "tidy").await, Err(JobRefused::NoJob));
     restock.meets([Trouble::Burns]);
     let why = "the job panicked".to_owned();
@@ -85,4 +86,27 @@ async fn what_cannot_be_run_is_refused_and_leaves_nothing() {
     assert_eq!(runs(&other, "restock").await, Err(JobRefused::UnknownHere));
     assert_eq!((audited(&works).await.len(), works.job("restock").await.row.failures), (0, 0));
     works.close(vec![worker, another]).await;
+}
+
+/// Whoever heard no answer asks again under the same name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_request_starts_a_tick_once() {
+    for overlap in [Overlap::Allow, Overlap::Skip] {
+        let restock = Job { overlap, ..job("restock", "*/10 * * * *", Missed::One, &shelves(&["bread", "milk"])) };
+        let works = Works::with_jobs([restock]).await;
+        let worker = works.worker().await;
+        let runs = async |request| {
+            perform(&works.engine, "restock", &by("bread is out"), JobVerb::Run, Some(request)).await.unwrap().unwrap()
+        };
+        let first = runs("k1").await;
+        assert_eq!(first.len(), 2);
+        works.clock_at(after(3)).await;
+        works.still().await;
+        assert_eq!(runs("k1").await, first, "{overlap:?}");
+        // What has not ended is not done twice, where the job says so.
+        let second = runs("k2").await;
+        assert_eq!(second.len(), if overlap == Overlap::Allow { 2 } else { 0 });
+        assert!(second.iter().all(|run| !first.contains(run)));
+        works.close(vec![worker]).await;
+    }
 }

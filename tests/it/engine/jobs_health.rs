@@ -33,10 +33,10 @@ async fn a_job_that_does_not_tick_is_found() {
     works.wait_for("the next try", || async { wrong(&works).await.is_empty() }).await;
 
     let by = By { who: "wang".to_owned(), reason: "stocktaking".to_owned() };
-    perform(&works.engine, "restock", &by, JobVerb::Pause).await.unwrap().unwrap();
+    perform(&works.engine, "restock", &by, JobVerb::Pause, None).await.unwrap().unwrap();
     let paused = Finding::JobPaused { job: "restock".to_owned(), by: by.who.clone(), why: by.reason.clone() };
     assert_eq!(wrong(&works).await, [paused]);
-    perform(&works.engine, "restock", &by, JobVerb::Resume).await.unwrap().unwrap();
+    perform(&works.engine, "restock", &by, JobVerb::Resume, None).await.unwrap().unwrap();
 
     // A release that does not have the job: nobody else would try it.
     worker.stop().await;

@@ -174,7 +174,7 @@ impl Hospital {
         if works {
             // Until a story begins it: what nobody pushed stays unknown.
             let by = By { who: "the story".to_owned(), reason: "nothing is pulled yet".to_owned() };
-            perform(&engine, ScheduleSync::NAME, &by, JobVerb::Pause).await.unwrap().unwrap();
+            perform(&engine, ScheduleSync::NAME, &by, JobVerb::Pause, None).await.unwrap().unwrap();
         }
         let (suspended, unended) = (0, Unended { ended: false });
         Self {
