@@ -1,4 +1,5 @@
-//! `GET /`: runs, newest first, each with why it stands where it stands.
+//! `GET /`: runs, newest first, each with why it stands where it stands. Where nothing is asked for, the applications: jobs
+//! start far more runs than patients do.
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::http::Surface;
 use crate::http::extract::{Query, Reads};
 use crate::http::problem::Problem;
 use crate::waitlist::language::Language;
+use crate::workflows::waitlist_application::WaitlistApplication;
 
 /// Runs of one page.
 const PAGE: i64 = 50;
@@ -26,6 +28,7 @@ const STATUSES: [&str; 6] = ["suspended", "unrunnable", "waiting", "pending", "r
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Wanted {
+    workflow: Option<String>,
     status: String,
     q: String,
     lang: String,
@@ -39,6 +42,8 @@ struct Page<'a> {
     tag: &'static str,
     other_tag: &'static str,
     lang: &'a str,
+    workflow: &'a str,
+    workflows: Vec<&'static str>,
     picked: &'a str,
     q: &'a str,
     statuses: Vec<(&'static str, &'a str)>,
@@ -66,8 +71,11 @@ pub(super) async fn list(
         "zh-CN" => Language::ZhCn,
         _ => reads,
     };
-    let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let asks = !wanted.status.is_empty() || !wanted.q.is_empty();
+    let workflow = wanted.workflow.as_deref().unwrap_or(if asks { "" } else { WaitlistApplication::NAME });
     let filter = Filter {
+        workflow: some(workflow),
         status: some(&wanted.status),
         q: some(&wanted.q),
         before: wanted.cursor,
@@ -92,6 +100,8 @@ pub(super) async fn list(
         tag: language.tag(),
         other_tag: if language == Language::En { "zh-CN" } else { "en" },
         lang: &wanted.lang,
+        workflow,
+        workflows: surface.desk.engine.registry.tables().map(|table| table.name).collect(),
         picked: &wanted.status,
         q: &wanted.q,
         statuses: STATUSES.iter().map(|name| (*name, words::status(name, language))).collect(),
