@@ -4,10 +4,14 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::postgres::PgArguments;
+use sqlx::query::QueryScalar;
+use sqlx::{PgConnection, PgExecutor, Postgres};
 use uuid::Uuid;
 
 use super::super::RunId;
+
+type Scalar<'q, O> = QueryScalar<'q, Postgres, O, PgArguments>;
 
 /// Which runs; what is absent does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +111,19 @@ macro_rules! held {
     };
 }
 
+/// What the filter means, in the order of `held!`.
+fn holding<'q, O>(query: Scalar<'q, O>, tenant: &'q str, filter: &'q Filter, up_to: RunId) -> Scalar<'q, O> {
+    query
+        .bind(tenant)
+        .bind(&filter.workflow)
+        .bind(&filter.status)
+        .bind(&filter.step)
+        .bind(&filter.fault)
+        .bind(&filter.error)
+        .bind(&filter.q)
+        .bind(up_to)
+}
+
 /// The newest run there is; nil where there is none.
 pub async fn newest(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<RunId> {
     let newest: Option<RunId> = sqlx::query_scalar("select id from run where tenant = $1 order by id desc limit 1")
@@ -118,17 +135,8 @@ pub async fn newest(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<RunId
 
 /// How many runs the filter holds up to `up_to`.
 pub async fn count(conn: &mut PgConnection, tenant: &str, filter: &Filter, up_to: RunId) -> sqlx::Result<i64> {
-    sqlx::query_scalar(held!("select count(*)", ""))
-        .bind(tenant)
-        .bind(&filter.workflow)
-        .bind(&filter.status)
-        .bind(&filter.step)
-        .bind(&filter.fault)
-        .bind(&filter.error)
-        .bind(&filter.q)
-        .bind(up_to)
-        .fetch_one(conn)
-        .await
+    let counting = sqlx::query_scalar(held!("select count(*)", ""));
+    holding(counting, tenant, filter, up_to).fetch_one(conn).await
 }
 
 /// The next runs that the filter holds, in the order of their ids.
@@ -142,19 +150,8 @@ pub async fn next(
     after: Option<RunId>,
     most: i64,
 ) -> sqlx::Result<Vec<RunId>> {
-    sqlx::query_scalar(held!("select id", "and ($9::uuid is null or id > $9) order by id limit $10"))
-        .bind(tenant)
-        .bind(&filter.workflow)
-        .bind(&filter.status)
-        .bind(&filter.step)
-        .bind(&filter.fault)
-        .bind(&filter.error)
-        .bind(&filter.q)
-        .bind(up_to)
-        .bind(after)
-        .bind(most)
-        .fetch_all(conn)
-        .await
+    let next = sqlx::query_scalar(held!("select id", "and ($9::uuid is null or id > $9) order by id limit $10"));
+    holding(next, tenant, filter, up_to).bind(after).bind(most).fetch_all(conn).await
 }
 
 /// A bulk that begins. False where the same person's same request began one before.
@@ -234,18 +231,8 @@ pub async fn still(
     up_to: RunId,
     runs: &[RunId],
 ) -> sqlx::Result<Vec<RunId>> {
-    sqlx::query_scalar(held!("select id", "and id = any($9)"))
-        .bind(tenant)
-        .bind(&filter.workflow)
-        .bind(&filter.status)
-        .bind(&filter.step)
-        .bind(&filter.fault)
-        .bind(&filter.error)
-        .bind(&filter.q)
-        .bind(up_to)
-        .bind(runs)
-        .fetch_all(conn)
-        .await
+    let still = sqlx::query_scalar(held!("select id", "and id = any($9)"));
+    holding(still, tenant, filter, up_to).bind(runs).fetch_all(conn).await
 }
 
 /// A running bulk whose next chunk is due, locked: nobody else works at it meanwhile. Only its id: what it holds may be of
