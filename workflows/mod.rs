@@ -43,7 +43,7 @@ impl Ports {
         let patient = patients::find(&self.pool, &self.hospital, patient_id)
             .await
             .map_err(unread)?
-            .ok_or_else(|| Fault::Stop(format!("the patient {patient_id} is not known any more")))?;
+            .ok_or_else(|| unknown_patient(patient_id))?;
         self.open(&patient)
     }
 
@@ -65,8 +65,12 @@ impl Ports {
     }
 }
 
+fn unknown_patient(patient_id: &str) -> Fault {
+    Fault::Stop(format!("the patient {patient_id} is not known any more"))
+}
+
 /// A failed statement of ours is tried again: the database comes back. It says nothing of whom the step would call.
-pub(crate) fn unread(error: sqlx::Error) -> Fault {
+pub(crate) fn unread(error: impl std::fmt::Display) -> Fault {
     limits::nobody_called();
     Fault::Retry(format!("our own tables could not be read: {error}"))
 }

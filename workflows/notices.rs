@@ -8,15 +8,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 
-use super::{Ports, unread};
+use super::{Ports, unknown_patient, unread};
+use crate::engine::group::Group;
 use crate::engine::outbox::{Delivery, Outlet};
 use crate::engine::store::letters::Claimed;
 use crate::engine::{Fault, Letter, RunId, limits};
 use crate::ports::his::{DayPart, TimeSlot};
 use crate::ports::messages::{Message, Messages, Sent};
-use crate::records::{entries, schedules};
+use crate::records::notices::{self, Refers, Stands, Visit};
 use crate::waitlist::money::Fen;
 use crate::waitlist::notice::{NoticeFacts, NoticeKind};
 use crate::waitlist::status::EntryStatus;
@@ -54,14 +56,15 @@ pub fn letter(id: String, written: &Written) -> Letter {
     Letter { id, topic: TOPIC, payload: serde_json::to_value(written).unwrap_or_default() }
 }
 
+/// The most letters that are read about by one statement.
+const TOGETHER_MAX: usize = 64;
+
 /// Sends notices over the message platform.
 pub struct NoticeOutlet {
-    /// Our tables and the key to patients.
-    pub ports: Arc<Ports>,
-    /// The platform.
-    pub messages: Arc<dyn Messages>,
-    /// The platform's template ids by our names; a name without one is its own id.
-    pub template_ids: BTreeMap<String, String>,
+    ports: Arc<Ports>,
+    messages: Arc<dyn Messages>,
+    template_ids: BTreeMap<String, String>,
+    standing: Group<Refers, Result<Stands, String>>,
 }
 
 #[async_trait]
@@ -69,13 +72,14 @@ impl Outlet for NoticeOutlet {
     async fn deliver(&self, letter: &Claimed) -> Result<Delivery, Fault> {
         let written: Written = serde_json::from_value(letter.payload.clone())
             .map_err(|error| Fault::Stop(format!("the letter {} cannot be read: {error}", letter.id)))?;
-        let status = entries::status(&self.ports.pool, &self.ports.hospital, written.entry).await.map_err(unread)?;
-        let status = status.as_deref().and_then(EntryStatus::parse);
+        let stands = self.stands(&written).await?;
+        let status = stands.status.as_deref().and_then(EntryStatus::parse);
         if !status.is_some_and(|status| still_true(written.kind, status)) {
             limits::nobody_called();
             return Ok(Delivery::Suppressed("no longer true"));
         }
-        let Some(openid) = self.ports.person(&written.patient_id).await?.openid else {
+        let patient = stands.patient.ok_or_else(|| unknown_patient(&written.patient_id))?;
+        let Some(openid) = self.ports.open(&patient)?.openid else {
             limits::nobody_called();
             return Ok(Delivery::Undeliverable("the patient has no WeChat account here".to_owned()));
         };
@@ -83,7 +87,7 @@ impl Outlet for NoticeOutlet {
             openid,
             template_id: self.template_id(written.kind.template()),
             client_msg_id: letter.id.clone(),
-            fields: self.fields(&written).await?,
+            fields: self.fields(&written, stands.visit.as_ref())?,
         };
         Ok(match self.messages.send(&message).await? {
             Sent::Accepted { msg_id } => Delivery::Sent(msg_id),
@@ -104,19 +108,41 @@ fn still_true(kind: NoticeKind, status: EntryStatus) -> bool {
 }
 
 impl NoticeOutlet {
+    /// Over our tables and the key to patients. `template_ids`: the platform's template ids by our names; a name without
+    /// one is its own id.
+    pub fn new(ports: Arc<Ports>, messages: Arc<dyn Messages>, template_ids: BTreeMap<String, String>) -> Self {
+        let of = Arc::clone(&ports);
+        let standing = Group::start(TOGETHER_MAX, move |letters: Vec<Refers>| {
+            let ports = Arc::clone(&of);
+            async move {
+                match notices::standing(&ports.pool, &ports.hospital, &letters).await {
+                    Ok(stands) => stands.into_iter().map(Ok).collect(),
+                    Err(error) => letters.iter().map(|_| Err(error.to_string())).collect(),
+                }
+            }
+            .boxed()
+        });
+        Self { ports, messages, template_ids, standing }
+    }
+
+    /// How what a letter refers to stands now.
+    async fn stands(&self, written: &Written) -> Result<Stands, Fault> {
+        let (patient_id, schedule_id) = (written.patient_id.clone(), written.schedule_id.clone());
+        let read = self.standing.ask(Refers { entry: written.entry, patient_id, schedule_id }).await;
+        read.unwrap_or_else(|| Err("the reader has ended".to_owned())).map_err(unread)
+    }
+
     fn template_id(&self, name: &str) -> String {
         self.template_ids.get(name).cloned().unwrap_or_else(|| name.to_owned())
     }
 
-    async fn fields(&self, written: &Written) -> Result<BTreeMap<String, String>, Fault> {
-        let schedule = schedules::find(&self.ports.pool, &self.ports.hospital, &written.schedule_id)
-            .await
-            .map_err(unread)?
-            .ok_or_else(|| Fault::Stop(format!("the schedule {} is not known any more", written.schedule_id)))?;
+    fn fields(&self, written: &Written, visit: Option<&Visit>) -> Result<BTreeMap<String, String>, Fault> {
+        let visit =
+            visit.ok_or_else(|| Fault::Stop(format!("the schedule {} is not known any more", written.schedule_id)))?;
         let facts = NoticeFacts {
-            doctor_name: &schedule.doctor_name,
-            visit_date: schedule.visit_date,
-            part_of_day: in_words(schedule.part),
+            doctor_name: &visit.doctor_name,
+            visit_date: visit.visit_date,
+            part_of_day: in_words(visit.part),
             begins: written.slot.as_ref().map(|slot| slot.begins),
             place: written.place.as_deref(),
             deadline: written.deadline,

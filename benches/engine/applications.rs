@@ -18,6 +18,10 @@ use crate::report::{Bar, Report};
 const CAP: usize = 200;
 /// Applications for each of the schedules.
 const EACH: usize = 1_000;
+/// Applications for one more schedule before: every connection has its plans then.
+const WARM: usize = 2_000;
+/// Few at one time, so that these come to many flushes.
+const WARM_CONNECTIONS: usize = 8;
 /// Connections that stay open.
 const CONNECTIONS: usize = 64;
 /// Decisions of one bare statement and commit: as many as admission takes together.
@@ -33,16 +37,19 @@ pub async fn hot_schedules(ask: &Ask, ground: &Ground, report: &mut Report) {
         let hospital = Hospital::open(ground, obliging::outside(), [].into()).await;
         let ids: Vec<String> = (0..schedules).map(|nth| format!("s{nth}")).collect();
         hospital.furnish(&ids, visit_date(), &policy()).await;
-        hospital.patients(all).await;
+        hospital.furnish(&["warm".to_owned()], visit_date(), &policy()).await;
+        hospital.patients(all + WARM).await;
         let worker = hospital.worker().await;
         let door = hospital.door().await;
+        for half in [0, 1] {
+            let apply = move |nth| application("warm", all + half * WARM / 2 + nth);
+            caller::ask(door.address, WARM_CONNECTIONS, WARM / 2, apply).await;
+            hospital.analyze().await;
+        }
         let nothing = caller::ask(door.address, CONNECTIONS, all, |_| caller::get("/healthz")).await;
         trivial.push(all as f64 / nothing.took);
-        let mut asked = caller::ask(door.address, CONNECTIONS, all, move |nth| {
-            let body = format!(r#"{{"scheduleId":"s{}","patientId":"p{nth}"}}"#, nth % schedules);
-            caller::post("/v1/waitlist", &format!("k{nth}"), &body)
-        })
-        .await;
+        let apply = move |nth| application(&format!("s{}", nth % schedules), nth);
+        let mut asked = caller::ask(door.address, CONNECTIONS, all, apply).await;
         rates.push(all as f64 / asked.took);
         off += off_the_caps(&hospital, &asked, schedules).await;
         p50s.push(quantile(&mut asked.each, 0.5));
@@ -62,6 +69,12 @@ pub async fn hot_schedules(ask: &Ask, ground: &Ground, report: &mut Report) {
     report.row("D1", "the same, p99", (p99, "ms"), None, 0.0, Bar::None);
     let off = off as f64;
     report.row("D1", "beyond or short of a cap", (off, "applications"), None, off, Bar::AtMost(0.0));
+}
+
+/// The patient of this number applies.
+fn application(schedule_id: &str, patient: usize) -> String {
+    let body = format!(r#"{{"scheduleId":"{schedule_id}","patientId":"p{patient}"}}"#);
+    caller::post("/v1/waitlist", &format!("k{patient}"), &body)
 }
 
 fn policy() -> LevelPolicy {
@@ -85,7 +98,7 @@ async fn off_the_caps(hospital: &Hospital, asked: &Asked, schedules: usize) -> u
     }
     let stored: Vec<(i64, i32)> = sqlx::query_as(
         "select (select count(*) from entry e where e.doctor_id = c.id and e.live), c.live from capacity c
-         where c.level = 'doctor'",
+         where c.level = 'doctor' and c.id <> 'doctor-warm'",
     )
     .fetch_all(&hospital.pool)
     .await

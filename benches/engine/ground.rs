@@ -10,10 +10,14 @@ use houbu::postgres::{Options as ServerOptions, Server};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
-use crate::flows;
+use crate::{flows, statements, turns};
 
 /// Whose runs these are.
 pub const TENANT: &str = "bench";
+/// How often is looked whether it is over: looking takes some of what is measured.
+const LOOK: Duration = Duration::from_millis(20);
+/// Runs of a round that warms up.
+const WARM: usize = 600;
 /// Turns that a worker has in hand at one time: handlers that do nothing never wait, so more of them fill a batch.
 const TURNS: usize = 512;
 
@@ -31,10 +35,15 @@ pub struct Plot {
 }
 
 impl Ground {
-    pub fn prepare() -> Self {
+    /// `counting`: what it is busy with (see [`statements`]).
+    pub fn prepare(counting: bool) -> Self {
         let folder = tempfile::Builder::new().prefix("houbu-bench").tempdir_in("/var/tmp").unwrap();
         houbu_can_read(folder.path());
-        let server = Server::start(&ServerOptions::kept(folder.path().join("pg"))).unwrap();
+        let mut options = ServerOptions::kept(folder.path().join("pg"));
+        if counting {
+            options.settings = statements::SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        }
+        let server = Server::start(&options).unwrap();
         Self { server, databases: AtomicU32::new(0), _folder: folder }
     }
 
@@ -80,6 +89,17 @@ impl Plot {
         worker::start(Arc::clone(&self.engine), options).await.unwrap()
     }
 
+    /// As a database is that has been in use for a while: every connection has its plans, and they are made for tables that
+    /// are not empty.
+    pub async fn warm_up(&self) {
+        for _ in 0..4 {
+            let runs = (0..WARM).map(|_| flows::new_run::<flows::five::Five>("First", chrono::Utc::now())).collect();
+            turns::start_all(self, runs).await;
+            self.still().await;
+            sqlx::query("vacuum analyze").execute(&self.pool).await.unwrap();
+        }
+    }
+
     /// Waits until no run is due or in hand.
     pub async fn still(&self) {
         loop {
@@ -95,7 +115,7 @@ impl Plot {
             if !busy {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(LOOK).await;
         }
     }
 

@@ -121,6 +121,11 @@ impl Hospital {
         sqlx::query("analyze patient").execute(&self.pool).await.unwrap();
     }
 
+    /// Plans are made anew for tables as they are now.
+    pub async fn analyze(&self) {
+        sqlx::query("analyze").execute(&self.pool).await.unwrap();
+    }
+
     /// The patient of this number joins a queue, not over HTTP.
     pub async fn apply(&self, patient: usize, schedule_id: &str) {
         let apply = Apply {
@@ -136,11 +141,11 @@ impl Hospital {
 
     /// A worker with the defaults of the configuration, letters included.
     pub async fn worker(&self) -> Worker {
-        let outlet = notices::NoticeOutlet {
-            ports: Arc::clone(&self.desk.ports),
-            messages: Arc::clone(&self.outside.messages),
-            template_ids: BTreeMap::new(),
-        };
+        let outlet = notices::NoticeOutlet::new(
+            Arc::clone(&self.desk.ports),
+            Arc::clone(&self.outside.messages),
+            BTreeMap::new(),
+        );
         let options = worker::Options {
             outlets: Outlets::default().with_lane(notices::TOPIC, notices::LANE, Arc::new(outlet)),
             ..worker::Options::default()

@@ -58,7 +58,7 @@ async fn kill_one(ground: &Ground) -> (f64, usize, usize) {
     let sandbox = sandbox().await;
     let slow = delayed::before(&sandbox.his.url()).await;
     let hospital = Hospital::open(ground, obliging::outside(), BTreeMap::new()).await;
-    let ids = places::queue_up(&hospital, &sandbox).await;
+    let ids = places::queue_up(&hospital, &sandbox, places::SCHEDULES).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("houbu.toml");
     let servers = sandbox.configuration("http://127.0.0.1:9", TIMEOUT).unwrap();
@@ -88,9 +88,9 @@ async fn kill_one(ground: &Ground) -> (f64, usize, usize) {
         (killed.elapsed().as_secs_f64(), held.len())
     };
     let ((), (took, held)) = tokio::join!(hinting, killing);
-    hospital.until(places::LOCKED, places::all(), PATIENCE).await;
+    hospital.until(places::LOCKED, places::places_of(&ids), PATIENCE).await;
     hospital.until(places::LETTERS, 0, PATIENCE).await;
-    let wrong = places::amiss(&sandbox.his).await + told_amiss(&hospital, &sandbox).await;
+    let wrong = places::amiss(&sandbox.his, places::places_of(&ids)).await + told_amiss(&hospital, &sandbox).await;
     drop(workers);
     hospital.close().await;
     (took, held, wrong)

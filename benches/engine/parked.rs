@@ -11,7 +11,7 @@ use crate::Ask;
 use crate::flows::{new_run, parked};
 use crate::ground::{Ground, Plot, TENANT, median, memory, quantile, seconds};
 use crate::report::{Bar, Report};
-use crate::turns::{completed, start_all};
+use crate::turns::start_all;
 
 fn far() -> DateTime<Utc> {
     Utc::now() + TimeDelta::days(30)
@@ -22,6 +22,7 @@ pub async fn a_million(ask: &Ask, ground: &Ground, report: &mut Report) {
     let (parked, signals) = ask.size((100_000, 200), (1_000_000, 1_000));
     let plot = ground.plot().await;
     let worker = plot.worker().await;
+    plot.warm_up().await;
     let mut without = signalled(&plot, signals).await;
 
     let size_before = size(&plot).await;
@@ -65,8 +66,9 @@ async fn signalled(plot: &Plot, signals: usize) -> Vec<f64> {
         let run = id.id;
         start_all(plot, vec![id]).await;
         let began = Instant::now();
+        let ending = plot.engine.ending_of(run);
         go(plot, run).await;
-        completed(plot, run).await;
+        ending.here().await;
         took.push(began.elapsed().as_secs_f64() * 1000.0);
     }
     took
@@ -95,10 +97,11 @@ async fn size(plot: &Plot) -> f64 {
 pub async fn due_storm(ask: &Ask, ground: &Ground, report: &mut Report) {
     let runs: usize = ask.size(20_000, 100_000);
     let plot = ground.plot().await;
+    let worker = plot.worker().await;
+    plot.warm_up().await;
     // Far enough ahead that all of them stand before the first is due.
     let due = Utc::now() + TimeDelta::seconds(ask.size(30, 120));
     park(&plot, runs, || due).await;
-    let worker = plot.worker().await;
     let wait = (due - Utc::now()).to_std().expect("the runs were parked before they were due");
     tokio::time::sleep(wait).await;
     let began = Instant::now();

@@ -18,11 +18,14 @@ use crate::ground::{Ground, median};
 use crate::hospital::{Hospital, Outside, full_schedule, visit_date};
 use crate::obliging::{Post, Provider};
 use crate::report::{Bar, Report};
+use crate::statements;
 use crate::stretched::{LATENCY, Stretched, Told, sandbox};
 
 /// Calls that the HIS takes at one time.
 const AT_ONCE: u32 = 20;
-const SCHEDULES: usize = 100;
+pub const SCHEDULES: usize = 100;
+/// Schedules more, whose places are handed out before: every connection has its plans then.
+const WARM: usize = 20;
 /// Places freed of each.
 const FREED: usize = 10;
 /// Who waits for each: more than get a place.
@@ -42,7 +45,7 @@ pub async fn freed(ask: &Ask, ground: &Ground, report: &mut Report) {
     let repeats = ask.size(1, 3);
     let (mut took, mut made, mut most, mut latency) = (vec![], vec![], 0, vec![]);
     for _ in 0..repeats {
-        let (seconds, told) = trade(ground).await;
+        let (seconds, told) = trade(ask, ground).await;
         let calls = told.calls.values().sum::<usize>() as f64;
         took.push(seconds);
         latency.push(told.took.as_secs_f64() / calls * 1000.0);
@@ -62,47 +65,55 @@ pub async fn freed(ask: &Ask, ground: &Ground, report: &mut Report) {
 }
 
 /// Seconds from the first hint until every place is locked for somebody, and what HIS was asked meanwhile.
-async fn trade(ground: &Ground) -> (f64, Told) {
+async fn trade(ask: &Ask, ground: &Ground) -> (f64, Told) {
     let sandbox = sandbox().await;
     let his = Stretched::new(&sandbox);
     let outside =
         Outside { his: his.clone(), payments: Arc::new(Provider::default()), messages: Arc::new(Post::default()) };
     let limits = BTreeMap::from([("his", Limits { concurrency_max: AT_ONCE, ..Limits::default() })]);
     let hospital = Hospital::open(ground, outside, limits).await;
-    let ids = queue_up(&hospital, &sandbox).await;
+    let ids = queue_up(&hospital, &sandbox, SCHEDULES + WARM).await;
+    let (ids, warm) = ids.split_at(SCHEDULES);
     let worker = hospital.worker().await;
     hospital.until(LETTERS, 0, PATIENCE).await;
-    free(&sandbox, &ids).await;
-    let before = his.told();
-    assert!(before.calls.is_empty(), "HIS was asked before a place was free: {before:?}");
+    free(&sandbox, warm).await;
+    tokio::join!(hint(&hospital, warm), hospital.until(LOCKED, places_of(warm), PATIENCE));
+    hospital.until(LETTERS, 0, PATIENCE).await;
+    hospital.analyze().await;
+    free(&sandbox, ids).await;
+    his.forget();
+    if ask.statements {
+        statements::forget(ground).await;
+    }
     let began = Instant::now();
-    tokio::join!(hint(&hospital, &ids), hospital.until(LOCKED, all(), PATIENCE));
+    let both = places_of(warm) + places_of(ids);
+    tokio::join!(hint(&hospital, ids), hospital.until(LOCKED, both, PATIENCE));
     let took = began.elapsed().as_secs_f64();
     let told = his.told();
-    assert_eq!(amiss(&sandbox.his).await, 0, "locks doubled or missing");
+    assert_eq!(amiss(&sandbox.his, both).await, 0, "locks doubled or missing");
     worker.stop().await;
     hospital.close().await;
     (took, told)
 }
 
-/// How many places are freed, as a count of rows.
-pub fn all() -> i64 {
-    i64::try_from(SCHEDULES * FREED).unwrap()
+/// How many places of these schedules are freed, as a count of rows.
+pub fn places_of(ids: &[String]) -> i64 {
+    i64::try_from(ids.len() * FREED).unwrap()
 }
 
 /// Full schedules, here and at HIS, and who waits for them; answers their ids.
-pub async fn queue_up(hospital: &Hospital, sandbox: &Sandbox) -> Vec<String> {
-    let ids: Vec<String> = (0..SCHEDULES).map(|nth| format!("s{nth}")).collect();
+pub async fn queue_up(hospital: &Hospital, sandbox: &Sandbox, schedules: usize) -> Vec<String> {
+    let ids: Vec<String> = (0..schedules).map(|nth| format!("s{nth}")).collect();
     hospital.furnish(&ids, visit_date(), &policy()).await;
-    hospital.patients(SCHEDULES * WAITING).await;
+    hospital.patients(schedules * WAITING).await;
     open_at_his(sandbox, &ids).await;
-    join_all((0..SCHEDULES * WAITING).map(|nth| hospital.apply(nth, &ids[nth % SCHEDULES]))).await;
+    join_all((0..schedules * WAITING).map(|nth| hospital.apply(nth, &ids[nth % schedules]))).await;
     ids
 }
 
 /// Frees the places at HIS, which says nothing of it.
 pub async fn free(sandbox: &Sandbox, ids: &[String]) {
-    for id in ids.iter().cycle().take(SCHEDULES * FREED) {
+    for id in ids.iter().cycle().take(ids.len() * FREED) {
         let freed = sandbox.his.cancel_ordinary(id, 0, channel::WEBSITE, false).await.unwrap();
         assert!(freed.is_some(), "nobody is booked at {id} any more");
     }
@@ -110,18 +121,18 @@ pub async fn free(sandbox: &Sandbox, ids: &[String]) {
 
 /// A hint for each freed place, as each cancellation is pushed by itself.
 pub async fn hint(hospital: &Hospital, ids: &[String]) {
-    let hints = (0..SCHEDULES * FREED).map(|nth| {
-        let (desk, id) = (&hospital.desk, &ids[nth % SCHEDULES]);
-        async move { desk.release_slot(id, &format!("e{nth}")).await.unwrap() }
+    let hints = (0..ids.len() * FREED).map(|nth| {
+        let (desk, id) = (&hospital.desk, &ids[nth % ids.len()]);
+        async move { desk.release_slot(id, &format!("{id}-e{nth}")).await.unwrap() }
     });
     join_all(hints).await;
 }
 
 /// How many locks are doubled or missing, by HIS's own books.
-pub async fn amiss(his: &HisServer) -> usize {
+pub async fn amiss(his: &HisServer, places: i64) -> usize {
     let books = his.books().await;
     let held = books.locks.iter().filter(|lock| lock.state == LockState::Held).count();
-    held.abs_diff(SCHEDULES * FREED) + (books.locks.len() - held)
+    held.abs_diff(usize::try_from(places).unwrap()) + (books.locks.len() - held)
 }
 
 fn policy() -> LevelPolicy {

@@ -54,6 +54,11 @@ impl Stretched {
         self.told.lock().unwrap().clone()
     }
 
+    /// Counts from here on.
+    pub fn forget(&self) {
+        *self.told.lock().unwrap() = Told::default();
+    }
+
     async fn stretch<T>(&self, name: &'static str, call: impl Future<Output = T>) -> T {
         let began = Instant::now();
         {

@@ -17,6 +17,7 @@ use crate::ground::Ground;
 use crate::hospital::{Hospital, Outside, local, visit_date};
 use crate::obliging::{Nobody, Post, Provider};
 use crate::report::{Bar, Report};
+use crate::statements;
 
 /// Refunds a second that the provider takes.
 const RATE: f64 = 300.0;
@@ -57,6 +58,9 @@ pub async fn at_six(ask: &Ask, ground: &Ground, report: &mut Report) {
     let worker = hospital.worker().await;
     // Until it has looked round and may call.
     tokio::time::sleep(Duration::from_secs(2)).await;
+    if ask.statements {
+        statements::forget(ground).await;
+    }
     let eve = day.pred_opt().unwrap();
     clock::run_from(&hospital.pool, local(eve, 18)).await.unwrap();
     let six = Instant::now();

@@ -80,11 +80,11 @@ impl App {
 
     /// Starts a worker in this process.
     pub async fn work(&self, config: &Config) -> anyhow::Result<worker::Worker> {
-        let outlet = notices::NoticeOutlet {
-            ports: Arc::clone(&self.ports),
-            messages: Arc::clone(&self.clients.messages),
-            template_ids: config.templates.clone(),
-        };
+        let outlet = notices::NoticeOutlet::new(
+            Arc::clone(&self.ports),
+            Arc::clone(&self.clients.messages),
+            config.templates.clone(),
+        );
         let options = worker::Options {
             turns_max: config.worker.turns,
             poll: Duration::from_millis(config.worker.poll_ms),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Answer, Desk, DeskError, show::Entry};
 use crate::engine::{NewRun, Registry};
 use crate::ports::his::ScheduleState;
-use crate::records::admissions::StandingRun;
+use crate::records::admission_ground::StandingRun;
 use crate::records::policies::Under;
 use crate::records::schedules::Schedule;
 use crate::waitlist::calendar;

@@ -12,6 +12,7 @@
 //! | `release_slot`, `his_push` | a place may be free; 停诊 |
 //! | `payment_notice` | money has arrived, or gone back |
 //! | `message_event` | whether a message arrived |
+//! | `answers` | what a caller's key was answered |
 //! | `departments` | the hospital's departments, kept in step with HIS |
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
 //! | `browse` | schedules and the state of their queues |
@@ -24,6 +25,7 @@
 //! | `early_signals` | signals by key, and those whose run there is not |
 
 mod admission;
+mod answers;
 pub mod apply;
 pub mod blacklist;
 pub mod browse;
@@ -75,7 +77,10 @@ pub struct Desk {
     pub ports: Arc<Ports>,
     /// Finds patients by ID number.
     pub lookup: Arc<LookupKey>,
+    /// What callers were answered, by their keys.
+    pub answers: answers::Answers,
     admissions: admission::Admissions,
+    releases: release_slot::Releases,
 }
 
 /// Why a request was not done.
@@ -149,6 +154,13 @@ impl From<Fault> for DeskError {
 /// What a request comes to.
 pub type Answer<T> = Result<T, DeskError>;
 
+/// What all of those hear who were done together by a statement that failed: nobody knows whether it was written.
+fn for_all<T>(how_many: usize, error: sqlx::Error) -> Vec<Answer<T>> {
+    let told = error.to_string();
+    let first = std::iter::once(Err(DeskError::Database(error)));
+    first.chain((1..how_many).map(|_| Err(DeskError::Database(sqlx::Error::Protocol(told.clone()))))).collect()
+}
+
 impl Desk {
     pub(crate) fn hospital(&self) -> &str {
         &self.ports.hospital
@@ -161,7 +173,8 @@ impl Desk {
     /// The desk of the engine's tenant.
     pub fn new(engine: Arc<Engine>, ports: Arc<Ports>, lookup: Arc<LookupKey>) -> Self {
         let admissions = admission::open(Arc::clone(&engine), Arc::clone(&ports));
-        Self { engine, ports, lookup, admissions }
+        let (answers, releases) = (answers::Answers::open(&engine), release_slot::open(Arc::clone(&engine)));
+        Self { engine, ports, lookup, answers, admissions, releases }
     }
 
     /// What time it is for every rule.

@@ -1,26 +1,64 @@
-//! A place was freed on the hospital's own site (R13): a hint to the schedule's hand-out, which asks HIS.
+//! A place was freed on the hospital's own site (R13): a hint to the schedule's hand-out, which asks HIS. Whoever says so
+//! at the same time is written down together.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures::FutureExt;
 use serde_json::json;
 
-use super::{Answer, Desk};
-use crate::engine::To;
+use super::{Answer, Desk, DeskError, for_all};
+use crate::engine::group::Group;
 use crate::engine::store::{self, Outgoing};
+use crate::engine::{Engine, To};
 use crate::records::schedules;
 use crate::waitlist::refusal::Refusal;
 use crate::workflows::slot_release::SlotRelease;
+
+/// The most hints of one transaction.
+const TOGETHER_MAX: usize = 256;
+
+/// A place of a schedule, and the event that freed it.
+pub(super) struct Released {
+    schedule_id: String,
+    event_id: String,
+}
+
+/// The door.
+pub(super) type Releases = Group<Released, Answer<()>>;
+
+/// Opens it.
+pub(super) fn open(engine: Arc<Engine>) -> Releases {
+    Group::start(TOGETHER_MAX, move |released: Vec<Released>| {
+        let engine = Arc::clone(&engine);
+        async move { hint(&engine, &released).await.unwrap_or_else(|error| for_all(released.len(), error)) }.boxed()
+    })
+}
 
 impl Desk {
     /// Passes the hint on, once an `event_id`. Where nobody ever waited for the schedule one hint is kept: whoever waits
     /// first has HIS asked at once.
     pub async fn release_slot(&self, schedule_id: &str, event_id: &str) -> Answer<()> {
-        let mut tx = self.begin().await?;
-        schedules::find(&mut *tx, self.hospital(), schedule_id).await?.ok_or(Refusal::UnknownSchedule)?;
-        let signal = freed(schedule_id, format!("release:{event_id}"), "ownSite");
-        store::signal::hint(&mut tx, self.hospital(), &[signal]).await?;
-        tx.commit().await?;
-        self.engine.hint();
-        Ok(())
+        let released = Released { schedule_id: schedule_id.to_owned(), event_id: event_id.to_owned() };
+        let answer = self.releases.ask(released).await;
+        answer.unwrap_or_else(|| Err(DeskError::Broken("the hints have ended".to_owned())))
     }
+}
+
+async fn hint(engine: &Engine, released: &[Released]) -> sqlx::Result<Vec<Answer<()>>> {
+    let mut tx = engine.pool.begin().await?;
+    let ids: HashSet<&str> = released.iter().map(|one| one.schedule_id.as_str()).collect();
+    let ids: Vec<&str> = ids.into_iter().collect();
+    let known = schedules::find_all(&mut *tx, &engine.tenant, &ids).await?;
+    let known: HashSet<&str> = known.iter().map(|schedule| schedule.id.as_str()).collect();
+    let is_known = |one: &&Released| known.contains(one.schedule_id.as_str());
+    let signal = |one: &Released| freed(&one.schedule_id, format!("release:{}", one.event_id), "ownSite");
+    let hints: Vec<Outgoing> = released.iter().filter(is_known).map(signal).collect();
+    store::signal::hint(&mut tx, &engine.tenant, &hints).await?;
+    tx.commit().await?;
+    engine.hint();
+    let came = |one: &Released| if is_known(&one) { Ok(()) } else { Err(Refusal::UnknownSchedule.into()) };
+    Ok(released.iter().map(came).collect())
 }
 
 /// The hint that a place of this schedule may be free.

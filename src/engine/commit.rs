@@ -1,7 +1,7 @@
 //! Group commit: turns that finish together commit together.
 //!
-//! A flush starts as soon as one of the previous two ends: alone on an idle system, full batches under load. A batch that
-//! fails as a whole is tried turn by turn, so that one bad turn never fails its batch-mates.
+//! A flush starts as soon as the previous one ends, or beside it where it is worth one: alone on an idle system, full
+//! batches under load. A batch that fails as a whole is tried turn by turn, so that one bad turn never fails its batch-mates.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use serde_json::Value;
 use sqlx::PgConnection;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use super::core::Engine;
 use super::flow::Projected;
@@ -25,6 +26,8 @@ use super::store::turns::{self, Came, Done, Held};
 const BATCH_MAX: usize = 128;
 /// Flushes under way at one time: while the server writes one to disk, it works on the next.
 const FLUSHES: usize = 2;
+/// The fewest turns for which a flush begins beside another one: what a flush costs is mostly the same for one and for many.
+const WORTH_A_FLUSH: usize = 16;
 /// A flush that takes longer has a connection that hangs.
 const FLUSH_MAX: Duration = Duration::from_secs(30);
 
@@ -52,22 +55,10 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    /// Starts the tasks; they end when the last clone of the door is dropped.
+    /// Starts the task; it ends when the last clone of the door is dropped.
     pub(super) fn start(engine: Arc<Engine>, saboteur: Option<Arc<dyn Saboteur>>) -> Self {
         let (door, queue) = mpsc::channel::<Waiting>(BATCH_MAX * 8);
-        let (queue, writer) = (Arc::new(Mutex::new(queue)), Arc::new(Writer { engine, saboteur }));
-        for _ in 0..FLUSHES {
-            let (queue, writer) = (Arc::clone(&queue), Arc::clone(&writer));
-            tokio::spawn(async move {
-                loop {
-                    let mut batch = Vec::with_capacity(BATCH_MAX);
-                    if queue.lock().await.recv_many(&mut batch, BATCH_MAX).await == 0 {
-                        return;
-                    }
-                    writer.flush(batch).await;
-                }
-            });
-        }
+        tokio::spawn(gather(queue, Arc::new(Writer { engine, saboteur })));
         Self { door }
     }
 
@@ -79,6 +70,25 @@ impl Committer {
         }
         answered.await.unwrap_or_else(|_| Committed::Unsure("the committer ended".to_owned()))
     }
+}
+
+/// Gathers turns while others are being written.
+async fn gather(mut queue: mpsc::Receiver<Waiting>, writer: Arc<Writer>) {
+    let (mut batch, mut flushing, mut open) = (Vec::new(), JoinSet::new(), true);
+    while open || !batch.is_empty() {
+        let begins = flushing.is_empty() || (flushing.len() < FLUSHES && batch.len() >= WORTH_A_FLUSH);
+        if begins && !batch.is_empty() {
+            let (writer, batch) = (Arc::clone(&writer), std::mem::take(&mut batch));
+            flushing.spawn(async move { writer.flush(batch).await });
+            continue;
+        }
+        let room = BATCH_MAX - batch.len();
+        tokio::select! {
+            Some(_) = flushing.join_next() => {}
+            came = queue.recv_many(&mut batch, room), if open && room > 0 => open = came > 0,
+        }
+    }
+    while flushing.join_next().await.is_some() {}
 }
 
 /// Writes batches.
@@ -96,6 +106,7 @@ impl Writer {
         match written {
             Ok(held) => {
                 self.engine.hint_letters_of(&batch);
+                self.engine.endings.committed(&batch, &held);
                 for (done, answer) in batch.iter().zip(answers) {
                     let _ = answer.send(held.get(&done.fence()).map_or(Committed::Lost, |now| Committed::Yes(*now)));
                 }
@@ -117,6 +128,7 @@ impl Writer {
         match self.guarded(std::slice::from_ref(&done)).await {
             Ok(held) => {
                 self.engine.hint_letters_of(std::slice::from_ref(&done));
+                self.engine.endings.committed(std::slice::from_ref(&done), &held);
                 held.get(&done.fence()).map_or(Committed::Lost, |now| Committed::Yes(*now))
             }
             Err(error) => failed(&error),

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use sqlx::PgPool;
 use tokio::sync::{Notify, watch};
 
-use super::flow::Effect;
+use super::endings::Endings;
+use super::flow::{Effect, NewRun};
 use super::limits::Limits;
 use super::measure::Measures;
 use super::registry::Registry;
@@ -30,6 +31,7 @@ pub struct Engine {
     /// Whoever works in this process and takes runs up as they are started.
     pub(super) at_work: Mutex<Weak<Takers>>,
     pub(super) letters: Notify,
+    pub(super) endings: Endings,
     pub(super) limits_hint: watch::Sender<Hints>,
 }
 
@@ -55,8 +57,8 @@ impl Engine {
     ) -> Arc<Self> {
         let (due, letters, limits_hint) = (Notify::new(), Notify::new(), watch::Sender::new(Hints::default()));
         let (tenant, measures) = (tenant.into(), Measures::default());
-        let at_work = Mutex::default();
-        Arc::new(Self { pool, tenant, registry, limits, measures, due, at_work, letters, limits_hint })
+        let (at_work, endings) = (Mutex::default(), Endings::default());
+        Arc::new(Self { pool, tenant, registry, limits, measures, due, at_work, letters, endings, limits_hint })
     }
 
     /// Tells the workers of this process that something may be due. Only a hint: polling finds it anyway.
@@ -64,6 +66,16 @@ impl Engine {
         self.due.notify_one();
         self.letters.notify_one();
         self.limits_hint.send_modify(|hints| hints.moves += 1);
+    }
+
+    /// Tells them of runs that have been started, and of letters beside them.
+    pub fn hint_of(&self, started: &[NewRun], letters: bool) {
+        if started.iter().any(|run| run.due_at.is_none()) {
+            self.due.notify_one();
+        }
+        if letters {
+            self.letters.notify_one();
+        }
     }
 
     /// Tells the workers of this process that a person used the switch of a destination.

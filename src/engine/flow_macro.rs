@@ -28,7 +28,7 @@ macro_rules! flow {
         $(
             $(#[doc = $doc:literal])+
             $step:ident = $handler:ident
-            $(at $lane:ident)? $(priority $priority:ident)? $(retry $retry:ident)?
+            $(at $lane:ident)? $(priority $priority:ident)? $(retry $retry:ident)? $(absorbs $($absorbed:ident),+)?
             $(on $($heard:ident),+ until $until:ident)?
             { $($outcome:ident $(+ $opens:ident)* $(- $closes:ident)* -> $next:ident),+ $(,)? }
         )+
@@ -120,6 +120,7 @@ macro_rules! flow {
                     until: $crate::flow!(@option $(stringify!($until))?),
                     lane: $crate::flow!(@option $(stringify!($lane))?),
                     priority: $crate::flow!(@priority $($priority)?),
+                    absorbs: &[$($({ let _ = ::std::marker::PhantomData::<$absorbed>; stringify!($absorbed) }),+)?],
                     retry: $crate::flow!(@option $($retry)?),
                     outcomes: &[$($crate::engine::OutcomeRow {
                         name: stringify!($outcome),

@@ -46,7 +46,9 @@ pub(super) async fn handle(mounted: &dyn Mounted, row: &'static StepRow, run: &C
         Err(_) => Err(Fault::Unknown(format!("the handler took longer than {} s", HANDLER_MAX.as_secs()))),
     };
     let moved = answer.and_then(|(state, chosen)| {
-        let rest = rest_at(mounted, &chosen, &state, unread, heard.as_deref())?;
+        let absorbed = absorbed(row, unread);
+        let read = |id: &String| Some(id) == heard.as_ref() || absorbed.contains(id);
+        let rest = rest_at(mounted, &chosen, &state, unread.iter().filter(|one| !read(&one.signal_id)))?;
         let edge = Edge { from: Some(row.name), outcome: Some(chosen.outcome), to: chosen.next };
         let effects = mounted.effects(run.id, &edge, &state)?;
         let next = mounted.table().step(chosen.next);
@@ -56,6 +58,7 @@ pub(super) async fn handle(mounted: &dyn Mounted, row: &'static StepRow, run: &C
             lane: next.map_or("", StepRow::lane_stored),
             priority: next.map_or(Priority::Normal, |row| row.priority),
             owes: row.owed_after(&run.owes, chosen.outcome),
+            absorbed,
             said: None,
             effects: with_trace(effects, run),
             chosen,
@@ -106,19 +109,21 @@ fn wake<'a>(mounted: &dyn Mounted, row: &StepRow, run: &Claimed, unread: &'a [Un
     })
 }
 
+/// What had come before this step looked, and said no more than that.
+fn absorbed(row: &StepRow, unread: &[Unread]) -> Vec<String> {
+    unread.iter().filter(|one| row.absorbs.contains(&one.name.as_str())).map(|one| one.signal_id.clone()).collect()
+}
+
 /// Where the run rests after `chosen`. A step that waits for something that is already there does not rest.
-fn rest_at(
+fn rest_at<'a>(
     mounted: &dyn Mounted,
     chosen: &Chosen,
     state: &serde_json::Value,
-    unread: &[Unread],
-    heard: Option<&str>,
+    mut unread: impl Iterator<Item = &'a Unread>,
 ) -> Result<Rest, Fault> {
     let Some(next) = mounted.table().step(chosen.next) else { return Ok(Rest::Ended) };
     let Some(until) = mounted.until(next.name, state)? else { return Ok(Rest::GoesOn) };
-    let waits_already = unread
-        .iter()
-        .any(|signal| Some(signal.signal_id.as_str()) != heard && next.hears.contains(&signal.name.as_str()));
+    let waits_already = unread.any(|signal| next.hears.contains(&signal.name.as_str()));
     Ok(if waits_already { Rest::GoesOn } else { Rest::Waits { until, hears: next.hears } })
 }
 

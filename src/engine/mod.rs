@@ -23,6 +23,7 @@
 //! | `store` | every statement on runs, signals and history |
 //! | `limits` | how much may be called at one time, and what is down |
 //! | `commit` | turns that finish together commit together |
+//! | `endings` | waiting for a run to end |
 //! | `group` | requests that come at the same time are done together |
 //! | `jobs` | what starts runs by the clock |
 //! | `worker` | claim, handle, hand to commit |
@@ -50,6 +51,7 @@ mod commit;
 mod core;
 pub mod cron;
 mod door;
+mod endings;
 pub mod flow;
 mod flow_macro;
 pub mod group;
@@ -83,6 +85,7 @@ pub mod worker;
 
 pub use core::Engine;
 pub use door::{EngineError, Found};
+pub use endings::Ending;
 pub use flow::{ChildEnded, Edge, Effect, Fault, Letter, NewRun, Parent, Projected, To, Turn, Woke};
 pub use lease::MOVES_ON_WITHIN;
 pub use registry::Registry;

@@ -68,7 +68,17 @@ mod tests {
     }
 
     const fn step(name: &'static str, until: Option<&'static str>, outcomes: &'static [OutcomeRow]) -> StepRow {
-        StepRow { name, doc: "", hears: &[], until, lane: None, priority: Priority::Normal, retry: None, outcomes }
+        StepRow {
+            name,
+            doc: "",
+            hears: &[],
+            until,
+            lane: None,
+            priority: Priority::Normal,
+            absorbs: &[],
+            retry: None,
+            outcomes,
+        }
     }
 
     const BASKET: &[OutcomeRow] =

@@ -14,15 +14,20 @@ use uuid::Uuid;
 
 use super::core::Engine;
 use super::flow::Fault;
+use super::group::Group;
 use super::handling::HANDLER_MAX;
 use super::lease::Hands;
 use super::limits::{self, Lanes, Pass, Reserved};
 use super::retry::RetryPolicy;
-use super::store::letters::{self, Claimed};
+use super::store::letters::{self, Claimed, Settled};
 use super::traces;
 
 /// Letters on their way at one time.
-const LETTERS_MAX: usize = 16;
+const LETTERS_MAX: usize = 64;
+/// Nobody waits for a letter by the millisecond: a claim is never sooner after the last one, unless that one was full.
+const CLAIM_EVERY: Duration = Duration::from_millis(10);
+/// The fewest letters of a claim while there are more, as far as so many hands become free in that time.
+const CLAIM_MIN: usize = 16;
 
 /// How a letter ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +79,14 @@ impl Outlets {
     }
 }
 
+/// Returns once enough hands are free for a claim that is worth it, where the last one was; never, where it was not.
+async fn gathers(hands: &Semaphore, full: bool) {
+    if !full {
+        std::future::pending::<()>().await;
+    }
+    drop(hands.acquire_many(u32::try_from(CLAIM_MIN).unwrap_or(1)).await);
+}
+
 /// A delivery that neither panics nor lasts for ever.
 async fn guarded(outlet: &dyn Outlet, letter: &Claimed) -> Result<Delivery, Fault> {
     let delivering = AssertUnwindSafe(outlet.deliver(letter)).catch_unwind();
@@ -91,6 +104,7 @@ pub(super) struct Postman {
     lanes: Arc<Lanes>,
     outlets: Outlets,
     poll: Duration,
+    settling: Group<Settled, Result<(), String>>,
 }
 
 impl Postman {
@@ -102,18 +116,32 @@ impl Postman {
         outlets: Outlets,
         poll: Duration,
     ) -> Arc<Self> {
-        Arc::new(Self { engine, worker, hands, lanes, outlets, poll })
+        let of = Arc::clone(&engine);
+        let settling = Group::start(LETTERS_MAX, move |settled: Vec<Settled>| {
+            let engine = Arc::clone(&of);
+            async move {
+                let written = letters::settle(&engine.pool, &engine.tenant, worker, &settled).await;
+                let written = written.map_err(|error| error.to_string());
+                settled.iter().map(|_| written.clone()).collect()
+            }
+            .boxed()
+        });
+        Arc::new(Self { engine, worker, hands, lanes, outlets, poll, settling })
     }
 
     pub(super) async fn work(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         let hands = Arc::new(Semaphore::new(LETTERS_MAX));
         // Ends with this task, wherever its letters are.
         let mut carrying = JoinSet::new();
+        let (mut claimed_at, mut full) = (Instant::now(), true);
         while !*stopped.borrow() && !self.outlets.by_topic.is_empty() {
             while carrying.try_join_next().is_some() {}
-            // With every hand full there is nothing to claim: the next free hand comes first.
+            // With every hand full there is nothing to claim: some free hands come first.
+            let _ = tokio::time::timeout_at((claimed_at + CLAIM_EVERY).into(), gathers(&hands, full)).await;
             drop(hands.acquire().await);
+            claimed_at = Instant::now();
             let claimed = self.claim(hands.available_permits()).await;
+            full = claimed.len() >= CLAIM_MIN;
             if claimed.is_empty() {
                 tokio::select! {
                     () = self.engine.letters.notified() => {}
@@ -169,7 +197,6 @@ impl Postman {
     /// Delivers one letter and writes down what came of it. A letter whose end cannot be written is in no hand
     /// afterwards and is delivered again; its receiver knows its id.
     async fn carry(&self, letter: Claimed, pass: Option<Pass>) {
-        let (pool, tenant) = (&self.engine.pool, self.engine.tenant.as_str());
         let Some((lane, outlet)) = self.outlets.by_topic.get(letter.topic.as_str()) else { return };
         // What the claim reserved may have gone to a run that came by.
         let pass = pass.or_else(|| self.lanes.take_in_passing((*lane)?, true));
@@ -194,25 +221,15 @@ impl Postman {
             traces::failed(&tracing::Span::current(), fault.class());
             tracing::error!(why = %fault, "letter suspended");
         }
-        let settled = match delivered {
-            Ok(Delivery::Sent(reference)) => {
-                letters::settle(pool, tenant, self.worker, &letter.id, "sent", Some(&reference), None).await
-            }
-            Ok(Delivery::Suppressed(why)) => {
-                letters::settle(pool, tenant, self.worker, &letter.id, "suppressed", None, Some(why)).await
-            }
-            Ok(Delivery::Undeliverable(why)) => {
-                letters::settle(pool, tenant, self.worker, &letter.id, "undeliverable", None, Some(&why)).await
-            }
-            Err(Fault::Stop(why)) => {
-                letters::settle(pool, tenant, self.worker, &letter.id, "suspended", None, Some(&why)).await
-            }
-            Err(Fault::Retry(why) | Fault::Unknown(why)) => match wait {
-                Some(wait) => letters::postpone(pool, tenant, self.worker, &letter.id, wait, &why).await,
-                None => letters::settle(pool, tenant, self.worker, &letter.id, "suspended", None, Some(&why)).await,
-            },
+        let (status, reference, error) = match delivered {
+            Ok(Delivery::Sent(reference)) => ("sent", Some(reference), None),
+            Ok(Delivery::Suppressed(why)) => ("suppressed", None, Some(why.to_owned())),
+            Ok(Delivery::Undeliverable(why)) => ("undeliverable", None, Some(why)),
+            Err(Fault::Retry(why) | Fault::Unknown(why)) if wait.is_some() => ("pending", None, Some(why)),
+            Err(Fault::Retry(why) | Fault::Unknown(why) | Fault::Stop(why)) => ("suspended", None, Some(why)),
         };
-        if let Err(error) = settled {
+        let settled = self.settling.ask(Settled { id: letter.id, status, reference, error, wait }).await;
+        if let Err(error) = settled.unwrap_or_else(|| Err("the writer has ended".to_owned())) {
             tracing::warn!(%error, "what came of a letter could not be written");
         }
     }

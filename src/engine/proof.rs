@@ -234,6 +234,7 @@ mod tests {
             name,
             doc: "",
             hears: &[],
+            absorbs: &[],
             until: None,
             lane: None,
             priority: Priority::Normal,

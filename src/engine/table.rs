@@ -36,6 +36,8 @@ pub struct StepRow {
     pub lane: Option<&'static str>,
     /// What goes first where not everything can go at once.
     pub priority: Priority,
+    /// The signals that say no more than "look": one that acts has looked by then, so its turn reads all that came before.
+    pub absorbs: &'static [&'static str],
     /// How it is retried; `None`: as its workflow is.
     pub retry: Option<RetryPolicy>,
     /// What its handler may decide.

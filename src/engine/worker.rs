@@ -3,6 +3,8 @@
 //! It keeps no truth: whatever it holds in memory can be lost at any point, and the run goes on elsewhere within the
 //! length of a lease. It never holds a transaction while a handler calls outside.
 
+mod claiming;
+
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,13 +24,13 @@ use super::handling::{failed, handle};
 use super::housekeeping::{Housekeeper, Retention};
 use super::jobs;
 use super::lease::{HEARTBEAT, Hands, LAST_WORDS, Lease};
-use super::limits::{self, Keeper, Lanes, Pass, Round};
+use super::limits::{self, Keeper, Lanes, Pass};
 use super::outbox::{Outlets, Postman};
 use super::registry::Mounted;
 use super::releases::Releases;
 use super::sabotage::{Act, Point, Saboteur};
 use super::staff::clerk;
-use super::store::claim::{self, Claimed, Unread};
+use super::store::claim::{Claimed, Unread};
 use super::store::turns::{Came, Done, Rest};
 use super::table::StepRow;
 use super::takers::{Taken, Takers};
@@ -37,6 +39,11 @@ use super::watched::watched;
 
 /// Runs of one claim.
 const CLAIM_MAX: usize = 128;
+/// A worker with so many turns in hand claims no sooner than that after the last claim, unless that one was worth it: what
+/// falls due meanwhile comes along.
+const BUSY: usize = 8;
+const CLAIM_EVERY: Duration = Duration::from_millis(3);
+const FULL: usize = 16;
 /// A claim for the sake of a rate alone is never sooner.
 const RATE_MIN: Duration = Duration::from_millis(10);
 
@@ -63,7 +70,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             name: format!("houbu-{}", std::process::id()),
-            turns_max: 64,
+            turns_max: 256,
             poll: Duration::from_millis(200),
             outlets: Outlets::default(),
             retention: Retention::default(),
@@ -189,9 +196,6 @@ struct Shift {
     short: AtomicBool,
 }
 
-/// A run in a worker's hands, with its inbox and what lets it call.
-type InHand = (Claimed, Vec<Unread>, Option<Pass>);
-
 impl Shift {
     async fn work(
         self: Arc<Self>,
@@ -201,51 +205,40 @@ impl Shift {
     ) {
         let turns = Arc::clone(&takers.turns);
         // Ends with this task, wherever its turns stand.
-        let mut driving = JoinSet::new();
+        let (mut driving, mut claimed_at, mut full) = (JoinSet::new(), Instant::now(), false);
         while !*stopped.borrow() {
             while driving.try_join_next().is_some() {}
             // A worker that stood still may be thought dead: it takes nothing up before it lives again.
             let free = if self.lanes.is_trusted() { turns.available_permits().min(CLAIM_MAX) } else { 0 };
             // Some hands stay for what is started here meanwhile.
             let free = free - free / 4;
-            self.engine.measures.goes_round(self.options.turns_max - turns.available_permits(), self.options.turns_max);
+            let in_hand = self.options.turns_max - turns.available_permits();
+            self.engine.measures.goes_round(in_hand, self.options.turns_max);
             let hands = u32::try_from(free).ok().and_then(|free| Arc::clone(&turns).try_acquire_many_owned(free).ok());
             let (free, mut hands) = hands.map_or((0, None), |hands| (free, Some(hands)));
-            let claimed = {
-                let claim = async { if free == 0 { Vec::new() } else { self.claim(free).await } };
-                tokio::pin!(claim);
-                loop {
-                    tokio::select! {
-                        Some((run, permit)) = taken.recv() => {
-                            driving.spawn(Arc::clone(&self).drive(run, Vec::new(), None, permit));
-                        }
-                        claimed = &mut claim => break claimed,
-                    }
+            let claim = async {
+                if in_hand >= BUSY && !full {
+                    tokio::time::sleep_until((claimed_at + CLAIM_EVERY).into()).await;
                 }
+                if free == 0 { Vec::new() } else { self.claim(free).await }
             };
+            let claimed = self.beside(&mut taken, &mut driving, claim).await;
+            (claimed_at, full) = (Instant::now(), claimed.len() >= FULL);
             self.short.store(free == 0 || !claimed.is_empty(), Ordering::Relaxed);
             if claimed.is_empty() {
                 // Where a rate alone holds something up, the next pass is there before the next poll.
                 let wait =
                     self.lanes.wait().map_or(self.options.poll, |wait| wait.max(RATE_MIN).min(self.options.poll));
                 drop(hands);
-                let rest = tokio::time::sleep(wait);
-                tokio::pin!(rest);
-                loop {
+                let rest = async {
                     tokio::select! {
-                        biased;
-                        // Nothing else has become due by that.
-                        Some((run, permit)) = taken.recv() => {
-                            driving.spawn(Arc::clone(&self).drive(run, Vec::new(), None, permit));
-                            continue;
-                        }
                         () = self.engine.due.notified() => {}
                         () = self.lanes.freed_for_runs.notified() => {}
-                        () = &mut rest => {}
+                        () = tokio::time::sleep(wait) => {}
                         _ = stopped.changed() => {}
                     }
-                    break;
-                }
+                };
+                self.beside(&mut taken, &mut driving, rest).await;
                 continue;
             }
             for (run, unread, pass) in claimed {
@@ -267,43 +260,23 @@ impl Shift {
         while driving.join_next().await.is_some() {}
     }
 
-    /// Claims due runs with their unread signals: of each lane as many as there are passes.
-    async fn claim(&self, free: usize) -> Vec<InHand> {
-        let engine = &self.engine;
-        let mut round = Round::begin(&self.lanes, &self.names, self.rounds.fetch_add(1, Ordering::Relaxed), free);
-        let most = i64::try_from(free).unwrap_or(1);
-        let (pool, tenant, began) = (&engine.pool, &engine.tenant, Instant::now());
-        let claimed = match claim::claim_in(pool, tenant, self.id, &self.releases.claims(), &round.asks, most).await {
-            Ok(claimed) => claimed,
-            Err(error) => {
-                tracing::warn!(%error, "due runs could not be claimed; trying again");
-                return Vec::new();
-            }
-        };
-        engine.measures.claim(began, &claimed);
-        let signalled: Vec<Uuid> = claimed.iter().filter(|run| run.signal_count > 0).map(|run| run.id).collect();
-        let mut unread = if signalled.is_empty() {
-            Vec::new()
-        } else {
-            match claim::unread(&engine.pool, &engine.tenant, &signalled).await {
-                Ok(unread) => unread,
-                Err(error) => {
-                    tracing::warn!(%error, "inboxes could not be read; handing the runs back");
-                    for run in claimed {
-                        self.hand_back(&run, false).await;
-                    }
-                    return Vec::new();
+    /// Takes up what is started here until something else is there: nothing becomes due by that.
+    async fn beside<T>(
+        self: &Arc<Self>,
+        taken: &mut mpsc::UnboundedReceiver<Taken>,
+        driving: &mut JoinSet<()>,
+        other: impl Future<Output = T>,
+    ) -> T {
+        tokio::pin!(other);
+        loop {
+            tokio::select! {
+                biased;
+                Some((run, permit)) = taken.recv() => {
+                    driving.spawn(Arc::clone(self).drive(run, Vec::new(), None, permit));
                 }
+                done = &mut other => return done,
             }
-        };
-        claimed
-            .into_iter()
-            .map(|run| {
-                let own = unread.extract_if(.., |signal| signal.run_id == run.id).collect();
-                let pass = round.pass(&run.lane);
-                (run, own, pass)
-            })
-            .collect()
+        }
     }
 
     /// Handles steps of one run until it rests.
@@ -323,7 +296,7 @@ impl Shift {
             }
             let began = Instant::now();
             let Some((mounted, row)) = self.step_of(&run) else { break self.hand_back(&run, false).await };
-            let Ok(own) = self.lanes.pass_for(row, pass.take()) else { break self.put_back(&run, row).await };
+            let Ok(own) = self.pass_for(row, pass.take()).await else { break self.put_back(&run, row).await };
             let handling = AssertUnwindSafe(handle(&**mounted, row, &run, &unread)).catch_unwind();
             let span = traces::turn(&run);
             let (came, said) = limits::listening(handling.instrument(span.clone())).await;
@@ -365,7 +338,7 @@ impl Shift {
             }
             match (committed, came) {
                 (Committed::Yes(now), Came::Moved(to)) if to.rest == Rest::GoesOn => {
-                    unread.retain(|signal| Some(&signal.signal_id) != to.heard.as_ref());
+                    unread.retain(|signal| !to.reads(&signal.signal_id));
                     to.chosen.next.clone_into(&mut run.step);
                     run.state = to.state;
                     run.turn += 1;
@@ -415,30 +388,9 @@ impl Shift {
         }
     }
 
-    /// Puts a run back that no call can be made for now. Tries until the database answers.
-    async fn put_back(&self, run: &Claimed, row: &StepRow) {
-        let (engine, lane, priority) = (&self.engine, row.lane_stored(), row.priority.stored());
-        while let Err(error) =
-            claim::put_back(&engine.pool, &engine.tenant, run.id, run.generation, lane, priority).await
-        {
-            tracing::warn!(run = %run.id, workflow = run.workflow, step = run.step, %error, "a run could not be put back; trying again");
-            tokio::time::sleep(HEARTBEAT).await;
-        }
-    }
-
     fn step_of(&self, run: &Claimed) -> Option<(&Arc<dyn Mounted>, &'static StepRow)> {
         let mounted = self.engine.registry.get(&run.workflow)?;
         Some((mounted, mounted.table().step(&run.step)?))
-    }
-
-    /// Gives a run back as a dead worker would leave it, only sooner. Tries until the database answers.
-    async fn hand_back(&self, run: &Claimed, again: bool) {
-        let engine = &self.engine;
-        let again = again || run.again;
-        while let Err(error) = claim::release(&engine.pool, &engine.tenant, run.id, run.generation, again).await {
-            tracing::warn!(run = %run.id, workflow = run.workflow, step = run.step, %error, "a run could not be handed back; trying again");
-            tokio::time::sleep(HEARTBEAT).await;
-        }
     }
 
     fn sabotage(&self, point: Point, run: &Claimed) -> Act {

@@ -19,7 +19,7 @@ use super::problem::{Problem, language_of, refused_body, render};
 use super::requests::RequestId;
 use super::{BODY_BYTES_MAX, Surface};
 use crate::desk::DeskError;
-use crate::records::answers::{self, Claim, Key};
+use crate::records::answers::{Claim, Ended, Key};
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -27,8 +27,6 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const KEY_LENGTH_MAX: usize = 128;
 /// The largest answer that is kept.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
-/// A claim without an answer for so long was left by a process that died.
-const STALE_S: f64 = 15.0;
 /// How often, and how long, the answer to the same request is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LOOKS_MAX: u32 = 60;
@@ -58,15 +56,13 @@ pub(super) async fn layer(
     let (parts, body) = request.into_parts();
     let body =
         to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| refused_body(StatusCode::PAYLOAD_TOO_LARGE, String::new()))?;
-    let hash = hash(parts.method.as_str(), parts.uri.path(), &body);
-    let owned = Owned { caller, key, hash };
+    let key = Key { caller, key, request_hash: hash(parts.method.as_str(), parts.uri.path(), &body) };
     for _ in 0..LOOKS_MAX {
-        let pool = &surface.desk.engine.pool;
-        match answers::claim(pool, surface.desk.hospital(), &owned.key(), STALE_S).await? {
+        match surface.desk.answers.claim(key.clone()).await? {
             Claim::Ours => {
                 let request = Request::from_parts(parts, Body::from(body));
                 // Whoever asked may hang up; what was begun is finished and its answer stored.
-                let answering = tokio::spawn(answer(surface, owned, request, next).in_current_span());
+                let answering = tokio::spawn(answer(surface, key, request, next).in_current_span());
                 return Ok(answering.await.unwrap_or_else(|_| Problem::internal().into_response()));
             }
             Claim::OtherRequest => return Err(DeskError::KeyReused.into()),
@@ -77,32 +73,15 @@ pub(super) async fn layer(
     Err(Problem::in_progress())
 }
 
-struct Owned {
-    caller: Arc<str>,
-    key: String,
-    hash: Vec<u8>,
-}
-
-impl Owned {
-    fn key(&self) -> Key<'_> {
-        Key { caller: &self.caller, key: &self.key, request_hash: &self.hash }
-    }
-}
-
-async fn answer(surface: Arc<Surface>, owned: Owned, request: Request, next: Next) -> Response {
-    let (pool, hospital, key) = (&surface.desk.engine.pool, surface.desk.hospital(), owned.key());
+async fn answer(surface: Arc<Surface>, key: Key, request: Request, next: Next) -> Response {
     let language = language_of(request.headers());
     let id = request.extensions().get::<RequestId>().cloned();
     let response = render(next.run(request).await, language, id.as_ref().map(|id| id.0.as_str()));
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, ANSWER_BYTES_MAX).await.unwrap_or_default();
-    let stored = if parts.status.is_server_error() {
-        answers::forget(pool, hospital, &key).await
-    } else {
-        let answer: Option<Value> = serde_json::from_slice(&body).ok();
-        answers::store(pool, hospital, &key, parts.status.as_u16(), answer.as_ref()).await
-    };
-    if let Err(error) = stored {
+    let answered = !parts.status.is_server_error();
+    let answer = answered.then(|| (parts.status.as_u16(), serde_json::from_slice(&body).ok()));
+    if let Err(error) = surface.desk.answers.end(Ended { key, answer }).await {
         tracing::warn!(%error, "an answer could not be stored; the same request will be done again, to the same end");
     }
     Response::from_parts(parts, Body::from(body))

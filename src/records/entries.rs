@@ -55,17 +55,22 @@ pub struct Changed {
 pub async fn change(conn: &mut PgConnection, hospital: &str, changed: &[Changed]) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = changed.iter().map(|entry| entry.id).collect();
     let lives: Vec<bool> = changed.iter().map(|entry| entry.live).collect();
-    // Joined with itself by primary key, for what it said before: an entry is changed by its own run's commit alone.
+    // Looked up first, for what it said before: an entry is changed by its own run's commit alone. Most moves say nothing new.
     let turned: Vec<(i32, String, String, String)> = sqlx::query_as(
         "update entry e
          set status = t.status, live = t.live, slot = t.slot, deadline = t.deadline, reason = t.reason,
              payment = t.payment, order_id = t.order_id, version = e.version + 1, updated_at = engine_now()
-         from unnest($2::uuid[], $3::bool[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::text[], $8::jsonb[],
-                     $9::text[])
-              as t (id, live, status, slot, deadline, reason, payment, order_id)
-         join entry before on before.hospital = $1 and before.id = t.id
-         where e.hospital = $1 and e.id = t.id
-         returning e.live::int - before.live::int, e.doctor_id, e.department_id, e.campus_id",
+         from (select t.*, before.ctid as place, before.live as lived
+               from unnest($2::uuid[], $3::bool[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::text[], $8::jsonb[],
+                           $9::text[])
+                    as t (id, live, status, slot, deadline, reason, payment, order_id)
+               cross join lateral (
+                   select b.*, b.ctid from entry b where b.hospital = $1 and b.id = t.id limit 1) before
+               where (before.live, before.status, before.slot, before.deadline, before.reason, before.payment,
+                      before.order_id)
+                     is distinct from (t.live, t.status, t.slot, t.deadline, t.reason, t.payment, t.order_id)) t
+         where e.ctid = t.place
+         returning e.live::int - t.lived::int, e.doctor_id, e.department_id, e.campus_id",
     )
     .bind(hospital)
     .bind(&ids)

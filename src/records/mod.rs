@@ -8,16 +8,19 @@
 //! | `policies` | the settings of doctors, departments, campuses; their live entries |
 //! | `entries` | applications: the queue, the places in it, what a run's move changes |
 //! | `visits` | appointments and payments that runs made |
-//! | `admissions` | what a decision about applications stands on, and what writes them |
+//! | `admission_ground`, `admissions` | what decisions about applications stand on, and what writes them |
+//! | `notices` | what a notice says that its letter does not |
 //! | `callbacks` | what the outside told us |
 //! | `schema` | which migrations have run |
 //! | `answers` | answers already given, by idempotency key |
 
+pub mod admission_ground;
 pub mod admissions;
 pub mod answers;
 pub mod callbacks;
 pub mod departments;
 pub mod entries;
+pub mod notices;
 pub mod patients;
 pub mod policies;
 pub mod schedules;

@@ -140,9 +140,9 @@ pub async fn count(conn: &mut PgConnection, hospital: &str, changes: &[(&str, &s
 /// Locks these counts in the order (level, id).
 async fn lock_capacity(conn: &mut PgConnection, hospital: &str, levels: &[&str], ids: &[&str]) -> sqlx::Result<()> {
     sqlx::query(
-        "select from capacity
-         where hospital = $1 and (level, id) in (select * from unnest($2::text[], $3::text[]))
-         order by level, id for update",
+        "select from (select distinct * from unnest($2::text[], $3::text[]) as t (level, id) order by level, id) t
+         cross join lateral (
+             select from capacity c where c.hospital = $1 and c.level = t.level and c.id = t.id for update) locked",
     )
     .bind(hospital)
     .bind(levels)

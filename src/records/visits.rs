@@ -95,7 +95,10 @@ pub async fn put_payments(conn: &mut PgConnection, hospital: &str, all: &[Paymen
                                     $8::text[], $9::bigint[]) as t
          on conflict (hospital, out_trade_no) do update
          set status = excluded.status, transaction_id = excluded.transaction_id, paid_at = excluded.paid_at,
-             out_refund_no = excluded.out_refund_no, refunded_fen = excluded.refunded_fen, updated_at = engine_now()",
+             out_refund_no = excluded.out_refund_no, refunded_fen = excluded.refunded_fen, updated_at = engine_now()
+         where (payment.status, payment.transaction_id, payment.paid_at, payment.out_refund_no, payment.refunded_fen)
+               is distinct from (excluded.status, excluded.transaction_id, excluded.paid_at, excluded.out_refund_no,
+                                 excluded.refunded_fen)",
     )
     .bind(hospital)
     .bind(all.iter().map(|one| one.out_trade_no.as_str()).collect::<Vec<_>>())

@@ -40,7 +40,7 @@ flow! {
     Idle = idle on Freed, Stoppage until cutoff
         { Hint -> Refreshing, Stopped -> Stopping, CutOff -> Shut }
     /// Asks HIS which time slots have places (R18). HIS being away is not "full".
-    Refreshing = refreshing at his priority Urgent
+    Refreshing = refreshing at his priority Urgent absorbs Freed
         { Found -> Matching, Full -> Idle, Nobody -> Idle, CutOff -> Shut }
     /// Takes the first free place and the first in line (R16).
     Matching = matching priority Urgent

@@ -3,15 +3,14 @@
 
 use super::outcome;
 use super::paying::close;
-use super::state::{Application, Order};
+use super::state::Application;
 use crate::engine::{Fault, Turn, limits};
 use crate::workflows::Ports;
 
 // A step that acts is asynchronous by its shape; this one has nobody to call.
 #[allow(clippy::unused_async)]
 pub(super) async fn settlement(app: &mut Application, _: &Turn, _: &Ports) -> Result<outcome::Settlement, Fault> {
-    let clear = app.to_settle().all(Order::returned);
-    Ok(if clear { outcome::Settlement::Clear } else { outcome::Settlement::Ordered })
+    Ok(if app.is_settled() { outcome::Settlement::Clear } else { outcome::Settlement::Ordered })
 }
 
 pub(super) async fn reckoning(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Reckoning, Fault> {

@@ -263,7 +263,12 @@ impl Application {
         self.earlier.iter().chain(self.order.iter().filter(|_| !self.stands()))
     }
 
-    /// The same, to be changed.
+    /// True where the provider need not be asked: no order was opened, or all the money is back.
+    pub fn is_settled(&self) -> bool {
+        self.to_settle().all(Order::returned)
+    }
+
+    /// Those orders, to be changed.
     pub fn to_settle_mut(&mut self) -> impl Iterator<Item = &mut Order> {
         let stands = self.stands();
         self.earlier.iter_mut().chain(self.order.iter_mut().filter(move |_| !stands))

@@ -31,7 +31,8 @@ pub(super) fn waiting(app: &mut Application, _: &Turn, woke: woke::Waiting) -> o
         }
         woke::Waiting::Deadline => {
             app.why = Some(Why::Expired);
-            outcome::Waiting::CutOff
+            // Everybody who still waits comes here at the same instant: who never paid is done with this one turn.
+            if app.is_settled() { outcome::Waiting::Expired } else { outcome::Waiting::CutOff }
         }
     }
 }

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::ours::Entry;
+use super::ours::{Entry, Moved};
 use super::{Compared, Difference};
+use crate::engine::flow::Flow;
 use crate::ports::payments::Refund;
 use crate::sandbox::his::{LockRecord, OrderRecord};
 use crate::sandbox::wechat_messages::SentMessage;
 use crate::waitlist::ids;
+use crate::workflows::waitlist_application::WaitlistApplication;
 
 /// Where the letter of the kind stands in a `client_msg_id`: after `M` and the run.
 const KIND_AT: usize = 27;
@@ -52,7 +54,8 @@ fn untrue(
     // The first time: an application that money reached after its end is settled once more, to the same end.
     let ended = |at: &str| {
         let mut moves = all.ours.moves_of(entry.id).iter();
-        moves.find(|one| one.step == "Closure" && (at.is_empty() || one.next == at)).map(|one| one.at)
+        let ends = |one: &&Moved| one.step != "Visit" && WaitlistApplication::TABLE.is_ending(&one.next);
+        moves.find(|one| ends(one) && (at.is_empty() || one.next == at)).map(|one| one.at)
     };
     match message.client_msg_id.as_bytes().get(KIND_AT)? {
         b'S' => (message.at < entry.created_at).then_some("the application was not made yet"),

@@ -10,7 +10,8 @@ use super::super::apply::{
 };
 use super::super::{Answer, DeskError};
 use crate::engine::Effect;
-use crate::records::admissions::{self, Decided, StandingRun};
+use crate::records::admission_ground::{Keyed, StandingRun};
+use crate::records::admissions::Decided;
 use crate::records::entries::NewEntry;
 use crate::records::patients::Patient;
 use crate::records::policies::Standing as Counted;
@@ -51,10 +52,10 @@ pub(super) struct Facts {
     /// Queue lengths of schedules with free places.
     pub(super) waiting: HashMap<String, i64>,
     pub(super) counted: HashMap<(Level, String), Counted>,
-    pub(super) persons: HashMap<Vec<u8>, Person>,
-    pub(super) person_of: HashMap<String, Vec<u8>>,
-    pub(super) keyed: HashMap<String, admissions::Keyed>,
-    /// Those who will have to pay.
+    pub(super) persons: HashMap<String, Person>,
+    pub(super) person_of: HashMap<String, String>,
+    pub(super) keyed: HashMap<String, Keyed>,
+    /// The patients who ask, sealed.
     pub(super) payers: HashMap<String, Patient>,
 }
 
@@ -64,7 +65,7 @@ struct SoFar<'a> {
     /// By level and id.
     taken: BTreeMap<(&'static str, &'a str), Taken>,
     /// Schedules of this flush's entries by person.
-    joined: HashMap<&'a [u8], Vec<&'a str>>,
+    joined: HashMap<&'a str, Vec<&'a str>>,
     keys: HashMap<&'a str, (Uuid, &'a str, &'a str)>,
 }
 
@@ -103,16 +104,6 @@ impl Facts {
         calendar::cutoff_at(schedule.visit_date, &self.policy(schedule).cutoff, ports.tz)
     }
 
-    /// R6, R20: those whose openid is needed.
-    pub(super) fn who_pays<'a>(&self, asked: &'a [Apply]) -> Vec<&'a str> {
-        let pays = |apply: &&Apply| {
-            self.schedules
-                .get(&apply.schedule_id)
-                .is_some_and(|schedule| schedule.fee_fen > 0 && self.policy(schedule).payment_mode != PaymentMode::None)
-        };
-        asked.iter().filter(pays).map(|apply| apply.patient_id.as_str()).collect()
-    }
-
     /// Decides one after the other, each with what those before it have taken.
     pub(super) fn decide<'a>(&'a self, asked: &'a [Apply], ports: &Ports) -> (Vec<Verdict>, Decided<'a>) {
         let (mut so_far, mut decided) = (SoFar::default(), Decided::default());
@@ -129,7 +120,7 @@ impl Facts {
         }
         decided.counts =
             so_far.taken.into_iter().map(|((level, id), taken)| (level, id, taken.most, taken.added)).collect();
-        let persons: HashSet<&[u8]> = so_far.joined.into_keys().collect();
+        let persons: HashSet<&str> = so_far.joined.into_keys().collect();
         let accounts = persons.into_iter().filter_map(|person| self.persons.get(person));
         decided.persons = accounts.flat_map(|one| one.accounts.iter().map(|(id, n)| (id.as_str(), *n))).collect();
         (verdicts, decided)
@@ -160,7 +151,7 @@ impl Facts {
                 return Err(Refusal::NoPaymentAccount.into());
             }
         }
-        let joined = so_far.joined.get(person_id.as_slice()).map_or(&[][..], Vec::as_slice);
+        let joined = so_far.joined.get(person_id.as_str()).map_or(&[][..], Vec::as_slice);
         person.allows(joined, schedule, &policy, ports)?;
         let caps = self.has_room(schedule, &policy, so_far)?;
         Ok(Outcome::Room(Room { schedule, person: person_id, policy, closes, caps }))
@@ -231,7 +222,7 @@ enum Outcome<'a> {
 /// There is room for one more.
 struct Room<'a> {
     schedule: &'a Schedule,
-    person: &'a [u8],
+    person: &'a str,
     policy: Policy,
     closes: DateTime<Utc>,
     /// The caps that this stands on, in the order of [`Level::ALL`].

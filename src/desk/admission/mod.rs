@@ -13,16 +13,17 @@ use chrono::{DateTime, NaiveTime, Utc};
 use futures::FutureExt;
 use uuid::Uuid;
 
-use super::apply::{Applied, Apply, under};
+use super::apply::{Applied, Apply};
 use super::show::with_parameters;
-use super::{Answer, DeskError};
+use super::{Answer, DeskError, for_all};
 use crate::engine::group::Group;
-use crate::engine::{Engine, NewRun, Registry, clock, store};
+use crate::engine::{Engine, NewRun, Registry, store};
+use crate::records::admission_ground::{self, Asked, Counted};
 use crate::records::admissions::{self, Decided};
-use crate::records::schedules::{self, Schedule};
-use crate::records::{entries, patients, policies};
+use crate::records::policies::Standing;
+use crate::records::schedules::Schedule;
+use crate::records::{entries, patients};
 use crate::waitlist::calendar;
-use crate::waitlist::policy::Level;
 use crate::workflows::Ports;
 use crate::workflows::slot_release::{self, Release, SlotRelease};
 use deciding::{Facts, Person, Verdict};
@@ -77,14 +78,12 @@ impl Admission {
     async fn flush(&self, asked: Vec<Apply>) -> Vec<Answer<Applied>> {
         for _ in 0..ATTEMPTS_MAX {
             match self.together(&asked).await {
-                Ok(answers) => {
-                    self.engine.hint();
-                    return answers;
-                }
+                Ok(answers) => return answers,
                 Err(Unwritten::Moved) => {}
                 // The server has answered and taken everything back: it is about one of them.
                 Err(Unwritten::Failed(sqlx::Error::Database(_))) if asked.len() > 1 => break,
-                Err(Unwritten::Failed(error)) => return unknown(asked.len(), error),
+                // The same key, or the rule against two applications, will tell.
+                Err(Unwritten::Failed(error)) => return for_all(asked.len(), error),
             }
         }
         if asked.len() == 1 {
@@ -104,6 +103,7 @@ impl Admission {
             self.begin_hand_outs(&facts, &mut decided).await?;
             let over = OVER_AT.map(slot_release::Step::name);
             admissions::admit(&self.engine.pool, &self.engine.tenant, &over, &decided).await?;
+            self.engine.hint_of(&decided.runs, !decided.letters.is_empty());
         }
         self.answers(verdicts, facts.now).await
     }
@@ -111,64 +111,43 @@ impl Admission {
     /// Everything that the rules ask about, read without a lock.
     async fn read(&self, asked: &[Apply]) -> sqlx::Result<Facts> {
         let (pool, hospital) = (&self.engine.pool, self.engine.tenant.as_str());
-        let distinct = |texts: HashSet<&str>| texts.into_iter().map(str::to_owned).collect::<Vec<_>>();
-        let schedule_ids = distinct(asked.iter().map(|apply| apply.schedule_id.as_str()).collect());
-        let patient_ids: Vec<&str> =
-            asked.iter().map(|apply| apply.patient_id.as_str()).collect::<HashSet<_>>().into_iter().collect();
-        let keys: Vec<&str> = asked.iter().filter_map(|apply| apply.idempotency_key.as_deref()).collect();
-        let refs: Vec<&str> = schedule_ids.iter().map(String::as_str).collect();
-        let (now, schedules, hand_outs, accounts, keyed) = futures::try_join!(
-            clock::now(pool),
-            schedules::find_all(pool, hospital, &refs),
-            admissions::standing_runs(pool, hospital, SlotRelease::NAME, &refs),
-            admissions::accounts(pool, hospital, &patient_ids),
-            admissions::by_keys(pool, hospital, &keys),
+        let schedules = distinct(asked.iter().map(|apply| apply.schedule_id.as_str()));
+        let patients = distinct(asked.iter().map(|apply| apply.patient_id.as_str()));
+        let keys = distinct(asked.iter().filter_map(|apply| apply.idempotency_key.as_deref()));
+        let wanted = Asked { schedules: &schedules, patients: &patients, keys: &keys, hand_out: SlotRelease::NAME };
+        let (ground, payers) = futures::try_join!(
+            admission_ground::read(pool, hospital, &wanted),
+            patients::find_all(pool, hospital, &patients),
         )?;
-        let levels: HashSet<(Level, &str)> = schedules
-            .iter()
-            .flat_map(|schedule| Level::ALL.map(|level| (level, under(schedule).id_at(level))))
-            .collect();
-        let levels: Vec<(Level, &str)> = levels.into_iter().collect();
-        let account_ids: Vec<&str> = accounts.iter().map(|account| account.id.as_str()).collect();
-        let with_places: Vec<String> =
-            schedules.iter().filter(|schedule| schedule.remaining > 0).map(|schedule| schedule.id.clone()).collect();
-        let (counted, lengths, live, booked, blacklisted) = futures::try_join!(
-            policies::standings_of(pool, hospital, &levels),
-            entries::queue_lengths(pool, hospital, &with_places),
-            admissions::live_of(pool, hospital, &account_ids),
-            admissions::booked_of(pool, hospital, &account_ids),
-            admissions::blacklisted_of(pool, hospital, &account_ids),
-        )?;
-        let mut persons: HashMap<Vec<u8>, Person> = HashMap::new();
+        let mut persons: HashMap<String, Person> = HashMap::new();
         let mut person_of = HashMap::new();
-        for account in &accounts {
+        for account in &ground.accounts {
             let person = persons.entry(account.person.clone()).or_default();
             person.accounts.insert(account.id.clone(), account.applied);
             person_of.insert(account.asked.clone(), account.person.clone());
         }
         for person in persons.values_mut() {
             let own = |id: &String| person.accounts.contains_key(id);
-            person.live = live.iter().filter(|(id, _)| own(id)).map(|(_, schedule)| schedule.clone()).collect();
-            person.booked = booked.iter().filter(|(id, ..)| own(id)).map(|(_, d, day)| (d.clone(), *day)).collect();
-            person.blacklisted = blacklisted.iter().filter(|(id, _)| own(id)).map(|(_, until)| *until).collect();
+            person.live = ground.live.iter().filter(|(id, _)| own(id)).map(|(_, schedule)| schedule.clone()).collect();
+            person.booked =
+                ground.booked.iter().filter(|(id, ..)| own(id)).map(|(_, d, day)| (d.clone(), *day)).collect();
+            person.blacklisted = ground.blacklisted.iter().filter(|(id, _)| own(id)).map(|(_, until)| *until).collect();
         }
-        let mut facts = Facts {
-            now,
-            hand_outs,
-            waiting: lengths,
-            counted: counted.into_iter().map(|((level, id), standing)| ((level, id.to_owned()), standing)).collect(),
+        let counted = |one: Counted| {
+            let standing = Standing { policy: one.policy.unwrap_or_default(), live: one.live };
+            ((one.level, one.id), standing)
+        };
+        Ok(Facts {
+            now: ground.now,
+            hand_outs: ground.hand_outs.into_iter().map(|run| (run.key.clone(), run)).collect(),
+            waiting: ground.waiting.into_iter().collect(),
+            counted: ground.levels.into_iter().map(counted).collect(),
             persons,
             person_of,
-            keyed: keyed.into_iter().map(|one| (one.idempotency_key.clone(), one)).collect(),
-            schedules: schedules.into_iter().map(|schedule| (schedule.id.clone(), schedule)).collect(),
-            payers: HashMap::new(),
-        };
-        let paying = facts.who_pays(asked);
-        if !paying.is_empty() {
-            let found = patients::find_all(pool, hospital, &paying).await?;
-            facts.payers = found.into_iter().map(|patient| (patient.id.clone(), patient)).collect();
-        }
-        Ok(facts)
+            keyed: ground.keyed.into_iter().map(|one| (one.idempotency_key.clone(), one)).collect(),
+            schedules: ground.schedules.into_iter().map(|schedule| (schedule.id.clone(), schedule)).collect(),
+            payers: payers.into_iter().map(|patient| (patient.id.clone(), patient)).collect(),
+        })
     }
 
     /// The hand-outs of schedules that have none yet; starting one that stands is nothing.
@@ -186,6 +165,8 @@ impl Admission {
             let mut tx = self.engine.pool.begin().await?;
             let started = store::start(&mut tx, &self.engine.tenant, new).await?;
             tx.commit().await?;
+            // A hint that was kept for it is heard at once.
+            self.engine.hint();
             decided.hand_outs.push(started.id);
         }
         Ok(())
@@ -232,9 +213,6 @@ impl Admission {
     }
 }
 
-/// Nobody knows whether it was written: the same key, or the rule against two applications, will tell.
-fn unknown(how_many: usize, error: sqlx::Error) -> Vec<Answer<Applied>> {
-    let told = error.to_string();
-    let first = std::iter::once(Err(DeskError::Database(error)));
-    first.chain((1..how_many).map(|_| Err(DeskError::Database(sqlx::Error::Protocol(told.clone()))))).collect()
+fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    texts.collect::<HashSet<_>>().into_iter().collect()
 }

@@ -1,7 +1,9 @@
 //! One destination as one worker sees it: what it may call there, and what is to become of it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::super::store::destinations::{Change, Seen, Tally};
@@ -64,6 +66,9 @@ pub(super) struct Lane {
     pub(super) short: bool,
     pub(super) written: Option<Tally>,
     pub(super) rounds: u64,
+    /// Runs that wait in this worker's hands for a pass, and how they hear of one.
+    pub(super) ahead: u32,
+    pub(super) freed: Arc<Notify>,
 }
 
 impl Lane {
@@ -89,6 +94,8 @@ impl Lane {
             short: false,
             written: None,
             rounds: 0,
+            ahead: 0,
+            freed: Arc::new(Notify::new()),
         }
     }
 
@@ -184,6 +191,9 @@ impl Lane {
     /// A call has ended, or was not made.
     pub(super) fn take_back(&mut self, answer: Option<Answer>, epoch: i32, probe: bool) {
         self.in_hand = self.in_hand.saturating_sub(1);
+        if self.ahead > 0 {
+            self.freed.notify_one();
+        }
         if answer.is_none()
             && let Some(bucket) = &mut self.bucket
         {

@@ -263,14 +263,14 @@ impl Lanes {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use futures::FutureExt;
 
     use super::super::breaker;
     use super::super::lane::Answer;
     use super::*;
 
-    fn seen(me: Uuid, state: &str, held: i64) -> Seen {
+    pub fn seen(me: Uuid, state: &str, held: i64) -> Seen {
         Seen {
             name: "mill".to_owned(),
             concurrency_max: 4,
@@ -295,7 +295,7 @@ mod tests {
         }
     }
 
-    fn lanes(me: Uuid, cap: u32, seen: Seen) -> Arc<Lanes> {
+    pub fn lanes(me: Uuid, cap: u32, seen: Seen) -> Arc<Lanes> {
         let lanes = Lanes::new(me, ["mill"], cap);
         lanes.renewed(Instant::now());
         look(&lanes, seen);
@@ -310,7 +310,7 @@ mod tests {
         plan
     }
 
-    fn take(lanes: &Arc<Lanes>, name: &'static str, most: usize) -> Vec<Pass> {
+    pub fn take(lanes: &Arc<Lanes>, name: &'static str, most: usize) -> Vec<Pass> {
         let Some(mut reserved) = lanes.reserve(name, most) else { return Vec::new() };
         std::iter::from_fn(|| reserved.pass()).collect()
     }

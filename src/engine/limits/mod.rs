@@ -11,9 +11,11 @@
 //! | `breaker` | when a destination is down, and how it comes back |
 //! | `lane`, `lanes`, `pass` | what one worker may call, and its passes |
 //! | `passage` | how a turn comes by a pass, and what it says of the destination |
+//! | `ahead` | runs that wait in a worker's hands for the next pass |
 //! | `round` | what one claim may take of which lane |
 //! | `keeper` | looks at what others write, writes its own, changes a destination's state |
 
+mod ahead;
 pub mod breaker;
 pub mod bucket;
 mod keeper;
@@ -31,6 +33,7 @@ use std::time::Duration;
 pub(super) use keeper::Keeper;
 pub(super) use lanes::Lanes;
 pub(super) use pass::{Pass, Reserved};
+pub(super) use passage::NoPass;
 pub(super) use round::Round;
 
 /// What a destination can take.

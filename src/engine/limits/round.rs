@@ -23,10 +23,12 @@ impl Round {
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         let (mut reserved, mut asks) = (BTreeMap::new(), vec![Ask { lane: "", most: count(free), first: first(nth) }]);
         for name in names {
-            if let Some(passes) = lanes.reserve(name, free) {
-                asks.push(Ask { lane: name, most: count(passes.count()), first: first(lanes.rounds(name)) });
-                reserved.insert(*name, passes);
+            let (passes, ahead) = (lanes.reserve(name, free), lanes.ahead(name));
+            let most = (passes.as_ref().map_or(0, Reserved::count) + ahead).min(free);
+            if most > 0 {
+                asks.push(Ask { lane: name, most: count(most), first: first(lanes.rounds(name)) });
             }
+            reserved.extend(passes.map(|passes| (*name, passes)));
         }
         // With fewer hands than passes, another lane comes first each time.
         let lane = usize::try_from(nth % asks.len() as u64).unwrap_or(0);
@@ -34,7 +36,8 @@ impl Round {
         Self { reserved, asks }
     }
 
-    /// The pass for a run that was claimed in this lane; none where it calls nobody, or somebody else was quicker.
+    /// The pass for a run that was claimed in this lane; none where it calls nobody, was claimed ahead, or somebody else was
+    /// quicker.
     pub(in crate::engine) fn pass(&mut self, lane: &str) -> Option<Pass> {
         self.reserved.get_mut(lane).and_then(Reserved::pass)
     }

@@ -91,6 +91,7 @@ pub(super) fn move_to(mounted: &dyn Mounted, run: &Standing, moving: Moving) -> 
             // The run is locked: nothing arrives unseen but what this very transaction sends.
             by_signals: false,
             heard: None,
+            absorbed: Vec::new(),
             rest,
             effects,
             lane: next.map_or("", StepRow::lane_stored),

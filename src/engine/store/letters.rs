@@ -74,50 +74,45 @@ pub async fn claim(pool: &PgPool, tenant: &str, worker: Uuid, topic: &str, most:
     .await
 }
 
-/// Writes down how a letter ended: `sent`, `suppressed`, `undeliverable` or `suspended`.
-pub async fn settle(
-    pool: &PgPool,
-    tenant: &str,
-    worker: Uuid,
-    id: &str,
-    status: &str,
-    reference: Option<&str>,
-    error: Option<&str>,
-) -> sqlx::Result<()> {
-    sqlx::query(
-        "update outbox set status = $4, reference = $5, last_error = $6, settled_at = engine_now(), worker = null
-         where tenant = $1 and id = $3 and worker = $2 and status = 'sending'",
-    )
-    .bind(tenant)
-    .bind(worker)
-    .bind(id)
-    .bind(status)
-    .bind(reference)
-    .bind(error)
-    .execute(pool)
-    .await
-    .map(drop)
+/// What came of a letter in hand.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The dedupe id.
+    pub id: String,
+    /// `sent`, `suppressed`, `undeliverable` or `suspended`; `pending` where it is tried again after `wait`.
+    pub status: &'static str,
+    /// The receiver's id for it.
+    pub reference: Option<String>,
+    /// Why it was not sent.
+    pub error: Option<String>,
+    /// How long until it is tried again.
+    pub wait: Option<Duration>,
 }
 
-/// Puts a letter back for a later attempt.
-pub async fn postpone(
-    pool: &PgPool,
-    tenant: &str,
-    worker: Uuid,
-    id: &str,
-    wait: Duration,
-    error: &str,
-) -> sqlx::Result<()> {
+/// Writes down what came of letters that `worker` has in hand.
+///
+/// Plan: one row by its primary key each.
+pub async fn settle(pool: &PgPool, tenant: &str, worker: Uuid, settled: &[Settled]) -> sqlx::Result<()> {
     sqlx::query(
-        "update outbox set status = 'pending', attempt = attempt + 1, last_error = $5, worker = null,
-                           due_at = engine_now() + make_interval(secs => $4)
-         where tenant = $1 and id = $3 and worker = $2 and status = 'sending'",
+        "update outbox o
+         set status = t.status, reference = t.reference, last_error = t.error, worker = null,
+             attempt = o.attempt + (t.wait_s is not null)::int,
+             due_at = case when t.wait_s is null then o.due_at else engine_now() + make_interval(secs => t.wait_s) end,
+             settled_at = case when t.wait_s is null then engine_now() end
+         from (select t.*, o.place
+               from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::float8[])
+                    as t (id, status, reference, error, wait_s)
+               cross join lateral (
+                   select o.ctid as place from outbox o where o.tenant = $1 and o.id = t.id limit 1) o) t
+         where o.ctid = t.place and o.worker = $2 and o.status = 'sending'",
     )
     .bind(tenant)
     .bind(worker)
-    .bind(id)
-    .bind(wait.as_secs_f64())
-    .bind(error)
+    .bind(settled.iter().map(|one| one.id.as_str()).collect::<Vec<_>>())
+    .bind(settled.iter().map(|one| one.status).collect::<Vec<_>>())
+    .bind(settled.iter().map(|one| one.reference.as_deref()).collect::<Vec<_>>())
+    .bind(settled.iter().map(|one| one.error.as_deref()).collect::<Vec<_>>())
+    .bind(settled.iter().map(|one| one.wait.map(|wait| wait.as_secs_f64())).collect::<Vec<_>>())
     .execute(pool)
     .await
     .map(drop)

@@ -76,6 +76,8 @@ pub struct Move {
     pub by_signals: bool,
     /// The id of the signal that was heard.
     pub heard: Option<String>,
+    /// The ids of those that a step which acted had before it, and that asked for no more.
+    pub absorbed: Vec<String>,
     /// Where the run rests afterwards.
     pub rest: Rest,
     /// What follows from the move.
@@ -113,6 +115,13 @@ pub enum Rest {
 /// The turns whose fence held, by run and generation (a batch can hold two generations of one run), and the database's
 /// clock then.
 pub type Held = HashMap<(RunId, i32), DateTime<Utc>>;
+
+impl Move {
+    /// True where this signal is read with the move.
+    pub fn reads(&self, signal: &str) -> bool {
+        self.heard.as_deref() == Some(signal) || self.absorbed.iter().any(|one| one == signal)
+    }
+}
 
 impl Done {
     /// What its fence goes by.
@@ -233,8 +242,8 @@ async fn signalled(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sql
     Ok(runs)
 }
 
-/// One call of `commit_turns` (migration 0011, where it says what it does; its plans are those of 0016): every row by its key, whatever the size of
-/// the batch.
+/// One call of `commit_turns` (migration 0011, where it says what it does; its plans are those of 0016): every row by its
+/// key, whatever the size of the batch.
 async fn write(
     db: impl PgExecutor<'_>,
     tenant: &str,
@@ -242,14 +251,15 @@ async fn write(
     also: Vec<RunId>,
     batch: &[Done],
 ) -> sqlx::Result<Vec<Written>> {
-    let (mut rows, mut letters) = (Rows::default(), Letters::default());
+    let (mut rows, mut letters, mut absorbed) = (Rows::default(), Letters::default(), Absorbed::default());
     for (done, nth) in batch.iter().zip(1..) {
         rows.push(done)?;
         letters.push(done, nth)?;
+        absorbed.push(done, nth);
     }
     sqlx::query_as(
         "select * from commit_turns($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                                    $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)",
+                                    $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)",
     )
     .bind(tenant)
     .bind(alone)
@@ -282,6 +292,8 @@ async fn write(
     .bind(letters.id)
     .bind(letters.topic)
     .bind(letters.payload)
+    .bind(absorbed.turn)
+    .bind(absorbed.id)
     .fetch_all(db)
     .await
 }
@@ -374,6 +386,21 @@ impl Rest {
             Self::Waits { until, hears } => ("waiting", Some(*until), hears.join(",")),
             Self::Ended => ("completed", None, String::new()),
         }
+    }
+}
+
+/// The signals that turns of a batch read without hearing them, column by column; `turn` as with letters.
+#[derive(Default)]
+struct Absorbed<'a> {
+    turn: Vec<i32>,
+    id: Vec<&'a str>,
+}
+
+impl<'a> Absorbed<'a> {
+    fn push(&mut self, done: &'a Done, nth: i32) {
+        let Came::Moved(to) = &done.result else { return };
+        self.turn.extend(to.absorbed.iter().map(|_| nth));
+        self.id.extend(to.absorbed.iter().map(String::as_str));
     }
 }
 

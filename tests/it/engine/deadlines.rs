@@ -178,6 +178,7 @@ fn unpaid(run: &claim::Claimed) -> Done {
             state: run.state.clone(),
             woke: Some("deadline".to_owned()),
             heard: None,
+            absorbed: Vec::new(),
             rest: Rest::Waits { until: morning() + TimeDelta::hours(25), hears: &["GivenUp"] },
             effects: Vec::new(),
             lane: "",

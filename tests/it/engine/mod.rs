@@ -1,12 +1,14 @@
 //! The engine alone, with a workflow that knows no hospital: a shop's orders, their payment and their parcels.
 
 mod baskets;
+mod bell;
 mod children;
 mod crews;
 mod deadlines;
 mod drains;
 mod durable;
 mod early_signals;
+mod endings;
 mod failures;
 mod figures;
 mod jobs;

@@ -36,6 +36,7 @@ fn turn(run: &Claimed, generation: i32, outcome: &'static str, next: &'static st
             state: json!({ "said_by": next }),
             woke: Some("Paid".to_owned()),
             heard: Some("money".to_owned()),
+            absorbed: Vec::new(),
             rest,
             effects: vec![Effect::Tell(letter)],
             lane: "",

@@ -159,11 +159,11 @@ impl Hospital {
         };
         let door = Door::open(listener, address, surface);
         let mishaps = Arc::new(Mishaps::new(db.pool.clone()));
-        let outlet = NoticeOutlet {
-            ports: Arc::clone(&ports),
-            messages: Arc::new(WechatMessages::new(messages.client_config(timeout)).unwrap()),
-            template_ids: BTreeMap::new(),
-        };
+        let outlet = NoticeOutlet::new(
+            Arc::clone(&ports),
+            Arc::new(WechatMessages::new(messages.client_config(timeout)).unwrap()),
+            BTreeMap::new(),
+        );
         let options = worker::Options {
             poll: Duration::from_millis(5),
             outlets: Outlets::default().with_lane(TOPIC, LANE, Arc::new(outlet)),

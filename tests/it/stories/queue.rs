@@ -17,7 +17,7 @@ const ONE_PLACE_TAKEN: &[&str] = &[
     "Answering on Answer: Took",
     "Matching: Exhausted",
 ];
-const EXPIRED: &[&str] = &["Waiting on deadline: CutOff", "Settlement: Clear", "Closure: Expired"];
+const EXPIRED: &[&str] = &["Waiting on deadline: Expired"];
 const WITHDRAWN: &[&str] = &["Waiting on Withdrawal: Withdrawn", "Settlement: Clear", "Closure: Withdrawn"];
 const STOPPED: &[&str] = &["Waiting on Stoppage: Stopped", "Settlement: Clear", "Closure: Stopped"];
 const LOST_AND_BACK: &[&str] = &[

@@ -1,0 +1,91 @@
+//! What a notice says that its letter does not: read when it is sent, many at once.
+
+use chrono::NaiveDate;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::patients::Patient;
+use super::schedules::from_name;
+use crate::ports::his::DayPart;
+
+/// What a letter refers to.
+#[derive(Debug, Clone)]
+pub struct Refers {
+    /// The application.
+    pub entry: Uuid,
+    /// The receiver.
+    pub patient_id: String,
+    /// The schedule.
+    pub schedule_id: String,
+}
+
+/// How that stands now; what there is not any more is missing.
+pub struct Stands {
+    /// The status of the application.
+    pub status: Option<String>,
+    /// The receiver.
+    pub patient: Option<Patient>,
+    /// The schedule.
+    pub visit: Option<Visit>,
+}
+
+/// Of a schedule, what patients are told.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    /// The doctor.
+    pub doctor_name: String,
+    /// The day.
+    pub visit_date: NaiveDate,
+    /// The half-day.
+    pub part: DayPart,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    status: Option<String>,
+    sealed: Option<Vec<u8>>,
+    masked: Option<serde_json::Value>,
+    doctor_name: Option<String>,
+    visit_date: Option<NaiveDate>,
+    part: Option<String>,
+}
+
+/// How what these letters refer to stands now, in their order.
+///
+/// Plan: each row by its primary key.
+pub async fn standing(pool: &PgPool, hospital: &str, letters: &[Refers]) -> sqlx::Result<Vec<Stands>> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select e.status, p.sealed, p.masked, s.doctor_name, s.visit_date, s.part
+         from unnest($2::uuid[], $3::text[], $4::text[]) with ordinality as t (entry, patient, schedule, nth)
+         left join lateral (
+             select status from entry where hospital = $1 and id = t.entry limit 1) e on true
+         left join lateral (
+             select sealed, masked from patient where hospital = $1 and id = t.patient limit 1) p on true
+         left join lateral (
+             select d.name as doctor_name, s.visit_date, s.part from schedule s
+             join doctor d on d.hospital = s.hospital and d.id = s.doctor_id
+             where s.hospital = $1 and s.id = t.schedule limit 1) s on true
+         order by t.nth",
+    )
+    .bind(hospital)
+    .bind(letters.iter().map(|one| one.entry).collect::<Vec<_>>())
+    .bind(letters.iter().map(|one| one.patient_id.as_str()).collect::<Vec<_>>())
+    .bind(letters.iter().map(|one| one.schedule_id.as_str()).collect::<Vec<_>>())
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter().zip(letters).map(|(row, letter)| row.read(letter)).collect()
+}
+
+impl Row {
+    fn read(self, letter: &Refers) -> sqlx::Result<Stands> {
+        let patient = self.sealed.zip(self.masked);
+        let patient = patient.map(|(sealed, masked)| Patient { id: letter.patient_id.clone(), sealed, masked });
+        let visit = match (self.doctor_name, self.visit_date, self.part) {
+            (Some(doctor_name), Some(visit_date), Some(part)) => {
+                Some(Visit { doctor_name, visit_date, part: from_name(&part)? })
+            }
+            _ => None,
+        };
+        Ok(Stands { status: self.status, patient, visit })
+    }
+}
