@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use houbu::app::database;
 use houbu::engine::Engine;
 use houbu::engine::worker::{self, Options, Worker};
 use houbu::postgres::{Options as ServerOptions, Server};
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
 
 use crate::{flows, statements, turns};
 
@@ -16,6 +16,8 @@ use crate::{flows, statements, turns};
 pub const TENANT: &str = "bench";
 /// How often is looked whether it is over: looking takes some of what is measured.
 const LOOK: Duration = Duration::from_millis(20);
+/// As the configuration has it.
+const CONNECTIONS: u32 = 24;
 /// Runs of a round that warms up.
 const WARM: usize = 600;
 /// Turns that a worker has in hand at one time: handlers that do nothing never wait, so more of them fill a batch.
@@ -51,12 +53,7 @@ impl Ground {
     pub async fn database(&self) -> PgPool {
         let name = format!("bench{}", self.databases.fetch_add(1, Ordering::Relaxed));
         self.server.create_database(&name).await.unwrap();
-        let pool = PgPoolOptions::new()
-            .max_connections(24)
-            .test_before_acquire(false)
-            .connect_with(self.server.connect_options(&name))
-            .await
-            .unwrap();
+        let pool = database::pool(self.server.connect_options(&name), CONNECTIONS).await.unwrap();
         sqlx::migrate!("./migrations").run(&pool).await.unwrap();
         pool
     }

@@ -100,7 +100,7 @@ pub async fn due_storm(ask: &Ask, ground: &Ground, report: &mut Report) {
     let worker = plot.worker().await;
     plot.warm_up().await;
     // Far enough ahead that all of them stand before the first is due.
-    let due = Utc::now() + TimeDelta::seconds(ask.size(30, 120));
+    let due = Utc::now() + TimeDelta::seconds(ask.size(15, 60));
     park(&plot, runs, || due).await;
     let wait = (due - Utc::now()).to_std().expect("the runs were parked before they were due");
     tokio::time::sleep(wait).await;

@@ -81,14 +81,16 @@ impl Report {
         }));
     }
 
-    /// Prints the table, writes the JSON.
-    pub fn write(self) {
+    /// Prints the table, writes it as Markdown and the figures as JSON.
+    pub fn write(mut self) {
         println!("\n{}", self.table);
         let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("bench");
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("engine.json");
         let all = json!({ "machine": self.machine, "figures": self.rows });
         std::fs::write(&file, serde_json::to_string_pretty(&all).unwrap()).unwrap();
+        self.table.load_preset(comfy_table::presets::ASCII_MARKDOWN);
+        std::fs::write(folder.join("engine.md"), format!("{}\n", self.table)).unwrap();
         println!("\n{} bars missed; figures in {}", self.missed, file.display());
     }
 }

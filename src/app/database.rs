@@ -17,7 +17,10 @@ use crate::postgres::{Options, Server, default_data_dir, running};
 const PRIVATE: &str = "houbu";
 /// A transaction whose client stands still (a process that is stopped, a machine that is gone) holds its locks no longer
 /// than this: less than a worker's lease, so that what it held can be taken over when that has ended.
-const STANDSTILL_MAX: &str = "set idle_in_transaction_session_timeout = '3s'";
+///
+/// And a statement is planned once a connection: each looks rows up by their keys, whatever the values, and planning takes
+/// longer than that. Where a plan depends on what is asked for, the statement is put together from that.
+const SETTINGS: &str = "set idle_in_transaction_session_timeout = '3s'; set plan_cache_mode = 'force_generic_plan'";
 /// How long closing the connections may take: one that hangs is left behind.
 const CLOSING_MAX: Duration = Duration::from_secs(2);
 /// How long a named server may take to answer at start.
@@ -138,7 +141,7 @@ pub async fn pool(options: PgConnectOptions, connections: u32) -> sqlx::Result<P
         .acquire_timeout(Duration::from_secs(30))
         // A connection that broke while it rested shows at its first statement; whoever meets it tries again.
         .test_before_acquire(false)
-        .after_connect(|connection, _| Box::pin(async move { connection.execute(STANDSTILL_MAX).await.map(drop) }))
+        .after_connect(|connection, _| Box::pin(async move { connection.execute(SETTINGS).await.map(drop) }))
         .connect_with(options.application_name("houbu").log_statements(tracing::log::LevelFilter::Off))
         .await
 }

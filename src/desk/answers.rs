@@ -25,12 +25,12 @@ pub struct Answers {
 impl Answers {
     pub(super) fn open(engine: &Arc<Engine>) -> Self {
         let of = Arc::clone(engine);
-        let claims = Group::start(TOGETHER_MAX, move |keys| {
+        let claims = Group::beside(2, TOGETHER_MAX, move |keys| {
             let engine = Arc::clone(&of);
             async move { claim(&engine, &keys).await }.boxed()
         });
         let of = Arc::clone(engine);
-        let ends = Group::start(TOGETHER_MAX, move |ended: Vec<Ended>| {
+        let ends = Group::beside(2, TOGETHER_MAX, move |ended: Vec<Ended>| {
             let engine = Arc::clone(&of);
             async move {
                 match answers::end(&engine.pool, &engine.tenant, &ended).await {

@@ -3,10 +3,11 @@
 //! Alone on an idle system a request is done at once; under load flushes are full. No timer, no delay.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 type Waiting<T, R> = (T, oneshot::Sender<R>);
 
@@ -25,23 +26,20 @@ impl<T: Send + 'static, R: Send + 'static> Group<T, R> {
     /// Starts the task; it ends when the last clone of the door is dropped. `flush` answers as many as it is given, in
     /// their order; at most `most` at a time.
     pub fn start(most: usize, flush: impl Fn(Vec<T>) -> BoxFuture<'static, Vec<R>> + Send + Sync + 'static) -> Self {
-        let (door, mut queue) = mpsc::channel::<Waiting<T, R>>(most.saturating_mul(8));
-        tokio::spawn(async move {
-            let mut batch = Vec::with_capacity(most);
-            while queue.recv_many(&mut batch, most).await > 0 {
-                let (asked, answers): (Vec<T>, Vec<_>) = std::mem::take(&mut batch).into_iter().unzip();
-                // Whoever asked in a flush that panicked hears nothing of it; those who come later are none the worse.
-                let flushed = AssertUnwindSafe(async { flush(asked).await }).catch_unwind().await;
-                let came = flushed.unwrap_or_else(|_| {
-                    tracing::error!("a flush panicked");
-                    Vec::new()
-                });
-                for (answer, came) in answers.into_iter().zip(came) {
-                    // Whoever asked may be gone; what was asked is done.
-                    let _ = answer.send(came);
-                }
-            }
-        });
+        Self::beside(1, most, flush)
+    }
+
+    /// The same with so many flushes under way at one time, for requests that have nothing to do with each other.
+    pub fn beside(
+        flushes: usize,
+        most: usize,
+        flush: impl Fn(Vec<T>) -> BoxFuture<'static, Vec<R>> + Send + Sync + 'static,
+    ) -> Self {
+        let (door, queue) = mpsc::channel::<Waiting<T, R>>(most.saturating_mul(8));
+        let (queue, flush) = (Arc::new(Mutex::new(queue)), Arc::new(flush));
+        for _ in 0..flushes {
+            tokio::spawn(serve(most, Arc::clone(&queue), Arc::clone(&flush)));
+        }
         Self { door }
     }
 
@@ -51,6 +49,31 @@ impl<T: Send + 'static, R: Send + 'static> Group<T, R> {
         let (answer, answered) = oneshot::channel();
         self.door.send((one, answer)).await.ok()?;
         answered.await.ok()
+    }
+}
+
+/// Takes whoever waits, and does them together.
+async fn serve<T, R>(
+    most: usize,
+    queue: Arc<Mutex<mpsc::Receiver<Waiting<T, R>>>>,
+    flush: Arc<impl Fn(Vec<T>) -> BoxFuture<'static, Vec<R>>>,
+) {
+    loop {
+        let mut batch = Vec::with_capacity(most);
+        if queue.lock().await.recv_many(&mut batch, most).await == 0 {
+            return;
+        }
+        let (asked, answers): (Vec<T>, Vec<_>) = batch.into_iter().unzip();
+        // Whoever asked in a flush that panicked hears nothing of it; those who come later are none the worse.
+        let flushed = AssertUnwindSafe(async { flush(asked).await }).catch_unwind().await;
+        let came = flushed.unwrap_or_else(|_| {
+            tracing::error!("a flush panicked");
+            Vec::new()
+        });
+        for (answer, came) in answers.into_iter().zip(came) {
+            // Whoever asked may be gone; what was asked is done.
+            let _ = answer.send(came);
+        }
     }
 }
 

@@ -26,6 +26,9 @@ use super::traces;
 const LETTERS_MAX: usize = 64;
 /// Nobody waits for a letter by the millisecond: a claim is never sooner after the last one, unless that one was full.
 const CLAIM_EVERY: Duration = Duration::from_millis(10);
+/// While a worker has fewer hands free for turns than so many of eight, turns come first.
+const TURNS_FREE_OF_EIGHT: usize = 3;
+const CLAIM_EVERY_BUSY: Duration = Duration::from_millis(40);
 /// The fewest letters of a claim while there are more, as far as so many hands become free in that time.
 const CLAIM_MIN: usize = 16;
 
@@ -104,6 +107,8 @@ pub(super) struct Postman {
     lanes: Arc<Lanes>,
     outlets: Outlets,
     poll: Duration,
+    turns: Arc<Semaphore>,
+    turns_max: usize,
     settling: Group<Settled, Result<(), String>>,
 }
 
@@ -115,7 +120,9 @@ impl Postman {
         lanes: Arc<Lanes>,
         outlets: Outlets,
         poll: Duration,
+        turns: Arc<Semaphore>,
     ) -> Arc<Self> {
+        let turns_max = turns.available_permits();
         let of = Arc::clone(&engine);
         let settling = Group::start(LETTERS_MAX, move |settled: Vec<Settled>| {
             let engine = Arc::clone(&of);
@@ -126,7 +133,7 @@ impl Postman {
             }
             .boxed()
         });
-        Arc::new(Self { engine, worker, hands, lanes, outlets, poll, settling })
+        Arc::new(Self { engine, worker, hands, lanes, outlets, poll, turns, turns_max, settling })
     }
 
     pub(super) async fn work(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
@@ -137,7 +144,9 @@ impl Postman {
         while !*stopped.borrow() && !self.outlets.by_topic.is_empty() {
             while carrying.try_join_next().is_some() {}
             // With every hand full there is nothing to claim: some free hands come first.
-            let _ = tokio::time::timeout_at((claimed_at + CLAIM_EVERY).into(), gathers(&hands, full)).await;
+            let busy = self.turns.available_permits() * 8 < self.turns_max * TURNS_FREE_OF_EIGHT;
+            let every = if busy { CLAIM_EVERY_BUSY } else { CLAIM_EVERY };
+            let _ = tokio::time::timeout_at((claimed_at + every).into(), gathers(&hands, full && !busy)).await;
             drop(hands.acquire().await);
             claimed_at = Instant::now();
             let claimed = self.claim(hands.available_permits()).await;

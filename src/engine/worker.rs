@@ -119,7 +119,8 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
     let names = engine.registry.lanes();
     let lanes = Lanes::new(
         id,
-        names.iter().copied().chain(options.outlets.lanes()),
+        names.clone(),
+        options.outlets.lanes(),
         u32::try_from(options.turns_max / 2).unwrap_or(u32::MAX),
     );
     let releases = Arc::new(Releases::new(engine.registry.knows()));
@@ -133,6 +134,7 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
     )
     .await?;
     let keeper = Keeper::begin(Arc::clone(&engine), id, Arc::clone(&lanes), &options.outlets.routes()).await?;
+    let turns = Arc::new(Semaphore::new(options.turns_max));
     let postman = Postman::new(
         Arc::clone(&engine),
         id,
@@ -140,12 +142,13 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
         Arc::clone(&lanes),
         options.outlets.clone(),
         options.poll,
+        Arc::clone(&turns),
     );
     let (stop, stopped) = watch::channel(false);
     let (door, taken) = mpsc::unbounded_channel();
     let takers = Arc::new(Takers {
         worker: id,
-        turns: Arc::new(Semaphore::new(options.turns_max)),
+        turns,
         lanes: Arc::clone(&lanes),
         releases: Arc::clone(&releases),
         stopped: stopped.clone(),

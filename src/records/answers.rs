@@ -37,9 +37,11 @@ pub enum Claim {
 pub async fn claim(pool: &PgPool, hospital: &str, keys: &[&Key], stale_seconds: f64) -> sqlx::Result<Vec<Claim>> {
     let (callers, names): (Vec<&str>, Vec<&str>) = keys.iter().map(|key| (&*key.caller, key.key.as_str())).unzip();
     let ours: Vec<(String, String)> = sqlx::query_as(
-        // Two that claim the same keys at once wait for each other in one order.
+        // Two that claim the same keys at once wait for each other in one order. A claim that is lost with the server is made
+        // again by whoever repeats the request.
         "insert into idempotency (hospital, caller, key, request_hash)
-         select $1, t.* from unnest($2::text[], $3::text[], $4::bytea[]) as t (caller, key, hash) order by 2, 3
+         select $1, t.* from unnest($2::text[], $3::text[], $4::bytea[]) as t (caller, key, hash)
+         where (select set_config('synchronous_commit', 'off', true)) = 'off' order by 2, 3
          on conflict (hospital, caller, key) do update set created_at = clock_timestamp()
          where idempotency.status is null and idempotency.request_hash = excluded.request_hash
            and idempotency.created_at < clock_timestamp() - make_interval(secs => $5)

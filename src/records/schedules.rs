@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, Postgres, QueryBuilder};
 
 use crate::ports::his::{DayPart, HisSchedule, ScheduleState};
 
@@ -81,17 +81,20 @@ pub fn from_name<T: serde::de::DeserializeOwned>(name: &str) -> sqlx::Result<T> 
     serde_json::from_value(serde_json::Value::String(name.to_owned())).map_err(|e| sqlx::Error::Decode(e.into()))
 }
 
-macro_rules! select_schedule {
-    ($where:literal) => {
-        concat!(
-            "select s.id, s.doctor_id, d.name as doctor_name, s.department_id, p.name as department_name, s.campus_id,
+macro_rules! schedules_of {
+    () => {
+        "select s.id, s.doctor_id, d.name as doctor_name, s.department_id, p.name as department_name, s.campus_id,
                     s.visit_date, s.part, s.state, s.total, s.remaining, s.fee_fen
              from schedule s
              join doctor d on d.hospital = s.hospital and d.id = s.doctor_id
              join department p on p.hospital = s.hospital and p.id = s.department_id
-             where s.hospital = $1 and ",
-            $where
-        )
+             where s.hospital = "
+    };
+}
+
+macro_rules! select_schedule {
+    ($where:literal) => {
+        concat!(schedules_of!(), "$1 and ", $where)
     };
 }
 
@@ -118,17 +121,17 @@ pub async fn list(
     from: NaiveDate,
     to: NaiveDate,
 ) -> sqlx::Result<Vec<Schedule>> {
-    let rows: Vec<Row> = sqlx::query_as(select_schedule!(
-        "($2::text is null or s.department_id = $2) and ($3::text is null or s.doctor_id = $3)
-         and s.visit_date between $4 and $5 order by s.visit_date, s.doctor_id, s.id limit 1000"
-    ))
-    .bind(hospital)
-    .bind(department_id)
-    .bind(doctor_id)
-    .bind(from)
-    .bind(to)
-    .fetch_all(db)
-    .await?;
+    let mut query = QueryBuilder::<Postgres>::new(schedules_of!());
+    query.push_bind(hospital);
+    // Only what is asked for is compared, so that the index of that is used.
+    for (column, id) in [("department_id", department_id), ("doctor_id", doctor_id)] {
+        if let Some(id) = id {
+            query.push(format_args!(" and s.{column} = ")).push_bind(id);
+        }
+    }
+    query.push(" and s.visit_date between ").push_bind(from).push(" and ").push_bind(to);
+    query.push(" order by s.visit_date, s.doctor_id, s.id limit 1000");
+    let rows: Vec<Row> = query.build_query_as().fetch_all(db).await?;
     rows.into_iter().map(Row::read).collect()
 }
 

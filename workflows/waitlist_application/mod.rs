@@ -71,8 +71,8 @@ flow! {
     /// In the queue, until 18:00 on the day before the visit (R16, R24, R25).
     Waiting = waiting on Offer, Withdrawal, Stoppage until cutoff
         {
-            Payable -> Locking, Covered -> Booking, Expired - Money -> Expired, CutOff -> Settlement,
-            Withdrawn -> Settlement, Stopped -> Settlement,
+            Payable -> Locking, Covered -> Booking, Expired - Money -> Expired, Prepaid -> Refunding,
+            CutOff -> Settlement, Withdrawn -> Settlement, Stopped -> Settlement,
         }
 
     /// Locks the offered place at HIS (R10, R20). A place that is gone or cannot be had keeps the patient's turn.

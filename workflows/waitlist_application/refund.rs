@@ -24,6 +24,21 @@ pub(super) async fn refunding(app: &mut Application, turn: &Turn, ports: &Ports)
     })
 }
 
+impl Application {
+    /// Begins the refund where all the money is known that the provider holds; its number is committed with the move, before
+    /// a call uses it (E6). False where an order may still be paid.
+    pub(super) fn refund_known(&mut self, now: DateTime<Utc>) -> bool {
+        let known = self.to_settle().all(|order| order.held() || order.returned());
+        match self.held() {
+            Some(order) if known => {
+                order.refund_now(now);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Until when a refund notice is awaited before the provider is asked.
 pub(super) fn refund_is_asked(app: &Application) -> DateTime<Utc> {
     let held = app.to_settle().find(|order| order.held());

@@ -11,7 +11,7 @@ pub(super) fn cutoff(app: &Application) -> DateTime<Utc> {
     app.cutoff
 }
 
-pub(super) fn waiting(app: &mut Application, _: &Turn, woke: woke::Waiting) -> outcome::Waiting {
+pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -> outcome::Waiting {
     match woke {
         woke::Waiting::Offer(offer) => {
             // The next ids derive from this count; it is committed with this move, before any call uses them (E6).
@@ -31,8 +31,15 @@ pub(super) fn waiting(app: &mut Application, _: &Turn, woke: woke::Waiting) -> o
         }
         woke::Waiting::Deadline => {
             app.why = Some(Why::Expired);
-            // Everybody who still waits comes here at the same instant: who never paid is done with this one turn.
-            if app.is_settled() { outcome::Waiting::Expired } else { outcome::Waiting::CutOff }
+            // Everybody who still waits comes here at the same instant: who never paid is done with this one turn, and
+            // whose money we know of need not be asked about.
+            if app.is_settled() {
+                outcome::Waiting::Expired
+            } else if app.refund_known(turn.now) {
+                outcome::Waiting::Prepaid
+            } else {
+                outcome::Waiting::CutOff
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::super::RunId;
@@ -93,19 +93,22 @@ pub struct Wanted {
 
 /// Deeds, newest first.
 pub async fn list(db: impl PgExecutor<'_>, tenant: &str, wanted: &Wanted) -> sqlx::Result<Vec<Audited>> {
-    sqlx::query_as(
-        "select id, at, who, verb, run_id, job, reason, before, after, bulk from audit
-         where tenant = $1 and ($2::uuid is null or run_id = $2) and ($3::text is null or who = $3)
-           and ($4::text is null or verb = $4) and ($5::uuid is null or id < $5) and ($7::text is null or job = $7)
-         order by id desc limit $6",
-    )
-    .bind(tenant)
-    .bind(wanted.run)
-    .bind(&wanted.who)
-    .bind(&wanted.verb)
-    .bind(wanted.before)
-    .bind(wanted.most)
-    .bind(&wanted.job)
-    .fetch_all(db)
-    .await
+    let mut query = QueryBuilder::<Postgres>::new(
+        "select id, at, who, verb, run_id, job, reason, before, after, bulk from audit where tenant = ",
+    );
+    query.push_bind(tenant);
+    // Only what is asked for is compared, so that the index of that is used.
+    if let Some(run) = wanted.run {
+        query.push(" and run_id = ").push_bind(run);
+    }
+    for (column, value) in [("who", &wanted.who), ("verb", &wanted.verb), ("job", &wanted.job)] {
+        if let Some(value) = value {
+            query.push(format_args!(" and {column} = ")).push_bind(value);
+        }
+    }
+    if let Some(before) = wanted.before {
+        query.push(" and id < ").push_bind(before);
+    }
+    query.push(format_args!(" order by id desc limit {}", wanted.most));
+    query.build_query_as().fetch_all(db).await
 }

@@ -183,8 +183,6 @@ const CUTOFF_WITHOUT_NOTICES: Path = Path {
         "Prepayment",
         "PrepayCheck",
         "Waiting",
-        "Settlement",
-        "Reckoning",
         "Refunding",
         "RefundWait",
         "RefundCheck",

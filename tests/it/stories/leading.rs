@@ -13,7 +13,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{APPLICATION, THE_MONEY_COMES_BACK, Told, folded, of_application, statuses};
-use crate::hospital::world::{FEE_FEN, local};
+use crate::hospital::world::{FEE_FEN, cutoff, local};
 use crate::hospital::{Hospital, Reply};
 
 const ENDED_BY_STAFF: &[&str] = &["Idle on staff: cancelled", "Shut on Stoppage: Stopped", "Stopping: Told"];
@@ -25,7 +25,10 @@ const PAID_TWICE: &[&str] = &[
     "Closure: Fulfilled",
 ];
 
-pub const TOLD: &[Told] = &[(APPLICATION, PAID_TWICE)];
+const LED_BACK_UNPAID: &[&str] =
+    &["Waiting on deadline: CutOff", "Settlement: Ordered", "Reckoning: Clear", "Closure: Expired"];
+
+pub const TOLD: &[Told] = &[(APPLICATION, PAID_TWICE), (APPLICATION, LED_BACK_UNPAID)];
 
 /// Staff say where a run goes on, and what it knows besides.
 async fn jumps(hospital: &Hospital, run: RunId, step: &str, patch: Value) -> Reply {
@@ -59,6 +62,24 @@ async fn whoever_is_led_back_into_the_queue_counts_again() {
     assert_eq!(live_under_the_campus(&hospital).await, 1);
     hospital.free_a_place("w1-am").await;
     assert_eq!(hospital.status(entry).await, "booked");
+    assert_eq!(live_under_the_campus(&hospital).await, 0);
+    hospital.finish().await;
+}
+
+/// An order that nobody is known to have paid is asked about once more before the application ends (E2).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_led_back_with_an_unpaid_order_is_settled_at_the_cutoff() {
+    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.free_a_place("w1-am").await;
+    hospital.confirm(entry).await;
+    hospital.mishaps.plan_for(entry, Point::AfterCall, &of_application("Settlement"), Act::Fail);
+    hospital.withdraw(entry).await;
+    let back = jumps(&hospital, entry, "Waiting", json!({ "why": null })).await;
+    assert_eq!((back.status, hospital.status(entry).await.as_str()), (202, "waiting"), "{}", back.body);
+    hospital.pass_until(cutoff() + chrono::TimeDelta::minutes(5)).await;
+    let steps = hospital.steps(entry).await;
+    assert_eq!(steps[steps.len() - LED_BACK_UNPAID.len()..], *LED_BACK_UNPAID);
     assert_eq!(live_under_the_campus(&hospital).await, 0);
     hospital.finish().await;
 }

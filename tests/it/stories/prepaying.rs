@@ -44,9 +44,7 @@ const STOPPED_UNPAID: &[&str] = &[
 const PAID_BEFORE_WE_KNEW: &[&str] = &[
     "PrepayOrder: failed",
     "PrepayOrder: Paid",
-    "Waiting on deadline: CutOff",
-    "Settlement: Ordered",
-    "Reckoning: Held",
+    "Waiting on deadline: Prepaid",
     THE_MONEY_COMES_BACK,
     "Closure: Expired",
 ];
@@ -55,9 +53,7 @@ const NO_TIME_LEFT_TO_PAY: &[&str] =
 const REFUNDED_AT_THE_CUTOFF: &[&str] = &[
     "PrepayOrder: Opened",
     "Prepayment on Payment: Paid",
-    "Waiting on deadline: CutOff",
-    "Settlement: Ordered",
-    "Reckoning: Held",
+    "Waiting on deadline: Prepaid",
     THE_MONEY_COMES_BACK,
     "Closure: Expired",
 ];
