@@ -93,8 +93,13 @@ impl Plot {
             let runs = (0..WARM).map(|_| flows::new_run::<flows::five::Five>("First", chrono::Utc::now())).collect();
             turns::start_all(self, runs).await;
             self.still().await;
-            sqlx::query("vacuum analyze").execute(&self.pool).await.unwrap();
+            self.analyze().await;
         }
+    }
+
+    /// Sweeps the tables; plans are made anew for them as they are now.
+    pub async fn analyze(&self) {
+        sqlx::query("vacuum analyze").execute(&self.pool).await.unwrap();
     }
 
     /// Waits until no run is due or in hand.

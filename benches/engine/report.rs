@@ -89,7 +89,7 @@ impl Report {
         let file = folder.join("engine.json");
         let all = json!({ "machine": self.machine, "figures": self.rows });
         std::fs::write(&file, serde_json::to_string_pretty(&all).unwrap()).unwrap();
-        self.table.load_preset(comfy_table::presets::ASCII_MARKDOWN);
+        self.table.load_style(comfy_table::presets::ASCII_MARKDOWN);
         std::fs::write(folder.join("engine.md"), format!("{}\n", self.table)).unwrap();
         println!("\n{} bars missed; figures in {}", self.missed, file.display());
     }

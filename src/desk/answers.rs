@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 
-use super::{Answer, DeskError, for_all};
+use super::{Answer, DeskError, together};
 use crate::engine::Engine;
 use crate::engine::group::Group;
 use crate::records::answers::{self, Claim, Ended, Key};
@@ -25,20 +25,14 @@ pub struct Answers {
 impl Answers {
     pub(super) fn open(engine: &Arc<Engine>) -> Self {
         let of = Arc::clone(engine);
-        let claims = Group::beside(2, TOGETHER_MAX, move |keys| {
+        let claims = Group::start(TOGETHER_MAX, move |keys| {
             let engine = Arc::clone(&of);
-            async move { claim(&engine, &keys).await }.boxed()
+            async move { together(&engine, &keys, |engine, some| claim(engine, some).boxed()).await }.boxed()
         });
         let of = Arc::clone(engine);
-        let ends = Group::beside(2, TOGETHER_MAX, move |ended: Vec<Ended>| {
+        let ends = Group::start(TOGETHER_MAX, move |ended: Vec<Ended>| {
             let engine = Arc::clone(&of);
-            async move {
-                match answers::end(&engine.pool, &engine.tenant, &ended).await {
-                    Ok(()) => ended.iter().map(|_| Ok(())).collect(),
-                    Err(error) => for_all(ended.len(), error),
-                }
-            }
-            .boxed()
+            async move { together(&engine, &ended, |engine, some| end(engine, some).boxed()).await }.boxed()
         });
         Self { claims, ends }
     }
@@ -55,18 +49,19 @@ impl Answers {
 }
 
 /// Of those that ask under one key at the same time the first has it; the others look again.
-async fn claim(engine: &Engine, keys: &[Key]) -> Vec<Answer<Claim>> {
+async fn claim(engine: &Engine, keys: &[Key]) -> sqlx::Result<Vec<Answer<Claim>>> {
     let mut seen = HashSet::new();
     let firsts: Vec<&Key> = keys.iter().filter(|key| seen.insert((&key.caller, &key.key))).collect();
-    let claims = match answers::claim(&engine.pool, &engine.tenant, &firsts, STALE_S).await {
-        Ok(claims) => claims,
-        Err(error) => return for_all(keys.len(), error),
-    };
+    let claims = answers::claim(&engine.pool, &engine.tenant, &firsts, STALE_S).await?;
     let mut claims = firsts.iter().zip(claims).peekable();
-    keys.iter()
-        .map(|key| {
-            let own = claims.next_if(|(first, _)| std::ptr::eq(**first, key));
-            Ok(own.map_or(Claim::InProgress, |(_, claim)| claim))
-        })
-        .collect()
+    let came = |key: &Key| {
+        let own = claims.next_if(|(first, _)| std::ptr::eq(**first, key));
+        Ok(own.map_or(Claim::InProgress, |(_, claim)| claim))
+    };
+    Ok(keys.iter().map(came).collect())
+}
+
+async fn end(engine: &Engine, ended: &[Ended]) -> sqlx::Result<Vec<Answer<()>>> {
+    answers::end(&engine.pool, &engine.tenant, ended).await?;
+    Ok(ended.iter().map(|_| Ok(())).collect())
 }

@@ -53,6 +53,7 @@ mod withdraw;
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
@@ -61,6 +62,7 @@ use crate::engine::jobs::verbs::JobRefused;
 use crate::engine::sizes::TooLarge;
 use crate::engine::staff::Refused;
 use crate::engine::staff::bulk::BulkRefused;
+use crate::engine::store::trouble::{is_passing, is_refusal, met_another};
 use crate::engine::store::{self, Outgoing, Signalled};
 use crate::engine::{Fault, To, clock};
 use crate::records::entries;
@@ -156,9 +158,30 @@ pub type Answer<T> = Result<T, DeskError>;
 
 /// What all of those hear who were done together by a statement that failed: nobody knows whether it was written.
 fn for_all<T>(how_many: usize, error: sqlx::Error) -> Vec<Answer<T>> {
-    let told = error.to_string();
-    let first = std::iter::once(Err(DeskError::Database(error)));
-    first.chain((1..how_many).map(|_| Err(DeskError::Database(sqlx::Error::Protocol(told.clone()))))).collect()
+    let (passes, told) = (is_passing(&error), error.to_string());
+    let same = || if passes { sqlx::Error::PoolTimedOut } else { sqlx::Error::Protocol(told.clone()) };
+    let others: Vec<Answer<T>> = (1..how_many).map(|_| Err(DeskError::Database(same()))).collect();
+    std::iter::once(Err(DeskError::Database(error))).chain(others).collect()
+}
+
+/// Writes what some asked for, in one transaction.
+type Together<T, R> = for<'a> fn(&'a Engine, &'a [T]) -> BoxFuture<'a, sqlx::Result<Vec<Answer<R>>>>;
+
+/// Has `write` done for all together; one by one where one of them is refused or met another transaction, so that a bad one
+/// fails alone.
+async fn together<T: Sync, R>(engine: &Engine, all: &[T], write: Together<T, R>) -> Vec<Answer<R>> {
+    match write(engine, all).await {
+        Ok(answers) => answers,
+        Err(error) if all.len() > 1 && (is_refusal(&error) || met_another(&error)) => {
+            let mut answers = Vec::with_capacity(all.len());
+            for one in all {
+                answers
+                    .extend(write(engine, std::slice::from_ref(one)).await.unwrap_or_else(|error| for_all(1, error)));
+            }
+            answers
+        }
+        Err(error) => for_all(all.len(), error),
+    }
 }
 
 impl Desk {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use serde_json::json;
 
-use super::{Answer, Desk, DeskError, for_all};
+use super::{Answer, Desk, DeskError, together};
 use crate::engine::group::Group;
 use crate::engine::store::{self, Outgoing};
 use crate::engine::{Engine, To};
@@ -31,7 +31,7 @@ pub(super) type Releases = Group<Released, Answer<()>>;
 pub(super) fn open(engine: Arc<Engine>) -> Releases {
     Group::start(TOGETHER_MAX, move |released: Vec<Released>| {
         let engine = Arc::clone(&engine);
-        async move { hint(&engine, &released).await.unwrap_or_else(|error| for_all(released.len(), error)) }.boxed()
+        async move { together(&engine, &released, |engine, some| hint(engine, some).boxed()).await }.boxed()
     })
 }
 
@@ -53,7 +53,10 @@ async fn hint(engine: &Engine, released: &[Released]) -> sqlx::Result<Vec<Answer
     let known: HashSet<&str> = known.iter().map(|schedule| schedule.id.as_str()).collect();
     let is_known = |one: &&Released| known.contains(one.schedule_id.as_str());
     let signal = |one: &Released| freed(&one.schedule_id, format!("release:{}", one.event_id), "ownSite");
-    let hints: Vec<Outgoing> = released.iter().filter(is_known).map(signal).collect();
+    let mut hints: Vec<&Released> = released.iter().filter(is_known).collect();
+    // In one order in every process, since what is kept for a hand-out that there is not yet is written in it.
+    hints.sort_by(|one, other| (&one.schedule_id, &one.event_id).cmp(&(&other.schedule_id, &other.event_id)));
+    let hints: Vec<Outgoing> = hints.into_iter().map(signal).collect();
     store::signal::hint(&mut tx, &engine.tenant, &hints).await?;
     tx.commit().await?;
     engine.hint();

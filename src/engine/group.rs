@@ -4,10 +4,14 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, mpsc, oneshot};
+
+/// A flush that takes longer has a connection that hangs.
+const FLUSH_MAX: Duration = Duration::from_secs(30);
 
 type Waiting<T, R> = (T, oneshot::Sender<R>);
 
@@ -65,11 +69,19 @@ async fn serve<T, R>(
         }
         let (asked, answers): (Vec<T>, Vec<_>) = batch.into_iter().unzip();
         // Whoever asked in a flush that panicked hears nothing of it; those who come later are none the worse.
-        let flushed = AssertUnwindSafe(async { flush(asked).await }).catch_unwind().await;
-        let came = flushed.unwrap_or_else(|_| {
-            tracing::error!("a flush panicked");
-            Vec::new()
-        });
+        let flushed = AssertUnwindSafe(async { flush(asked).await }).catch_unwind();
+        // Nor of one whose connection hangs.
+        let came = match tokio::time::timeout(FLUSH_MAX, flushed).await {
+            Ok(Ok(came)) => came,
+            Ok(Err(_)) => {
+                tracing::error!("a flush panicked");
+                Vec::new()
+            }
+            Err(_) => {
+                tracing::error!("a flush took too long and was given up");
+                Vec::new()
+            }
+        };
         for (answer, came) in answers.into_iter().zip(came) {
             // Whoever asked may be gone; what was asked is done.
             let _ = answer.send(came);

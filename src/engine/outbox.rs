@@ -28,7 +28,7 @@ const LETTERS_MAX: usize = 64;
 const CLAIM_EVERY: Duration = Duration::from_millis(10);
 /// While a worker has fewer hands free for turns than so many of eight, turns come first.
 const TURNS_FREE_OF_EIGHT: usize = 3;
-const CLAIM_EVERY_BUSY: Duration = Duration::from_millis(40);
+const CLAIM_EVERY_BUSY: Duration = Duration::from_millis(80);
 /// The fewest letters of a claim while there are more, as far as so many hands become free in that time.
 const CLAIM_MIN: usize = 16;
 
@@ -127,9 +127,18 @@ impl Postman {
         let settling = Group::start(LETTERS_MAX, move |settled: Vec<Settled>| {
             let engine = Arc::clone(&of);
             async move {
-                let written = letters::settle(&engine.pool, &engine.tenant, worker, &settled).await;
-                let written = written.map_err(|error| error.to_string());
-                settled.iter().map(|_| written.clone()).collect()
+                let all = letters::settle(&engine.pool, &engine.tenant, worker, &settled).await;
+                if all.is_ok() || settled.len() == 1 {
+                    let all = all.map_err(|error| error.to_string());
+                    return settled.iter().map(|_| all.clone()).collect();
+                }
+                // A bad one fails alone.
+                let mut written = Vec::with_capacity(settled.len());
+                for one in settled.chunks(1) {
+                    let one = letters::settle(&engine.pool, &engine.tenant, worker, one).await;
+                    written.push(one.map_err(|error| error.to_string()));
+                }
+                written
             }
             .boxed()
         });
@@ -237,6 +246,9 @@ impl Postman {
             Err(Fault::Retry(why) | Fault::Unknown(why)) if wait.is_some() => ("pending", None, Some(why)),
             Err(Fault::Retry(why) | Fault::Unknown(why) | Fault::Stop(why)) => ("suspended", None, Some(why)),
         };
+        // What comes from outside may hold what no text in the database can.
+        let text = |text: Option<String>| text.map(|text| text.replace('\0', ""));
+        let (reference, error) = (text(reference), text(error));
         let settled = self.settling.ask(Settled { id: letter.id, status, reference, error, wait }).await;
         if let Err(error) = settled.unwrap_or_else(|| Err("the writer has ended".to_owned())) {
             tracing::warn!(%error, "what came of a letter could not be written");

@@ -26,6 +26,8 @@ pub enum Flaw {
     Endless(&'static str),
     /// This step waits for signals without a deadline.
     Deadlineless(&'static str),
+    /// This step absorbs a signal and looks at nothing itself, or one that no step hears.
+    Absorbing(&'static str),
     /// On this move an ending is reached and nobody is told.
     Untold {
         /// The step and the outcome, as `Step/Outcome`.
@@ -46,6 +48,7 @@ impl fmt::Display for Flaw {
             Self::Unreachable(step) => write!(f, "nothing leads to {step}"),
             Self::Endless(step) => write!(f, "from {step} no ending can be reached"),
             Self::Deadlineless(step) => write!(f, "{step} waits without a deadline"),
+            Self::Absorbing(step) => write!(f, "{step} absorbs a signal that it does not act on, or that nobody hears"),
             Self::Untold { by, ending } => write!(f, "nobody is told of the ending {by} → {ending}"),
             Self::NoSample(why) => write!(f, "whether endings are told cannot be tried: {why}"),
         }
@@ -81,6 +84,9 @@ pub fn prove(table: &Table) -> Result<Proof, Vec<Flaw>> {
     flaws.extend(endless(table));
     let deadlineless = table.steps.iter().filter(|row| !row.hears.is_empty() && row.until.is_none());
     flaws.extend(deadlineless.map(|row| Flaw::Deadlineless(row.name)));
+    let heard = |signal: &&'static str| table.steps.iter().any(|row| row.hears.contains(signal));
+    let absorbing = |row: &&StepRow| !row.absorbs.is_empty() && (row.waits() || !row.absorbs.iter().all(&heard));
+    flaws.extend(table.steps.iter().filter(absorbing).map(|row| Flaw::Absorbing(row.name)));
     if !flaws.is_empty() {
         return Err(flaws);
     }

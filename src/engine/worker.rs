@@ -297,9 +297,9 @@ impl Shift {
             if self.sabotage(Point::BeforeCall, &run) == Act::Crash {
                 break self.hand_back(&run, true).await;
             }
-            let began = Instant::now();
             let Some((mounted, row)) = self.step_of(&run) else { break self.hand_back(&run, false).await };
             let Ok(own) = self.pass_for(row, pass.take()).await else { break self.put_back(&run, row).await };
+            let began = Instant::now();
             let handling = AssertUnwindSafe(handle(&**mounted, row, &run, &unread)).catch_unwind();
             let span = traces::turn(&run);
             let (came, said) = limits::listening(handling.instrument(span.clone())).await;
@@ -367,10 +367,12 @@ impl Shift {
                     tracing::error!(run = %run.id, workflow = run.workflow, step = run.step, error, "turn refused");
                     let error = format!("the turn cannot be written: {error}");
                     let result = Came::Failed { wait: None, class: "stop", error };
-                    match self.committer.commit(Done { result, ..done }).await {
-                        Committed::Yes(_) => break,
-                        _ => break self.hand_back(&run, true).await,
+                    if let Committed::Yes(_) = self.committer.commit(Done { result, ..done }).await {
+                        break;
                     }
+                    // Nothing can be written of it: the step would call outside again and again.
+                    tokio::time::sleep(HEARTBEAT).await;
+                    break self.hand_back(&run, true).await;
                 }
             }
         }

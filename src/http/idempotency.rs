@@ -57,14 +57,17 @@ pub(super) async fn layer(
     let body =
         to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| refused_body(StatusCode::PAYLOAD_TOO_LARGE, String::new()))?;
     let key = Key { caller, key, request_hash: hash(parts.method.as_str(), parts.uri.path(), &body) };
+    // Whoever asked may hang up; what was begun is finished and its answer stored.
+    let answering =
+        tokio::spawn(keyed(surface, key, Request::from_parts(parts, Body::from(body)), next).in_current_span());
+    answering.await.unwrap_or_else(|_| Err(Problem::internal()))
+}
+
+/// Does the request, or answers what it was answered before.
+async fn keyed(surface: Arc<Surface>, key: Key, request: Request, next: Next) -> Result<Response, Problem> {
     for _ in 0..LOOKS_MAX {
         match surface.desk.answers.claim(key.clone()).await? {
-            Claim::Ours => {
-                let request = Request::from_parts(parts, Body::from(body));
-                // Whoever asked may hang up; what was begun is finished and its answer stored.
-                let answering = tokio::spawn(answer(surface, key, request, next).in_current_span());
-                return Ok(answering.await.unwrap_or_else(|_| Problem::internal().into_response()));
-            }
+            Claim::Ours => return Ok(answer(surface, key, request, next).await),
             Claim::OtherRequest => return Err(DeskError::KeyReused.into()),
             Claim::Answered(status, answer) => return Ok(replayed(status, answer)),
             Claim::InProgress => tokio::time::sleep(LOOK_EVERY).await,

@@ -214,6 +214,7 @@ pub(super) async fn release(
     Path(schedule_id): Path<String>,
     Body(release): Body<Release>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
+    foreign_id(&schedule_id, "scheduleId")?;
     foreign_id(&release.event_id, "eventId")?;
     surface.desk.release_slot(&schedule_id, &release.event_id).await?;
     Ok((StatusCode::ACCEPTED, Json(Accepted { accepted: true })))

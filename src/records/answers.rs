@@ -111,7 +111,10 @@ pub struct Ended {
 
 /// Writes down how claimed keys ended.
 pub async fn end(pool: &PgPool, hospital: &str, ended: &[Ended]) -> sqlx::Result<()> {
-    let (answered, given_back): (Vec<&Ended>, Vec<&Ended>) = ended.iter().partition(|one| one.answer.is_some());
+    // In the order in which claims lock them.
+    let mut ended: Vec<&Ended> = ended.iter().collect();
+    ended.sort_by(|one, other| (&one.key.caller, &one.key.key).cmp(&(&other.key.caller, &other.key.key)));
+    let (answered, given_back): (Vec<&Ended>, Vec<&Ended>) = ended.into_iter().partition(|one| one.answer.is_some());
     if !answered.is_empty() {
         sqlx::query(
             "update idempotency i set status = t.status, answer = t.answer

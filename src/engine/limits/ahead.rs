@@ -11,10 +11,10 @@ use super::lane::Lane;
 use super::pass::Pass;
 use super::passage::NoPass;
 
-/// Of four calls at one time, so many runs more.
-const OF: u32 = 4;
+/// One run more for so many calls at one time.
+const CALLS_OF_ONE_AHEAD: u32 = 4;
 /// A run waits no longer for a pass in a worker's hands: then it waits where all others do.
-const WAITS_MAX: Duration = Duration::from_secs(5);
+const WAITS_MAX: Duration = Duration::from_secs(1);
 /// How often one that waits looks whether its destination is still there.
 const LOOKS_EVERY: Duration = Duration::from_millis(100);
 
@@ -43,14 +43,19 @@ impl Lanes {
     pub(super) fn ahead(&self, name: &str) -> usize {
         self.with(|inner| {
             let Some(lane) = inner.lanes.get(name).filter(|lane| lane.short && lane.serves_ahead()) else { return 0 };
-            usize::try_from((lane.allowance / OF).saturating_sub(lane.ahead)).unwrap_or(0)
+            usize::try_from(self.ahead_max(lane).saturating_sub(lane.ahead)).unwrap_or(0)
         })
     }
 
-    /// The pass of a run that was claimed ahead, as soon as one comes back.
+    /// As few as that, so that no destination fills a worker's hands with runs that wait for it.
+    fn ahead_max(&self, lane: &Lane) -> u32 {
+        lane.allowance.min(self.cap()) / CALLS_OF_ONE_AHEAD
+    }
+
+    /// The pass of a run that was claimed ahead, as soon as one comes back; none where enough wait already.
     pub(in crate::engine) async fn wait_for_pass(self: &Arc<Self>, name: &'static str) -> Result<Pass, NoPass> {
         let freed = self.with(|inner| {
-            let lane = inner.lanes.get_mut(name)?;
+            let lane = inner.lanes.get_mut(name).filter(|lane| lane.ahead < self.ahead_max(lane))?;
             lane.ahead += 1;
             Some(Arc::clone(&lane.freed))
         });

@@ -86,6 +86,10 @@ impl Lanes {
         })
     }
 
+    pub(super) fn cap(&self) -> u32 {
+        self.cap
+    }
+
     pub(super) fn with<R>(&self, act: impl FnOnce(&mut Inner) -> R) -> R {
         act(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -150,8 +150,8 @@ pub async fn next(
     after: Option<RunId>,
     most: i64,
 ) -> sqlx::Result<Vec<RunId>> {
-    let next = sqlx::query_scalar(held!("select id", "and ($9::uuid is null or id > $9) order by id limit $10"));
-    holding(next, tenant, filter, up_to).bind(after).bind(most).fetch_all(conn).await
+    let next = sqlx::query_scalar(held!("select id", "and id > $9 order by id limit $10"));
+    holding(next, tenant, filter, up_to).bind(after.unwrap_or_default()).bind(most).fetch_all(conn).await
 }
 
 /// A bulk that begins. False where the same person's same request began one before.

@@ -242,7 +242,7 @@ async fn signalled(conn: &mut PgConnection, tenant: &str, batch: &[Done]) -> sql
     Ok(runs)
 }
 
-/// One call of `commit_turns` (migration 0011, where it says what it does; its plans are those of 0016): every row by its
+/// One call of `commit_turns` (migration 0011, where it says what it does; 0017 is its last form): every row by its
 /// key, whatever the size of the batch.
 async fn write(
     db: impl PgExecutor<'_>,
