@@ -12,6 +12,7 @@ use chrono_tz::Tz;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::Value;
+use figment::value::magic::RelativePathBuf;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub public_url: String,
     /// When schedules are pulled from HIS: a cron expression of five fields in the hospital's zone.
     pub schedule_sync: String,
+    /// Holidays and 调休, one file a year; empty: the files that Houbu ships.
+    pub calendar: Vec<RelativePathBuf>,
     /// PostgreSQL.
     pub database: Database,
     /// Workers.

@@ -20,6 +20,7 @@ use crate::ports::his::{His, Identity};
 use crate::ports::payments::Payments;
 use crate::records::patients::{self, Person};
 use crate::waitlist::cipher::{Keyring, Sealed};
+use crate::waitlist::working_days::WorkingDays;
 
 /// What the steps of all workflows may call.
 pub struct Ports {
@@ -27,6 +28,8 @@ pub struct Ports {
     pub hospital: String,
     /// Its time zone.
     pub tz: Tz,
+    /// Its holidays and 调休.
+    pub working_days: WorkingDays,
     /// Our own tables.
     pub pool: PgPool,
     /// Opens personal data for a call.

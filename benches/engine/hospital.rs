@@ -22,6 +22,7 @@ use houbu::ports::payments::Payments;
 use houbu::records::{patients::Person, schedules};
 use houbu::waitlist::cipher::{Keyring, LookupKey};
 use houbu::waitlist::policy::{Level, LevelPolicy};
+use houbu::waitlist::working_days::WorkingDays;
 use houbu::workflows::{self, Ports, notices};
 use secrecy::SecretString;
 use sqlx::PgPool;
@@ -75,6 +76,7 @@ impl Hospital {
         let ports = Arc::new(Ports {
             hospital: TENANT.to_owned(),
             tz: Shanghai,
+            working_days: WorkingDays::default(),
             pool: pool.clone(),
             keyring: keyring(),
             his: Arc::clone(&outside.his),

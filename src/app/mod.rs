@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides anything about runs or the waitlist.
 
+pub mod calendar;
 pub mod clients;
 pub mod database;
 pub mod door;
@@ -59,6 +60,7 @@ impl App {
         let ports = Arc::new(Ports {
             hospital: config.hospital.clone(),
             tz: config.time_zone,
+            working_days: calendar::working_days(config)?,
             pool: pool.clone(),
             keyring: Keyring::new(&config.keys.sealing, &config.keys.sealing_older)?,
             his: Arc::clone(&clients.his),

@@ -3,12 +3,12 @@
 
 use std::process::ExitCode;
 
-use chrono::{Days, Utc};
+use chrono::{Datelike, Days, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::app::clients;
 use crate::app::database::Database;
+use crate::app::{calendar, clients};
 use crate::config::Config;
 use crate::engine::preflight::{self, Crew, Knows, Unrunnable};
 use crate::engine::proof;
@@ -22,6 +22,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     println!("✓ configuration");
     let mut sound = proofs();
     sound &= keys(config);
+    sound &= holidays(config);
     let department = match Database::find(config).await? {
         None => {
             println!("– database: the private one is not running; `houbu serve` makes and starts it");
@@ -69,6 +70,26 @@ fn keys(config: &Config) -> bool {
             false
         }
     }
+}
+
+/// Whether the calendar can be read, and reaches beyond the coming weeks: next year's notice is out in November.
+fn holidays(config: &Config) -> bool {
+    let days = match calendar::working_days(config) {
+        Ok(days) => days,
+        Err(error) => {
+            println!("✗ {error:#}");
+            return false;
+        }
+    };
+    let soon = (Utc::now().with_timezone(&config.time_zone).date_naive() + Days::new(60)).year();
+    match days.last_holiday() {
+        Some(last) if last.year() >= soon => println!("✓ calendar: holidays are known up to {last}"),
+        _ => println!(
+            "– calendar: no holiday of {soon} is known, so only Saturdays and Sundays are free there; name a file for it in \
+             `calendar`"
+        ),
+    }
+    true
 }
 
 /// Schema and parked runs; with them a department that HIS may be asked about.

@@ -84,7 +84,7 @@ impl Desk {
     fn listed(&self, schedule: Schedule, levels: &[policies::Standing; 3], length: i64, now: DateTime<Utc>) -> Listed {
         let [doctor, department, campus] = levels.each_ref();
         let policy = Policy::resolve(&doctor.policy, &department.policy, &campus.policy);
-        let cutoff = calendar::cutoff_at(schedule.visit_date, &policy.cutoff, self.ports.tz);
+        let cutoff = calendar::cutoff_at(schedule.visit_date, &policy.cutoff, &self.ports.working_days, self.ports.tz);
         let standing = |at: &'_ policies::Standing| at.policy.cap.map(|cap| (cap, at.live));
         let cap = levels.iter().filter_map(standing).min_by_key(|(cap, live)| cap.saturating_sub(*live));
         let [doctor, department, campus] =

@@ -8,7 +8,9 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// When a queue closes, in hospital time: so many calendar days before the visit (not working days), at this time.
+use super::working_days::WorkingDays;
+
+/// When a queue closes, in hospital time: so many calendar days before the visit, at this time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Cutoff {
@@ -16,6 +18,10 @@ pub struct Cutoff {
     pub days_before: u32,
     /// Hospital wall-clock time.
     pub at: NaiveTime,
+    /// True: where that day is a weekend day or a holiday, the last working day before it (the calendar has holidays and
+    /// 调休). The default is false: the day counts, whatever it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_working_day: bool,
 }
 
 /// The part of the day in which nobody is expected to answer an offer, in hospital time; may run over midnight.
@@ -52,8 +58,9 @@ impl QuietHours {
 }
 
 /// When the queue of this visit closes: from this instant on there are no new entries and no new offers (R24, R25).
-pub fn cutoff_at(visit_date: NaiveDate, cutoff: &Cutoff, tz: Tz) -> DateTime<Utc> {
+pub fn cutoff_at(visit_date: NaiveDate, cutoff: &Cutoff, worked: &WorkingDays, tz: Tz) -> DateTime<Utc> {
     let day = visit_date.checked_sub_days(Days::new(cutoff.days_before.into())).unwrap_or(NaiveDate::MIN);
+    let day = if cutoff.on_working_day { worked.on_or_before(day) } else { day };
     instant(day.and_time(cutoff.at), tz)
 }
 
@@ -134,7 +141,7 @@ mod tests {
     use super::*;
 
     const NIGHT: QuietHours = QuietHours { from: hm(23, 0), to: hm(6, 0) };
-    const SIX_PM: Cutoff = Cutoff { days_before: 1, at: hm(18, 0) };
+    const SIX_PM: Cutoff = Cutoff { days_before: 1, at: hm(18, 0), on_working_day: false };
 
     const fn hm(hour: u32, minute: u32) -> NaiveTime {
         match NaiveTime::from_hms_opt(hour, minute, 0) {
@@ -153,13 +160,45 @@ mod tests {
 
     #[test]
     fn the_queue_closes_at_six_on_the_day_before() {
-        let cutoff = cutoff_at(day("2025-08-14"), &SIX_PM, Shanghai);
+        let worked = WorkingDays::default();
+        let cutoff = cutoff_at(day("2025-08-14"), &SIX_PM, &worked, Shanghai);
         assert_eq!(cutoff, at("2025-08-13T18:00:00+08:00"));
         assert!(!past_cutoff(at("2025-08-13T17:59:59.999+08:00"), cutoff));
         assert!(past_cutoff(at("2025-08-13T18:00:00+08:00"), cutoff));
-        assert_eq!(cutoff_at(day("2025-01-01"), &SIX_PM, Shanghai), at("2024-12-31T18:00:00+08:00"));
-        let same_day = Cutoff { days_before: 0, at: hm(7, 0) };
-        assert_eq!(cutoff_at(day("2025-08-14"), &same_day, Shanghai), at("2025-08-14T07:00:00+08:00"));
+        assert_eq!(cutoff_at(day("2025-01-01"), &SIX_PM, &worked, Shanghai), at("2024-12-31T18:00:00+08:00"));
+        let same_day = Cutoff { days_before: 0, at: hm(7, 0), on_working_day: false };
+        assert_eq!(cutoff_at(day("2025-08-14"), &same_day, &worked, Shanghai), at("2025-08-14T07:00:00+08:00"));
+    }
+
+    #[test]
+    fn r25_the_queue_closes_on_the_last_working_day() {
+        let holidays = (1..=7).map(|nth| NaiveDate::from_ymd_opt(2026, 10, nth).unwrap());
+        let worked = WorkingDays::default().with(holidays, [day("2026-10-10")]).unwrap();
+        let table = [
+            // Behind the holiday, on its last day, after a Saturday that is worked, after an ordinary weekend.
+            ("2026-10-08", 1, "2026-09-30T18:00:00+08:00"),
+            ("2026-10-07", 1, "2026-09-30T18:00:00+08:00"),
+            ("2026-10-11", 1, "2026-10-10T18:00:00+08:00"),
+            ("2026-10-19", 1, "2026-10-16T18:00:00+08:00"),
+            ("2026-10-09", 1, "2026-10-08T18:00:00+08:00"),
+            // The days before are calendar days.
+            ("2026-10-12", 2, "2026-10-10T18:00:00+08:00"),
+            ("2026-10-18", 0, "2026-10-16T18:00:00+08:00"),
+        ];
+        for (visit, days_before, closes) in table {
+            let cutoff = Cutoff { days_before, at: hm(18, 0), on_working_day: true };
+            assert_eq!(cutoff_at(day(visit), &cutoff, &worked, Shanghai), at(closes), "{visit} {days_before}");
+        }
+    }
+
+    #[test]
+    fn r25_a_cutoff_without_the_working_day_rule_is_read_and_written_as_before() {
+        let stored = r#"{"daysBefore":1,"at":"18:00:00"}"#;
+        let cutoff: Cutoff = serde_json::from_str(stored).unwrap();
+        assert_eq!(cutoff, SIX_PM);
+        assert_eq!(serde_json::to_string(&cutoff).unwrap(), stored);
+        let ruled = Cutoff { on_working_day: true, ..SIX_PM };
+        assert_eq!(serde_json::from_value::<Cutoff>(serde_json::to_value(ruled).unwrap()).unwrap(), ruled);
     }
 
     #[test]
@@ -253,10 +292,13 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_calendar_do_not_panic() {
-        let far = Cutoff { days_before: u32::MAX, at: hm(18, 0) };
-        let _ = cutoff_at(day("2025-08-14"), &far, Shanghai);
+        let worked = WorkingDays::default();
+        for on_working_day in [false, true] {
+            let far = Cutoff { days_before: u32::MAX, at: hm(18, 0), on_working_day };
+            let _ = cutoff_at(day("2025-08-14"), &far, &worked, Shanghai);
+        }
         for tz in [Shanghai, New_York] {
-            let _ = cutoff_at(NaiveDate::MIN, &SIX_PM, tz);
+            let _ = cutoff_at(NaiveDate::MIN, &SIX_PM, &worked, tz);
             let _ = visit_starts_at(NaiveDate::MAX, hm(23, 59), tz);
         }
         assert_eq!(later(DateTime::<Utc>::MAX_UTC, u32::MAX), DateTime::<Utc>::MAX_UTC);
@@ -281,7 +323,39 @@ mod tests {
         (time(), time()).prop_map(|(from, to)| QuietHours { from, to })
     }
 
+    /// Any days around the visit, some of them free and some worked.
+    fn year(around: NaiveDate) -> impl Strategy<Value = WorkingDays> {
+        let near = move || proptest::collection::btree_set(-40_i64..10, 0..40);
+        (near(), near()).prop_map(move |(free, worked)| {
+            let dates = |set: Vec<i64>| set.into_iter().map(move |by| around + TimeDelta::days(by));
+            let made_up = worked.difference(&free).copied().collect();
+            WorkingDays::default().with(dates(free.into_iter().collect()), dates(made_up)).unwrap()
+        })
+    }
+
+    fn visit_and_year() -> impl Strategy<Value = (NaiveDate, WorkingDays)> {
+        moment().prop_map(|moment| moment.date_naive()).prop_flat_map(|visit| (Just(visit), year(visit)))
+    }
+
     proptest! {
+        #[test]
+        fn r25_a_queue_closes_on_a_working_day_before_the_visit_and_never_later_than_without_the_rule(
+            (visit, worked) in visit_and_year(), days_before in 0_u32..60, at in time(),
+            tz in prop_oneof![Just(Shanghai), Just(New_York)],
+        ) {
+            let cutoff = Cutoff { days_before, at, on_working_day: true };
+            let plain = Cutoff { on_working_day: false, ..cutoff };
+            let closes = cutoff_at(visit, &cutoff, &worked, tz);
+            let closing_day = closes.with_timezone(&tz).date_naive();
+            prop_assert!(worked.is_working(closing_day));
+            prop_assert!(closing_day <= visit - Days::new(days_before.into()));
+            prop_assert!(days_before == 0 || closes < visit_starts_at(visit, NaiveTime::MIN, tz));
+            prop_assert!(closes <= cutoff_at(visit, &plain, &worked, tz));
+            // And not a working day earlier than it need be.
+            let mut between = closing_day.iter_days().skip(1).take_while(|day| *day <= visit - Days::new(days_before.into()));
+            prop_assert!(between.all(|day| !worked.is_working(day)));
+        }
+
         #[test]
         fn quiet_ends_ahead_and_within_a_day(now in moment(), quiet in quiet(), tz in zone()) {
             if let Some(end) = quiet.quiet_end(now, tz) {

@@ -6,6 +6,7 @@
 //! - [`refusal`]: every reason to say no, with its code and a sentence for the patient
 //! - [`status`]: where an application stands, as patients and FHIR call it
 //! - [`calendar`]: cutoff, hard stop, quiet hours, offer deadlines; hospital time to UTC
+//! - [`working_days`]: holidays and 调休, and the last day that is worked
 //! - [`ids`]: the numbers that go outside, derived from the run, and the way back
 //! - [`money`]: amounts, in whole 分
 //! - [`identity`]: ID numbers, phones and names: checked when read, masked when shown
@@ -24,3 +25,4 @@ pub mod notice;
 pub mod policy;
 pub mod refusal;
 pub mod status;
+pub mod working_days;

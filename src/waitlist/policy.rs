@@ -189,7 +189,8 @@ pub struct Policy {
     pub order: QueueOrder,
     /// Default: all levels must pass (Q1).
     pub cap_reading: CapReading,
-    /// No new entries and no new offers from here on. Default: 18:00 on the day before the visit (R25).
+    /// No new entries and no new offers from here on. Default: 18:00 on the day before the visit, a working day or not
+    /// (R25).
     pub cutoff: Cutoff,
     /// No payment is taken from here on (E3). Default: 60 minutes before the visit begins.
     pub hard_stop_minutes_before_visit: u32,
@@ -213,7 +214,7 @@ impl Default for Policy {
             insurance_prepay: InsurancePrepay::SelfPayFirst,
             order: QueueOrder::Fifo,
             cap_reading: CapReading::AllMustPass,
-            cutoff: Cutoff { days_before: 1, at: hour(18) },
+            cutoff: Cutoff { days_before: 1, at: hour(18), on_working_day: false },
             hard_stop_minutes_before_visit: 60,
             offer_window_minutes: 30,
             prepay_minutes: 15,
@@ -285,7 +286,7 @@ mod tests {
     fn every_setting_can_be_set_and_is_taken_over() {
         let json = serde_json::json!({
             "switch": "on", "cap": 200, "paymentMode": "prepay", "insurancePrepay": "notAccepted", "order": "fifo",
-            "capReading": "firstConfiguredDecides", "cutoff": {"daysBefore": 2, "at": "17:00:00"},
+            "capReading": "firstConfiguredDecides", "cutoff": {"daysBefore": 2, "at": "17:00:00", "onWorkingDay": true},
             "hardStopMinutesBeforeVisit": 1, "offerWindowMinutes": 2, "prepayMinutes": 3, "lockGraceMinutes": 6,
             "quietHours": {"from": "22:00:00", "to": "07:00:00"}, "liveEntriesPerPatient": 5,
         });

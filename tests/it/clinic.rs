@@ -116,6 +116,7 @@ impl Clinic {
         let ports = Arc::new(Ports {
             hospital: HOSPITAL.to_owned(),
             tz: Shanghai,
+            working_days: houbu::app::calendar::shipped().unwrap(),
             pool: pool.clone(),
             keyring: Keyring::new(&secret("1"), &[]).unwrap(),
             his: Arc::clone(&outside) as _,

@@ -10,6 +10,7 @@
 //! | `every_crash` | every step failed, repeated and crashed, and a day of heavy faults: the ending is the same |
 //! | `simulation` | thousands of runs by seed while workers die and connections break, and a judge |
 //! | `admission`, `surface` | caps exact under concurrency; the HTTP surface, bad input included, at a small `clinic` |
+//! | `calendar` | the cutoff before a holiday |
 //! | `staff_surface`, `terminal` | what staff do over the API and with `houbu runs` |
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
@@ -29,6 +30,7 @@
 
 mod admission;
 mod bad_input;
+mod calendar;
 mod chaos;
 mod clinic;
 mod cluster;

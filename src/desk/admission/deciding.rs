@@ -101,7 +101,7 @@ impl Facts {
     }
 
     pub(super) fn closes(&self, schedule: &Schedule, ports: &Ports) -> DateTime<Utc> {
-        calendar::cutoff_at(schedule.visit_date, &self.policy(schedule).cutoff, ports.tz)
+        calendar::cutoff_at(schedule.visit_date, &self.policy(schedule).cutoff, &ports.working_days, ports.tz)
     }
 
     /// Decides one after the other, each with what those before it have taken.

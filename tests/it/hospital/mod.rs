@@ -45,6 +45,7 @@ use houbu::sandbox::wechat_messages::{self, MessageServer};
 use houbu::sandbox::wechat_pay::{self, PayServer, Payer};
 use houbu::waitlist::cipher::{Keyring, LookupKey};
 use houbu::waitlist::policy::{LevelPolicy, PaymentMode, Switch};
+use houbu::waitlist::working_days::WorkingDays;
 use houbu::workflows::notices::{LANE, NoticeOutlet, TOPIC};
 use houbu::workflows::schedule_sync::ScheduleSync;
 use houbu::workflows::slot_release::SlotRelease;
@@ -134,6 +135,7 @@ impl Hospital {
         let ports = Arc::new(Ports {
             hospital: HOSPITAL.to_owned(),
             tz: chrono_tz::Asia::Shanghai,
+            working_days: WorkingDays::default(),
             pool: db.pool.clone(),
             keyring: Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap(),
             his: line.clone(),
