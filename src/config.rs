@@ -36,6 +36,8 @@ pub struct Config {
     pub public_url: String,
     /// When schedules are pulled from HIS: a cron expression of five fields in the hospital's zone.
     pub schedule_sync: String,
+    /// When the day before is reconciled with HIS and the payment provider (R36): a cron expression of five fields.
+    pub reconciliation: String,
     /// Holidays and 调休, one file a year; empty: the files that Houbu ships.
     pub calendar: Vec<RelativePathBuf>,
     /// PostgreSQL.

@@ -3,6 +3,7 @@
 //! A workflow's `mod.rs` is its table of steps; the files beside it are its steps; `chart.md` is drawn from the table.
 
 pub mod notices;
+pub mod reconciliation;
 pub mod schedule_sync;
 pub mod slot_release;
 pub mod waitlist_application;
@@ -84,6 +85,7 @@ pub fn registry(ports: &Arc<Ports>) -> Registry {
         .with::<waitlist_application::WaitlistApplication>(Arc::clone(ports))
         .with::<slot_release::SlotRelease>(Arc::clone(ports))
         .with::<schedule_sync::ScheduleSync>(Arc::clone(ports))
+        .with::<reconciliation::Reconciliation>(Arc::clone(ports))
 }
 
 /// The same with nobody to call, for a process that looks at runs and does verbs, and never works.
@@ -92,12 +94,24 @@ pub fn registry_of_nobody() -> Registry {
         .with_nobody::<waitlist_application::WaitlistApplication>()
         .with_nobody::<slot_release::SlotRelease>()
         .with_nobody::<schedule_sync::ScheduleSync>()
+        .with_nobody::<reconciliation::Reconciliation>()
 }
 
-/// What this program starts by the clock. `schedule_sync`: when schedules are pulled from HIS, a cron expression of five
-/// fields in the hospital's zone.
-pub fn jobs(schedule_sync: &str, tz: Tz) -> Result<Vec<Job>, CronError> {
-    Ok(vec![schedule_sync::job(Cron::new(schedule_sync, tz)?)])
+/// When each job ticks: cron expressions of five fields in the hospital's zone.
+#[derive(Debug, Clone, Copy)]
+pub struct Ticks<'a> {
+    /// When schedules are pulled from HIS.
+    pub schedule_sync: &'a str,
+    /// When the day before is reconciled.
+    pub reconciliation: &'a str,
+}
+
+/// What this program starts by the clock.
+pub fn jobs(ticks: &Ticks<'_>, tz: Tz) -> Result<Vec<Job>, CronError> {
+    Ok(vec![
+        schedule_sync::job(Cron::new(ticks.schedule_sync, tz)?),
+        reconciliation::job(Cron::new(ticks.reconciliation, tz)?, tz),
+    ])
 }
 
 /// The tables of every workflow, without ports: for the proof and the chart.
@@ -106,5 +120,6 @@ pub fn tables() -> Vec<Table> {
         waitlist_application::WaitlistApplication::TABLE,
         slot_release::SlotRelease::TABLE,
         schedule_sync::ScheduleSync::TABLE,
+        reconciliation::Reconciliation::TABLE,
     ]
 }

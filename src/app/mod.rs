@@ -103,7 +103,8 @@ impl App {
 
 /// What starts runs by the clock, as configured.
 pub fn jobs(config: &Config) -> anyhow::Result<Vec<Job>> {
-    workflows::jobs(&config.schedule_sync, config.time_zone).context("schedule_sync")
+    let ticks = workflows::Ticks { schedule_sync: &config.schedule_sync, reconciliation: &config.reconciliation };
+    workflows::jobs(&ticks, config.time_zone).context("schedule_sync or reconciliation")
 }
 
 /// How long the engine keeps what is past.

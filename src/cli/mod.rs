@@ -9,6 +9,7 @@ mod health;
 mod jobs;
 mod letters;
 mod logs;
+mod reconciliation;
 mod runs;
 mod sandbox;
 mod serve;
@@ -53,6 +54,8 @@ enum Command {
     Runs(Box<runs::Runs>),
     /// Look at the cron jobs, and pause, resume or run one; exits with 2 where a verb is refused.
     Jobs(jobs::Jobs),
+    /// Look at differences from HIS and the payment provider, and resolve one; exits with 2 where that is refused.
+    Reconciliation(reconciliation::Reconciliation),
     /// List messages that the platform did not take, and send them again.
     Letters(letters::Letters),
     /// Say what is wrong with the whole and what to do about it; exits with 1 if something is critical.
@@ -93,6 +96,7 @@ impl Cli {
                     | Command::Health(_)
                     | Command::Jobs(_)
                     | Command::Letters(_)
+                    | Command::Reconciliation(_)
                     | Command::Runs(_)
             )
         );
@@ -108,6 +112,7 @@ impl Cli {
                 Some(Command::Health(health)) => health::run(&config, health).await,
                 Some(Command::Jobs(jobs)) => jobs::run(&config, jobs).await,
                 Some(Command::Letters(letters)) => letters::run(&config, letters).await,
+                Some(Command::Reconciliation(asked)) => reconciliation::run(&config, asked).await,
                 Some(Command::Runs(runs)) => runs::run(&config, *runs).await,
                 Some(Command::Sandbox) => sandbox::run(&config).await,
                 Some(Command::Migrate) => migrate(&config).await,

@@ -17,6 +17,7 @@
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
 //! | `browse` | schedules and the state of their queues |
 //! | `destinations` | the systems outside, and the switch that pauses one |
+//! | `reconciliation` | differences from HIS and the payer, and that one is settled |
 //! | `jobs` | what starts runs by the clock |
 //! | `letters` | messages that were not taken, sent again |
 //! | `health` | what is wrong with the whole, and what to do about it |
@@ -43,6 +44,7 @@ mod message_event;
 pub mod payment_notice;
 pub mod policies;
 pub mod put_patient;
+pub mod reconciliation;
 mod release_slot;
 pub mod runs;
 pub mod show;
@@ -115,6 +117,9 @@ pub enum DeskError {
     /// A verb to a job is not done.
     #[error("{0}")]
     Job(JobRefused),
+    /// A case is resolved once.
+    #[error("the case is resolved already")]
+    CaseResolved,
     /// A bulk without a filter would be for every run there is.
     #[error("a bulk needs a filter")]
     NoFilter,

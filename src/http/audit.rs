@@ -31,7 +31,7 @@ pub struct Wanted {
     /// By this API key or person.
     who: Option<String>,
     /// retry, answer, jump, signal, suspend, resume, cancel, bulk.begin, bulk.pause, bulk.resume, bulk.cancel,
-    /// job.run, job.pause, job.resume, letter.retry.
+    /// job.run, job.pause, job.resume, letter.retry, case.resolve.
     verb: Option<String>,
     /// `nextCursor` of the page before.
     cursor: Option<Uuid>,

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
 //! | `departments`, `policies`, `blacklist` | scope `admin` |
-//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `letters`, `destinations`, `jobs`, `health` | scope `runs` |
+//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `letters`, `destinations`, `jobs`, `reconciliation`, `health` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
 //! | `operations` | alive, ready, the figures |
 //! | `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
@@ -32,6 +32,7 @@ mod operations;
 mod patients;
 mod policies;
 pub mod problem;
+mod reconciliation;
 pub mod requests;
 mod runs;
 mod schedules;
@@ -137,6 +138,10 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(jobs::run))
         .routes(routes!(jobs::pause))
         .routes(routes!(jobs::resume))
+        .routes(routes!(reconciliation::runs, reconciliation::begin))
+        .routes(routes!(reconciliation::list))
+        .routes(routes!(reconciliation::show))
+        .routes(routes!(reconciliation::resolve))
         .routes(routes!(destinations::list))
         .routes(routes!(destinations::show))
         .routes(routes!(destinations::pause))

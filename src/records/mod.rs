@@ -10,6 +10,7 @@
 //! | `visits` | appointments and payments that runs made |
 //! | `admission_ground`, `admissions` | what decisions about applications stand on, and what writes them |
 //! | `notices` | what a notice says that its letter does not |
+//! | `reconciliation` | a day's books compared with the outside's, and the cases that came of it |
 //! | `callbacks` | what the outside told us |
 //! | `schema` | which migrations have run |
 //! | `answers` | answers already given, by idempotency key |
@@ -23,6 +24,7 @@ pub mod entries;
 pub mod notices;
 pub mod patients;
 pub mod policies;
+pub mod reconciliation;
 pub mod schedules;
 pub mod schema;
 pub mod visits;

@@ -12,6 +12,7 @@
 //! - [`identity`]: ID numbers, phones and names: checked when read, masked when shown
 //! - [`cipher`]: personal data sealed at rest, and the keyed hash to find it by
 //! - [`notice`]: what a patient is told, as template fields
+//! - [`reconciliation`]: what must agree between our books, HIS's and the payer's, and what is proposed where it does not
 //! - [`language`]: the two languages that people are answered in
 
 pub mod admission;
@@ -23,6 +24,7 @@ pub mod language;
 pub mod money;
 pub mod notice;
 pub mod policy;
+pub mod reconciliation;
 pub mod refusal;
 pub mod status;
 pub mod working_days;

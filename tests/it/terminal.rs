@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::hospital::Hospital;
-use crate::hospital::world::HOSPITAL;
+use crate::hospital::world::{HOSPITAL, local};
 use houbu::waitlist::policy::PaymentMode;
 
 /// What the program said, and how it ended.
@@ -110,7 +110,13 @@ async fn staff_turn_jobs_at_the_terminal_and_over_http() {
 
     let asked = async |method, path, body| hospital.door.ask(method, path, body).await;
     let why = || Some(json!({ "reason": "HIS is being upgraded" }));
-    assert_eq!(asked(Method::GET, "/v1/jobs", None).await.body["items"][0]["job"], "schedule_sync");
+    let named: Vec<String> = asked(Method::GET, "/v1/jobs", None).await.body["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|job| job["job"].as_str().map(str::to_owned))
+        .collect();
+    assert!(named.contains(&"schedule_sync".to_owned()) && named.contains(&"reconciliation".to_owned()), "{named:?}");
     assert_eq!(asked(Method::GET, "/v1/jobs/nothing", None).await.status, 404);
     assert_eq!(asked(Method::POST, "/v1/jobs/nothing/run", why()).await.status, 404);
     assert_eq!(asked(Method::POST, "/v1/jobs/schedule_sync/resume", why()).await.code(), "job_not_paused");
@@ -121,4 +127,36 @@ async fn staff_turn_jobs_at_the_terminal_and_over_http() {
     let verbs: Vec<&str> = audit["items"].as_array().unwrap().iter().filter_map(|deed| deed["verb"].as_str()).collect();
     assert_eq!(verbs, ["job.pause", "job.run", "job.resume", "job.pause"]);
     hospital.finish().await;
+}
+
+/// R36: the days, the cases and their resolution at the terminal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r36_staff_resolve_differences_at_the_terminal() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(1).await;
+    hospital.free_a_place("w1-am").await;
+    let (order_id, _) = hospital.numbers(entry).await;
+    assert!(hospital.his.plant(houbu::sandbox::his::Planted::SilentCancel, &order_id, "").await.unwrap());
+    hospital.pass_until(local(2, 10, 30)).await;
+    let books = async |arguments: &[&str]| says(&hospital, "reconciliation", arguments).await;
+    let begun = books(&["run", "--day", "2026-09-01", "-r", "the auditors ask"]).await;
+    assert!(begun.code == 0 && begun.out.starts_with("2026-09-01: compared by the run"), "{}{}", begun.out, begun.err);
+    hospital.until_still().await;
+    let days = books(&["days", "--json"]).await.json();
+    assert_eq!((&days["items"][0]["day"], &days["items"][0]["found"]), (&json!("2026-09-01"), &json!(1)));
+    assert!(books(&["days"]).await.out.contains("2026-09-01"));
+    let cases = books(&["cases", "--json"]).await.json();
+    let case = cases["items"][0]["caseId"].as_str().unwrap();
+    assert!(books(&["cases"]).await.out.contains(&order_id));
+    let shown = books(&["show", case]).await;
+    assert!(shown.out.contains("visitNotAtHis") && shown.out.contains("register it again"), "{}", shown.out);
+    let resolved = books(&["resolve", case, "-r", "registered again by telephone"]).await;
+    assert_eq!((resolved.code, resolved.out.trim()), (0, format!("{case}: resolved").as_str()));
+    let again = books(&["resolve", case, "-r", "once more"]).await;
+    assert_eq!((again.code, again.err.trim()), (2, "the case is resolved already"));
+    let resolved = books(&["cases", "--state", "resolved", "--json"]).await.json();
+    assert_eq!(resolved["items"][0]["resolvedBy"], "ann@cli");
+    assert_eq!(books(&["run", "--day", "2026-09-02", "-r", "today"]).await.code, 2);
+    hospital.finish_in_disorder().await;
 }

@@ -165,6 +165,7 @@ fn agreeing() -> Books {
         out_refund_no: ids::refund_no(&trade[1], 1),
         amount_fen: FEE,
         state: Refund::Success,
+        asked_at: at(20),
         at: at(21),
     };
     let paid_order = PaidRecord { out_trade_no: trade[0].clone(), amount_fen: FEE };

@@ -72,6 +72,9 @@ impl From<DeskError> for Problem {
                 refused.to_string(),
             ),
             DeskError::Job(refused) => Self { status: Is::CONFLICT, said: Said::Job(refused), retry_after_s: None },
+            DeskError::CaseResolved => {
+                Self::fixed(Is::CONFLICT, "case_resolved", "该差异已处理。", "This difference is resolved already.")
+            }
             DeskError::NoFilter => Self::invalid("a bulk needs a filter: without one it would be for every run"),
             DeskError::AlreadyPaused => Self::fixed(
                 Is::CONFLICT,

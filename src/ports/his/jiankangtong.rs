@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 
 use super::envelope::{Credentials, Envelope, EnvelopeError, KeyError};
+use super::lists::{BreachList, GetList, ListedBreach, ListedLock, ListedOrder, LockList, OrderItem, OrderList, Page};
 use super::messages::{self, OrderReg, RegInfo, RegRecord, TimeRegInfo};
 use super::return_code::{Function, Outcome, outcome};
 use super::{
@@ -97,6 +98,21 @@ impl JiankangtongHis {
             tracing::Span::current().record("code", code.as_str());
         }
         Ok(Answer { function, outcome, body: reply.body })
+    }
+
+    async fn list<T: serde::de::DeserializeOwned>(
+        &self,
+        function: Function,
+        channel_id: &str,
+        day: NaiveDate,
+        page: u32,
+    ) -> Result<T, CallError> {
+        let (hos_id, channel_id) = (self.config.hospital_id.clone(), channel_id.to_owned());
+        let answer = self.call(function, &GetList { hos_id, channel_id, reg_date: day, page }).await?;
+        match &answer.outcome {
+            Outcome::Done => answer.read(),
+            Outcome::Business(code) => Err(answer.surprise(code)),
+        }
     }
 
     async fn send(&self, function: Function, soap: String) -> Result<Vec<u8>, CallError> {
@@ -192,6 +208,12 @@ fn lock_of(answer: &Answer, zone: Tz) -> Result<Lock, CallError> {
             Ok(Lock::Held { until })
         }
     }
+}
+
+/// A page of which every line could be read: a list with a gap would look like a difference.
+fn paged<T>(function: Function, lines: Option<Vec<T>>, pages: u32) -> Result<Page<T>, CallError> {
+    let lines = lines.ok_or_else(|| unknown(function, "a line of the list cannot be read"))?;
+    Ok(Page { lines, pages })
 }
 
 fn booking_of(answer: &Answer) -> Result<Booking, CallError> {
@@ -406,5 +428,22 @@ impl His for JiankangtongHis {
     async fn order(&self, order_id: &str) -> Result<Order, CallError> {
         let body = messages::QueryRegRecord { hos_id: self.config.hospital_id.clone(), order_id: order_id.to_owned() };
         order_of(&self.call(Function::QueryRegRecord, &body).await?)
+    }
+
+    async fn orders_of(&self, day: NaiveDate, page: u32) -> Result<Page<ListedOrder>, CallError> {
+        let list: OrderList = self.list(Function::GetOrderList, &self.config.channel_id, day, page).await?;
+        let lines = list.order_list.into_iter().map(OrderItem::listed).collect();
+        paged(Function::GetOrderList, lines, list.pages)
+    }
+
+    async fn locks_of(&self, day: NaiveDate, page: u32) -> Result<Page<ListedLock>, CallError> {
+        let list: LockList = self.list(Function::GetLockList, &self.config.channel_id, day, page).await?;
+        let lines = list.lock_list.into_iter().map(|item| item.listed(self.config.time_zone)).collect();
+        paged(Function::GetLockList, lines, list.pages)
+    }
+
+    async fn breaches_of(&self, day: NaiveDate, page: u32) -> Result<Page<ListedBreach>, CallError> {
+        let list: BreachList = self.list(Function::GetBreachList, "", day, page).await?;
+        Ok(Page { lines: list.breach_list.into_iter().map(ListedBreach::from).collect(), pages: list.pages })
     }
 }

@@ -7,11 +7,12 @@
 //! | `jiankangtong` | the client, [`JiankangtongHis`] |
 //! | `push` | the other direction: what a HIS sends us, [`PushReader`] |
 //! | `return_code` | what a `RETURN_CODE` means, one pure table |
-//! | `messages`, `wire` | bodies and values as they stand on the wire |
+//! | `messages`, `lists`, `wire` | bodies and values as they stand on the wire; `lists` those of a whole day |
 //! | `envelope`, `soap` | signature, cipher, XML around a body |
 
 pub mod envelope;
 mod jiankangtong;
+pub mod lists;
 pub mod messages;
 mod push;
 pub mod return_code;
@@ -20,6 +21,7 @@ pub mod wire;
 
 pub use envelope::Credentials;
 pub use jiankangtong::{Config, JiankangtongHis, SetupError};
+pub use lists::{ListedBreach, ListedLock, ListedOrder, ListedState, LockStanding, Page};
 pub use push::{Push, PushAnswer, PushError, PushReader};
 
 use async_trait::async_trait;
@@ -249,4 +251,26 @@ pub trait His: Send + Sync {
 
     /// 2012 `QueryRegRecord`: what HIS knows under our `ORDER_ID`.
     async fn order(&self, order_id: &str) -> Result<Order, CallError>;
+
+    /// 2017 `GetOrderList` (ours): the orders of our channel that were made or cancelled on `day`, as they stand now.
+    /// Pages are counted from 1.
+    async fn orders_of(&self, _day: NaiveDate, _page: u32) -> Result<Page<ListedOrder>, CallError> {
+        Err(not_offered("2017 GetOrderList"))
+    }
+
+    /// 2018 `GetLockList` (ours): the locks of our channel that were made on `day`, as they stand now.
+    async fn locks_of(&self, _day: NaiveDate, _page: u32) -> Result<Page<ListedLock>, CallError> {
+        Err(not_offered("2018 GetLockList"))
+    }
+
+    /// 2015 `GetBreachList` (ours): who had booked for `day` through any channel and did not come, as HIS has it now.
+    /// The list is whole: who stood in it and stands there no more was taken back.
+    async fn breaches_of(&self, _day: NaiveDate, _page: u32) -> Result<Page<ListedBreach>, CallError> {
+        Err(not_offered("2015 GetBreachList"))
+    }
+}
+
+/// A HIS that has not been given one of the interfaces that v3.3 lacks.
+fn not_offered(call: &'static str) -> CallError {
+    CallError::Broken { system: "his", call, detail: "this HIS does not offer it".to_owned() }
 }

@@ -15,11 +15,14 @@ pub enum Function {
     Refund,
     QueryRegRecord,
     WaitLockReg,
+    GetBreachList,
+    GetOrderList,
+    GetLockList,
 }
 
 impl Function {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::GetRegInfo,
         Self::GetTimeRegInfo,
         Self::LockReg,
@@ -29,6 +32,9 @@ impl Function {
         Self::Refund,
         Self::QueryRegRecord,
         Self::WaitLockReg,
+        Self::GetBreachList,
+        Self::GetOrderList,
+        Self::GetLockList,
     ];
 
     /// Code and name, as in `2007 OrderReg`.
@@ -43,6 +49,9 @@ impl Function {
             Self::Refund => "2010 Refund",
             Self::QueryRegRecord => "2012 QueryRegRecord",
             Self::WaitLockReg => "2013 WaitLockReg",
+            Self::GetBreachList => "2015 GetBreachList",
+            Self::GetOrderList => "2017 GetOrderList",
+            Self::GetLockList => "2018 GetLockList",
         }
     }
 
@@ -63,7 +72,15 @@ impl Function {
 
     /// True where the call changes nothing at the HIS.
     pub fn only_reads(self) -> bool {
-        matches!(self, Self::GetRegInfo | Self::GetTimeRegInfo | Self::QueryRegRecord)
+        matches!(
+            self,
+            Self::GetRegInfo
+                | Self::GetTimeRegInfo
+                | Self::QueryRegRecord
+                | Self::GetBreachList
+                | Self::GetOrderList
+                | Self::GetLockList
+        )
     }
 }
 

@@ -170,7 +170,7 @@ fn refund_shown(call: &'static str, answer: &Answer, out_refund_no: &str) -> Res
 
 /// The code of an answer that is not 2xx, where it is a refusal of this very request; what is true of every call
 /// (limits, system errors, our keys and parameters) is an error already.
-fn refusal(call: &'static str, answer: &Answer) -> Result<String, CallError> {
+pub(super) fn refusal(call: &'static str, answer: &Answer) -> Result<String, CallError> {
     let code = serde_json::from_slice::<Refusal>(&answer.body).map(|refusal| refusal.code).unwrap_or_default();
     // The code reaches logs and answers; anything but a plain word was not written by the provider.
     let plain = !code.is_empty() && code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
@@ -190,11 +190,11 @@ fn refusal(call: &'static str, answer: &Answer) -> Result<String, CallError> {
     }
 }
 
-fn ok(answer: &Answer) -> bool {
+pub(super) fn ok(answer: &Answer) -> bool {
     (200..300).contains(&answer.status)
 }
 
-fn read<'a, T: Deserialize<'a>>(call: &'static str, answer: &'a Answer) -> Result<T, CallError> {
+pub(super) fn read<'a, T: Deserialize<'a>>(call: &'static str, answer: &'a Answer) -> Result<T, CallError> {
     serde_json::from_slice(&answer.body).map_err(|_| unknown(call, "the answer cannot be read"))
 }
 

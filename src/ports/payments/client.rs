@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -15,12 +15,16 @@ use thiserror::Error;
 use super::super::CallError;
 use super::super::calling::{carried, traced};
 use super::answers::{self, Answer, broken, not_taken, unknown};
+use super::bill::{self, Bill};
 use super::notice::{self, Ours};
 use super::sealed::SealingKey;
 use super::signature::{
     KeyError, SigningKey, VerifyingKeys, authorization, client_message, nonce, platform_message, request_message,
 };
 use super::{Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, Refund, RefundRequest};
+
+/// How the download of a bill is called in errors.
+const DOWNLOAD: &str = "bill download";
 
 /// What the client needs to know of our merchant and of the platform.
 #[derive(Debug, Clone)]
@@ -143,10 +147,22 @@ impl WechatPay {
         let response = carried(request).send().await.map_err(|error| lost(call, &error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await.map_err(|error| lost(call, &error))?;
-        if (200..300).contains(&status) && !self.is_theirs(&headers, &body) {
+        // A bill is not signed: its hash came in an answer that was.
+        if (200..300).contains(&status) && call != DOWNLOAD && !self.is_theirs(&headers, &body) {
             return Err(unknown(call, "the answer's signature is wrong"));
         }
         Ok(Answer { status, body: body.to_vec() })
+    }
+
+    /// The path and query of an address of the provider's own. Our signature goes nowhere else.
+    fn within(&self, call: &'static str, address: &str) -> Result<String, CallError> {
+        let (url, base) = (Url::parse(address), Url::parse(&self.base));
+        match (url, base) {
+            (Ok(url), Ok(base)) if url.origin() == base.origin() => {
+                Ok(url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path())))
+            }
+            _ => Err(broken(call, "the bill lies at another address than the provider's")),
+        }
     }
 
     /// True if the platform signed this answer.
@@ -233,6 +249,21 @@ impl Payments for WechatPay {
         let target = format!("/v3/refund/domestic/refunds/{}", checked("query refund", out_refund_no, 64)?);
         let answer = self.call("query refund", Method::GET, &target, None).await?;
         answers::refund_status(&answer, out_refund_no)
+    }
+
+    async fn bill(&self, day: NaiveDate) -> Result<Bill, CallError> {
+        let target = format!("/v3/bill/tradebill?bill_date={day}&bill_type=ALL");
+        let lies = match bill::found(&self.call("trade bill", Method::GET, &target, None).await?)? {
+            bill::Found::NotYet => return Ok(Bill::NotYet),
+            bill::Found::Nothing => return Ok(Bill::Lines(Vec::new())),
+            bill::Found::At(lies) => lies,
+        };
+        let target = self.within(DOWNLOAD, &lies.download_url)?;
+        let raw = self.call(DOWNLOAD, Method::GET, &target, None).await?;
+        if raw.status != 200 {
+            return Err(unknown(DOWNLOAD, &format!("status {}", raw.status)));
+        }
+        bill::read(&lies, &raw.body).map(Bill::Lines)
     }
 
     fn notice(&self, headers: &NoticeHeaders, body: &[u8], now: DateTime<Utc>) -> Result<Notice, NoticeError> {

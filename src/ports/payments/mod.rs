@@ -2,19 +2,21 @@
 //!
 //! Money is integer 分. Ids (`out_trade_no`, `out_refund_no`) are ours and exist before the first call.
 //!
-//! `client` is the real client, `answers` what its answers mean, `notice` how a notice comes to be believed, and
+//! `client` is the real client, `answers` what its answers mean, `bill` what a day's bill says, `notice` how a notice comes to be believed, and
 //! `signature` and `sealed` the cryptography of both.
 
 mod answers;
+mod bill;
 mod client;
 mod notice;
 pub mod sealed;
 pub mod signature;
 
+pub use bill::{Bill, BillLine};
 pub use client::{Config, ConfigError, WechatPay};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::CallError;
@@ -192,6 +194,12 @@ pub trait Payments: Send + Sync {
 
     /// Where the refund `out_refund_no` stands.
     async fn refund_status(&self, out_refund_no: &str) -> Result<Refund, CallError>;
+
+    /// The bill of a day that is over, by the provider's calendar (Beijing time).
+    async fn bill(&self, _day: NaiveDate) -> Result<Bill, CallError> {
+        let detail = "this provider has no bills".to_owned();
+        Err(CallError::Broken { system: "payments", call: "trade bill", detail })
+    }
 
     /// Verifies and decrypts a notice from its headers and its **raw** body, at `now`.
     fn notice(&self, headers: &NoticeHeaders, body: &[u8], now: DateTime<Utc>) -> Result<Notice, NoticeError>;

@@ -13,10 +13,11 @@ use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use super::Shared;
 use super::ledger::{Asked, Failure, Ledger, Locking, Visitor};
 use super::records::{Freed, OrderRecord, OrderState, PaidRecord};
+use super::{Shared, lists};
 use crate::ports::his::envelope::EnvelopeError;
+use crate::ports::his::lists::GetList;
 use crate::ports::his::messages::{
     self, CancelReg, GetRegInfo, GetTimeRegInfo, LockReg, LockReply, OrderReg, OrderReply, QueryRegRecord, Refund,
     RegDay, RegDoctor, RegInfo, RegPart, RegRecord, TimeReg, TimeRegInfo, UnlockReg, Unreadable,
@@ -39,6 +40,9 @@ enum Call {
     Cancel(CancelReg),
     Refund(Refund),
     Query(QueryRegRecord),
+    Orders(GetList),
+    Locks(GetList),
+    Breaches(GetList),
 }
 
 impl Call {
@@ -53,6 +57,9 @@ impl Call {
             Function::CancelReg => Self::Cancel(messages::read(body)?),
             Function::Refund => Self::Refund(messages::read(body)?),
             Function::QueryRegRecord => Self::Query(messages::read(body)?),
+            Function::GetOrderList => Self::Orders(messages::read(body)?),
+            Function::GetLockList => Self::Locks(messages::read(body)?),
+            Function::GetBreachList => Self::Breaches(messages::read(body)?),
         })
     }
 
@@ -67,6 +74,9 @@ impl Call {
             Self::Cancel(asked) => asked.order_id.clone(),
             Self::Refund(asked) => asked.order_id.clone(),
             Self::Query(asked) => asked.order_id.clone(),
+            Self::Orders(asked) | Self::Locks(asked) | Self::Breaches(asked) => {
+                format!("{}/{}", asked.reg_date, asked.page)
+            }
         }
     }
 }
@@ -177,6 +187,9 @@ fn rule(shared: &Shared, ledger: &mut Ledger, call: Call, now: DateTime<Utc>) ->
             None => Reply::failed(Failure("201001", "订单不存在")),
         },
         Call::Query(asked) => query(ledger, &asked.order_id),
+        Call::Orders(asked) => Reply::with(&lists::orders(ledger, &asked, shared.time_zone)),
+        Call::Locks(asked) => Reply::with(&lists::locks(ledger, &asked, shared.time_zone)),
+        Call::Breaches(asked) => Reply::with(&lists::breaches(ledger, &asked)),
     }
 }
 

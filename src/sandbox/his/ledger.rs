@@ -12,8 +12,8 @@ use chrono::{DateTime, Utc};
 
 pub use self::rules::{Asked, Failure, Locking, Visitor};
 use super::records::{
-    FreedPlace, HisBooks, LockRecord, LockState, OrderRecord, OrderState, PushRecord, PushState, ScheduleRecord,
-    ScheduleSeed, SlotRecord,
+    BreachRecord, FreedPlace, HisBooks, LockRecord, LockState, OrderRecord, OrderState, PushRecord, PushState,
+    ScheduleRecord, ScheduleSeed, SlotRecord,
 };
 use crate::ports::his::{ScheduleState, TimeSlot};
 use crate::sandbox::books::{Record, Store};
@@ -90,6 +90,8 @@ pub struct Ledger {
     locks: BTreeMap<String, LockRecord>,
     orders: BTreeMap<String, OrderRecord>,
     freed: BTreeMap<u64, FreedPlace>,
+    /// In memory only: documents' numbers stand in no book of the sandbox.
+    breaches: BTreeMap<String, BreachRecord>,
     pushes: BTreeMap<u64, PushRecord>,
     expiries: BTreeSet<(DateTime<Utc>, String)>,
     /// Freed places that nobody took yet, oldest first.
@@ -255,6 +257,63 @@ impl Ledger {
         let agenda = self.agenda.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, id) = agenda.first().filter(|(due, _)| *due <= now)?;
         self.pushes.get(id).cloned()
+    }
+
+    /// Who did not come.
+    pub fn breaches(&self) -> impl Iterator<Item = &BreachRecord> {
+        self.breaches.values()
+    }
+
+    /// Writes down that somebody did not come; none takes it back.
+    pub fn set_breach(&mut self, his_order_id: &str, breach: Option<BreachRecord>) {
+        match breach {
+            Some(breach) => drop(self.breaches.insert(his_order_id.to_owned(), breach)),
+            None => drop(self.breaches.remove(his_order_id)),
+        }
+    }
+
+    /// All locks.
+    pub fn locks(&self) -> impl Iterator<Item = &LockRecord> {
+        self.locks.values()
+    }
+
+    /// All orders.
+    pub fn orders(&self) -> impl Iterator<Item = &OrderRecord> {
+        self.orders.values()
+    }
+
+    /// Puts an order over what stood under its id; places and patients follow.
+    pub fn overwrite_order(&mut self, order: OrderRecord) {
+        let live = |order: &OrderRecord| order.state == OrderState::Booked;
+        if let Some(before) = self.orders.get(&order.order_id).filter(|before| live(before)).cloned() {
+            self.with_slot(&before.reg_id, &before.slot, |schedule, at| {
+                lower(&mut schedule.booked, at);
+                schedule.patients.remove(&before.patient);
+            });
+        }
+        if live(&order) {
+            self.with_slot(&order.reg_id, &order.slot, |schedule, at| {
+                raise(&mut schedule.booked, at);
+                schedule.patients.insert(order.patient.clone(), order.order_id.clone());
+            });
+        }
+        self.marks.insert(Mark::Order(order.order_id.clone()));
+        self.orders.insert(order.order_id.clone(), order);
+    }
+
+    /// Loses an order from memory; a server that begins anew has it again.
+    pub fn forget_order(&mut self, order_id: &str) {
+        let Some(order) = self.orders.get(order_id).cloned() else { return };
+        self.overwrite_order(OrderRecord { state: OrderState::Cancelled, ..order });
+        self.orders.remove(order_id);
+    }
+
+    /// Puts a live lock into the books.
+    pub fn put_lock(&mut self, lock: LockRecord) {
+        self.expiries.insert((lock.expires_at, lock.lock_id.clone()));
+        self.with_slot(&lock.reg_id, &lock.slot, |schedule, at| raise(&mut schedule.held, at));
+        self.marks.insert(Mark::Lock(lock.lock_id.clone()));
+        self.locks.insert(lock.lock_id.clone(), lock);
     }
 
     fn with_slot<T>(

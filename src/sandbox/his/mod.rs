@@ -6,6 +6,8 @@
 
 mod counter;
 mod ledger;
+mod lists;
+mod planted;
 mod pushes;
 mod records;
 #[cfg(test)]
@@ -25,9 +27,10 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use tokio::sync::Mutex;
 
+pub use planted::Planted;
 pub use records::{
-    CancelledPlace, Freed, FreedPlace, HisBooks, LockRecord, LockState, OrderRecord, OrderState, PaidRecord,
-    PushRecord, PushState, ScheduleRecord, ScheduleSeed, SlotRecord, TakenBy, channel,
+    BreachRecord, CancelledPlace, Freed, FreedPlace, HisBooks, LockRecord, LockState, OrderRecord, OrderState,
+    PaidRecord, PushRecord, PushState, ScheduleRecord, ScheduleSeed, SlotRecord, TakenBy, channel,
 };
 
 use self::ledger::{Agenda, Asked, Ledger, Visitor};
@@ -268,6 +271,11 @@ impl HisServer {
     /// 加号: more places, all at one time. No push: only a sync sees them (R14). False for an unknown schedule.
     pub async fn add_places(&self, reg_id: &str, places: u32) -> anyhow::Result<bool> {
         self.change(|ledger, now| ledger.add_places(reg_id, places, now)).await
+    }
+
+    /// 爽约: the patient of this visit did not come (2015); `None` takes it back.
+    pub async fn set_breach(&self, his_order_id: &str, breach: Option<BreachRecord>) -> anyhow::Result<()> {
+        self.change(|ledger, _| ledger.set_breach(his_order_id, breach)).await
     }
 
     /// 停诊: cancels what is booked, gives up what is locked, queues 5001. False where nothing was to stop.

@@ -144,6 +144,25 @@ pub struct OrderRecord {
     pub event_id: Option<String>,
 }
 
+/// Somebody who had booked and did not come. Personal data: no `Debug`, and never stored.
+#[derive(Clone)]
+pub struct BreachRecord {
+    /// `HOSP_ORDER_ID`.
+    pub his_order_id: String,
+    /// The day of the visit.
+    pub visit_date: chrono::NaiveDate,
+    /// `IDCARD_TYPE`.
+    pub id_type: String,
+    /// `IDCARD_NO`.
+    pub id_number: String,
+    /// `DEPT_ID`.
+    pub department_id: String,
+    /// `CHANNEL_ID`.
+    pub channel: String,
+    /// `BREACH_TYPE`.
+    pub kind: String,
+}
+
 /// How a place came free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

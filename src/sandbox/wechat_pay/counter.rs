@@ -8,11 +8,12 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::House;
+use super::bill;
 use super::entries::{Asked, RefundAsked};
 use super::keys::{APP_ID, MCH_ID};
 use super::ledger::{Refusal, refuse};
@@ -29,6 +30,8 @@ enum Call {
     Close(String),
     Refund(RefundAsked),
     QueryRefund(String),
+    Bill(NaiveDate),
+    Download(NaiveDate),
 }
 
 #[derive(Deserialize)]
@@ -95,7 +98,7 @@ pub(super) async fn answer(State(house): State<Arc<House>>, request: Request) ->
         Err(refusal) => return signed(&house, Err(refusal)),
     };
     let (name, key) = name_and_key(&call);
-    let fault = house.faults.request(name, key);
+    let fault = house.faults.request(name, &key);
     if let Some(fault) = fault.filter(|fault| fault.prevents()) {
         return spoil(fault, StatusCode::OK.into_response(), house.slow).await;
     }
@@ -105,7 +108,11 @@ pub(super) async fn answer(State(house): State<Arc<House>>, request: Request) ->
         async move {
             let _busy = busy;
             let result = serve(&house, call, fault.is_none()).await;
-            signed(&house, result)
+            match result {
+                Ok(Answered::File(text)) => text.into_response(),
+                Ok(Answered::Json(json)) => signed(&house, Ok(json)),
+                Err(refusal) => signed(&house, Err(refusal)),
+            }
         }
     });
     let answer = work.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response());
@@ -116,18 +123,20 @@ pub(super) async fn answer(State(house): State<Arc<House>>, request: Request) ->
 }
 
 /// The call's name and the number it is about, by which faults are drawn.
-fn name_and_key(call: &Call) -> (&'static str, &str) {
+fn name_and_key(call: &Call) -> (&'static str, String) {
     match call {
-        Call::Open(asked) => ("wechat-pay open", &asked.out_trade_no),
-        Call::Query(number) => ("wechat-pay query", number),
-        Call::Close(number) => ("wechat-pay close", number),
-        Call::Refund(asked) => ("wechat-pay refund", &asked.out_refund_no),
-        Call::QueryRefund(number) => ("wechat-pay refund query", number),
+        Call::Open(asked) => ("wechat-pay open", asked.out_trade_no.clone()),
+        Call::Query(number) => ("wechat-pay query", number.clone()),
+        Call::Close(number) => ("wechat-pay close", number.clone()),
+        Call::Refund(asked) => ("wechat-pay refund", asked.out_refund_no.clone()),
+        Call::QueryRefund(number) => ("wechat-pay refund query", number.clone()),
+        Call::Bill(day) => ("wechat-pay bill", day.to_string()),
+        Call::Download(day) => ("wechat-pay bill download", day.to_string()),
     }
 }
 
 /// Does what is asked. `delivered`: the answer will reach the caller, so that a payer may come.
-async fn serve(house: &House, call: Call, delivered: bool) -> Result<Option<Value>, Refusal> {
+async fn serve(house: &House, call: Call, delivered: bool) -> Result<Answered, Refusal> {
     let now = (house.now)();
     let result = match call {
         Call::Open(asked) => {
@@ -142,12 +151,29 @@ async fn serve(house: &House, call: Call, delivered: bool) -> Result<Option<Valu
             refunded.map(|refunded| refunded.map(Some))
         }
         Call::QueryRefund(number) => Ok(house.ledger.lock().await.refund_shown(&number).map(Some)),
+        Call::Bill(day) => {
+            let download = format!("http://{}{BILLS}{day}", house.listens_at);
+            Ok(bill::address(&house.ledger.lock().await.books(), day, now, &download).map(Some))
+        }
+        Call::Download(day) => return Ok(Answered::File(bill::text(&house.ledger.lock().await.books(), day))),
     };
-    result.unwrap_or_else(|error| {
+    let answered = result.unwrap_or_else(|error| {
         tracing::error!(%error, "the books of the simulated WeChat Pay could not be saved");
         Err(refuse(500, "SYSTEM_ERROR", "系统异常"))
-    })
+    });
+    answered.map(Answered::Json)
 }
+
+/// What a good answer holds.
+enum Answered {
+    /// Signed JSON, or nothing.
+    Json(Option<Value>),
+    /// A file, which is not signed.
+    File(String),
+}
+
+/// Where bills are downloaded.
+const BILLS: &str = "/v3/billdownload/file?token=";
 
 /// True requests only: our scheme, our merchant, a signature over what arrived.
 fn verify(house: &House, method: &Method, target: &str, headers: &HeaderMap, body: &Bytes) -> Result<(), Refusal> {
@@ -191,8 +217,17 @@ fn read(method: &Method, path: &str, query: Option<&str>, body: &[u8]) -> Result
                 Err(param("out_refund_no"))
             }
         }
+        ("GET", ["v3", "bill", "tradebill"]) => Ok(Call::Bill(named(query, "bill_date")?)),
+        ("GET", ["v3", "billdownload", "file"]) => Ok(Call::Download(named(query, "token")?)),
         _ => Err(refuse(404, "RESOURCE_NOT_EXISTS", "没有这个接口")),
     }
+}
+
+/// The day that a query names.
+fn named(query: Option<&str>, name: &'static str) -> Result<NaiveDate, Refusal> {
+    let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let day = pairs.into_iter().find(|(key, _)| *key == name).and_then(|(_, value)| value.parse().ok());
+    day.ok_or_else(|| param(name))
 }
 
 fn read_open(body: OpenBody) -> Result<Call, Refusal> {

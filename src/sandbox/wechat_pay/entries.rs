@@ -247,6 +247,8 @@ pub struct RefundLine {
     pub amount_fen: i64,
     /// Where it stands.
     pub state: Refund,
+    /// When it was asked.
+    pub asked_at: DateTime<Utc>,
     /// When it was asked, or settled where it is.
     pub at: DateTime<Utc>,
 }
@@ -300,7 +302,7 @@ impl From<&RefundEntry> for RefundLine {
             RefundState::Settled { at, .. } => at,
         };
         let RefundAsked { out_trade_no, out_refund_no, amount_fen, .. } = refund.asked.clone();
-        Self { out_trade_no, out_refund_no, amount_fen, state: refund.standing(), at }
+        Self { out_trade_no, out_refund_no, amount_fen, state: refund.standing(), asked_at: refund.asked_at, at }
     }
 }
 

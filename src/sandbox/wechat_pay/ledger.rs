@@ -351,7 +351,23 @@ impl Ledger {
         hash(&[&self.seed.to_le_bytes(), what.as_bytes(), key.as_bytes()])
     }
 
-    fn put_order(&mut self, order: Order) {
+    /// The order as it is kept.
+    pub(super) fn kept_order(&self, out_trade_no: &str) -> Option<&Order> {
+        self.orders.get(out_trade_no)
+    }
+
+    /// The first refund of an order as it is kept.
+    pub(super) fn kept_refund(&self, out_trade_no: &str) -> Option<&RefundEntry> {
+        self.refunds.get(self.refunds_of.get(out_trade_no)?.first()?)
+    }
+
+    /// Loses every refund of an order from memory; a server that begins anew has them again.
+    pub(super) fn forget_refunds(&mut self, out_trade_no: &str) -> bool {
+        let numbers = self.refunds_of.remove(out_trade_no).unwrap_or_default();
+        numbers.iter().filter(|no| self.refunds.remove(*no).is_some()).count() > 0
+    }
+
+    pub(super) fn put_order(&mut self, order: Order) {
         let number = order.asked.out_trade_no.clone();
         if let Some(at) = self.orders.get(&number).and_then(Order::due_at) {
             self.events.remove(&(at, Event::Pay(number.clone())));
@@ -361,7 +377,7 @@ impl Ledger {
         self.orders.insert(number, order);
     }
 
-    fn put_refund(&mut self, refund: RefundEntry) {
+    pub(super) fn put_refund(&mut self, refund: RefundEntry) {
         let number = refund.asked.out_refund_no.clone();
         match self.refunds.get(&number).map(RefundEntry::due_at) {
             Some(Some(at)) => drop(self.events.remove(&(at, Event::Settle(number.clone())))),

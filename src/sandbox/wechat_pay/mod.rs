@@ -1,15 +1,17 @@
 //! The simulated WeChat Pay: a real HTTP server with keys, payers, books and an agenda of its own.
 //!
 //! `counter` answers requests by the rules of `ledger`, `payers` decide who pays, `notices` carries the news back,
-//! `entries` are what is kept and `keys` what signs it. It never looks into Houbu's tables, and nothing happens in it
+//! `planted` is what stands wrong on purpose, `entries` are what is kept, `bill` how a day of it is told, and `keys` what signs it. It never looks into Houbu's tables, and nothing happens in it
 //! by itself: whoever moves the clock asks for [`PayServer::next_at`] and calls [`PayServer::run_due`].
 
+mod bill;
 mod counter;
 mod entries;
 mod keys;
 mod ledger;
 mod notices;
 mod payers;
+mod planted;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +26,7 @@ use tokio::net::TcpListener;
 pub use entries::{NoticeLine, OrderLine, OrderStanding, PayBooks, RefundLine};
 pub use ledger::CannotPay;
 pub use payers::Payer;
+pub use planted::Planted;
 
 use super::Now;
 use super::books::Store;
@@ -82,6 +85,7 @@ struct House {
     running: tokio::sync::Mutex<()>,
     busy: Busy,
     http: reqwest::Client,
+    listens_at: SocketAddr,
 }
 
 /// Counts what is under way.
@@ -127,7 +131,10 @@ impl PayServer {
         let keys = Keys::load_or_make(&store).await?;
         let mut ledger = Ledger::new(seed, faults.clone(), refunds_close);
         ledger.load(&store).await?;
+        let listener = TcpListener::bind(listen).await?;
+        let at = listener.local_addr()?;
         let house = Arc::new(House {
+            listens_at: at,
             now,
             faults,
             store,
@@ -145,8 +152,6 @@ impl PayServer {
                 .no_proxy()
                 .build()?,
         });
-        let listener = TcpListener::bind(listen).await?;
-        let at = listener.local_addr()?;
         let router = axum::Router::new().fallback(counter::answer).with_state(house.clone());
         let router = router.layer(from_fn(|request, next| heard("payments", request, next)));
         let (open, closed) = tokio::sync::oneshot::channel::<()>();

@@ -8,13 +8,16 @@ use std::collections::BTreeSet;
 use houbu::engine::sabotage::{Act, Point};
 use houbu::workflows;
 
-use super::{CRASH, MISHAPS, paths, releases};
+use super::{CRASH, MISHAPS, days, paths, releases};
 use crate::hospital::sabotage::Harm;
 
 #[test]
 fn every_step_of_every_workflow_meets_every_mishap() {
     let applications = paths::PATHS.iter().flat_map(|path| path.steps).map(|step| ("waitlist_application", *step));
-    let others = releases::DISTURBED.iter().flat_map(|(workflow, steps)| steps.iter().map(|step| (*workflow, *step)));
+    let others = releases::DISTURBED
+        .iter()
+        .chain(&days::DISTURBED)
+        .flat_map(|(workflow, steps)| steps.iter().map(|step| (*workflow, *step)));
     let met: BTreeSet<(&str, &str)> = applications.chain(others).collect();
     let tables: Vec<_> = workflows::registry_of_nobody().tables().collect();
     let all: BTreeSet<(&str, &str)> =

@@ -5,6 +5,7 @@
 //! mishap. The steps are the ones that the history shows; each path declares them, and `coverage` adds them up.
 
 mod coverage;
+mod days;
 mod heavy;
 mod paths;
 mod releases;

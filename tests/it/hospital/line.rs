@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use chrono::NaiveDate;
 use houbu::ports::CallError;
 use houbu::ports::his::{
-    BookRequest, Booking, His, HisSchedule, JiankangtongHis, Lock, OpenSlot, Order, PaidWith, Place,
+    BookRequest, Booking, His, HisSchedule, JiankangtongHis, ListedBreach, ListedLock, ListedOrder, Lock, OpenSlot,
+    Order, Page, PaidWith, Place,
 };
 
 /// HIS as the steps see it.
@@ -104,6 +105,18 @@ impl His for Line {
 
     async fn refund(&self, order_id: &str, refund: &PaidWith) -> Result<(), CallError> {
         self.client()?.refund(order_id, refund).await
+    }
+
+    async fn orders_of(&self, day: NaiveDate, page: u32) -> Result<Page<ListedOrder>, CallError> {
+        self.client()?.orders_of(day, page).await
+    }
+
+    async fn locks_of(&self, day: NaiveDate, page: u32) -> Result<Page<ListedLock>, CallError> {
+        self.client()?.locks_of(day, page).await
+    }
+
+    async fn breaches_of(&self, day: NaiveDate, page: u32) -> Result<Page<ListedBreach>, CallError> {
+        self.client()?.breaches_of(day, page).await
     }
 
     async fn order(&self, order_id: &str) -> Result<Order, CallError> {

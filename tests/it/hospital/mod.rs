@@ -49,7 +49,7 @@ use houbu::waitlist::working_days::WorkingDays;
 use houbu::workflows::notices::{LANE, NoticeOutlet, TOPIC};
 use houbu::workflows::schedule_sync::ScheduleSync;
 use houbu::workflows::slot_release::SlotRelease;
-use houbu::workflows::{self, Ports};
+use houbu::workflows::{self, Ports, Ticks};
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::json;
@@ -147,7 +147,8 @@ impl Hospital {
             pay.set_payer(&openid, Payer::Pays { after: Duration::from_secs(20) });
             world::put_patient(&db.pool, &keyring, number, number, openid).await;
         }
-        let jobs = workflows::jobs(setup.sync_at, chrono_tz::Asia::Shanghai).unwrap();
+        let ticks = Ticks { schedule_sync: setup.sync_at, reconciliation: "30 10 * * *" };
+        let jobs = workflows::jobs(&ticks, chrono_tz::Asia::Shanghai).unwrap();
         let registry = jobs.into_iter().fold(workflows::registry(&ports), Registry::with_job);
         let engine = Engine::new(db.pool.clone(), HOSPITAL, registry);
         let lookup = LookupKey::new(&SecretString::from("b7".repeat(32))).unwrap();
@@ -176,7 +177,9 @@ impl Hospital {
         if works {
             // Until a story begins it: what nobody pushed stays unknown.
             let by = By { who: "the story".to_owned(), reason: "nothing is pulled yet".to_owned() };
-            perform(&engine, ScheduleSync::NAME, &by, JobVerb::Pause, None).await.unwrap().unwrap();
+            for job in engine.registry.jobs() {
+                perform(&engine, job.name, &by, JobVerb::Pause, None).await.unwrap().unwrap();
+            }
         }
         let (suspended, unended) = (0, Unended { ended: false });
         Self {
@@ -490,6 +493,49 @@ impl Hospital {
         let started = self.ask(Method::POST, "/v1/jobs/schedule_sync/run", Some(why)).await;
         self.until_still().await;
         started["runIds"][0].as_str().unwrap().parse().unwrap()
+    }
+
+    /// A person has the day before reconciled now.
+    pub async fn reconcile(&self) -> RunId {
+        let why = json!({ "reason": "somebody asks for it" });
+        let started = self.ask(Method::POST, "/v1/jobs/reconciliation/run", Some(why)).await;
+        self.until_still().await;
+        started["runIds"][0].as_str().unwrap().parse().unwrap()
+    }
+
+    /// The differences that stand open: kind and subject.
+    pub async fn open_cases(&self) -> Vec<(String, String)> {
+        let cases = self.ask(Method::GET, "/v1/reconciliation/cases", None).await;
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let items = cases["items"].as_array().unwrap().iter();
+        let mut cases: Vec<_> = items.map(|one| (text(&one["kind"]), text(&one["subject"]))).collect();
+        cases.sort();
+        cases
+    }
+
+    /// Our numbers of an application: the visit's and the payment's.
+    pub async fn numbers(&self, entry: RunId) -> (String, String) {
+        let shown = self.ask(Method::GET, &format!("/v1/waitlist/{entry}"), None).await;
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let trade_no: Option<String> =
+            sqlx::query_scalar("select out_trade_no from payment where entry_id = $1 order by 1 desc limit 1")
+                .bind(entry)
+                .fetch_optional(&self.db.pool)
+                .await
+                .unwrap();
+        (text(&shown["appointmentId"]), trade_no.unwrap_or_default())
+    }
+
+    /// The end of a story that put the books into disorder on purpose: only that nobody is at work is looked at.
+    pub async fn finish_in_disorder(mut self) {
+        self.until_still().await;
+        self.unended.ended = true;
+        self.door.close();
+        if let Some(worker) = self.worker {
+            worker.stop().await;
+        }
+        owing::nobody_is_at_work(&self.db.pool).await;
+        self.db.remove().await;
     }
 
     /// The story leaves this many runs to a person.

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use houbu::ports::CallError;
 use houbu::ports::payments::{
-    Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Paid, Payment, Payments, Refund, RefundRequest, WechatPay,
+    Bill, Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Paid, Payment, Payments, Refund, RefundRequest,
+    WechatPay,
 };
 
 /// When a refund is given up.
@@ -115,6 +116,10 @@ impl Payments for Provider {
             return Ok(Refund::Closed);
         }
         self.client.refund_status(out_refund_no).await
+    }
+
+    async fn bill(&self, day: NaiveDate) -> Result<Bill, CallError> {
+        self.client.bill(day).await
     }
 
     fn notice(&self, headers: &NoticeHeaders, body: &[u8], now: DateTime<Utc>) -> Result<Notice, NoticeError> {

@@ -12,6 +12,7 @@ mod outage;
 mod paying;
 mod prepaying;
 mod queue;
+mod reconciling;
 mod refunds;
 mod releases;
 mod second_thoughts;
@@ -26,6 +27,7 @@ type Told = (&'static str, &'static [&'static str]);
 const APPLICATION: &str = "waitlist_application";
 const RELEASE: &str = "slot_release";
 const SYNC: &str = "schedule_sync";
+const RECONCILIATION: &str = "reconciliation";
 
 /// A refund takes a while, and is asked about meanwhile, as chance will have it: this line stands for all of it.
 const THE_MONEY_COMES_BACK: &str = "Refunding: … Refunded";
