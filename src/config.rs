@@ -38,6 +38,8 @@ pub struct Config {
     pub schedule_sync: String,
     /// When the day before is reconciled with HIS and the payment provider (R36): a cron expression of five fields.
     pub reconciliation: String,
+    /// When breaches are pulled from HIS (R32): a cron expression of five fields.
+    pub breach_sync: String,
     /// Holidays and 调休, one file a year; empty: the files that Houbu ships.
     pub calendar: Vec<RelativePathBuf>,
     /// PostgreSQL.

@@ -2,6 +2,7 @@
 //!
 //! A workflow's `mod.rs` is its table of steps; the files beside it are its steps; `chart.md` is drawn from the table.
 
+pub mod breach_sync;
 pub mod notices;
 pub mod reconciliation;
 pub mod schedule_sync;
@@ -20,7 +21,7 @@ use crate::engine::{Fault, Registry, Table, limits};
 use crate::ports::his::{His, Identity};
 use crate::ports::payments::Payments;
 use crate::records::patients::{self, Person};
-use crate::waitlist::cipher::{Keyring, Sealed};
+use crate::waitlist::cipher::{Keyring, LookupKey, Sealed};
 use crate::waitlist::working_days::WorkingDays;
 
 /// What the steps of all workflows may call.
@@ -35,6 +36,8 @@ pub struct Ports {
     pub pool: PgPool,
     /// Opens personal data for a call.
     pub keyring: Keyring,
+    /// Finds persons by the number of their document.
+    pub lookup: Arc<LookupKey>,
     /// The hospital information system.
     pub his: Arc<dyn His>,
     /// The payment provider.
@@ -86,6 +89,7 @@ pub fn registry(ports: &Arc<Ports>) -> Registry {
         .with::<slot_release::SlotRelease>(Arc::clone(ports))
         .with::<schedule_sync::ScheduleSync>(Arc::clone(ports))
         .with::<reconciliation::Reconciliation>(Arc::clone(ports))
+        .with::<breach_sync::BreachSync>(Arc::clone(ports))
 }
 
 /// The same with nobody to call, for a process that looks at runs and does verbs, and never works.
@@ -95,6 +99,7 @@ pub fn registry_of_nobody() -> Registry {
         .with_nobody::<slot_release::SlotRelease>()
         .with_nobody::<schedule_sync::ScheduleSync>()
         .with_nobody::<reconciliation::Reconciliation>()
+        .with_nobody::<breach_sync::BreachSync>()
 }
 
 /// When each job ticks: cron expressions of five fields in the hospital's zone.
@@ -104,6 +109,8 @@ pub struct Ticks<'a> {
     pub schedule_sync: &'a str,
     /// When the day before is reconciled.
     pub reconciliation: &'a str,
+    /// When breaches are pulled from HIS.
+    pub breach_sync: &'a str,
 }
 
 /// What this program starts by the clock.
@@ -111,6 +118,7 @@ pub fn jobs(ticks: &Ticks<'_>, tz: Tz) -> Result<Vec<Job>, CronError> {
     Ok(vec![
         schedule_sync::job(Cron::new(ticks.schedule_sync, tz)?),
         reconciliation::job(Cron::new(ticks.reconciliation, tz)?, tz),
+        breach_sync::job(Cron::new(ticks.breach_sync, tz)?, tz),
     ])
 }
 
@@ -121,5 +129,6 @@ pub fn tables() -> Vec<Table> {
         slot_release::SlotRelease::TABLE,
         schedule_sync::ScheduleSync::TABLE,
         reconciliation::Reconciliation::TABLE,
+        breach_sync::BreachSync::TABLE,
     ]
 }

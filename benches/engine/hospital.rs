@@ -73,7 +73,9 @@ impl Hospital {
 
     /// The hospital of this database.
     pub fn on(pool: PgPool, outside: Outside, limits: BTreeMap<&'static str, Limits>) -> Self {
+        let lookup = Arc::new(LookupKey::new(&SecretString::from(LOOKUP)).unwrap());
         let ports = Arc::new(Ports {
+            lookup: Arc::clone(&lookup),
             hospital: TENANT.to_owned(),
             tz: Shanghai,
             working_days: WorkingDays::default(),
@@ -83,7 +85,6 @@ impl Hospital {
             payments: Arc::clone(&outside.payments),
         });
         let engine = Engine::with_limits(pool.clone(), TENANT, workflows::registry(&ports), limits);
-        let lookup = Arc::new(LookupKey::new(&SecretString::from(LOOKUP)).unwrap());
         let desk = Arc::new(Desk::new(Arc::clone(&engine), ports, lookup));
         Self { pool, desk, engine, outside }
     }

@@ -57,7 +57,9 @@ impl App {
         let outside = if clients::simulated(config) { Some(outside(config, &pool, base_url).await?) } else { None };
         clients::guard_keys(config)?;
         let clients = Clients::new(config, outside.as_ref(), base_url)?;
+        let lookup = Arc::new(LookupKey::new(&config.keys.lookup)?);
         let ports = Arc::new(Ports {
+            lookup: Arc::clone(&lookup),
             hospital: config.hospital.clone(),
             tz: config.time_zone,
             working_days: calendar::working_days(config)?,
@@ -76,7 +78,6 @@ impl App {
         }
         let limits = limits::limits(config);
         let engine = Engine::with_limits(pool.clone(), config.hospital.clone(), registry, limits);
-        let lookup = Arc::new(LookupKey::new(&config.keys.lookup)?);
         Ok(Self { pool, engine, ports, clients, outside, lookup, database })
     }
 
@@ -103,8 +104,12 @@ impl App {
 
 /// What starts runs by the clock, as configured.
 pub fn jobs(config: &Config) -> anyhow::Result<Vec<Job>> {
-    let ticks = workflows::Ticks { schedule_sync: &config.schedule_sync, reconciliation: &config.reconciliation };
-    workflows::jobs(&ticks, config.time_zone).context("schedule_sync or reconciliation")
+    let ticks = workflows::Ticks {
+        schedule_sync: &config.schedule_sync,
+        reconciliation: &config.reconciliation,
+        breach_sync: &config.breach_sync,
+    };
+    workflows::jobs(&ticks, config.time_zone).context("schedule_sync, reconciliation or breach_sync")
 }
 
 /// How long the engine keeps what is past.

@@ -117,6 +117,12 @@ pub enum DeskError {
     /// A verb to a job is not done.
     #[error("{0}")]
     Job(JobRefused),
+    /// The rule that keeps this patient out knows no appeal, or nothing keeps the patient out.
+    #[error("there is nothing to appeal against")]
+    NoAppeal,
+    /// An appeal is decided once.
+    #[error("the appeal is decided already")]
+    AppealDecided,
     /// A case is resolved once.
     #[error("the case is resolved already")]
     CaseResolved,

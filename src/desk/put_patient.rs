@@ -6,6 +6,7 @@ use super::{Answer, Desk, DeskError};
 use crate::records::patients::{self, Person, Put};
 use crate::waitlist::identity::{IdNumber, IdType, PersonName, Phone};
 use crate::waitlist::refusal::Refusal;
+use crate::workflows::breach_sync::weigh_person;
 
 /// Under this age a guardian is named (R4, 未成年).
 const OF_AGE_YEARS: u32 = 18;
@@ -59,7 +60,12 @@ impl Desk {
             sealed: sealed.as_bytes(),
             masked: &masked,
         };
-        patients::put(&self.engine.pool, self.hospital(), &put).await?;
+        // Whoever comes with a document that is known for breaches has them from the first moment (R32).
+        let mut tx = self.begin().await?;
+        patients::put(&mut *tx, self.hospital(), &put).await?;
+        let now = crate::engine::clock::now(&mut *tx).await?;
+        weigh_person(&mut tx, self.hospital(), id_hash.as_bytes(), now, self.ports.tz).await?;
+        tx.commit().await?;
         Ok(masked)
     }
 

@@ -31,7 +31,8 @@ pub struct Wanted {
     /// By this API key or person.
     who: Option<String>,
     /// retry, answer, jump, signal, suspend, resume, cancel, bulk.begin, bulk.pause, bulk.resume, bulk.cancel,
-    /// job.run, job.pause, job.resume, letter.retry, case.resolve.
+    /// job.run, job.pause, job.resume, letter.retry, case.resolve, blacklist.put, blacklist.lift,
+    /// blacklist.rule, appeal.granted, appeal.refused.
     verb: Option<String>,
     /// `nextCursor` of the page before.
     cursor: Option<Uuid>,

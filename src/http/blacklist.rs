@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use chrono::{DateTime, Datelike, FixedOffset};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Surface;
+use super::auth::Caller;
 use super::extract::{Body, Path};
-use super::openapi::Problems;
+use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
+use super::staff::{Reason, by};
 use crate::records::patients::Blacklisted;
 
 /// The last year that calendars everywhere can tell in every zone.
@@ -38,6 +40,7 @@ pub struct Listing {
 )]
 pub(super) async fn put(
     State(surface): State<Arc<Surface>>,
+    Extension(caller): Extension<Caller>,
     Path(patient_id): Path<String>,
     Body(listing): Body<Listing>,
 ) -> Result<Json<Listing>, Problem> {
@@ -45,7 +48,7 @@ pub(super) async fn put(
         return Err(Problem::invalid(format!("until is in the year {YEAR_MAX} at the latest; leave it out for ever")));
     }
     let entry = Blacklisted { reason: listing.reason.clone(), until: listing.until.map(|until| until.to_utc()) };
-    surface.desk.put_blacklist(&patient_id, &entry).await?;
+    surface.desk.put_blacklist(&patient_id, &entry, &by(&caller, listing.reason.clone())?).await?;
     Ok(Json(listing))
 }
 
@@ -62,15 +65,32 @@ pub(super) async fn show(
     Ok(Json(Listing { reason: entry.reason, until: entry.until.map(|until| surface.local(until)) }))
 }
 
-/// Lifts an entry; one that is not there is lifted already.
+/// Lifts an entry; one that is not there is lifted already. `POST …/lift` does the same with a reason.
 #[utoipa::path(
     delete, path = "/v1/blacklist/{patientId}", tag = "blacklist", security(("apiKey" = [])),
     params(("patientId" = String, Path)), responses((status = 204), Problems)
 )]
 pub(super) async fn lift(
     State(surface): State<Arc<Surface>>,
+    Extension(caller): Extension<Caller>,
     Path(patient_id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    surface.desk.lift_blacklist(&patient_id).await?;
+    surface.desk.lift_blacklist(&patient_id, &by(&caller, "lifted without a word".to_owned())?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lifts what keeps a patient out, with a reason. Breaches that led to it count no more; those to come do.
+#[utoipa::path(
+    post, path = "/v1/blacklist/{patientId}/lift", tag = "blacklist", security(("apiKey" = [])),
+    params(("patientId" = String, Path), IdempotencyKey), request_body = Reason,
+    responses((status = 204), Problems)
+)]
+pub(super) async fn lift_for(
+    State(surface): State<Arc<Surface>>,
+    Extension(caller): Extension<Caller>,
+    Path(patient_id): Path<String>,
+    Body(why): Body<Reason>,
+) -> Result<StatusCode, Problem> {
+    surface.desk.lift_blacklist(&patient_id, &by(&caller, why.reason)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,7 +4,7 @@
 //! | file | |
 //! |---|---|
 //! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
-//! | `departments`, `policies`, `blacklist` | scope `admin` |
+//! | `departments`, `policies`, `blacklist`, `breaches` | scope `admin` |
 //! | `runs`, `staff`, `bulks`, `audit`, `signals`, `letters`, `destinations`, `jobs`, `reconciliation`, `health` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
 //! | `operations` | alive, ready, the figures |
@@ -18,6 +18,7 @@ mod appointments;
 mod audit;
 pub mod auth;
 mod blacklist;
+mod breaches;
 mod bulks;
 mod callbacks;
 mod departments;
@@ -110,7 +111,14 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(departments::put))
         .routes(routes!(departments::list))
         .routes(routes!(policies::put, policies::show))
-        .routes(routes!(blacklist::put, blacklist::show, blacklist::lift));
+        .routes(routes!(blacklist::put, blacklist::show, blacklist::lift))
+        .routes(routes!(blacklist::lift_for))
+        .routes(routes!(breaches::of_patient))
+        .routes(routes!(breaches::rules))
+        .routes(routes!(breaches::put_rule, breaches::remove_rule))
+        .routes(routes!(breaches::appeal))
+        .routes(routes!(breaches::appeals))
+        .routes(routes!(breaches::decide));
     let runs = OpenApiRouter::new()
         .routes(routes!(runs::start))
         .routes(routes!(runs::list))

@@ -30,8 +30,8 @@ pub struct Ground {
     pub live: Vec<(String, String)>,
     /// Their booked visits: patient, department, day.
     pub booked: Vec<(String, String, NaiveDate)>,
-    /// Those of them who are blacklisted now, and until when.
-    pub blacklisted: Vec<(String, Option<DateTime<Utc>>)>,
+    /// Those of them who are blacklisted now, until when, and in which department alone.
+    pub blacklisted: Vec<(String, Option<DateTime<Utc>>, Option<String>)>,
     /// The entries under the callers' keys.
     pub keyed: Vec<Keyed>,
 }
@@ -154,9 +154,9 @@ const GROUND: &str = "
                 join schedule s on s.hospital = a.hospital and s.id = a.schedule_id
                 where a.hospital = $1 and a.patient_id = person.id and a.status = 'booked' offset 0) v),
         'blacklisted', (
-            select coalesce(json_agg(json_build_array(person.id, b.until)), '[]') from person
+            select coalesce(json_agg(json_build_array(person.id, b.until, b.department_id)), '[]') from person
             cross join lateral (
-                select b.until from blacklist b
+                select b.until, b.department_id from blacklist b
                 where b.hospital = $1 and b.patient_id = person.id and (b.until is null or b.until > engine_now())
                 offset 0) b),
         'keyed', (

@@ -117,7 +117,8 @@ pub async fn first_in_line(
                join patient p on p.hospital = own.hospital and p.id_hash = own.id_hash
                join blacklist b on b.hospital = p.hospital and b.patient_id = p.id
                where own.hospital = e.hospital and own.id = e.patient_id
-                 and (b.until is null or b.until > engine_now()))
+                 and (b.until is null or b.until > engine_now())
+                 and (b.department_id is null or b.department_id = e.department_id))
          order by e.seq limit 1",
     )
     .bind(hospital)

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `schedules` | campuses, departments, doctors, schedules as HIS last told them |
 //! | `departments` | which departments were named |
+//! | `breaches` | breaches, the rules they are counted by, appeals |
 //! | `patients` | patients, sealed; the blacklist |
 //! | `policies` | the settings of doctors, departments, campuses; their live entries |
 //! | `entries` | applications: the queue, the places in it, what a run's move changes |
@@ -18,6 +19,7 @@
 pub mod admission_ground;
 pub mod admissions;
 pub mod answers;
+pub mod breaches;
 pub mod callbacks;
 pub mod departments;
 pub mod entries;

@@ -76,6 +76,29 @@ pub async fn lock_person(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> s
     .await
 }
 
+/// The same for the person of a hash, without counting it as a reason to decide anew where nobody is known.
+pub async fn lock_hash(db: impl PgExecutor<'_>, hospital: &str, id_hash: &[u8]) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "with person as materialized (
+             select id from patient where hospital = $1 and id_hash = $2 order by id for update)
+         update patient p set applied = p.applied + 1 from person where p.hospital = $1 and p.id = person.id
+         returning p.id",
+    )
+    .bind(hospital)
+    .bind(id_hash)
+    .fetch_all(db)
+    .await
+}
+
+/// The hash of a patient's document; none where there is no such patient.
+pub async fn hash_of(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Result<Option<Vec<u8>>> {
+    sqlx::query_scalar("select id_hash from patient where hospital = $1 and id = $2")
+        .bind(hospital)
+        .bind(id)
+        .fetch_optional(db)
+        .await
+}
+
 /// A patient to be stored.
 pub struct Put<'a> {
     /// The caller's id.
@@ -135,6 +158,18 @@ pub async fn blacklisted(
     .await
 }
 
+/// The rules by which a patient is kept out now; empty names stand for entries of the staff.
+pub async fn rules_in_force(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select rule_id from blacklist
+         where hospital = $1 and patient_id = $2 and (until is null or until > engine_now()) order by 1",
+    )
+    .bind(hospital)
+    .bind(patient_id)
+    .fetch_all(db)
+    .await
+}
+
 /// Blacklists a patient, or changes why and until when.
 pub async fn blacklist(
     db: impl PgExecutor<'_>,
@@ -144,7 +179,7 @@ pub async fn blacklist(
 ) -> sqlx::Result<()> {
     sqlx::query(
         "insert into blacklist (hospital, patient_id, reason, until) values ($1, $2, $3, $4)
-         on conflict (hospital, patient_id) do update set reason = excluded.reason, until = excluded.until",
+         on conflict (hospital, patient_id, rule_id) do update set reason = excluded.reason, until = excluded.until",
     )
     .bind(hospital)
     .bind(patient_id)

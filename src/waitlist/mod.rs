@@ -3,6 +3,7 @@
 //!
 //! - [`policy`]: switches, caps and settings of doctor, department and campus, and what they come to together
 //! - [`admission`]: whether one more may join, and which rule refuses
+//! - [`breach`]: which breaches keep a person out, and until when
 //! - [`refusal`]: every reason to say no, with its code and a sentence for the patient
 //! - [`status`]: where an application stands, as patients and FHIR call it
 //! - [`calendar`]: cutoff, hard stop, quiet hours, offer deadlines; hospital time to UTC
@@ -16,6 +17,7 @@
 //! - [`language`]: the two languages that people are answered in
 
 pub mod admission;
+pub mod breach;
 pub mod calendar;
 pub mod cipher;
 pub mod identity;

@@ -113,7 +113,9 @@ impl Clinic {
         clock::set(&pool, Utc.with_ymd_and_hms(2026, 3, 2, 1, 0, 0).unwrap()).await.unwrap();
         let outside = Arc::new(Obliging::default());
         let secret = |digit: &str| secrecy::SecretString::from(digit.repeat(64));
+        let lookup = Arc::new(LookupKey::new(&secret("2")).unwrap());
         let ports = Arc::new(Ports {
+            lookup: Arc::clone(&lookup),
             hospital: HOSPITAL.to_owned(),
             tz: Shanghai,
             working_days: houbu::app::calendar::shipped().unwrap(),
@@ -123,7 +125,7 @@ impl Clinic {
             payments: outside,
         });
         let engine = Engine::new(pool.clone(), HOSPITAL, workflows::registry(&ports));
-        let desk = Arc::new(Desk::new(engine, ports, Arc::new(LookupKey::new(&secret("2")).unwrap())));
+        let desk = Arc::new(Desk::new(engine, ports, lookup));
         let hospital = Self { desk, pool, db };
         hospital.furnish(patients, doctor).await;
         hospital

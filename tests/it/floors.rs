@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use houbu::engine::flow::Flow;
 use houbu::engine::{Table, chart, proof};
-use houbu::workflows::{reconciliation, schedule_sync, slot_release, waitlist_application};
+use houbu::workflows::{breach_sync, reconciliation, schedule_sync, slot_release, waitlist_application};
 
 /// Longest file, in lines.
 const LINES_MAX: usize = 450;
@@ -206,12 +206,13 @@ fn migrations_are_numbered_without_a_gap() {
 }
 
 /// The workflows of the shop window.
-fn tables() -> [Table; 4] {
+fn tables() -> [Table; 5] {
     [
         waitlist_application::WaitlistApplication::TABLE,
         slot_release::SlotRelease::TABLE,
         schedule_sync::ScheduleSync::TABLE,
         reconciliation::Reconciliation::TABLE,
+        breach_sync::BreachSync::TABLE,
     ]
 }
 

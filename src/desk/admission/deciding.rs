@@ -40,8 +40,8 @@ pub(super) struct Person {
     pub(super) live: Vec<String>,
     /// Department and day. A visit that is booked between this look and the writing is one that came after it.
     pub(super) booked: HashSet<(String, NaiveDate)>,
-    /// Until when each entry of the blacklist holds; `None`: until it is lifted.
-    pub(super) blacklisted: Vec<Option<DateTime<Utc>>>,
+    /// Until when each entry of the blacklist holds (`None`: until it is lifted), and in which department alone.
+    pub(super) blacklisted: Vec<(Option<DateTime<Utc>>, Option<String>)>,
 }
 
 /// What the rules ask about, and what this flush has decided so far changes in it.
@@ -233,7 +233,9 @@ impl Person {
     /// R4, R32, R35: nothing about the person is in the way; `joined` are the queues joined in this flush.
     fn allows(&self, joined: &[&str], schedule: &Schedule, policy: &Policy, ports: &Ports) -> Result<(), Refusal> {
         // Until it is lifted is longer than any day.
-        if let Some(until) = self.blacklisted.iter().max_by_key(|until| (until.is_none(), **until)) {
+        let here = |department: &Option<String>| department.as_ref().is_none_or(|it| *it == schedule.department_id);
+        let holding = self.blacklisted.iter().filter(|(_, department)| here(department)).map(|(until, _)| *until);
+        if let Some(until) = holding.max_by_key(|until| (until.is_none(), *until)) {
             let until = until.map(|until| until.with_timezone(&ports.tz).date_naive());
             return Err(Refusal::Blacklisted { until });
         }

@@ -131,7 +131,8 @@ impl Admission {
             person.live = ground.live.iter().filter(|(id, _)| own(id)).map(|(_, schedule)| schedule.clone()).collect();
             person.booked =
                 ground.booked.iter().filter(|(id, ..)| own(id)).map(|(_, d, day)| (d.clone(), *day)).collect();
-            person.blacklisted = ground.blacklisted.iter().filter(|(id, _)| own(id)).map(|(_, until)| *until).collect();
+            let listed = ground.blacklisted.iter().filter(|(id, ..)| own(id));
+            person.blacklisted = listed.map(|(_, until, department)| (*until, department.clone())).collect();
         }
         let counted = |one: Counted| {
             let standing = Standing { policy: one.policy.unwrap_or_default(), live: one.live };

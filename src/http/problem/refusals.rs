@@ -72,6 +72,15 @@ impl From<DeskError> for Problem {
                 refused.to_string(),
             ),
             DeskError::Job(refused) => Self { status: Is::CONFLICT, said: Said::Job(refused), retry_after_s: None },
+            DeskError::NoAppeal => Self::fixed(
+                Is::CONFLICT,
+                "no_appeal",
+                "该患者没有可申诉的限制。",
+                "There is nothing that this patient could appeal against.",
+            ),
+            DeskError::AppealDecided => {
+                Self::fixed(Is::CONFLICT, "appeal_decided", "该申诉已处理。", "This appeal is decided already.")
+            }
             DeskError::CaseResolved => {
                 Self::fixed(Is::CONFLICT, "case_resolved", "该差异已处理。", "This difference is resolved already.")
             }

@@ -1,8 +1,11 @@
-//! The same for what happens once a day: reconciliation.
+//! The same for what happens once a day: reconciliation, and the pull of breaches.
 
+use chrono::NaiveDate;
 use houbu::engine::sabotage::Point;
-use houbu::sandbox::his::Planted;
+use houbu::sandbox::his::{BreachRecord, Planted};
 use houbu::waitlist::policy::PaymentMode;
+use reqwest::Method;
+use serde_json::json;
 
 use super::MISHAPS;
 use crate::hospital::Hospital;
@@ -11,15 +14,19 @@ use crate::hospital::world::local;
 
 const RECONCILIATION: &str = "reconciliation";
 
+const BREACHES: &str = "breach_sync";
+
+const PULL: &[&str] = &["Pulling", "Weighing"];
 const BEFORE_THE_BILL: &[&str] = &["Resting"];
 const WITH_THE_BILL: &[&str] = &["Billing", "Listing", "Comparing", "AskingHis", "AskingPayer", "Judging"];
 
 /// What is disturbed here; each step suffers each mishap.
-pub(super) const DISTURBED: [(&str, &[&str]); 2] = [(RECONCILIATION, BEFORE_THE_BILL), (RECONCILIATION, WITH_THE_BILL)];
+pub(super) const DISTURBED: [(&str, &[&str]); 3] =
+    [(RECONCILIATION, BEFORE_THE_BILL), (RECONCILIATION, WITH_THE_BILL), (BREACHES, PULL)];
 
-fn plan(hospital: &Hospital, step: &str, harms: &[(Point, Harm)]) {
+fn plan(hospital: &Hospital, workflow: &str, step: &str, harms: &[(Point, Harm)]) {
     for (point, harm) in harms {
-        hospital.mishaps.plan(*point, &format!("{RECONCILIATION}/{step}"), *harm, 1);
+        hospital.mishaps.plan(*point, &format!("{workflow}/{step}"), *harm, 1);
     }
 }
 
@@ -36,7 +43,7 @@ async fn a_disturbed_reconciliation_finds_each_difference_once() {
     let mornings = BEFORE_THE_BILL.iter().flat_map(|step| MISHAPS.map(|mishap| (step, mishap)));
     for (day, (step, (mishap, harms))) in (2..).zip(mornings) {
         hospital.pass_until(local(day, 9, 30)).await;
-        plan(&hospital, step, harms);
+        plan(&hospital, RECONCILIATION, step, harms);
         let run = hospital.reconcile().await;
         hospital.pass_until(local(day, 10, 15)).await;
         assert_eq!(hospital.steps(run).await.last().map(String::as_str), Some("Judging: Judged"), "{step} {mishap}");
@@ -44,7 +51,7 @@ async fn a_disturbed_reconciliation_finds_each_difference_once() {
         assert_eq!(hospital.mishaps.left(), [""; 0], "{step} {mishap}");
     }
     for (step, (mishap, harms)) in WITH_THE_BILL.iter().flat_map(|step| MISHAPS.map(|mishap| (step, mishap))) {
-        plan(&hospital, step, harms);
+        plan(&hospital, RECONCILIATION, step, harms);
         let run = hospital.reconcile().await;
         hospital.pass_minutes(3).await;
         assert_eq!(hospital.steps(run).await.last().map(String::as_str), Some("Judging: Judged"), "{step} {mishap}");
@@ -52,4 +59,39 @@ async fn a_disturbed_reconciliation_finds_each_difference_once() {
         assert_eq!(hospital.mishaps.left(), [""; 0], "{step} {mishap}");
     }
     hospital.finish_in_disorder().await;
+}
+
+/// One breach in HIS's list: however the pull is disturbed, it is counted once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disturbed_pull_of_breaches_counts_each_once() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let breach = BreachRecord {
+        his_order_id: "H-1".to_owned(),
+        visit_date: NaiveDate::from_ymd_opt(2026, 8, 31).unwrap(),
+        id_type: "5".to_owned(),
+        id_number: "E7700001".to_owned(),
+        department_id: "D1".to_owned(),
+        channel: "9".to_owned(),
+        kind: "1".to_owned(),
+    };
+    hospital.his.set_breach("H-1", Some(breach)).await.unwrap();
+    for (step, (mishap, harms)) in PULL.iter().flat_map(|step| MISHAPS.map(|mishap| (step, mishap))) {
+        plan(&hospital, BREACHES, step, harms);
+        let why = json!({ "reason": "somebody asks for it" });
+        hospital.ask(Method::POST, "/v1/jobs/breach_sync/run", Some(why)).await;
+        hospital.pass_minutes(3).await;
+        let counted: Vec<(String, i64)> = sqlx::query_as("select state, count(*) from breach group by state")
+            .fetch_all(&hospital.db.pool)
+            .await
+            .unwrap();
+        assert_eq!(counted, [("counts".to_owned(), 1)], "{step} {mishap}");
+        let left: i64 = sqlx::query_scalar("select count(*) from run where workflow = $1 and step <> 'Weighed'")
+            .bind(BREACHES)
+            .fetch_one(&hospital.db.pool)
+            .await
+            .unwrap();
+        assert_eq!(left, 0, "{step} {mishap}");
+        assert_eq!(hospital.mishaps.left(), [""; 0], "{step} {mishap}");
+    }
+    hospital.finish().await;
 }

@@ -132,7 +132,9 @@ impl Hospital {
         let provider = Arc::new(Provider::new(Arc::new(WechatPay::new(pay.client_config(&address, timeout)).unwrap())));
         let line = Arc::new(Line::new(JiankangtongHis::new(his_config(his.url(), timeout)).unwrap()));
         let keyring = Arc::new(Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap());
+        let lookup = Arc::new(LookupKey::new(&SecretString::from("b7".repeat(32))).unwrap());
         let ports = Arc::new(Ports {
+            lookup: Arc::clone(&lookup),
             hospital: HOSPITAL.to_owned(),
             tz: chrono_tz::Asia::Shanghai,
             working_days: WorkingDays::default(),
@@ -147,12 +149,11 @@ impl Hospital {
             pay.set_payer(&openid, Payer::Pays { after: Duration::from_secs(20) });
             world::put_patient(&db.pool, &keyring, number, number, openid).await;
         }
-        let ticks = Ticks { schedule_sync: setup.sync_at, reconciliation: "30 10 * * *" };
+        let ticks = Ticks { schedule_sync: setup.sync_at, reconciliation: "30 10 * * *", breach_sync: "20 5 * * *" };
         let jobs = workflows::jobs(&ticks, chrono_tz::Asia::Shanghai).unwrap();
         let registry = jobs.into_iter().fold(workflows::registry(&ports), Registry::with_job);
         let engine = Engine::new(db.pool.clone(), HOSPITAL, registry);
-        let lookup = LookupKey::new(&SecretString::from("b7".repeat(32))).unwrap();
-        let desk = Arc::new(Desk::new(Arc::clone(&engine), Arc::clone(&ports), Arc::new(lookup)));
+        let desk = Arc::new(Desk::new(Arc::clone(&engine), Arc::clone(&ports), lookup));
         let surface = Surface {
             desk: Arc::clone(&desk),
             his_pushes: Arc::new(PushReader::new(&credentials(), chrono_tz::Asia::Shanghai).unwrap()),

@@ -11,6 +11,7 @@ use houbu::sandbox::his::{LockState, OrderState};
 use houbu::sandbox::wechat_pay::OrderStanding;
 use houbu::waitlist::ids;
 use houbu::waitlist::status::EntryStatus;
+use houbu::workflows::breach_sync::BreachSync;
 use houbu::workflows::reconciliation::Reconciliation;
 use houbu::workflows::schedule_sync::ScheduleSync;
 use houbu::workflows::slot_release::SlotRelease;
@@ -22,7 +23,7 @@ use super::world::HOSPITAL;
 
 /// The tables by workflow.
 pub fn table(workflow: &str) -> Table {
-    [WaitlistApplication::TABLE, SlotRelease::TABLE, ScheduleSync::TABLE, Reconciliation::TABLE]
+    [WaitlistApplication::TABLE, SlotRelease::TABLE, ScheduleSync::TABLE, Reconciliation::TABLE, BreachSync::TABLE]
         .into_iter()
         .find(|table| table.name == workflow)
         .unwrap()

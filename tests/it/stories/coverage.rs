@@ -3,19 +3,21 @@
 use std::collections::BTreeSet;
 
 use houbu::engine::flow::Flow;
+use houbu::workflows::breach_sync::BreachSync;
 use houbu::workflows::reconciliation::Reconciliation;
 use houbu::workflows::schedule_sync::ScheduleSync;
 use houbu::workflows::slot_release::SlotRelease;
 use houbu::workflows::waitlist_application::WaitlistApplication;
 
 use super::{
-    THE_MONEY_COMES_BACK, Told, cancelling, leading, offers, paying, prepaying, queue, reconciling, refunds, releases,
-    second_thoughts, syncing, visits,
+    THE_MONEY_COMES_BACK, Told, breaching, cancelling, leading, offers, paying, prepaying, queue, reconciling, refunds,
+    releases, second_thoughts, syncing, visits,
 };
 
 #[test]
 fn no_row_of_a_table_goes_untold() {
-    let files: [&[Told]; 12] = [
+    let files: [&[Told]; 13] = [
+        breaching::TOLD,
         cancelling::TOLD,
         leading::TOLD,
         offers::TOLD,
@@ -37,7 +39,8 @@ fn no_row_of_a_table_goes_untold() {
             told.insert(format!("{workflow}: {step} / {outcome}"));
         }
     }
-    let tables = [WaitlistApplication::TABLE, SlotRelease::TABLE, ScheduleSync::TABLE, Reconciliation::TABLE];
+    let tables =
+        [WaitlistApplication::TABLE, SlotRelease::TABLE, ScheduleSync::TABLE, Reconciliation::TABLE, BreachSync::TABLE];
     let rows: BTreeSet<String> = tables
         .iter()
         .flat_map(|table| table.steps.iter().map(move |row| (table.name, row)))

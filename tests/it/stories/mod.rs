@@ -3,6 +3,7 @@
 //! Each file declares the steps it tells of (`TOLD`), asserts them against what the runs' history says, and `coverage`
 //! adds them up: no row of any workflow's table goes untold.
 
+mod breaching;
 mod cancelling;
 mod coverage;
 mod late_money;
@@ -27,6 +28,7 @@ type Told = (&'static str, &'static [&'static str]);
 const APPLICATION: &str = "waitlist_application";
 const RELEASE: &str = "slot_release";
 const SYNC: &str = "schedule_sync";
+const BREACHES: &str = "breach_sync";
 const RECONCILIATION: &str = "reconciliation";
 
 /// A refund takes a while, and is asked about meanwhile, as chance will have it: this line stands for all of it.

@@ -159,7 +159,7 @@ async fn whom_his_refuses_does_not_block_the_queue() {
 
 /// R32: who is blacklisted while waiting is passed over, under whatever account, and keeps the turn.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_is_blacklisted_while_waiting_is_passed_over() {
+async fn r32_whoever_is_blacklisted_while_waiting_is_passed_over() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entries =
         [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await, hospital.apply("w1-am", 3).await];
