@@ -85,6 +85,7 @@ pub(super) fn application(
         cutoff,
         offers: 0,
         offer_id: None,
+        freed_at: None,
         offer: None,
         gave_back: false,
         withheld: false,

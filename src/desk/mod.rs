@@ -19,6 +19,7 @@
 //! | `destinations` | the systems outside, and the switch that pauses one |
 //! | `reconciliation` | differences from HIS and the payer, and that one is settled |
 //! | `jobs` | what starts runs by the clock |
+//! | `kpis` | the figures that managers ask for |
 //! | `letters` | messages that were not taken, sent again |
 //! | `health` | what is wrong with the whole, and what to do about it |
 //! | `runs`, `why` | any workflow's runs, for staff |
@@ -39,6 +40,7 @@ pub mod early_signals;
 pub mod health;
 pub mod his_push;
 pub mod jobs;
+pub mod kpis;
 pub mod letters;
 mod message_event;
 pub mod payment_notice;

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
 //! | `departments`, `policies`, `blacklist`, `breaches` | scope `admin` |
-//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `letters`, `destinations`, `jobs`, `reconciliation`, `health` | scope `runs` |
+//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `letters`, `destinations`, `jobs`, `reconciliation`, `kpis`, `health` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
 //! | `operations` | alive, ready, the figures |
 //! | `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
@@ -27,6 +27,7 @@ pub mod extract;
 mod health;
 mod idempotency;
 mod jobs;
+mod kpis;
 mod letters;
 mod openapi;
 mod operations;
@@ -147,6 +148,7 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(jobs::pause))
         .routes(routes!(jobs::resume))
         .routes(routes!(reconciliation::runs, reconciliation::begin))
+        .routes(routes!(kpis::show))
         .routes(routes!(reconciliation::list))
         .routes(routes!(reconciliation::show))
         .routes(routes!(reconciliation::resolve))

@@ -28,6 +28,7 @@ use super::problem::ProblemBody;
         (name = "runs", description = "Durable runs of any workflow"),
         (name = "destinations", description = "The systems outside: limits, what is down, pause and resume"),
         (name = "reconciliation", description = "Days compared with HIS and the payment provider, and what differs"),
+        (name = "kpis", description = "What managers ask for, by day of visit and doctor, department or campus"),
         (name = "jobs", description = "What starts runs by the clock: last and next ticks, pause, resume, run now"),
         (name = "callbacks", description = "From HIS, the payment provider and the message platform; signed"),
         (name = "operations", description = "Health, readiness, metrics"),

@@ -11,6 +11,7 @@
 //! | `visits` | appointments and payments that runs made |
 //! | `admission_ground`, `admissions` | what decisions about applications stand on, and what writes them |
 //! | `notices` | what a notice says that its letter does not |
+//! | `offers`, `kpis` | what became of every offered place; figures by day of visit |
 //! | `reconciliation` | a day's books compared with the outside's, and the cases that came of it |
 //! | `callbacks` | what the outside told us |
 //! | `schema` | which migrations have run |
@@ -23,7 +24,9 @@ pub mod breaches;
 pub mod callbacks;
 pub mod departments;
 pub mod entries;
+pub mod kpis;
 pub mod notices;
+pub mod offers;
 pub mod patients;
 pub mod policies;
 pub mod reconciliation;

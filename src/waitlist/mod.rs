@@ -14,6 +14,7 @@
 //! - [`cipher`]: personal data sealed at rest, and the keyed hash to find it by
 //! - [`notice`]: what a patient is told, as template fields
 //! - [`reconciliation`]: what must agree between our books, HIS's and the payer's, and what is proposed where it does not
+//! - [`kpi`]: shares of sums
 //! - [`language`]: the two languages that people are answered in
 
 pub mod admission;
@@ -22,6 +23,7 @@ pub mod calendar;
 pub mod cipher;
 pub mod identity;
 pub mod ids;
+pub mod kpi;
 pub mod language;
 pub mod money;
 pub mod notice;

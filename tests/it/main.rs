@@ -12,6 +12,7 @@
 //! | `admission`, `surface` | caps exact under concurrency; the HTTP surface, bad input included, at a small `clinic` |
 //! | `calendar` | the cutoff before a holiday |
 //! | `staff_surface`, `terminal` | what staff do over the API and with `houbu runs` |
+//! | `kpi_plans` | the figures of a day read that day's rows alone |
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
 //! | `stored_books` | the sandbox's books, read while another process keeps them |
@@ -42,6 +43,7 @@ mod example;
 mod floors;
 mod health;
 mod hospital;
+mod kpi_plans;
 mod patience;
 mod simulation;
 mod staff_surface;

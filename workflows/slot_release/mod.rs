@@ -9,6 +9,7 @@ mod refreshing;
 mod state;
 mod stopping;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Ports;
@@ -61,7 +62,9 @@ flow! {
 
 fn effects(run: RunId, edge: &Edge, release: &Release) -> Vec<Effect> {
     match (edge.from.and_then(Step::parse), edge.outcome) {
-        (Some(Step::Matching), Some("Offered")) => release.offer.iter().map(|offer| offered(run, offer)).collect(),
+        (Some(Step::Matching), Some("Offered")) => {
+            release.offer.iter().map(|offer| offered(run, offer, release.heard_at)).collect()
+        }
         (Some(Step::Stopping), Some("Told")) => {
             release.concerned.iter().map(|entry| stopped(*entry, &release.schedule_id)).collect()
         }
@@ -69,9 +72,10 @@ fn effects(run: RunId, edge: &Edge, release: &Release) -> Vec<Effect> {
     }
 }
 
-fn offered(run: RunId, offer: &state::OnOffer) -> Effect {
+fn offered(run: RunId, offer: &state::OnOffer, freed_at: Option<DateTime<Utc>>) -> Effect {
     let id = offer_id(run, offer.nth);
-    let payload = serde_json::to_value(Offer { id: id.clone(), slot: offer.slot.clone() }).unwrap_or_default();
+    let payload =
+        serde_json::to_value(Offer { id: id.clone(), slot: offer.slot.clone(), freed_at }).unwrap_or_default();
     Effect::Signal { to: To::Run(offer.entry), name: "Offer", id, payload }
 }
 

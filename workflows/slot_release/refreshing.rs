@@ -14,9 +14,12 @@ pub(super) fn cutoff(release: &Release) -> DateTime<Utc> {
     release.cutoff
 }
 
-pub(super) fn idle(_: &mut Release, _: &Turn, woke: woke::Idle) -> outcome::Idle {
+pub(super) fn idle(release: &mut Release, turn: &Turn, woke: woke::Idle) -> outcome::Idle {
     match woke {
-        woke::Idle::Freed(_) => outcome::Idle::Hint,
+        woke::Idle::Freed(_) => {
+            release.heard_at = Some(turn.now);
+            outcome::Idle::Hint
+        }
         woke::Idle::Stoppage(_) => outcome::Idle::Stopped,
         woke::Idle::Deadline => outcome::Idle::CutOff,
     }

@@ -22,6 +22,9 @@ pub struct Release {
     /// When HIS told that; none where `free` says nothing of the present.
     #[serde(default)]
     pub told_at: Option<DateTime<Utc>>,
+    /// When the hint was taken up that the present places came from.
+    #[serde(default)]
+    pub heard_at: Option<DateTime<Utc>>,
     /// How many offers were made; the next one's id derives from it.
     pub offers: u32,
     /// The offer that is out.
@@ -62,6 +65,7 @@ impl Release {
             visits_end,
             free: Vec::new(),
             told_at: None,
+            heard_at: None,
             offers: 0,
             offer: None,
             passed: Vec::new(),

@@ -3,9 +3,10 @@
 use sqlx::PgConnection;
 
 use super::Step;
-use super::state::{Application, Order};
+use super::state::{Application, Order, Why};
 use crate::engine::{Projected, RunId};
 use crate::records::entries::{self, Changed};
+use crate::records::offers::{self, Offer};
 use crate::records::visits::{self, Appointment, Payment};
 use crate::waitlist::status::EntryStatus;
 
@@ -23,7 +24,9 @@ pub(super) async fn project(
         .iter()
         .flat_map(|one| one.state.earlier.iter().chain(&one.state.order).map(|order| payment(one.run, order)))
         .collect();
-    visits::put_payments(conn, hospital, &payments).await
+    visits::put_payments(conn, hospital, &payments).await?;
+    let offers: Vec<Offer> = moved.iter().filter_map(offer).collect();
+    offers::put(conn, hospital, &offers).await
 }
 
 /// The status that patients and staff see.
@@ -83,7 +86,7 @@ fn entry(run: RunId, step: Step, app: &Application) -> Changed {
         live,
         slot,
         deadline,
-        reason: app.why.map(super::Why::code),
+        reason: app.why.map(Why::code),
         payment: app.order.as_ref().map(money),
         order_id: app.visit.as_ref().map(|visit| visit.order_id.clone()),
     }
@@ -121,6 +124,35 @@ fn payment(run: RunId, order: &Order) -> Payment {
         out_refund_no: order.refund.as_ref().map(|refund| refund.out_refund_no.clone()),
         refunded_fen: if order.returned() { paid_fen } else { 0 },
     }
+}
+
+/// What became of the last offer, where this step says it (R33).
+fn offer(one: &Projected<Application>) -> Option<Offer> {
+    let app = &one.state;
+    let held = app.offer.as_ref().is_some_and(|offer| offer.deadline.is_some());
+    let (outcome, taken) = match (Step::parse(one.step)?, app.why) {
+        (Step::Locking, _) => ("out", false),
+        (Step::Booking, _) if !held => ("out", false),
+        (Step::Confirmation, _) => ("held", true),
+        (Step::Visit, _) => ("booked", true),
+        (Step::Waiting, _) if app.withheld => ("withheld", false),
+        // Only a place that somebody else has leads back to the queue.
+        (Step::Waiting, _) => ("lost", false),
+        (Step::Unlocking | Step::OrderClosing | Step::Settlement | Step::Clearing, Some(why)) => match why {
+            Why::Declined => ("declined", false),
+            Why::Lapsed => ("missed", false),
+            _ => ("ended", false),
+        },
+        _ => return None,
+    };
+    (app.offers > 0).then(|| Offer {
+        entry_id: one.run,
+        nth: i32::from(app.offers),
+        schedule_id: app.schedule_id.clone(),
+        freed_at: app.freed_at,
+        taken,
+        outcome,
+    })
 }
 
 fn appointment(one: &Projected<Application>) -> Option<Appointment> {

@@ -34,6 +34,9 @@ pub struct Application {
     pub offers: u16,
     /// The id of the last offer, for the answer to `slot_release`.
     pub offer_id: Option<String>,
+    /// When the hand-out heard that the place of the last offer is free.
+    #[serde(default)]
+    pub freed_at: Option<DateTime<Utc>>,
     /// The place that is being offered, locked or booked.
     pub offer: Option<Offered>,
     /// True where the last offer's lock was given back: that place may be free again.
@@ -164,6 +167,9 @@ pub struct Offer {
     pub id: String,
     /// Which time.
     pub slot: TimeSlot,
+    /// When the hand-out heard that a place is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freed_at: Option<DateTime<Utc>>,
 }
 
 /// What became of an offer, to the schedule's `slot_release` run.
@@ -238,6 +244,7 @@ impl Application {
             cutoff: DateTime::UNIX_EPOCH,
             offers: 0,
             offer_id: None,
+            freed_at: None,
             offer: None,
             gave_back: false,
             withheld: false,

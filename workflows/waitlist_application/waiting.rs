@@ -17,6 +17,7 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             // The next ids derive from this count; it is committed with this move, before any call uses them (E6).
             app.offers += 1;
             app.offer_id = Some(offer.id);
+            app.freed_at = offer.freed_at;
             app.withheld = false;
             app.offer = Some(Offered { slot: offer.slot, deadline: None, locked: false });
             if app.covered() { outcome::Waiting::Covered } else { outcome::Waiting::Payable }

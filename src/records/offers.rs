@@ -1,0 +1,50 @@
+//! What became of every place that was offered (R33).
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// An offer, as its application's state says it.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// The application.
+    pub entry_id: Uuid,
+    /// Its how manieth.
+    pub nth: i32,
+    /// The schedule.
+    pub schedule_id: String,
+    /// When we heard that a place is free.
+    pub freed_at: Option<DateTime<Utc>>,
+    /// True once HIS has locked or booked the place for us.
+    pub taken: bool,
+    /// out, held, booked, lost, withheld, declined, missed or ended.
+    pub outcome: &'static str,
+}
+
+/// Brings offers in line with their applications. When an offer was made and when its place was taken stays as it was first
+/// written; what it came to stays too, once it came to something.
+pub async fn put(conn: &mut PgConnection, hospital: &str, all: &[Offer]) -> sqlx::Result<()> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into offer as o (hospital, made_at, taken_at, entry_id, nth, schedule_id, freed_at, outcome)
+         select $1, now_is, case when t.taken then now_is end, t.entry_id, t.nth, t.schedule_id, t.freed_at, t.outcome
+         from unnest($2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::bool[], $7::text[])
+              as t (entry_id, nth, schedule_id, freed_at, taken, outcome)
+         cross join (select engine_now() as now_is) n
+         on conflict (hospital, entry_id, nth) do update
+         set taken_at = coalesce(o.taken_at, excluded.taken_at), outcome = excluded.outcome
+         where o.outcome in ('out', 'held') and o.outcome <> excluded.outcome",
+    )
+    .bind(hospital)
+    .bind(all.iter().map(|one| one.entry_id).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.nth).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.schedule_id.as_str()).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.freed_at).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.taken).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.outcome).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map(drop)
+}
