@@ -16,6 +16,7 @@ use chrono::Utc;
 use sqlx::PgPool;
 
 use crate::config::Config;
+use crate::desk::persons::{self, Resealed};
 use crate::engine::housekeeping::Retention;
 use crate::engine::jobs::Job;
 use crate::engine::outbox::Outlets;
@@ -98,6 +99,9 @@ impl App {
         };
         let callbacks_days = config.retention.callbacks_days;
         tokio::spawn(forget_records(self.pool.clone(), config.hospital.clone(), callbacks_days.into()));
+        if self.ports.keyring.rotates() {
+            tokio::spawn(seal_anew(Arc::clone(&self.ports)));
+        }
         Ok(worker::start(Arc::clone(&self.engine), options).await?)
     }
 }
@@ -137,6 +141,24 @@ async fn forget_records(pool: PgPool, hospital: String, callbacks_days: i32) {
             Err(error) => {
                 tracing::warn!(%error, "old idempotency answers could not be deleted; tried again in an hour");
             }
+        }
+        tokio::time::sleep(FORGET_EVERY).await;
+    }
+}
+
+/// Seals anew, every hour, what an older key sealed: rows that another process, which does not know the new key yet, wrote
+/// meanwhile too. Once nothing is left, the older key can be taken out of the configuration.
+async fn seal_anew(ports: Arc<Ports>) {
+    while !ports.pool.is_closed() {
+        match persons::reseal_all(&ports.pool, &ports.hospital, &ports.keyring).await {
+            Ok(Resealed { done: 0, lost: 0 }) => {
+                tracing::info!("everything is sealed with the current key; the older ones are needed no longer");
+            }
+            Ok(Resealed { done, lost: 0 }) => tracing::info!(done, "patients are sealed anew with the current key"),
+            Ok(Resealed { done, lost }) => {
+                tracing::error!(done, lost, "patients are sealed with a key that is not in keys.sealing_older");
+            }
+            Err(error) => tracing::warn!(%error, "patients could not be sealed anew; tried again in an hour"),
         }
         tokio::time::sleep(FORGET_EVERY).await;
     }

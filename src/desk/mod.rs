@@ -18,6 +18,7 @@
 //! | `browse` | schedules and the state of their queues |
 //! | `destinations` | the systems outside, and the switch that pauses one |
 //! | `reconciliation` | differences from HIS and the payer, and that one is settled |
+//! | `persons` | one person's data handed over, forgotten, sealed anew |
 //! | `jobs` | what starts runs by the clock |
 //! | `kpis` | the figures that managers ask for |
 //! | `letters` | messages that were not taken, sent again |
@@ -44,6 +45,7 @@ pub mod kpis;
 pub mod letters;
 mod message_event;
 pub mod payment_notice;
+pub mod persons;
 pub mod policies;
 pub mod put_patient;
 pub mod reconciliation;
@@ -125,6 +127,9 @@ pub enum DeskError {
     /// An appeal is decided once.
     #[error("the appeal is decided already")]
     AppealDecided,
+    /// Something about the patient has not ended.
+    #[error("something about the patient is under way")]
+    StillNeeded,
     /// A case is resolved once.
     #[error("the case is resolved already")]
     CaseResolved,

@@ -4,7 +4,7 @@
 //! | file | |
 //! |---|---|
 //! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
-//! | `departments`, `policies`, `blacklist`, `breaches` | scope `admin` |
+//! | `departments`, `policies`, `blacklist`, `breaches`, `persons` | scope `admin` |
 //! | `runs`, `staff`, `bulks`, `audit`, `signals`, `letters`, `destinations`, `jobs`, `reconciliation`, `kpis`, `health` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
 //! | `operations` | alive, ready, the figures |
@@ -32,6 +32,7 @@ mod letters;
 mod openapi;
 mod operations;
 mod patients;
+mod persons;
 mod policies;
 pub mod problem;
 mod reconciliation;
@@ -111,6 +112,8 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
     let admin = OpenApiRouter::new()
         .routes(routes!(departments::put))
         .routes(routes!(departments::list))
+        .routes(routes!(persons::export))
+        .routes(routes!(persons::erase))
         .routes(routes!(policies::put, policies::show))
         .routes(routes!(blacklist::put, blacklist::show, blacklist::lift))
         .routes(routes!(blacklist::lift_for))

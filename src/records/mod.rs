@@ -12,6 +12,7 @@
 //! | `admission_ground`, `admissions` | what decisions about applications stand on, and what writes them |
 //! | `notices` | what a notice says that its letter does not |
 //! | `offers`, `kpis` | what became of every offered place; figures by day of visit |
+//! | `persons` | all that is kept of one person; seals of an older key |
 //! | `reconciliation` | a day's books compared with the outside's, and the cases that came of it |
 //! | `callbacks` | what the outside told us |
 //! | `schema` | which migrations have run |
@@ -28,6 +29,7 @@ pub mod kpis;
 pub mod notices;
 pub mod offers;
 pub mod patients;
+pub mod persons;
 pub mod policies;
 pub mod reconciliation;
 pub mod schedules;

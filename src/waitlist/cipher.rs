@@ -109,6 +109,16 @@ impl Keyring {
         std::str::from_utf8(plain).map(SecretString::from).map_err(|_| CipherError::Broken)
     }
 
+    /// What every seal of the current key begins with.
+    pub fn current_id(&self) -> &[u8] {
+        &self.current.id
+    }
+
+    /// True where there are older keys, whose seals may be made anew.
+    pub fn rotates(&self) -> bool {
+        !self.older.is_empty()
+    }
+
     /// False where it was sealed with an older key: seal it again when the row is written next.
     pub fn is_current(&self, sealed: &Sealed) -> bool {
         sealed.0.starts_with(&self.current.id)

@@ -15,6 +15,7 @@
 //! | `kpi_plans` | the figures of a day read that day's rows alone |
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
+//! | `persons` | one person's data handed over, forgotten, sealed anew |
 //! | `stored_books` | the sandbox's books, read while another process keeps them |
 //! | `chaos` | real processes stopped, killed and asked to end, and the database killed under them |
 //! | `health` | what is wrong with the whole, over the API and at the terminal; readiness with its reasons |
@@ -45,6 +46,7 @@ mod health;
 mod hospital;
 mod kpi_plans;
 mod patience;
+mod persons;
 mod simulation;
 mod staff_surface;
 mod stored_books;

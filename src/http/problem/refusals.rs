@@ -81,6 +81,12 @@ impl From<DeskError> for Problem {
             DeskError::AppealDecided => {
                 Self::fixed(Is::CONFLICT, "appeal_decided", "该申诉已处理。", "This appeal is decided already.")
             }
+            DeskError::StillNeeded => Self::fixed(
+                Is::CONFLICT,
+                "still_needed",
+                "该患者尚有未结束的候补、就诊或退款，暂不能删除其信息。",
+                "An application, a visit or a refund of this patient is under way: the data is still needed.",
+            ),
             DeskError::CaseResolved => {
                 Self::fixed(Is::CONFLICT, "case_resolved", "该差异已处理。", "This difference is resolved already.")
             }

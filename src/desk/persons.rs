@@ -1,0 +1,94 @@
+//! One person's data: handed over, forgotten, and sealed anew after a rotation of keys.
+//!
+//! Handing over opens what is sealed; both are for people who may do it, with a reason, and the audit knows of it.
+
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use super::{Answer, Desk, DeskError};
+use crate::engine::staff::By;
+use crate::engine::store::audit::{self, Deed};
+use crate::records::{patients, persons};
+use crate::waitlist::cipher::{CipherError, Keyring, Sealed};
+use crate::waitlist::refusal::Refusal;
+
+/// Patients of one statement.
+const BATCH: i64 = 200;
+
+impl Desk {
+    /// All that is kept of one patient, opened.
+    pub async fn export_patient(&self, patient_id: &str, by: &By) -> Answer<Value> {
+        let mut tx = self.begin().await?;
+        let found = patients::find(&mut *tx, self.hospital(), patient_id).await?.ok_or(Refusal::UnknownPatient)?;
+        let plain = self.ports.keyring.open(patient_id, &Sealed::from_bytes(found.sealed))?;
+        let person: Value = serde_json::from_str(plain.expose_secret())
+            .map_err(|_| DeskError::Broken("what is sealed of a patient cannot be read".to_owned()))?;
+        let mut all = persons::export(&mut *tx, self.hospital(), patient_id).await?;
+        if let Value::Object(fields) = &mut all {
+            fields.insert("patientId".to_owned(), json!(patient_id));
+            fields.insert("person".to_owned(), person);
+        }
+        let deed = deed(by, "patient.export", patient_id);
+        audit::write(&mut tx, self.hospital(), &deed).await?;
+        tx.commit().await?;
+        Ok(all)
+    }
+
+    /// Forgets who a patient was; [`DeskError::StillNeeded`] while an application, a visit or a refund is under way.
+    pub async fn erase_patient(&self, patient_id: &str, by: &By) -> Answer<()> {
+        let mut tx = self.begin().await?;
+        // Whoever applies at this moment is decided before or after, never in between.
+        if patients::lock_person(&mut *tx, self.hospital(), patient_id).await?.is_empty() {
+            return Err(Refusal::UnknownPatient.into());
+        }
+        if persons::is_needed(&mut *tx, self.hospital(), patient_id).await? {
+            return Err(DeskError::StillNeeded);
+        }
+        persons::erase(&mut tx, self.hospital(), patient_id).await?;
+        let deed = deed(by, "patient.erase", patient_id);
+        audit::write(&mut tx, self.hospital(), &deed).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn deed<'a>(by: &'a By, verb: &'a str, patient_id: &str) -> Deed<'a> {
+    let before = json!({ "patientId": patient_id });
+    Deed { who: &by.who, verb, run: None, job: None, reason: &by.reason, before, after: json!({}), bulk: None }
+}
+
+/// What became of a round over all seals.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resealed {
+    /// Sealed anew with the current key.
+    pub done: u64,
+    /// Whose key is not configured: nobody can open them.
+    pub lost: u64,
+}
+
+/// Seals anew with the current key whatever an older one sealed, while everybody works on. When it finds nothing more, the
+/// older key is needed no longer.
+pub async fn reseal_all(pool: &PgPool, hospital: &str, keyring: &Keyring) -> Answer<Resealed> {
+    let (mut resealed, mut after) = (Resealed::default(), String::new());
+    loop {
+        let found = persons::sealed_otherwise(pool, hospital, keyring.current_id(), &after, BATCH).await?;
+        let Some((last, _)) = found.last() else { return Ok(resealed) };
+        after.clone_from(last);
+        for (patient_id, sealed) in found {
+            let plain = match keyring.open(&patient_id, &Sealed::from_bytes(sealed.clone())) {
+                Ok(plain) => plain,
+                Err(CipherError::UnknownKey(_)) => {
+                    resealed.lost += 1;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let new = keyring.seal(&patient_id, plain.expose_secret())?;
+            // One that was written meanwhile was sealed with the current key.
+            if persons::reseal(pool, hospital, &patient_id, &sealed, new.as_bytes()).await? {
+                resealed.done += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! All that is kept of one person, to be handed over or forgotten; and seals of an older key, to be made anew.
+
+use serde_json::Value;
+use sqlx::{PgConnection, PgExecutor};
+
+/// Everything but what is sealed, as one document: applications, visits, payments, blacklist entries, appeals, breaches.
+/// Every part is read by an index that begins with the patient or the application.
+pub async fn export(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -> sqlx::Result<Value> {
+    sqlx::query_scalar(
+        "with mine as materialized (
+             select * from entry where hospital = $1 and patient_id = $2)
+         select jsonb_build_object(
+             'applications', (
+                 select coalesce(jsonb_agg(jsonb_build_object(
+                     'waitlistId', id, 'scheduleId', schedule_id, 'status', status, 'reason', reason, 'feeFen', fee_fen,
+                     'createdAt', created_at, 'updatedAt', updated_at) order by seq), '[]') from mine),
+             'appointments', (
+                 select coalesce(jsonb_agg(jsonb_build_object(
+                     'appointmentId', id, 'scheduleId', schedule_id, 'slot', slot, 'status', status, 'place', place,
+                     'bookedAt', booked_at, 'cancelledAt', cancelled_at) order by booked_at), '[]')
+                 from appointment where hospital = $1 and patient_id = $2),
+             'payments', (
+                 select coalesce(jsonb_agg(jsonb_build_object(
+                     'outTradeNo', p.out_trade_no, 'amountFen', p.amount_fen, 'status', p.status, 'paidAt', p.paid_at,
+                     'refundedFen', p.refunded_fen) order by p.out_trade_no), '[]')
+                 from mine join payment p on p.hospital = $1 and p.entry_id = mine.id),
+             'blacklist', (
+                 select coalesce(jsonb_agg(jsonb_build_object(
+                     'reason', reason, 'from', created_at, 'until', until) order by created_at), '[]')
+                 from blacklist where hospital = $1 and patient_id = $2),
+             'appeals', (
+                 select coalesce(jsonb_agg(jsonb_build_object(
+                     'said', said, 'state', state, 'openedAt', opened_at, 'decision', decision) order by id), '[]')
+                 from blacklist_appeal where hospital = $1 and patient_id = $2),
+             'breaches', (
+                 select coalesce(jsonb_agg(jsonb_build_object(
+                     'hisOrderId', b.his_order_id, 'visitDate', b.visit_date, 'departmentId', b.department_id,
+                     'event', b.event, 'state', b.state) order by b.visit_date), '[]')
+                 from patient p join breach b on b.hospital = $1 and b.id_hash = p.id_hash
+                 where p.hospital = $1 and p.id = $2))",
+    )
+    .bind(hospital)
+    .bind(patient_id)
+    .fetch_one(db)
+    .await
+}
+
+/// True where something about this patient has not ended: an application's run, or a message on its way.
+pub async fn is_needed(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select exists (
+             select from entry e
+             where e.hospital = $1 and e.patient_id = $2
+               and (e.live
+                    or exists (select from run r where r.tenant = $1 and r.id = e.id
+                                 and r.status in ('pending', 'running', 'waiting', 'suspended'))
+                    or exists (select from outbox o where o.tenant = $1 and o.run_id = e.id
+                                 and o.status in ('pending', 'sending', 'suspended'))))",
+    )
+    .bind(hospital)
+    .bind(patient_id)
+    .fetch_one(db)
+    .await
+}
+
+/// Forgets who a patient was. The id stays in applications and visits, and says nothing; breaches stay under the keyed hash,
+/// so that they count for whoever comes with that document again. False where there was no such patient.
+pub async fn erase(conn: &mut PgConnection, hospital: &str, patient_id: &str) -> sqlx::Result<bool> {
+    sqlx::query("delete from blacklist_appeal where hospital = $1 and patient_id = $2")
+        .bind(hospital)
+        .bind(patient_id)
+        .execute(&mut *conn)
+        .await?;
+    let erased = sqlx::query("delete from patient where hospital = $1 and id = $2")
+        .bind(hospital)
+        .bind(patient_id)
+        .execute(conn)
+        .await?;
+    Ok(erased.rows_affected() > 0)
+}
+
+/// Patients whose seal does not begin with `current`, after `after` in the order of ids.
+pub async fn sealed_otherwise(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    current: &[u8],
+    after: &str,
+    most: i64,
+) -> sqlx::Result<Vec<(String, Vec<u8>)>> {
+    sqlx::query_as(
+        "select id, sealed from patient
+         where hospital = $1 and id > $3 and substring(sealed from 1 for length($2::bytea)) <> $2
+         order by id limit $4",
+    )
+    .bind(hospital)
+    .bind(current)
+    .bind(after)
+    .bind(most)
+    .fetch_all(db)
+    .await
+}
+
+/// Puts a new seal in the place of an old one. False where the patient was written meanwhile.
+pub async fn reseal(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    patient_id: &str,
+    old: &[u8],
+    new: &[u8],
+) -> sqlx::Result<bool> {
+    let resealed = sqlx::query("update patient set sealed = $4 where hospital = $1 and id = $2 and sealed = $3")
+        .bind(hospital)
+        .bind(patient_id)
+        .bind(old)
+        .bind(new)
+        .execute(db)
+        .await?;
+    Ok(resealed.rows_affected() > 0)
+}

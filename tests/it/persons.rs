@@ -1,0 +1,92 @@
+//! One person's data: handed over, forgotten, and sealed anew while everybody works on.
+
+use houbu::desk::persons::{Resealed, reseal_all};
+use houbu::waitlist::cipher::{Keyring, Sealed};
+use houbu::waitlist::policy::PaymentMode;
+use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use crate::hospital::Hospital;
+use crate::hospital::world::{HOSPITAL, local};
+
+const NUMBER: &str = "11010519491231002X";
+
+async fn registers(hospital: &Hospital) {
+    let data =
+        json!({ "name": "张三丰", "idType": "1", "idNumber": NUMBER, "phone": "13800138000", "openid": "wx-1-0" });
+    hospital.ask(Method::PUT, "/v1/patients/p1", Some(data)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_is_handed_all_that_is_kept_and_the_audit_knows() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    registers(&hospital).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(1).await;
+    hospital.free_a_place("w1-am").await;
+    let path = "/v1/patients/p1/export";
+    assert_eq!(hospital.door.ask(Method::GET, path, None).await.status, 400, "a reason is needed");
+    let all = hospital.ask(Method::GET, &format!("{path}?reason=%E6%9C%AC%E4%BA%BA%E7%94%B3%E8%AF%B7"), None).await;
+    assert_eq!((&all["person"]["name"], &all["person"]["idNumber"]), (&json!("张三丰"), &json!(NUMBER)));
+    assert_eq!(all["applications"][0]["waitlistId"], json!(entry));
+    assert_eq!((&all["appointments"][0]["status"], &all["payments"][0]["amountFen"]), (&json!("booked"), &json!(5000)));
+    let audit = hospital.ask(Method::GET, "/v1/audit?verb=patient.export", None).await;
+    assert_eq!(audit["items"][0]["reason"], "本人申请");
+    let stored: i64 = sqlx::query_scalar("select count(*) from idempotency i where i::text like '%' || $1 || '%'")
+        .bind(NUMBER)
+        .fetch_one(&hospital.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(stored, 0, "what was handed over is stored nowhere");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_is_forgotten_once_nothing_is_under_way() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    registers(&hospital).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(1).await;
+    hospital.free_a_place("w1-am").await;
+    let erase = async || {
+        let why = json!({ "reason": "the person asks for it" });
+        hospital.door.ask(Method::POST, "/v1/patients/p1/erasure", Some(why)).await
+    };
+    assert_eq!(erase().await.code(), "still_needed", "a visit is to come");
+    hospital.pass_until(local(4, 19, 0)).await;
+    assert_eq!(erase().await.status, 204);
+    assert_eq!(hospital.door.ask(Method::GET, "/v1/patients/p1", None).await.status, 404);
+    assert_eq!(hospital.status(entry).await, "booked", "what happened stays, under an id that says nothing");
+    let held = hospital.everything().await;
+    for (table, rows) in held {
+        assert!(!rows.contains("张三丰") && !rows.contains(NUMBER) && !rows.contains("13800138000"), "{table}");
+    }
+    assert_eq!(erase().await.status, 404);
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_rotated_while_patients_come() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    registers(&hospital).await;
+    let (old, new) = (SecretString::from("5a".repeat(32)), SecretString::from("6b".repeat(32)));
+    let rotated = Keyring::new(&new, std::slice::from_ref(&old)).unwrap();
+    let pool = &hospital.db.pool;
+    let forgotten = Keyring::new(&new, &[]).unwrap();
+    assert_eq!(reseal_all(pool, HOSPITAL, &forgotten).await.unwrap(), Resealed { done: 0, lost: 4 });
+    assert_eq!(reseal_all(pool, HOSPITAL, &rotated).await.unwrap(), Resealed { done: 4, lost: 0 });
+    assert_eq!(
+        reseal_all(pool, HOSPITAL, &rotated).await.unwrap(),
+        Resealed::default(),
+        "the old key is needed no longer"
+    );
+    let sealed: Vec<u8> =
+        sqlx::query_scalar("select sealed from patient where id = 'p1'").fetch_one(pool).await.unwrap();
+    let plain = forgotten.open("p1", &Sealed::from_bytes(sealed)).unwrap();
+    assert!(plain.expose_secret().contains(NUMBER));
+    // One process has the old key alone still, and writes; the next round finds it.
+    registers(&hospital).await;
+    assert_eq!(reseal_all(pool, HOSPITAL, &rotated).await.unwrap(), Resealed { done: 1, lost: 0 });
+    hospital.finish().await;
+}
