@@ -4,6 +4,7 @@ mod books;
 mod chart;
 mod check;
 mod demo;
+mod draw;
 mod ending;
 mod health;
 mod jobs;
@@ -58,6 +59,8 @@ enum Command {
     Reconciliation(reconciliation::Reconciliation),
     /// List messages that the platform did not take, and send them again.
     Letters(letters::Letters),
+    /// Check that the order of a queue was drawn by chance.
+    Draw(draw::Draw),
     /// Say what is wrong with the whole and what to do about it; exits with 1 if something is critical.
     Health(health::Health),
     /// Run the simulated HIS, WeChat Pay and messages alone, and print how to connect to them.
@@ -81,6 +84,7 @@ impl Cli {
         let file = self.config.as_deref();
         match self.command {
             Some(Command::Chart { workflow }) => return chart::run(workflow.as_deref()),
+            Some(Command::Draw(draw)) => return draw::run(&draw),
             Some(Command::Config) => {
                 print!("{REFERENCE}");
                 return Ok(ExitCode::SUCCESS);
@@ -117,7 +121,7 @@ impl Cli {
                 Some(Command::Sandbox) => sandbox::run(&config).await,
                 Some(Command::Migrate) => migrate(&config).await,
                 Some(Command::Check) => check::run(&config).await,
-                Some(Command::Chart { .. } | Command::Config) => Ok(ExitCode::SUCCESS),
+                Some(Command::Chart { .. } | Command::Config | Command::Draw(_)) => Ok(ExitCode::SUCCESS),
             }
         });
         if let Some(spans) = spans {

@@ -16,6 +16,7 @@
 //! | `departments` | the hospital's departments, kept in step with HIS |
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
 //! | `browse` | schedules and the state of their queues |
+//! | `draws` | the draw of a queue's order: its commitment and its transcript |
 //! | `destinations` | the systems outside, and the switch that pauses one |
 //! | `reconciliation` | differences from HIS and the payer, and that one is settled |
 //! | `persons` | one person's data handed over, forgotten, sealed anew |
@@ -37,6 +38,7 @@ mod confirm;
 mod decline;
 mod departments;
 pub mod destinations;
+pub mod draws;
 pub mod early_signals;
 pub mod health;
 pub mod his_push;

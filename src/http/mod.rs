@@ -23,7 +23,8 @@ mod bulks;
 mod callbacks;
 mod departments;
 mod destinations;
-pub mod extract;
+pub mod draws;
+pub(crate) mod extract;
 mod health;
 mod idempotency;
 mod jobs;
@@ -102,6 +103,7 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(schedules::list))
         .routes(routes!(schedules::queue))
         .routes(routes!(schedules::release))
+        .routes(routes!(draws::show))
         .routes(routes!(waitlist::apply, waitlist::list))
         .routes(routes!(waitlist::show, waitlist::withdraw))
         .routes(routes!(waitlist::confirm))

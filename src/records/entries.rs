@@ -203,7 +203,7 @@ pub struct Shown {
     pub patient_id: String,
     /// Where it stands.
     pub status: String,
-    /// How many wait before it, plus one; none unless it waits.
+    /// How many wait before it, plus one; none unless it waits, and none before its place is drawn (R17).
     pub position: Option<i64>,
     /// none, prepay or lockThenPay.
     pub payment_mode: String,
@@ -234,7 +234,10 @@ macro_rules! select_shown {
         concat!(
             "select e.id, e.seq, e.schedule_id, e.patient_id, e.status, e.payment_mode, e.fee_fen, e.cutoff, e.slot,
                     e.deadline, e.reason, e.payment, e.order_id, e.version, e.created_at, e.updated_at,
-                    case when e.status = 'waiting' then
+                    case when e.status = 'waiting' and not exists (
+                            select from draw d
+                            where d.hospital = e.hospital and d.schedule_id = e.schedule_id and d.held_at > e.created_at
+                              and d.drawn_at is null) then
                         (select count(*) from entry q
                          where q.hospital = e.hospital and q.schedule_id = e.schedule_id and q.status = 'waiting'
                            and q.seq <= e.seq) end as position

@@ -8,6 +8,7 @@
 //! | `patients` | patients, sealed; the blacklist |
 //! | `policies` | the settings of doctors, departments, campuses; their live entries |
 //! | `entries` | applications: the queue, the places in it, what a run's move changes |
+//! | `draws` | draws of queues' orders, before and after they are held |
 //! | `visits` | appointments and payments that runs made |
 //! | `admission_ground`, `admissions` | what decisions about applications stand on, and what writes them |
 //! | `notices` | what a notice says that its letter does not |
@@ -24,6 +25,7 @@ pub mod answers;
 pub mod breaches;
 pub mod callbacks;
 pub mod departments;
+pub mod draws;
 pub mod entries;
 pub mod kpis;
 pub mod notices;

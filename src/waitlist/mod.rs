@@ -4,6 +4,7 @@
 //! - [`policy`]: switches, caps and settings of doctor, department and campus, and what they come to together
 //! - [`admission`]: whether one more may join, and which rule refuses
 //! - [`breach`]: which breaches keep a person out, and until when
+//! - [`draw`]: the order of a queue by chance, and how anybody checks it
 //! - [`refusal`]: every reason to say no, with its code and a sentence for the patient
 //! - [`status`]: where an application stands, as patients and FHIR call it
 //! - [`calendar`]: cutoff, hard stop, quiet hours, offer deadlines; hospital time to UTC
@@ -21,6 +22,7 @@ pub mod admission;
 pub mod breach;
 pub mod calendar;
 pub mod cipher;
+pub mod draw;
 pub mod identity;
 pub mod ids;
 pub mod kpi;

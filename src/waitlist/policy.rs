@@ -70,7 +70,8 @@ pub enum PaymentMode {
 pub enum QueueOrder {
     /// 先提交者优先.
     Fifo,
-    /// 随机候补. The name stands for a draw that is not built: it is refused where it is set.
+    /// 随机候补: whoever applies while the queue is opening is ordered by a draw ([`super::draw`]), whoever comes later by
+    /// arrival behind them.
     Random,
 }
 
@@ -115,6 +116,9 @@ pub struct LevelPolicy {
     /// See [`Policy::order`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<QueueOrder>,
+    /// See [`Policy::draw_window_minutes`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draw_window_minutes: Option<u32>,
     /// See [`Policy::cap_reading`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cap_reading: Option<CapReading>,
@@ -145,12 +149,12 @@ pub struct LevelPolicy {
 type Bound = (&'static str, Option<u32>, u32, u32);
 
 impl LevelPolicy {
-    /// Refuses values that no hospital can mean (a window of no minutes, a grace of a year), and a draw, which nobody would
-    /// hold.
+    /// Refuses values that no hospital can mean (a window of no minutes, a grace of a year).
     pub fn validate(&self) -> Result<(), Refusal> {
         /// Two weeks.
         const LONG_MINUTES: u32 = 14 * 24 * 60;
-        let bounds: [Bound; 6] = [
+        let bounds: [Bound; 7] = [
+            ("drawWindowMinutes", self.draw_window_minutes, 1, LONG_MINUTES),
             ("cutoff.daysBefore", self.cutoff.map(|cutoff| cutoff.days_before), 0, 60),
             ("hardStopMinutesBeforeVisit", self.hard_stop_minutes_before_visit, 0, LONG_MINUTES),
             ("offerWindowMinutes", self.offer_window_minutes, 1, LONG_MINUTES),
@@ -164,10 +168,7 @@ impl LevelPolicy {
                 return Err(Refusal::InvalidPolicy { field: field.to_owned() });
             }
         }
-        match self.order {
-            Some(QueueOrder::Random) => Err(Refusal::InvalidPolicy { field: "order".to_owned() }),
-            Some(QueueOrder::Fifo) | None => Ok(()),
-        }
+        Ok(())
     }
 
     /// True where the level has a say in who may join (Q1).
@@ -178,8 +179,10 @@ impl LevelPolicy {
 
 /// What the three levels come to for one schedule: every value concrete. An application keeps the one it began with
 /// (R24, R29).
+///
+/// A setting that a stored policy does not have is one that came later: it has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct Policy {
     /// Default: none (R5).
     pub payment_mode: PaymentMode,
@@ -187,6 +190,9 @@ pub struct Policy {
     pub insurance_prepay: InsurancePrepay,
     /// Default: first come, first served (R16).
     pub order: QueueOrder,
+    /// How long after its opening a queue in random order takes part in the draw (R17). Default: 30 minutes; half the time
+    /// to the cutoff where that is less.
+    pub draw_window_minutes: u32,
     /// Default: all levels must pass (Q1).
     pub cap_reading: CapReading,
     /// No new entries and no new offers from here on. Default: 18:00 on the day before the visit, a working day or not
@@ -213,6 +219,7 @@ impl Default for Policy {
             payment_mode: PaymentMode::None,
             insurance_prepay: InsurancePrepay::SelfPayFirst,
             order: QueueOrder::Fifo,
+            draw_window_minutes: 30,
             cap_reading: CapReading::AllMustPass,
             cutoff: Cutoff { days_before: 1, at: hour(18), on_working_day: false },
             hard_stop_minutes_before_visit: 60,
@@ -242,6 +249,7 @@ impl Policy {
         set(&mut self.payment_mode, level.payment_mode);
         set(&mut self.insurance_prepay, level.insurance_prepay);
         set(&mut self.order, level.order);
+        set(&mut self.draw_window_minutes, level.draw_window_minutes);
         set(&mut self.cap_reading, level.cap_reading);
         set(&mut self.cutoff, level.cutoff);
         set(&mut self.hard_stop_minutes_before_visit, level.hard_stop_minutes_before_visit);
@@ -285,8 +293,8 @@ mod tests {
     #[test]
     fn every_setting_can_be_set_and_is_taken_over() {
         let json = serde_json::json!({
-            "switch": "on", "cap": 200, "paymentMode": "prepay", "insurancePrepay": "notAccepted", "order": "fifo",
-            "capReading": "firstConfiguredDecides", "cutoff": {"daysBefore": 2, "at": "17:00:00", "onWorkingDay": true},
+            "switch": "on", "cap": 200, "paymentMode": "prepay", "insurancePrepay": "notAccepted", "order": "random",
+            "drawWindowMinutes": 20, "capReading": "firstConfiguredDecides", "cutoff": {"daysBefore": 2, "at": "17:00:00", "onWorkingDay": true},
             "hardStopMinutesBeforeVisit": 1, "offerWindowMinutes": 2, "prepayMinutes": 3, "lockGraceMinutes": 6,
             "quietHours": {"from": "22:00:00", "to": "07:00:00"}, "liveEntriesPerPatient": 5,
         });
@@ -310,6 +318,14 @@ mod tests {
     }
 
     #[test]
+    fn r29_a_policy_that_was_stored_before_a_setting_was_there_is_read_with_its_default() {
+        let mut stored = serde_json::to_value(Policy { offer_window_minutes: 7, ..Policy::default() }).unwrap();
+        stored.as_object_mut().unwrap().remove("drawWindowMinutes");
+        let read: Policy = serde_json::from_value(stored).unwrap();
+        assert_eq!(read, Policy { offer_window_minutes: 7, ..Policy::default() });
+    }
+
+    #[test]
     fn values_that_nobody_can_mean_are_refused_by_name() {
         let table = [
             (r#"{"offerWindowMinutes": 0}"#, "offerWindowMinutes"),
@@ -318,7 +334,7 @@ mod tests {
             (r#"{"liveEntriesPerPatient": 0}"#, "liveEntriesPerPatient"),
             (r#"{"cutoff": {"daysBefore": 61, "at": "18:00:00"}}"#, "cutoff.daysBefore"),
             (r#"{"hardStopMinutesBeforeVisit": 99999999}"#, "hardStopMinutesBeforeVisit"),
-            (r#"{"order": "random"}"#, "order"),
+            (r#"{"drawWindowMinutes": 0}"#, "drawWindowMinutes"),
         ];
         for (json, field) in table {
             let policy: LevelPolicy = serde_json::from_str(json).unwrap();

@@ -1,9 +1,11 @@
 //! One run a schedule: finds freed places at HIS and hands each to the first in line (R13–R18, E8).
 //!
 //! Whatever says that a place is free (a push, our own cancel, a sync) is only a hint: HIS is asked. Places are handed
-//! out one after the other, so that a place and a turn are never given twice.
+//! out one after the other, so that a place and a turn are never given twice. Where the policy has a queue drawn (R17), no
+//! place is handed out before the draw.
 
 mod answering;
+mod drawing;
 mod matching;
 mod refreshing;
 mod state;
@@ -16,12 +18,15 @@ use super::Ports;
 use super::waitlist_application::{Answer, Stoppage};
 use crate::engine::{Edge, Effect, Projected, RunId, To};
 use crate::flow;
+use crate::records::draws;
 use crate::records::schedules::{self, Free};
+use crate::waitlist::draw::Seed;
 use crate::workflows::waitlist_application::Offer;
 use answering::{answer_check, answer_is_asked, answering, offer_id};
+use drawing::{draw_is_held, drawing, gathering};
 use matching::matching;
 use refreshing::{cutoff, idle, refreshing};
-pub use state::{Freed, Release};
+pub use state::{Draw, Freed, Release};
 use stopping::{shut, stopping, visits_end};
 
 flow! {
@@ -32,11 +37,17 @@ flow! {
     obligations ;
     emits effects;
     projects project;
-    starts Idle;
+    starts Idle, Gathering;
     ends Closed;
     quiet Closed;
     cancels Shut;
 
+    /// The queue is opening, and its order is not drawn yet (R17). Hints wait until it is.
+    Gathering = gathering on Stoppage until draw_is_held
+        { Over -> Drawing, Stopped -> Stopping }
+    /// Opens the seed: the order is drawn with this move (R17).
+    Drawing = drawing priority Urgent
+        { Drawn -> Idle }
     /// Nothing to hand out: waits for a hint, until the cutoff (R25).
     Idle = idle on Freed, Stoppage until cutoff
         { Hint -> Refreshing, Stopped -> Stopping, CutOff -> Shut }
@@ -89,7 +100,8 @@ fn stopped(entry: RunId, schedule_id: &str) -> Effect {
 }
 
 /// A hand-out has no table of its own; what it has learnt of the free places is written where they are shown (R1): what
-/// the queue took is not bookable, what nobody waits for is.
+/// the queue took is not bookable, what nobody waits for is. A draw is held here: the run's row, which every admission
+/// shares, is held by this transaction.
 async fn project(conn: &mut PgConnection, hospital: &str, moved: &[Projected<Release>]) -> sqlx::Result<()> {
     let free: Vec<Free> = moved
         .iter()
@@ -98,5 +110,12 @@ async fn project(conn: &mut PgConnection, hospital: &str, moved: &[Projected<Rel
             Some(Free { id: one.state.schedule_id.clone(), remaining, told_at: one.state.told_at? })
         })
         .collect();
+    // First, while this transaction holds nothing but runs: whoever has an entry in hand may be waiting for what others hold.
+    for one in moved.iter().filter(|one| one.step == Step::Idle.name()) {
+        let seed = one.state.draw.as_ref().and_then(|draw| draw.seed.as_deref()).and_then(Seed::from_hex);
+        if let Some(seed) = seed {
+            draws::hold(conn, hospital, &one.state.schedule_id, &seed).await?;
+        }
+    }
     schedules::note_free(conn, hospital, &free).await
 }

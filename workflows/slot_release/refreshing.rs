@@ -15,6 +15,8 @@ pub(super) fn cutoff(release: &Release) -> DateTime<Utc> {
 }
 
 pub(super) fn idle(release: &mut Release, turn: &Turn, woke: woke::Idle) -> outcome::Idle {
+    // It was held when the run came here.
+    release.draw = None;
     match woke {
         woke::Idle::Freed(_) => {
             release.heard_at = Some(turn.now);

@@ -33,6 +33,18 @@ pub struct Release {
     pub passed: Vec<RunId>,
     /// Whom 停诊 concerns.
     pub concerned: Vec<RunId>,
+    /// The draw of the queue's order, until it is held; none where arrival decides (R17).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw: Option<Draw>,
+}
+
+/// A draw that is to be held.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Draw {
+    /// When.
+    pub held_at: DateTime<Utc>,
+    /// What decides it, once it is time: no secret any more.
+    pub seed: Option<String>,
 }
 
 /// An offer that is out.
@@ -70,7 +82,14 @@ impl Release {
             offer: None,
             passed: Vec::new(),
             concerned: Vec::new(),
+            draw: None,
         }
+    }
+
+    /// The same where the order of the queue is drawn at `held_at`.
+    #[must_use]
+    pub fn with_draw_at(self, held_at: DateTime<Utc>) -> Self {
+        Self { draw: Some(Draw { held_at, seed: None }), ..self }
     }
 
     /// Takes one place of this time off what is free.

@@ -17,10 +17,10 @@ use crate::records::patients::Patient;
 use crate::records::policies::Standing as Counted;
 use crate::records::schedules::{self, Schedule};
 use crate::waitlist::admission::{self, Standing, Standings};
-use crate::waitlist::calendar;
-use crate::waitlist::policy::{Level, LevelPolicy, PaymentMode, Policy};
+use crate::waitlist::policy::{Level, LevelPolicy, PaymentMode, Policy, QueueOrder};
 use crate::waitlist::refusal::Refusal;
 use crate::waitlist::status::EntryStatus;
+use crate::waitlist::{calendar, draw};
 use crate::workflows::Ports;
 
 /// What was decided about one application.
@@ -102,6 +102,12 @@ impl Facts {
 
     pub(super) fn closes(&self, schedule: &Schedule, ports: &Ports) -> DateTime<Utc> {
         calendar::cutoff_at(schedule.visit_date, &self.policy(schedule).cutoff, &ports.working_days, ports.tz)
+    }
+
+    /// When the order of the schedule's queue is drawn, if it opens now (R17); `None` where arrival decides.
+    pub(super) fn drawn_at(&self, schedule: &Schedule, closes: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let policy = self.policy(schedule);
+        (policy.order == QueueOrder::Random).then(|| draw::held_at(self.now, policy.draw_window_minutes, closes))
     }
 
     /// Decides one after the other, each with what those before it have taken.

@@ -15,9 +15,10 @@ use uuid::Uuid;
 
 use super::apply::{Applied, Apply};
 use super::show::with_parameters;
-use super::{Answer, DeskError, for_all};
+use super::{Answer, DeskError, draws, for_all};
 use crate::engine::group::Group;
 use crate::engine::{Engine, NewRun, Registry, store};
+use crate::records;
 use crate::records::admission_ground::{self, Asked, Counted};
 use crate::records::admissions::{self, Decided};
 use crate::records::policies::Standing;
@@ -162,9 +163,16 @@ impl Admission {
                 continue;
             }
             let Some(schedule) = facts.schedules.get(id) else { continue };
-            let new = self.release(schedule, facts.closes(schedule, &self.ports))?;
+            let closes = facts.closes(schedule, &self.ports);
+            let drawn_at = facts.drawn_at(schedule, closes);
+            let new = self.release(schedule, closes, drawn_at)?;
             let mut tx = self.engine.pool.begin().await?;
             let started = store::start(&mut tx, &self.engine.tenant, new).await?;
+            if let Some(at) = drawn_at.filter(|_| started.new) {
+                // Nobody is let in before the seed stands (R17).
+                draws::fix(&mut *tx, &self.ports, id).await?;
+                records::draws::open(&mut *tx, &self.engine.tenant, id, facts.now, at).await?;
+            }
             tx.commit().await?;
             // A hint that was kept for it is heard at once.
             self.engine.hint();
@@ -173,11 +181,20 @@ impl Admission {
         Ok(())
     }
 
-    fn release(&self, schedule: &Schedule, closes: DateTime<Utc>) -> sqlx::Result<NewRun> {
+    fn release(
+        &self,
+        schedule: &Schedule,
+        closes: DateTime<Utc>,
+        drawn_at: Option<DateTime<Utc>>,
+    ) -> sqlx::Result<NewRun> {
         let next_day = schedule.visit_date.succ_opt().unwrap_or(schedule.visit_date);
         let visits_end = calendar::visit_starts_at(next_day, NaiveTime::MIN, self.ports.tz);
         let state = Release::new(schedule.id.clone(), schedule.visit_date, closes, visits_end);
-        let (id, first) = (Uuid::now_v7(), slot_release::Step::Idle);
+        let (state, first) = match drawn_at {
+            Some(at) => (state.with_draw_at(at), slot_release::Step::Gathering),
+            None => (state, slot_release::Step::Idle),
+        };
+        let id = Uuid::now_v7();
         Registry::new_run::<SlotRelease>(id, schedule.id.clone(), first.name(), &state)
             .map_err(|fault| sqlx::Error::Encode(fault.to_string().into()))
     }

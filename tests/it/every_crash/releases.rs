@@ -1,7 +1,10 @@
 //! The same for the hand-out of places and for the sync of schedules.
 
+use houbu::engine::RunId;
 use houbu::engine::sabotage::{Act, Point};
-use houbu::waitlist::policy::PaymentMode;
+use houbu::waitlist::draw::Transcript;
+use houbu::waitlist::policy::{LevelPolicy, PaymentMode, QueueOrder};
+use reqwest::Method;
 
 use super::MISHAPS;
 use crate::hospital::sabotage::Harm;
@@ -14,11 +17,12 @@ const SYNC: &str = "schedule_sync";
 const HAND_OUT: &[&str] = &["Idle", "Refreshing", "Matching", "Answering"];
 const LOOK: &[&str] = &["AnswerCheck"];
 const STOPPAGE: &[&str] = &["Idle", "Shut", "Stopping"];
+const DRAW: &[&str] = &["Gathering", "Drawing"];
 const PULL: &[&str] = &["Resting", "Pulling"];
 
 /// What is disturbed here; each step suffers each mishap.
-pub(super) const DISTURBED: [(&str, &[&str]); 4] =
-    [(RELEASE, HAND_OUT), (RELEASE, LOOK), (RELEASE, STOPPAGE), (SYNC, PULL)];
+pub(super) const DISTURBED: [(&str, &[&str]); 5] =
+    [(RELEASE, HAND_OUT), (RELEASE, LOOK), (RELEASE, STOPPAGE), (RELEASE, DRAW), (SYNC, PULL)];
 
 fn plan(hospital: &Hospital, workflow: &str, step: &str, harms: &[(Point, Harm)]) {
     for (point, harm) in harms {
@@ -96,6 +100,33 @@ async fn a_disturbed_stoppage_is_told_to_everybody() {
             let expected = if *step == "Shut" { "expired" } else { "stopped" };
             assert_eq!(hospital.status(waiting).await, expected, "{step} {mishap}");
             has_struck(&hospital, step, mishap);
+            hospital.finish().await;
+        }
+    }
+}
+
+/// The draw is held once, by what was published, whatever happens to whoever holds it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r17_a_disturbed_draw_is_held_once() {
+    let policy = LevelPolicy { order: Some(QueueOrder::Random), ..Setup::paying(PaymentMode::None).policy };
+    for step in DRAW {
+        for (mishap, harms) in MISHAPS {
+            let setup = Setup { policy: policy.clone(), patients: 6, ..Setup::paying(PaymentMode::None) };
+            let hospital = Hospital::open(setup).await;
+            for patient in 1..=6 {
+                hospital.apply("w1-am", patient).await;
+            }
+            plan(&hospital, RELEASE, step, harms);
+            hospital.pass_minutes(32).await;
+            has_struck(&hospital, step, mishap);
+            let draw = hospital.ask(Method::GET, "/v1/schedules/w1-am/draw", None).await;
+            let transcript: Transcript = serde_json::from_value(draw).unwrap();
+            assert_eq!(transcript.verify(None), Ok(()), "{step} {mishap}");
+            let line: Vec<RunId> = sqlx::query_scalar("select id from entry where status = 'waiting' order by seq")
+                .fetch_all(&hospital.db.pool)
+                .await
+                .unwrap();
+            assert_eq!((line.len(), line), (6, transcript.order), "{step} {mishap}");
             hospital.finish().await;
         }
     }

@@ -6,6 +6,7 @@
 mod breaching;
 mod cancelling;
 mod coverage;
+mod drawing;
 mod figures;
 mod late_money;
 mod leading;
