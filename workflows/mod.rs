@@ -113,13 +113,15 @@ pub struct Ticks<'a> {
     pub breach_sync: &'a str,
 }
 
-/// What this program starts by the clock.
+/// What this program starts by the clock; a job without ticks is none.
 pub fn jobs(ticks: &Ticks<'_>, tz: Tz) -> Result<Vec<Job>, CronError> {
-    Ok(vec![
-        schedule_sync::job(Cron::new(ticks.schedule_sync, tz)?),
-        reconciliation::job(Cron::new(ticks.reconciliation, tz)?, tz),
-        breach_sync::job(Cron::new(ticks.breach_sync, tz)?, tz),
-    ])
+    let cron = |ticks: &str| if ticks.trim().is_empty() { Ok(None) } else { Cron::new(ticks, tz).map(Some) };
+    let jobs = [
+        cron(ticks.schedule_sync)?.map(schedule_sync::job),
+        cron(ticks.reconciliation)?.map(|cron| reconciliation::job(cron, tz)),
+        cron(ticks.breach_sync)?.map(|cron| breach_sync::job(cron, tz)),
+    ];
+    Ok(jobs.into_iter().flatten().collect())
 }
 
 /// The tables of every workflow, without ports: for the proof and the chart.
@@ -131,4 +133,21 @@ pub fn tables() -> Vec<Table> {
         reconciliation::Reconciliation::TABLE,
         breach_sync::BreachSync::TABLE,
     ]
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_without_ticks_is_none() {
+        let named = |ticks: &Ticks<'_>| -> Vec<&'static str> {
+            jobs(ticks, chrono_tz::Asia::Shanghai).unwrap().iter().map(|job| job.name).collect()
+        };
+        let ticks = Ticks { schedule_sync: "*/15 * * * *", reconciliation: "30 10 * * *", breach_sync: "20 5 * * *" };
+        assert_eq!(named(&ticks), ["schedule_sync", "reconciliation", "breach_sync"]);
+        assert_eq!(named(&Ticks { breach_sync: " ", reconciliation: "", ..ticks }), ["schedule_sync"]);
+        assert!(jobs(&Ticks { breach_sync: "never", ..ticks }, chrono_tz::Asia::Shanghai).is_err());
+    }
 }
