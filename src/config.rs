@@ -2,6 +2,7 @@
 //!
 //! `REFERENCE` documents every key and is itself the file of defaults; a test holds both together.
 
+mod slow_lane;
 mod traces;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::sandbox::faults::Level;
+pub use slow_lane::SlowLane;
 pub use traces::Traces;
 
 /// Every key with its default, as `houbu config` prints it.
@@ -69,6 +71,8 @@ pub struct Config {
     pub templates: BTreeMap<String, String>,
     /// Logs.
     pub log: Log,
+    /// How fast one device and one address may apply.
+    pub slow_lane: SlowLane,
     /// Traces.
     pub traces: Traces,
 }
@@ -294,6 +298,7 @@ impl Config {
         config.limits.check()?;
         config.keeps()?;
         config.traces.check()?;
+        config.slow_lane.check()?;
         Ok(config)
     }
 

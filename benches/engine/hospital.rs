@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Asia::Shanghai;
 use houbu::desk::Desk;
-use houbu::desk::apply::{Apply, PayType};
+use houbu::desk::apply::{Apply, Origin, PayType};
 use houbu::engine::limits::Limits;
 use houbu::engine::outbox::Outlets;
 use houbu::engine::worker::{self, Worker};
@@ -137,6 +137,7 @@ impl Hospital {
             patient_id: format!("p{patient}"),
             pay_type: PayType::SelfPay,
             latest_at: None,
+            origin: Origin::default(),
             trace: None,
         };
         self.desk.apply(&apply).await.unwrap();

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use secrecy::SecretString;
@@ -11,9 +12,11 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::App;
-use crate::config::Config;
+use crate::config::{Config, SlowLane};
 use crate::desk::Desk;
+use crate::desk::slow_lane::Paces;
 use crate::http::{Surface, auth::ApiKey};
+use crate::waitlist::pace::Pace;
 
 /// A listening surface.
 pub struct Door {
@@ -41,10 +44,20 @@ pub fn api_keys(config: &Config) -> anyhow::Result<(Vec<ApiKey>, Option<String>)
     Ok((keys.collect::<Result<_, _>>()?, None))
 }
 
+fn paces(lane: &SlowLane) -> Paces {
+    let seconds = |count: u32| Duration::from_secs(count.into());
+    let pace = |at_once, every_s| Pace { at_once, every: seconds(every_s), wait_max: seconds(lane.wait_max_s) };
+    Paces {
+        device: pace(lane.device_at_once, lane.device_every_s),
+        address: pace(lane.address_at_once, lane.address_every_s),
+    }
+}
+
 impl App {
     /// Opens the door.
     pub fn open(&self, config: &Config, listener: TcpListener, api_keys: Vec<ApiKey>) -> anyhow::Result<Door> {
-        let desk = Desk::new(Arc::clone(&self.engine), Arc::clone(&self.ports), Arc::clone(&self.lookup));
+        let desk = Desk::new(Arc::clone(&self.engine), Arc::clone(&self.ports), Arc::clone(&self.lookup))
+            .paced(paces(&config.slow_lane));
         let surface = Surface {
             desk: Arc::new(desk),
             his_pushes: Arc::clone(&self.clients.pushes),

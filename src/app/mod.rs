@@ -21,7 +21,7 @@ use crate::engine::housekeeping::Retention;
 use crate::engine::jobs::Job;
 use crate::engine::outbox::Outlets;
 use crate::engine::{Engine, Registry, clock, worker};
-use crate::records::{answers, callbacks};
+use crate::records::{accounts, answers, callbacks};
 use crate::sandbox::books::Store;
 use crate::sandbox::outside::{Outside, SandboxClock};
 use crate::waitlist::cipher::{Keyring, LookupKey};
@@ -126,20 +126,19 @@ fn retention(config: &Config) -> Retention {
     }
 }
 
-/// Deletes old idempotency answers and callbacks every hour, until the pool is closed. Several processes may do it at
-/// once. Runs and what belongs to them are the engine's to keep (see [`housekeeping`](crate::engine::housekeeping)).
+/// Deletes what is old of callbacks, idempotency answers and accounts every hour, until the pool is closed. Several processes
+/// may do it at once. Runs and what belongs to them are the engine's to keep (see
+/// [`housekeeping`](crate::engine::housekeeping)).
 async fn forget_records(pool: PgPool, hospital: String, callbacks_days: i32) {
     while !pool.is_closed() {
-        match callbacks::delete_older(&pool, &hospital, callbacks_days).await {
-            Ok(0) => {}
-            Ok(deleted) => tracing::info!(deleted, "old callbacks are deleted"),
-            Err(error) => tracing::warn!(%error, "old callbacks could not be deleted; tried again in an hour"),
-        }
-        match answers::delete_older(&pool, &hospital, ANSWERS_KEPT_DAYS).await {
-            Ok(0) => {}
-            Ok(deleted) => tracing::info!(deleted, "old idempotency answers are deleted"),
-            Err(error) => {
-                tracing::warn!(%error, "old idempotency answers could not be deleted; tried again in an hour");
+        let of_callbacks = callbacks::delete_older(&pool, &hospital, callbacks_days).await;
+        let of_answers = answers::delete_older(&pool, &hospital, ANSWERS_KEPT_DAYS).await;
+        let of_accounts = accounts::delete_older(&pool, &hospital).await;
+        for (what, done) in [("callbacks", of_callbacks), ("answers", of_answers), ("accounts", of_accounts)] {
+            match done {
+                Ok(0) => {}
+                Ok(deleted) => tracing::info!(what, deleted, "what is old is deleted"),
+                Err(error) => tracing::warn!(what, %error, "what is old could not be deleted; tried again in an hour"),
             }
         }
         tokio::time::sleep(FORGET_EVERY).await;

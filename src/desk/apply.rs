@@ -13,6 +13,7 @@ use crate::records::admission_ground::StandingRun;
 use crate::records::policies::Under;
 use crate::records::schedules::Schedule;
 use crate::waitlist::calendar;
+use crate::waitlist::cipher::Pseudonym;
 use crate::waitlist::policy::{InsurancePrepay, PaymentMode, Policy};
 use crate::waitlist::refusal::Refusal;
 use crate::workflows::slot_release;
@@ -43,8 +44,21 @@ pub struct Apply {
     pub pay_type: PayType,
     /// Until when the patient wants to wait at the latest.
     pub latest_at: Option<DateTime<Utc>>,
+    /// Where the request came from.
+    pub origin: Origin,
     /// The W3C traceparent of the request.
     pub trace: Option<String>,
+}
+
+/// Where a request came from, as far as the caller says so: hashes to compare (R33).
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// The account of whoever applies, for themselves or others.
+    pub account: Option<Pseudonym>,
+    /// The device.
+    pub device: Option<Pseudonym>,
+    /// The network address.
+    pub address: Option<Pseudonym>,
 }
 
 /// An application, and whether this request made it.
@@ -57,8 +71,16 @@ pub struct Applied {
 }
 
 impl Desk {
-    /// Joins a queue, together with whoever does so at the same time. Refuses with the rule that says no.
+    /// Where a request came from, made unrecognisable.
+    pub fn origin(&self, account: Option<&str>, device: Option<&str>, address: Option<&str>) -> Origin {
+        let hash = |kind, text: Option<&str>| text.map(|text| self.lookup.pseudonym(kind, text));
+        Origin { account: hash("account", account), device: hash("device", device), address: hash("address", address) }
+    }
+
+    /// Joins a queue, together with whoever does so at the same time. Refuses with the rule that says no. A device or an
+    /// address that asks faster than people do waits first (R33).
     pub async fn apply(&self, apply: &Apply) -> Answer<Applied> {
+        self.slow_lane.wait(&apply.origin).await;
         let answer = self.admissions.ask(apply.clone()).await;
         answer.unwrap_or_else(|| Err(DeskError::Broken("admission has ended".to_owned())))
     }

@@ -6,6 +6,7 @@
 //! | file | request |
 //! |---|---|
 //! | `apply`, `admission` | join a queue: the rules; exact under any concurrency, many at once |
+//! | `slow_lane` | whoever asks faster than people do waits first |
 //! | `show` | applications as they are shown |
 //! | `confirm`, `decline`, `withdraw` | the patient's answers |
 //! | `cancel_visit` | the patient does not come after all |
@@ -54,6 +55,7 @@ pub mod reconciliation;
 mod release_slot;
 pub mod runs;
 pub mod show;
+pub mod slow_lane;
 pub mod staff;
 pub mod verbs;
 pub mod why;
@@ -91,6 +93,7 @@ pub struct Desk {
     pub answers: answers::Answers,
     admissions: admission::Admissions,
     releases: release_slot::Releases,
+    slow_lane: slow_lane::SlowLane,
 }
 
 /// Why a request was not done.
@@ -217,7 +220,14 @@ impl Desk {
     pub fn new(engine: Arc<Engine>, ports: Arc<Ports>, lookup: Arc<LookupKey>) -> Self {
         let admissions = admission::open(Arc::clone(&engine), Arc::clone(&ports));
         let (answers, releases) = (answers::Answers::open(&engine), release_slot::open(Arc::clone(&engine)));
-        Self { engine, ports, lookup, answers, admissions, releases }
+        let slow_lane = slow_lane::SlowLane::new(slow_lane::Paces::default());
+        Self { engine, ports, lookup, answers, admissions, releases, slow_lane }
+    }
+
+    /// The same with other paces.
+    #[must_use]
+    pub fn paced(self, paces: slow_lane::Paces) -> Self {
+        Self { slow_lane: slow_lane::SlowLane::new(paces), ..self }
     }
 
     /// What time it is for every rule.

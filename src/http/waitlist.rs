@@ -34,7 +34,7 @@ const CONFIRM_WAIT: Duration = Duration::from_secs(4);
 /// An application to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({ "scheduleId": "R20251128-0101-1", "patientId": "p-1001" }))]
+#[schema(example = json!({ "scheduleId": "R20251128-0101-1", "patientId": "p-1001", "accountId": "u-77" }))]
 pub struct NewEntry {
     /// Which schedule (HIS's `REG_ID`).
     schedule_id: String,
@@ -46,6 +46,16 @@ pub struct NewEntry {
     /// Until when the patient wants to wait at the latest.
     #[serde(default)]
     latest_at: Option<DateTime<Utc>>,
+    /// The account that applies, for its holder or for others. With it the limit of persons per account holds. Kept as a
+    /// keyed hash.
+    #[serde(default)]
+    account_id: Option<String>,
+    /// The device that it applies from. One that asks faster than people do is answered later. Not kept.
+    #[serde(default)]
+    device_id: Option<String>,
+    /// The network address that it applies from; the same, with more room. Not kept.
+    #[serde(default)]
+    address: Option<String>,
 }
 
 /// An application.
@@ -192,6 +202,10 @@ pub(super) async fn apply(
 ) -> Result<(StatusCode, Json<Entry>), Problem> {
     foreign_id(&new.patient_id, "patientId")?;
     foreign_id(&new.schedule_id, "scheduleId")?;
+    let (account, device, address) = (new.account_id.as_deref(), new.device_id.as_deref(), new.address.as_deref());
+    for (id, field) in [(account, "accountId"), (device, "deviceId"), (address, "address")] {
+        id.map_or(Ok(()), |id| foreign_id(id, field))?;
+    }
     let apply = Apply {
         // Keys of different callers are different keys.
         idempotency_key: key_of(&headers)?.map(|key| format!("{}/{key}", caller.0)),
@@ -199,6 +213,7 @@ pub(super) async fn apply(
         patient_id: new.patient_id,
         pay_type: new.pay_type,
         latest_at: new.latest_at,
+        origin: surface.desk.origin(account, device, address),
         trace: traces::here(),
     };
     let applied = surface.desk.apply(&apply).await?;

@@ -26,8 +26,8 @@ pub struct Ground {
     pub levels: Vec<Counted>,
     /// All accounts of the persons who ask.
     pub accounts: Vec<Account>,
-    /// Their live entries: patient and schedule.
-    pub live: Vec<(String, String)>,
+    /// Their live entries: patient, schedule, department, day.
+    pub live: Vec<(String, String, String, NaiveDate)>,
     /// Their booked visits: patient, department, day.
     pub booked: Vec<(String, String, NaiveDate)>,
     /// Those of them who are blacklisted now, until when, and in which department alone.
@@ -143,9 +143,11 @@ const GROUND: &str = "
                 select live from capacity where hospital = $1 and level = l.level and id = l.id limit 1) c on true),
         'accounts', (select coalesce(json_agg(a), '[]') from a),
         'live', (
-            select coalesce(json_agg(json_build_array(e.patient_id, e.schedule_id)), '[]') from person
+            select coalesce(json_agg(json_build_array(e.patient_id, e.schedule_id, e.department_id, e.visit_date)), '[]')
+            from person
             cross join lateral (
-                select e.patient_id, e.schedule_id from entry e
+                select e.patient_id, e.schedule_id, e.department_id, s.visit_date from entry e
+                join schedule s on s.hospital = e.hospital and s.id = e.schedule_id
                 where e.hospital = $1 and e.patient_id = person.id and e.live offset 0) e),
         'booked', (
             select coalesce(json_agg(json_build_array(v.patient_id, v.department_id, v.visit_date)), '[]') from person

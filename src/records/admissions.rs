@@ -1,8 +1,9 @@
 //! Admission, many at once: the one statement that writes what was decided. It looks again at everything that could let in
 //! one too many, under locks that end with it, and writes nothing where that has moved.
 
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 
+use super::accounts;
 use super::entries::NewEntry;
 use crate::engine::{Letter, NewRun, RunId};
 
@@ -21,11 +22,30 @@ pub struct Decided<'a> {
     pub letters: Vec<(RunId, Letter)>,
     /// Level, id, the most live entries that may be found there (`None`: no cap was asked), entries to be added.
     pub counts: Vec<(&'static str, &'a str, Option<i32>, i32)>,
+    /// The accounts that ask, with `applied` as it was read.
+    pub accounts: Vec<(Vec<u8>, i32)>,
+    /// Account, and for whom it asks.
+    pub account_persons: Vec<(Vec<u8>, String)>,
 }
 
-/// Writes them all, or none: see `admit` in the migrations. `over_at`: the steps at which a hand-out is over.
-pub async fn admit(pool: &PgPool, hospital: &str, over_at: &[&str], decided: &Decided<'_>) -> sqlx::Result<()> {
-    let Decided { hand_outs, persons, runs, entries, letters, counts } = decided;
+/// Writes them all, or none: see `admit` in the migrations. False where an account was admitted elsewhere meanwhile:
+/// nothing is written. `over_at`: the steps at which a hand-out is over.
+pub async fn admit(pool: &PgPool, hospital: &str, over_at: &[&str], decided: &Decided<'_>) -> sqlx::Result<bool> {
+    if decided.accounts.is_empty() {
+        return write(pool, hospital, over_at, decided).await.map(|()| true);
+    }
+    // Accounts before all else, in the order of their ids: nothing else locks them.
+    let mut tx = pool.begin().await?;
+    if !accounts::note(&mut tx, hospital, &decided.accounts, &decided.account_persons).await? {
+        return Ok(false);
+    }
+    write(&mut *tx, hospital, over_at, decided).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+async fn write(db: impl PgExecutor<'_>, hospital: &str, over_at: &[&str], decided: &Decided<'_>) -> sqlx::Result<()> {
+    let Decided { hand_outs, persons, runs, entries, letters, counts, .. } = decided;
     sqlx::query(
         "select admit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
                       $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)",
@@ -62,7 +82,7 @@ pub async fn admit(pool: &PgPool, hospital: &str, over_at: &[&str], decided: &De
     .bind(counts.iter().map(|(_, id, ..)| *id).collect::<Vec<_>>())
     .bind(counts.iter().map(|(.., most, _)| *most).collect::<Vec<_>>())
     .bind(counts.iter().map(|(.., added)| *added).collect::<Vec<_>>())
-    .execute(pool)
+    .execute(db)
     .await
     .map(drop)
 }

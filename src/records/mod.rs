@@ -7,6 +7,7 @@
 //! | `breaches` | breaches, the rules they are counted by, appeals |
 //! | `patients` | patients, sealed; the blacklist |
 //! | `policies` | the settings of doctors, departments, campuses; their live entries |
+//! | `accounts` | for whom an account has joined queues |
 //! | `entries` | applications: the queue, the places in it, what a run's move changes |
 //! | `draws` | draws of queues' orders, before and after they are held |
 //! | `visits` | appointments and payments that runs made |
@@ -19,6 +20,7 @@
 //! | `schema` | which migrations have run |
 //! | `answers` | answers already given, by idempotency key |
 
+pub mod accounts;
 pub mod admission_ground;
 pub mod admissions;
 pub mod answers;

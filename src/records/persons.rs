@@ -63,14 +63,24 @@ pub async fn is_needed(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str
     .await
 }
 
-/// Forgets who a patient was. The id stays in applications and visits, and says nothing; breaches stay under the keyed hash,
-/// so that they count for whoever comes with that document again. False where there was no such patient.
+/// Forgets who a patient was, for whom accounts joined queues among it. The id stays in applications and visits, and says
+/// nothing; breaches stay under the keyed hash, so that they count for whoever comes with that document again. False where there was no such patient.
 pub async fn erase(conn: &mut PgConnection, hospital: &str, patient_id: &str) -> sqlx::Result<bool> {
     sqlx::query("delete from blacklist_appeal where hospital = $1 and patient_id = $2")
         .bind(hospital)
         .bind(patient_id)
         .execute(&mut *conn)
         .await?;
+    // Under another id the same person is still there.
+    sqlx::query(
+        "delete from account_person a using patient p
+         where p.hospital = $1 and p.id = $2 and a.hospital = $1 and a.person = p.id_hash
+           and not exists (select from patient o where o.hospital = $1 and o.id_hash = p.id_hash and o.id <> p.id)",
+    )
+    .bind(hospital)
+    .bind(patient_id)
+    .execute(&mut *conn)
+    .await?;
     let erased = sqlx::query("delete from patient where hospital = $1 and id = $2")
         .bind(hospital)
         .bind(patient_id)

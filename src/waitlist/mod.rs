@@ -13,6 +13,7 @@
 //! - [`money`]: amounts, in whole 分
 //! - [`identity`]: ID numbers, phones and names: checked when read, masked when shown
 //! - [`cipher`]: personal data sealed at rest, and the keyed hash to find it by
+//! - [`pace`]: whoever asks faster than people do is decided later
 //! - [`notice`]: what a patient is told, as template fields
 //! - [`reconciliation`]: what must agree between our books, HIS's and the payer's, and what is proposed where it does not
 //! - [`kpi`]: shares of sums
@@ -29,6 +30,7 @@ pub mod kpi;
 pub mod language;
 pub mod money;
 pub mod notice;
+pub mod pace;
 pub mod policy;
 pub mod reconciliation;
 pub mod refusal;

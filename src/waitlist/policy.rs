@@ -143,6 +143,12 @@ pub struct LevelPolicy {
     /// See [`Policy::live_entries_per_patient`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live_entries_per_patient: Option<u32>,
+    /// See [`Policy::live_entries_per_department_and_day`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live_entries_per_department_and_day: Option<u32>,
+    /// See [`Policy::persons_per_account`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub persons_per_account: Option<u32>,
 }
 
 /// A bound of a setting: the field's name on the wire, its value here, the least and the most it may be.
@@ -153,7 +159,7 @@ impl LevelPolicy {
     pub fn validate(&self) -> Result<(), Refusal> {
         /// Two weeks.
         const LONG_MINUTES: u32 = 14 * 24 * 60;
-        let bounds: [Bound; 7] = [
+        let bounds: [Bound; 9] = [
             ("drawWindowMinutes", self.draw_window_minutes, 1, LONG_MINUTES),
             ("cutoff.daysBefore", self.cutoff.map(|cutoff| cutoff.days_before), 0, 60),
             ("hardStopMinutesBeforeVisit", self.hard_stop_minutes_before_visit, 0, LONG_MINUTES),
@@ -162,6 +168,8 @@ impl LevelPolicy {
             // Late successes are reported seconds after `time_expire`; five minutes are the least that is safe (E4).
             ("lockGraceMinutes", self.lock_grace_minutes, 5, 24 * 60),
             ("liveEntriesPerPatient", self.live_entries_per_patient, 1, 1000),
+            ("liveEntriesPerDepartmentAndDay", self.live_entries_per_department_and_day, 1, 1000),
+            ("personsPerAccount", self.persons_per_account, 1, 1000),
         ];
         for (field, value, least, most) in bounds {
             if value.is_some_and(|value| !(least..=most).contains(&value)) {
@@ -210,6 +218,10 @@ pub struct Policy {
     pub quiet_hours: QuietHours,
     /// How many live entries one person may have (R35). Default: 3.
     pub live_entries_per_patient: u32,
+    /// How many of them for one department and day (R33). Default: 3, no narrower than the above.
+    pub live_entries_per_department_and_day: u32,
+    /// For how many persons one account may join queues within 30 days (R33). Default: 5.
+    pub persons_per_account: u32,
 }
 
 impl Default for Policy {
@@ -228,6 +240,8 @@ impl Default for Policy {
             lock_grace_minutes: 10,
             quiet_hours: QuietHours { from: hour(23), to: hour(6) },
             live_entries_per_patient: 3,
+            live_entries_per_department_and_day: 3,
+            persons_per_account: 5,
         }
     }
 }
@@ -258,6 +272,8 @@ impl Policy {
         set(&mut self.lock_grace_minutes, level.lock_grace_minutes);
         set(&mut self.quiet_hours, level.quiet_hours);
         set(&mut self.live_entries_per_patient, level.live_entries_per_patient);
+        set(&mut self.live_entries_per_department_and_day, level.live_entries_per_department_and_day);
+        set(&mut self.persons_per_account, level.persons_per_account);
     }
 }
 
@@ -297,6 +313,7 @@ mod tests {
             "drawWindowMinutes": 20, "capReading": "firstConfiguredDecides", "cutoff": {"daysBefore": 2, "at": "17:00:00", "onWorkingDay": true},
             "hardStopMinutesBeforeVisit": 1, "offerWindowMinutes": 2, "prepayMinutes": 3, "lockGraceMinutes": 6,
             "quietHours": {"from": "22:00:00", "to": "07:00:00"}, "liveEntriesPerPatient": 5,
+            "liveEntriesPerDepartmentAndDay": 1, "personsPerAccount": 4,
         });
         let level: LevelPolicy = serde_json::from_value(json.clone()).unwrap();
         assert_eq!(level.validate(), Ok(()));

@@ -43,6 +43,16 @@ pub enum Refusal {
         /// How many are allowed.
         limit: u32,
     },
+    /// The person has as many live entries for this department and day as are allowed (R33).
+    DepartmentDayLimit {
+        /// How many are allowed.
+        limit: u32,
+    },
+    /// The account has joined queues for as many persons as it may (R33).
+    AccountLimit {
+        /// How many are allowed.
+        limit: u32,
+    },
     /// The person has an appointment that day in that department (R4).
     AlreadyBooked,
     /// No such schedule.
@@ -97,6 +107,8 @@ impl Refusal {
             Self::ScheduleStopped => "schedule_stopped",
             Self::ScheduleNotOpen => "schedule_not_open",
             Self::PatientLimit { .. } => "patient_limit",
+            Self::DepartmentDayLimit { .. } => "department_day_limit",
+            Self::AccountLimit { .. } => "account_limit",
             Self::AlreadyBooked => "already_booked",
             Self::UnknownSchedule => "unknown_schedule",
             Self::UnknownPatient => "unknown_patient",
@@ -149,6 +161,8 @@ impl Refusal {
             | Self::ScheduleStopped
             | Self::ScheduleNotOpen
             | Self::PatientLimit { .. }
+            | Self::DepartmentDayLimit { .. }
+            | Self::AccountLimit { .. }
             | Self::AlreadyBooked
             | Self::OfferGone
             | Self::NotConfirmable
@@ -187,6 +201,10 @@ impl Refusal {
             Self::ScheduleStopped => "该医生此时段已停诊，请选择其他时间或医生。",
             Self::ScheduleNotOpen => "该号源尚未开放。",
             Self::PatientLimit { limit } => return format!("每位就诊人最多同时候补{limit}个号源，请先取消其他候补。"),
+            Self::DepartmentDayLimit { limit } => {
+                return format!("每位就诊人同一科室同一天最多候补{limit}个号源，请先取消其他候补。");
+            }
+            Self::AccountLimit { limit } => return format!("同一账号30天内最多可为{limit}位就诊人候补。"),
             Self::AlreadyBooked => "该就诊人当天在该科室已有预约。",
             Self::UnknownSchedule => "未找到该号源。",
             Self::UnknownPatient => "未找到该就诊人。",
@@ -240,6 +258,15 @@ impl Refusal {
                     "A patient can be on at most {limit} waitlists at a time. Please withdraw from another one first."
                 );
             }
+            Self::DepartmentDayLimit { limit } => {
+                return format!(
+                    "A patient can be on at most {limit} waitlists of a department on one day. Please withdraw from \
+                     another one first."
+                );
+            }
+            Self::AccountLimit { limit } => {
+                return format!("An account can join waitlists for at most {limit} patients within 30 days.");
+            }
             Self::AlreadyBooked => "This patient already has an appointment in this department on that day.",
             Self::UnknownSchedule => "This clinic was not found.",
             Self::UnknownPatient => "This patient was not found.",
@@ -292,6 +319,8 @@ mod tests {
             Refusal::ScheduleStopped,
             Refusal::ScheduleNotOpen,
             Refusal::PatientLimit { limit: 3 },
+            Refusal::DepartmentDayLimit { limit: 1 },
+            Refusal::AccountLimit { limit: 5 },
             Refusal::AlreadyBooked,
             Refusal::UnknownSchedule,
             Refusal::UnknownPatient,
@@ -322,7 +351,7 @@ mod tests {
         let kinds: HashSet<_> = every().iter().map(std::mem::discriminant).collect();
         let codes: HashSet<_> = every().iter().map(Refusal::code).collect();
         assert_eq!(codes.len(), kinds.len());
-        assert_eq!(codes.len(), 27, "a new refusal belongs into `every`");
+        assert_eq!(codes.len(), 29, "a new refusal belongs into `every`");
         for refusal in every() {
             let json = serde_json::to_value(&refusal).unwrap();
             assert_eq!(json.get("code").unwrap(), refusal.code());

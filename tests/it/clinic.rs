@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Asia::Shanghai;
-use houbu::desk::apply::{Applied, Apply, PayType};
+use houbu::desk::apply::{Applied, Apply, Origin, PayType};
 use houbu::desk::{Desk, DeskError};
 use houbu::engine::Engine;
 use houbu::engine::clock;
@@ -135,19 +135,8 @@ impl Clinic {
         let mut conn = self.pool.acquire().await.unwrap();
         schedules::put_department(&mut conn, HOSPITAL, ("c1", "Main"), ("d1", "Eyes")).await.unwrap();
         let at = clock::now(&self.pool).await.unwrap();
-        let told = ["S1", "S2"].map(|id| HisSchedule {
-            reg_id: id.to_owned(),
-            department_id: "d1".to_owned(),
-            doctor_id: "doc1".to_owned(),
-            doctor_name: "Li".to_owned(),
-            doctor_title: "Chief".to_owned(),
-            visit_date: NaiveDate::from_ymd_opt(2026, 3, if id == "S1" { 4 } else { 5 }).unwrap(),
-            part: DayPart::Morning,
-            state: ScheduleState::Open,
-            total: 20,
-            remaining: 0,
-            fee_fen: 5000,
-        });
+        let day = |day| NaiveDate::from_ymd_opt(2026, 3, day).unwrap();
+        let told = [full("S1", day(4)), full("S2", day(5))];
         schedules::mirror(&mut conn, HOSPITAL, "d1", &told, at).await.unwrap();
         self.desk.put_policy(Level::Doctor, "doc1", &doctor).await.unwrap();
         for nth in 0..how_many {
@@ -161,6 +150,13 @@ impl Clinic {
             };
             patients::put(&self.pool, HOSPITAL, &put).await.unwrap();
         }
+    }
+
+    /// HIS tells of more schedules of the same department.
+    pub(crate) async fn told(&self, schedules: &[HisSchedule]) {
+        let mut conn = self.pool.acquire().await.unwrap();
+        let at = clock::now(&self.pool).await.unwrap();
+        schedules::mirror(&mut conn, HOSPITAL, "d1", schedules, at).await.unwrap();
     }
 
     pub(crate) async fn apply(&self, key: Option<&str>, patient: &str, schedule: &str) -> Result<Applied, DeskError> {
@@ -192,6 +188,23 @@ impl Clinic {
     }
 }
 
+/// A full schedule of the doctor.
+pub(crate) fn full(id: &str, visit_date: NaiveDate) -> HisSchedule {
+    HisSchedule {
+        reg_id: id.to_owned(),
+        department_id: "d1".to_owned(),
+        doctor_id: "doc1".to_owned(),
+        doctor_name: "Li".to_owned(),
+        doctor_title: "Chief".to_owned(),
+        visit_date,
+        part: DayPart::Morning,
+        state: ScheduleState::Open,
+        total: 20,
+        remaining: 0,
+        fee_fen: 5000,
+    }
+}
+
 /// An application without a key.
 pub(crate) fn apply_to(patient: &str, schedule: &str) -> Apply {
     Apply {
@@ -200,6 +213,7 @@ pub(crate) fn apply_to(patient: &str, schedule: &str) -> Apply {
         patient_id: patient.to_owned(),
         pay_type: PayType::SelfPay,
         latest_at: None,
+        origin: Origin::default(),
         trace: None,
     }
 }

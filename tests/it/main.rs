@@ -11,6 +11,7 @@
 //! | `simulation` | thousands of runs by seed while workers die and connections break, and a judge |
 //! | `admission`, `surface` | caps exact under concurrency; the HTTP surface, bad input included, at a small `clinic` |
 //! | `calendar` | the cutoff before a holiday |
+//! | `fairness` | limits of persons, accounts and days; the slow lane |
 //! | `staff_surface`, `terminal` | what staff do over the API and with `houbu runs` |
 //! | `kpi_plans` | the figures of a day read that day's rows alone |
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
@@ -41,6 +42,7 @@ mod emptied;
 mod engine;
 mod every_crash;
 mod example;
+mod fairness;
 mod floors;
 mod health;
 mod hospital;

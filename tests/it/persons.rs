@@ -53,6 +53,13 @@ async fn a_person_is_forgotten_once_nothing_is_under_way() {
         let why = json!({ "reason": "the person asks for it" });
         hospital.door.ask(Method::POST, "/v1/patients/p1/erasure", Some(why)).await
     };
+    let accounts = async || {
+        let count = "select count(*) from account_person";
+        sqlx::query_scalar::<_, i64>(count).fetch_one(&hospital.db.pool).await.unwrap()
+    };
+    let family = "insert into account_person (hospital, account_id, person)
+                  select p.hospital, 'family', p.id_hash from patient p where p.id in ('p1', 'p2')";
+    assert_eq!(sqlx::query(family).execute(&hospital.db.pool).await.unwrap().rows_affected(), 2);
     assert_eq!(erase().await.code(), "still_needed", "a visit is to come");
     hospital.pass_until(local(4, 19, 0)).await;
     assert_eq!(erase().await.status, 204);
@@ -62,6 +69,7 @@ async fn a_person_is_forgotten_once_nothing_is_under_way() {
     for (table, rows) in held {
         assert!(!rows.contains("张三丰") && !rows.contains(NUMBER) && !rows.contains("13800138000"), "{table}");
     }
+    assert_eq!(accounts().await, 1, "the account knows of the other one alone");
     assert_eq!(erase().await.status, 404);
     hospital.finish().await;
 }

@@ -1,6 +1,6 @@
 //! The decision, pure: each application by what was read and by what those before it in the same flush have taken.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
@@ -10,6 +10,7 @@ use super::super::apply::{
 };
 use super::super::{Answer, DeskError};
 use crate::engine::Effect;
+use crate::records::accounts::Account;
 use crate::records::admission_ground::{Keyed, StandingRun};
 use crate::records::admissions::Decided;
 use crate::records::entries::NewEntry;
@@ -17,6 +18,7 @@ use crate::records::patients::Patient;
 use crate::records::policies::Standing as Counted;
 use crate::records::schedules::{self, Schedule};
 use crate::waitlist::admission::{self, Standing, Standings};
+use crate::waitlist::cipher::Pseudonym;
 use crate::waitlist::policy::{Level, LevelPolicy, PaymentMode, Policy, QueueOrder};
 use crate::waitlist::refusal::Refusal;
 use crate::waitlist::status::EntryStatus;
@@ -36,8 +38,8 @@ pub(super) enum Verdict {
 pub(super) struct Person {
     /// Patients with the same ID document, and how often each was admitted.
     pub(super) accounts: BTreeMap<String, i32>,
-    /// The schedules of live entries.
-    pub(super) live: Vec<String>,
+    /// The schedules of live entries, each with its department and day.
+    pub(super) live: Vec<(String, (String, NaiveDate))>,
     /// Department and day. A visit that is booked between this look and the writing is one that came after it.
     pub(super) booked: HashSet<(String, NaiveDate)>,
     /// Until when each entry of the blacklist holds (`None`: until it is lifted), and in which department alone.
@@ -55,6 +57,8 @@ pub(super) struct Facts {
     pub(super) persons: HashMap<String, Person>,
     pub(super) person_of: HashMap<String, String>,
     pub(super) keyed: HashMap<String, Keyed>,
+    /// The accounts that ask; one that never joined a queue is not here.
+    pub(super) accounts: HashMap<Vec<u8>, Account>,
     /// The patients who ask, sealed.
     pub(super) payers: HashMap<String, Patient>,
 }
@@ -65,7 +69,9 @@ struct SoFar<'a> {
     /// By level and id.
     taken: BTreeMap<(&'static str, &'a str), Taken>,
     /// Schedules of this flush's entries by person.
-    joined: HashMap<&'a str, Vec<&'a str>>,
+    joined: HashMap<&'a str, Vec<&'a Schedule>>,
+    /// Persons of this flush's entries by account.
+    accounts: BTreeMap<&'a [u8], BTreeSet<&'a str>>,
     keys: HashMap<&'a str, (Uuid, &'a str, &'a str)>,
 }
 
@@ -128,6 +134,11 @@ impl Facts {
             so_far.taken.into_iter().map(|((level, id), taken)| (level, id, taken.most, taken.added)).collect();
         let persons: HashSet<&str> = so_far.joined.into_keys().collect();
         let accounts = persons.into_iter().filter_map(|person| self.persons.get(person));
+        for (id, persons) in so_far.accounts {
+            let applied = self.accounts.get(id).map_or(0, |account| account.applied);
+            decided.accounts.push((id.to_vec(), applied));
+            decided.account_persons.extend(persons.into_iter().map(|person| (id.to_vec(), person.to_owned())));
+        }
         decided.persons = accounts.flat_map(|one| one.accounts.iter().map(|(id, n)| (id.as_str(), *n))).collect();
         (verdicts, decided)
     }
@@ -159,8 +170,22 @@ impl Facts {
         }
         let joined = so_far.joined.get(person_id.as_str()).map_or(&[][..], Vec::as_slice);
         person.allows(joined, schedule, &policy, ports)?;
+        self.account_allows(apply, person_id, &policy, so_far)?;
         let caps = self.has_room(schedule, &policy, so_far)?;
         Ok(Outcome::Room(Room { schedule, person: person_id, policy, closes, caps }))
+    }
+
+    /// R33: an account stands for a family, not for a trade.
+    fn account_allows(&self, apply: &Apply, person: &str, policy: &Policy, so_far: &SoFar<'_>) -> Result<(), Refusal> {
+        let Some(account) = apply.origin.account.as_ref().map(Pseudonym::as_bytes) else { return Ok(()) };
+        let mut persons: BTreeSet<&str> =
+            self.accounts.get(account).into_iter().flat_map(|one| &one.persons).map(String::as_str).collect();
+        persons.extend(so_far.accounts.get(account).into_iter().flatten().copied());
+        let limit = policy.persons_per_account;
+        if !persons.contains(person) && persons.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            return Err(Refusal::AccountLimit { limit });
+        }
+        Ok(())
     }
 
     /// R2, R3. The caps that this stands on, level by level.
@@ -210,7 +235,10 @@ impl Facts {
         for (level, cap) in Level::ALL.into_iter().zip(*caps) {
             so_far.taken.entry((level.as_str(), under(schedule).id_at(level))).or_default().one_more(cap);
         }
-        so_far.joined.entry(person).or_default().push(&schedule.id);
+        so_far.joined.entry(person).or_default().push(schedule);
+        if let Some(account) = &apply.origin.account {
+            so_far.accounts.entry(account.as_bytes()).or_default().insert(person);
+        }
         if let Some(key) = apply.idempotency_key.as_deref() {
             so_far.keys.insert(key, (id, &apply.schedule_id, &apply.patient_id));
         }
@@ -237,7 +265,7 @@ struct Room<'a> {
 
 impl Person {
     /// R4, R32, R35: nothing about the person is in the way; `joined` are the queues joined in this flush.
-    fn allows(&self, joined: &[&str], schedule: &Schedule, policy: &Policy, ports: &Ports) -> Result<(), Refusal> {
+    fn allows(&self, joined: &[&Schedule], schedule: &Schedule, policy: &Policy, ports: &Ports) -> Result<(), Refusal> {
         // Until it is lifted is longer than any day.
         let here = |department: &Option<String>| department.as_ref().is_none_or(|it| *it == schedule.department_id);
         let holding = self.blacklisted.iter().filter(|(_, department)| here(department)).map(|(until, _)| *until);
@@ -245,12 +273,20 @@ impl Person {
             let until = until.map(|until| until.with_timezone(&ports.tz).date_naive());
             return Err(Refusal::Blacklisted { until });
         }
-        if self.live.contains(&schedule.id) || joined.contains(&schedule.id.as_str()) {
+        let before = self.live.iter().map(|(id, _)| id).chain(joined.iter().map(|one| &one.id));
+        if before.into_iter().any(|id| *id == schedule.id) {
             return Err(Refusal::DuplicateApplication);
         }
         let limit = policy.live_entries_per_patient;
         if self.live.len() + joined.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
             return Err(Refusal::PatientLimit { limit });
+        }
+        let day = (&schedule.department_id, schedule.visit_date);
+        let live = self.live.iter().filter(|(_, (department, on))| (department, *on) == day).count();
+        let joined = joined.iter().filter(|one| (&one.department_id, one.visit_date) == day).count();
+        let limit = policy.live_entries_per_department_and_day;
+        if live + joined >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            return Err(Refusal::DepartmentDayLimit { limit });
         }
         if self.booked.contains(&(schedule.department_id.clone(), schedule.visit_date)) {
             return Err(Refusal::AlreadyBooked);

@@ -23,8 +23,9 @@ use crate::records::admission_ground::{self, Asked, Counted};
 use crate::records::admissions::{self, Decided};
 use crate::records::policies::Standing;
 use crate::records::schedules::Schedule;
-use crate::records::{entries, patients};
+use crate::records::{accounts, entries, patients};
 use crate::waitlist::calendar;
+use crate::waitlist::cipher::Pseudonym;
 use crate::workflows::Ports;
 use crate::workflows::slot_release::{self, Release, SlotRelease};
 use deciding::{Facts, Person, Verdict};
@@ -103,7 +104,9 @@ impl Admission {
         if !decided.runs.is_empty() {
             self.begin_hand_outs(&facts, &mut decided).await?;
             let over = OVER_AT.map(slot_release::Step::name);
-            admissions::admit(&self.engine.pool, &self.engine.tenant, &over, &decided).await?;
+            if !admissions::admit(&self.engine.pool, &self.engine.tenant, &over, &decided).await? {
+                return Err(Unwritten::Moved);
+            }
             self.engine.hint_of(&decided.runs, !decided.letters.is_empty());
         }
         self.answers(verdicts, facts.now).await
@@ -116,9 +119,16 @@ impl Admission {
         let patients = distinct(asked.iter().map(|apply| apply.patient_id.as_str()));
         let keys = distinct(asked.iter().filter_map(|apply| apply.idempotency_key.as_deref()));
         let wanted = Asked { schedules: &schedules, patients: &patients, keys: &keys, hand_out: SlotRelease::NAME };
-        let (ground, payers) = futures::try_join!(
+        let accounts: HashSet<&[u8]> =
+            asked.iter().filter_map(|apply| apply.origin.account.as_ref()).map(Pseudonym::as_bytes).collect();
+        let accounts: Vec<&[u8]> = accounts.into_iter().collect();
+        let known = async {
+            if accounts.is_empty() { Ok(Vec::new()) } else { accounts::read(pool, hospital, &accounts).await }
+        };
+        let (ground, payers, known) = futures::try_join!(
             admission_ground::read(pool, hospital, &wanted),
             patients::find_all(pool, hospital, &patients),
+            known,
         )?;
         let mut persons: HashMap<String, Person> = HashMap::new();
         let mut person_of = HashMap::new();
@@ -129,7 +139,8 @@ impl Admission {
         }
         for person in persons.values_mut() {
             let own = |id: &String| person.accounts.contains_key(id);
-            person.live = ground.live.iter().filter(|(id, _)| own(id)).map(|(_, schedule)| schedule.clone()).collect();
+            let live = ground.live.iter().filter(|(id, ..)| own(id));
+            person.live = live.map(|(_, schedule, d, day)| (schedule.clone(), (d.clone(), *day))).collect();
             person.booked =
                 ground.booked.iter().filter(|(id, ..)| own(id)).map(|(_, d, day)| (d.clone(), *day)).collect();
             let listed = ground.blacklisted.iter().filter(|(id, ..)| own(id));
@@ -148,6 +159,7 @@ impl Admission {
             person_of,
             keyed: ground.keyed.into_iter().map(|one| (one.idempotency_key.clone(), one)).collect(),
             schedules: ground.schedules.into_iter().map(|schedule| (schedule.id.clone(), schedule)).collect(),
+            accounts: known.into_iter().map(|account| (account.id.clone(), account)).collect(),
             payers: payers.into_iter().map(|patient| (patient.id.clone(), patient)).collect(),
         })
     }

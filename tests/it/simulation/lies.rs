@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 
-use super::facts::{Audited, Facts, Received, RunFacts};
+use super::facts::{Audited, Facts, Received, RunFacts, Turn};
 use super::judge::{self, Witnesses};
 use super::office::{Answered, Deed};
 
@@ -44,10 +44,10 @@ const LIES: [(&str, Lie); 18] = [
     }),
     ("a deadline wins too early", |facts, _| {
         change(facts, |run| {
-            let Some(turn) = run.turns.iter_mut().find(|turn| turn.woke.as_deref() == Some("deadline")) else {
-                return false;
-            };
-            turn.at -= TimeDelta::days(1);
+            let lapsed = |turn: &&mut Turn| turn.woke.as_deref() == Some("deadline") && turn.outcome.is_some();
+            let Some(turn) = run.turns.iter_mut().find(lapsed) else { return false };
+            // However late it was: no wait is as long.
+            turn.at -= TimeDelta::days(36_500);
             true
         })
     }),
