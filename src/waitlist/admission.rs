@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_levels_are_asked_in_order() {
+    fn r02_q1_the_levels_are_asked_in_order() {
         let silent = (Inherit, None, 9);
         let table = [
             // rows, all must pass, first configured decides
@@ -186,7 +186,7 @@ mod tests {
         }
 
         #[test]
-        fn a_cap_admits_exactly_itself(cap in 0_u32..300) {
+        fn r03_a_cap_admits_exactly_itself(cap in 0_u32..300) {
             let admitted = (0..400).filter(|live| ask([(On, Some(cap), *live), (Inherit, None, 0), (On, None, 0)], AllMustPass).is_ok());
             prop_assert_eq!(admitted.count(), usize::try_from(cap).unwrap());
         }

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_queue_closes_at_six_on_the_day_before() {
+    fn r25_the_queue_closes_at_six_on_the_day_before() {
         let worked = WorkingDays::default();
         let cutoff = cutoff_at(day("2025-08-14"), &SIX_PM, &worked, Shanghai);
         assert_eq!(cutoff, at("2025-08-13T18:00:00+08:00"));
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_patient_may_end_earlier_but_not_later() {
+    fn r24_a_patient_may_end_earlier_but_not_later() {
         let (noon, six) = (at("2025-08-13T12:00:00+08:00"), at("2025-08-13T18:00:00+08:00"));
         assert_eq!(entry_ends_at(six, None), six);
         assert_eq!(entry_ends_at(six, Some(noon)), noon);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn quiet_hours_run_over_midnight() {
+    fn q5_quiet_hours_run_over_midnight() {
         let table = [
             ("2025-08-13T22:59:59+08:00", None),
             ("2025-08-13T23:00:00+08:00", Some("2025-08-14T06:00:00+08:00")),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offer_waits_for_the_morning_and_stops_at_the_hard_stop() {
+    fn e03_an_offer_waits_for_the_morning_and_stops_at_the_hard_stop() {
         let starts = visit_starts_at(day("2025-08-14"), hm(8, 0), Shanghai);
         let hard_stop = hard_stop_at(starts, 60);
         assert_eq!(hard_stop, at("2025-08-14T07:00:00+08:00"));
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_counts_begun_minutes_and_the_grace() {
+    fn e04_a_lock_counts_begun_minutes_and_the_grace() {
         let now = at("2025-08-13T10:00:00+08:00");
         let table = [
             ("2025-08-13T10:30:00+08:00", 40),

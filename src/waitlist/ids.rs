@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_looks_like_this_for_ever() {
+    fn e06_an_id_looks_like_this_for_ever() {
         let run = Uuid::from_u128(0x0190_0a5c_1234_7abc_8def_0123_4567_89ab);
         assert_eq!(trade_no(run, 1), "T01J055R4HMFAY8VVR14D2PF2DB01");
         assert_eq!(refund_no(&trade_no(run, 1), 0), "T01J055R4HMFAY8VVR14D2PF2DB01U00");

@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn news_that_was_overtaken_is_not_sent() {
+    fn r21_news_that_was_overtaken_is_not_sent() {
         assert!(NoticeKind::Booked.still_true(EntryStatus::Booked));
         assert!(!NoticeKind::Booked.still_true(EntryStatus::VisitCancelled));
         assert!(!NoticeKind::PleaseConfirm.still_true(EntryStatus::Lapsed));
@@ -307,7 +307,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_is_one_short_line(doctor in "\\PC{0,60}", place in "(?s).{0,60}", fen in 0..i64::MAX) {
+        fn r23_every_value_is_one_short_line(doctor in "\\PC{0,60}", place in "(?s).{0,60}", fen in 0..i64::MAX) {
             let facts = NoticeFacts { doctor_name: &doctor, place: Some(&place), amount: Some(Fen(fen)), ..facts() };
             for kind in NoticeKind::samples() {
                 for value in kind.fields(&facts).values() {

@@ -283,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_level_wins() {
+    fn r29_the_nearest_level_wins() {
         let doctor = LevelPolicy { offer_window_minutes: Some(5), ..LevelPolicy::default() };
         let department = LevelPolicy {
             offer_window_minutes: Some(7),

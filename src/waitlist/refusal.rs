@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rule_that_refused_is_named() {
+    fn r02_the_rule_that_refused_is_named() {
         let full = Refusal::QueueFull { level: Level::Department };
         assert_eq!(full.to_string(), "queue_full (department)");
         assert_eq!(full.level(), Some(Level::Department));

@@ -29,7 +29,7 @@ fn refusal(result: Result<Applied, DeskError>) -> Refusal {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn four_hundred_at_once_fill_a_cap_of_two_hundred_exactly() {
+async fn r02_four_hundred_at_once_fill_a_cap_of_two_hundred_exactly() {
     let hospital = Clinic::with(400, open_to(200)).await;
     let patients: Vec<String> = (0..400).map(|nth| format!("p{nth}")).collect();
     // Every second one wants the other schedule of the same doctor: the cap is the doctor's.
@@ -80,7 +80,7 @@ async fn two_programs_share_a_cap_exactly() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn counts_agree_while_patients_come_and_go() {
+async fn r03_counts_agree_while_patients_come_and_go() {
     let hospital = Clinic::with(40, LevelPolicy { live_entries_per_patient: Some(9), ..open_to(30) }).await;
     let worker = worker::start(Arc::clone(&hospital.desk.engine), worker::Options::default()).await.unwrap();
     let ended = AtomicU32::new(0);
@@ -119,7 +119,7 @@ async fn counts_agree_while_patients_come_and_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_same_key_is_the_same_entry_however_often_and_at_once() {
+async fn r04_the_same_key_is_the_same_entry_however_often_and_at_once() {
     let hospital = Clinic::with(3, open_to(200)).await;
     let results = join_all((0..24).map(|_| hospital.apply(Some("key"), "p0", "S1"))).await;
     let applied: Vec<Applied> = results.into_iter().map(Result::unwrap).collect();
@@ -141,7 +141,7 @@ async fn the_same_key_is_the_same_entry_however_often_and_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn one_person_has_one_entry_a_schedule() {
+async fn r04_one_person_has_one_entry_a_schedule() {
     let hospital = Clinic::with(1, open_to(200)).await;
     let results = join_all((0..8).map(|_| hospital.apply(None, "p0", "S1"))).await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);

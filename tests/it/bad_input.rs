@@ -40,7 +40,7 @@ async fn policy(hospital: &Hospital, level: &str, id: &str, policy: Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_reason_not_to_join_a_queue_has_its_own_code() {
+async fn r01_r03_r04_every_reason_not_to_join_a_queue_has_its_own_code() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let mut codes = Vec::new();
     let mut asks = async |what: &str, status: u16, schedule: &str, patient: &str| {
@@ -146,7 +146,7 @@ fn cancel_push(event: &str, schedule: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pushes_that_are_not_his_change_nothing() {
+async fn r15_r30_pushes_that_are_not_his_change_nothing() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entry = hospital.apply("w1-am", 1).await;
     hospital.free_silently("w1-am", 1).await;

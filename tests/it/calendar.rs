@@ -35,7 +35,7 @@ impl House {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r25_before_a_holiday_a_queue_closes_on_the_last_working_day_where_the_campus_says_so() {
+async fn r24_r25_before_a_holiday_a_queue_closes_on_the_last_working_day_where_the_campus_says_so() {
     let house = House::open(on(PaymentMode::None)).await;
     house.visit_is_on("S1", BEHIND_THE_HOLIDAY).await;
     house.visit_is_on("S2", BEHIND_THE_WORKED_SATURDAY).await;

@@ -1,6 +1,8 @@
 //! The house's own rules, read from its files: a floor imports only floors below it, files are short, migrations are
 //! numbered, and what is generated is what stands there.
 
+mod requirements;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

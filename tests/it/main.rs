@@ -12,6 +12,7 @@
 //! | `admission`, `surface` | caps exact under concurrency; the HTTP surface, bad input included, at a small `clinic` |
 //! | `calendar` | the cutoff before a holiday |
 //! | `fairness` | limits of persons, accounts and days; the slow lane |
+//! | `joining` | what a patient finds at the door of a queue, and on what terms one joins |
 //! | `staff_surface`, `terminal` | what staff do over the API and with `houbu runs` |
 //! | `kpi_plans` | the figures of a day read that day's rows alone |
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
@@ -25,7 +26,7 @@
 //! | `why` | `houbu runs why` for a run in each kind of standing still |
 //! | `patience` | waiting for what others do |
 //! | `emptied` | a demo removes nobody's database but a demo's |
-//! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated |
+//! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated, the table of requirements |
 //!
 //! Nothing here sleeps to let time pass: whatever must happen later stands in a database, and the clock is moved there.
 
@@ -46,6 +47,7 @@ mod fairness;
 mod floors;
 mod health;
 mod hospital;
+mod joining;
 mod kpi_plans;
 mod patience;
 mod persons;

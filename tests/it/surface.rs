@@ -345,7 +345,7 @@ async fn the_same_key_and_request_has_one_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_offer_is_confirmed_paid_and_cancelled() {
+async fn r12_r22_an_offer_is_confirmed_paid_and_cancelled() {
     let house = House::open(on(PaymentMode::LockThenPay)).await;
     house.patient("p1", ADULT).await;
     let worker = house.work().await;

@@ -37,7 +37,7 @@ async fn says(hospital: &Hospital, about: &str, arguments: &[&str]) -> Said {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn staff_look_and_act_at_the_terminal() {
+async fn r37_staff_look_and_act_at_the_terminal() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let [first, second] = [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await];
     let id = first.to_string();

@@ -37,7 +37,7 @@ fn has_struck(hospital: &Hospital, step: &str, mishap: &str) {
 
 /// One patient after the other: the hand-out of each one's place is disturbed at another step.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disturbed_hand_out_gives_every_place_once() {
+async fn e08_a_disturbed_hand_out_gives_every_place_once() {
     let cases = u32::try_from(HAND_OUT.len() * MISHAPS.len()).unwrap();
     let setup = Setup { places: cases, patients: cases, ..Setup::paying(PaymentMode::None) };
     let hospital = Hospital::open(setup).await;

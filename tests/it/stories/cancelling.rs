@@ -136,7 +136,7 @@ fn reason() -> serde_json::Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_application_is_cancelled_at_every_step() {
+async fn r37_an_application_is_cancelled_at_every_step() {
     for case in &CASES {
         cancelled_at(case).await;
     }
@@ -168,7 +168,7 @@ async fn the_next_in_line_gets_the_place_of_a_cancelled_application() {
 /// HIS has booked and the answer was lost. Every place where the booking would be forgotten is refused; the one that is
 /// named gives it back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_jump_past_a_booking_that_nobody_heard_of_is_refused() {
+async fn r37_a_jump_past_a_booking_that_nobody_heard_of_is_refused() {
     let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
     hospital.mishaps.plan_for_the_next(Point::AfterCall, &of_application("Booking"), Act::Fail);
     let entry = hospital.apply("w1-am", 1).await;

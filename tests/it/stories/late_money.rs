@@ -56,7 +56,7 @@ async fn standing(hospital: &Hospital, run: RunId) -> (String, i32) {
 
 /// The provider called the order closed, and takes the money a moment before its end all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn money_that_comes_after_the_end_goes_back() {
+async fn e02_money_that_comes_after_the_end_goes_back() {
     let hospital = Hospital::paying(PaymentMode::Prepay).await;
     hospital.payer(1, Payer::Never);
     hospital.provider.closes_in_words_only();
@@ -212,7 +212,7 @@ fn all_the_same(hospital: &Hospital, attempts: usize) {
 
 /// The worker dies after the call, and then the answer is lost for minutes: the patient pays the order all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_prepayment_that_is_opened_again_minutes_later_is_the_same_order() {
+async fn e06_a_prepayment_that_is_opened_again_minutes_later_is_the_same_order() {
     let hospital = Hospital::paying(PaymentMode::Prepay).await;
     hospital.payer(1, Payer::Pays { after: Duration::from_mins(8) });
     hospital.mishaps.plan(Point::AfterCall, &of_application("PrepayOrder"), Act::Crash, 1);
@@ -232,7 +232,7 @@ async fn a_prepayment_that_is_opened_again_minutes_later_is_the_same_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_offers_order_that_is_opened_again_minutes_later_is_the_same_order() {
+async fn e06_an_offers_order_that_is_opened_again_minutes_later_is_the_same_order() {
     let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
     hospital.payer(1, Payer::Pays { after: Duration::from_mins(8) });
     hospital.mishaps.plan(Point::AfterCall, &of_application("OfferOrder"), Act::Crash, 1);

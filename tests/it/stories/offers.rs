@@ -60,7 +60,7 @@ pub const TOLD: &[Told] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_offer_is_locked_before_the_patient_is_asked() {
+async fn r09_r10_r31_an_offer_is_locked_before_the_patient_is_asked() {
     let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
     let entry = hospital.apply("w1-am", 1).await;
     hospital.free_a_place("w1-am").await;
@@ -122,7 +122,7 @@ async fn a_declined_place_goes_to_the_next_in_line() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_unanswered_place_goes_to_the_next_in_line() {
+async fn r09_an_unanswered_place_goes_to_the_next_in_line() {
     let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
     let first = hospital.apply("w1-am", 1).await;
     let second = hospital.apply("w1-am", 2).await;
@@ -158,7 +158,7 @@ async fn a_stopped_schedule_ends_the_offer() {
 
 /// E3: nobody has to answer at night, and the lock lasts until they can.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_offer_at_night_lasts_until_the_morning() {
+async fn r10_e03_an_offer_at_night_lasts_until_the_morning() {
     let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
     let entry = hospital.apply("w1-am", 1).await;
     hospital.pass_until(local(2, 2, 0)).await;
@@ -173,7 +173,7 @@ async fn an_offer_at_night_lasts_until_the_morning() {
 
 /// E3: an offer that was made before the cutoff outlasts it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_offer_a_minute_before_the_cutoff_keeps_its_window() {
+async fn e03_an_offer_a_minute_before_the_cutoff_keeps_its_window() {
     let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
     let first = hospital.apply("w1-am", 1).await;
     let second = hospital.apply("w1-am", 2).await;

@@ -113,7 +113,7 @@ async fn staff_pause_his_for_its_maintenance() {
 
 /// R26: who never ordered anything is told of the end in time, whatever the payment provider does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_free_application_ends_without_the_payment_provider() {
+async fn r26_a_free_application_ends_without_the_payment_provider() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entry = hospital.apply("w1-am", 1).await;
     let paused = json!({ "reason": "the provider is being moved" });

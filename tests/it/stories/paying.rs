@@ -125,7 +125,7 @@ async fn since_accepted(hospital: &Hospital, entry: RunId) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_paid_place_is_booked() {
+async fn r20_r21_a_paid_place_is_booked() {
     let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
     let entry = accepted(&hospital).await;
     hospital.pass_seconds(20).await;
@@ -181,7 +181,7 @@ async fn a_lost_notice_is_made_up_for_by_asking() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_unpaid_place_goes_to_the_next_in_line() {
+async fn r20_an_unpaid_place_goes_to_the_next_in_line() {
     let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
     hospital.payer(1, Payer::Never);
     let entry = accepted(&hospital).await;
@@ -224,7 +224,7 @@ async fn a_stopped_schedule_takes_no_money() {
 
 /// E2, E4: the provider's clock is slow, and it takes the money after ours said that time is up. The lock still holds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_payment_at_the_last_moment_is_honoured() {
+async fn e02_e04_a_payment_at_the_last_moment_is_honoured() {
     let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
     hospital.payer(1, Payer::Never);
     let entry = accepted(&hospital).await;
@@ -246,7 +246,7 @@ async fn a_payment_at_the_last_moment_is_honoured() {
 
 /// E5: the payer pays in the very moment of declining.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn money_that_races_with_a_decline_goes_back() {
+async fn e05_money_that_races_with_a_decline_goes_back() {
     let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
     let entry = accepted(&hospital).await;
     let pay = hospital.pay.clone();

@@ -80,7 +80,7 @@ pub const TOLD: &[Told] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_fee_and_the_booking_go_to_his_together() {
+async fn r06_the_fee_and_the_booking_go_to_his_together() {
     let hospital = Hospital::paying(PaymentMode::Prepay).await;
     let entry = hospital.apply("w1-am", 1).await;
     assert_eq!(hospital.status(entry).await, "awaitingPrepayment");
@@ -96,7 +96,7 @@ async fn the_fee_and_the_booking_go_to_his_together() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_notice_is_made_up_for_by_asking() {
+async fn r06_a_lost_notice_is_made_up_for_by_asking() {
     let hospital = Hospital::paying(PaymentMode::Prepay).await;
     hospital.shut_the_door();
     let entry = hospital.apply("w1-am", 1).await;
@@ -107,7 +107,7 @@ async fn a_lost_notice_is_made_up_for_by_asking() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_unpaid_place_is_held_for_a_quarter_of_an_hour() {
+async fn r06_an_unpaid_place_is_held_for_a_quarter_of_an_hour() {
     let hospital = Hospital::paying(PaymentMode::Prepay).await;
     hospital.payer(1, Payer::Never);
     let entry = hospital.apply("w1-am", 1).await;
@@ -165,7 +165,7 @@ async fn an_order_that_could_not_be_opened_in_time_is_not_opened() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn at_the_cutoff_the_fee_goes_back() {
+async fn r27_at_the_cutoff_the_fee_goes_back() {
     let hospital = Hospital::paying(PaymentMode::Prepay).await;
     let entry = hospital.apply("w1-am", 1).await;
     hospital.pass_until(local(3, 19, 0)).await;
@@ -191,7 +191,7 @@ async fn whoever_withdraws_gets_the_fee_back() {
 
 /// The payer pays in the very moment of withdrawing: the order is closed too late, and the money goes back (E2, E5).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn money_that_races_with_a_withdrawal_goes_back() {
+async fn e05_money_that_races_with_a_withdrawal_goes_back() {
     use futures::FutureExt;
 
     let hospital = Hospital::paying(PaymentMode::Prepay).await;

@@ -56,7 +56,7 @@ pub const TOLD: &[Told] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_freed_place_goes_to_the_first_in_line() {
+async fn r05_r11_r21_a_freed_place_goes_to_the_first_in_line() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let first = hospital.apply("w1-am", 1).await;
     let second = hospital.apply("w1-am", 2).await;
@@ -70,7 +70,7 @@ async fn a_freed_place_goes_to_the_first_in_line() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_queue_is_served_in_the_order_of_admission() {
+async fn r16_the_queue_is_served_in_the_order_of_admission() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let mut entries = Vec::new();
     for patient in [3, 1, 4, 2] {
@@ -89,7 +89,7 @@ async fn the_queue_is_served_in_the_order_of_admission() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn at_the_cutoff_whoever_still_waits_is_told_so() {
+async fn r26_at_the_cutoff_whoever_still_waits_is_told_so() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entry = hospital.apply("w1-am", 1).await;
     hospital.pass_until(cutoff() - chrono::TimeDelta::seconds(1)).await;
@@ -115,7 +115,7 @@ async fn whoever_withdraws_is_passed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stopped_schedule_ends_every_wait_for_it() {
+async fn r34_a_stopped_schedule_ends_every_wait_for_it() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let first = hospital.apply("w1-am", 1).await;
     let second = hospital.apply("w1-am", 2).await;
@@ -128,7 +128,7 @@ async fn a_stopped_schedule_ends_every_wait_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_place_that_114_took_first_costs_nobody_the_turn() {
+async fn r28_a_place_that_114_took_first_costs_nobody_the_turn() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let first = hospital.apply("w1-am", 1).await;
     let second = hospital.apply("w1-am", 2).await;
@@ -145,7 +145,7 @@ async fn a_place_that_114_took_first_costs_nobody_the_turn() {
 
 /// Two accounts with one document: HIS takes the second for the same person and refuses.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whom_his_refuses_does_not_block_the_queue() {
+async fn r16_r19_whom_his_refuses_does_not_block_the_queue() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     hospital.same_person(2, 1).await;
     let [first, twin, third] =

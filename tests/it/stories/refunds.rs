@@ -115,7 +115,7 @@ async fn a_refund_that_is_given_up_later_is_asked_again_under_a_new_number() {
 
 /// The request was accepted, but its answer was lost again and again; the repetition finds it done, not done twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refund_is_never_made_twice() {
+async fn r08_a_refund_is_never_made_twice() {
     let (hospital, entry) = paid().await;
     hospital.mishaps.plan(Point::AfterCall, &of_application("Refunding"), Act::Fail, 9);
     hospital.withdraw(entry).await;
@@ -126,7 +126,7 @@ async fn a_refund_is_never_made_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refund_that_the_payers_account_cannot_take_is_for_a_person() {
+async fn r08_a_refund_that_the_payers_account_cannot_take_is_for_a_person() {
     let (mut hospital, entry) = paid().await;
     hospital.withdraw(entry).await;
     assert!(hospital.pay.make_abnormal(&ids::refund_no(&ids::trade_no(entry, 1), 1)).await);

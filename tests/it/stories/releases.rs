@@ -90,7 +90,7 @@ async fn a_queue_that_nothing_comes_free_for_just_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hint_is_only_a_hint() {
+async fn r14_r18_a_hint_is_only_a_hint() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entry = hospital.apply("w1-am", 1).await;
     hospital.hint("w1-am").await;

@@ -79,7 +79,7 @@ pub const TOLD: &[Told] = &[
 
 /// HIS being away is not "full", and not a reason to wait for the next tick either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_his_that_was_away_is_asked_again_within_two_minutes() {
+async fn r14_a_his_that_was_away_is_asked_again_within_two_minutes() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entry = hospital.apply("w1-am", 1).await;
     hospital.free_silently("w1-am", 1).await;
@@ -96,7 +96,7 @@ async fn a_his_that_was_away_is_asked_again_within_two_minutes() {
 
 /// The head's run stops for a person when it cannot reach HIS, and somebody of 114 takes its place.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stuck_head_holds_nobody_up_and_keeps_its_turn() {
+async fn r16_a_stuck_head_holds_nobody_up_and_keeps_its_turn() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entries =
         [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await, hospital.apply("w1-am", 3).await];
@@ -161,7 +161,7 @@ async fn a_head_that_hears_nothing_costs_nobody_the_place() {
 
 /// The lock was made and nobody told us; when we ask again, what is left of it is too short for the patient.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_that_we_learn_of_too_late_is_given_back_and_the_turn_is_kept() {
+async fn r20_a_lock_that_we_learn_of_too_late_is_given_back_and_the_turn_is_kept() {
     let mut setup = Setup::paying(PaymentMode::LockThenPay);
     setup.policy.offer_window_minutes = Some(1);
     let hospital = Hospital::open(setup).await;
@@ -184,7 +184,7 @@ async fn a_lock_that_we_learn_of_too_late_is_given_back_and_the_turn_is_kept() {
 /// The same with another place free, and a HIS that is slow to take the lock back: the other place is the first one's,
 /// and what is given back the second one's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_gives_a_lock_back_is_still_the_first() {
+async fn r18_whoever_gives_a_lock_back_is_still_the_first() {
     let mut setup = Setup::paying(PaymentMode::LockThenPay);
     setup.policy.offer_window_minutes = Some(1);
     let hospital = Hospital::open(setup).await;
@@ -214,7 +214,7 @@ async fn whoever_gives_a_lock_back_is_still_the_first() {
 
 /// E5: the withdrawal is accepted while an offer lies in the inbox already.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_accepted_withdrawal_holds_though_the_place_is_booked_first() {
+async fn r12_e05_an_accepted_withdrawal_holds_though_the_place_is_booked_first() {
     let hospital = Hospital::paying(PaymentMode::Prepay).await;
     let entry = hospital.apply("w1-am", 1).await;
     hospital.pass_minutes(1).await;
@@ -232,7 +232,7 @@ async fn an_accepted_withdrawal_holds_though_the_place_is_booked_first() {
 
 /// E1: the first attempt arrives after we have asked about it, and takes the place from the second.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_place_that_we_lost_to_ourselves_is_ours() {
+async fn r19_e01_a_place_that_we_lost_to_ourselves_is_ours() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entry = hospital.apply("w1-am", 1).await;
     hospital.mishaps.plan(Point::AfterCall, &of_application("Booking"), Act::Fail, 1);
@@ -257,7 +257,7 @@ async fn order_of(hospital: &Hospital, entry: RunId) -> String {
 
 /// R22: HIS pushes that a visit of ours was cancelled, and knows it by its own number.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_visit_that_was_cancelled_at_the_counter_is_over_and_refunded() {
+async fn r22_a_visit_that_was_cancelled_at_the_counter_is_over_and_refunded() {
     let hospital = Hospital::paying(PaymentMode::Prepay).await;
     let [first, second] = [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await];
     hospital.pass_minutes(1).await;
@@ -301,7 +301,7 @@ async fn what_another_department_stops_goes_on_here() {
 
 /// R34: HIS is slow with the booking, and stops that half-hour meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stopped_half_hour_reaches_whoever_is_being_booked_there() {
+async fn r34_a_stopped_half_hour_reaches_whoever_is_being_booked_there() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let [first, second] = [hospital.apply("w1-am", 1).await, hospital.apply("w1-pm", 2).await];
     hospital.mishaps.plan_for(first, Point::AfterCall, &of_application("Booking"), Act::Fail);

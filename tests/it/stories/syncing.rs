@@ -17,7 +17,7 @@ const ASKED_AGAIN: &[&str] = &["Pulling: Away", "Resting on PullNow: Due", "Pull
 pub const TOLD: &[Told] = &[(SYNC, PULLED), (SYNC, GIVEN_UP), (SYNC, ASKED_AGAIN)];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_place_that_nobody_pushed_is_found_at_the_next_pull() {
+async fn r14_a_place_that_nobody_pushed_is_found_at_the_next_pull() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entry = hospital.apply("w1-am", 1).await;
     let sync = hospital.start_sync().await;
@@ -36,7 +36,7 @@ async fn a_place_that_nobody_pushed_is_found_at_the_next_pull() {
 
 /// R1: a place that the sync saw and the queue took is not there for anybody else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_queue_took_is_not_bookable_any_more() {
+async fn r13_what_the_queue_took_is_not_bookable_any_more() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let first = hospital.apply("w1-am", 1).await;
     hospital.start_sync().await;
@@ -49,7 +49,7 @@ async fn what_the_queue_took_is_not_bookable_any_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn extra_places_are_found_too() {
+async fn r14_extra_places_are_found_too() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let [first, second] = [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await];
     hospital.start_sync().await;

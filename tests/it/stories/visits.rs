@@ -63,7 +63,7 @@ async fn a_booked_visit_takes_place() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cancelled_visit_goes_to_the_next_in_line() {
+async fn r13_r30_e08_a_cancelled_visit_goes_to_the_next_in_line() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let first = hospital.apply("w1-am", 1).await;
     let second = hospital.apply("w1-am", 2).await;
@@ -78,7 +78,7 @@ async fn a_cancelled_visit_goes_to_the_next_in_line() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cancelled_visit_that_was_paid_is_refunded() {
+async fn r08_e07_a_cancelled_visit_that_was_paid_is_refunded() {
     let hospital = Hospital::paying(PaymentMode::Prepay).await;
     let entry = hospital.apply("w1-am", 1).await;
     hospital.pass_minutes(1).await;
@@ -90,7 +90,7 @@ async fn a_cancelled_visit_that_was_paid_is_refunded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stopped_visit_is_refunded_and_told() {
+async fn r34_a_stopped_visit_is_refunded_and_told() {
     let hospital = Hospital::paying(PaymentMode::Prepay).await;
     let entry = hospital.apply("w1-am", 1).await;
     hospital.pass_minutes(1).await;
@@ -98,6 +98,10 @@ async fn a_stopped_visit_is_refunded_and_told() {
     hospital.stop("w1-am").await;
     hospital.pass_minutes(10).await;
     assert_eq!(folded(hospital.steps(entry).await), STOPPED_PAID);
+    let mut told = hospital.told(1).await;
+    // The last two are written together and delivered in any order.
+    told.sort();
+    assert_eq!(told, ["waitlist_booked", "waitlist_failed", "waitlist_refunded", "waitlist_submitted"]);
     hospital.finish().await;
 }
 
