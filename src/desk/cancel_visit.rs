@@ -30,6 +30,6 @@ impl Desk {
         if clock::now(&mut *tx).await? >= begins {
             return Err(Refusal::NotCancellable.into());
         }
-        self.send(tx, found.entry_id, "Cancellation", "cancel".to_owned()).await.map(drop)
+        self.send(tx, found.entry_id, "Cancellation", "cancel".to_owned(), serde_json::json!({})).await.map(drop)
     }
 }

@@ -1,5 +1,6 @@
 //! The patient accepts the locked place (R9).
 
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{Answer, Desk};
@@ -25,7 +26,8 @@ impl Desk {
             return Err(Refusal::OfferGone.into());
         }
         // The entry changes whenever its run moves: of two offers that end at the same instant (E3), each has its own.
-        self.send(tx, id, "Confirm", format!("confirm:{}", shown.version)).await.map(drop)
+        let meant = json!({ "until": deadline });
+        self.send(tx, id, "Confirm", format!("confirm:{}", shown.version), meant).await.map(drop)
     }
 }
 

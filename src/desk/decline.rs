@@ -1,5 +1,6 @@
 //! The patient declines the offered place (R9).
 
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{Answer, Desk};
@@ -24,6 +25,7 @@ impl Desk {
             return Err(Refusal::OfferGone.into());
         }
         // The entry changes whenever its run moves: of two offers that end at the same instant (E3), each has its own.
-        self.send(tx, id, "Decline", format!("decline:{}", shown.version)).await.map(drop)
+        let meant = json!({ "until": deadline });
+        self.send(tx, id, "Decline", format!("decline:{}", shown.version), meant).await.map(drop)
     }
 }

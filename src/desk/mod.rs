@@ -254,8 +254,9 @@ impl Desk {
         id: Uuid,
         name: &'static str,
         signal_id: String,
+        payload: serde_json::Value,
     ) -> Answer<Signalled> {
-        let outgoing = Outgoing { to: To::Run(id), name: name.into(), id: signal_id, payload: serde_json::json!({}) };
+        let outgoing = Outgoing { to: To::Run(id), name: name.into(), id: signal_id, payload };
         let signalled = store::signal(&mut tx, self.hospital(), &outgoing).await?;
         tx.commit().await?;
         self.engine.hint();

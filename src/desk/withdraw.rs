@@ -17,6 +17,6 @@ impl Desk {
         if !status.withdrawable() {
             return Err(Refusal::NotWithdrawable.into());
         }
-        self.send(tx, id, "Withdrawal", "withdraw".to_owned()).await.map(drop)
+        self.send(tx, id, "Withdrawal", "withdraw".to_owned(), serde_json::json!({})).await.map(drop)
     }
 }

@@ -5,7 +5,7 @@
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 
-use crate::waitlist::policy::{Level, LevelPolicy};
+use crate::waitlist::policy::{Level, LevelPolicy, Policy};
 
 /// Whose settings a schedule is under.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +53,26 @@ pub async fn find(
             .fetch_optional(db)
             .await?;
     body.map(read).transpose()
+}
+
+/// What the settings of a schedule's doctor, department and campus come to now.
+///
+/// Plan: the schedule and three rows of `policy`, each by primary key.
+pub async fn of_schedule(db: impl PgExecutor<'_>, hospital: &str, schedule_id: &str) -> sqlx::Result<Policy> {
+    let bodies: Vec<Option<Value>> = sqlx::query_scalar(
+        "select p.body from schedule s
+         cross join lateral (values (1, 'doctor', s.doctor_id), (2, 'department', s.department_id),
+                                    (3, 'campus', s.campus_id)) l (nth, level, id)
+         left join policy p on p.hospital = s.hospital and p.level = l.level and p.id = l.id
+         where s.hospital = $1 and s.id = $2 order by l.nth",
+    )
+    .bind(hospital)
+    .bind(schedule_id)
+    .fetch_all(db)
+    .await?;
+    let mut levels = bodies.into_iter().map(|body| body.map(read).transpose().map(Option::unwrap_or_default));
+    let mut level = || levels.next().transpose().map(Option::unwrap_or_default);
+    Ok(Policy::resolve(&level()?, &level()?, &level()?))
 }
 
 /// Makes or replaces the settings of one level.

@@ -105,6 +105,16 @@ pub fn lock_minutes(now: DateTime<Utc>, deadline: DateTime<Utc>, grace_minutes: 
     u32::try_from(open_minutes).unwrap_or(u32::MAX).saturating_add(grace_minutes)
 }
 
+/// When a place that was freed `now` is handed out (R33): after a tenth of the longest delay, and `chance` of 65,536 of the
+/// rest. Never more than a tenth of what is left to the cutoff is waited, so that a place is not lost to waiting.
+pub fn handed_out_at(now: DateTime<Utc>, delay_minutes_max: u32, cutoff: DateTime<Utc>, chance: u16) -> DateTime<Utc> {
+    let left = cutoff.signed_duration_since(now).max(TimeDelta::zero()) / 10;
+    let longest = minutes(delay_minutes_max).min(left).num_milliseconds();
+    let least = longest / 10;
+    let delay = least + (longest - least) * i64::from(chance) / 65_536;
+    now.checked_add_signed(TimeDelta::milliseconds(delay)).unwrap_or(now)
+}
+
 /// `minutes_later` minutes after `start`.
 pub fn later(start: DateTime<Utc>, minutes_later: u32) -> DateTime<Utc> {
     start.checked_add_signed(minutes(minutes_later)).unwrap_or(DateTime::<Utc>::MAX_UTC)
@@ -354,6 +364,19 @@ mod tests {
             // And not a working day earlier than it need be.
             let mut between = closing_day.iter_days().skip(1).take_while(|day| *day <= visit - Days::new(days_before.into()));
             prop_assert!(between.all(|day| !worked.is_working(day)));
+        }
+
+        #[test]
+        fn r33_a_freed_place_waits_by_chance_within_its_bounds(
+            now in moment(), cutoff in moment(), most in 0_u32..1440, chance in any::<u16>(),
+        ) {
+            let at = handed_out_at(now, most, cutoff, chance);
+            prop_assert!(at >= now && at <= later(now, most));
+            prop_assert!(at == now || (at - now) * 10 <= cutoff - now);
+            let [soonest, latest] = [0, u16::MAX].map(|chance| handed_out_at(now, most, cutoff, chance));
+            prop_assert!((soonest..=latest).contains(&at));
+            prop_assert!((latest - now) <= (soonest - now) * 10 + TimeDelta::milliseconds(10));
+            prop_assert!(soonest > now || most == 0 || cutoff - now < TimeDelta::seconds(1));
         }
 
         #[test]

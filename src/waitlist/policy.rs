@@ -149,6 +149,18 @@ pub struct LevelPolicy {
     /// See [`Policy::persons_per_account`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub persons_per_account: Option<u32>,
+    /// See [`Policy::declines_max`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub declines_max: Option<u32>,
+    /// See [`Policy::missed_offers_max`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missed_offers_max: Option<u32>,
+    /// See [`Policy::minimum_notice_minutes`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minimum_notice_minutes: Option<u32>,
+    /// See [`Policy::release_delay_minutes_max`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_delay_minutes_max: Option<u32>,
 }
 
 /// A bound of a setting: the field's name on the wire, its value here, the least and the most it may be.
@@ -159,7 +171,7 @@ impl LevelPolicy {
     pub fn validate(&self) -> Result<(), Refusal> {
         /// Two weeks.
         const LONG_MINUTES: u32 = 14 * 24 * 60;
-        let bounds: [Bound; 9] = [
+        let bounds: [Bound; 13] = [
             ("drawWindowMinutes", self.draw_window_minutes, 1, LONG_MINUTES),
             ("cutoff.daysBefore", self.cutoff.map(|cutoff| cutoff.days_before), 0, 60),
             ("hardStopMinutesBeforeVisit", self.hard_stop_minutes_before_visit, 0, LONG_MINUTES),
@@ -170,6 +182,10 @@ impl LevelPolicy {
             ("liveEntriesPerPatient", self.live_entries_per_patient, 1, 1000),
             ("liveEntriesPerDepartmentAndDay", self.live_entries_per_department_and_day, 1, 1000),
             ("personsPerAccount", self.persons_per_account, 1, 1000),
+            ("declinesMax", self.declines_max, 1, 100),
+            ("missedOffersMax", self.missed_offers_max, 1, 100),
+            ("minimumNoticeMinutes", self.minimum_notice_minutes, 0, LONG_MINUTES),
+            ("releaseDelayMinutesMax", self.release_delay_minutes_max, 0, 24 * 60),
         ];
         for (field, value, least, most) in bounds {
             if value.is_some_and(|value| !(least..=most).contains(&value)) {
@@ -222,6 +238,16 @@ pub struct Policy {
     pub live_entries_per_department_and_day: u32,
     /// For how many persons one account may join queues within 30 days (R33). Default: 5.
     pub persons_per_account: u32,
+    /// The how manieth declined offer ends the application; those before cost the place that was offered, and not the place
+    /// in the queue (Q6). Default: 1, the first.
+    pub declines_max: u32,
+    /// The same of offers that were not answered or not paid in time (Q6). Default: 1.
+    pub missed_offers_max: u32,
+    /// Nobody is offered a visit that begins sooner than this (R18). Default: 0.
+    pub minimum_notice_minutes: u32,
+    /// A freed place is handed out after a time by chance, of so many minutes at most (R33); towards the cutoff less and less.
+    /// Default: 0, at once.
+    pub release_delay_minutes_max: u32,
 }
 
 impl Default for Policy {
@@ -242,6 +268,10 @@ impl Default for Policy {
             live_entries_per_patient: 3,
             live_entries_per_department_and_day: 3,
             persons_per_account: 5,
+            declines_max: 1,
+            missed_offers_max: 1,
+            minimum_notice_minutes: 0,
+            release_delay_minutes_max: 0,
         }
     }
 }
@@ -274,6 +304,10 @@ impl Policy {
         set(&mut self.live_entries_per_patient, level.live_entries_per_patient);
         set(&mut self.live_entries_per_department_and_day, level.live_entries_per_department_and_day);
         set(&mut self.persons_per_account, level.persons_per_account);
+        set(&mut self.declines_max, level.declines_max);
+        set(&mut self.missed_offers_max, level.missed_offers_max);
+        set(&mut self.minimum_notice_minutes, level.minimum_notice_minutes);
+        set(&mut self.release_delay_minutes_max, level.release_delay_minutes_max);
     }
 }
 
@@ -314,6 +348,7 @@ mod tests {
             "hardStopMinutesBeforeVisit": 1, "offerWindowMinutes": 2, "prepayMinutes": 3, "lockGraceMinutes": 6,
             "quietHours": {"from": "22:00:00", "to": "07:00:00"}, "liveEntriesPerPatient": 5,
             "liveEntriesPerDepartmentAndDay": 1, "personsPerAccount": 4,
+            "declinesMax": 3, "missedOffersMax": 2, "minimumNoticeMinutes": 120, "releaseDelayMinutesMax": 30,
         });
         let level: LevelPolicy = serde_json::from_value(json.clone()).unwrap();
         assert_eq!(level.validate(), Ok(()));
@@ -352,6 +387,10 @@ mod tests {
             (r#"{"cutoff": {"daysBefore": 61, "at": "18:00:00"}}"#, "cutoff.daysBefore"),
             (r#"{"hardStopMinutesBeforeVisit": 99999999}"#, "hardStopMinutesBeforeVisit"),
             (r#"{"drawWindowMinutes": 0}"#, "drawWindowMinutes"),
+            (r#"{"declinesMax": 0}"#, "declinesMax"),
+            (r#"{"missedOffersMax": 0}"#, "missedOffersMax"),
+            (r#"{"minimumNoticeMinutes": 20161}"#, "minimumNoticeMinutes"),
+            (r#"{"releaseDelayMinutesMax": 1441}"#, "releaseDelayMinutesMax"),
         ];
         for (json, field) in table {
             let policy: LevelPolicy = serde_json::from_str(json).unwrap();

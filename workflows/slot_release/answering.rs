@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::matching::ASK_AFTER;
-use super::state::Release;
+use super::state::{Release, Unwanted};
 use super::{outcome, woke};
 use crate::engine::{Fault, RunId, Turn};
 use crate::records::entries;
@@ -35,7 +35,11 @@ pub(super) fn answering(release: &mut Release, turn: &Turn, woke: woke::Answerin
             outcome::Answering::Conflict
         }
         Reply::Passed => {
-            release.passed.push(offer.entry);
+            if answer.this_time_only {
+                release.unwanted.push(Unwanted { entry: offer.entry, slot: offer.slot });
+            } else {
+                release.passed.push(offer.entry);
+            }
             outcome::Answering::Passed
         }
     }

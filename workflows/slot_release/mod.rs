@@ -25,7 +25,7 @@ use crate::workflows::waitlist_application::Offer;
 use answering::{answer_check, answer_is_asked, answering, offer_id};
 use drawing::{draw_is_held, drawing, gathering};
 use matching::matching;
-use refreshing::{cutoff, idle, refreshing};
+use refreshing::{cutoff, handed_out, idle, keeping, refreshing};
 pub use state::{Draw, Freed, Release};
 use stopping::{shut, stopping, visits_end};
 
@@ -50,7 +50,10 @@ flow! {
         { Drawn -> Idle }
     /// Nothing to hand out: waits for a hint, until the cutoff (R25).
     Idle = idle on Freed, Stoppage until cutoff
-        { Hint -> Refreshing, Stopped -> Stopping, CutOff -> Shut }
+        { Hint -> Refreshing, Kept -> Keeping, Stopped -> Stopping, CutOff -> Shut }
+    /// Keeps what was freed for a time by chance, where the policy says so (R33). Hints of more places wait until then.
+    Keeping = keeping on Stoppage until handed_out
+        { Over -> Refreshing, Stopped -> Stopping }
     /// Asks HIS which time slots have places (R18). HIS being away is not "full".
     Refreshing = refreshing at his priority Urgent absorbs Freed
         { Found -> Matching, Full -> Idle, Nobody -> Idle, CutOff -> Shut }
@@ -106,7 +109,7 @@ async fn project(conn: &mut PgConnection, hospital: &str, moved: &[Projected<Rel
     let free: Vec<Free> = moved
         .iter()
         .filter_map(|one| {
-            let remaining = one.state.free.iter().map(|open| open.remaining).sum();
+            let remaining = one.state.too_near + one.state.free.iter().map(|open| open.remaining).sum::<u32>();
             Some(Free { id: one.state.schedule_id.clone(), remaining, told_at: one.state.told_at? })
         })
         .collect();

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::state::Release;
+use super::state::{Freed, Release};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn, limits};
-use crate::records::entries;
+use crate::records::{entries, policies};
 use crate::waitlist::calendar;
 use crate::workflows::{Ports, unread};
 
@@ -18,12 +18,38 @@ pub(super) fn idle(release: &mut Release, turn: &Turn, woke: woke::Idle) -> outc
     // It was held when the run came here.
     release.draw = None;
     match woke {
-        woke::Idle::Freed(_) => {
+        woke::Idle::Freed(freed) => {
             release.heard_at = Some(turn.now);
+            if freed.source == Freed::GIVEN_BACK {
+                return outcome::Idle::Hint;
+            }
+            let at = calendar::handed_out_at(turn.now, release.delay_minutes_max, release.cutoff, chance());
+            if at > turn.now {
+                release.handed_out_at = Some(at);
+                return outcome::Idle::Kept;
+            }
             outcome::Idle::Hint
         }
         woke::Idle::Stoppage(_) => outcome::Idle::Stopped,
         woke::Idle::Deadline => outcome::Idle::CutOff,
+    }
+}
+
+fn chance() -> u16 {
+    let [a, b, ..] = uuid::Uuid::new_v4().into_bytes();
+    u16::from_be_bytes([a, b])
+}
+
+pub(super) fn handed_out(release: &Release) -> DateTime<Utc> {
+    release.handed_out_at.unwrap_or(release.cutoff)
+}
+
+/// A place that is freed comes to nobody at a moment that whoever frees it could know (R33).
+pub(super) fn keeping(release: &mut Release, _: &Turn, woke: woke::Keeping) -> outcome::Keeping {
+    release.handed_out_at = None;
+    match woke {
+        woke::Keeping::Stoppage(_) => outcome::Keeping::Stopped,
+        woke::Keeping::Deadline => outcome::Keeping::Over,
     }
 }
 
@@ -37,20 +63,21 @@ pub(super) async fn refreshing(
         return Ok(outcome::Refreshing::CutOff);
     }
     release.passed.clear();
+    release.unwanted.clear();
     release.told_at = None;
+    // Settings that are changed while a queue stands count from the next place on.
+    let policy = policies::of_schedule(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
+    release.goes_by(&policy);
     let waits =
         entries::first_in_line(&ports.pool, &ports.hospital, &release.schedule_id, &[]).await.map_err(unread)?;
     if waits.is_none() {
         limits::nobody_called();
         return Ok(outcome::Refreshing::Nobody);
     }
-    let mut free = ports.his.open_slots(&release.schedule_id, release.visit_date).await?;
-    // A time that has begun cannot be given to anybody.
-    free.retain(|open| {
-        open.remaining > 0 && calendar::visit_starts_at(release.visit_date, open.slot.begins, ports.tz) > turn.now
-    });
-    free.sort_by(|a, b| a.slot.cmp(&b.slot));
-    release.free = free;
+    release.free = ports.his.open_slots(&release.schedule_id, release.visit_date).await?;
+    release.free.sort_by(|a, b| a.slot.cmp(&b.slot));
+    release.too_near = 0;
+    release.skip_what_is_near(turn.now, ports.tz);
     release.told_at = Some(turn.now);
     Ok(if release.free.is_empty() { outcome::Refreshing::Full } else { outcome::Refreshing::Found })
 }

@@ -1,10 +1,13 @@
 //! What a schedule's hand-out knows, and the hint that it hears.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::RunId;
 use crate::ports::his::{OpenSlot, TimeSlot};
+use crate::waitlist::calendar;
+use crate::waitlist::policy::Policy;
 
 /// What a run of `slot_release` knows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,8 +34,23 @@ pub struct Release {
     pub offer: Option<OnOffer>,
     /// Who passed the present places on.
     pub passed: Vec<RunId>,
+    /// Who does not want one of the present times, and keeps the turn for another one (Q6).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unwanted: Vec<Unwanted>,
+    /// Places that HIS has and that are too near to be offered: they are anybody's.
+    #[serde(default)]
+    pub too_near: u32,
     /// Whom 停诊 concerns.
     pub concerned: Vec<RunId>,
+    /// Nobody is offered a visit that begins sooner than this (R18); read anew whenever HIS is asked.
+    #[serde(default)]
+    pub notice_minutes: u32,
+    /// A freed place is handed out after so many minutes at most, by chance (R33); read anew whenever HIS is asked.
+    #[serde(default)]
+    pub delay_minutes_max: u32,
+    /// When the places that were freed last are handed out, where that is not at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handed_out_at: Option<DateTime<Utc>>,
     /// The draw of the queue's order, until it is held; none where arrival decides (R17).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw: Option<Draw>,
@@ -45,6 +63,15 @@ pub struct Draw {
     pub held_at: DateTime<Utc>,
     /// What decides it, once it is time: no secret any more.
     pub seed: Option<String>,
+}
+
+/// A time that somebody has declined or missed before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unwanted {
+    /// Who.
+    pub entry: RunId,
+    /// Which time.
+    pub slot: TimeSlot,
 }
 
 /// An offer that is out.
@@ -63,8 +90,13 @@ pub struct OnOffer {
 /// A hint that a place of this schedule may be free (E8: its signal id names schedule, slot and event).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Freed {
-    /// Who says so: push, own site, sync, waitlist.
+    /// Who says so: push, own site, sync, waitlist, and [`Freed::GIVEN_BACK`].
     pub source: String,
+}
+
+impl Freed {
+    /// A lock that was given back: the place came free before, and has been kept for its time by chance.
+    pub const GIVEN_BACK: &str = "givenBack";
 }
 
 impl Release {
@@ -81,9 +113,20 @@ impl Release {
             offers: 0,
             offer: None,
             passed: Vec::new(),
+            unwanted: Vec::new(),
+            too_near: 0,
             concerned: Vec::new(),
+            notice_minutes: 0,
+            delay_minutes_max: 0,
+            handed_out_at: None,
             draw: None,
         }
+    }
+
+    /// Takes over the settings of this moment.
+    pub fn goes_by(&mut self, policy: &Policy) {
+        self.notice_minutes = policy.minimum_notice_minutes;
+        self.delay_minutes_max = policy.release_delay_minutes_max;
     }
 
     /// The same where the order of the queue is drawn at `held_at`.
@@ -92,11 +135,81 @@ impl Release {
         Self { draw: Some(Draw { held_at, seed: None }), ..self }
     }
 
+    /// Leaves to others what has begun or is too near to be offered (R18).
+    pub fn skip_what_is_near(&mut self, now: DateTime<Utc>, tz: Tz) {
+        let (visit_date, soonest) = (self.visit_date, calendar::later(now, self.notice_minutes));
+        let starts = |open: &OpenSlot| calendar::visit_starts_at(visit_date, open.slot.begins, tz);
+        let near = self.free.iter().filter(|open| (now..=soonest).contains(&starts(open)) && starts(open) > now);
+        self.too_near += near.map(|open| open.remaining).sum::<u32>();
+        self.free.retain(|open| open.remaining > 0 && starts(open) > soonest);
+    }
+
+    /// The present times, each with those who are not asked about it.
+    pub fn on_offer(&self) -> impl Iterator<Item = (&TimeSlot, Vec<RunId>)> {
+        self.free.iter().map(|open| {
+            let unwanted = self.unwanted.iter().filter(|one| one.slot == open.slot).map(|one| one.entry);
+            (&open.slot, self.passed.iter().copied().chain(unwanted).collect())
+        })
+    }
+
     /// Takes one place of this time off what is free.
     pub fn take(&mut self, slot: &TimeSlot) {
         for open in self.free.iter_mut().filter(|open| open.slot == *slot) {
             open.remaining = open.remaining.saturating_sub(1);
         }
         self.free.retain(|open| open.remaining > 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::NaiveTime;
+    use chrono_tz::Asia::Shanghai;
+
+    use super::*;
+
+    fn at(hour: u32, minute: u32) -> NaiveTime {
+        NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default()
+    }
+
+    /// Two places at eight and one at half past, on the day after the epoch.
+    fn release() -> Release {
+        let epoch = DateTime::<Utc>::UNIX_EPOCH;
+        let day = NaiveDate::default().succ_opt().unwrap_or_default();
+        let slots = [(at(8, 0), at(8, 30), 2), (at(8, 30), at(9, 0), 1)];
+        let free = slots.map(|(begins, ends, remaining)| OpenSlot { slot: TimeSlot { begins, ends }, remaining });
+        Release { free: free.to_vec(), ..Release::new("w1".to_owned(), day, epoch, epoch) }
+    }
+
+    #[test]
+    fn r18_what_is_too_near_is_left_to_others_and_what_is_past_to_nobody() {
+        let now = calendar::visit_starts_at(release().visit_date, at(7, 30), Shanghai);
+        for (notice, minutes_later, left, too_near) in
+            [(0, 0, 3, 0), (29, 0, 3, 0), (30, 0, 1, 2), (60, 0, 0, 3), (0, 29, 3, 0), (0, 30, 1, 0), (30, 30, 0, 1)]
+        {
+            let mut release = Release { notice_minutes: notice, ..release() };
+            release.skip_what_is_near(calendar::later(now, minutes_later), Shanghai);
+            let free: u32 = release.free.iter().map(|open| open.remaining).sum();
+            assert_eq!((free, release.too_near), (left, too_near), "{notice} minutes ahead, {minutes_later} later");
+        }
+    }
+
+    #[test]
+    fn q6_whoever_passes_on_one_time_is_asked_about_the_others() {
+        let (all, this) = (RunId::from_u128(1), RunId::from_u128(2));
+        let slot = release().free[0].slot.clone();
+        let release = Release { passed: vec![all], unwanted: vec![Unwanted { entry: this, slot }], ..release() };
+        let asked: Vec<Vec<RunId>> = release.on_offer().map(|(_, passing_over)| passing_over).collect();
+        assert_eq!(asked, [vec![all, this], vec![all]]);
+    }
+
+    #[test]
+    fn a_hand_out_that_an_older_release_has_stored_goes_on() {
+        let mut stored = serde_json::to_value(release()).unwrap_or_default();
+        for field in ["notice_minutes", "delay_minutes_max", "too_near"] {
+            assert!(stored.as_object_mut().and_then(|all| all.remove(field)).is_some(), "{field}");
+        }
+        let read: Release = serde_json::from_value(stored).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((read.free, read.notice_minutes, read.delay_minutes_max), (release().free, 0, 0));
     }
 }

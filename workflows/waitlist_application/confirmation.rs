@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::signals::{Confirm, Decline};
 use super::state::{Application, Order, Why};
 use super::{outcome, woke};
 use crate::engine::Turn;
@@ -13,6 +14,11 @@ pub(super) fn offer_ends(app: &Application) -> DateTime<Utc> {
 
 pub(super) fn confirmation(app: &mut Application, turn: &Turn, woke: woke::Confirmation) -> outcome::Confirmation {
     let (why, outcome) = match woke {
+        woke::Confirmation::Confirm(Confirm { until }) | woke::Confirmation::Decline(Decline { until })
+            if !app.answered_by(until) =>
+        {
+            return outcome::Confirmation::Stale;
+        }
         woke::Confirmation::Confirm(_) => {
             // The order is committed with this move, number and end included, before a call uses it (E6).
             let ends = offer_ends(app);
@@ -26,6 +32,6 @@ pub(super) fn confirmation(app: &mut Application, turn: &Turn, woke: woke::Confi
         woke::Confirmation::Stoppage(_) => (Why::Stopped, outcome::Confirmation::Stopped),
         woke::Confirmation::Deadline => (Why::Lapsed, outcome::Confirmation::Lapsed),
     };
-    app.why = Some(why);
+    app.why = app.gives_up(why);
     outcome
 }

@@ -4,12 +4,13 @@
 use serde_json::json;
 
 use super::Step;
-use super::state::{Answer, Application, Reply, Why};
+use super::signals::{Answer, Reply};
+use super::state::{Application, Why};
 use crate::engine::{Edge, Effect, Letter, RunId, To};
 use crate::waitlist::ids;
 use crate::waitlist::notice::{FailReason, NoticeKind};
 use crate::workflows::notices::{self, Written};
-use crate::workflows::slot_release::SlotRelease;
+use crate::workflows::slot_release::{Freed, SlotRelease};
 
 pub(super) fn effects(run: RunId, edge: &Edge, app: &Application) -> Vec<Effect> {
     let from = edge.from.and_then(Step::parse);
@@ -22,8 +23,10 @@ pub(super) fn effects(run: RunId, edge: &Edge, app: &Application) -> Vec<Effect>
 fn notice(from: Option<Step>, to: Step, app: &Application) -> Vec<(NoticeKind, u16)> {
     let failed = |reason| vec![(NoticeKind::Failed(reason), 1)];
     let mut told = match to {
-        Step::Waiting if !matches!(from, Some(Step::Locking | Step::Unlocking)) => vec![(NoticeKind::Submitted, 1)],
-        Step::Confirmation => vec![(NoticeKind::PleaseConfirm, app.offers)],
+        Step::Waiting if !matches!(from, Some(Step::Locking | Step::Unlocking | Step::Waiting)) => {
+            vec![(NoticeKind::Submitted, 1)]
+        }
+        Step::Confirmation if from != Some(Step::Confirmation) => vec![(NoticeKind::PleaseConfirm, app.offers)],
         Step::Visit => vec![(NoticeKind::Booked, 1)],
         Step::Expired => failed(FailReason::Expired),
         Step::Stopped if app.visit.is_some() => vec![(NoticeKind::Failed(FailReason::Stopped), 2)],
@@ -66,21 +69,28 @@ fn letter(run: RunId, kind: NoticeKind, nth: u16, app: &Application) -> Letter {
 /// Tells `slot_release` what became of its offer, once it is known.
 fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: &Application) -> Option<Effect> {
     let from = from?;
+    let given_up = (from, to, outcome) == (Step::Waiting, Step::Waiting, Some("GivenUp"));
     let reply = match (from, to, outcome) {
         (Step::Locking, Step::Confirmation, _) | (Step::Booking, Step::Visit, _) => Reply::Took,
         // Told on the way back into the queue and no sooner: the next place is then offered to the same patient (R16).
         (Step::Unlocking, Step::Waiting, _) if app.withheld => Reply::Passed,
+        // Told when the place was locked: what is given back now is a place that came free (Q6).
+        (Step::Unlocking, Step::Waiting, _) if app.given_up_now().is_some() => return None,
         (Step::Locking | Step::Unlocking, Step::Waiting, _) => Reply::Conflict,
         (Step::Booking, Step::Unlocking, Some("Refused")) => Reply::Passed,
+        _ if given_up => Reply::Passed,
         // Cancelled by staff before the offer was answered; an answer that is told twice is stale and no more.
         (Step::Clearing, Step::Settlement, _) if unanswered(app) => Reply::Passed,
         _ => return None,
     };
-    let payload = serde_json::to_value(Answer { id: app.offer_id.clone()?, reply }).ok()?;
+    let offer_id = app.offer_id.clone()?;
+    // Such an offer is not counted; its own id tells it from others.
+    let about = if given_up { offer_id.clone() } else { app.offers.to_string() };
+    let payload = serde_json::to_value(Answer { id: offer_id, reply, this_time_only: given_up }).ok()?;
     Some(Effect::Signal {
         to: To::Key { workflow: SlotRelease::NAME, key: app.schedule_id.clone() },
         name: "Answer",
-        id: format!("answer:{run}:{}:{}", app.offers, from.name()),
+        id: format!("answer:{run}:{about}:{}", from.name()),
         payload,
     })
 }
@@ -92,15 +102,16 @@ fn unanswered(app: &Application) -> bool {
 
 /// Tells `slot_release` that a place which we held is free again.
 fn freed(run: RunId, from: Option<Step>, to: Step, app: &Application) -> Option<Effect> {
-    let held = match (from?, to) {
-        (Step::Unlocking, Step::Settlement | Step::Waiting) | (Step::Clearing, Step::Settlement) => app.gave_back,
-        (Step::Cancelling, Step::Settlement) => true,
-        _ => false,
+    let (held, source) = match (from?, to) {
+        (Step::Unlocking, Step::Settlement | Step::Waiting) => (app.gave_back, Freed::GIVEN_BACK),
+        (Step::Clearing, Step::Settlement) => (app.gave_back, "waitlist"),
+        (Step::Cancelling, Step::Settlement) => (true, "waitlist"),
+        _ => (false, ""),
     };
     (held && app.why != Some(Why::Stopped)).then(|| Effect::Signal {
         to: To::Key { workflow: SlotRelease::NAME, key: app.schedule_id.clone() },
         name: "Freed",
         id: format!("freed:{run}:{}", app.offers),
-        payload: json!({ "source": "waitlist" }),
+        payload: json!({ "source": source }),
     })
 }

@@ -8,6 +8,7 @@ mod clearing;
 mod closure;
 mod confirmation;
 mod effects;
+mod giving_up;
 mod lacks;
 mod locking;
 mod paying;
@@ -15,16 +16,15 @@ mod prepayment;
 mod projection;
 mod refund;
 mod settlement;
+mod signals;
 mod state;
 mod unlocking;
 mod visit;
 mod waiting;
 
 use crate::flow;
-pub use state::{
-    Answer, Application, Cancellation, Confirm, Decline, Offer, Order, Payment, RefundNotice, Reply, Stoppage, Why,
-    Withdrawal,
-};
+pub use signals::{Answer, Cancellation, Confirm, Decline, Offer, Payment, RefundNotice, Reply, Stoppage, Withdrawal};
+pub use state::{Application, Order, Why};
 
 use super::Ports;
 use booking::booking;
@@ -71,18 +71,18 @@ flow! {
     /// In the queue, until 18:00 on the day before the visit (R16, R24, R25).
     Waiting = waiting on Offer, Withdrawal, Stoppage until cutoff
         {
-            Payable -> Locking, Covered -> Booking, Expired - Money -> Expired, Prepaid -> Refunding,
+            Payable -> Locking, Covered -> Booking, GivenUp -> Waiting, Expired - Money -> Expired, Prepaid -> Refunding,
             CutOff -> Settlement, Withdrawn -> Settlement, Stopped -> Settlement,
         }
 
     /// Locks the offered place at HIS (R10, R20). A place that is gone or cannot be had keeps the patient's turn.
     Locking = locking at his priority Urgent
         { Locked + Lock -> Confirmation, Taken -> Waiting, Unusable -> Unlocking }
-    /// The patient accepts while the lock lasts (R9).
+    /// The patient accepts while the lock lasts (R9). An answer to an offer that is over is none (E5).
     Confirmation = confirmation priority Urgent on Confirm, Decline, Withdrawal, Stoppage until offer_ends
         {
             Confirmed -> OfferOrder, Declined -> Unlocking, Lapsed -> Unlocking, Withdrawn -> Unlocking,
-            Stopped -> Unlocking,
+            Stopped -> Unlocking, Stale -> Confirmation,
         }
     /// Opens the order for the accepted place.
     OfferOrder = offer_order at payments priority Urgent
@@ -105,7 +105,8 @@ flow! {
         {
             Booked + Visit - Lock - Money -> Visit, Taken -> Unlocking, Withheld -> Unlocking, Refused -> Unlocking,
         }
-    /// Gives the lock back: to the queue where the place was lost, else to the settlement.
+    /// Gives the lock back: to the queue where the place was lost or only this time is not wanted (Q6), else to the
+    /// settlement.
     Unlocking = unlocking at his priority Urgent
         { Requeued - Lock -> Waiting, Released - Lock -> Settlement }
 

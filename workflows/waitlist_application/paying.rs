@@ -1,5 +1,6 @@
 //! The payment of an accepted place (R20, E2, E4): open the order, await the notice, ask, close before the lock goes.
 
+use super::signals::Decline;
 use super::state::{Application, Order, Why};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn, limits};
@@ -25,7 +26,7 @@ pub(super) async fn offer_order(
         Asked::Paid => outcome::OfferOrder::Paid,
         Asked::Open => outcome::OfferOrder::Opened,
         Asked::Closed => {
-            app.why = Some(Why::Lapsed);
+            app.why = app.gives_up(Why::Lapsed);
             outcome::OfferOrder::Refused
         }
     })
@@ -35,8 +36,9 @@ pub(super) fn paying(app: &mut Application, _: &Turn, woke: woke::Paying) -> out
     match woke {
         woke::Paying::Payment(payment) if app.receive(&payment) => outcome::Paying::Paid,
         woke::Paying::Payment(_) | woke::Paying::Deadline => outcome::Paying::Due,
+        woke::Paying::Decline(Decline { until }) if !app.answered_by(until) => outcome::Paying::Due,
         woke::Paying::Decline(_) => {
-            app.why = Some(Why::Declined);
+            app.why = app.gives_up(Why::Declined);
             outcome::Paying::Declined
         }
         woke::Paying::Withdrawal(_) => {
@@ -59,7 +61,7 @@ pub(super) async fn payment_check(
         Asked::Paid => outcome::PaymentCheck::Paid,
         Asked::Open => outcome::PaymentCheck::Open,
         Asked::Closed => {
-            app.why = Some(Why::Lapsed);
+            app.why = app.gives_up(Why::Lapsed);
             outcome::PaymentCheck::Over
         }
     })
@@ -76,9 +78,16 @@ pub(super) async fn order_closing(
         Some(order) => close(order, ports).await?,
         None => limits::nobody_called(),
     }
-    if app.paid().is_some() && app.why == Some(Why::Lapsed) {
-        app.why = None;
-        return Ok(outcome::OrderClosing::Paid);
+    if app.paid().is_some() {
+        match app.why.or(app.given_up_now()) {
+            Some(Why::Lapsed) => {
+                app.takes_after_all();
+                return Ok(outcome::OrderClosing::Paid);
+            }
+            // Who pays and declines in one moment gets the money back, and that ends the application: nobody's money is kept
+            // for a place that they may never be offered.
+            why => app.why = why,
+        }
     }
     Ok(outcome::OrderClosing::Closed)
 }

@@ -136,13 +136,13 @@ fn offer(one: &Projected<Application>) -> Option<Offer> {
         (Step::Confirmation, _) => ("held", true),
         (Step::Visit, _) => ("booked", true),
         (Step::Waiting, _) if app.withheld => ("withheld", false),
-        // Only a place that somebody else has leads back to the queue.
-        (Step::Waiting, _) => ("lost", false),
-        (Step::Unlocking | Step::OrderClosing | Step::Settlement | Step::Clearing, Some(why)) => match why {
-            Why::Declined => ("declined", false),
-            Why::Lapsed => ("missed", false),
-            _ => ("ended", false),
+        // A place that somebody else has leads back to the queue, or one that the patient did not take (Q6).
+        (Step::Waiting, None) => match app.given_up_now() {
+            Some(why) => came_to(why),
+            None => ("lost", false),
         },
+        // While the order is being closed, the money may come (E2).
+        (Step::Unlocking | Step::Settlement | Step::Clearing, Some(why)) => came_to(why),
         _ => return None,
     };
     (app.offers > 0).then(|| Offer {
@@ -153,6 +153,16 @@ fn offer(one: &Projected<Application>) -> Option<Offer> {
         taken,
         outcome,
     })
+}
+
+/// An offer that the patient did not take.
+fn came_to(why: Why) -> (&'static str, bool) {
+    let outcome = match why {
+        Why::Declined => "declined",
+        Why::Lapsed => "missed",
+        _ => "ended",
+    };
+    (outcome, false)
 }
 
 fn appointment(one: &Projected<Application>) -> Option<Appointment> {

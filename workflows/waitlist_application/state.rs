@@ -1,8 +1,10 @@
-//! What an application knows, and the signals it hears. References only: never a name, a number or a phone.
+//! What an application knows. References only: never a name, a number or a phone.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::giving_up::GivenUp;
+use super::signals::Payment;
 use crate::engine::RunId;
 use crate::ports::his::{DayPart, Place, TimeSlot};
 use crate::ports::payments::{OrderRequest, Paid};
@@ -45,6 +47,15 @@ pub struct Application {
     /// True where HIS would not give this patient the last offered place: somebody else may get it.
     #[serde(default)]
     pub withheld: bool,
+    /// How many offers the patient has declined (Q6).
+    #[serde(default)]
+    pub declined: u16,
+    /// How many were not answered or not paid in time (Q6).
+    #[serde(default)]
+    pub missed: u16,
+    /// The times that the patient has declined or missed: nobody is asked about the same one twice.
+    #[serde(default)]
+    pub given_up: Vec<GivenUp>,
     /// The present payment order, if one was ever opened.
     pub order: Option<Order>,
     /// Orders in whose place a later one stands: nobody pays them any more, and money can come for them all the same (E2).
@@ -160,75 +171,6 @@ impl Why {
     }
 }
 
-/// A place for this applicant, from the schedule's `slot_release` run.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Offer {
-    /// The offer's id.
-    pub id: String,
-    /// Which time.
-    pub slot: TimeSlot,
-    /// When the hand-out heard that a place is free.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub freed_at: Option<DateTime<Utc>>,
-}
-
-/// What became of an offer, to the schedule's `slot_release` run.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Answer {
-    /// The offer's id.
-    pub id: String,
-    /// What became of it.
-    pub reply: Reply,
-}
-
-/// See [`Answer`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Reply {
-    /// The place is locked or booked: it is no longer free.
-    Took,
-    /// Somebody else had it already: offer the applicant another one.
-    Conflict,
-    /// The applicant cannot take it; the place is free for the next one.
-    Passed,
-}
-
-/// Money has arrived, from the payment provider's notice.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Payment {
-    /// The order.
-    pub out_trade_no: String,
-    /// The money.
-    pub paid: Paid,
-}
-
-/// The provider says that a refund has moved; it is asked for the truth.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RefundNotice {
-    /// The refund.
-    pub out_refund_no: String,
-}
-
-/// The patient accepts the locked place.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Confirm {}
-
-/// The patient declines the locked place.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Decline {}
-
-/// The patient leaves the queue.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Withdrawal {}
-
-/// The patient cancels the booked visit.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Cancellation {}
-
-/// 停诊: the schedule does not take place.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Stoppage {}
-
 impl Application {
     /// An application as any other, for the proof that endings are told.
     pub fn sample() -> Self {
@@ -248,11 +190,21 @@ impl Application {
             offer: None,
             gave_back: false,
             withheld: false,
+            declined: 0,
+            missed: 0,
+            given_up: Vec::new(),
             order: None,
             earlier: Vec::new(),
             visit: None,
             why: None,
         }
+    }
+
+    /// True where an answer is meant for the offer that is out. One without an end is from before answers had one.
+    pub fn answered_by(&self, until: Option<DateTime<Utc>>) -> bool {
+        // As exact as a table's column.
+        let ends = self.offer.as_ref().and_then(|offer| offer.deadline).map(|at| at.timestamp_micros());
+        until.is_none_or(|until| ends == Some(until.timestamp_micros()))
     }
 
     /// Puts an order in the place of the present one, which is settled with the rest.

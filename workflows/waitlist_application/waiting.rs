@@ -14,11 +14,15 @@ pub(super) fn cutoff(app: &Application) -> DateTime<Utc> {
 pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -> outcome::Waiting {
     match woke {
         woke::Waiting::Offer(offer) => {
-            // The next ids derive from this count; it is committed with this move, before any call uses them (E6).
-            app.offers += 1;
             app.offer_id = Some(offer.id);
             app.freed_at = offer.freed_at;
             app.withheld = false;
+            // Nobody is asked twice about a time: the next in line gets it (Q6).
+            if app.does_not_want(&offer.slot) {
+                return outcome::Waiting::GivenUp;
+            }
+            // The next ids derive from this count; it is committed with this move, before any call uses them (E6).
+            app.offers += 1;
             app.offer = Some(Offered { slot: offer.slot, deadline: None, locked: false });
             if app.covered() { outcome::Waiting::Covered } else { outcome::Waiting::Payable }
         }

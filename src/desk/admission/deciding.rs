@@ -92,7 +92,7 @@ impl Taken {
 }
 
 impl Facts {
-    fn policy(&self, schedule: &Schedule) -> Policy {
+    pub(super) fn policy(&self, schedule: &Schedule) -> Policy {
         let at = |level| self.level(schedule, level).map(|counted| &counted.policy);
         let none = LevelPolicy::default();
         Policy::resolve(

@@ -26,6 +26,7 @@ use crate::records::schedules::Schedule;
 use crate::records::{accounts, entries, patients};
 use crate::waitlist::calendar;
 use crate::waitlist::cipher::Pseudonym;
+use crate::waitlist::policy::Policy;
 use crate::workflows::Ports;
 use crate::workflows::slot_release::{self, Release, SlotRelease};
 use deciding::{Facts, Person, Verdict};
@@ -177,7 +178,7 @@ impl Admission {
             let Some(schedule) = facts.schedules.get(id) else { continue };
             let closes = facts.closes(schedule, &self.ports);
             let drawn_at = facts.drawn_at(schedule, closes);
-            let new = self.release(schedule, closes, drawn_at)?;
+            let new = self.release(schedule, &facts.policy(schedule), closes, drawn_at)?;
             let mut tx = self.engine.pool.begin().await?;
             let started = store::start(&mut tx, &self.engine.tenant, new).await?;
             if let Some(at) = drawn_at.filter(|_| started.new) {
@@ -196,12 +197,14 @@ impl Admission {
     fn release(
         &self,
         schedule: &Schedule,
+        policy: &Policy,
         closes: DateTime<Utc>,
         drawn_at: Option<DateTime<Utc>>,
     ) -> sqlx::Result<NewRun> {
         let next_day = schedule.visit_date.succ_opt().unwrap_or(schedule.visit_date);
         let visits_end = calendar::visit_starts_at(next_day, NaiveTime::MIN, self.ports.tz);
-        let state = Release::new(schedule.id.clone(), schedule.visit_date, closes, visits_end);
+        let mut state = Release::new(schedule.id.clone(), schedule.visit_date, closes, visits_end);
+        state.goes_by(policy);
         let (state, first) = match drawn_at {
             Some(at) => (state.with_draw_at(at), slot_release::Step::Gathering),
             None => (state, slot_release::Step::Idle),

@@ -15,14 +15,15 @@ const RELEASE: &str = "slot_release";
 const SYNC: &str = "schedule_sync";
 
 const HAND_OUT: &[&str] = &["Idle", "Refreshing", "Matching", "Answering"];
+const KEPT: &[&str] = &["Idle", "Keeping"];
 const LOOK: &[&str] = &["AnswerCheck"];
 const STOPPAGE: &[&str] = &["Idle", "Shut", "Stopping"];
 const DRAW: &[&str] = &["Gathering", "Drawing"];
 const PULL: &[&str] = &["Resting", "Pulling"];
 
 /// What is disturbed here; each step suffers each mishap.
-pub(super) const DISTURBED: [(&str, &[&str]); 5] =
-    [(RELEASE, HAND_OUT), (RELEASE, LOOK), (RELEASE, STOPPAGE), (RELEASE, DRAW), (SYNC, PULL)];
+pub(super) const DISTURBED: [(&str, &[&str]); 6] =
+    [(RELEASE, HAND_OUT), (RELEASE, KEPT), (RELEASE, LOOK), (RELEASE, STOPPAGE), (RELEASE, DRAW), (SYNC, PULL)];
 
 fn plan(hospital: &Hospital, workflow: &str, step: &str, harms: &[(Point, Harm)]) {
     for (point, harm) in harms {
@@ -59,6 +60,27 @@ async fn e08_a_disturbed_hand_out_gives_every_place_once() {
         .await
         .unwrap();
     assert_eq!(usize::try_from(offers).unwrap(), entries.len(), "a place was offered twice");
+    hospital.finish().await;
+}
+
+/// A place that is kept for a time by chance is handed out once, and not before its time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r33_a_disturbed_delay_gives_every_place_once() {
+    let cases = u32::try_from(KEPT.len() * MISHAPS.len()).unwrap();
+    let mut setup = Setup { places: cases, patients: cases, ..Setup::paying(PaymentMode::None) };
+    setup.policy.release_delay_minutes_max = Some(20);
+    let hospital = Hospital::open(setup).await;
+    let mut patients = 1..;
+    for (step, (mishap, harms)) in KEPT.iter().flat_map(|step| MISHAPS.map(|mishap| (step, mishap))) {
+        let entry = hospital.apply("w1-am", patients.next().unwrap()).await;
+        plan(&hospital, RELEASE, step, harms);
+        hospital.free_a_place("w1-am").await;
+        hospital.pass_seconds(60).await;
+        assert_eq!(hospital.status(entry).await, "waiting", "{step} {mishap}");
+        hospital.pass_minutes(22).await;
+        assert_eq!(hospital.status(entry).await, "booked", "{step} {mishap}");
+        has_struck(&hospital, step, mishap);
+    }
     hospital.finish().await;
 }
 

@@ -10,16 +10,18 @@ use houbu::workflows::slot_release::SlotRelease;
 use houbu::workflows::waitlist_application::WaitlistApplication;
 
 use super::{
-    THE_MONEY_COMES_BACK, Told, breaching, cancelling, drawing, leading, offers, paying, prepaying, queue, reconciling,
-    refunds, releases, second_thoughts, syncing, visits,
+    THE_MONEY_COMES_BACK, Told, breaching, cancelling, delaying, drawing, giving_up, leading, offers, paying,
+    prepaying, queue, reconciling, refunds, releases, second_thoughts, syncing, visits,
 };
 
 #[test]
 fn no_row_of_a_table_goes_untold() {
-    let files: [&[Told]; 14] = [
+    let files: [&[Told]; 16] = [
         breaching::TOLD,
         cancelling::TOLD,
+        delaying::TOLD,
         drawing::TOLD,
+        giving_up::TOLD,
         leading::TOLD,
         offers::TOLD,
         paying::TOLD,

@@ -6,8 +6,10 @@
 mod breaching;
 mod cancelling;
 mod coverage;
+mod delaying;
 mod drawing;
 mod figures;
+mod giving_up;
 mod late_money;
 mod leading;
 mod offers;

@@ -1,0 +1,88 @@
+//! The signals that an application hears, and its answer to the schedule's `slot_release`. References only: never a name, a
+//! number or a phone.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::ports::his::TimeSlot;
+use crate::ports::payments::Paid;
+
+/// A place for this applicant, from the schedule's `slot_release` run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Offer {
+    /// The offer's id.
+    pub id: String,
+    /// Which time.
+    pub slot: TimeSlot,
+    /// When the hand-out heard that a place is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freed_at: Option<DateTime<Utc>>,
+}
+
+/// What became of an offer, to the schedule's `slot_release` run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Answer {
+    /// The offer's id.
+    pub id: String,
+    /// What became of it.
+    pub reply: Reply,
+    /// True where the applicant passes on this time alone and keeps the turn for another one (Q6).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub this_time_only: bool,
+}
+
+/// See [`Answer`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reply {
+    /// The place is locked or booked: it is no longer free.
+    Took,
+    /// Somebody else had it already: offer the applicant another one.
+    Conflict,
+    /// The applicant cannot take it; the place is free for the next one.
+    Passed,
+}
+
+/// Money has arrived, from the payment provider's notice.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Payment {
+    /// The order.
+    pub out_trade_no: String,
+    /// The money.
+    pub paid: Paid,
+}
+
+/// The provider says that a refund has moved; it is asked for the truth.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RefundNotice {
+    /// The refund.
+    pub out_refund_no: String,
+}
+
+/// The patient accepts the locked place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Confirm {
+    /// The end of the offer that is meant: one that ended in the same moment is not taken for a later one (E5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// The patient declines the locked place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Decline {
+    /// See [`Confirm::until`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// The patient leaves the queue.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Withdrawal {}
+
+/// The patient cancels the booked visit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Cancellation {}
+
+/// 停诊: the schedule does not take place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Stoppage {}
