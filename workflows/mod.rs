@@ -7,8 +7,10 @@ pub mod notices;
 pub mod reconciliation;
 pub mod schedule_sync;
 pub mod slot_release;
+pub mod texts;
 pub mod waitlist_application;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
@@ -42,6 +44,8 @@ pub struct Ports {
     pub his: Arc<dyn His>,
     /// The payment provider.
     pub payments: Arc<dyn Payments>,
+    /// The message platform's template ids of the built-in texts, by our names; a name without one is its own id.
+    pub template_ids: BTreeMap<String, String>,
 }
 
 impl Ports {

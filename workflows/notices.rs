@@ -3,7 +3,6 @@
 //! A letter holds references only. Names and texts are filled in at delivery, and a letter that is no longer true is
 //! not sent (R21).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,6 +10,7 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 
+use super::texts::Texts;
 use super::{Ports, unknown_patient, unread};
 use crate::engine::group::Group;
 use crate::engine::outbox::{Delivery, Outlet};
@@ -63,7 +63,7 @@ const TOGETHER_MAX: usize = 64;
 pub struct NoticeOutlet {
     ports: Arc<Ports>,
     messages: Arc<dyn Messages>,
-    template_ids: BTreeMap<String, String>,
+    texts: Texts,
     standing: Group<Refers, Result<Stands, String>>,
 }
 
@@ -83,11 +83,12 @@ impl Outlet for NoticeOutlet {
             limits::nobody_called();
             return Ok(Delivery::Undeliverable("the patient has no WeChat account here".to_owned()));
         };
+        let text = self.texts.of(written.kind.template(), stands.template.clone()).await?;
         let message = Message {
             openid,
-            template_id: self.template_id(written.kind.template()),
+            template_id: text.template_id.clone(),
             client_msg_id: letter.id.clone(),
-            fields: self.fields(&written, stands.visit.as_ref())?,
+            fields: text.render(written.kind, &self.facts(&written, stands.visit.as_ref())?),
         };
         Ok(match self.messages.send(&message).await? {
             Sent::Accepted { msg_id } => Delivery::Sent(msg_id),
@@ -108,9 +109,9 @@ fn still_true(kind: NoticeKind, status: EntryStatus) -> bool {
 }
 
 impl NoticeOutlet {
-    /// Over our tables and the key to patients. `template_ids`: the platform's template ids by our names; a name without
-    /// one is its own id.
-    pub fn new(ports: Arc<Ports>, messages: Arc<dyn Messages>, template_ids: BTreeMap<String, String>) -> Self {
+    /// Over our tables and the key to patients.
+    pub fn new(ports: Arc<Ports>, messages: Arc<dyn Messages>) -> Self {
+        let texts = Texts::new(ports.pool.clone(), ports.hospital.clone(), ports.template_ids.clone());
         let of = Arc::clone(&ports);
         let standing = Group::start(TOGETHER_MAX, move |letters: Vec<Refers>| {
             let ports = Arc::clone(&of);
@@ -122,24 +123,21 @@ impl NoticeOutlet {
             }
             .boxed()
         });
-        Self { ports, messages, template_ids, standing }
+        Self { ports, messages, texts, standing }
     }
 
     /// How what a letter refers to stands now.
     async fn stands(&self, written: &Written) -> Result<Stands, Fault> {
         let (patient_id, schedule_id) = (written.patient_id.clone(), written.schedule_id.clone());
-        let read = self.standing.ask(Refers { entry: written.entry, patient_id, schedule_id }).await;
+        let template = written.kind.template().as_str();
+        let read = self.standing.ask(Refers { entry: written.entry, patient_id, schedule_id, template }).await;
         read.unwrap_or_else(|| Err("the reader has ended".to_owned())).map_err(unread)
     }
 
-    fn template_id(&self, name: &str) -> String {
-        self.template_ids.get(name).cloned().unwrap_or_else(|| name.to_owned())
-    }
-
-    fn fields(&self, written: &Written, visit: Option<&Visit>) -> Result<BTreeMap<String, String>, Fault> {
+    fn facts<'a>(&self, written: &'a Written, visit: Option<&'a Visit>) -> Result<NoticeFacts<'a>, Fault> {
         let visit =
             visit.ok_or_else(|| Fault::Stop(format!("the schedule {} is not known any more", written.schedule_id)))?;
-        let facts = NoticeFacts {
+        Ok(NoticeFacts {
             doctor_name: &visit.doctor_name,
             visit_date: visit.visit_date,
             part_of_day: in_words(visit.part),
@@ -148,12 +146,12 @@ impl NoticeOutlet {
             deadline: written.deadline,
             amount: written.amount_fen.map(Fen),
             tz: self.ports.tz,
-        };
-        Ok(written.kind.fields(&facts).into_iter().map(|(field, value)| (field.to_owned(), value)).collect())
+        })
     }
 }
 
-fn in_words(part: DayPart) -> &'static str {
+/// The half-day as patients call it.
+pub fn in_words(part: DayPart) -> &'static str {
     match part {
         DayPart::Morning => "上午",
         DayPart::Afternoon => "下午",

@@ -83,6 +83,7 @@ impl Hospital {
             keyring: keyring(),
             his: Arc::clone(&outside.his),
             payments: Arc::clone(&outside.payments),
+            template_ids: BTreeMap::new(),
         });
         let engine = Engine::with_limits(pool.clone(), TENANT, workflows::registry(&ports), limits);
         let desk = Arc::new(Desk::new(Arc::clone(&engine), ports, lookup));
@@ -145,11 +146,7 @@ impl Hospital {
 
     /// A worker with the defaults of the configuration, letters included.
     pub async fn worker(&self) -> Worker {
-        let outlet = notices::NoticeOutlet::new(
-            Arc::clone(&self.desk.ports),
-            Arc::clone(&self.outside.messages),
-            BTreeMap::new(),
-        );
+        let outlet = notices::NoticeOutlet::new(Arc::clone(&self.desk.ports), Arc::clone(&self.outside.messages));
         let options = worker::Options {
             outlets: Outlets::default().with_lane(notices::TOPIC, notices::LANE, Arc::new(outlet)),
             ..worker::Options::default()

@@ -68,6 +68,7 @@ impl App {
             keyring: Keyring::new(&config.keys.sealing, &config.keys.sealing_older)?,
             his: Arc::clone(&clients.his),
             payments: Arc::clone(&clients.payments),
+            template_ids: config.templates.clone(),
         });
         let jobs = jobs(config)?;
         let registry = jobs.into_iter().fold(workflows::registry(&ports), Registry::with_job);
@@ -84,11 +85,7 @@ impl App {
 
     /// Starts a worker in this process.
     pub async fn work(&self, config: &Config) -> anyhow::Result<worker::Worker> {
-        let outlet = notices::NoticeOutlet::new(
-            Arc::clone(&self.ports),
-            Arc::clone(&self.clients.messages),
-            config.templates.clone(),
-        );
+        let outlet = notices::NoticeOutlet::new(Arc::clone(&self.ports), Arc::clone(&self.clients.messages));
         let options = worker::Options {
             turns_max: config.worker.turns,
             poll: Duration::from_millis(config.worker.poll_ms),

@@ -10,6 +10,7 @@ mod health;
 mod jobs;
 mod letters;
 mod logs;
+mod notices;
 mod reconciliation;
 mod runs;
 mod sandbox;
@@ -59,6 +60,8 @@ enum Command {
     Reconciliation(reconciliation::Reconciliation),
     /// List messages that the platform did not take, and send them again.
     Letters(letters::Letters),
+    /// Look at the texts of notices, and at what would be sent.
+    Notices(notices::Notices),
     /// Check that the order of a queue was drawn by chance.
     Draw(draw::Draw),
     /// Say what is wrong with the whole and what to do about it; exits with 1 if something is critical.
@@ -100,6 +103,7 @@ impl Cli {
                     | Command::Health(_)
                     | Command::Jobs(_)
                     | Command::Letters(_)
+                    | Command::Notices(_)
                     | Command::Reconciliation(_)
                     | Command::Runs(_)
             )
@@ -116,6 +120,7 @@ impl Cli {
                 Some(Command::Health(health)) => health::run(&config, health).await,
                 Some(Command::Jobs(jobs)) => jobs::run(&config, jobs).await,
                 Some(Command::Letters(letters)) => letters::run(&config, letters).await,
+                Some(Command::Notices(asked)) => notices::run(&config, asked).await,
                 Some(Command::Reconciliation(asked)) => reconciliation::run(&config, asked).await,
                 Some(Command::Runs(runs)) => runs::run(&config, *runs).await,
                 Some(Command::Sandbox) => sandbox::run(&config).await,

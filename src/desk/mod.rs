@@ -24,6 +24,7 @@
 //! | `jobs` | what starts runs by the clock |
 //! | `kpis` | the figures that managers ask for |
 //! | `letters` | messages that were not taken, sent again |
+//! | `templates` | the texts of notices: stored, taken back, looked at before they are sent |
 //! | `health` | what is wrong with the whole, and what to do about it |
 //! | `runs`, `why` | any workflow's runs, for staff |
 //! | `staff`, `verbs` | what staff do to runs, and the words for it |
@@ -57,6 +58,7 @@ pub mod runs;
 pub mod show;
 pub mod slow_lane;
 pub mod staff;
+pub mod templates;
 pub mod verbs;
 pub mod why;
 mod withdraw;
@@ -79,6 +81,7 @@ use crate::records::entries;
 use crate::waitlist::cipher::{CipherError, LookupKey};
 use crate::waitlist::refusal::Refusal;
 use crate::waitlist::status::EntryStatus;
+use crate::waitlist::template::Flaw;
 use crate::workflows::Ports;
 
 /// The desk of one hospital, which is the engine's tenant.
@@ -135,6 +138,12 @@ pub enum DeskError {
     /// Something about the patient has not ended.
     #[error("something about the patient is under way")]
     StillNeeded,
+    /// A text of notices that must not be sent, or that the message platform would not take.
+    #[error("the text has {} flaws", .0.len())]
+    Flawed(Vec<Flaw>),
+    /// Somebody stored another version of the text meanwhile.
+    #[error("the text has changed: version {0} is the newest")]
+    TemplateChanged(i32),
     /// A case is resolved once.
     #[error("the case is resolved already")]
     CaseResolved,

@@ -32,7 +32,8 @@ pub struct Wanted {
     who: Option<String>,
     /// retry, answer, jump, signal, suspend, resume, cancel, bulk.begin, bulk.pause, bulk.resume, bulk.cancel,
     /// job.run, job.pause, job.resume, letter.retry, case.resolve, blacklist.put, blacklist.lift,
-    /// blacklist.rule, appeal.granted, appeal.refused, patient.export, patient.erase.
+    /// blacklist.rule, appeal.granted, appeal.refused, patient.export, patient.erase,
+    /// template.put, template.withdraw.
     verb: Option<String>,
     /// `nextCursor` of the page before.
     cursor: Option<Uuid>,

@@ -4,7 +4,7 @@
 //! | file | |
 //! |---|---|
 //! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
-//! | `departments`, `policies`, `blacklist`, `breaches`, `persons` | scope `admin` |
+//! | `departments`, `policies`, `templates`, `blacklist`, `breaches`, `persons` | scope `admin` |
 //! | `runs`, `staff`, `bulks`, `audit`, `signals`, `letters`, `destinations`, `jobs`, `reconciliation`, `kpis`, `health` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
 //! | `operations` | alive, ready, the figures |
@@ -42,6 +42,7 @@ mod runs;
 mod schedules;
 mod signals;
 mod staff;
+mod templates;
 mod waitlist;
 mod wechat_events;
 
@@ -117,6 +118,10 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(persons::export))
         .routes(routes!(persons::erase))
         .routes(routes!(policies::put, policies::show))
+        .routes(routes!(templates::list))
+        .routes(routes!(templates::show, templates::put, templates::take_back))
+        .routes(routes!(templates::versions))
+        .routes(routes!(templates::preview))
         .routes(routes!(blacklist::put, blacklist::show, blacklist::lift))
         .routes(routes!(blacklist::lift_for))
         .routes(routes!(breaches::of_patient))

@@ -24,6 +24,7 @@ use super::problem::ProblemBody;
         (name = "patients", description = "Who waits; masked on the way out"),
         (name = "departments", description = "The hospital's departments and campuses, named at installation"),
         (name = "policies", description = "Switches, caps and windows of doctors, departments and campuses"),
+        (name = "templates", description = "What patients are told: texts as data, their versions, and how they look"),
         (name = "blacklist", description = "Who may not join a queue"),
         (name = "runs", description = "Durable runs of any workflow"),
         (name = "destinations", description = "The systems outside: limits, what is down, pause and resume"),

@@ -13,6 +13,7 @@
 //! | `visits` | appointments and payments that runs made |
 //! | `admission_ground`, `admissions` | what decisions about applications stand on, and what writes them |
 //! | `notices` | what a notice says that its letter does not |
+//! | `templates` | texts of notices, every version of them |
 //! | `offers`, `kpis` | what became of every offered place; figures by day of visit |
 //! | `persons` | all that is kept of one person; seals of an older key |
 //! | `reconciliation` | a day's books compared with the outside's, and the cases that came of it |
@@ -38,4 +39,5 @@ pub mod policies;
 pub mod reconciliation;
 pub mod schedules;
 pub mod schema;
+pub mod templates;
 pub mod visits;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::patients::Patient;
 use super::schedules::from_name;
+use super::templates::Numbered;
 use crate::ports::his::DayPart;
 
 /// What a letter refers to.
@@ -17,6 +18,8 @@ pub struct Refers {
     pub patient_id: String,
     /// The schedule.
     pub schedule_id: String,
+    /// The name of its text.
+    pub template: &'static str,
 }
 
 /// How that stands now; what there is not any more is missing.
@@ -27,6 +30,8 @@ pub struct Stands {
     pub patient: Option<Patient>,
     /// The schedule.
     pub visit: Option<Visit>,
+    /// The version of the text in force; none: the built-in one.
+    pub template: Option<Numbered>,
 }
 
 /// Of a schedule, what patients are told.
@@ -48,29 +53,41 @@ struct Row {
     doctor_name: Option<String>,
     visit_date: Option<NaiveDate>,
     part: Option<String>,
+    text_campus: Option<String>,
+    text_version: Option<i32>,
 }
 
 /// How what these letters refer to stands now, in their order.
 ///
-/// Plan: each row by its primary key.
+/// Plan: each row by its primary key; the newest version of a text is the end of a range of its.
 pub async fn standing(pool: &PgPool, hospital: &str, letters: &[Refers]) -> sqlx::Result<Vec<Stands>> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select e.status, p.sealed, p.masked, s.doctor_name, s.visit_date, s.part
-         from unnest($2::uuid[], $3::text[], $4::text[]) with ordinality as t (entry, patient, schedule, nth)
+        "select e.status, p.sealed, p.masked, s.doctor_name, s.visit_date, s.part,
+                n.campus_id as text_campus, n.version as text_version
+         from unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) with ordinality
+              as t (entry, patient, schedule, template, nth)
          left join lateral (
              select status from entry where hospital = $1 and id = t.entry limit 1) e on true
          left join lateral (
              select sealed, masked from patient where hospital = $1 and id = t.patient limit 1) p on true
          left join lateral (
-             select d.name as doctor_name, s.visit_date, s.part from schedule s
+             select d.name as doctor_name, s.visit_date, s.part, s.campus_id from schedule s
              join doctor d on d.hospital = s.hospital and d.id = s.doctor_id
              where s.hospital = $1 and s.id = t.schedule limit 1) s on true
+         left join lateral (
+             select v.campus_id, v.version
+             from unnest(array[s.campus_id, '']) as c (id)
+             cross join lateral (
+                 select campus_id, version, body is null as gone from notice_template
+                 where hospital = $1 and name = t.template and campus_id = c.id order by version desc limit 1) v
+             where not v.gone order by v.campus_id desc limit 1) n on true
          order by t.nth",
     )
     .bind(hospital)
     .bind(letters.iter().map(|one| one.entry).collect::<Vec<_>>())
     .bind(letters.iter().map(|one| one.patient_id.as_str()).collect::<Vec<_>>())
     .bind(letters.iter().map(|one| one.schedule_id.as_str()).collect::<Vec<_>>())
+    .bind(letters.iter().map(|one| one.template).collect::<Vec<_>>())
     .fetch_all(pool)
     .await?;
     rows.into_iter().zip(letters).map(|(row, letter)| row.read(letter)).collect()
@@ -86,6 +103,8 @@ impl Row {
             }
             _ => None,
         };
-        Ok(Stands { status: self.status, patient, visit })
+        let template =
+            self.text_campus.zip(self.text_version).map(|(campus_id, version)| Numbered { campus_id, version });
+        Ok(Stands { status: self.status, patient, visit, template })
     }
 }

@@ -14,7 +14,8 @@
 //! - [`identity`]: ID numbers, phones and names: checked when read, masked when shown
 //! - [`cipher`]: personal data sealed at rest, and the keyed hash to find it by
 //! - [`pace`]: whoever asks faster than people do is decided later
-//! - [`notice`]: what a patient is told, as template fields
+//! - [`notice`]: what a patient is told, and whether it is still true
+//! - [`template`]: how it is said: texts as data, and what is wrong with one
 //! - [`reconciliation`]: what must agree between our books, HIS's and the payer's, and what is proposed where it does not
 //! - [`kpi`]: shares of sums
 //! - [`language`]: the two languages that people are answered in
@@ -35,4 +36,5 @@ pub mod policy;
 pub mod reconciliation;
 pub mod refusal;
 pub mod status;
+pub mod template;
 pub mod working_days;

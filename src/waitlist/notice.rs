@@ -1,8 +1,5 @@
-//! What a patient is told, as the fields of a message template (R11, R21, R23): from facts of the schedule only. There
-//! is no place here for a diagnosis, a department or the patient's name. Sending is the ports' work; which template of
-//! the platform stands for a name, and which of its keys for a field, is the staff's to set.
-
-use std::collections::BTreeMap;
+//! What a patient is told, and whether it is still true (R11, R21, R23): from facts of the schedule only. There is no place
+//! here for a diagnosis, a department or the patient's name. How it is said is [`super::template`]'s; sending is the ports'.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
@@ -10,9 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::money::Fen;
 use super::status::EntryStatus;
-
-/// The most letters that the platform takes in a `thing` field.
-pub const THING_LETTERS: usize = 20;
+use super::template::TemplateName;
 
 /// Why an application came to nothing, as the patient is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -74,27 +69,17 @@ impl NoticeKind {
     /// The letters that [`NoticeKind::letter`] gives.
     pub(super) const LETTERS: [char; 6] = ['S', 'P', 'B', 'F', 'R', 'V'];
 
-    /// The template's name, as staff see it.
-    pub fn template(self) -> &'static str {
+    /// The template that it is written with.
+    pub fn template(self) -> TemplateName {
         match self {
-            Self::Submitted => "waitlist_submitted",
-            Self::PleaseConfirm => "waitlist_please_confirm",
-            Self::Booked => "waitlist_booked",
-            Self::Failed(_) => "waitlist_failed",
-            Self::Refunded => "waitlist_refunded",
-            Self::VisitCancelled => "visit_cancelled",
+            Self::Submitted => TemplateName::WaitlistSubmitted,
+            Self::PleaseConfirm => TemplateName::WaitlistPleaseConfirm,
+            Self::Booked => TemplateName::WaitlistBooked,
+            Self::Failed(_) => TemplateName::WaitlistFailed,
+            Self::Refunded => TemplateName::WaitlistRefunded,
+            Self::VisitCancelled => TemplateName::VisitCancelled,
         }
     }
-
-    /// All template names.
-    pub const TEMPLATES: [&'static str; 6] = [
-        "waitlist_submitted",
-        "waitlist_please_confirm",
-        "waitlist_booked",
-        "waitlist_failed",
-        "waitlist_refunded",
-        "visit_cancelled",
-    ];
 
     /// The kind's letter in a `client_msg_id`.
     pub(super) fn letter(self) -> char {
@@ -119,31 +104,13 @@ impl NoticeKind {
         }
     }
 
-    /// The fields and their values: 就诊时间, 候补医师 and 候补状态 always; 候补地点, 截止时间, 金额 where the
-    /// kind has them and the facts know them; 温馨提示. Every value is one line of at most [`THING_LETTERS`] letters.
-    pub fn fields(self, facts: &NoticeFacts<'_>) -> BTreeMap<&'static str, String> {
-        let mut fields = BTreeMap::from([
-            ("就诊时间", facts.visit_time()),
-            ("候补医师", facts.doctor_name.to_owned()),
-            ("候补状态", self.status_phrase().to_owned()),
-            ("温馨提示", self.remark().to_owned()),
-        ]);
-        let deadline = facts.deadline.map(|at| local_minute(at, facts.tz));
-        let amount = facts.amount.filter(|amount| amount.is_positive()).map(|amount| amount.to_string());
-        let place = facts.place.map(str::to_owned);
-        let more = match self {
-            Self::Submitted => vec![("截止时间", deadline), ("金额", amount)],
-            Self::PleaseConfirm => vec![("截止时间", deadline), ("金额", amount), ("候补地点", place)],
-            Self::Booked => vec![("候补地点", place), ("金额", amount)],
-            Self::Refunded => vec![("金额", amount)],
-            Self::Failed(_) | Self::VisitCancelled => vec![],
-        };
-        fields.extend(more.into_iter().filter_map(|(field, value)| Some((field, value?))));
-        fields.into_iter().map(|(field, value)| (field, thing(&value))).collect()
+    /// True where the visit's time of day is known whenever this is said; else it may be the half-day alone.
+    pub(super) fn knows_the_time(self) -> bool {
+        matches!(self, Self::PleaseConfirm | Self::Booked | Self::VisitCancelled)
     }
 
     /// At most five letters, as a `phrase` field takes them.
-    fn status_phrase(self) -> &'static str {
+    pub(super) fn status_phrase(self) -> &'static str {
         match self {
             Self::Submitted => "候补中",
             Self::PleaseConfirm => "待确认",
@@ -154,7 +121,7 @@ impl NoticeKind {
         }
     }
 
-    fn remark(self) -> &'static str {
+    pub(super) fn remark(self) -> &'static str {
         match self {
             Self::Submitted => "候补成功后将通知您",
             Self::PleaseConfirm => "请在截止时间前确认",
@@ -198,27 +165,19 @@ pub struct NoticeFacts<'a> {
 }
 
 impl NoticeFacts<'_> {
-    fn visit_time(&self) -> String {
-        let date = self.visit_date.format("%Y年%-m月%-d日");
+    pub(super) fn visit_time(&self) -> String {
         match self.begins {
-            Some(begins) => format!("{date} {}", begins.format("%H:%M")),
-            None => format!("{date} {}", self.part_of_day),
+            Some(begins) => format!("{} {}", self.visit_day(), begins.format("%H:%M")),
+            None => format!("{} {}", self.visit_day(), self.part_of_day),
         }
     }
-}
 
-fn local_minute(at: DateTime<Utc>, tz: Tz) -> String {
-    at.with_timezone(&tz).format("%Y年%-m月%-d日 %H:%M").to_string()
-}
+    pub(super) fn visit_day(&self) -> String {
+        self.visit_date.format("%Y年%-m月%-d日").to_string()
+    }
 
-/// One line that a `thing` field takes; what is too long ends with `…`. Empty values are refused by the platform.
-fn thing(value: &str) -> String {
-    let line: Vec<char> = value.split_whitespace().collect::<Vec<_>>().join(" ").chars().collect();
-    let line: Vec<char> = line.into_iter().filter(|letter| !letter.is_control()).collect();
-    match line.get(..THING_LETTERS) {
-        Some(kept) if line.len() > THING_LETTERS => kept.iter().take(THING_LETTERS - 1).chain(&['…']).collect(),
-        _ if line.is_empty() => "—".to_owned(),
-        _ => line.into_iter().collect(),
+    pub(super) fn deadline_in_words(&self) -> Option<String> {
+        self.deadline.map(|at| at.with_timezone(&self.tz).format("%Y年%-m月%-d日 %H:%M").to_string())
     }
 }
 
@@ -227,69 +186,12 @@ fn thing(value: &str) -> String {
 mod tests {
     use std::collections::HashSet;
 
-    use chrono_tz::Asia::Shanghai;
-    use proptest::prelude::*;
-
     use super::*;
-
-    fn facts() -> NoticeFacts<'static> {
-        NoticeFacts {
-            doctor_name: "李时珍",
-            visit_date: NaiveDate::from_ymd_opt(2025, 8, 14).unwrap(),
-            part_of_day: "上午",
-            begins: NaiveTime::from_hms_opt(9, 30, 0),
-            place: Some("门诊楼三层"),
-            deadline: DateTime::from_timestamp(1_755_079_200, 0),
-            amount: Some(Fen(5000)),
-            tz: Shanghai,
-        }
-    }
-
-    #[test]
-    fn an_offer_says_when_who_until_when_and_how_much() {
-        let expected = [
-            ("候补医师", "李时珍"),
-            ("候补地点", "门诊楼三层"),
-            ("候补状态", "待确认"),
-            ("就诊时间", "2025年8月14日 09:30"),
-            ("截止时间", "2025年8月13日 18:00"),
-            ("温馨提示", "请在截止时间前确认"),
-            ("金额", "50.00 元"),
-        ];
-        let expected = expected.map(|(field, value)| (field, value.to_owned()));
-        assert_eq!(NoticeKind::PleaseConfirm.fields(&facts()), BTreeMap::from(expected));
-    }
-
-    #[test]
-    fn what_is_not_known_is_left_out() {
-        let bare = NoticeFacts { begins: None, place: None, deadline: None, amount: Some(Fen::ZERO), ..facts() };
-        let fields = NoticeKind::Submitted.fields(&bare);
-        assert_eq!(fields.get("就诊时间").unwrap(), "2025年8月14日 上午");
-        assert_eq!(fields.len(), 4);
-    }
-
-    #[test]
-    fn every_failure_has_words_of_its_own() {
-        let remarks: HashSet<_> = FailReason::ALL
-            .iter()
-            .map(|reason| NoticeKind::Failed(*reason).fields(&facts())["温馨提示"].clone())
-            .collect();
-        assert_eq!(remarks.len(), FailReason::ALL.len());
-    }
-
-    #[test]
-    fn nothing_of_our_own_is_cut_and_phrases_are_short() {
-        for kind in NoticeKind::samples() {
-            let fields = kind.fields(&facts());
-            assert!(fields.values().all(|value| !value.contains('…')), "{fields:?}");
-            assert!(fields["候补状态"].chars().count() <= 5);
-        }
-    }
 
     #[test]
     fn templates_and_letters_are_complete() {
         let templates: HashSet<_> = NoticeKind::samples().map(NoticeKind::template).collect();
-        assert_eq!(templates, HashSet::from(NoticeKind::TEMPLATES));
+        assert_eq!(templates, HashSet::from(TemplateName::ALL));
         let letters: HashSet<_> = NoticeKind::samples().map(NoticeKind::letter).collect();
         assert_eq!(letters, HashSet::from(NoticeKind::LETTERS));
     }
@@ -302,19 +204,6 @@ mod tests {
         assert!(!NoticeKind::Failed(FailReason::Expired).still_true(EntryStatus::Booked));
         for kind in NoticeKind::samples() {
             assert!(EntryStatus::ALL.into_iter().any(|status| kind.still_true(status)), "{kind:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn r23_every_value_is_one_short_line(doctor in "\\PC{0,60}", place in "(?s).{0,60}", fen in 0..i64::MAX) {
-            let facts = NoticeFacts { doctor_name: &doctor, place: Some(&place), amount: Some(Fen(fen)), ..facts() };
-            for kind in NoticeKind::samples() {
-                for value in kind.fields(&facts).values() {
-                    prop_assert!((1..=THING_LETTERS).contains(&value.chars().count()), "{}", value);
-                    prop_assert!(!value.chars().any(char::is_control));
-                }
-            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A clinic with one doctor, two full schedules and an outside world that obliges.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeZone, Utc};
@@ -123,6 +123,7 @@ impl Clinic {
             keyring: Keyring::new(&secret("1"), &[]).unwrap(),
             his: Arc::clone(&outside) as _,
             payments: outside,
+            template_ids: BTreeMap::new(),
         });
         let engine = Engine::new(pool.clone(), HOSPITAL, workflows::registry(&ports));
         let desk = Arc::new(Desk::new(engine, ports, lookup));

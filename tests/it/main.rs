@@ -17,6 +17,7 @@
 //! | `kpi_plans` | the figures of a day read that day's rows alone |
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
+//! | `notices` | what patients are told: texts as data, and what becomes of a notice |
 //! | `persons` | one person's data handed over, forgotten, sealed anew |
 //! | `stored_books` | the sandbox's books, read while another process keeps them |
 //! | `chaos` | real processes stopped, killed and asked to end, and the database killed under them |
@@ -49,6 +50,7 @@ mod health;
 mod hospital;
 mod joining;
 mod kpi_plans;
+mod notices;
 mod patience;
 mod persons;
 mod simulation;

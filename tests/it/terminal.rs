@@ -160,3 +160,25 @@ async fn r36_staff_resolve_differences_at_the_terminal() {
     assert_eq!(books(&["run", "--day", "2026-09-02", "-r", "today"]).await.code, 2);
     hospital.finish_in_disorder().await;
 }
+
+/// R23: the texts of notices, and what would be sent, at the terminal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r23_staff_look_at_texts_at_the_terminal() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    let text = json!({ "templateId": "TM1", "fields": { "thing1": "{doctor}" }, "reason": "the platform's is new" });
+    hospital.ask(Method::PUT, "/v1/templates/waitlist_submitted", Some(text)).await;
+    let notices = async |arguments: &[&str]| says(&hospital, "notices", arguments).await;
+    let all = notices(&["templates", "--json"]).await.json();
+    assert_eq!(all["items"].as_array().unwrap().len(), 6);
+    assert_eq!((&all["items"][0]["version"], &all["items"][0]["text"]["templateId"]), (&json!(1), &json!("TM1")));
+    assert!(notices(&["templates"]).await.out.contains("built in"));
+    let entry = entry.to_string();
+    let shown = notices(&["preview", "waitlist_submitted", "--entry", &entry]).await;
+    assert!(shown.code == 0 && shown.out.contains("thing1: 医生w1"), "{}{}", shown.out, shown.err);
+    let shown = notices(&["preview", "waitlist_failed", "--json"]).await.json();
+    assert_eq!(shown["notices"].as_array().unwrap().len(), 7);
+    let nobody = uuid::Uuid::now_v7().to_string();
+    assert_eq!(notices(&["preview", "waitlist_booked", "--entry", &nobody]).await.code, 2);
+    hospital.finish().await;
+}

@@ -102,7 +102,7 @@ fn lock(lock_id: String, state: LockState) -> LockRecord {
 fn message(run: Uuid, kind: NoticeKind, minute: u32) -> SentMessage {
     SentMessage {
         openid: "o".to_owned(),
-        template_id: kind.template().to_owned(),
+        template_id: kind.template().as_str().to_owned(),
         client_msg_id: ids::client_msg_id(run, kind, 1),
         fields: std::collections::BTreeMap::new(),
         at: at(minute),

@@ -24,6 +24,7 @@ use crate::engine::store::trouble::is_passing;
 use crate::waitlist::language::Language;
 use crate::waitlist::policy::Level;
 use crate::waitlist::refusal::Refusal;
+use crate::waitlist::template::Flaw;
 
 /// A request that was not done.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ enum Said {
     With(&'static str, &'static str, &'static str, String),
     /// Something has more bytes than this.
     TooLarge(usize),
+    /// A text of notices is wrong in these places.
+    Flawed(Vec<Flaw>),
 }
 
 /// The body of a problem.
@@ -80,6 +83,8 @@ pub struct ProblemBody {
     pub owed: Option<Vec<String>>,
     /// What could be asked for instead, where that is known: steps, outcomes, signals.
     pub instead: Option<Vec<String>>,
+    /// Everything that is wrong with a text of notices, where one is.
+    pub flaws: Option<Vec<Flaw>>,
     /// The request, as the logs call it.
     #[serde(rename = "requestId")]
     pub request_id: Option<String>,
@@ -189,6 +194,7 @@ impl Problem {
             Said::Job(refused) => refused.code(),
             Said::Fixed(code, ..) | Said::With(code, ..) => code,
             Said::TooLarge(_) => "too_large",
+            Said::Flawed(_) => "invalid_template",
         }
     }
 
@@ -201,6 +207,10 @@ impl Problem {
             (Said::Fixed(_, _, en), Language::En) => (*en).to_owned(),
             (Said::TooLarge(max), Language::ZhCn) => format!("请求内容超过 {} KiB。", max / 1024),
             (Said::TooLarge(max), Language::En) => format!("The request has more than {} KiB.", max / 1024),
+            (Said::Flawed(flaws), _) => {
+                let sentences: Vec<String> = flaws.iter().map(|flaw| flaw.message(language)).collect();
+                sentences.join(if language == Language::ZhCn { "；" } else { "; " })
+            }
             (Said::With(_, zh, _, what), Language::ZhCn) => format!("{zh}：{what}"),
             (Said::With(_, _, en, what), Language::En) => format!("{en}: {what}"),
         }
@@ -222,6 +232,9 @@ impl Problem {
         .unwrap_or_else(Map::new);
         if let Said::TooLarge(max) = self.said {
             body.insert("limit".to_owned(), json!(max));
+        }
+        if let Said::Flawed(flaws) = &self.said {
+            body.insert("flaws".to_owned(), json!(flaws));
         }
         body.insert("type".to_owned(), json!(format!("urn:houbu:problem:{}", self.code())));
         body.insert("title".to_owned(), json!(title(self.status, language)));

@@ -87,6 +87,16 @@ impl From<DeskError> for Problem {
                 "该患者尚有未结束的候补、就诊或退款，暂不能删除其信息。",
                 "An application, a visit or a refund of this patient is under way: the data is still needed.",
             ),
+            DeskError::Flawed(flaws) => {
+                Self { status: Is::UNPROCESSABLE_ENTITY, said: Said::Flawed(flaws), retry_after_s: None }
+            }
+            DeskError::TemplateChanged(newest) => Self::with(
+                Is::CONFLICT,
+                "template_changed",
+                "该模板已被他人修改，请基于最新版本重新编辑",
+                "Somebody stored another version meanwhile: look at it, and store yours again",
+                newest.to_string(),
+            ),
             DeskError::CaseResolved => {
                 Self::fixed(Is::CONFLICT, "case_resolved", "该差异已处理。", "This difference is resolved already.")
             }

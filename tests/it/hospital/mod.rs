@@ -142,6 +142,7 @@ impl Hospital {
             keyring: Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap(),
             his: line.clone(),
             payments: provider.clone(),
+            template_ids: BTreeMap::new(),
         });
         world::furnish(&db.pool, &his, setup.places, &setup.policy).await;
         for number in 1..=setup.patients {
@@ -166,7 +167,6 @@ impl Hospital {
         let outlet = NoticeOutlet::new(
             Arc::clone(&ports),
             Arc::new(WechatMessages::new(messages.client_config(timeout)).unwrap()),
-            BTreeMap::new(),
         );
         let options = worker::Options {
             poll: Duration::from_millis(5),
