@@ -6,12 +6,12 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::apply::{open_for, under};
 use super::{Answer, Desk};
-use crate::records::entries;
 use crate::records::policies;
 use crate::records::schedules::{self, Schedule};
+use crate::records::{admissions, entries};
 use crate::waitlist::admission::{self, Standing, Standings};
 use crate::waitlist::calendar;
-use crate::waitlist::policy::Policy;
+use crate::waitlist::policy::{CapCounts, Policy};
 use crate::waitlist::refusal::Refusal;
 
 /// How many days are listed where the caller does not say.
@@ -55,7 +55,7 @@ impl Desk {
         // Schedules of one doctor stand under the same settings.
         let mut known: HashMap<(String, String, String), [policies::Standing; 3]> = HashMap::new();
         let mut conn = pool.acquire().await?;
-        let mut listed = Vec::with_capacity(found.len());
+        let mut standing = Vec::with_capacity(found.len());
         for schedule in found {
             let key = (schedule.doctor_id.clone(), schedule.department_id.clone(), schedule.campus_id.clone());
             let levels = if let Some(levels) = known.get(&key) {
@@ -64,10 +64,18 @@ impl Desk {
                 let levels = policies::standings(&mut *conn, self.hospital(), &under(&schedule)).await?;
                 known.entry(key).or_insert(levels).clone()
             };
-            let length = lengths.get(&schedule.id).copied().unwrap_or(0);
-            listed.push(self.listed(schedule, &levels, length, now));
+            standing.push((schedule, levels));
         }
-        Ok(listed)
+        let own_number = standing.iter().filter(|(_, levels)| resolve(levels).cap_counts != CapCounts::LiveInAll);
+        let ids: Vec<&str> = own_number.map(|(schedule, _)| schedule.id.as_str()).collect();
+        let own =
+            if ids.is_empty() { HashMap::new() } else { entries::counts(&mut *conn, self.hospital(), &ids).await? };
+        let listed = standing.into_iter().map(|(schedule, levels)| {
+            let length = lengths.get(&schedule.id).copied().unwrap_or(0);
+            let own = own.get(&schedule.id).copied();
+            self.listed(schedule, &levels, own, length, now)
+        });
+        Ok(listed.collect())
     }
 
     /// One schedule with its queue, or [`Refusal::UnknownSchedule`].
@@ -78,20 +86,36 @@ impl Desk {
             schedules::find(&mut *conn, self.hospital(), schedule_id).await?.ok_or(Refusal::UnknownSchedule)?;
         let length = entries::queue_length(&mut *conn, self.hospital(), schedule_id).await?;
         let levels = policies::standings(&mut *conn, self.hospital(), &under(&schedule)).await?;
-        Ok(self.listed(schedule, &levels, length, now))
+        let own = entries::counts(&mut *conn, self.hospital(), &[schedule_id]).await?;
+        Ok(self.listed(schedule, &levels, own.get(schedule_id).copied(), length, now))
     }
 
-    fn listed(&self, schedule: Schedule, levels: &[policies::Standing; 3], length: i64, now: DateTime<Utc>) -> Listed {
-        let [doctor, department, campus] = levels.each_ref();
-        let policy = Policy::resolve(&doctor.policy, &department.policy, &campus.policy);
+    /// `own`: the schedule's live entries and all it ever had; looked at where the caps count those.
+    fn listed(
+        &self,
+        schedule: Schedule,
+        levels: &[policies::Standing; 3],
+        own: Option<(u32, u32)>,
+        length: i64,
+        now: DateTime<Utc>,
+    ) -> Listed {
+        let policy = resolve(levels);
         let cutoff = calendar::cutoff_at(schedule.visit_date, &policy.cutoff, &self.ports.working_days, self.ports.tz);
-        let standing = |at: &'_ policies::Standing| at.policy.cap.map(|cap| (cap, at.live));
+        let counted = |at: &policies::Standing| match policy.cap_counts {
+            CapCounts::LiveInAll => at.live,
+            counts => admissions::counted(counts, own.unwrap_or_default()),
+        };
+        let standing = |at: &'_ policies::Standing| at.policy.cap.map(|cap| (cap, counted(at)));
         let cap = levels.iter().filter_map(standing).min_by_key(|(cap, live)| cap.saturating_sub(*live));
         let [doctor, department, campus] =
-            [doctor, department, campus].map(|at| Standing { policy: &at.policy, live: at.live });
+            levels.each_ref().map(|at| Standing { policy: &at.policy, live: counted(at) });
         let admitted = admission::admit(&Standings { doctor, department, campus }, policy.cap_reading);
         let closed = open_for(&schedule, length, now, cutoff).and(admitted).err();
         let full = schedule.remaining == 0 || length > 0;
         Listed { schedule, full, length, closed, policy, cutoff, cap }
     }
+}
+
+fn resolve([doctor, department, campus]: &[policies::Standing; 3]) -> Policy {
+    Policy::resolve(&doctor.policy, &department.policy, &campus.policy)
 }

@@ -4,8 +4,9 @@
 use sqlx::{PgExecutor, PgPool};
 
 use super::accounts;
-use super::entries::NewEntry;
+use super::entries::{self, NewEntry};
 use crate::engine::{Letter, NewRun, RunId};
+use crate::waitlist::policy::CapCounts;
 
 /// Admissions that were decided, and what they stand on.
 #[derive(Debug, Default)]
@@ -22,26 +23,49 @@ pub struct Decided<'a> {
     pub letters: Vec<(RunId, Letter)>,
     /// Level, id, the most live entries that may be found there (`None`: no cap was asked), entries to be added.
     pub counts: Vec<(&'static str, &'a str, Option<i32>, i32)>,
+    /// Schedules whose own entries have a cap, and which of them it counts (Q1).
+    pub each: Vec<(&'a str, u32, CapCounts)>,
     /// The accounts that ask, with `applied` as it was read.
     pub accounts: Vec<(Vec<u8>, i32)>,
     /// Account, and for whom it asks.
     pub account_persons: Vec<(Vec<u8>, String)>,
 }
 
-/// Writes them all, or none: see `admit` in the migrations. False where an account was admitted elsewhere meanwhile:
-/// nothing is written. `over_at`: the steps at which a hand-out is over.
+/// Writes them all, or none: see `admit` in the migrations. False where an account, or more than a schedule has room for, was
+/// admitted elsewhere meanwhile: nothing is written. `over_at`: the steps at which a hand-out is over.
 pub async fn admit(pool: &PgPool, hospital: &str, over_at: &[&str], decided: &Decided<'_>) -> sqlx::Result<bool> {
-    if decided.accounts.is_empty() {
+    if decided.accounts.is_empty() && decided.each.is_empty() {
         return write(pool, hospital, over_at, decided).await.map(|()| true);
     }
     // Accounts before all else, in the order of their ids: nothing else locks them.
     let mut tx = pool.begin().await?;
-    if !accounts::note(&mut tx, hospital, &decided.accounts, &decided.account_persons).await? {
+    if !decided.accounts.is_empty()
+        && !accounts::note(&mut tx, hospital, &decided.accounts, &decided.account_persons).await?
+    {
         return Ok(false);
     }
     write(&mut *tx, hospital, over_at, decided).await?;
+    if !within_each(&mut *tx, hospital, &decided.each).await? {
+        return Ok(false);
+    }
     tx.commit().await?;
     Ok(true)
+}
+
+/// Whether each schedule keeps its cap, with those just written: all admissions of a schedule have met at its doctor's
+/// `capacity` by now, so that nobody's is on its way unseen.
+async fn within_each(db: impl PgExecutor<'_>, hospital: &str, each: &[(&str, u32, CapCounts)]) -> sqlx::Result<bool> {
+    if each.is_empty() {
+        return Ok(true);
+    }
+    let schedules: Vec<&str> = each.iter().map(|(id, ..)| *id).collect();
+    let found = entries::counts(db, hospital, &schedules).await?;
+    Ok(each.iter().all(|(id, cap, counts)| found.get(*id).is_none_or(|found| counted(*counts, *found) <= *cap)))
+}
+
+/// What a cap of this kind counts of a schedule's live and past entries.
+pub fn counted(counts: CapCounts, (live, ever): (u32, u32)) -> u32 {
+    if counts == CapCounts::EverInEach { ever } else { live }
 }
 
 async fn write(db: impl PgExecutor<'_>, hospital: &str, over_at: &[&str], decided: &Decided<'_>) -> sqlx::Result<()> {

@@ -305,6 +305,28 @@ pub async fn queue_lengths(
     Ok(rows.into_iter().collect())
 }
 
+/// How many live entries each of these schedules has, and how many applications it ever had.
+///
+/// Plan: each schedule's applications by `entry_of_schedule`, as many as a cap lets in.
+pub async fn counts(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    schedules: &[&str],
+) -> sqlx::Result<HashMap<String, (u32, u32)>> {
+    let rows: Vec<(String, i32, i32)> = sqlx::query_as(
+        "select t.id, n.live, n.ever from unnest($2::text[]) as t (id)
+         cross join lateral (
+             select count(*) filter (where e.live)::int as live, count(*)::int as ever
+             from entry e where e.hospital = $1 and e.schedule_id = t.id) n",
+    )
+    .bind(hospital)
+    .bind(schedules)
+    .fetch_all(db)
+    .await?;
+    let number = |n: i32| u32::try_from(n).unwrap_or(0);
+    Ok(rows.into_iter().map(|(id, live, ever)| (id, (number(live), number(ever)))).collect())
+}
+
 /// Who is booked at a time of these schedules that begins within `begins` and `ends` (停诊 of some times).
 pub async fn booked_within(
     db: impl PgExecutor<'_>,

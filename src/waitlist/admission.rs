@@ -4,12 +4,13 @@
 use super::policy::{CapReading, Level, LevelPolicy, Switch};
 use super::refusal::Refusal;
 
-/// One level's settings and how many live entries are under it.
+/// One level's settings and how many entries its cap counts.
 #[derive(Debug, Clone, Copy)]
 pub struct Standing<'a> {
     /// The level's own settings.
     pub policy: &'a LevelPolicy,
-    /// Live entries of all schedules under the level ([`super::status::EntryStatus::live`]).
+    /// As [`super::policy::CapCounts`] says; by default live entries of all schedules under the level
+    /// ([`super::status::EntryStatus::live`]).
     pub live: u32,
 }
 

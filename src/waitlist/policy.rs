@@ -1,12 +1,15 @@
 //! The waitlist's settings at doctor, department and campus, and what they come to together (R2, R24, R29). Whether
 //! their switches and caps let one more join is [`super::admission`]'s question.
 
+mod choices;
+
 use chrono::NaiveTime;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::calendar::{Cutoff, QuietHours};
 use super::refusal::Refusal;
+pub use choices::{CapCounts, CapReading, InsurancePrepay, PaymentMode, QueueOrder};
 
 /// Where a setting is made, in the order in which the hospital checks (R2: A doctor, B department, C campus).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -52,51 +55,6 @@ pub enum Switch {
     Inherit,
 }
 
-/// How a visit from the waitlist is paid (R5, R6, R9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum PaymentMode {
-    /// A 不需要支付: booked as soon as there is a place.
-    None,
-    /// B1 提前收费: paid at application, refunded where no visit comes of it.
-    Prepay,
-    /// B2 不提前收费: the place is locked, the patient confirms and pays.
-    LockThenPay,
-}
-
-/// In which order a queue is served (R16, R17). A change counts for the next draw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum QueueOrder {
-    /// 先提交者优先.
-    Fifo,
-    /// 随机候补: whoever applies while the queue is opening is ordered by a draw ([`super::draw`]), whoever comes later by
-    /// arrival behind them.
-    Random,
-}
-
-/// What a patient with 医保 may do where the fee is taken in advance (R7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum InsurancePrepay {
-    /// 提前收取自费: pays as a self-payer, is told so before.
-    SelfPayFirst,
-    /// Cannot apply with 医保.
-    NotAccepted,
-}
-
-/// How the levels' switches and caps come together (Q1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum CapReading {
-    /// No level says off, at least one says on, and no level's cap is reached.
-    #[default]
-    AllMustPass,
-    /// The first level that has a switch or a cap decides alone. Where it has a cap only, the switch comes from the
-    /// next level that has one.
-    FirstConfiguredDecides,
-}
-
 /// The settings of one doctor, department or campus. What is absent is taken from the level above; `switch` and `cap`
 /// are the level's own ([`super::admission::admit`]).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
@@ -104,7 +62,7 @@ pub enum CapReading {
 pub struct LevelPolicy {
     /// 是否开启候补.
     pub switch: Switch,
-    /// 候补总数: how many live entries the level may have in all its schedules together; none: no bound.
+    /// 候补总数: how many entries the level may have, counted as [`Policy::cap_counts`] says; none: no bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cap: Option<u32>,
     /// See [`Policy::payment_mode`].
@@ -122,6 +80,9 @@ pub struct LevelPolicy {
     /// See [`Policy::cap_reading`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cap_reading: Option<CapReading>,
+    /// See [`Policy::cap_counts`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cap_counts: Option<CapCounts>,
     /// See [`Policy::cutoff`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cutoff: Option<Cutoff>,
@@ -219,6 +180,8 @@ pub struct Policy {
     pub draw_window_minutes: u32,
     /// Default: all levels must pass (Q1).
     pub cap_reading: CapReading,
+    /// What the caps count (Q1). Default: live entries, in all schedules of the level together.
+    pub cap_counts: CapCounts,
     /// No new entries and no new offers from here on. Default: 18:00 on the day before the visit, a working day or not
     /// (R25).
     pub cutoff: Cutoff,
@@ -259,6 +222,7 @@ impl Default for Policy {
             order: QueueOrder::Fifo,
             draw_window_minutes: 30,
             cap_reading: CapReading::AllMustPass,
+            cap_counts: CapCounts::LiveInAll,
             cutoff: Cutoff { days_before: 1, at: hour(18), on_working_day: false },
             hard_stop_minutes_before_visit: 60,
             offer_window_minutes: 30,
@@ -295,6 +259,7 @@ impl Policy {
         set(&mut self.order, level.order);
         set(&mut self.draw_window_minutes, level.draw_window_minutes);
         set(&mut self.cap_reading, level.cap_reading);
+        set(&mut self.cap_counts, level.cap_counts);
         set(&mut self.cutoff, level.cutoff);
         set(&mut self.hard_stop_minutes_before_visit, level.hard_stop_minutes_before_visit);
         set(&mut self.offer_window_minutes, level.offer_window_minutes);
@@ -344,7 +309,8 @@ mod tests {
     fn every_setting_can_be_set_and_is_taken_over() {
         let json = serde_json::json!({
             "switch": "on", "cap": 200, "paymentMode": "prepay", "insurancePrepay": "notAccepted", "order": "random",
-            "drawWindowMinutes": 20, "capReading": "firstConfiguredDecides", "cutoff": {"daysBefore": 2, "at": "17:00:00", "onWorkingDay": true},
+            "drawWindowMinutes": 20, "capReading": "firstConfiguredDecides", "capCounts": "everInEach",
+            "cutoff": {"daysBefore": 2, "at": "17:00:00", "onWorkingDay": true},
             "hardStopMinutesBeforeVisit": 1, "offerWindowMinutes": 2, "prepayMinutes": 3, "lockGraceMinutes": 6,
             "quietHours": {"from": "22:00:00", "to": "07:00:00"}, "liveEntriesPerPatient": 5,
             "liveEntriesPerDepartmentAndDay": 1, "personsPerAccount": 4,

@@ -11,7 +11,7 @@ use houbu::desk::DeskError;
 use houbu::desk::apply::Applied;
 use houbu::engine::{clock, worker};
 use houbu::records::patients;
-use houbu::waitlist::policy::{Level, LevelPolicy, Switch};
+use houbu::waitlist::policy::{CapCounts, Level, LevelPolicy, Switch};
 use houbu::waitlist::refusal::Refusal;
 
 use super::clinic::{Clinic, HOSPITAL, apply_to};
@@ -77,6 +77,33 @@ async fn two_programs_share_a_cap_exactly() {
     assert_eq!(hospital.count("select live::bigint from capacity where level = 'campus'").await, 150);
     assert_eq!(hospital.count("select count(distinct patient_id) from entry").await, 150);
     hospital.close().await;
+}
+
+/// Q1: the same total, read as a number for each schedule.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn r02_q1_a_total_may_hold_for_each_schedule_and_two_programs_share_it_exactly() {
+    for counts in [CapCounts::LiveInEach, CapCounts::EverInEach] {
+        let hospital = Clinic::with(160, LevelPolicy { cap_counts: Some(counts), ..open_to(60) }).await;
+        let (desk, first) = (hospital.second_desk(), &hospital.desk);
+        let applying = (0..160).map(|nth| {
+            let desk = Arc::clone(if nth % 2 == 0 { first } else { &desk });
+            let apply = apply_to(&format!("p{nth}"), if nth % 4 < 2 { "S1" } else { "S2" });
+            tokio::spawn(async move { desk.apply(&apply).await })
+        });
+        let results: Vec<_> = join_all(applying).await.into_iter().map(Result::unwrap).collect();
+        for result in results.into_iter().filter(Result::is_err) {
+            assert_eq!(refusal(result), Refusal::QueueFull { level: Level::Doctor });
+        }
+        for (schedule, live) in [
+            ("S1", "select count(*) from entry where live and schedule_id = 'S1'"),
+            ("S2", "select count(*) from entry where live and schedule_id = 'S2'"),
+        ] {
+            assert_eq!(hospital.count(live).await, 60, "{schedule} {counts:?}");
+            let shown = hospital.desk.queue_of(schedule).await.unwrap();
+            assert_eq!((shown.cap, shown.closed), (Some((60, 60)), Some(Refusal::QueueFull { level: Level::Doctor })));
+        }
+        hospital.close().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

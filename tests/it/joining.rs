@@ -2,12 +2,12 @@
 //! not, on what terms one joins, and that the terms stay.
 
 use axum::http::StatusCode;
-use houbu::waitlist::policy::{InsurancePrepay, LevelPolicy, PaymentMode};
+use houbu::waitlist::policy::{CapCounts, InsurancePrepay, LevelPolicy, PaymentMode};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::hospital::Hospital;
 use super::hospital::world::CAMPUS;
+use super::hospital::{Hospital, Setup};
 use super::surface::{Answer, House, on};
 
 impl House {
@@ -180,4 +180,28 @@ async fn r29_whoever_waits_keeps_the_mode_of_payment_that_they_began_with() {
     hospital.free_a_place("w1-am").await;
     assert_eq!(hospital.status(second).await, "offered");
     hospital.finish().await;
+}
+
+/// Q1: whether who has left makes room for another one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r03_q1_a_place_is_there_again_unless_the_total_counts_all_who_ever_came() {
+    for (counts, third) in [(CapCounts::LiveInAll, 201), (CapCounts::LiveInEach, 201), (CapCounts::EverInEach, 409)] {
+        let mut setup = Setup::paying(PaymentMode::None);
+        (setup.policy.cap, setup.policy.cap_counts) = (Some(2), Some(counts));
+        let hospital = Hospital::open(setup).await;
+        let first = hospital.apply("w1-am", 1).await;
+        hospital.apply("w1-am", 2).await;
+        hospital.withdraw(first).await;
+        assert_eq!(hospital.status(first).await, "withdrawn");
+        let listed = hospital.ask(Method::GET, "/v1/schedules/w1-am/waitlist", None).await;
+        assert_eq!(listed["open"], json!(third == 201), "{listed}");
+        let reply = hospital.door.apply("w1-am", "p3").await;
+        assert_eq!(reply.status, third, "{counts:?} {}", reply.body);
+        hospital.until_still().await;
+        // The other schedules of the campus share the total, or have one each.
+        let other = hospital.door.apply("w2-am", "p4").await;
+        hospital.until_still().await;
+        assert_eq!(other.status, if counts == CapCounts::LiveInAll { 409 } else { 201 }, "{counts:?} {}", other.body);
+        hospital.finish().await;
+    }
 }

@@ -12,14 +12,14 @@ use super::super::{Answer, DeskError};
 use crate::engine::Effect;
 use crate::records::accounts::Account;
 use crate::records::admission_ground::{Keyed, StandingRun};
-use crate::records::admissions::Decided;
+use crate::records::admissions::{self, Decided};
 use crate::records::entries::NewEntry;
 use crate::records::patients::Patient;
 use crate::records::policies::Standing as Counted;
 use crate::records::schedules::{self, Schedule};
 use crate::waitlist::admission::{self, Standing, Standings};
 use crate::waitlist::cipher::Pseudonym;
-use crate::waitlist::policy::{Level, LevelPolicy, PaymentMode, Policy, QueueOrder};
+use crate::waitlist::policy::{CapCounts, Level, LevelPolicy, PaymentMode, Policy, QueueOrder};
 use crate::waitlist::refusal::Refusal;
 use crate::waitlist::status::EntryStatus;
 use crate::waitlist::{calendar, draw};
@@ -54,6 +54,8 @@ pub(super) struct Facts {
     /// Queue lengths of schedules with free places.
     pub(super) waiting: HashMap<String, i64>,
     pub(super) counted: HashMap<(Level, String), Counted>,
+    /// Live entries and all entries of schedules whose own number has a cap (Q1).
+    pub(super) in_each: HashMap<String, (u32, u32)>,
     pub(super) persons: HashMap<String, Person>,
     pub(super) person_of: HashMap<String, String>,
     pub(super) keyed: HashMap<String, Keyed>,
@@ -68,6 +70,9 @@ pub(super) struct Facts {
 struct SoFar<'a> {
     /// By level and id.
     taken: BTreeMap<(&'static str, &'a str), Taken>,
+    /// How many entries of each schedule, and the caps that were asked for its own number.
+    entered: BTreeMap<&'a str, u32>,
+    each: BTreeMap<&'a str, (u32, CapCounts)>,
     /// Schedules of this flush's entries by person.
     joined: HashMap<&'a str, Vec<&'a Schedule>>,
     /// Persons of this flush's entries by account.
@@ -132,6 +137,7 @@ impl Facts {
         }
         decided.counts =
             so_far.taken.into_iter().map(|((level, id), taken)| (level, id, taken.most, taken.added)).collect();
+        decided.each = so_far.each.into_iter().map(|(id, (cap, counts))| (id, cap, counts)).collect();
         let persons: HashSet<&str> = so_far.joined.into_keys().collect();
         let accounts = persons.into_iter().filter_map(|person| self.persons.get(person));
         for (id, persons) in so_far.accounts {
@@ -195,7 +201,14 @@ impl Facts {
             let counted = self.level(schedule, level).unwrap_or(&none);
             let added =
                 so_far.taken.get(&(level.as_str(), under(schedule).id_at(level))).map_or(0, |taken| taken.added);
-            Standing { policy: &counted.policy, live: counted.live.saturating_add_signed(added) }
+            let live = match policy.cap_counts {
+                CapCounts::LiveInAll => counted.live.saturating_add_signed(added),
+                counts => {
+                    let found = self.in_each.get(&schedule.id).copied().unwrap_or_default();
+                    admissions::counted(counts, found) + so_far.entered.get(schedule.id.as_str()).unwrap_or(&0)
+                }
+            };
+            Standing { policy: &counted.policy, live }
         };
         let standings =
             Standings { doctor: at(Level::Doctor), department: at(Level::Department), campus: at(Level::Campus) };
@@ -232,7 +245,13 @@ impl Facts {
             fee_fen: schedule.fee_fen,
             cutoff,
         });
+        *so_far.entered.entry(&schedule.id).or_default() += 1;
+        let in_all = policy.cap_counts == CapCounts::LiveInAll;
+        if let Some(cap) = caps.iter().flatten().min().filter(|_| !in_all) {
+            so_far.each.insert(&schedule.id, (*cap, policy.cap_counts));
+        }
         for (level, cap) in Level::ALL.into_iter().zip(*caps) {
+            let cap = cap.filter(|_| in_all);
             so_far.taken.entry((level.as_str(), under(schedule).id_at(level))).or_default().one_more(cap);
         }
         so_far.joined.entry(person).or_default().push(schedule);

@@ -26,7 +26,7 @@ use crate::records::schedules::Schedule;
 use crate::records::{accounts, entries, patients};
 use crate::waitlist::calendar;
 use crate::waitlist::cipher::Pseudonym;
-use crate::waitlist::policy::Policy;
+use crate::waitlist::policy::{CapCounts, Policy};
 use crate::workflows::Ports;
 use crate::workflows::slot_release::{self, Release, SlotRelease};
 use deciding::{Facts, Person, Verdict};
@@ -151,18 +151,26 @@ impl Admission {
             let standing = Standing { policy: one.policy.unwrap_or_default(), live: one.live };
             ((one.level, one.id), standing)
         };
-        Ok(Facts {
+        let mut facts = Facts {
             now: ground.now,
             hand_outs: ground.hand_outs.into_iter().map(|run| (run.key.clone(), run)).collect(),
             waiting: ground.waiting.into_iter().collect(),
             counted: ground.levels.into_iter().map(counted).collect(),
+            in_each: HashMap::new(),
             persons,
             person_of,
             keyed: ground.keyed.into_iter().map(|one| (one.idempotency_key.clone(), one)).collect(),
             schedules: ground.schedules.into_iter().map(|schedule| (schedule.id.clone(), schedule)).collect(),
             accounts: known.into_iter().map(|account| (account.id.clone(), account)).collect(),
             payers: payers.into_iter().map(|patient| (patient.id.clone(), patient)).collect(),
-        })
+        };
+        // Rarely asked for, and read after the rest: who joins in between is met again when all is written.
+        let own_number = |schedule: &&Schedule| facts.policy(schedule).cap_counts != CapCounts::LiveInAll;
+        let ids: Vec<&str> = facts.schedules.values().filter(own_number).map(|one| one.id.as_str()).collect();
+        if !ids.is_empty() {
+            facts.in_each = entries::counts(pool, hospital, &ids).await?;
+        }
+        Ok(facts)
     }
 
     /// The hand-outs of schedules that have none yet; starting one that stands is nothing.

@@ -1,0 +1,62 @@
+//! What a policy chooses among: closed sets, with the names that they have on the wire.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How a visit from the waitlist is paid (R5, R6, R9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum PaymentMode {
+    /// A 不需要支付: booked as soon as there is a place.
+    None,
+    /// B1 提前收费: paid at application, refunded where no visit comes of it.
+    Prepay,
+    /// B2 不提前收费: the place is locked, the patient confirms and pays.
+    LockThenPay,
+}
+
+/// In which order a queue is served (R16, R17). A change counts for the next draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum QueueOrder {
+    /// 先提交者优先.
+    Fifo,
+    /// 随机候补: whoever applies while the queue is opening is ordered by a draw ([`crate::waitlist::draw`]), whoever comes later by
+    /// arrival behind them.
+    Random,
+}
+
+/// What a patient with 医保 may do where the fee is taken in advance (R7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum InsurancePrepay {
+    /// 提前收取自费: pays as a self-payer, is told so before.
+    SelfPayFirst,
+    /// Cannot apply with 医保.
+    NotAccepted,
+}
+
+/// How the levels' switches and caps come together (Q1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum CapReading {
+    /// No level says off, at least one says on, and no level's cap is reached.
+    #[default]
+    AllMustPass,
+    /// The first level that has a switch or a cap decides alone. Where it has a cap only, the switch comes from the
+    /// next level that has one.
+    FirstConfiguredDecides,
+}
+
+/// What a level's cap counts (Q1): 候补总数 as a sum over the level's schedules, or as a number that holds for each of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum CapCounts {
+    /// Live entries of all the level's schedules together. A place is there again after every ending.
+    #[default]
+    LiveInAll,
+    /// Live entries of the one schedule that is joined.
+    LiveInEach,
+    /// All applications that this schedule ever had, those that ended among them.
+    EverInEach,
+}
