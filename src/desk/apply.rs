@@ -105,6 +105,8 @@ pub(super) fn application(
         fee_fen: schedule.fee_fen,
         policy: policy.clone(),
         cutoff,
+        latest_at: apply.latest_at,
+        renewed: false,
         offers: 0,
         offer_id: None,
         freed_at: None,

@@ -97,6 +97,47 @@ pub async fn change(conn: &mut PgConnection, hospital: &str, changed: &[Changed]
     policies::count(conn, hospital, &counted).await
 }
 
+/// Says when these entries end, where that has changed.
+pub async fn end_at(conn: &mut PgConnection, hospital: &str, ends: &[(Uuid, DateTime<Utc>)]) -> sqlx::Result<()> {
+    if ends.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update entry e set cutoff = t.cutoff, version = e.version + 1, updated_at = engine_now()
+         from unnest($2::uuid[], $3::timestamptz[]) as t (id, cutoff)
+         where e.hospital = $1 and e.id = t.id and e.cutoff <> t.cutoff",
+    )
+    .bind(hospital)
+    .bind(ends.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+    .bind(ends.iter().map(|(_, at)| *at).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Who waits, or is about to pay for a place in the queue, under a doctor, department or campus: schedule and entry, by
+/// schedule.
+///
+/// Plan: a scan of the live entries; staff ask for it now and then.
+pub async fn waiting_under(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    level: Level,
+    id: &str,
+) -> sqlx::Result<Vec<(String, Uuid)>> {
+    sqlx::query_as(
+        "select schedule_id, id from entry
+         where hospital = $1 and live and status in ('waiting', 'awaitingPrepayment')
+           and case $2 when 'doctor' then doctor_id when 'department' then department_id else campus_id end = $3
+         order by schedule_id, seq",
+    )
+    .bind(hospital)
+    .bind(level.as_str())
+    .bind(id)
+    .fetch_all(db)
+    .await
+}
+
 /// The first in line of a schedule, passing over those already asked about this place; whose run stands still for a
 /// person, since it would not hear; and whoever is blacklisted by now, under any account (R32). All keep their turn.
 ///

@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Ports;
-use super::waitlist_application::{Answer, Stoppage};
+use super::waitlist_application::{Answer, Stoppage, Terms};
 use crate::engine::{Edge, Effect, Projected, RunId, To};
 use crate::flow;
 use crate::records::draws;
@@ -49,8 +49,8 @@ flow! {
     Drawing = drawing priority Urgent
         { Drawn -> Idle }
     /// Nothing to hand out: waits for a hint, until the cutoff (R25).
-    Idle = idle on Freed, Stoppage until cutoff
-        { Hint -> Refreshing, Kept -> Keeping, Stopped -> Stopping, CutOff -> Shut }
+    Idle = idle on Freed, Terms, Stoppage until cutoff
+        { Hint -> Refreshing, Kept -> Keeping, Renewed -> Idle, Stopped -> Stopping, CutOff -> Shut }
     /// Keeps what was freed for a time by chance, where the policy says so (R33). Hints of more places wait until then.
     Keeping = keeping on Stoppage until handed_out
         { Over -> Refreshing, Stopped -> Stopping }

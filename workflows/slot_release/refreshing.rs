@@ -30,6 +30,11 @@ pub(super) fn idle(release: &mut Release, turn: &Turn, woke: woke::Idle) -> outc
             }
             outcome::Idle::Hint
         }
+        woke::Idle::Terms(terms) => {
+            release.cutoff = terms.closes;
+            release.goes_by(&terms.policy);
+            outcome::Idle::Renewed
+        }
         woke::Idle::Stoppage(_) => outcome::Idle::Stopped,
         woke::Idle::Deadline => outcome::Idle::CutOff,
     }

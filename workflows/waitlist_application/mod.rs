@@ -23,7 +23,9 @@ mod visit;
 mod waiting;
 
 use crate::flow;
-pub use signals::{Answer, Cancellation, Confirm, Decline, Offer, Payment, RefundNotice, Reply, Stoppage, Withdrawal};
+pub use signals::{
+    Answer, Cancellation, Confirm, Decline, Offer, Payment, RefundNotice, Reply, Stoppage, Terms, Withdrawal,
+};
 pub use state::{Application, Order, Why};
 
 use super::Ports;
@@ -69,9 +71,10 @@ flow! {
         { Paid -> Waiting, Open -> Prepayment, Unpaid -> Settlement }
 
     /// In the queue, until 18:00 on the day before the visit (R16, R24, R25).
-    Waiting = waiting on Offer, Withdrawal, Stoppage until cutoff
+    Waiting = waiting on Offer, Withdrawal, Stoppage, Terms until cutoff
         {
-            Payable -> Locking, Covered -> Booking, GivenUp -> Waiting, Expired - Money -> Expired, Prepaid -> Refunding,
+            Payable -> Locking, Covered -> Booking, GivenUp -> Waiting, Renewed -> Waiting,
+            Expired - Money -> Expired, Prepaid -> Refunding,
             CutOff -> Settlement, Withdrawn -> Settlement, Stopped -> Settlement,
         }
 

@@ -1,5 +1,6 @@
 //! What an application's run says, as rows of our own tables: entry, appointment, payment. A pure mapping, then arrays.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Step;
@@ -18,6 +19,9 @@ pub(super) async fn project(
     let changed: Vec<Changed> =
         moved.iter().filter_map(|one| Some(entry(one.run, Step::parse(one.step)?, &one.state))).collect();
     entries::change(conn, hospital, &changed).await?;
+    let renewed: Vec<(RunId, DateTime<Utc>)> =
+        moved.iter().filter(|one| one.state.renewed).map(|one| (one.run, one.state.cutoff)).collect();
+    entries::end_at(conn, hospital, &renewed).await?;
     let appointments: Vec<Appointment> = moved.iter().filter_map(appointment).collect();
     visits::put_appointments(conn, hospital, &appointments).await?;
     let payments: Vec<Payment> = moved

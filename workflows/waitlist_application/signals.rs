@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ports::his::TimeSlot;
 use crate::ports::payments::Paid;
+use crate::waitlist::policy::Policy;
 
 /// A place for this applicant, from the schedule's `slot_release` run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -82,6 +83,15 @@ pub struct Withdrawal {}
 /// The patient cancels the booked visit.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Cancellation {}
+
+/// Staff carry changed settings over to whoever waits, and to the hand-out of the schedule's places (R24, R29).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Terms {
+    /// What the settings come to now.
+    pub policy: Policy,
+    /// When the queue closes by them.
+    pub closes: DateTime<Utc>,
+}
 
 /// 停诊: the schedule does not take place.
 #[derive(Debug, Clone, Serialize, Deserialize)]

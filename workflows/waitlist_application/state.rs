@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::giving_up::GivenUp;
-use super::signals::Payment;
+use super::signals::{Payment, Terms};
 use crate::engine::RunId;
 use crate::ports::his::{DayPart, Place, TimeSlot};
 use crate::ports::payments::{OrderRequest, Paid};
@@ -32,6 +32,12 @@ pub struct Application {
     pub policy: Policy,
     /// When waiting ends (R24, R25).
     pub cutoff: DateTime<Utc>,
+    /// Until when the patient wants to wait at the latest, where that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest_at: Option<DateTime<Utc>>,
+    /// True once staff have carried other settings over to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renewed: bool,
     /// How many places were offered; the next one's ids derive from it.
     pub offers: u16,
     /// The id of the last offer, for the answer to `slot_release`.
@@ -184,6 +190,8 @@ impl Application {
             fee_fen: 0,
             policy: Policy::default(),
             cutoff: DateTime::UNIX_EPOCH,
+            latest_at: None,
+            renewed: false,
             offers: 0,
             offer_id: None,
             freed_at: None,
@@ -198,6 +206,14 @@ impl Application {
             visit: None,
             why: None,
         }
+    }
+
+    /// Goes by other settings from now on. How it is paid stays as it began (R29): an order may be paid by now.
+    pub fn renew(&mut self, terms: Terms) {
+        let (payment_mode, insurance_prepay) = (self.policy.payment_mode, self.policy.insurance_prepay);
+        self.policy = Policy { payment_mode, insurance_prepay, ..terms.policy };
+        self.cutoff = calendar::entry_ends_at(terms.closes, self.latest_at);
+        self.renewed = true;
     }
 
     /// True where an answer is meant for the offer that is out. One without an end is from before answers had one.

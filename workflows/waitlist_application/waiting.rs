@@ -34,6 +34,10 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             app.why = Some(Why::Stopped);
             outcome::Waiting::Stopped
         }
+        woke::Waiting::Terms(terms) => {
+            app.renew(terms);
+            outcome::Waiting::Renewed
+        }
         woke::Waiting::Deadline => {
             app.why = Some(Why::Expired);
             // Everybody who still waits comes here at the same instant: who never paid is done with this one turn, and

@@ -10,15 +10,16 @@ use houbu::workflows::slot_release::SlotRelease;
 use houbu::workflows::waitlist_application::WaitlistApplication;
 
 use super::{
-    THE_MONEY_COMES_BACK, Told, breaching, cancelling, delaying, drawing, giving_up, leading, offers, paying,
-    prepaying, queue, reconciling, refunds, releases, second_thoughts, syncing, visits,
+    THE_MONEY_COMES_BACK, Told, breaching, cancelling, changing_terms, delaying, drawing, giving_up, leading, offers,
+    paying, prepaying, queue, reconciling, refunds, releases, second_thoughts, syncing, visits,
 };
 
 #[test]
 fn no_row_of_a_table_goes_untold() {
-    let files: [&[Told]; 16] = [
+    let files: [&[Told]; 17] = [
         breaching::TOLD,
         cancelling::TOLD,
+        changing_terms::TOLD,
         delaying::TOLD,
         drawing::TOLD,
         giving_up::TOLD,

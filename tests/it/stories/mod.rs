@@ -5,6 +5,7 @@
 
 mod breaching;
 mod cancelling;
+mod changing_terms;
 mod coverage;
 mod delaying;
 mod drawing;

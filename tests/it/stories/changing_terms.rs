@@ -1,0 +1,101 @@
+//! Settings that are changed while people wait (R24, R29): whoever waits goes by what they began with, until staff carry the
+//! change over to them.
+
+use houbu::engine::RunId;
+use houbu::waitlist::policy::PaymentMode;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{APPLICATION, RELEASE, Told, statuses};
+use crate::hospital::world::{CAMPUS, cutoff, local};
+use crate::hospital::{Hospital, Setup};
+
+const ENDED_SOONER: &[&str] = &["Waiting on Terms: Renewed", "Waiting on deadline: Expired"];
+const CLOSED_SOONER: &[&str] = &["Idle on Terms: Renewed", "Idle on deadline: CutOff"];
+
+pub const TOLD: &[Told] = &[(APPLICATION, ENDED_SOONER), (RELEASE, CLOSED_SOONER)];
+
+/// The campus has other settings from now on, and those that are named here beside its own.
+async fn changes(hospital: &Hospital, settings: &Value) {
+    let path = format!("/v1/policies/campus/{CAMPUS}");
+    let mut policy = hospital.ask(Method::GET, &path, None).await;
+    policy.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+    hospital.ask(Method::PUT, &path, Some(policy)).await;
+}
+
+async fn carries_over(hospital: &Hospital) -> Value {
+    let why = json!({ "reason": "the hospital closes early that day" });
+    hospital.ask(Method::POST, &format!("/v1/policies/campus/{CAMPUS}/applications"), Some(why)).await
+}
+
+async fn ends(hospital: &Hospital, entry: RunId) -> Value {
+    hospital.ask(Method::GET, &format!("/v1/waitlist/{entry}"), None).await["expiryDate"].clone()
+}
+
+async fn applies_until(hospital: &Hospital, patient: &str, latest: &str) -> RunId {
+    let body = json!({ "scheduleId": "w1-am", "patientId": patient, "latestAt": latest });
+    let joined = hospital.ask(Method::POST, "/v1/waitlist", Some(body)).await;
+    joined["waitlistId"].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r24_an_earlier_cutoff_is_carried_over_to_whoever_waits_and_the_audit_knows() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let first = hospital.apply("w1-am", 1).await;
+    let second = applies_until(&hospital, "p2", "2026-09-03T10:00:00+08:00").await;
+    let elsewhere = hospital.apply("w2-am", 3).await;
+    changes(&hospital, &json!({ "cutoff": { "daysBefore": 1, "at": "12:00:00", "onWorkingDay": false } })).await;
+    assert_eq!(ends(&hospital, first).await, "2026-09-03T18:00:00+08:00", "whoever waits keeps what they began with");
+    assert_eq!(carries_over(&hospital).await, json!({ "schedules": 2, "applications": 3 }));
+    assert_eq!(ends(&hospital, first).await, "2026-09-03T12:00:00+08:00");
+    assert_eq!(ends(&hospital, second).await, "2026-09-03T10:00:00+08:00", "the patient's own earlier end stays");
+    hospital.pass_until(local(3, 11, 59)).await;
+    assert_eq!(statuses(&hospital, [first, second, elsewhere]).await, ["waiting", "expired", "waiting"]);
+    hospital.pass_until(local(3, 12, 0)).await;
+    assert_eq!(statuses(&hospital, [first, second, elsewhere]).await, ["expired", "expired", "expired"]);
+    assert_eq!(hospital.steps(first).await, ENDED_SOONER);
+    assert_eq!(hospital.release_steps("w1-am").await, CLOSED_SOONER);
+    assert_eq!(hospital.told(1).await, ["waitlist_submitted", "waitlist_failed"]);
+    let audit = hospital.ask(Method::GET, "/v1/audit?verb=policy.carryOver", None).await;
+    let deed = &audit["items"][0];
+    assert_eq!(deed["reason"], "the hospital closes early that day", "{audit}");
+    assert_eq!((&deed["before"]["id"], &deed["after"]["applications"]), (&json!(CAMPUS), &json!(3)));
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r24_a_later_cutoff_is_carried_over_and_places_are_handed_out_until_then() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    changes(&hospital, &json!({ "cutoff": { "daysBefore": 1, "at": "20:00:00", "onWorkingDay": false } })).await;
+    carries_over(&hospital).await;
+    hospital.pass_until(cutoff() + chrono::TimeDelta::hours(1)).await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    hospital.finish().await;
+}
+
+/// What was carried over counts, how it is paid does not change, and a cutoff that has passed by the new settings ends the
+/// wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r29_windows_and_limits_are_carried_over_and_the_mode_of_payment_is_not() {
+    let hospital = Hospital::open(Setup::paying(PaymentMode::LockThenPay)).await;
+    let [first, second] = [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await];
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(statuses(&hospital, [first, second]).await, ["offered", "waiting"]);
+    changes(&hospital, &json!({ "paymentMode": "none", "offerWindowMinutes": 5 })).await;
+    assert_eq!(carries_over(&hospital).await, json!({ "schedules": 1, "applications": 1 }), "an offer keeps its terms");
+    hospital.pass_minutes(10).await;
+    assert_eq!(statuses(&hospital, [first, second]).await, ["offered", "waiting"]);
+    hospital.pass_minutes(20).await;
+    assert_eq!(statuses(&hospital, [first, second]).await, ["lapsed", "offered"], "the second still pays");
+    hospital.pass_minutes(5).await;
+    assert_eq!(hospital.status(second).await, "lapsed", "within the shorter window");
+
+    let third = hospital.apply("w2-am", 3).await;
+    let past = json!({ "daysBefore": 3, "at": "09:00:00", "onWorkingDay": false });
+    changes(&hospital, &json!({ "cutoff": past })).await;
+    carries_over(&hospital).await;
+    assert_eq!(hospital.status(third).await, "expired");
+    hospital.finish().await;
+}
