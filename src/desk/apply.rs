@@ -119,6 +119,7 @@ pub(super) fn application(
         order: prepays(schedule, policy).then(|| Order::prepayment(id, schedule.fee_fen, policy, cutoff, now)),
         earlier: Vec::new(),
         visit: None,
+        others: Vec::new(),
         why: None,
     };
     let first = if prepays(schedule, policy) {

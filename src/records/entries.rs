@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
@@ -139,7 +139,8 @@ pub async fn waiting_under(
 }
 
 /// The first in line of a schedule, passing over those already asked about this place; whose run stands still for a
-/// person, since it would not hear; and whoever is blacklisted by now, under any account (R32). All keep their turn.
+/// person, since it would not hear; whoever is blacklisted by now (R32), or is being offered a place in another queue (R35),
+/// under any account. All keep their turn.
 ///
 /// Plan: walks `entry_queue` and asks the three by primary key and `patient_by_id_number`, until one is found.
 pub async fn first_in_line(
@@ -160,12 +161,60 @@ pub async fn first_in_line(
                where own.hospital = e.hospital and own.id = e.patient_id
                  and (b.until is null or b.until > engine_now())
                  and (b.department_id is null or b.department_id = e.department_id))
+           and not exists (
+               select from patient own
+               join patient p on p.hospital = own.hospital and p.id_hash = own.id_hash
+               join entry o on o.hospital = p.hospital and o.patient_id = p.id
+               where own.hospital = e.hospital and own.id = e.patient_id and o.id <> e.id and o.live
+                 and o.status in ('offered', 'awaitingPayment', 'booking'))
          order by e.seq limit 1",
     )
     .bind(hospital)
     .bind(schedule_id)
     .bind(passing_over)
     .fetch_optional(db)
+    .await
+}
+
+/// Whether the person of this application is being offered a place, or booked, in another queue (R35). Of two that ask at
+/// once each has said so before it asks, so that at least one of them hears of the other.
+pub async fn asked_elsewhere(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select exists (
+             select from entry e
+             join patient own on own.hospital = e.hospital and own.id = e.patient_id
+             join patient p on p.hospital = own.hospital and p.id_hash = own.id_hash
+             join entry o on o.hospital = p.hospital and o.patient_id = p.id
+             where e.hospital = $1 and e.id = $2 and o.id <> e.id and o.live
+               and o.status in ('offered', 'awaitingPayment', 'booking'))",
+    )
+    .bind(hospital)
+    .bind(id)
+    .fetch_one(db)
+    .await
+}
+
+/// The live applications of the same person for a day, under any account; in one department where one is given (R35).
+pub async fn others_of(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    id: Uuid,
+    day: NaiveDate,
+    department_id: Option<&str>,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "select o.id from entry e
+         join patient own on own.hospital = e.hospital and own.id = e.patient_id
+         join patient p on p.hospital = own.hospital and p.id_hash = own.id_hash
+         join entry o on o.hospital = p.hospital and o.patient_id = p.id and o.live and o.id <> e.id
+         join schedule s on s.hospital = o.hospital and s.id = o.schedule_id and s.visit_date = $3
+         where e.hospital = $1 and e.id = $2 and ($4::text is null or o.department_id = $4) order by o.id",
+    )
+    .bind(hospital)
+    .bind(id)
+    .bind(day)
+    .bind(department_id)
+    .fetch_all(db)
     .await
 }
 

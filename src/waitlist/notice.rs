@@ -27,12 +27,22 @@ pub enum FailReason {
     Refused,
     /// The patient withdrew (R12).
     Withdrawn,
+    /// Another application of the patient came to a visit on that day (R35).
+    Elsewhere,
 }
 
 impl FailReason {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Expired, Self::Stopped, Self::Unpaid, Self::Lapsed, Self::Declined, Self::Refused, Self::Withdrawn];
+    pub const ALL: [Self; 8] = [
+        Self::Expired,
+        Self::Stopped,
+        Self::Unpaid,
+        Self::Lapsed,
+        Self::Declined,
+        Self::Refused,
+        Self::Withdrawn,
+        Self::Elsewhere,
+    ];
 
     fn remark(self) -> &'static str {
         match self {
@@ -43,6 +53,7 @@ impl FailReason {
             Self::Declined => "您已放弃本次号源",
             Self::Refused => "医院未能完成挂号",
             Self::Withdrawn => "您已取消候补",
+            Self::Elsewhere => "您当日已挂号成功，本候补已取消",
         }
     }
 }

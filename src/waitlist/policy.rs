@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::calendar::{Cutoff, QuietHours};
 use super::refusal::Refusal;
-pub use choices::{CapCounts, CapReading, InsurancePrepay, PaymentMode, QueueOrder};
+pub use choices::{CapCounts, CapReading, InsurancePrepay, OtherQueues, PaymentMode, QueueOrder};
 
 /// Where a setting is made, in the order in which the hospital checks (R2: A doctor, B department, C campus).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -116,6 +116,9 @@ pub struct LevelPolicy {
     /// See [`Policy::missed_offers_max`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missed_offers_max: Option<u32>,
+    /// See [`Policy::other_queues`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_queues: Option<OtherQueues>,
     /// See [`Policy::minimum_notice_minutes`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minimum_notice_minutes: Option<u32>,
@@ -206,6 +209,9 @@ pub struct Policy {
     pub declines_max: u32,
     /// The same of offers that were not answered or not paid in time (Q6). Default: 1.
     pub missed_offers_max: u32,
+    /// What becomes of a person's other applications for the day of a visit that is booked (R35). Default: those of the same
+    /// department are withdrawn.
+    pub other_queues: OtherQueues,
     /// Nobody is offered a visit that begins sooner than this (R18). Default: 0.
     pub minimum_notice_minutes: u32,
     /// A freed place is handed out after a time by chance, of so many minutes at most (R33); towards the cutoff less and less.
@@ -234,6 +240,7 @@ impl Default for Policy {
             persons_per_account: 5,
             declines_max: 1,
             missed_offers_max: 1,
+            other_queues: OtherQueues::WithdrawDepartment,
             minimum_notice_minutes: 0,
             release_delay_minutes_max: 0,
         }
@@ -271,6 +278,7 @@ impl Policy {
         set(&mut self.persons_per_account, level.persons_per_account);
         set(&mut self.declines_max, level.declines_max);
         set(&mut self.missed_offers_max, level.missed_offers_max);
+        set(&mut self.other_queues, level.other_queues);
         set(&mut self.minimum_notice_minutes, level.minimum_notice_minutes);
         set(&mut self.release_delay_minutes_max, level.release_delay_minutes_max);
     }
@@ -314,7 +322,8 @@ mod tests {
             "hardStopMinutesBeforeVisit": 1, "offerWindowMinutes": 2, "prepayMinutes": 3, "lockGraceMinutes": 6,
             "quietHours": {"from": "22:00:00", "to": "07:00:00"}, "liveEntriesPerPatient": 5,
             "liveEntriesPerDepartmentAndDay": 1, "personsPerAccount": 4,
-            "declinesMax": 3, "missedOffersMax": 2, "minimumNoticeMinutes": 120, "releaseDelayMinutesMax": 30,
+            "declinesMax": 3, "missedOffersMax": 2, "otherQueues": "withdrawDay",
+            "minimumNoticeMinutes": 120, "releaseDelayMinutesMax": 30,
         });
         let level: LevelPolicy = serde_json::from_value(json.clone()).unwrap();
         assert_eq!(level.validate(), Ok(()));

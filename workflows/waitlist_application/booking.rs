@@ -2,14 +2,23 @@
 
 use super::outcome;
 use super::state::{Application, Booked, Why};
-use crate::engine::{Fault, Turn};
+use crate::engine::{Fault, RunId, Turn, limits};
 use crate::ports::his::{BookRequest, Booking, Order, PaidWith, Visit};
+use crate::records::entries;
 use crate::waitlist::calendar;
-use crate::workflows::Ports;
+use crate::waitlist::policy::OtherQueues;
+use crate::workflows::{Ports, unread};
 
 pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Booking, Fault> {
     let Some(offer) = app.offer.clone() else { return Err(Fault::Stop("there is no place to book".to_owned())) };
     let order_id = app.order_id(turn.run);
+    // Two offers at once are answered one after the other (R35); a locked place was asked about before.
+    let may_be_booked = offer.locked || turn.again;
+    if !may_be_booked && entries::asked_elsewhere(&ports.pool, &ports.hospital, turn.run).await.map_err(unread)? {
+        limits::nobody_called();
+        app.withheld = true;
+        return Ok(outcome::Booking::Withheld);
+    }
     let answer = match if turn.again { ports.his.order(&order_id).await? } else { Order::Unknown } {
         Order::Booked(visit) => Booking::Booked(visit),
         Order::Cancelled => Booking::Refused { code: CANCELLED.to_owned() },
@@ -45,6 +54,7 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
     };
     Ok(match answer {
         Booking::Booked(visit) => {
+            app.others = others(app, turn, ports).await?;
             app.visit = Some(booked(app, order_id, visit, &offer.slot, turn, ports));
             outcome::Booking::Booked
         }
@@ -63,6 +73,16 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
         }
         Booking::Exists => return Err(Fault::Unknown(format!("HIS did not say what became of {order_id}"))),
     })
+}
+
+/// The person's applications that this visit ends.
+async fn others(app: &Application, turn: &Turn, ports: &Ports) -> Result<Vec<RunId>, Fault> {
+    let department = match app.policy.other_queues {
+        OtherQueues::Keep => return Ok(Vec::new()),
+        OtherQueues::WithdrawDepartment => Some(app.department_id.as_str()),
+        OtherQueues::WithdrawDay => None,
+    };
+    entries::others_of(&ports.pool, &ports.hospital, turn.run, app.visit_date, department).await.map_err(unread)
 }
 
 /// 200701 rule limit, 200711 identity mismatch; and a booking of ours that HIS has cancelled.

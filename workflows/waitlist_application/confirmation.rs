@@ -28,7 +28,7 @@ pub(super) fn confirmation(app: &mut Application, turn: &Turn, woke: woke::Confi
             return outcome::Confirmation::Confirmed;
         }
         woke::Confirmation::Decline(_) => (Why::Declined, outcome::Confirmation::Declined),
-        woke::Confirmation::Withdrawal(_) => (Why::Withdrawn, outcome::Confirmation::Withdrawn),
+        woke::Confirmation::Withdrawal(withdrawal) => (withdrawal.why(), outcome::Confirmation::Withdrawn),
         woke::Confirmation::Stoppage(_) => (Why::Stopped, outcome::Confirmation::Stopped),
         woke::Confirmation::Deadline => (Why::Lapsed, outcome::Confirmation::Lapsed),
     };

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::Step;
-use super::signals::{Answer, Reply};
+use super::signals::{Answer, Reply, Withdrawal};
 use super::state::{Application, Why};
 use crate::engine::{Edge, Effect, Letter, RunId, To};
 use crate::waitlist::ids;
@@ -16,7 +16,9 @@ pub(super) fn effects(run: RunId, edge: &Edge, app: &Application) -> Vec<Effect>
     let from = edge.from.and_then(Step::parse);
     let Some(to) = Step::parse(edge.to) else { return Vec::new() };
     let told = notice(from, to, app).into_iter().map(|(kind, nth)| Effect::Tell(letter(run, kind, nth, app)));
-    told.chain(answer(run, from, to, edge.outcome, app)).chain(freed(run, from, to, app)).collect()
+    let others = (from == Some(Step::Booking) && to == Step::Visit).then_some(&app.others).into_iter().flatten();
+    let others = others.map(|other| booked_elsewhere(run, *other));
+    told.chain(answer(run, from, to, edge.outcome, app)).chain(freed(run, from, to, app)).chain(others).collect()
 }
 
 /// What the patient is told on entering a step, and its count (R11, R21, R26).
@@ -27,13 +29,14 @@ fn notice(from: Option<Step>, to: Step, app: &Application) -> Vec<(NoticeKind, u
             vec![(NoticeKind::Submitted, 1)]
         }
         Step::Confirmation if from != Some(Step::Confirmation) => vec![(NoticeKind::PleaseConfirm, app.offers)],
-        Step::Visit => vec![(NoticeKind::Booked, 1)],
+        Step::Visit if from != Some(Step::Visit) => vec![(NoticeKind::Booked, 1)],
         Step::Expired => failed(FailReason::Expired),
         Step::Stopped if app.visit.is_some() => vec![(NoticeKind::Failed(FailReason::Stopped), 2)],
         Step::Stopped => failed(FailReason::Stopped),
         Step::Refused => failed(FailReason::Refused),
         Step::Lapsed => failed(FailReason::Lapsed),
         Step::Declined => failed(FailReason::Declined),
+        Step::Withdrawn if app.why == Some(Why::Elsewhere) => failed(FailReason::Elsewhere),
         Step::Withdrawn => failed(FailReason::Withdrawn),
         Step::Unpaid => failed(FailReason::Unpaid),
         Step::VisitCancelled => vec![(NoticeKind::VisitCancelled, 1)],
@@ -73,7 +76,7 @@ fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: 
     let reply = match (from, to, outcome) {
         (Step::Locking, Step::Confirmation, _) | (Step::Booking, Step::Visit, _) => Reply::Took,
         // Told on the way back into the queue and no sooner: the next place is then offered to the same patient (R16).
-        (Step::Unlocking, Step::Waiting, _) if app.withheld => Reply::Passed,
+        (Step::Locking | Step::Unlocking, Step::Waiting, _) if app.withheld => Reply::Passed,
         // Told when the place was locked: what is given back now is a place that came free (Q6).
         (Step::Unlocking, Step::Waiting, _) if app.given_up_now().is_some() => return None,
         (Step::Locking | Step::Unlocking, Step::Waiting, _) => Reply::Conflict,
@@ -93,6 +96,16 @@ fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: 
         id: format!("answer:{run}:{about}:{}", from.name()),
         payload,
     })
+}
+
+/// Tells another application of the person that it is not needed any more (R35).
+fn booked_elsewhere(run: RunId, other: RunId) -> Effect {
+    Effect::Signal {
+        to: To::Run(other),
+        name: "Withdrawal",
+        id: format!("elsewhere:{run}"),
+        payload: json!(Withdrawal { booked_by: Some(run) }),
+    }
 }
 
 /// An offer that came to neither a locked place nor a visit.

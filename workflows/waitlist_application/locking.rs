@@ -6,14 +6,21 @@ use super::outcome;
 use super::state::{Application, Offered};
 use crate::engine::{Fault, Turn, limits};
 use crate::ports::his::Lock;
+use crate::records::entries;
 use crate::waitlist::calendar;
-use crate::workflows::Ports;
+use crate::workflows::{Ports, unread};
 
 pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Locking, Fault> {
     let lock_id = app.order_id(turn.run);
     let Some(slot) = app.offer.as_ref().map(|offer| offer.slot.clone()) else {
         return Err(Fault::Stop("there is no offer to lock".to_owned()));
     };
+    // A lock that may have been taken is followed up.
+    if !turn.again && entries::asked_elsewhere(&ports.pool, &ports.hospital, turn.run).await.map_err(unread)? {
+        limits::nobody_called();
+        app.withheld = true;
+        return Ok(unusable(app, false));
+    }
     let visit_starts = calendar::visit_starts_at(app.visit_date, slot.begins, ports.tz);
     let hard_stop = calendar::hard_stop_at(visit_starts, app.policy.hard_stop_minutes_before_visit);
     let quiet = Some(&app.policy.quiet_hours);

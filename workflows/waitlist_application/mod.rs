@@ -78,7 +78,8 @@ flow! {
             CutOff -> Settlement, Withdrawn -> Settlement, Stopped -> Settlement,
         }
 
-    /// Locks the offered place at HIS (R10, R20). A place that is gone or cannot be had keeps the patient's turn.
+    /// Locks the offered place at HIS (R10, R20). A place that is gone or cannot be had keeps the patient's turn; so does one
+    /// that comes while the patient is being offered another one elsewhere (R35).
     Locking = locking at his priority Urgent
         { Locked + Lock -> Confirmation, Taken -> Waiting, Unusable -> Unlocking }
     /// The patient accepts while the lock lasts (R9). An answer to an offer that is over is none (E5).
@@ -117,7 +118,7 @@ flow! {
     Visit = visit on Cancellation, Withdrawal, Stoppage until visit_ends
         {
             Over - Visit -> Fulfilled, Unsettled + Money - Visit -> Settlement, Cancelled + Money -> Cancelling,
-            Withdrawn + Money -> Cancelling, Stopped + Money -> Cancelling,
+            Withdrawn + Money -> Cancelling, Stopped + Money -> Cancelling, Kept -> Visit,
         }
     /// Cancels the booking at HIS; what HIS has cancelled itself stays cancelled.
     Cancelling = cancelling at his

@@ -41,8 +41,8 @@ pub(super) fn paying(app: &mut Application, _: &Turn, woke: woke::Paying) -> out
             app.why = app.gives_up(Why::Declined);
             outcome::Paying::Declined
         }
-        woke::Paying::Withdrawal(_) => {
-            app.why = Some(Why::Withdrawn);
+        woke::Paying::Withdrawal(withdrawal) => {
+            app.why = Some(withdrawal.why());
             outcome::Paying::Withdrawn
         }
         woke::Paying::Stoppage(_) => {

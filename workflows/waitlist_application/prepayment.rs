@@ -25,8 +25,8 @@ pub(super) fn prepayment(app: &mut Application, _: &Turn, woke: woke::Prepayment
     match woke {
         woke::Prepayment::Payment(payment) if app.receive(&payment) => outcome::Prepayment::Paid,
         woke::Prepayment::Payment(_) | woke::Prepayment::Deadline => outcome::Prepayment::Due,
-        woke::Prepayment::Withdrawal(_) => {
-            app.why = Some(Why::Withdrawn);
+        woke::Prepayment::Withdrawal(withdrawal) => {
+            app.why = Some(withdrawal.why());
             outcome::Prepayment::Withdrawn
         }
         woke::Prepayment::Stoppage(_) => {

@@ -4,6 +4,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::state::Why;
+use crate::engine::RunId;
 use crate::ports::his::TimeSlot;
 use crate::ports::payments::Paid;
 use crate::waitlist::policy::Policy;
@@ -76,9 +78,20 @@ pub struct Decline {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// The patient leaves the queue.
+/// The patient leaves the queue, or another application of theirs has come to a visit on that day.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Withdrawal {}
+pub struct Withdrawal {
+    /// The application that came to a visit (R35); none where the patient leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booked_by: Option<RunId>,
+}
+
+impl Withdrawal {
+    /// What it is to the application.
+    pub fn why(&self) -> Why {
+        if self.booked_by.is_some() { Why::Elsewhere } else { Why::Withdrawn }
+    }
+}
 
 /// The patient cancels the booked visit.
 #[derive(Debug, Clone, Serialize, Deserialize)]

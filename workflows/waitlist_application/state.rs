@@ -69,6 +69,9 @@ pub struct Application {
     pub earlier: Vec<Order>,
     /// The booked visit.
     pub visit: Option<Booked>,
+    /// Other applications of the person that the visit ends (R35).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<RunId>,
     /// Why it is coming to an end without a visit.
     pub why: Option<Why>,
 }
@@ -147,6 +150,8 @@ pub enum Why {
     Expired,
     /// The patient withdrew.
     Withdrawn,
+    /// Another application of the patient came to a visit on that day (R35).
+    Elsewhere,
     /// 停诊 (R34).
     Stopped,
     /// HIS or the payment provider refused this application for good.
@@ -167,6 +172,7 @@ impl Why {
         match self {
             Self::Expired => "expired",
             Self::Withdrawn => "withdrawn",
+            Self::Elsewhere => "bookedElsewhere",
             Self::Stopped => "stopped",
             Self::Refused => "refused",
             Self::Lapsed => "lapsed",
@@ -204,6 +210,7 @@ impl Application {
             order: None,
             earlier: Vec::new(),
             visit: None,
+            others: Vec::new(),
             why: None,
         }
     }

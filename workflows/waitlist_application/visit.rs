@@ -19,6 +19,8 @@ pub(super) fn visit(app: &mut Application, _: &Turn, woke: woke::Visit) -> outco
         // Orders that this visit does not stand on: nobody may keep what came for them.
         woke::Visit::Deadline => return outcome::Visit::Unsettled,
         woke::Visit::Cancellation(_) => (Why::VisitCancelled, outcome::Visit::Cancelled),
+        // Both came to a visit at the same moment: neither cancels the other, and the patient decides (R35).
+        woke::Visit::Withdrawal(withdrawal) if withdrawal.booked_by.is_some() => return outcome::Visit::Kept,
         // A withdrawal that was accepted in the queue while the place was already on its way (E5).
         woke::Visit::Withdrawal(_) => (Why::Withdrawn, outcome::Visit::Withdrawn),
         woke::Visit::Stoppage(_) => (Why::Stopped, outcome::Visit::Stopped),

@@ -26,8 +26,8 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             app.offer = Some(Offered { slot: offer.slot, deadline: None, locked: false });
             if app.covered() { outcome::Waiting::Covered } else { outcome::Waiting::Payable }
         }
-        woke::Waiting::Withdrawal(_) => {
-            app.why = Some(Why::Withdrawn);
+        woke::Waiting::Withdrawal(withdrawal) => {
+            app.why = Some(withdrawal.why());
             outcome::Waiting::Withdrawn
         }
         woke::Waiting::Stoppage(_) => {

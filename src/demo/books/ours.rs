@@ -28,6 +28,8 @@ pub(in crate::demo) struct Entry {
     pub barred_from: Option<DateTime<Utc>>,
     /// Until when; `None` where it is not lifted.
     pub barred_until: Option<DateTime<Utc>>,
+    /// What all applications of one human being have in common.
+    pub person: String,
 }
 
 impl Entry {
@@ -126,7 +128,9 @@ impl Ours {
         let entries = sqlx::query_as(
             "select e.id, e.schedule_id, e.doctor_id, e.department_id, e.campus_id, e.status,
                     e.live, e.payment_mode, e.fee_fen, e.cutoff, e.created_at, r.status as run_status, r.step,
-                    r.ended_at, b.barred_from, b.barred_until
+                    r.ended_at, b.barred_from, b.barred_until,
+                    coalesce((select encode(p.id_hash, 'hex') from patient p
+                              where p.hospital = e.hospital and p.id = e.patient_id), e.patient_id) as person
              from entry e left join run r on r.tenant = e.hospital and r.id = e.id
              cross join lateral (
                  select min(b.created_at) as barred_from,
@@ -164,7 +168,10 @@ impl Ours {
         .await?;
         let caps = sqlx::query_as(
             "select coalesce(c.level, p.level) as level, coalesce(c.id, p.id) as id,
-                    (p.body ->> 'cap')::bigint as most, p.updated_at as since, coalesce(c.live, 0)::bigint as counted
+                    -- A total that holds for each schedule is none of the level's (Q1).
+                    case when not exists (
+                        select from policy q where q.hospital = $1 and q.body ->> 'capCounts' <> 'liveInAll')
+                    then (p.body ->> 'cap')::bigint end as most, p.updated_at as since, coalesce(c.live, 0)::bigint as counted
              from (select * from capacity where hospital = $1) c
              full join (select * from policy where hospital = $1) p on p.level = c.level and p.id = c.id
              order by 1, 2",
@@ -232,6 +239,24 @@ pub(in crate::demo) fn waits(entry: &Entry, moves: &[Moved]) -> Vec<Stretch> {
     let first = moves.first().map_or(entry.step.as_deref(), |one| Some(one.step.as_str())) == Some("Waiting");
     let ready = |next: &str, one: &Moved| next == "Waiting" && one.outcome.as_deref() != Some("suspended");
     stretches(entry, moves, ready, first)
+}
+
+/// When it was being offered a place, or booked.
+pub(in crate::demo) fn asked(entry: &Entry, moves: &[Moved]) -> Vec<Stretch> {
+    let out = |next: &str, _: &Moved| {
+        matches!(
+            next,
+            "Locking"
+                | "Confirmation"
+                | "OfferOrder"
+                | "Paying"
+                | "PaymentCheck"
+                | "OrderClosing"
+                | "Booking"
+                | "Unlocking"
+        )
+    };
+    stretches(entry, moves, out, false)
 }
 
 /// When it counted toward the caps: from its admission until nothing brings it back to the queue.

@@ -6,8 +6,10 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::Difference;
-use super::ours::{Cap, Entry, Ours, Stretch, counts, waits};
+use super::ours::{Cap, Entry, Moved, Ours, Stretch, asked, counts, waits};
 
 pub(super) fn check(ours: &Ours, found: &mut Vec<Difference>) {
     order(ours, found);
@@ -22,6 +24,10 @@ fn order(ours: &Ours, found: &mut Vec<Difference>) {
     }
     let mut queues: Vec<_> = queues.into_iter().collect();
     queues.sort_by_key(|(schedule, _)| *schedule);
+    let mut persons: HashMap<&str, Vec<&Entry>> = HashMap::new();
+    for entry in &ours.entries {
+        persons.entry(&entry.person).or_default().push(entry);
+    }
     for (schedule_id, queue) in queues {
         for (place, (served, _)) in queue.iter().enumerate() {
             let offers = ours
@@ -32,7 +38,11 @@ fn order(ours: &Ours, found: &mut Vec<Difference>) {
                 // The queue is in order of admission.
                 let before = queue.iter().take(place);
                 let waiting = |(it, waits): &&(&Entry, Vec<Stretch>)| {
-                    it.cutoff > offer.at && !it.barred(offer.at) && waits.iter().any(|stretch| stretch.spans(offer.at))
+                    it.cutoff > offer.at
+                        && !it.barred(offer.at)
+                        && waits.iter().any(|stretch| stretch.spans(offer.at))
+                        && !passes(ours, it, offer.at)
+                        && !asked_elsewhere(&persons, ours, it, offer.at)
                 };
                 if let Some((passed, _)) = before.clone().find(waiting) {
                     found.push(Difference::OutOfOrder {
@@ -45,6 +55,23 @@ fn order(ours: &Ours, found: &mut Vec<Difference>) {
             }
         }
     }
+}
+
+/// In this time a place that one passes on is offered to the next.
+const HANDED_ON: TimeDelta = TimeDelta::minutes(2);
+
+/// True where it has just passed on the time that was offered (Q6).
+fn passes(ours: &Ours, entry: &Entry, at: DateTime<Utc>) -> bool {
+    let given_up = |one: &Moved| one.outcome.as_deref() == Some("GivenUp") && one.at <= at && at - one.at <= HANDED_ON;
+    ours.moves_of(entry.id).iter().any(given_up)
+}
+
+/// True where the same person was being offered a place in another queue (R35).
+fn asked_elsewhere(persons: &HashMap<&str, Vec<&Entry>>, ours: &Ours, entry: &Entry, at: DateTime<Utc>) -> bool {
+    let others = persons.get(entry.person.as_str()).into_iter().flatten().filter(|one| one.id != entry.id);
+    others
+        .flat_map(|one| asked(one, ours.moves_of(one.id)))
+        .any(|stretch| stretch.from <= at && stretch.to.is_none_or(|to| to + HANDED_ON >= at))
 }
 
 fn at_level<'a>(entry: &'a Entry, level: &str) -> &'a str {

@@ -60,3 +60,17 @@ pub enum CapCounts {
     /// All applications that this schedule ever had, those that ended among them.
     EverInEach,
 }
+
+/// What becomes of a person's other applications for the same day once a visit is booked (R35).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum OtherQueues {
+    /// They wait on; the patient leaves those that are not wanted.
+    Keep,
+    /// Those of the same department are withdrawn, and what was paid for them goes back. Nobody who is booked there could
+    /// join them either.
+    #[default]
+    WithdrawDepartment,
+    /// All of that day are withdrawn.
+    WithdrawDay,
+}

@@ -11,12 +11,12 @@ use houbu::workflows::waitlist_application::WaitlistApplication;
 
 use super::{
     THE_MONEY_COMES_BACK, Told, breaching, cancelling, changing_terms, delaying, drawing, giving_up, leading, offers,
-    paying, prepaying, queue, reconciling, refunds, releases, second_thoughts, syncing, visits,
+    paying, prepaying, queue, reconciling, refunds, releases, second_thoughts, several_queues, syncing, visits,
 };
 
 #[test]
 fn no_row_of_a_table_goes_untold() {
-    let files: [&[Told]; 17] = [
+    let files: [&[Told]; 18] = [
         breaching::TOLD,
         cancelling::TOLD,
         changing_terms::TOLD,
@@ -32,6 +32,7 @@ fn no_row_of_a_table_goes_untold() {
         refunds::TOLD,
         releases::TOLD,
         second_thoughts::TOLD,
+        several_queues::TOLD,
         syncing::TOLD,
         visits::TOLD,
     ];

@@ -22,6 +22,7 @@ mod reconciling;
 mod refunds;
 mod releases;
 mod second_thoughts;
+mod several_queues;
 mod syncing;
 mod visits;
 

@@ -1,13 +1,13 @@
 //! Waiting, and the visit that needs no payment (R5, R16, R18, R19, R25, R34).
 
 use chrono::TimeDelta;
-use houbu::waitlist::policy::PaymentMode;
+use houbu::waitlist::policy::{OtherQueues, PaymentMode};
 use reqwest::Method;
 use serde_json::json;
 
 use super::{APPLICATION, RELEASE, Told, of_application, statuses};
-use crate::hospital::Hospital;
 use crate::hospital::world::cutoff;
+use crate::hospital::{Hospital, Setup};
 
 const BOOKED_AT_ONCE: &[&str] = &["Waiting on Offer: Covered", "Booking: Booked"];
 const ONE_PLACE_TAKEN: &[&str] = &[
@@ -71,7 +71,9 @@ async fn r05_r11_r21_a_freed_place_goes_to_the_first_in_line() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r16_the_queue_is_served_in_the_order_of_admission() {
-    let hospital = Hospital::paying(PaymentMode::None).await;
+    let mut setup = Setup::paying(PaymentMode::None);
+    setup.policy.other_queues = Some(OtherQueues::Keep);
+    let hospital = Hospital::open(setup).await;
     let mut entries = Vec::new();
     for patient in [3, 1, 4, 2] {
         entries.push(hospital.apply("w1-am", patient).await);
