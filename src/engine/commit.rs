@@ -78,6 +78,13 @@ async fn gather(mut queue: mpsc::Receiver<Waiting>, writer: Arc<Writer>) {
     while open || !batch.is_empty() {
         let begins = flushing.is_empty() || (flushing.len() < FLUSHES && batch.len() >= WORTH_A_FLUSH);
         if begins && !batch.is_empty() {
+            // Whoever is about to finish at this moment comes along.
+            tokio::task::yield_now().await;
+            while batch.len() < BATCH_MAX
+                && let Ok(one) = queue.try_recv()
+            {
+                batch.push(one);
+            }
             let (writer, batch) = (Arc::clone(&writer), std::mem::take(&mut batch));
             flushing.spawn(async move { writer.flush(batch).await });
             continue;

@@ -3,12 +3,11 @@
 //! Alone on an idle system a request is done at once; under load flushes are full. No timer, no delay.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 /// A flush that takes longer has a connection that hangs.
 const FLUSH_MAX: Duration = Duration::from_secs(30);
@@ -30,20 +29,8 @@ impl<T: Send + 'static, R: Send + 'static> Group<T, R> {
     /// Starts the task; it ends when the last clone of the door is dropped. `flush` answers as many as it is given, in
     /// their order; at most `most` at a time.
     pub fn start(most: usize, flush: impl Fn(Vec<T>) -> BoxFuture<'static, Vec<R>> + Send + Sync + 'static) -> Self {
-        Self::beside(1, most, flush)
-    }
-
-    /// The same with so many flushes under way at one time, for requests that have nothing to do with each other.
-    pub fn beside(
-        flushes: usize,
-        most: usize,
-        flush: impl Fn(Vec<T>) -> BoxFuture<'static, Vec<R>> + Send + Sync + 'static,
-    ) -> Self {
         let (door, queue) = mpsc::channel::<Waiting<T, R>>(most.saturating_mul(8));
-        let (queue, flush) = (Arc::new(Mutex::new(queue)), Arc::new(flush));
-        for _ in 0..flushes {
-            tokio::spawn(serve(most, Arc::clone(&queue), Arc::clone(&flush)));
-        }
+        tokio::spawn(serve(most, queue, flush));
         Self { door }
     }
 
@@ -59,13 +46,17 @@ impl<T: Send + 'static, R: Send + 'static> Group<T, R> {
 /// Takes whoever waits, and does them together.
 async fn serve<T, R>(
     most: usize,
-    queue: Arc<Mutex<mpsc::Receiver<Waiting<T, R>>>>,
-    flush: Arc<impl Fn(Vec<T>) -> BoxFuture<'static, Vec<R>>>,
+    mut queue: mpsc::Receiver<Waiting<T, R>>,
+    flush: impl Fn(Vec<T>) -> BoxFuture<'static, Vec<R>>,
 ) {
-    loop {
-        let mut batch = Vec::with_capacity(most);
-        if queue.lock().await.recv_many(&mut batch, most).await == 0 {
-            return;
+    while let Some(first) = queue.recv().await {
+        // Whoever is about to ask at this moment comes along.
+        tokio::task::yield_now().await;
+        let mut batch = vec![first];
+        while batch.len() < most
+            && let Ok(one) = queue.try_recv()
+        {
+            batch.push(one);
         }
         let (asked, answers): (Vec<T>, Vec<_>) = batch.into_iter().unzip();
         // Whoever asked in a flush that panicked hears nothing of it; those who come later are none the worse.

@@ -142,11 +142,11 @@ pub const CLAIM: &str = "
             limit l.most) of_lane
         limit $7)
     update run r
-    set status = 'running', worker = $2, generation = r.generation + 1, updated_at = engine_now()
+    set status = 'running', worker = $2, generation = r.generation + 1, updated_at = (select engine_now())
     from due
     where r.tenant = $1 and r.id = due.id
     returning r.id, r.workflow, r.step, r.lane, r.generation, r.turn, r.attempt, r.again, r.signal_count,
-              r.failing_since, r.owes, r.parent, r.trace, r.due_at, engine_now() as now,
+              r.failing_since, r.owes, r.parent, r.trace, r.due_at, (select engine_now()) as now,
               state_of(r.tenant, r.id) as state";
 
 /// A claim that takes longer has a connection that hangs; what it claimed all the same is in no hand, and is found there.

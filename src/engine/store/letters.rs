@@ -89,10 +89,13 @@ pub struct Settled {
     pub wait: Option<Duration>,
 }
 
-/// Writes down what came of letters that `worker` has in hand.
+/// Writes down what came of letters that `worker` has in hand. As all that locks several letters and waits for them does, it
+/// takes them in the order of their ids, by bytes: nobody waits in a circle.
 ///
 /// Plan: one row by its primary key each.
 pub async fn settle(pool: &PgPool, tenant: &str, worker: Uuid, settled: &[Settled]) -> sqlx::Result<()> {
+    let mut settled: Vec<&Settled> = settled.iter().collect();
+    settled.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     sqlx::query(
         "update outbox o
          set status = t.status, reference = t.reference, last_error = t.error, worker = null,
@@ -130,8 +133,10 @@ pub async fn in_hand(pool: &PgPool, tenant: &str, worker: Uuid) -> sqlx::Result<
 /// Puts back letters that this worker has in hand by the database but not in truth.
 pub async fn release(pool: &PgPool, tenant: &str, worker: Uuid, ids: &[String]) -> sqlx::Result<()> {
     sqlx::query(
-        "update outbox set status = 'pending', worker = null
-         where tenant = $1 and worker = $2 and id = any($3) and status = 'sending'",
+        "with held as materialized (
+             select id from outbox where tenant = $1 and worker = $2 and id = any($3) and status = 'sending'
+             order by id collate \"C\" for update)
+         update outbox o set status = 'pending', worker = null from held where o.tenant = $1 and o.id = held.id",
     )
     .bind(tenant)
     .bind(worker)
@@ -163,14 +168,18 @@ pub async fn forget(pool: &PgPool, tenant: &str, days: i32, most: i64) -> sqlx::
 /// attempt, so that a letter which ends its worker does not end one after the other.
 pub(super) async fn reap(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<()> {
     sqlx::query(
-        "update outbox o
+        "with dropped as materialized (
+             select o.id from outbox o
+             where o.tenant = $1 and o.status = 'sending' and not exists (
+                 select 1 from worker w
+                 where w.tenant = o.tenant and w.id = o.worker and w.lease_until > clock_timestamp())
+             order by o.id collate \"C\" for update)
+         update outbox o
          set worker = null, attempt = o.attempt + 1,
              status = case when o.attempt + 1 >= $2 then 'suspended' else 'pending' end,
              due_at = engine_now() + make_interval(secs => o.attempt * random()),
              last_error = case when o.attempt + 1 >= $2 then 'the worker died while it delivered this' else o.last_error end
-         where o.tenant = $1 and o.status = 'sending' and not exists (
-             select 1 from worker w
-             where w.tenant = o.tenant and w.id = o.worker and w.lease_until > clock_timestamp())",
+         from dropped where o.tenant = $1 and o.id = dropped.id",
     )
     .bind(tenant)
     .bind(i32::try_from(RetryPolicy::PATIENT.attempts_max).unwrap_or(i32::MAX))
@@ -182,7 +191,10 @@ pub(super) async fn reap(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<
 /// Puts back what a worker that gives up its lease was delivering.
 pub(super) async fn leave(conn: &mut PgConnection, tenant: &str, worker: Uuid) -> sqlx::Result<()> {
     sqlx::query(
-        "update outbox set status = 'pending', worker = null where tenant = $1 and worker = $2 and status = 'sending'",
+        "with held as materialized (
+             select id from outbox where tenant = $1 and worker = $2 and status = 'sending'
+             order by id collate \"C\" for update)
+         update outbox o set status = 'pending', worker = null from held where o.tenant = $1 and o.id = held.id",
     )
     .bind(tenant)
     .bind(worker)
@@ -239,7 +251,8 @@ pub async fn retry(conn: &mut PgConnection, tenant: &str, ids: &[String]) -> sql
     sqlx::query_as(
         "with aside as materialized (
              select id, attempt, last_error from outbox
-             where tenant = $1 and id = any($2) and status = 'suspended' order by id for update)
+             where tenant = $1 and id = any($2) and status = 'suspended'
+             order by id collate \"C\" for update)
          update outbox o
          set status = 'pending', attempt = 0, due_at = engine_now(), worker = null, last_error = null, settled_at = null
          from aside a where o.tenant = $1 and o.id = a.id
