@@ -2,6 +2,7 @@
 //!
 //! `REFERENCE` documents every key and is itself the file of defaults; a test holds both together.
 
+mod retention;
 mod slow_lane;
 mod traces;
 
@@ -18,6 +19,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::sandbox::faults::Level;
+pub use retention::Retention;
 pub use slow_lane::SlowLane;
 pub use traces::Traces;
 
@@ -129,20 +131,6 @@ pub struct Limit {
     pub open_s: f64,
     /// Up to this, s.
     pub open_max_s: f64,
-}
-
-/// See [`Config::retention`]. Days of the engine's clock.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Retention {
-    /// Ended runs, before they are archived.
-    pub runs_days: u16,
-    /// History, and archived runs with their signals.
-    pub history_days: u16,
-    /// Settled messages; signals that expired or found their run late.
-    pub letters_days: u16,
-    /// Callbacks of the outside.
-    pub callbacks_days: u16,
 }
 
 /// See [`Config::signals`].
@@ -296,7 +284,7 @@ impl Config {
         let figment = keep_texts(figment.merge(environment), texts);
         let config: Self = figment.extract().map_err(|error| ConfigError::Unreadable(in_one_line(&error)))?;
         config.limits.check()?;
-        config.keeps()?;
+        config.retention.check(config.signals.unmatched_days)?;
         config.traces.check()?;
         config.slow_lane.check()?;
         Ok(config)
@@ -305,29 +293,6 @@ impl Config {
     /// What is logged where nothing else is configured.
     pub fn default_log_filter() -> &'static str {
         "info,sqlx=warn,tower_http=warn"
-    }
-
-    /// Whether what is to be kept can be kept.
-    fn keeps(&self) -> Result<(), ConfigError> {
-        let (kept, unmatched) = (&self.retention, self.signals.unmatched_days);
-        let all = [
-            ("retention.runs_days", kept.runs_days),
-            ("retention.history_days", kept.history_days),
-            ("retention.letters_days", kept.letters_days),
-            ("retention.callbacks_days", kept.callbacks_days),
-            ("signals.unmatched_days", unmatched),
-        ];
-        if let Some((key, _)) = all.into_iter().find(|(_, days)| *days == 0) {
-            return Err(ConfigError::Invalid { key, what: "it is 0 days; keep at least 1".to_owned() });
-        }
-        if kept.history_days < kept.runs_days {
-            let what = format!(
-                "it is {} days and runs_days {}: a run would outlive its history; make it at least as long",
-                kept.history_days, kept.runs_days
-            );
-            return Err(ConfigError::Invalid { key: "retention.history_days", what });
-        }
-        Ok(())
     }
 
     /// How the outside reaches us.
@@ -434,15 +399,5 @@ mod tests {
             let error = limits(&format!("[limits.payments]\n{wrong}")).unwrap_err().to_string();
             assert!(error.contains("limits.payments"), "{wrong}: {error}");
         }
-    }
-
-    #[test]
-    fn a_history_shorter_than_its_runs_is_refused() {
-        let mut config: Config = Figment::from(Toml::string(REFERENCE)).extract().unwrap();
-        config.keeps().unwrap();
-        config.retention.history_days = config.retention.runs_days - 1;
-        assert!(config.keeps().unwrap_err().to_string().contains("retention.history_days"));
-        config.retention.letters_days = 0;
-        assert!(config.keeps().unwrap_err().to_string().contains("retention.letters_days"));
     }
 }

@@ -232,6 +232,7 @@ pub fn full_schedule(id: &str, visit_date: NaiveDate, places: u32) -> HisSchedul
         total: places,
         remaining: 0,
         fee_fen: FEE_FEN,
+        timed: true,
     }
 }
 

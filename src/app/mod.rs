@@ -15,7 +15,7 @@ use anyhow::Context;
 use chrono::Utc;
 use sqlx::PgPool;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::desk::persons::{self, Resealed};
 use crate::engine::housekeeping::Retention;
 use crate::engine::jobs::Job;
@@ -94,8 +94,7 @@ impl App {
             drain_max: Duration::from_secs(config.worker.drain_max_s),
             ..worker::Options::default()
         };
-        let callbacks_days = config.retention.callbacks_days;
-        tokio::spawn(forget_records(self.pool.clone(), config.hospital.clone(), callbacks_days.into()));
+        tokio::spawn(forget_records(self.pool.clone(), config.hospital.clone(), config.retention.clone()));
         if self.ports.keyring.rotates() {
             tokio::spawn(seal_anew(Arc::clone(&self.ports)));
         }
@@ -123,15 +122,19 @@ fn retention(config: &Config) -> Retention {
     }
 }
 
-/// Deletes what is old of callbacks, idempotency answers and accounts every hour, until the pool is closed. Several processes
+/// Deletes what is old of callbacks, idempotency answers, accounts and patients every hour, until the pool is closed. Several processes
 /// may do it at once. Runs and what belongs to them are the engine's to keep (see
 /// [`housekeeping`](crate::engine::housekeeping)).
-async fn forget_records(pool: PgPool, hospital: String, callbacks_days: i32) {
+async fn forget_records(pool: PgPool, hospital: String, kept: config::Retention) {
     while !pool.is_closed() {
-        let of_callbacks = callbacks::delete_older(&pool, &hospital, callbacks_days).await;
+        let of_callbacks = callbacks::delete_older(&pool, &hospital, kept.callbacks_days.into()).await;
         let of_answers = answers::delete_older(&pool, &hospital, ANSWERS_KEPT_DAYS).await;
         let of_accounts = accounts::delete_older(&pool, &hospital).await;
-        for (what, done) in [("callbacks", of_callbacks), ("answers", of_answers), ("accounts", of_accounts)] {
+        let absent = persons::forget_absent(&pool, &hospital, kept.patients_days.into()).await;
+        let of_patients = absent.map_err(|error| error.to_string());
+        let told = [("callbacks", of_callbacks), ("answers", of_answers), ("accounts", of_accounts)];
+        let told = told.map(|(what, done)| (what, done.map_err(|error| error.to_string())));
+        for (what, done) in told.into_iter().chain([("patients", of_patients)]) {
             match done {
                 Ok(0) => {}
                 Ok(deleted) => tracing::info!(what, deleted, "what is old is deleted"),

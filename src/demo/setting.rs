@@ -83,6 +83,7 @@ fn in_his(world: &World) -> Vec<ScheduleSeed> {
                 total: schedule.places(),
                 remaining: schedule.places(),
                 fee_fen: doctor.fee_fen,
+                timed: true,
             },
             slots,
         })

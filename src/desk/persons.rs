@@ -58,6 +58,25 @@ fn deed<'a>(by: &'a By, verb: &'a str, patient_id: &str) -> Deed<'a> {
     Deed { who: &by.who, verb, run: None, job: None, reason: &by.reason, before, after: json!({}), bulk: None }
 }
 
+/// Forgets, as [`Desk::erase_patient`] does, whoever has not been with us for so many days; says how many they were.
+pub async fn forget_absent(pool: &PgPool, hospital: &str, days: i32) -> Answer<u64> {
+    let (mut forgotten, mut after) = (0, String::new());
+    loop {
+        let found = persons::not_with_us(pool, hospital, days, &after, BATCH).await?;
+        let Some(last) = found.last() else { return Ok(forgotten) };
+        after.clone_from(last);
+        for id in &found {
+            let mut tx = pool.begin().await?;
+            // Whoever applies at this moment is decided before or after, never in between.
+            patients::lock_person(&mut *tx, hospital, id).await?;
+            if persons::is_not_with_us(&mut *tx, hospital, days, id).await? {
+                forgotten += u64::from(persons::erase(&mut tx, hospital, id).await?);
+                tx.commit().await?;
+            }
+        }
+    }
+}
+
 /// What became of a round over all seals.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Resealed {

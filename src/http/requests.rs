@@ -1,4 +1,4 @@
-//! Request ids, one span and one log line a request: method, route, status, time. Never a path, a query or a body: they
+//! Request ids, one span and one log line a request: method, route, status, the code of a refusal, time. Never a path, a query or a body: they
 //! can name a patient. The span is a part of the caller's trace, if the caller has one.
 
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::Surface;
+use super::problem::Code;
 use crate::engine::traces;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -48,6 +49,10 @@ pub(super) async fn layer(State(surface): State<Arc<Surface>>, mut request: Requ
     let ms = took.as_millis();
     surface.desk.engine.measures.request(usual(&method), route, status, took);
     span.record("status", i64::from(status));
+    if let Some(Code(code)) = response.extensions().get() {
+        surface.desk.engine.measures.refusal(route, code);
+        span.record("code", code);
+    }
     if status >= 500 {
         traces::failed(&span, "status 5xx");
     }
@@ -68,9 +73,17 @@ fn is_probe(route: &str) -> bool {
 fn span_of(request: &Request, route: &str, id: &RequestId) -> Span {
     let method = usual(request.method());
     if is_probe(route) {
-        return tracing::error_span!("probe", request = id.0, method, route, status = Empty);
+        return tracing::error_span!("probe", request = id.0, method, route, status = Empty, code = Empty);
     }
-    let span = tracing::error_span!("request", otel.kind = "server", request = id.0, method, route, status = Empty);
+    let span = tracing::error_span!(
+        "request",
+        otel.kind = "server",
+        request = id.0,
+        method,
+        route,
+        status = Empty,
+        code = Empty
+    );
     let given = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     traces::joins(&span, given);
     traces::named(&span, || format!("{method} {route}"));

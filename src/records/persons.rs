@@ -63,6 +63,48 @@ pub async fn is_needed(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str
     .await
 }
 
+/// What an erasure by age asks of a patient: nothing of an application, a run or the blacklist that is younger or stands.
+macro_rules! not_with_us_for_days {
+    ($and:literal) => {
+        concat!(
+            "select p.id from patient p
+             where p.hospital = $1 and p.updated_at < engine_now() - make_interval(days => $2)
+               and not exists (
+                   select from entry e where e.hospital = $1 and e.patient_id = p.id
+                     and (e.live or e.updated_at >= engine_now() - make_interval(days => $2)
+                          or exists (select from run r where r.tenant = $1 and r.id = e.id and r.ended_at is null)))
+               and not exists (
+                   select from blacklist b where b.hospital = $1 and b.patient_id = p.id
+                     and coalesce(b.until > engine_now(), true)) and ",
+            $and
+        )
+    };
+}
+
+/// Patients, after `after` in the order of ids, who have not been with us for so many days.
+pub async fn not_with_us(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    days: i32,
+    after: &str,
+    most: i64,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(not_with_us_for_days!("p.id > $3 order by p.id limit $4"))
+        .bind(hospital)
+        .bind(days)
+        .bind(after)
+        .bind(most)
+        .fetch_all(db)
+        .await
+}
+
+/// Whether this one is such a patient.
+pub async fn is_not_with_us(db: impl PgExecutor<'_>, hospital: &str, days: i32, id: &str) -> sqlx::Result<bool> {
+    let found =
+        sqlx::query(not_with_us_for_days!("p.id = $3")).bind(hospital).bind(days).bind(id).fetch_optional(db).await?;
+    Ok(found.is_some())
+}
+
 /// Forgets who a patient was, for whom accounts joined queues among it. The id stays in applications and visits, and says
 /// nothing; breaches stay under the keyed hash, so that they count for whoever comes with that document again. False where there was no such patient.
 pub async fn erase(conn: &mut PgConnection, hospital: &str, patient_id: &str) -> sqlx::Result<bool> {

@@ -158,6 +158,22 @@ pub async fn of_doctor_on(
     .await
 }
 
+/// Department, doctor and half-day of a schedule whose places are of the whole half-day (R18); none where it has times.
+pub async fn untimed(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    id: &str,
+) -> sqlx::Result<Option<(String, String, DayPart)>> {
+    let row: Option<(String, String, String)> = sqlx::query_as(
+        "select department_id, doctor_id, part from schedule where hospital = $1 and id = $2 and not timed",
+    )
+    .bind(hospital)
+    .bind(id)
+    .fetch_optional(db)
+    .await?;
+    row.map(|(department, doctor, part)| Ok((department, doctor, from_name(&part)?))).transpose()
+}
+
 /// A department and the campus it stands on.
 pub async fn put_department(
     db: &mut PgConnection,
@@ -224,16 +240,17 @@ pub async fn mirror(
     told.dedup_by(|a, b| a.reg_id == b.reg_id);
     sqlx::query(
         "insert into schedule (hospital, id, doctor_id, department_id, campus_id, visit_date, part, state, total,
-                               remaining, fee_fen, synced_at)
+                               remaining, fee_fen, timed, synced_at)
          select $1, t.id, t.doctor_id, $2, p.campus_id, t.visit_date, t.part, t.state, t.total, t.remaining, t.fee_fen,
-                $3
-         from unnest($4::text[], $5::text[], $6::date[], $7::text[], $8::text[], $9::int[], $10::int[], $11::bigint[])
-              as t (id, doctor_id, visit_date, part, state, total, remaining, fee_fen)
+                t.timed, $3
+         from unnest($4::text[], $5::text[], $6::date[], $7::text[], $8::text[], $9::int[], $10::int[], $11::bigint[],
+                     $12::bool[])
+              as t (id, doctor_id, visit_date, part, state, total, remaining, fee_fen, timed)
          join department p on p.hospital = $1 and p.id = $2
          on conflict (hospital, id) do update
          set doctor_id = excluded.doctor_id, visit_date = excluded.visit_date, part = excluded.part,
              state = excluded.state, total = excluded.total, remaining = excluded.remaining,
-             fee_fen = excluded.fee_fen, synced_at = excluded.synced_at
+             fee_fen = excluded.fee_fen, timed = excluded.timed, synced_at = excluded.synced_at
          where schedule.synced_at <= excluded.synced_at",
     )
     .bind(hospital)
@@ -247,6 +264,7 @@ pub async fn mirror(
     .bind(told.iter().map(|s| i32::try_from(s.total).unwrap_or(i32::MAX)).collect::<Vec<_>>())
     .bind(told.iter().map(|s| i32::try_from(s.remaining).unwrap_or(i32::MAX)).collect::<Vec<_>>())
     .bind(told.iter().map(|s| s.fee_fen).collect::<Vec<_>>())
+    .bind(told.iter().map(|s| s.timed).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map(drop)

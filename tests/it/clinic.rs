@@ -203,6 +203,7 @@ pub(crate) fn full(id: &str, visit_date: NaiveDate) -> HisSchedule {
         total: 20,
         remaining: 0,
         fee_fen: 5000,
+        timed: true,
     }
 }
 

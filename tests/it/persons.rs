@@ -1,6 +1,8 @@
 //! One person's data: handed over, forgotten, and sealed anew while everybody works on.
 
-use houbu::desk::persons::{Resealed, reseal_all};
+use chrono::TimeDelta;
+use houbu::desk::persons::{Resealed, forget_absent, reseal_all};
+use houbu::engine::clock;
 use houbu::waitlist::cipher::{Keyring, Sealed};
 use houbu::waitlist::policy::PaymentMode;
 use reqwest::Method;
@@ -71,6 +73,26 @@ async fn a_person_is_forgotten_once_nothing_is_under_way() {
     }
     assert_eq!(accounts().await, 1, "the account knows of the other one alone");
     assert_eq!(erase().await.status, 404);
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_not_been_with_us_for_years_is_forgotten_and_a_blacklisted_one_is_not() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let pool = &hospital.db.pool;
+    registers(&hospital).await;
+    hospital.apply("w1-am", 1).await;
+    let forever = "insert into blacklist (hospital, patient_id, reason) values ($1, 'p2', 'resale')";
+    sqlx::query(forever).bind(HOSPITAL).execute(pool).await.unwrap();
+    hospital.pass_until(local(5, 0, 0)).await;
+    let forget = async |days| forget_absent(pool, HOSPITAL, days).await.unwrap();
+    assert_eq!(forget(1095).await, 0);
+    clock::set(pool, local(5, 0, 0) + TimeDelta::days(1092)).await.unwrap();
+    assert_eq!(forget(1095).await, 2, "what p1 applied for ended later: the other two");
+    clock::set(pool, local(5, 0, 0) + TimeDelta::days(1094)).await.unwrap();
+    assert_eq!(forget(1095).await, 1);
+    let left: Vec<String> = sqlx::query_scalar("select id from patient").fetch_all(pool).await.unwrap();
+    assert_eq!(left, ["p2"]);
     hospital.finish().await;
 }
 

@@ -26,6 +26,7 @@ fn schedule() -> ScheduleSeed {
             total: 4,
             remaining: 4,
             fee_fen: 5000,
+            timed: true,
         },
         slots: vec![OpenSlot { slot: TimeSlot { begins: at(8), ends: at(9) }, remaining: 4 }],
     }

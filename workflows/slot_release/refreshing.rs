@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use super::state::{Freed, Release};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn, limits};
-use crate::records::{entries, policies};
+use crate::ports::his::{DayPart, OpenSlot, ScheduleState};
+use crate::records::{entries, policies, schedules};
 use crate::waitlist::calendar;
 use crate::workflows::{Ports, unread};
 
@@ -79,10 +80,26 @@ pub(super) async fn refreshing(
         limits::nobody_called();
         return Ok(outcome::Refreshing::Nobody);
     }
-    release.free = ports.his.open_slots(&release.schedule_id, release.visit_date).await?;
+    let untimed = schedules::untimed(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
+    release.free = match untimed {
+        None => ports.his.open_slots(&release.schedule_id, release.visit_date).await?,
+        Some(whole) => half_day(release, &whole, ports).await?,
+    };
     release.free.sort_by(|a, b| a.slot.cmp(&b.slot));
     release.too_near = 0;
     release.skip_what_is_near(turn.now, ports.tz);
     release.told_at = Some(turn.now);
     Ok(if release.free.is_empty() { outcome::Refreshing::Full } else { outcome::Refreshing::Found })
+}
+
+/// A schedule without times has places of its whole half-day, which are listed with it (R18).
+async fn half_day(
+    release: &Release,
+    (department_id, doctor_id, part): &(String, String, DayPart),
+    ports: &Ports,
+) -> Result<Vec<OpenSlot>, Fault> {
+    let (day, id) = (release.visit_date, &release.schedule_id);
+    let listed = ports.his.schedules(department_id, Some(doctor_id), day, day).await?;
+    let open = listed.into_iter().filter(|one| one.reg_id == *id && one.state == ScheduleState::Open);
+    Ok(open.map(|one| OpenSlot { slot: part.hours(), remaining: one.remaining }).collect())
 }

@@ -15,16 +15,22 @@ use crate::workflows::slot_release::{Freed, SlotRelease};
 pub(super) fn effects(run: RunId, edge: &Edge, app: &Application) -> Vec<Effect> {
     let from = edge.from.and_then(Step::parse);
     let Some(to) = Step::parse(edge.to) else { return Vec::new() };
-    let told = notice(from, to, app).into_iter().map(|(kind, nth)| Effect::Tell(letter(run, kind, nth, app)));
+    let stopped = edge.outcome == Some("Stopped");
+    let told = notice(from, to, stopped, app).into_iter();
+    let told = told.map(|(kind, nth)| Effect::Tell(letter(run, kind, nth, app)));
     let others = (from == Some(Step::Booking) && to == Step::Visit).then_some(&app.others).into_iter().flatten();
     let others = others.map(|other| booked_elsewhere(run, *other));
     told.chain(answer(run, from, to, edge.outcome, app)).chain(freed(run, from, to, app)).chain(others).collect()
 }
 
 /// What the patient is told on entering a step, and its count (R11, R21, R26).
-fn notice(from: Option<Step>, to: Step, app: &Application) -> Vec<(NoticeKind, u16)> {
+fn notice(from: Option<Step>, to: Step, stopped: bool, app: &Application) -> Vec<(NoticeKind, u16)> {
     let failed = |reason| vec![(NoticeKind::Failed(reason), 1)];
     let mut told = match to {
+        // Nobody shall be on the way to a doctor who is not there: told at once, whatever is still to be given back (R34).
+        // Whoever was told hears nothing more at the end, which says the same under the same number.
+        _ if stopped && app.visit.is_some() => vec![(NoticeKind::Failed(FailReason::Stopped), 2)],
+        _ if stopped => failed(FailReason::Stopped),
         Step::Waiting if !matches!(from, Some(Step::Locking | Step::Unlocking | Step::Waiting)) => {
             vec![(NoticeKind::Submitted, 1)]
         }

@@ -182,6 +182,7 @@ fn agreeing() -> Books {
         total: 1,
         remaining: 0,
         fee_fen: FEE,
+        timed: true,
     };
     let theirs = Theirs {
         his: HisBooks {

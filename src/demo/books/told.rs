@@ -57,6 +57,9 @@ fn untrue(
         let ends = |one: &&Moved| one.step != "Visit" && WaitlistApplication::TABLE.is_ending(&one.next);
         moves.find(|one| ends(one) && (at.is_empty() || one.next == at)).map(|one| one.at)
     };
+    // Told at once, and settled afterwards (R34).
+    let stopped =
+        all.ours.moves_of(entry.id).iter().find(|one| one.outcome.as_deref() == Some("Stopped")).map(|one| one.at);
     match message.client_msg_id.as_bytes().get(KIND_AT)? {
         b'S' => (message.at < entry.created_at).then_some("the application was not made yet"),
         b'P' => {
@@ -70,7 +73,7 @@ fn untrue(
             let gone = left.is_some_and(|left| left < message.at) && !entry.booked();
             (!booked || gone).then_some("nothing was booked")
         }
-        b'F' => (!by(ended(""))).then_some("the application was not over"),
+        b'F' => (!by(ended("")) && !by(stopped)).then_some("the application was not over"),
         b'V' => (!by(ended("VisitCancelled"))).then_some("no visit was cancelled"),
         b'R' => {
             let refunded = all.theirs.pay.refunds.iter().any(|refund| {

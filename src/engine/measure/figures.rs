@@ -148,6 +148,12 @@ pub static HTTP_SECONDS: Figure<3> = Figure::spreads(
     ["method", "route", "status"],
     "How long the answer to a request took; its count is the number of requests",
 );
+pub static REFUSALS: Figure<2> = Figure::counts(
+    "houbu_http_refusals_total",
+    "requests",
+    ["route", "code"],
+    "Requests that were not done, by the rule or the fault that said so",
+);
 pub static POOL_CONNECTIONS: Figure<1> = Figure::stands(
     "houbu_pool_connections",
     (Of::Process, "connections"),
@@ -280,7 +286,7 @@ pub static CLOCK_DIFFERENCE_SECONDS: Figure<0> = Figure::stands(
 );
 
 /// All of them, in the order of the document.
-pub static FIGURES: [Described; 38] = [
+pub static FIGURES: [Described; 39] = [
     TURNS.described(),
     HANDLER_SECONDS.described(),
     RETRIES.described(),
@@ -296,6 +302,7 @@ pub static FIGURES: [Described; 38] = [
     LETTERS.described(),
     LETTER_SECONDS.described(),
     HTTP_SECONDS.described(),
+    REFUSALS.described(),
     POOL_CONNECTIONS.described(),
     POOL_MAX.described(),
     POOL_WAIT_SECONDS.described(),
@@ -323,7 +330,7 @@ pub static FIGURES: [Described; 38] = [
 
 /// Every label that a figure may have, and what its values are. None of them names a person or a run, and each has few
 /// values: those of the program's own tables, or of a list.
-pub const LABELS: [(&str, &str); 13] = [
+pub const LABELS: [(&str, &str); 14] = [
     ("workflow", "a workflow of this program"),
     ("step", "a step of its table"),
     (
@@ -337,6 +344,7 @@ pub const LABELS: [(&str, &str); 13] = [
     ("topic", "what the letter is, by its outlet"),
     ("method", "of the HTTP request; `OTHER` for what is not usual"),
     ("route", "the pattern of the path, never the path; `(none)` where no route matched"),
+    ("code", "of the problem in the answer, for example `queue_full`"),
     ("status", "of a request: the HTTP status; of runs and letters: as stored"),
     (
         "state",

@@ -65,6 +65,7 @@ pub struct Measures {
     letters: Counted<2>,
     letter: Spread<1>,
     requests: Spread<3>,
+    refusals: Counted<2>,
     pool_wait: Spread<0>,
     pulse: Mutex<Pulse>,
 }
@@ -101,6 +102,7 @@ impl Default for Measures {
             letters: Counted::of(to, &figures::LETTERS),
             letter: Spread::of(to, &figures::LETTER_SECONDS),
             requests: Spread::of(to, &figures::HTTP_SECONDS),
+            refusals: Counted::of(to, &figures::REFUSALS),
             pool_wait: Spread::of(to, &figures::POOL_WAIT_SECONDS),
             pulse: Mutex::default(),
             registry,
@@ -197,6 +199,11 @@ impl Measures {
     /// A request was answered. `route` is the pattern of its path.
     pub fn request(&self, method: &'static str, route: &str, status: u16, took: Duration) {
         self.requests.add([method.to_owned(), route.to_owned(), status.to_string()], took.as_secs_f64());
+    }
+
+    /// A request was not done, as a problem of this code says.
+    pub fn refusal(&self, route: &str, code: &'static str) {
+        self.refusals.add([route.to_owned(), code.to_owned()]);
     }
 
     /// When the worker of this process was last seen at work.

@@ -52,6 +52,10 @@ enum Said {
     Flawed(Vec<Flaw>),
 }
 
+/// The code of the problem that a response renders, for whoever counts and logs it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Code(pub(super) &'static str);
+
 /// The body of a problem.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
@@ -335,6 +339,7 @@ pub(super) fn render(mut response: Response, language: Language, request_id: Opt
     let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
     let body = problem.body(language, request_id).to_string();
     let (mut parts, _) = response.into_parts();
+    parts.extensions.insert(Code(problem.code()));
     let headers = &mut parts.headers;
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

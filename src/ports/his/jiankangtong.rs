@@ -272,6 +272,7 @@ fn schedules_of(info: RegInfo, department_id: &str) -> Vec<HisSchedule> {
                     total: part.total,
                     remaining: part.over_count,
                     fee_fen: part.reg_fee.saturating_add(part.treat_fee),
+                    timed: part.istime != "0",
                 });
             }
         }

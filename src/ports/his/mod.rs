@@ -25,7 +25,7 @@ pub use lists::{ListedBreach, ListedLock, ListedOrder, ListedState, LockStanding
 pub use push::{Push, PushAnswer, PushError, PushReader};
 
 use async_trait::async_trait;
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::CallError;
@@ -42,6 +42,20 @@ pub enum DayPart {
     Evening,
     /// 全天, `4`.
     WholeDay,
+}
+
+impl DayPart {
+    /// The time of a place that is of the whole half-day (R18).
+    pub fn hours(self) -> TimeSlot {
+        let (begins, ends) = match self {
+            Self::Morning => (8, 12),
+            Self::Afternoon => (13, 17),
+            Self::Evening => (18, 21),
+            Self::WholeDay => (8, 17),
+        };
+        let at = |hour| NaiveTime::MIN.overflowing_add_signed(TimeDelta::hours(hour)).0;
+        TimeSlot { begins: at(begins), ends: at(ends) }
+    }
 }
 
 /// Whether the doctor sees patients (`REG_STATUS`).
@@ -81,6 +95,13 @@ pub struct HisSchedule {
     pub remaining: u32,
     /// `REG_FEE` + `TREAT_FEE`, 分.
     pub fee_fen: i64,
+    /// `ISTIME`: false where the places are of the whole half-day, and 2004 knows no times (R18).
+    #[serde(default = "timed")]
+    pub timed: bool,
+}
+
+fn timed() -> bool {
+    true
 }
 
 /// One bookable time (2004 `GetTimeRegInfo` 分时号源).

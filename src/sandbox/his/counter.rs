@@ -212,7 +212,7 @@ fn schedules(ledger: &Ledger, asked: GetRegInfo) -> RegInfo {
             over_count: schedule.remaining,
             reg_fee: schedule.fee_fen,
             treat_fee: 0,
-            istime: "1".into(),
+            istime: if schedule.timed { "1" } else { "0" }.into(),
         };
         let same_doctor = doctors.last().is_some_and(|doctor| doctor.doctor_id == schedule.doctor_id);
         if !same_doctor {
@@ -238,6 +238,7 @@ fn slots(ledger: &Ledger, asked: &GetTimeRegInfo) -> Reply {
     }
     let time_reg_list = slots
         .into_iter()
+        .filter(|_| record.schedule.timed)
         .map(|(slot, free)| TimeReg {
             time_flag: record.schedule.part,
             begin_time: slot.slot.begins,

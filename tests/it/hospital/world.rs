@@ -68,6 +68,7 @@ fn schedule(id: &str, places: u32) -> ScheduleSeed {
             total: 2 * places,
             remaining: 0,
             fee_fen: FEE_FEN,
+            timed: true,
         },
         slots: slots(part, places),
     }
@@ -84,6 +85,18 @@ pub async fn furnish(pool: &PgPool, his: &HisServer, places: u32, policy: &Level
     schedules::put_department(&mut conn, HOSPITAL, (CAMPUS, "本部"), (DEPARTMENT, "内科")).await.unwrap();
     schedules::mirror(&mut conn, HOSPITAL, DEPARTMENT, &told, opening()).await.unwrap();
     policies::put(&mut *conn, HOSPITAL, Level::Campus, CAMPUS, policy).await.unwrap();
+}
+
+/// One more full schedule, of one place, whose HIS keeps no times of day.
+pub async fn furnish_half_day(pool: &PgPool, his: &HisServer, id: &str) {
+    let mut seed = schedule(id, 1);
+    seed.schedule.timed = false;
+    seed.slots = vec![OpenSlot { slot: seed.schedule.part.hours(), remaining: 1 }];
+    let told = [seed.schedule.clone()];
+    his.add_schedules(vec![seed]).await.unwrap();
+    assert_eq!(his.fill_all(vec![(id.to_owned(), 1, channel::WINDOW.to_owned())]).await.unwrap(), 1);
+    let mut conn = pool.acquire().await.unwrap();
+    schedules::mirror(&mut conn, HOSPITAL, DEPARTMENT, &told, opening()).await.unwrap();
 }
 
 /// The id of the patient of this number.

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{APPLICATION, RELEASE, Told, of_application, statuses};
-use crate::hospital::world::cutoff;
+use crate::hospital::world::{cutoff, furnish_half_day};
 use crate::hospital::{Hospital, Setup};
 
 const BOOKED_AT_ONCE: &[&str] = &["Waiting on Offer: Covered", "Booking: Booked"];
@@ -66,6 +66,20 @@ async fn r05_r11_r21_a_freed_place_goes_to_the_first_in_line() {
     assert_eq!(statuses(&hospital, [first, second]).await, ["booked", "waiting"]);
     assert_eq!(hospital.told(1).await, ["waitlist_submitted", "waitlist_booked"]);
     assert_eq!(hospital.told(2).await, ["waitlist_submitted"]);
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r18_where_his_keeps_no_times_a_place_is_of_the_whole_half_day() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    furnish_half_day(&hospital.db.pool, &hospital.his, "w3-pm").await;
+    let [first, second] = [hospital.apply("w3-pm", 1).await, hospital.apply("w3-pm", 2).await];
+    hospital.hint("w3-pm").await;
+    assert_eq!(statuses(&hospital, [first, second]).await, ["waiting", "waiting"], "nothing is free yet");
+    hospital.free_a_place("w3-pm").await;
+    assert_eq!(statuses(&hospital, [first, second]).await, ["booked", "waiting"]);
+    let entry = hospital.ask(Method::GET, &format!("/v1/waitlist/{first}"), None).await;
+    assert_eq!(entry["offer"]["slot"], json!({ "begins": "13:00:00", "ends": "17:00:00" }), "{entry}");
     hospital.finish().await;
 }
 

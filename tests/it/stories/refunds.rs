@@ -125,6 +125,20 @@ async fn r08_a_refund_is_never_made_twice() {
     hospital.finish().await;
 }
 
+/// Nobody is on the way to a doctor who is not there because a refund is not done yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r34_whoever_is_stopped_hears_of_it_before_the_money_is_back() {
+    let (mut hospital, entry) = paid().await;
+    let refund = ids::refund_no(&ids::trade_no(entry, 1), 1);
+    hospital.stop("w1-am").await;
+    assert!(hospital.pay.make_abnormal(&refund).await);
+    hospital.pass_minutes(2).await;
+    assert_eq!(hospital.status(entry).await, "settling");
+    assert_eq!(hospital.told(1).await, ["waitlist_submitted", "waitlist_failed"]);
+    hospital.leaves_suspended(1);
+    hospital.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r08_a_refund_that_the_payers_account_cannot_take_is_for_a_person() {
     let (mut hospital, entry) = paid().await;

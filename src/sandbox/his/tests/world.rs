@@ -112,6 +112,7 @@ pub(super) fn seed_of_size(reg_id: &str, times: u32, places: u32) -> ScheduleSee
             total: 0,
             remaining: 0,
             fee_fen: 5000,
+            timed: true,
         },
         slots: slots(times, places),
     }
