@@ -23,6 +23,7 @@ mod refunds;
 mod releases;
 mod second_thoughts;
 mod several_queues;
+mod sureties;
 mod syncing;
 mod visits;
 
