@@ -153,9 +153,9 @@ async fn seal_anew(ports: Arc<Ports>) {
             Ok(Resealed { done: 0, lost: 0 }) => {
                 tracing::info!("everything is sealed with the current key; the older ones are needed no longer");
             }
-            Ok(Resealed { done, lost: 0 }) => tracing::info!(done, "patients are sealed anew with the current key"),
+            Ok(Resealed { done, lost: 0 }) => tracing::info!(done, "patients and draws are sealed anew with the current key"),
             Ok(Resealed { done, lost }) => {
-                tracing::error!(done, lost, "patients are sealed with a key that is not in keys.sealing_older");
+                tracing::error!(done, lost, "patients or draws do not open: damaged, or sealed with a key that is not in keys.sealing_older");
             }
             Err(error) => tracing::warn!(%error, "patients could not be sealed anew; tried again in an hour"),
         }

@@ -50,8 +50,12 @@ impl Desk {
     }
 
     async fn lift(&self, conn: &mut PgConnection, patient_id: &str, by: &By) -> Answer<()> {
-        patients::lock_person(&mut *conn, self.hospital(), patient_id).await?;
-        patients::lift(&mut *conn, self.hospital(), patient_id).await?;
+        // Under whichever id an entry stands, it keeps the person out (R4).
+        let mut ids = patients::lock_person(&mut *conn, self.hospital(), patient_id).await?;
+        if ids.is_empty() {
+            ids.push(patient_id.to_owned());
+        }
+        patients::lift(&mut *conn, self.hospital(), &ids).await?;
         let mut excused = 0;
         if let Some(id_hash) = patients::hash_of(&mut *conn, self.hospital(), patient_id).await? {
             excused = breaches::excuse(&mut *conn, self.hospital(), &id_hash, &format!("lifted by {}", by.who)).await?;

@@ -1,5 +1,6 @@
 //! The patient accepts the locked place (R9).
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -9,12 +10,15 @@ use crate::waitlist::refusal::Refusal;
 use crate::waitlist::status::EntryStatus;
 
 impl Desk {
-    /// Accepts the offer that is out. Accepting it again is the same acceptance; [`Refusal::OfferGone`] where it has
-    /// ended, [`Refusal::NotConfirmable`] where there is none.
-    pub async fn confirm(&self, id: Uuid) -> Answer<()> {
+    /// Accepts the offer that is out, or the one that ends at `offer_until` alone. Accepting it again is the same acceptance;
+    /// [`Refusal::OfferGone`] where it has ended, [`Refusal::NotConfirmable`] where there is none.
+    pub async fn confirm(&self, id: Uuid, offer_until: Option<DateTime<Utc>>) -> Answer<()> {
         self.offer_settles(id).await?;
         let mut tx = self.begin().await?;
         let (shown, status) = self.hold(&mut tx, id).await?;
+        if super::is_another(offer_until, shown.deadline) {
+            return Err(Refusal::OfferGone.into());
+        }
         if status == EntryStatus::AwaitingPayment {
             return Ok(());
         }

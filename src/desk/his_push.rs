@@ -166,7 +166,7 @@ impl Desk {
                 to: To::Run(entry),
                 name: "Stoppage".into(),
                 id: format!("stop:{event_id}"),
-                payload: json!({}),
+                payload: json!({ "times": slot }),
             })
             .collect())
     }

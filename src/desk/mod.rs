@@ -216,6 +216,11 @@ async fn together<T: Sync, R>(engine: &Engine, all: &[T], write: Together<T, R>)
     }
 }
 
+/// Whether an answer that names the end of an offer means another one than ends then.
+fn is_another(named: Option<DateTime<Utc>>, ends: Option<DateTime<Utc>>) -> bool {
+    named.is_some() && named != ends
+}
+
 impl Desk {
     pub(crate) fn hospital(&self) -> &str {
         &self.ports.hospital

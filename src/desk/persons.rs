@@ -9,8 +9,9 @@ use sqlx::PgPool;
 use super::{Answer, Desk, DeskError};
 use crate::engine::staff::By;
 use crate::engine::store::audit::{self, Deed};
+use crate::records::seals::{self, Of};
 use crate::records::{patients, persons};
-use crate::waitlist::cipher::{CipherError, Keyring, Sealed};
+use crate::waitlist::cipher::{Keyring, Sealed};
 use crate::waitlist::refusal::Refusal;
 
 /// Patients of one statement.
@@ -35,7 +36,8 @@ impl Desk {
         Ok(all)
     }
 
-    /// Forgets who a patient was; [`DeskError::StillNeeded`] while an application, a visit or a refund is under way.
+    /// Forgets who a patient was; [`DeskError::StillNeeded`] while an application, a visit or a refund is under way,
+    /// or the patient is blacklisted by hand.
     pub async fn erase_patient(&self, patient_id: &str, by: &By) -> Answer<()> {
         let mut tx = self.begin().await?;
         // Whoever applies at this moment is decided before or after, never in between.
@@ -82,32 +84,35 @@ pub async fn forget_absent(pool: &PgPool, hospital: &str, days: i32) -> Answer<u
 pub struct Resealed {
     /// Sealed anew with the current key.
     pub done: u64,
-    /// Whose key is not configured: nobody can open them.
+    /// Whose key is not configured, or that were damaged: nobody can open them.
     pub lost: u64,
 }
 
 /// Seals anew with the current key whatever an older one sealed, while everybody works on. When it finds nothing more, the
 /// older key is needed no longer.
 pub async fn reseal_all(pool: &PgPool, hospital: &str, keyring: &Keyring) -> Answer<Resealed> {
-    let (mut resealed, mut after) = (Resealed::default(), String::new());
-    loop {
-        let found = persons::sealed_otherwise(pool, hospital, keyring.current_id(), &after, BATCH).await?;
-        let Some((last, _)) = found.last() else { return Ok(resealed) };
-        after.clone_from(last);
-        for (patient_id, sealed) in found {
-            let plain = match keyring.open(&patient_id, &Sealed::from_bytes(sealed.clone())) {
-                Ok(plain) => plain,
-                Err(CipherError::UnknownKey(_)) => {
-                    resealed.lost += 1;
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            let new = keyring.seal(&patient_id, plain.expose_secret())?;
-            // One that was written meanwhile was sealed with the current key.
-            if persons::reseal(pool, hospital, &patient_id, &sealed, new.as_bytes()).await? {
-                resealed.done += 1;
+    let mut resealed = Resealed::default();
+    for of in Of::ALL {
+        let mut after = String::new();
+        loop {
+            let found = seals::sealed_otherwise(pool, of, hospital, keyring.current_id(), &after, BATCH).await?;
+            let Some((last, _)) = found.last() else { break };
+            after.clone_from(last);
+            for (id, sealed) in found {
+                let about = of.about(&id);
+                let plain = match keyring.open(&about, &Sealed::from_bytes(sealed.clone())) {
+                    Ok(plain) => plain,
+                    Err(error) => {
+                        tracing::error!(?of, id, %error, "what is sealed does not open");
+                        resealed.lost += 1;
+                        continue;
+                    }
+                };
+                let new = keyring.seal(&about, plain.expose_secret())?;
+                // One that was written meanwhile was sealed with the current key.
+                resealed.done += u64::from(seals::reseal(pool, of, hospital, &id, &sealed, new.as_bytes()).await?);
             }
         }
     }
+    Ok(resealed)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::Json;
 use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, FixedOffset, Utc};
 use serde::{Deserialize, Serialize};
@@ -262,7 +263,7 @@ pub(super) async fn show(
 /// Accepts the locked place. Waits a few seconds for the payment parameters: 200 with them, 202 without.
 #[utoipa::path(
     post, path = "/v1/waitlist/{waitlistId}/confirm", tag = "waitlist", security(("apiKey" = [])),
-    params(("waitlistId" = Uuid, Path), IdempotencyKey),
+    params(("waitlistId" = Uuid, Path), IdempotencyKey), request_body = Option<NamedOffer>,
     responses(
         (status = 200, description = "Accepted; pay with `payment.clientParameters`", body = Entry),
         (status = 202, description = "Accepted", body = Entry),
@@ -272,11 +273,26 @@ pub(super) async fn show(
 pub(super) async fn confirm(
     State(surface): State<Arc<Surface>>,
     Path(id): Path<Uuid>,
+    named: Result<Option<Json<NamedOffer>>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Entry>), Problem> {
-    surface.desk.confirm(id).await?;
+    surface.desk.confirm(id, meant(named)?).await?;
     let confirmed = surface.desk.entry_when(id, CONFIRM_WAIT, payable_or_past).await?;
     let status = if confirmed.client_parameters.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(entry(&surface, confirmed)?)))
+}
+
+/// Which offer an answer is about. Where a declined or missed offer keeps the turn (`declinesMax`, `missedOffersMax`), an answer
+/// that names none may meet a later offer than the patient saw.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "deadline": "2026-11-27T14:32:00+08:00" }))]
+pub struct NamedOffer {
+    /// The `offer.deadline` that was shown. Another offer than this one is answered by `offer_gone`.
+    deadline: DateTime<Utc>,
+}
+
+fn meant(named: Result<Option<Json<NamedOffer>>, JsonRejection>) -> Result<Option<DateTime<Utc>>, Problem> {
+    Ok(named?.map(|Json(named)| named.deadline))
 }
 
 fn payable_or_past(shown: &Shown) -> bool {
@@ -292,13 +308,15 @@ fn payable_or_past(shown: &Shown) -> bool {
 /// Declines the locked place.
 #[utoipa::path(
     post, path = "/v1/waitlist/{waitlistId}/decline", tag = "waitlist", security(("apiKey" = [])),
-    params(("waitlistId" = Uuid, Path), IdempotencyKey), responses((status = 202, body = Entry), Problems)
+    params(("waitlistId" = Uuid, Path), IdempotencyKey), request_body = Option<NamedOffer>,
+    responses((status = 202, body = Entry), Problems)
 )]
 pub(super) async fn decline(
     State(surface): State<Arc<Surface>>,
     Path(id): Path<Uuid>,
+    named: Result<Option<Json<NamedOffer>>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Entry>), Problem> {
-    surface.desk.decline(id).await?;
+    surface.desk.decline(id, meant(named)?).await?;
     Ok((StatusCode::ACCEPTED, Json(entry(&surface, surface.desk.entry(id).await?)?)))
 }
 

@@ -31,7 +31,7 @@ pub async fn put_rule(db: impl PgExecutor<'_>, hospital: &str, id: &str, rule: &
     .map(drop)
 }
 
-/// Removes a rule, and ends what follows from it alone. False where there was none.
+/// Removes a rule, and ends what follows from it alone, in each department (`rule/department`) where it counts by these. False where there was none.
 pub async fn remove_rule(conn: &mut PgConnection, hospital: &str, id: &str) -> sqlx::Result<bool> {
     let removed = sqlx::query("delete from blacklist_rule where hospital = $1 and id = $2")
         .bind(hospital)
@@ -41,7 +41,8 @@ pub async fn remove_rule(conn: &mut PgConnection, hospital: &str, id: &str) -> s
         .rows_affected();
     sqlx::query(
         "update blacklist set until = engine_now()
-         where hospital = $1 and rule_id = $2 and (until is null or until > engine_now())",
+         where hospital = $1 and (rule_id = $2 or starts_with(rule_id, $2 || '/'))
+           and (until is null or until > engine_now())",
     )
     .bind(hospital)
     .bind(id)

@@ -417,7 +417,8 @@ pub async fn counts(
     Ok(rows.into_iter().map(|(id, live, ever)| (id, (number(live), number(ever)))).collect())
 }
 
-/// Who is booked at a time of these schedules that begins within `begins` and `ends` (停诊 of some times).
+/// Who is booked at a time of these schedules that `begins` to `ends` is a part of, or the other way round (停诊 of some times):
+/// a place of a whole half-day is met by any part of it.
 pub async fn booked_within(
     db: impl PgExecutor<'_>,
     hospital: &str,
@@ -428,7 +429,7 @@ pub async fn booked_within(
     sqlx::query_scalar(
         "select id from entry
          where hospital = $1 and schedule_id = any($2) and (live or status = 'booked')
-           and (slot ->> 'begins')::time >= $3 and (slot ->> 'begins')::time < $4 order by id",
+           and (slot ->> 'begins')::time < $4 and (slot ->> 'ends')::time > $3 order by id",
     )
     .bind(hospital)
     .bind(schedules)

@@ -18,6 +18,7 @@
 //! | `persons` | all that is kept of one person; seals of an older key |
 //! | `reconciliation` | a day's books compared with the outside's, and the cases that came of it |
 //! | `callbacks` | what the outside told us |
+//! | `seals` | what is sealed, for a rotation of keys |
 //! | `schema` | which migrations have run |
 //! | `answers` | answers already given, by idempotency key |
 
@@ -39,5 +40,6 @@ pub mod policies;
 pub mod reconciliation;
 pub mod schedules;
 pub mod schema;
+pub mod seals;
 pub mod templates;
 pub mod visits;

@@ -190,14 +190,14 @@ pub async fn blacklist(
     .map(drop)
 }
 
-/// Lifts a blacklist entry: it is over now, and says for whom it held until then.
-pub async fn lift(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -> sqlx::Result<()> {
+/// Lifts the blacklist entries of these ids: they are over now, and say for whom they held until then.
+pub async fn lift(db: impl PgExecutor<'_>, hospital: &str, patient_ids: &[String]) -> sqlx::Result<()> {
     sqlx::query(
         "update blacklist set until = engine_now()
-         where hospital = $1 and patient_id = $2 and (until is null or until > engine_now())",
+         where hospital = $1 and patient_id = any($2) and (until is null or until > engine_now())",
     )
     .bind(hospital)
-    .bind(patient_id)
+    .bind(patient_ids)
     .execute(db)
     .await
     .map(drop)

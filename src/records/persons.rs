@@ -1,4 +1,4 @@
-//! All that is kept of one person, to be handed over or forgotten; and seals of an older key, to be made anew.
+//! All that is kept of one person, to be handed over or forgotten.
 
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
@@ -45,7 +45,8 @@ pub async fn export(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -
     .await
 }
 
-/// True where something about this patient has not ended: an application's run, or a message on its way.
+/// True where something about this patient has not ended: an application's run, a message on its way, or an entry of the
+/// blacklist by hand, which nobody could hold against whoever comes with that document again.
 pub async fn is_needed(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar(
         "select exists (
@@ -55,7 +56,11 @@ pub async fn is_needed(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str
                     or exists (select from run r where r.tenant = $1 and r.id = e.id
                                  and r.status in ('pending', 'running', 'waiting', 'suspended'))
                     or exists (select from outbox o where o.tenant = $1 and o.run_id = e.id
-                                 and o.status in ('pending', 'sending', 'suspended'))))",
+                                 and o.status in ('pending', 'sending', 'suspended'))))
+             or exists (
+                 select from blacklist b
+                 where b.hospital = $1 and b.patient_id = $2 and b.rule_id = ''
+                   and coalesce(b.until > engine_now(), true))",
     )
     .bind(hospital)
     .bind(patient_id)
@@ -106,7 +111,8 @@ pub async fn is_not_with_us(db: impl PgExecutor<'_>, hospital: &str, days: i32, 
 }
 
 /// Forgets who a patient was, for whom accounts joined queues among it. The id stays in applications and visits, and says
-/// nothing; breaches stay under the keyed hash, so that they count for whoever comes with that document again. False where there was no such patient.
+/// nothing; breaches stay under the keyed hash, so that they count for whoever comes with that document again. False where
+/// there was no such patient.
 pub async fn erase(conn: &mut PgConnection, hospital: &str, patient_id: &str) -> sqlx::Result<bool> {
     sqlx::query("delete from blacklist_appeal where hospital = $1 and patient_id = $2")
         .bind(hospital)
@@ -129,43 +135,4 @@ pub async fn erase(conn: &mut PgConnection, hospital: &str, patient_id: &str) ->
         .execute(conn)
         .await?;
     Ok(erased.rows_affected() > 0)
-}
-
-/// Patients whose seal does not begin with `current`, after `after` in the order of ids.
-pub async fn sealed_otherwise(
-    db: impl PgExecutor<'_>,
-    hospital: &str,
-    current: &[u8],
-    after: &str,
-    most: i64,
-) -> sqlx::Result<Vec<(String, Vec<u8>)>> {
-    sqlx::query_as(
-        "select id, sealed from patient
-         where hospital = $1 and id > $3 and substring(sealed from 1 for length($2::bytea)) <> $2
-         order by id limit $4",
-    )
-    .bind(hospital)
-    .bind(current)
-    .bind(after)
-    .bind(most)
-    .fetch_all(db)
-    .await
-}
-
-/// Puts a new seal in the place of an old one. False where the patient was written meanwhile.
-pub async fn reseal(
-    db: impl PgExecutor<'_>,
-    hospital: &str,
-    patient_id: &str,
-    old: &[u8],
-    new: &[u8],
-) -> sqlx::Result<bool> {
-    let resealed = sqlx::query("update patient set sealed = $4 where hospital = $1 and id = $2 and sealed = $3")
-        .bind(hospital)
-        .bind(patient_id)
-        .bind(old)
-        .bind(new)
-        .execute(db)
-        .await?;
-    Ok(resealed.rows_affected() > 0)
 }

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use houbu::desk::persons::{Resealed, forget_absent, reseal_all};
 use houbu::engine::clock;
+use houbu::records::draws;
 use houbu::waitlist::cipher::{Keyring, Sealed};
 use houbu::waitlist::policy::PaymentMode;
 use reqwest::Method;
@@ -64,6 +65,9 @@ async fn a_person_is_forgotten_once_nothing_is_under_way() {
     assert_eq!(sqlx::query(family).execute(&hospital.db.pool).await.unwrap().rows_affected(), 2);
     assert_eq!(erase().await.code(), "still_needed", "a visit is to come");
     hospital.pass_until(local(4, 19, 0)).await;
+    hospital.ask(Method::PUT, "/v1/blacklist/p1", Some(json!({ "reason": "resale" }))).await;
+    assert_eq!(erase().await.code(), "still_needed", "whoever is blacklisted by hand does not come back as another one");
+    hospital.ask(Method::DELETE, "/v1/blacklist/p1?reason=lifted", None).await;
     assert_eq!(erase().await.status, 204);
     assert_eq!(hospital.door.ask(Method::GET, "/v1/patients/p1", None).await.status, 404);
     assert_eq!(hospital.status(entry).await, "booked", "what happened stays, under an id that says nothing");
@@ -101,11 +105,15 @@ async fn keys_are_rotated_while_patients_come() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     registers(&hospital).await;
     let (old, new) = (SecretString::from("5a".repeat(32)), SecretString::from("6b".repeat(32)));
+    // The seed of a draw is sealed as well, until the draw is held.
+    let about = houbu::waitlist::draw::about("w1-am");
+    let seed = Keyring::new(&old, &[]).unwrap().seal(&about, "the seed").unwrap();
+    draws::fix(&hospital.db.pool, HOSPITAL, "w1-am", "its hash", seed.as_bytes()).await.unwrap();
     let rotated = Keyring::new(&new, std::slice::from_ref(&old)).unwrap();
     let pool = &hospital.db.pool;
     let forgotten = Keyring::new(&new, &[]).unwrap();
-    assert_eq!(reseal_all(pool, HOSPITAL, &forgotten).await.unwrap(), Resealed { done: 0, lost: 4 });
-    assert_eq!(reseal_all(pool, HOSPITAL, &rotated).await.unwrap(), Resealed { done: 4, lost: 0 });
+    assert_eq!(reseal_all(pool, HOSPITAL, &forgotten).await.unwrap(), Resealed { done: 0, lost: 5 });
+    assert_eq!(reseal_all(pool, HOSPITAL, &rotated).await.unwrap(), Resealed { done: 5, lost: 0 });
     assert_eq!(
         reseal_all(pool, HOSPITAL, &rotated).await.unwrap(),
         Resealed::default(),
@@ -115,6 +123,8 @@ async fn keys_are_rotated_while_patients_come() {
         sqlx::query_scalar("select sealed from patient where id = 'p1'").fetch_one(pool).await.unwrap();
     let plain = forgotten.open("p1", &Sealed::from_bytes(sealed)).unwrap();
     assert!(plain.expose_secret().contains(NUMBER));
+    let draw = draws::find(pool, HOSPITAL, "w1-am").await.unwrap().unwrap();
+    assert_eq!(forgotten.open(&about, &Sealed::from_bytes(draw.sealed)).unwrap().expose_secret(), "the seed");
     // One process has the old key alone still, and writes; the next round finds it.
     registers(&hospital).await;
     assert_eq!(reseal_all(pool, HOSPITAL, &rotated).await.unwrap(), Resealed { done: 1, lost: 0 });

@@ -42,9 +42,10 @@ impl Application {
         self.why = None;
     }
 
-    /// True where the patient has declined or missed this time before.
+    /// True where the patient has declined or missed this time before. Where HIS keeps no times (R18) all places have the one
+    /// time of the half-day: the patient is asked about each.
     pub fn does_not_want(&self, slot: &TimeSlot) -> bool {
-        self.given_up.iter().any(|one| one.slot == *slot)
+        *slot != self.part.hours() && self.given_up.iter().any(|one| one.slot == *slot)
     }
 
     /// Why the last offer was given up, where the patient keeps the place in the queue.

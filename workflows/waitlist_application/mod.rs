@@ -75,7 +75,7 @@ flow! {
         {
             Payable -> Locking, Covered -> Booking, GivenUp -> Waiting, Renewed -> Waiting,
             Expired - Money -> Expired, Prepaid -> Refunding,
-            CutOff -> Settlement, Withdrawn -> Settlement, Stopped -> Settlement,
+            CutOff -> Settlement, Withdrawn -> Settlement, Stopped -> Settlement, Elsewhere -> Waiting,
         }
 
     /// Locks the offered place at HIS (R10, R20). A place that is gone or cannot be had keeps the patient's turn; so does one

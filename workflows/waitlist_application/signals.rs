@@ -108,4 +108,8 @@ pub struct Terms {
 
 /// 停诊: the schedule does not take place.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Stoppage {}
+pub struct Stoppage {
+    /// Some times of it alone: whoever has a place there is concerned, and nobody who only waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<TimeSlot>,
+}

@@ -30,6 +30,8 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             app.why = Some(withdrawal.why());
             outcome::Waiting::Withdrawn
         }
+        // It was for a place that has been given up since; the queue goes on for other times.
+        woke::Waiting::Stoppage(stoppage) if stoppage.times.is_some() => outcome::Waiting::Elsewhere,
         woke::Waiting::Stoppage(_) => {
             app.why = Some(Why::Stopped);
             outcome::Waiting::Stopped

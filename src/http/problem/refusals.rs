@@ -84,8 +84,8 @@ impl From<DeskError> for Problem {
             DeskError::StillNeeded => Self::fixed(
                 Is::CONFLICT,
                 "still_needed",
-                "该患者尚有未结束的候补、就诊或退款，暂不能删除其信息。",
-                "An application, a visit or a refund of this patient is under way: the data is still needed.",
+                "该患者尚有未结束的候补、就诊、退款或人工限制，暂不能删除其信息。",
+                "An application, a visit, a refund or a blacklisting by hand of this patient has not ended: the data is still needed.",
             ),
             DeskError::Flawed(flaws) => {
                 Self { status: Is::UNPROCESSABLE_ENTITY, said: Said::Flawed(flaws), retry_after_s: None }

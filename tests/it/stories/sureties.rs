@@ -58,11 +58,8 @@ async fn r21_a_booking_that_was_cancelled_before_it_could_be_told_is_not_told() 
 async fn r14_e08_one_place_that_everybody_tells_of_is_one_place() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     hospital.start_sync().await;
-    let entries = [
-        hospital.apply("w1-am", 1).await,
-        hospital.apply("w1-am", 2).await,
-        hospital.apply("w1-am", 3).await,
-    ];
+    let entries =
+        [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await, hospital.apply("w1-am", 3).await];
     // HIS pushes it, the hospital's own site says so twice, and a pull finds it.
     hospital.free_a_place_and_go_on("w1-am").await;
     hospital.hint("w1-am").await;
