@@ -1,4 +1,4 @@
-//! `houbu demo`: starts everything, plays one realistic day on it, compares all books, and goes on serving.
+//! `houbu demo`: starts everything, plays realistic days on it, compares all books, and goes on serving.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use super::serve::{close, until_asked};
 use crate::app::database::Database;
 use crate::app::{App, door};
 use crate::config::Config;
-use crate::demo::{A_DEPARTMENT, Script, Stage, check_books, play};
+use crate::demo::{A_DEPARTMENT, Script, Size, Stage, play};
 use crate::engine::clock;
 use crate::sandbox::faults::Level;
 
@@ -31,14 +31,34 @@ pub struct Demo {
     /// How much goes wrong outside.
     #[arg(long, value_enum, default_value_t = Level::Some)]
     faults: Level,
-    /// The day that is played; without it, tomorrow.
+    /// The day that is played, the first of several; without it, tomorrow.
     #[arg(long)]
     day: Option<NaiveDate>,
+    /// Play so many days, 1 to 60, one after the other on the same database and sandbox. Every morning HIS opens one day more,
+    /// a day's applications come beside what the days before have left, queues last over several days, and at night
+    /// whatever has its hour then is done: the books are reconciled, breaches are pulled, the house is kept. All books are
+    /// compared after each day.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=60))]
+    days: u32,
+    /// How large the hospital is, and how much happens a day; without it, full for one day and small for several.
+    #[arg(long, value_enum)]
+    size: Option<Size>,
 }
+
+impl Demo {
+    fn script(&self, day: NaiveDate) -> Script {
+        let usual = if self.days > 1 { Size::Small } else { Size::Full };
+        let size = self.size.unwrap_or(usual);
+        Script { seed: self.seed, faults: self.faults, day, days: self.days, size, progress: true }
+    }
+}
+
+/// A device that is faster than people waits so long in a demo, real time (in a hospital, six times that).
+const SLOW_LANE_S: u32 = 1;
 
 impl Default for Demo {
     fn default() -> Self {
-        Self { once: false, json: false, seed: 7, faults: Level::Some, day: None }
+        Self { once: false, json: false, seed: 7, faults: Level::Some, day: None, days: 1, size: None }
     }
 }
 
@@ -49,6 +69,7 @@ pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCo
     );
     config.sandbox.seed = demo.seed;
     config.sandbox.faults = demo.faults;
+    config.slow_lane.device_every_s = SLOW_LANE_S;
     let listener = listen(&config).await?;
     let base_url = config.base_url(listener.local_addr()?);
     let (api_keys, made) = door::api_keys(&config)?;
@@ -69,7 +90,7 @@ pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCo
     let door = app.open(&config, listener, api_keys)?;
     let worker = app.work(&config).await?;
     let clean = tokio::select! {
-        clean = day_on(&app, &config, &demo, day, &base_url, &api_key) => Some(clean?),
+        clean = played_on(&app, &config, &demo, day, &base_url, &api_key) => Some(clean?),
         _ = ending.asked() => None,
     };
     match clean {
@@ -78,14 +99,14 @@ pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCo
             until_asked(&app, &mut ending).await?;
         }
         Some(_) => {}
-        None => eprintln!("the day is broken off; `houbu serve` goes on with it where it stands"),
+        None => eprintln!("the play is broken off; `houbu serve` goes on with it where it stands"),
     }
     ending.in_order(close(app, Some(door), worker)).await;
     Ok(if clean == Some(true) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Plays the day and compares the books; true where not a record differs and the API and the money were in order.
-async fn day_on(
+/// Plays the days and compares the books; true where not a record differs and the API and the money were in order.
+async fn played_on(
     app: &App,
     config: &Config,
     demo: &Demo,
@@ -107,11 +128,12 @@ async fn day_on(
         messages: outside.messages,
         set_clock: Arc::new(move |to| sandbox_clock.set(to)),
     };
-    let script = Script { seed: demo.seed, faults: demo.faults, day, progress: true };
-    let summary = play(&stage, &script).await?;
-    let differences = check_books(&app.pool, &config.hospital, &stage.his, &stage.pay, &stage.messages).await?;
+    let summary = play(&stage, &demo.script(day)).await?;
     println!("{}", summary.table());
-    for difference in &differences {
+    let before: Vec<String> =
+        summary.differed_before().map(|(day, difference)| format!("after {day}: {difference}")).collect();
+    let differences = summary.differences();
+    for difference in before.iter().cloned().chain(differences.iter().map(ToString::to_string)) {
         println!("✗ {difference}");
     }
     match differences.len() {
@@ -127,7 +149,7 @@ async fn day_on(
         line["differences"] = differences.iter().map(ToString::to_string).collect();
         println!("{line}");
     }
-    Ok(differences.is_empty() && faults.is_empty())
+    Ok(before.is_empty() && differences.is_empty() && faults.is_empty())
 }
 
 /// The configured address; where that is taken, any free port, since nobody has to find the demo again.

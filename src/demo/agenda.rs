@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use uuid::Uuid;
+
+use super::held::Held;
+use super::scenes::Deed;
 
 /// Something that happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub(super) enum Act {
     Decline { entry: Uuid, nth: usize },
     /// A patient cancels the booked visit.
     CancelVisit { entry: Uuid, patient_id: String },
+    /// Part of a scene.
+    Deed(Deed),
 }
 
 /// What is still to happen, in order.
@@ -44,11 +50,55 @@ pub(super) struct Agenda {
     count: u64,
 }
 
+/// One application that somebody will try to make.
+pub(super) struct Application {
+    /// The caller's `Idempotency-Key`.
+    pub(super) key: String,
+    pub(super) patient_id: String,
+    pub(super) reg_id: String,
+    pub(super) terms: Terms,
+    /// Declines what is offered, whoever else would not.
+    pub(super) declines: bool,
+    /// What it shows if it is answered so.
+    pub(super) shows: Option<(Answer, Held)>,
+}
+
+/// What else is sent with an application.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Terms {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pay_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) latest_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) account_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) device_id: Option<String>,
+}
+
+/// How an application is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Admitted,
+    /// With this code.
+    Refused(&'static str),
+    /// Admitted or not, not at once.
+    Late,
+}
+
 impl Agenda {
     /// Plans something.
     pub(super) fn put(&mut self, at: DateTime<Utc>, act: Act) {
         self.count += 1;
         self.acts.insert((at, self.count), act);
+    }
+
+    /// Plans all that another one has.
+    pub(super) fn take(&mut self, other: Self) {
+        for ((at, _), act) in other.acts {
+            self.put(at, act);
+        }
     }
 
     /// When something happens next.

@@ -47,11 +47,15 @@ pub(super) async fn settle(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Plays until the plan's end; says in how many instants.
-pub(super) async fn run(play: &mut Play<'_>) -> anyhow::Result<u32> {
+/// Plays from `from` on until nothing is left to happen by `until`; answers where the clock stands and in how many instants.
+pub(super) async fn run(
+    play: &mut Play<'_>,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+    bar: &ProgressBar,
+) -> anyhow::Result<(DateTime<Utc>, u32)> {
     let stage = play.stage;
-    let bar = bar(play);
-    let (mut now, mut steps, mut rounds) = (play.begins, 1, 0);
+    let (mut now, mut steps, mut rounds) = (from, 0, 0);
     loop {
         play.perform(now).await?;
         settle(stage).await?;
@@ -60,18 +64,17 @@ pub(super) async fn run(play: &mut Play<'_>) -> anyhow::Result<u32> {
         let next = if next > now { whole_step(next) } else { now };
         rounds = if next == now { rounds + 1 } else { 0 };
         let next = if rounds > ROUNDS_MAX { now + TimeDelta::seconds(STEP_S) } else { next };
-        if next > play.ends {
+        if next > until {
             break;
         }
         if next > now {
             now = next;
             steps += 1;
             move_to(stage, now).await?;
-            show(&bar, play, now);
+            show(bar, play, now);
         }
     }
-    bar.finish_and_clear();
-    Ok(steps)
+    Ok((now, steps))
 }
 
 /// The next instant at which anything happens.
@@ -89,7 +92,8 @@ fn whole_step(at: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp(steps * STEP_S, 0).unwrap_or(at)
 }
 
-fn bar(play: &Play<'_>) -> ProgressBar {
+/// The bar of a play.
+pub(super) fn bar(play: &Play<'_>) -> ProgressBar {
     if !play.script.progress {
         return ProgressBar::hidden();
     }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Timelike, Utc};
 
 use super::Stage;
-use super::books::ours::{Ours, Stretch, waits};
+use super::books::ours::{Entry, Moved, Ours, Stretch, waits};
+use super::held::Line;
 use crate::ports::payments::Refund;
-use crate::sandbox::his::{FreedPlace, HisBooks};
+use crate::sandbox::his::{FreedPlace, HisBooks, OrderState};
 use crate::sandbox::wechat_pay::{OrderStanding, PayBooks};
 use crate::waitlist::ids;
 
@@ -21,6 +22,14 @@ pub(super) struct Figures {
     pub(super) declined: u32,
     pub(super) lapsed: u32,
     pub(super) lost: u32,
+    /// Applications that were booked at some time.
+    pub(super) converted: u32,
+    /// Live orders of ours at HIS.
+    pub(super) visits: u32,
+    /// Of which HIS lists that nobody came, and we know.
+    pub(super) no_shows: u32,
+    /// What the books say of what a day has to hold.
+    pub(super) held: Vec<Line>,
     pub(super) freed: u32,
     pub(super) freed_awaited: u32,
     pub(super) refilled: u32,
@@ -56,8 +65,11 @@ impl Figures {
     pub(super) async fn read(stage: &Stage) -> anyhow::Result<Self> {
         let ours = Ours::read(&stage.pool, &stage.hospital).await?;
         let mut figures = Self::default();
+        let his = stage.his.books().await;
         figures.applications(&ours);
-        figures.places(&ours, &stage.his.books().await);
+        figures.places(&ours, &his);
+        figures.visits = count(his.orders.iter().filter(|it| !it.ordinary && it.state == OrderState::Booked).count());
+        figures.held(stage, &ours, &his).await?;
         figures.money(&ours, &stage.pay.books().await);
         figures.letters(stage).await?;
         figures.calls(stage).await?;
@@ -68,17 +80,87 @@ impl Figures {
         for entry in &ours.entries {
             *self.endings.entry(entry.status.clone()).or_default() += 1;
             *self.modes.entry(entry.payment_mode.clone()).or_default() += 1;
-            for one in ours.moves_of(entry.id) {
+            let booked = |one: &Moved| one.step == "Booking" && one.outcome.as_deref() == Some("Booked");
+            self.converted += u32::from(ours.moves_of(entry.id).iter().any(booked));
+            let moves = ours.moves_of(entry.id);
+            // Money that came while the order of a missed offer was being closed books after all (E2).
+            let after_all = |one: &&Moved| one.step == "OrderClosing" && one.outcome.as_deref() == Some("Paid");
+            let late = moves.iter().filter(after_all).count();
+            self.lapsed += count(moves.iter().filter(|one| one.lapses()).count().saturating_sub(late));
+            for one in moves {
                 match (one.step.as_str(), one.outcome.as_deref().unwrap_or_default()) {
                     ("Waiting", "Payable" | "Covered") => self.offers += 1,
                     ("Confirmation", "Confirmed") => self.confirmed += 1,
                     ("Confirmation" | "Paying", "Declined") => self.declined += 1,
-                    ("Confirmation", "Lapsed") | ("PaymentCheck", "Over") => self.lapsed += 1,
                     ("Locking" | "Booking", "Taken") => self.lost += 1,
                     _ => {}
                 }
             }
         }
+    }
+
+    /// What the books say of what a day has to hold.
+    async fn held(&mut self, stage: &Stage, ours: &Ours, his: &HisBooks) -> sqlx::Result<()> {
+        let came = |one: &Moved, step: &str, outcomes: &[&str]| {
+            one.step == step && one.outcome.as_deref().is_some_and(|outcome| outcomes.contains(&outcome))
+        };
+        let of = |mode: &'static str| move |entry: &&Entry| entry.booked() && entry.payment_mode == mode;
+        let entries = |wanted: &dyn Fn(&&Entry) -> bool| ours.entries.iter().filter(wanted).count();
+        let moves = |wanted: &dyn Fn(&Moved) -> bool| ours.moves.values().flatten().filter(|one| wanted(one)).count();
+        let night = |one: &Moved| !(6..23).contains(&one.at.with_timezone(&stage.tz).hour());
+        let kept = |entry: &&Entry| {
+            let mut gave_up = false;
+            ours.moves_of(entry.id).iter().any(|one| {
+                gave_up |= one.declines() || one.lapses();
+                gave_up && came(one, "Unlocking", &["Requeued"])
+            })
+        };
+        let releases: i64 = sqlx::query_scalar(
+            "select count(*) from turn t join run r on r.tenant = t.tenant and r.id = t.run_id
+             where t.tenant = $1 and r.workflow = 'slot_release' and t.step = 'Keeping' and t.outcome = 'Over'",
+        )
+        .bind(&stage.hospital)
+        .fetch_one(&stage.pool)
+        .await?;
+        let days: i64 =
+            sqlx::query_scalar("select count(*) from reconciliation where hospital = $1 and ended_at is not null")
+                .bind(&stage.hospital)
+                .fetch_one(&stage.pool)
+                .await?;
+        let no_shows: i64 = sqlx::query_scalar(
+            "select count(*) from breach where hospital = $1 and entry_id is not null and state = 'counts'",
+        )
+        .bind(&stage.hospital)
+        .fetch_one(&stage.pool)
+        .await?;
+        self.no_shows = u32::try_from(no_shows).unwrap_or(u32::MAX);
+        let line = |requirement, what, n: usize| Line { requirement, what, count: count(n) };
+        let rows = |n: i64| usize::try_from(n).unwrap_or(0);
+        let expired = |entry: &&Entry| entry.status == "expired";
+        self.held = vec![
+            line("R5", "booked without a payment", entries(&of("none"))),
+            line("R6", "booked with the fee taken in advance", entries(&of("prepay"))),
+            line("R20", "booked after a lock, a confirmation and a payment", entries(&of("lockThenPay"))),
+            line("R10", "places locked at night", moves(&|one| came(one, "Locking", &["Locked"]) && night(one))),
+            line("R18", "offers of a first free time", moves(&|one| came(one, "Waiting", &["Payable", "Covered"]))),
+            line("R26", "ended at the cutoff", entries(&expired)),
+            line(
+                "R27",
+                "of whom the fee went back",
+                entries(&|entry| expired(entry) && entry.payment_mode == "prepay"),
+            ),
+            line("R31", "places locked at HIS", his.locks.len()),
+            line("R34", "told of 停诊", entries(&|entry| entry.status == "stopped")),
+            line(
+                "R34",
+                "of whom the fee went back",
+                entries(&|entry| entry.status == "stopped" && entry.payment_mode == "prepay"),
+            ),
+            line("R33", "freed places that came back after a time by chance", rows(releases)),
+            line("R36", "days compared with HIS and the payer", rows(days)),
+            line("Q6", "declined or missed a time, and kept the place in the queue", entries(&kept)),
+        ];
+        Ok(())
     }
 
     /// Places that came free, and how long those stood idle that somebody waited for.

@@ -1,4 +1,4 @@
-//! The roof's stage: one realistic hospital day against the whole program, by moving the engine's clock.
+//! The roof's stage: realistic hospital days, one or several, against the whole program, by moving the engine's clock.
 //!
 //! Everything goes through the front doors: the JSON API as the hospital's backend services call it, HIS, payer and
 //! message platform as the sandbox's servers. Our own tables are read afterwards, for the books check and the summary.
@@ -10,24 +10,32 @@
 //! | `people` | who works there and who comes |
 //! | `chance` | every decision, from the seed |
 //! | `plan` | what happens when, made in advance |
+//! | `scenes` | what a day shows on purpose, beside its traffic |
 //! | `agenda` | what is still to happen |
 //! | `setting` | puts the hospital into HIS and Houbu |
 //! | `api` | Houbu's API as its callers see it |
 //! | `traffic` | does what the agenda says |
+//! | `deeds` | does what the scenes say |
 //! | `patients` | what people do about the messages they get |
 //! | `clock` | from one instant to the next, once everything has come to rest |
 //! | `books` | our books, HIS's and the payer's, record by record |
-//! | `figures`, `summary` | what the day came to |
+//! | `kpis` | the API's figures against what the script counted |
+//! | `held` | what a day has to hold, and how often it did |
+//! | `figures`, `summary` | what it came to |
 
 mod agenda;
 mod api;
 pub mod books;
 mod chance;
 mod clock;
+mod deeds;
 mod figures;
+mod held;
+mod kpis;
 mod patients;
 mod people;
 mod plan;
+mod scenes;
 mod setting;
 mod summary;
 mod traffic;
@@ -36,7 +44,7 @@ mod world;
 use std::sync::Arc;
 use std::time::Instant;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use sqlx::PgPool;
 
@@ -47,8 +55,9 @@ use crate::sandbox::wechat_messages::MessageServer;
 use crate::sandbox::wechat_pay::PayServer;
 
 pub use books::{Difference, check_books, check_stored_books};
-pub use summary::Summary;
-pub use world::A_DEPARTMENT;
+pub use held::Line;
+pub use summary::{PlayedDay, Summary};
+pub use world::{A_DEPARTMENT, Size};
 
 /// Moves the sandbox's clock.
 pub type SetClock = Arc<dyn Fn(DateTime<Utc>) + Send + Sync>;
@@ -84,26 +93,69 @@ pub struct Script {
     pub seed: u64,
     /// How much goes wrong, for the summary: the sandbox was started with it.
     pub faults: Level,
-    /// The day; the play goes on until 08:00 two days later.
+    /// The first day.
     pub day: NaiveDate,
-    /// Show a progress bar on standard error, if that is a terminal.
+    /// How many days, one after the other; the play goes on until 08:00 two days after the last one.
+    pub days: u32,
+    /// How much happens on each.
+    pub size: Size,
+    /// Show a progress bar on standard error, if that is a terminal, and a line there after each of several days.
     pub progress: bool,
 }
 
-/// Sets the hospital up and plays the day. The database has no day of this seed and date yet; the engine's clock stands
-/// at the end of the play afterwards.
+/// Before a day begins, the one before it is looked at.
+const BEFORE_A_DAY: TimeDelta = TimeDelta::minutes(2);
+
+/// Sets the hospital up and plays the days, comparing all books after each. The database has no day of this seed and date yet;
+/// the engine's clock stands at the end of the play afterwards.
 pub async fn play(stage: &Stage, script: &Script) -> anyhow::Result<Summary> {
     let began = Instant::now();
-    let world = world::World::new(script.seed, script.day);
-    let plan = plan::Plan::new(script.seed, script.day, stage.tz, &world);
+    let world = world::World::new(script.seed, script.day, script.days, script.size);
     let api = api::Api::new(&stage.api, &stage.api_key)?;
-    let mut day = traffic::Play::new(stage, script, &world, &api, plan);
-    clock::move_to(stage, day.begins).await?;
+    let days: Vec<plan::Day> = (0..script.days)
+        .map(|nth| {
+            let date = script.day + Days::new(nth.into());
+            plan::Day { seed: script.seed, nth, date, tz: stage.tz }
+        })
+        .collect();
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { anyhow::bail!("there is no day to play") };
+    let (mut now, ends) = (first.begins(), last.ends());
+    let mut play = traffic::Play::new(stage, script, &world, &api, (now, ends));
+    let bar = clock::bar(&play);
+    clock::move_to(stage, now).await?;
     setting::set_up(stage, script.seed, &world, &api).await?;
     let set_up = began.elapsed();
-    let steps = clock::run(&mut day).await?;
-    let troubles = api.troubles();
+    let (mut steps, mut played) = (1, Vec::new());
+    for day in &days {
+        let (tally, began) = (play.tally(), Instant::now());
+        setting::begin_day(stage, &world, &api, day.nth, day.date).await?;
+        play.plan(plan::Plan::new(*day, &world, play.applications.len()));
+        let until = days.get(played.len() + 1).map_or(ends, |next| next.begins() - BEFORE_A_DAY);
+        let (at, instants) = clock::run(&mut play, now, until, &bar).await?;
+        (now, steps) = (at, steps + instants);
+        let differences = check_books(&stage.pool, &stage.hospital, &stage.his, &stage.pay, &stage.messages).await?;
+        let one = PlayedDay::new(day.date, &tally, &play.tally(), differences, began.elapsed());
+        if script.progress && script.days > 1 {
+            bar.suspend(|| eprintln!("{one}"));
+        }
+        played.push(one);
+    }
+    bar.finish_and_clear();
     let figures = figures::Figures::read(stage).await?;
+    kpis::compare(&play, &figures).await;
+    play.looks_for_open_cases().await;
+    let troubles = api.troubles();
     tracing::debug!(set_up_ms = set_up.as_millis(), all_ms = began.elapsed().as_millis(), steps, "played");
-    Ok(Summary::new(script, day.tally(), figures, troubles, steps, began.elapsed()))
+    Ok(Summary::new(script, play.tally(), figures, troubles, played, steps, began.elapsed()))
+}
+
+/// Every name, document number, phone and receiver of the people in a play, for whoever looks where they went.
+pub fn people_of(script: &Script) -> Vec<[String; 4]> {
+    let world = world::World::new(script.seed, script.day, script.days, script.size);
+    let of = |it: &people::Patient| [it.name.clone(), it.id_number.clone(), it.phone.clone(), it.openid.clone()];
+    let child = |it: &people::Patient| {
+        let id_number = people::childs_number(&it.id_number, script.day);
+        of(&people::Patient { id_number, ..it.clone() })
+    };
+    world.patients.iter().map(of).chain(world.patients.get(world.cast(0, 0)).map(child)).collect()
 }

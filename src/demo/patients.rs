@@ -24,7 +24,12 @@ pub(super) async fn hear(play: &mut Play<'_>, now: DateTime<Utc>) {
             Some("待确认") => {
                 let heard = usize::try_from(play.count().offers_heard).unwrap_or(0);
                 play.count().offers_heard += 1;
-                if let Some((at, act)) = answer(play, now, nth) {
+                let answered = if application.declines {
+                    Some((now + TimeDelta::minutes(4), Answer::Decline))
+                } else {
+                    answer(play, now, nth)
+                };
+                if let Some((at, act)) = answered {
                     let act = match act {
                         Answer::Confirm => Act::Confirm { entry, nth: heard },
                         Answer::Decline => Act::Decline { entry, nth: heard },

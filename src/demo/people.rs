@@ -16,6 +16,9 @@ const GIVEN: [&str; 48] = [
 /// Districts of Beijing, Shanghai, Nanjing, Hangzhou, Guangzhou, Chengdu.
 const REGIONS: [&str; 8] = ["110101", "110105", "110108", "310104", "320102", "330106", "440103", "510104"];
 
+/// Districts of Tianjin, Shenyang, Wuhan, Chongqing, Xi'an: whoever does not find a number in the ones above.
+const MORE_REGIONS: [&str; 8] = ["120101", "210102", "420102", "420106", "500103", "500106", "610102", "610113"];
+
 /// A patient as the hospital's backend knows them.
 #[derive(Clone)]
 pub(super) struct Patient {
@@ -32,11 +35,11 @@ pub(super) fn name(chance: &mut Chance) -> String {
     format!("{}{}", surname.unwrap_or(&"王"), given.unwrap_or(&"伟"))
 }
 
-/// The `nth` patient of this seed, a grown-up. No two of them share an ID number.
+/// The `nth` patient of this seed, a grown-up. No two of the first 4,000 share an ID number.
 pub(super) fn patient(seed: u64, nth: usize) -> Patient {
     let mut chance = Chance::of(seed, "patient", nth);
     let name = name(&mut chance);
-    let region = *chance.pick(&REGIONS).unwrap_or(&"110101");
+    let region = *chance.pick(if nth < 2_000 { &REGIONS } else { &MORE_REGIONS }).unwrap_or(&"110101");
     let (year, month, day) = (chance.between(1946, 2004), chance.between(1, 12), chance.between(1, 28));
     // Only a thousand sequence numbers a birthday: the patient's own number goes through year and sequence alike.
     let body =
@@ -48,6 +51,13 @@ pub(super) fn patient(seed: u64, nth: usize) -> Patient {
         phone: format!("13{:09}", chance.between(0, 999_999_999)),
         openid: format!("oHoubu{seed:04x}{nth:05}"),
     }
+}
+
+/// The ID number of a child of eight, born in the year of `day` less eight.
+pub(super) fn childs_number(id_number: &str, day: chrono::NaiveDate) -> String {
+    let (region, rest) = (id_number.get(..6).unwrap_or("110101"), id_number.get(10..17).unwrap_or("0101001"));
+    let body = format!("{region}{:04}{rest}", chrono::Datelike::year(&day) - 8);
+    format!("{body}{}", check_digit(&body))
 }
 
 /// GB 11643: ISO 7064, MOD 11-2.
@@ -70,12 +80,14 @@ mod tests {
     fn everybody_has_valid_papers_of_their_own() {
         let today = "2026-03-02".parse().unwrap();
         let mut numbers = HashSet::new();
-        for nth in 0..2000 {
+        for nth in 0..4000 {
             let patient = patient(7, nth);
             let number = IdNumber::parse(IdType::ResidentCard, &patient.id_number, today).unwrap();
             assert!(number.age_on(today).unwrap() >= 18);
             Phone::parse(&patient.phone).unwrap();
             PersonName::parse(&patient.name).unwrap();
+            let child = childs_number(&patient.id_number, today);
+            assert!(IdNumber::parse(IdType::ResidentCard, &child, today).unwrap().age_on(today).unwrap() < 14);
             assert!(numbers.insert(patient.id_number));
         }
     }

@@ -1,19 +1,24 @@
-//! What happens on the played day and when, made in advance from the seed. Pure: same seed, same agenda.
+//! What happens on a played day and when, made in advance from the seed. Pure: same seed, same agenda.
 //!
-//! Three days are touched: most people apply for tomorrow and the day after, a few for later in the week.
+//! Three days are touched: most people apply for tomorrow and the day after, a few for later in the week. Of days that are
+//! played one after the other each has its own plan, and the mornings and nights of two meet as they do in a hospital.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::agenda::{Act, Agenda};
+use super::agenda::{Act, Agenda, Answer, Application, Terms};
 use super::chance::Chance;
+use super::held::Held;
 use super::world::{Schedule, World};
+use crate::sandbox::faults::hash;
 use crate::sandbox::his::channel;
 use crate::waitlist::calendar;
 use crate::waitlist::policy::PaymentMode;
 
 /// Ordinary applications.
 const ORDINARY: usize = 1_550;
+/// Requests that are refused, or come twice.
+const ODD: usize = 130;
 /// Applications for a hot doctor: so many in one minute, then so many in each of three more.
 const BURST: (usize, usize) = (54, 7);
 /// Places that come free: on our own site, elsewhere with a push, elsewhere without.
@@ -25,63 +30,86 @@ const OVERNIGHT: usize = 30;
 /// Patients who may not apply.
 pub(super) const BLACKLISTED: usize = 4;
 
-/// One application that somebody will try to make.
-pub(super) struct Application {
-    /// The caller's `Idempotency-Key`.
-    pub(super) key: String,
-    pub(super) patient_id: String,
-    pub(super) reg_id: String,
+/// Which day of a play it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Day {
+    /// The seed of the play.
+    pub(super) seed: u64,
+    /// 0 for the first one.
+    pub(super) nth: u32,
+    pub(super) date: NaiveDate,
+    pub(super) tz: Tz,
 }
 
-/// The whole plan.
+impl Day {
+    /// A wall-clock time some days later.
+    pub(super) fn at(&self, days: u64, hour: u32, minute: u32) -> DateTime<Utc> {
+        let time = NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default();
+        calendar::visit_starts_at(self.date + Days::new(days), time, self.tz)
+    }
+
+    /// When it begins.
+    pub(super) fn begins(&self) -> DateTime<Utc> {
+        self.at(0, 6, 30)
+    }
+
+    /// When all that it brings is over.
+    pub(super) fn ends(&self) -> DateTime<Utc> {
+        self.at(2, 8, 0)
+    }
+
+    /// The seed of what happens on it: on the first day the play's own.
+    fn chance(&self) -> u64 {
+        if self.nth == 0 { self.seed } else { hash(&[&self.seed.to_le_bytes(), &self.nth.to_le_bytes()]) }
+    }
+}
+
+/// The whole plan of a day.
 pub(super) struct Plan {
-    pub(super) begins: DateTime<Utc>,
-    pub(super) ends: DateTime<Utc>,
     pub(super) applications: Vec<Application>,
     pub(super) agenda: Agenda,
 }
 
 impl Plan {
-    /// The plan of this seed and day for this hospital.
-    pub(super) fn new(seed: u64, day: NaiveDate, tz: Tz, world: &World) -> Self {
-        let mut writer =
-            Writer { seed, day, tz, world, applications: Vec::new(), agenda: Agenda::default(), wanted: Vec::new() };
+    /// The plan of this day for this hospital. Its applications are numbered from `first` on.
+    pub(super) fn new(day: Day, world: &World, first: usize) -> Self {
+        let (applications, agenda) = (Vec::new(), Agenda::default());
+        let mut writer = Writer { day, world, first, applications, agenda, wanted: Vec::new() };
         writer.bursts();
         writer.ordinary();
         writer.odd_ones();
         writer.stoppage();
         writer.freed();
         writer.overnight();
-        let (begins, ends) = (writer.at(0, 6, 30), writer.at(2, 8, 0));
-        Self { begins, ends, applications: writer.applications, agenda: writer.agenda }
+        writer.scenes();
+        Self { applications: writer.applications, agenda: writer.agenda }
     }
 }
 
-struct Writer<'a> {
-    seed: u64,
-    day: NaiveDate,
-    tz: Tz,
-    world: &'a World,
+/// Writes a plan.
+pub(super) struct Writer<'a> {
+    pub(super) day: Day,
+    pub(super) world: &'a World,
+    first: usize,
     applications: Vec<Application>,
-    agenda: Agenda,
+    pub(super) agenda: Agenda,
     /// Schedules that people apply for, once an application.
     wanted: Vec<usize>,
 }
 
 impl Writer<'_> {
-    fn chance(&self, what: &str, nth: usize) -> Chance {
-        Chance::of(self.seed, what, nth)
+    pub(super) fn chance(&self, what: &str, nth: usize) -> Chance {
+        Chance::of(self.day.chance(), what, nth)
     }
 
     /// A wall-clock time some days after the played day.
-    fn at(&self, days: u64, hour: u32, minute: u32) -> DateTime<Utc> {
-        let time = NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default();
-        calendar::visit_starts_at(self.day + Days::new(days), time, self.tz)
+    pub(super) fn at(&self, days: u64, hour: u32, minute: u32) -> DateTime<Utc> {
+        self.day.at(days, hour, minute)
     }
 
     /// How many days after the played day the schedule is.
     fn days_ahead(&self, schedule: &Schedule) -> i64 {
-        (schedule.date - self.day).num_days()
+        (schedule.date - self.day.date).num_days()
     }
 
     /// The numbers of the schedules that `pick` takes.
@@ -103,15 +131,39 @@ impl Writer<'_> {
 
     fn apply_as(&mut self, at: DateTime<Utc>, reg_id: String, patient_id: String) -> usize {
         let nth = self.applications.len();
-        let key = format!("demo-{}-{}-{nth:05}", self.day, self.seed);
-        self.applications.push(Application { key, patient_id, reg_id });
-        self.agenda.put(at, Act::Apply(nth));
+        let key = format!("demo-{}-{}-{nth:05}", self.day.date, self.day.seed);
+        let terms = Terms::default();
+        self.applications.push(Application { key, patient_id, reg_id, terms, declines: false, shows: None });
+        self.agenda.put(at, Act::Apply(self.first + nth));
+        self.first + nth
+    }
+
+    /// Somebody of the cast applies, on these terms.
+    pub(super) fn enter(
+        &mut self,
+        at: DateTime<Utc>,
+        schedule: usize,
+        patient: usize,
+        terms: Terms,
+        shows: Option<(Answer, Held)>,
+    ) -> usize {
+        let nth = self.apply(at, schedule, patient);
+        if let Some(last) = self.applications.last_mut() {
+            (last.terms, last.shows) = (terms, shows);
+        }
         nth
+    }
+
+    /// Whoever applied last declines what is offered.
+    pub(super) fn declines(&mut self) {
+        if let Some(last) = self.applications.last_mut() {
+            last.declines = true;
+        }
     }
 
     /// Somebody who may apply.
     fn anybody(&self, chance: &mut Chance) -> usize {
-        BLACKLISTED + chance.below(self.world.patients.len() - BLACKLISTED)
+        BLACKLISTED + chance.below(self.world.size.patients() - BLACKLISTED)
     }
 
     /// Everybody wants the hot doctors, in the same minute.
@@ -132,8 +184,8 @@ impl Writer<'_> {
 
     fn ordinary(&mut self) {
         let on = |wanted: fn(i64) -> bool| self.schedules(|it, days| wanted(days) && self.joinable(it));
-        let (tomorrow, then, later) = (on(|days| days == 1), on(|days| days == 2), on(|days| days > 2));
-        for n in 0..ORDINARY {
+        let (tomorrow, then, later) = (on(|days| days == 1), on(|days| days == 2), on(|days| (3..=6).contains(&days)));
+        for n in 0..self.world.size.of(ORDINARY) {
             let mut chance = self.chance("ordinary", n);
             let today = chance.percent(68);
             let pool = match chance.between(0, 99) {
@@ -167,14 +219,14 @@ impl Writer<'_> {
         let off = self.schedules(|it, days| days == 1 && self.world.doctor(it).is_some_and(|doctor| doctor.off));
         let joinable = self.schedules(|it, days| days == 2 && self.joinable(it));
         let ordinary = self.applications.len();
-        for n in 0..130 {
+        for n in 0..self.world.size.of(ODD) {
             let mut chance = self.chance("odd", n);
             let (patient, at) = (self.anybody(&mut chance), self.office_hours(0, &mut chance));
             let choose = |chance: &mut Chance, from: &[usize]| chance.pick(from).copied().unwrap_or_default();
             match n % 13 {
                 // A double click: the same key in the same minute.
                 0..=4 => {
-                    let first = chance.below(ordinary);
+                    let first = self.first + chance.below(ordinary);
                     let times = self.agenda.acts.iter().find(|(_, act)| **act == Act::Apply(first));
                     if let Some(((at, _), _)) = times {
                         let at = *at;
@@ -229,7 +281,7 @@ impl Writer<'_> {
         self.agenda.put(self.at(0, 16, 5), Act::Stop(schedule));
     }
 
-    fn cancel(
+    pub(super) fn cancel(
         &mut self,
         at: DateTime<Utc>,
         schedule: usize,
@@ -252,22 +304,23 @@ impl Writer<'_> {
 
     /// Places that come free by day, and 114 racing for them.
     fn freed(&mut self) {
-        for n in 0..OWN_SITE + PUSHED + SILENT + ADDED {
+        let [own_site, pushed, silent, added] = [OWN_SITE, PUSHED, SILENT, ADDED].map(|n| self.world.size.of(n));
+        for n in 0..own_site + pushed + silent + added {
             let mut chance = self.chance("freed", n);
             let Some((schedule, at)) = self.awaited(&mut chance) else { continue };
             let nth = u64::try_from(chance.below(1_000)).unwrap_or(0);
-            if n < OWN_SITE {
+            if n < own_site {
                 let own = if chance.percent(70) { channel::WEBSITE } else { channel::OFFICIAL_ACCOUNT };
                 // HIS pushes every cancel (R30), so our own come back as an echo.
                 self.cancel(at, schedule, nth, own, true, true);
-            } else if n < OWN_SITE + PUSHED {
+            } else if n < own_site + pushed {
                 let other = if chance.percent(65) { channel::PLATFORM_114 } else { channel::WINDOW };
                 self.cancel(at, schedule, nth, other, true, false);
                 if chance.percent(30) {
                     // The push goes out a second later: in the next minute of the driver's clock.
                     self.agenda.put(at + TimeDelta::minutes(1), Act::Grab(schedule));
                 }
-            } else if n < OWN_SITE + PUSHED + SILENT {
+            } else if n < own_site + pushed + silent {
                 self.cancel(at, schedule, nth, channel::WINDOW, false, false);
             } else {
                 self.agenda.put(at, Act::AddPlaces { schedule, places: chance.count(1, 3) });
@@ -288,7 +341,7 @@ impl Writer<'_> {
                 })
             })
             .collect();
-        for n in 0..OVERNIGHT {
+        for n in 0..self.world.size.of(OVERNIGHT) {
             let mut chance = self.chance("overnight", n);
             let Some(schedule) = chance.pick(&wanted).copied() else { return };
             let at = self.at(0, 23, 30) + TimeDelta::minutes(chance.between(0, 210));
@@ -303,10 +356,15 @@ impl Writer<'_> {
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
+    use crate::demo::world::Size;
+
+    fn day(seed: u64, nth: u32) -> Day {
+        Day { seed, nth, date: "2026-03-02".parse().unwrap(), tz: chrono_tz::Asia::Shanghai }
+    }
 
     fn plan(seed: u64) -> Plan {
-        let day = "2026-03-02".parse().unwrap();
-        Plan::new(seed, day, chrono_tz::Asia::Shanghai, &World::new(seed, day))
+        let day = day(seed, 0);
+        Plan::new(day, &World::new(seed, day.date, 1, Size::Full), 0)
     }
 
     #[test]
@@ -324,7 +382,7 @@ mod tests {
     #[test]
     fn everything_that_was_promised_is_in_it() {
         let plan = plan(7);
-        assert!((2_000..2_600).contains(&plan.applications.len()), "{}", plan.applications.len());
+        assert!((2_000..2_700).contains(&plan.applications.len()), "{}", plan.applications.len());
         let count = |of: &dyn Fn(&Act) -> bool| plan.agenda.acts.values().filter(|act| of(act)).count();
         assert_eq!(count(&|act| matches!(act, Act::Stop(_))), 1);
         assert!(count(&|act| matches!(act, Act::Withdraw(_))) > 80);
@@ -335,7 +393,26 @@ mod tests {
             !(4..23).contains(&hour)
         };
         assert_eq!(plan.agenda.acts.keys().filter(|(at, _)| night(at)).count(), OVERNIGHT);
-        assert!(plan.agenda.acts.keys().all(|(at, _)| (plan.begins..plan.ends).contains(at)));
+        let day = day(7, 0);
+        assert!(plan.agenda.acts.keys().all(|(at, _)| (day.begins()..day.ends()).contains(at)));
+        let deeds =
+            plan.agenda.acts.values().filter_map(|act| if let Act::Deed(deed) = act { Some(deed) } else { None });
+        let kinds: std::collections::HashSet<_> = deeds.map(std::mem::discriminant).collect();
+        assert_eq!(kinds.len(), crate::demo::scenes::DEEDS, "every deed of the scenes has its hour");
+        let shown: std::collections::HashSet<_> =
+            plan.applications.iter().filter_map(|it| it.shows).map(|it| it.1).collect();
+        assert!(shown.len() > 12, "{shown:?}");
+    }
+
+    #[test]
+    fn another_day_of_the_same_play_is_another_day() {
+        let world = World::new(7, "2026-03-01".parse().unwrap(), 2, Size::Small);
+        let (one, two) = (Plan::new(day(7, 0), &world, 0), Plan::new(day(7, 1), &world, 1_000));
+        assert_ne!(one.agenda.acts.keys().collect::<Vec<_>>(), two.agenda.acts.keys().collect::<Vec<_>>());
+        let numbers =
+            two.agenda.acts.values().filter_map(|act| if let Act::Apply(nth) = act { Some(*nth) } else { None });
+        assert!(numbers.clone().all(|nth| (1_000..1_000 + two.applications.len()).contains(&nth)));
+        assert!((300..700).contains(&numbers.count()));
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! The day as a hospital's manager reads it: one table, or one line of JSON.
+//! What was played as a hospital's manager reads it: one table, or one line of JSON.
 
 // Fields are named as the line of JSON names them.
 #![allow(clippy::struct_field_names)]
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use chrono::NaiveDate;
@@ -11,15 +12,62 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Table};
 use serde::Serialize;
 
-use super::Script;
 use super::figures::Figures;
+use super::held::{self, Line};
 use super::traffic::Tally;
+use super::{Difference, Script, Size};
 use crate::sandbox::faults::Level;
 use crate::waitlist::language::Language;
 use crate::waitlist::money::Fen;
 use crate::waitlist::status::EntryStatus;
 
-/// What a played day came to. Money in 分.
+/// One of the played days.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlayedDay {
+    /// The day.
+    pub day: NaiveDate,
+    /// New applications.
+    pub admitted: u32,
+    /// Bookings that patients heard of.
+    pub booked: u32,
+    /// How long it took.
+    pub wall_seconds: f64,
+    /// What differed between the books when it was over.
+    pub differences: Vec<Difference>,
+}
+
+impl PlayedDay {
+    pub(super) fn new(
+        day: NaiveDate,
+        before: &Tally,
+        after: &Tally,
+        differences: Vec<Difference>,
+        wall: Duration,
+    ) -> Self {
+        let admitted = after.admitted.saturating_sub(before.admitted);
+        let booked = after.bookings_heard.saturating_sub(before.bookings_heard);
+        Self { day, admitted, booked, wall_seconds: seconds(wall), differences }
+    }
+}
+
+impl fmt::Display for PlayedDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { day, admitted, booked, wall_seconds, differences } = self;
+        write!(f, "{day}: {admitted} admitted, {booked} booked, ")?;
+        match differences.len() {
+            0 => write!(f, "all books agree")?,
+            n => write!(f, "{n} differences between the books")?,
+        }
+        write!(f, " ({wall_seconds:.1} s)")
+    }
+}
+
+fn seconds(wall: Duration) -> f64 {
+    (wall.as_secs_f64() * 10.0).round() / 10.0
+}
+
+/// What one or several played days came to. Money in 分.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
@@ -27,8 +75,16 @@ pub struct Summary {
     pub seed: u64,
     /// How much went wrong on purpose.
     pub faults: Level,
-    /// The played day.
+    /// The first played day.
     pub day: NaiveDate,
+    /// How many days.
+    pub days: u32,
+    /// How much happened on each.
+    pub size: Size,
+    /// Day by day.
+    pub by_day: Vec<PlayedDay>,
+    /// What it has to hold, by requirement, and how often that happened.
+    pub held: Vec<Line>,
     /// Who applied.
     pub applications: Applications,
     /// Places that came free.
@@ -47,6 +103,8 @@ pub struct Summary {
     pub wall_seconds: f64,
     /// Answers of the API that should never be (5xx, no connection). Empty, or something is wrong.
     pub troubles: Vec<String>,
+    /// What was answered otherwise than it must be. Empty, or something is wrong.
+    pub faults_seen: Vec<String>,
 }
 
 /// See [`Summary::applications`].
@@ -145,13 +203,20 @@ impl Summary {
         tally: Tally,
         figures: Figures,
         troubles: Vec<String>,
+        by_day: Vec<PlayedDay>,
         steps: u32,
         wall: Duration,
     ) -> Self {
+        let held = held::lines(&tally.held, told(&tally, &figures));
         Self {
             seed: script.seed,
             faults: script.faults,
             day: script.day,
+            days: script.days,
+            size: script.size,
+            by_day,
+            held,
+            faults_seen: tally.faults,
             places: Places {
                 freed_by_world: tally.freed_by_world,
                 freed: figures.freed,
@@ -194,7 +259,7 @@ impl Summary {
                 notices: figures.notices,
             },
             steps,
-            wall_seconds: (wall.as_secs_f64() * 10.0).round() / 10.0,
+            wall_seconds: seconds(wall),
             troubles,
         }
     }
@@ -202,6 +267,7 @@ impl Summary {
     /// What must never be, in words: an answer of the API that no caller should get, money that is nowhere.
     pub fn faults_of_ours(&self) -> Vec<String> {
         let mut faults: Vec<String> = self.troubles.iter().map(|trouble| format!("the API: {trouble}")).collect();
+        faults.extend(self.faults_seen.iter().cloned());
         let money = &self.money;
         let found = money.booked_fen + money.refunded_fen + money.queue_fen;
         if money.in_fen != found {
@@ -209,6 +275,17 @@ impl Summary {
             faults.push(format!("money: {came} came in, but {found} are booked, refunded or held"));
         }
         faults
+    }
+
+    /// What differed at the end of any day but the last, whose books are the end's.
+    pub fn differed_before(&self) -> impl Iterator<Item = (NaiveDate, &Difference)> {
+        let before = self.by_day.len().saturating_sub(1);
+        self.by_day.iter().take(before).flat_map(|day| day.differences.iter().map(|one| (day.day, one)))
+    }
+
+    /// What differed at the end.
+    pub fn differences(&self) -> &[Difference] {
+        self.by_day.last().map(|day| day.differences.as_slice()).unwrap_or_default()
     }
 
     /// The table, ready to be printed.
@@ -265,18 +342,46 @@ impl Summary {
             row("Calls to the payment provider", calls.payments.to_string()),
             row("  calls without an answer, repeated", calls.repeated.to_string()),
             row("  pushes lost, late, doubled or forged", calls.pushes_disturbed.to_string()),
-            row("Played in", format!("{:.1} s", self.wall_seconds)),
         ]);
+        rows.push(row("What the hospital asks for, seen to happen", String::new()));
+        rows.extend(
+            self.held.iter().map(|line| row(&format!("  {} {}", line.requirement, line.what), line.count.to_string())),
+        );
+        rows.push(row("Played in", format!("{:.1} s", self.wall_seconds)));
         rows
     }
+}
+
+/// What the callers' answers and the books say of what has to happen.
+fn told(tally: &Tally, figures: &Figures) -> Vec<Line> {
+    let refused = |code: &str| tally.refused.get(code).copied().unwrap_or(0);
+    let line = |requirement, what, count| Line { requirement, what, count };
+    let mut lines = vec![
+        line("R1", "sent to book: places were free", refused("bookable_now")),
+        line("R2", "refused where the waitlist is off", refused("waitlist_not_enabled")),
+        line("R3", "refused by a full queue", refused("queue_full")),
+        line("R4", "answered twice with one application", tally.repeated),
+        line("R9", "offers heard", tally.offers_heard),
+        line("R13", "places freed by patients, by 114 and by 加号", tally.freed_by_world),
+        line("R15", "pushes of HIS", figures.pushes),
+        line("R21", "bookings heard", tally.bookings_heard),
+        line("R22", "visits cancelled", figures.endings.get("visitCancelled").copied().unwrap_or(0)),
+        line("R28", "free places that 114 took", tally.grabbed),
+        line("R35", "refused: too many applications of one person", refused("patient_limit")),
+    ];
+    lines.extend(figures.held.iter().cloned());
+    lines
 }
 
 /// What a refusal's code means, for a manager; the codes are those of the API.
 fn refusal(code: &str) -> String {
     let words = match code {
+        "account_limit" => "too many persons of one account (账号限制)",
         "already_booked" => "has a visit there that day (当天已有预约)",
         "blacklisted" => "on the blacklist (黑名单)",
         "bookable_now" => "places are free: book one (有号可约)",
+        "insurance_not_accepted" => "no 医保 in advance (不支持医保)",
+        "invalid_latest_at" => "an hour that is over (截止时间已过)",
         "duplicate_application" => "in this queue already (重复申请)",
         "past_cutoff" => "the queue has closed (已截止)",
         "patient_limit" => "too many applications of one patient (申请过多)",
@@ -303,13 +408,18 @@ fn in_words(status: &str) -> String {
 mod tests {
     use super::*;
 
+    fn script() -> Script {
+        let day = "2026-03-02".parse().unwrap();
+        Script { seed: 7, faults: Level::Some, day, days: 1, size: Size::Full, progress: false }
+    }
+
     #[test]
     fn an_answer_that_should_not_be_and_money_that_is_nowhere_are_faults() {
-        let script = Script { seed: 7, faults: Level::Some, day: "2026-03-02".parse().unwrap(), progress: false };
+        let script = script();
         let figures =
             Figures { in_fen: 5000, booked_fen: 3000, refunded_fen: 1000, queue_fen: 900, ..Figures::default() };
         let trouble = vec!["GET /v1/runs: 500".to_owned()];
-        let summary = Summary::new(&script, Tally::default(), figures, trouble, 3, Duration::from_secs(1));
+        let summary = Summary::new(&script, Tally::default(), figures, trouble, Vec::new(), 3, Duration::from_secs(1));
         let faults = summary.faults_of_ours();
         assert_eq!(faults.len(), 2, "{faults:?}");
         assert!(faults[0].contains("/v1/runs") && faults[1].contains("50.00 元") && faults[1].contains("49.00 元"));
@@ -317,13 +427,13 @@ mod tests {
 
     #[test]
     fn it_is_a_table_and_one_line_of_json() {
-        let script = Script { seed: 7, faults: Level::Some, day: "2026-03-02".parse().unwrap(), progress: false };
+        let script = script();
         let mut tally = Tally { applied: 12, admitted: 9, ..Tally::default() };
         tally.refused.insert("queue_full".to_owned(), 3);
         let mut figures = Figures { in_fen: 5000, booked_fen: 5000, ..Figures::default() };
         figures.endings.insert("booked".to_owned(), 4);
         figures.idle_min = vec![0, 1, 2, 30];
-        let summary = Summary::new(&script, tally, figures, Vec::new(), 3, Duration::from_millis(1_234));
+        let summary = Summary::new(&script, tally, figures, Vec::new(), Vec::new(), 3, Duration::from_millis(1_234));
         let table = summary.table();
         for word in ["queue_full", "Booked (挂号成功)", "50.00 元", "30 min"] {
             assert!(table.contains(word), "{word} in\n{table}");

@@ -3,16 +3,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::agenda::{Act, Agenda};
+use super::agenda::{Act, Agenda, Answer, Application, Terms};
 use super::api::{Api, Told};
-use super::plan::{Application, Plan};
+use super::deeds::Notes;
+use super::held::{Count, Held};
+use super::plan::Plan;
 use super::setting::REQUESTS_MAX;
 use super::world::World;
 use super::{Script, Stage};
@@ -20,6 +23,8 @@ use crate::sandbox::his::channel;
 
 /// Who confirms looks at the answer so long (real time); the confirmation counts all the same.
 const CONFIRM_PATIENCE: Duration = Duration::from_millis(150);
+/// Who is answered after this has been made to wait (real time).
+const LATE: Duration = Duration::from_millis(900);
 
 /// What the callers were told.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +47,10 @@ pub(super) struct Tally {
     pub(super) offers_heard: u32,
     /// `Booked` messages that reached somebody.
     pub(super) bookings_heard: u32,
+    /// What the script saw of what a day has to hold.
+    pub(super) held: Count,
+    /// What was answered otherwise than it must be.
+    pub(super) faults: Vec<String>,
 }
 
 /// A play under way.
@@ -53,11 +62,22 @@ pub(super) struct Play<'a> {
     pub(super) agenda: Agenda,
     /// How many messages were read.
     pub(super) read: usize,
-    world: &'a World,
-    api: &'a Api,
-    applications: Vec<Application>,
+    pub(super) world: &'a World,
+    pub(super) api: &'a Api,
+    pub(super) applications: Vec<Application>,
     known: Mutex<Known>,
+    notes: Mutex<Notes>,
     tally: Mutex<Tally>,
+}
+
+/// An application as it is sent.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    schedule_id: &'a str,
+    patient_id: &'a str,
+    #[serde(flatten)]
+    terms: &'a Terms,
 }
 
 /// Which application is which.
@@ -68,20 +88,34 @@ struct Known {
 }
 
 impl<'a> Play<'a> {
-    pub(super) fn new(stage: &'a Stage, script: &'a Script, world: &'a World, api: &'a Api, plan: Plan) -> Self {
+    /// A play from `begins` to `ends`, of nothing yet.
+    pub(super) fn new(
+        stage: &'a Stage,
+        script: &'a Script,
+        world: &'a World,
+        api: &'a Api,
+        (begins, ends): (DateTime<Utc>, DateTime<Utc>),
+    ) -> Self {
         Self {
             stage,
             script,
-            begins: plan.begins,
-            ends: plan.ends,
-            agenda: plan.agenda,
+            begins,
+            ends,
+            agenda: Agenda::default(),
             read: 0,
             world,
             api,
-            applications: plan.applications,
+            applications: Vec::new(),
             known: Mutex::default(),
+            notes: Mutex::default(),
             tally: Mutex::default(),
         }
+    }
+
+    /// Adds what a day brings.
+    pub(super) fn plan(&mut self, plan: Plan) {
+        self.applications.extend(plan.applications);
+        self.agenda.take(plan.agenda);
     }
 
     pub(super) fn tally(&self) -> Tally {
@@ -90,6 +124,32 @@ impl<'a> Play<'a> {
 
     pub(super) fn count(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something happened that the day has to hold.
+    pub(super) fn saw(&self, held: Held) {
+        *self.count().held.entry(held).or_default() += 1;
+    }
+
+    /// The same, if so.
+    pub(super) fn saw_if(&self, held: Held, so: bool) {
+        if so {
+            self.saw(held);
+        }
+    }
+
+    /// Something was answered otherwise than it must be.
+    pub(super) fn fault(&self, what: String) {
+        self.count().faults.push(what);
+    }
+
+    /// The `waitlistId` of an application, if it was admitted.
+    pub(super) fn entry(&self, nth: usize) -> Option<Uuid> {
+        self.known().entries.get(&nth).copied()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -107,7 +167,7 @@ impl<'a> Play<'a> {
         let due = self.agenda.due(now);
         let play = &*self;
         let acts = async {
-            let mut acts = futures::stream::iter(due).map(|act| play.act(act)).buffer_unordered(REQUESTS_MAX);
+            let mut acts = futures::stream::iter(due).map(|act| play.act(act, now)).buffer_unordered(REQUESTS_MAX);
             while let Some(done) = acts.next().await {
                 done?;
             }
@@ -115,10 +175,14 @@ impl<'a> Play<'a> {
         };
         let (acted, pushed, _) = tokio::join!(acts, play.stage.his.run_due(now), play.stage.pay.run_due(now));
         acted?;
+        let later = std::mem::take(&mut self.notes().later);
+        for (at, act) in later {
+            self.agenda.put(at, act);
+        }
         pushed.map(drop)
     }
 
-    async fn act(&self, act: Act) -> anyhow::Result<()> {
+    async fn act(&self, act: Act, now: DateTime<Utc>) -> anyhow::Result<()> {
         match act {
             Act::Apply(nth) => self.apply(nth).await,
             Act::Withdraw(nth) => self.withdraw(nth).await,
@@ -147,6 +211,7 @@ impl<'a> Play<'a> {
                 self.answered(self.api.post(&path, &key, &json!({})).await);
             }
             Act::CancelVisit { entry, patient_id } => self.cancel_visit(entry, &patient_id).await,
+            Act::Deed(deed) => self.deed(deed, now).await?,
         }
         Ok(())
     }
@@ -159,15 +224,25 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    fn reg_id(&self, schedule: usize) -> Option<&str> {
+    pub(super) fn reg_id(&self, schedule: usize) -> Option<&str> {
         self.world.schedules.get(schedule).map(|it| it.reg_id.as_str())
     }
 
     async fn apply(&self, nth: usize) {
-        let Some(Application { key, patient_id, reg_id }) = self.applications.get(nth) else { return };
-        let body = json!({ "scheduleId": reg_id, "patientId": patient_id });
+        let Some(Application { key, patient_id, reg_id, terms, shows, .. }) = self.applications.get(nth) else {
+            return;
+        };
+        let (body, asked) = (Body { schedule_id: reg_id, patient_id, terms }, Instant::now());
         let told = self.api.post("/v1/waitlist", key, &body).await;
         self.count().applied += 1;
+        if let Some((answer, held)) = shows {
+            let shown = match answer {
+                Answer::Admitted => matches!(told, Told::Done(_)),
+                Answer::Refused(code) => matches!(&told, Told::Refused(told) if told == code),
+                Answer::Late => asked.elapsed() >= LATE,
+            };
+            self.saw_if(*held, shown);
+        }
         match told {
             Told::Done(entry) => {
                 let Some(id) = id_of(&entry, "waitlistId") else { return };
@@ -185,7 +260,7 @@ impl<'a> Play<'a> {
     }
 
     async fn withdraw(&self, nth: usize) {
-        let Some(entry) = self.known().entries.get(&nth).copied() else { return };
+        let Some(entry) = self.entry(nth) else { return };
         self.answered(self.api.delete(&format!("/v1/waitlist/{entry}")).await);
     }
 
@@ -220,6 +295,7 @@ impl<'a> Play<'a> {
     }
 }
 
-fn id_of(value: &Value, field: &str) -> Option<Uuid> {
+/// The id in a field of an answer.
+pub(super) fn id_of(value: &Value, field: &str) -> Option<Uuid> {
     value.get(field)?.as_str()?.parse().ok()
 }

@@ -26,6 +26,7 @@
 //! | `watch` | dashboard, alerts and runbook, held against the figures that there are |
 //! | `why` | `houbu runs why` for a run in each kind of standing still |
 //! | `patience` | waiting for what others do |
+//! | `demo_day` | a day of the demo holds all that it has to, and names nobody where nobody may be named |
 //! | `emptied` | a demo removes nobody's database but a demo's |
 //! | `floors` | the house's own rules: who imports whom, how long a file is, what is generated, the table of requirements |
 //!
@@ -39,6 +40,7 @@ mod calendar;
 mod chaos;
 mod clinic;
 mod cluster;
+mod demo_day;
 mod early_by_key;
 mod emptied;
 mod engine;

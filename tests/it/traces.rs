@@ -29,13 +29,13 @@ const WITHDRAWAL: &str = "80e1afed08e019fc1110464cfa66635c";
 const CALLER: &str = "00f067aa0ba902b7";
 
 /// A collector of traces that keeps what it is sent.
-struct Collector {
+pub struct Collector {
     url: String,
     sent: Arc<Mutex<Vec<Bytes>>>,
 }
 
 impl Collector {
-    async fn listen() -> Self {
+    pub async fn listen() -> Self {
         let sent = Arc::<Mutex<Vec<Bytes>>>::default();
         let keep = async |State(sent): State<Arc<Mutex<Vec<Bytes>>>>, body: Bytes| sent.lock().unwrap().push(body);
         let router = Router::new().route("/v1/traces", post(keep)).with_state(Arc::clone(&sent));
@@ -46,11 +46,11 @@ impl Collector {
     }
 
     /// What makes a process send its spans here.
-    fn settings(&self) -> [(&str, &str); 3] {
+    pub fn settings(&self) -> [(&str, &str); 3] {
         [("OTEL_EXPORTER_OTLP_ENDPOINT", &self.url), ("OTEL_BSP_SCHEDULE_DELAY", "50"), ("HOUBU_LOG__JSON", "true")]
     }
 
-    fn bytes(&self) -> Vec<Bytes> {
+    pub fn bytes(&self) -> Vec<Bytes> {
         self.sent.lock().unwrap().clone()
     }
 

@@ -70,6 +70,22 @@ pub(in crate::demo) struct Moved {
     pub next: String,
 }
 
+impl Moved {
+    /// True where the patient declined an offer.
+    pub fn declines(&self) -> bool {
+        matches!(self.step.as_str(), "Confirmation" | "Paying") && self.outcome.as_deref() == Some("Declined")
+    }
+
+    /// True where an offer was not answered or not paid in time.
+    pub fn lapses(&self) -> bool {
+        let outcome = self.outcome.as_deref().unwrap_or_default();
+        matches!(
+            (self.step.as_str(), outcome),
+            ("Confirmation", "Lapsed") | ("OfferOrder", "Refused") | ("PaymentCheck", "Over")
+        )
+    }
+}
+
 /// A visit.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(in crate::demo) struct Visit {

@@ -41,7 +41,7 @@ fn order(ours: &Ours, found: &mut Vec<Difference>) {
                     it.cutoff > offer.at
                         && !it.barred(offer.at)
                         && waits.iter().any(|stretch| stretch.spans(offer.at))
-                        && !passes(ours, it, offer.at)
+                        && !gave_up_a_time(ours.moves_of(it.id), offer.at)
                         && !asked_elsewhere(&persons, ours, it, offer.at)
                 };
                 if let Some((passed, _)) = before.clone().find(waiting) {
@@ -57,13 +57,12 @@ fn order(ours: &Ours, found: &mut Vec<Difference>) {
     }
 }
 
-/// In this time a place that one passes on is offered to the next.
+/// In this time a place that one cannot be asked about is offered to the next.
 const HANDED_ON: TimeDelta = TimeDelta::minutes(2);
 
-/// True where it has just passed on the time that was offered (Q6).
-fn passes(ours: &Ours, entry: &Entry, at: DateTime<Utc>) -> bool {
-    let given_up = |one: &Moved| one.outcome.as_deref() == Some("GivenUp") && one.at <= at && at - one.at <= HANDED_ON;
-    ours.moves_of(entry.id).iter().any(given_up)
+/// True where it had declined or missed a time by then: that time is offered to those behind it (Q6).
+fn gave_up_a_time(moves: &[Moved], by: DateTime<Utc>) -> bool {
+    moves.iter().take_while(|one| one.at <= by).any(|one| one.declines() || one.lapses())
 }
 
 /// True where the same person was being offered a place in another queue (R35).
@@ -83,8 +82,10 @@ fn at_level<'a>(entry: &'a Entry, level: &str) -> &'a str {
 }
 
 fn caps(ours: &Ours, found: &mut Vec<Difference>) {
-    let counted: Vec<(&Entry, Option<Stretch>)> =
+    let mut counted: Vec<(&Entry, Option<Stretch>)> =
         ours.entries.iter().map(|entry| (entry, counts(entry, ours.moves_of(entry.id)))).collect();
+    // A draw gives the numbers of a window anew (R17); whoever came first came first.
+    counted.sort_by_key(|(entry, _)| entry.created_at);
     for cap in &ours.caps {
         let under: Vec<_> = counted.iter().filter(|(it, _)| at_level(it, &cap.level) == cap.id).collect();
         let live = under.iter().filter(|(entry, _)| entry.live).count();
@@ -99,19 +100,23 @@ fn caps(ours: &Ours, found: &mut Vec<Difference>) {
     }
 }
 
-/// Every admission since the cap was set found a place.
+/// So much earlier an application may have been made than one that was admitted before it: clocks differ, and admissions that
+/// are decided together are numbered as they came.
+const MADE_EARLIER: TimeDelta = TimeDelta::hours(1);
+
+/// Every admission since the cap was set found a place. What ended long ago is not looked at again and again.
 fn overfull(cap: &Cap, limit: i64, under: &[&(&Entry, Option<Stretch>)], found: &mut Vec<Difference>) {
-    for (place, (entry, _)) in under.iter().enumerate() {
+    let mut before: Vec<Stretch> = Vec::new();
+    for (entry, stretch) in under {
         let at = entry.created_at;
+        before.retain(|it| it.to.is_none_or(|to| to > at - MADE_EARLIER));
+        // Admitted before: earlier, or at the same instant with a smaller number.
+        let taken = before.iter().filter(|it| it.from <= at && it.to.is_none_or(|to| to > at)).count();
+        before.extend(*stretch);
         if cap.since.is_some_and(|since| at <= since) {
             continue;
         }
-        // Admitted before: earlier, or at the same instant with a smaller number.
-        let taken = under
-            .iter()
-            .take(place)
-            .filter(|(_, stretch)| stretch.is_some_and(|it| it.from <= at && it.to.is_none_or(|to| to > at)));
-        let live = i64::try_from(taken.count()).unwrap_or(i64::MAX);
+        let live = i64::try_from(taken).unwrap_or(i64::MAX);
         if live >= limit {
             found.push(Difference::OverfullCap {
                 entry: entry.id,

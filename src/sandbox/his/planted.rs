@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::HisServer;
 use super::ledger::Ledger;
-use super::records::{LockRecord, LockState, OrderRecord, OrderState};
+use super::records::{LockRecord, LockState, OrderRecord, OrderState, PaidRecord};
 
 /// Something wrong about an order of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,16 @@ impl HisServer {
     /// Plants it about this order; `new_id` is the id of what is added. False where there is no such order.
     pub async fn plant(&self, planted: Planted, order_id: &str, new_id: &str) -> anyhow::Result<bool> {
         self.change(|ledger, now| ledger.plant(planted, order_id, new_id, now)).await
+    }
+
+    /// 补录: the counter enters what was paid for an order. False where there is no such order.
+    pub async fn enter_payment(&self, order_id: &str, paid: PaidRecord) -> anyhow::Result<bool> {
+        self.change(|ledger, _| {
+            let Some(order) = ledger.order(order_id).cloned() else { return false };
+            ledger.overwrite_order(OrderRecord { paid: Some(paid), ..order });
+            true
+        })
+        .await
     }
 }
 
