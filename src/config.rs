@@ -2,6 +2,7 @@
 //!
 //! `REFERENCE` documents every key and is itself the file of defaults; a test holds both together.
 
+mod messages;
 mod retention;
 mod slow_lane;
 mod traces;
@@ -19,6 +20,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::sandbox::faults::Level;
+pub use messages::{Sms, WechatMessages};
 pub use retention::Retention;
 pub use slow_lane::SlowLane;
 pub use traces::Traces;
@@ -69,6 +71,8 @@ pub struct Config {
     pub wechat_pay: Option<WechatPay>,
     /// A real service account; none: the sandbox's.
     pub wechat_messages: Option<WechatMessages>,
+    /// The SMS gateway; none: whom WeChat does not reach gets nothing, or the sandbox's.
+    pub sms: Option<Sms>,
     /// The message platform's template ids by our names.
     pub templates: BTreeMap<String, String>,
     /// Logs.
@@ -219,22 +223,6 @@ pub struct WechatPay {
     pub timeout_ms: u64,
 }
 
-/// See [`Config::wechat_messages`].
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WechatMessages {
-    /// The API's base address.
-    pub base_url: String,
-    /// `appid`.
-    pub app_id: String,
-    /// `secret`.
-    pub secret: SecretString,
-    /// The token of its event callbacks; none: there are none.
-    pub event_token: Option<SecretString>,
-    /// How long a call may take, ms.
-    pub timeout_ms: u64,
-}
-
 /// See [`Config::log`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -357,6 +345,7 @@ mod tests {
         // What stands behind `#~` are settings that have no default: with the marks removed they must be readable.
         let config: Config = Figment::from(Toml::string(&REFERENCE.replace("#~ ", ""))).extract().unwrap();
         assert!(config.his.is_some() && config.wechat_pay.is_some() && config.wechat_messages.is_some());
+        assert!(config.sms.is_some());
         assert!(!config.templates.is_empty() && !config.api_keys.is_empty());
     }
 

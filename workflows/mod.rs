@@ -4,6 +4,7 @@
 
 pub mod breach_sync;
 pub mod notices;
+pub mod reading;
 pub mod reconciliation;
 pub mod schedule_sync;
 pub mod slot_release;
@@ -21,6 +22,7 @@ use crate::engine::flow::Flow;
 use crate::engine::jobs::Job;
 use crate::engine::{Fault, Registry, Table, limits};
 use crate::ports::his::{His, Identity};
+use crate::ports::messages::sms::Sms;
 use crate::ports::payments::Payments;
 use crate::records::patients::{self, Person};
 use crate::waitlist::cipher::{Keyring, LookupKey, Sealed};
@@ -46,6 +48,8 @@ pub struct Ports {
     pub payments: Arc<dyn Payments>,
     /// The message platform's template ids of the built-in texts, by our names; a name without one is its own id.
     pub template_ids: BTreeMap<String, String>,
+    /// The SMS gateway, where there is one.
+    pub sms: Option<Arc<dyn Sms>>,
 }
 
 impl Ports {

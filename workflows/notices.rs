@@ -1,4 +1,5 @@
-//! What patients are told: the letters that applications write, and the outlet that turns them into messages.
+//! What patients are told: the letters that applications write, and the outlets that turn them into messages, or into an SMS
+//! for whom the message platform does not reach.
 //!
 //! A letter holds references only. Names and texts are filled in at delivery, and a letter that is no longer true is
 //! not sent (R21).
@@ -7,27 +8,29 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use futures::FutureExt;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::texts::Texts;
-use super::{Ports, unknown_patient, unread};
-use crate::engine::group::Group;
+use super::Ports;
+use super::reading::Reading;
 use crate::engine::outbox::{Delivery, Outlet};
 use crate::engine::store::letters::Claimed;
 use crate::engine::{Fault, Letter, RunId, limits};
-use crate::ports::his::{DayPart, TimeSlot};
+use crate::ports::his::TimeSlot;
+use crate::ports::messages::sms::{Sms, SmsMessage};
 use crate::ports::messages::{Message, Messages, Sent};
-use crate::records::notices::{self, Refers, Stands, Visit};
-use crate::waitlist::money::Fen;
-use crate::waitlist::notice::{NoticeFacts, NoticeKind};
-use crate::waitlist::status::EntryStatus;
+use crate::waitlist::calendar::QuietHours;
+use crate::waitlist::ids;
+use crate::waitlist::notice::NoticeKind;
 
 /// The outbox topic of notices.
 pub const TOPIC: &str = "notice";
 
 /// The destination that notices go to.
 pub const LANE: &str = "messages";
+
+/// The outbox topic of what is sent to a phone in the place of a notice, and the destination that it goes to.
+pub const SMS: &str = "sms";
 
 /// What a letter says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,6 +52,9 @@ pub struct Written {
     pub amount_fen: Option<i64>,
     /// Where to go.
     pub place: Option<String>,
+    /// When nobody is to be disturbed; none: whenever.
+    #[serde(default)]
+    pub quiet_hours: Option<QuietHours>,
 }
 
 /// The letter that says `written`; `id` is what the platform drops repetitions by.
@@ -56,43 +62,57 @@ pub fn letter(id: String, written: &Written) -> Letter {
     Letter { id, topic: TOPIC, payload: serde_json::to_value(written).unwrap_or_default() }
 }
 
-/// The most letters that are read about by one statement.
-const TOGETHER_MAX: usize = 64;
+/// The SMS in the place of a notice. One of its id stands once, whoever finds out that the notice cannot arrive, and how often.
+pub fn sms_letter(notice_id: &str, payload: &Value) -> Letter {
+    Letter { id: ids::sms_id(notice_id), topic: SMS, payload: payload.clone() }
+}
 
-/// Sends notices over the message platform.
+/// Sends notices over the message platform. Whom it does not reach is written an SMS, where there is a gateway for that.
 pub struct NoticeOutlet {
-    ports: Arc<Ports>,
     messages: Arc<dyn Messages>,
-    texts: Texts,
-    standing: Group<Refers, Result<Stands, String>>,
+    reading: Reading,
+    has_sms: bool,
+}
+
+impl NoticeOutlet {
+    /// Over our tables and the key to patients.
+    pub fn new(ports: Arc<Ports>, messages: Arc<dyn Messages>) -> Self {
+        let has_sms = ports.sms.is_some();
+        Self { messages, reading: Reading::new(ports), has_sms }
+    }
+
+    /// What becomes of a notice that the platform cannot bring. A text without an SMS has none.
+    fn by_other_means(&self, letter: &Claimed, why: String, has_text: bool) -> Delivery {
+        if self.has_sms && has_text {
+            Delivery::Instead { why, letter: sms_letter(&letter.id, &letter.payload) }
+        } else {
+            Delivery::Undeliverable(why)
+        }
+    }
 }
 
 #[async_trait]
 impl Outlet for NoticeOutlet {
     async fn deliver(&self, letter: &Claimed) -> Result<Delivery, Fault> {
-        let written: Written = serde_json::from_value(letter.payload.clone())
-            .map_err(|error| Fault::Stop(format!("the letter {} cannot be read: {error}", letter.id)))?;
-        let stands = self.stands(&written).await?;
-        let status = stands.status.as_deref().and_then(EntryStatus::parse);
-        if !status.is_some_and(|status| still_true(written.kind, status)) {
-            limits::nobody_called();
-            return Ok(Delivery::Suppressed("no longer true"));
-        }
-        let patient = stands.patient.ok_or_else(|| unknown_patient(&written.patient_id))?;
-        let Some(openid) = self.ports.open(&patient)?.openid else {
-            limits::nobody_called();
-            return Ok(Delivery::Undeliverable("the patient has no WeChat account here".to_owned()));
+        let ready = match self.reading.of(letter).await? {
+            Ok(ready) => ready,
+            Err(decided) => return Ok(decided),
         };
-        let text = self.texts.of(written.kind.template(), stands.template.clone()).await?;
+        let has_text = ready.text.sms.is_some();
+        let Some(openid) = ready.person.openid.clone() else {
+            limits::nobody_called();
+            let why = "the patient has no WeChat account here".to_owned();
+            return Ok(self.by_other_means(letter, why, has_text));
+        };
         let message = Message {
             openid,
-            template_id: text.template_id.clone(),
+            template_id: ready.text.template_id.clone(),
             client_msg_id: letter.id.clone(),
-            fields: text.render(written.kind, &self.facts(&written, stands.visit.as_ref())?),
+            fields: ready.text.render(ready.written.kind, &ready.facts()),
         };
         Ok(match self.messages.send(&message).await? {
             Sent::Accepted { msg_id } => Delivery::Sent(msg_id),
-            Sent::Unreachable { code } => Delivery::Undeliverable(format!("the platform answers {code}")),
+            Sent::Unreachable { code } => self.by_other_means(letter, format!("the platform answers {code}"), has_text),
             Sent::Rejected { code } => {
                 return Err(Fault::Stop(format!(
                     "the platform rejects the template {}: {code}; mend the template, then retry",
@@ -103,59 +123,44 @@ impl Outlet for NoticeOutlet {
     }
 }
 
-/// A submission stays true of whoever has moved on to an offer or a booking; the rest is the notice's own rule.
-fn still_true(kind: NoticeKind, status: EntryStatus) -> bool {
-    kind.still_true(status) || (kind == NoticeKind::Submitted && status == EntryStatus::Booked)
+/// Sends the SMS in the place of notices.
+pub struct SmsOutlet {
+    gateway: Arc<dyn Sms>,
+    reading: Reading,
 }
 
-impl NoticeOutlet {
+impl SmsOutlet {
     /// Over our tables and the key to patients.
-    pub fn new(ports: Arc<Ports>, messages: Arc<dyn Messages>) -> Self {
-        let texts = Texts::new(ports.pool.clone(), ports.hospital.clone(), ports.template_ids.clone());
-        let of = Arc::clone(&ports);
-        let standing = Group::start(TOGETHER_MAX, move |letters: Vec<Refers>| {
-            let ports = Arc::clone(&of);
-            async move {
-                match notices::standing(&ports.pool, &ports.hospital, &letters).await {
-                    Ok(stands) => stands.into_iter().map(Ok).collect(),
-                    Err(error) => letters.iter().map(|_| Err(error.to_string())).collect(),
-                }
-            }
-            .boxed()
-        });
-        Self { ports, messages, texts, standing }
-    }
-
-    /// How what a letter refers to stands now.
-    async fn stands(&self, written: &Written) -> Result<Stands, Fault> {
-        let (patient_id, schedule_id) = (written.patient_id.clone(), written.schedule_id.clone());
-        let template = written.kind.template().as_str();
-        let read = self.standing.ask(Refers { entry: written.entry, patient_id, schedule_id, template }).await;
-        read.unwrap_or_else(|| Err("the reader has ended".to_owned())).map_err(unread)
-    }
-
-    fn facts<'a>(&self, written: &'a Written, visit: Option<&'a Visit>) -> Result<NoticeFacts<'a>, Fault> {
-        let visit =
-            visit.ok_or_else(|| Fault::Stop(format!("the schedule {} is not known any more", written.schedule_id)))?;
-        Ok(NoticeFacts {
-            doctor_name: &visit.doctor_name,
-            visit_date: visit.visit_date,
-            part_of_day: in_words(visit.part),
-            begins: written.slot.as_ref().map(|slot| slot.begins),
-            place: written.place.as_deref(),
-            deadline: written.deadline,
-            amount: written.amount_fen.map(Fen),
-            tz: self.ports.tz,
-        })
+    pub fn new(ports: Arc<Ports>, gateway: Arc<dyn Sms>) -> Self {
+        Self { gateway, reading: Reading::new(ports) }
     }
 }
 
-/// The half-day as patients call it.
-pub fn in_words(part: DayPart) -> &'static str {
-    match part {
-        DayPart::Morning => "上午",
-        DayPart::Afternoon => "下午",
-        DayPart::Evening => "晚上",
-        DayPart::WholeDay => "全天",
+#[async_trait]
+impl Outlet for SmsOutlet {
+    async fn deliver(&self, letter: &Claimed) -> Result<Delivery, Fault> {
+        let ready = match self.reading.of(letter).await? {
+            Ok(ready) => ready,
+            Err(decided) => return Ok(decided),
+        };
+        let Some(text) = ready.text.render_sms(ready.written.kind, &ready.facts()) else {
+            limits::nobody_called();
+            return Ok(Delivery::Undeliverable("its text has no SMS".to_owned()));
+        };
+        if ready.person.phone.is_empty() {
+            limits::nobody_called();
+            return Ok(Delivery::Undeliverable("the patient has no phone here".to_owned()));
+        }
+        let message = SmsMessage { id: letter.id.clone(), phone: ready.person.phone.clone(), text };
+        Ok(match self.gateway.send(&message).await? {
+            Sent::Accepted { msg_id } => Delivery::Sent(msg_id),
+            Sent::Unreachable { code } => Delivery::Undeliverable(format!("the gateway answers {code}")),
+            Sent::Rejected { code } => {
+                return Err(Fault::Stop(format!(
+                    "the SMS gateway rejects the text {}: {code}; mend the text, then retry",
+                    ready.written.kind.template().as_str()
+                )));
+            }
+        })
     }
 }

@@ -84,6 +84,7 @@ impl Hospital {
             his: Arc::clone(&outside.his),
             payments: Arc::clone(&outside.payments),
             template_ids: BTreeMap::new(),
+            sms: None,
         });
         let engine = Engine::with_limits(pool.clone(), TENANT, workflows::registry(&ports), limits);
         let desk = Arc::new(Desk::new(Arc::clone(&engine), ports, lookup));

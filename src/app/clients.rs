@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 
 use crate::config::Config;
 use crate::ports::his::{Config as HisConfig, His, JiankangtongHis, PushReader};
+use crate::ports::messages::sms::{Sms, SmsConfig, SmsGateway};
 use crate::ports::messages::{Config as MessagesConfig, Messages, WechatMessages};
 use crate::ports::payments::{Config as PayConfig, Payments, WechatPay};
 use crate::sandbox::outside::{CLIENT_TIMEOUT, Outside};
@@ -23,6 +24,8 @@ pub struct Clients {
     pub payments: Arc<dyn Payments>,
     /// The message platform.
     pub messages: Arc<dyn Messages>,
+    /// The SMS gateway, where there is one.
+    pub sms: Option<Arc<dyn Sms>>,
 }
 
 /// True where at least one system is simulated.
@@ -36,7 +39,8 @@ pub fn guard_keys(config: &Config) -> anyhow::Result<()> {
     let real = !config.sandbox.enabled
         || config.his.is_some()
         || config.wechat_pay.is_some()
-        || config.wechat_messages.is_some();
+        || config.wechat_messages.is_some()
+        || config.sms.is_some();
     if real && (known(&config.keys.sealing) || known(&config.keys.lookup)) {
         anyhow::bail!(
             "keys.sealing and keys.lookup must be set to secrets of your own (openssl rand -hex 32) before a real \
@@ -51,7 +55,9 @@ impl Clients {
     pub fn new(config: &Config, outside: Option<&Outside>, base_url: &str) -> anyhow::Result<Self> {
         let his = his(config, outside)?;
         let pushes = Arc::new(PushReader::new(&his.credentials(), config.time_zone).context("his.aes_key")?);
+        let gateway = sms(config, outside).map(SmsGateway::new).transpose().context("sms.url")?;
         Ok(Self {
+            sms: gateway.map(|gateway| Arc::new(gateway) as Arc<dyn Sms>),
             his: Arc::new(JiankangtongHis::new(his).context("the client of the HIS could not be made")?),
             pushes,
             payments: Arc::new(
@@ -129,6 +135,19 @@ fn messages(config: &Config, outside: Option<&Outside>) -> anyhow::Result<Messag
     }
 }
 
+/// The configured gateway; the sandbox's where the message platform is the sandbox's too, since real patients have real phones.
+fn sms(config: &Config, outside: Option<&Outside>) -> Option<SmsConfig> {
+    match (&config.sms, outside) {
+        (Some(sms), _) => Some(SmsConfig {
+            url: sms.url.clone(),
+            key: sms.key.clone(),
+            timeout: Duration::from_millis(sms.timeout_ms),
+        }),
+        (None, Some(outside)) if config.wechat_messages.is_none() => Some(outside.sms.client_config(CLIENT_TIMEOUT)),
+        (None, _) => None,
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
@@ -144,12 +163,13 @@ mod tests {
 
     #[test]
     fn known_keys_are_refused_as_soon_as_one_system_is_real() {
-        let simulated = Config { his: None, wechat_pay: None, wechat_messages: None, ..all_real() };
+        let simulated = Config { his: None, wechat_pay: None, wechat_messages: None, sms: None, ..all_real() };
         assert!(guard_keys(&simulated).is_ok());
         let real = [
             Config { his: all_real().his, ..simulated.clone() },
             Config { wechat_pay: all_real().wechat_pay, ..simulated.clone() },
             Config { wechat_messages: all_real().wechat_messages, ..simulated.clone() },
+            Config { sms: all_real().sms, ..simulated.clone() },
         ];
         for config in real {
             assert!(guard_keys(&config).is_err());

@@ -69,6 +69,7 @@ impl App {
             his: Arc::clone(&clients.his),
             payments: Arc::clone(&clients.payments),
             template_ids: config.templates.clone(),
+            sms: clients.sms.clone(),
         });
         let jobs = jobs(config)?;
         let registry = jobs.into_iter().fold(workflows::registry(&ports), Registry::with_job);
@@ -86,10 +87,15 @@ impl App {
     /// Starts a worker in this process.
     pub async fn work(&self, config: &Config) -> anyhow::Result<worker::Worker> {
         let outlet = notices::NoticeOutlet::new(Arc::clone(&self.ports), Arc::clone(&self.clients.messages));
+        let mut outlets = Outlets::default().with_lane(notices::TOPIC, notices::LANE, Arc::new(outlet));
+        if let Some(gateway) = self.clients.sms.clone() {
+            let outlet = notices::SmsOutlet::new(Arc::clone(&self.ports), gateway);
+            outlets = outlets.with_lane(notices::SMS, notices::SMS, Arc::new(outlet));
+        }
         let options = worker::Options {
             turns_max: config.worker.turns,
             poll: Duration::from_millis(config.worker.poll_ms),
-            outlets: Outlets::default().with_lane(notices::TOPIC, notices::LANE, Arc::new(outlet)),
+            outlets,
             retention: retention(config),
             drain_max: Duration::from_secs(config.worker.drain_max_s),
             ..worker::Options::default()
@@ -153,9 +159,15 @@ async fn seal_anew(ports: Arc<Ports>) {
             Ok(Resealed { done: 0, lost: 0 }) => {
                 tracing::info!("everything is sealed with the current key; the older ones are needed no longer");
             }
-            Ok(Resealed { done, lost: 0 }) => tracing::info!(done, "patients and draws are sealed anew with the current key"),
+            Ok(Resealed { done, lost: 0 }) => {
+                tracing::info!(done, "patients and draws are sealed anew with the current key")
+            }
             Ok(Resealed { done, lost }) => {
-                tracing::error!(done, lost, "patients or draws do not open: damaged, or sealed with a key that is not in keys.sealing_older");
+                tracing::error!(
+                    done,
+                    lost,
+                    "patients or draws do not open: damaged, or sealed with a key that is not in keys.sealing_older"
+                );
             }
             Err(error) => tracing::warn!(%error, "patients could not be sealed anew; tried again in an hour"),
         }

@@ -60,7 +60,7 @@ enum Command {
     Reconciliation(reconciliation::Reconciliation),
     /// List messages that the platform did not take, and send them again.
     Letters(letters::Letters),
-    /// Look at the texts of notices, and at what would be sent.
+    /// Look at the texts of notices, and at what became of notices; send one again. Exits with 2 where that is refused.
     Notices(notices::Notices),
     /// Check that the order of a queue was drawn by chance.
     Draw(draw::Draw),

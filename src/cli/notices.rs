@@ -1,6 +1,8 @@
-//! `houbu notices`: the texts that patients are told with, and what would be sent, on the database itself.
+//! `houbu notices`: the texts that patients are told with, what would be sent, what became of what was, and that a notice is
+//! sent again, on the database itself.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
@@ -10,14 +12,17 @@ use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::why::REFUSED;
+use super::why::{REFUSED, Why};
 use crate::app::database::Database;
 use crate::config::Config;
 use crate::desk::DeskError;
+use crate::desk::notices::{Channel, of_entry, resend};
 use crate::desk::templates::{InForce, Look, in_force, preview};
+use crate::engine::Engine;
 use crate::records::templates::campuses;
 use crate::waitlist::notice::NoticeKind;
 use crate::waitlist::template::TemplateName;
+use crate::workflows;
 
 /// What `houbu notices` may be told.
 #[derive(Debug, Args)]
@@ -45,6 +50,23 @@ enum Command {
         #[arg(long)]
         entry: Option<Uuid>,
     },
+    /// List the notices about an application, and what became of each.
+    List {
+        /// The application.
+        entry: Uuid,
+    },
+    /// Send a notice again. It is a notice of its own; one that is no longer true is not sent.
+    Resend {
+        /// The application.
+        entry: Uuid,
+        /// The notice.
+        notice: String,
+        /// As an SMS.
+        #[arg(long)]
+        sms: bool,
+        #[command(flatten)]
+        why: Why,
+    },
 }
 
 pub(super) async fn run(config: &Config, asked: Notices) -> anyhow::Result<ExitCode> {
@@ -63,7 +85,56 @@ async fn do_it(config: &Config, pool: &PgPool, asked: Notices) -> anyhow::Result
             let name = TemplateName::parse(&name).ok_or_else(|| anyhow::anyhow!("there is no text {name}"))?;
             show(config, pool, name, &Look { campus_id: campus, entry, draft: None }, asked.json).await
         }
+        Command::List { entry } => list(&engine(config, pool), entry, asked.json).await,
+        Command::Resend { entry, notice, sms, why } => {
+            let channel = sms.then_some(Channel::Sms);
+            let has_sms = config.sms.is_some() || (config.sandbox.enabled && config.wechat_messages.is_none());
+            match resend(&engine(config, pool), has_sms, (entry, &notice), channel, &why.by()).await {
+                Ok(id) => println!("{id}: it is sent"),
+                Err(error @ (DeskError::Refused(_) | DeskError::NotResent(_))) => {
+                    let no_notice = matches!(error, DeskError::Refused(_));
+                    eprintln!("{}", if no_notice { "there is no such notice".to_owned() } else { error.to_string() });
+                    return Ok(ExitCode::from(REFUSED));
+                }
+                Err(error) => return Err(error.into()),
+            }
+            Ok(ExitCode::SUCCESS)
+        }
     }
+}
+
+fn engine(config: &Config, pool: &PgPool) -> Arc<Engine> {
+    Engine::new(pool.clone(), config.hospital.clone(), workflows::registry_of_nobody())
+}
+
+async fn list(engine: &Engine, entry: Uuid, in_json: bool) -> anyhow::Result<ExitCode> {
+    let all = match of_entry(engine, entry).await {
+        Ok(all) => all,
+        Err(DeskError::Refused(_)) => {
+            eprintln!("there is no such application");
+            return Ok(ExitCode::from(REFUSED));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if in_json {
+        let items = all.iter().map(|one| {
+            json!({
+                "noticeId": one.id, "channel": one.channel.as_str(), "kind": one.written.kind, "state": one.state.as_str(),
+                "why": one.why, "createdAt": one.created_at, "dueAt": one.due_at, "settledAt": one.settled_at,
+            })
+        });
+        println!("{}", json!({ "items": items.collect::<Vec<_>>() }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["notice", "channel", "text", "state", "why"]);
+    for one in all {
+        let (text, why) = (one.written.kind.template().as_str().to_owned(), one.why.unwrap_or_default());
+        table.add_row([one.id, one.channel.as_str().to_owned(), text, one.state.as_str().to_owned(), why]);
+    }
+    println!("{table}");
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn templates(config: &Config, pool: &PgPool, in_json: bool) -> anyhow::Result<ExitCode> {

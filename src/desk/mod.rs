@@ -12,7 +12,7 @@
 //! | `cancel_visit` | the patient does not come after all |
 //! | `release_slot`, `his_push` | a place may be free; 停诊 |
 //! | `payment_notice` | money has arrived, or gone back |
-//! | `message_event` | whether a message arrived |
+//! | `message_event` | whether a message arrived; an SMS where it did not |
 //! | `answers` | what a caller's key was answered |
 //! | `departments` | the hospital's departments, kept in step with HIS |
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
@@ -23,6 +23,7 @@
 //! | `persons` | one person's data handed over, forgotten, sealed anew |
 //! | `jobs` | what starts runs by the clock |
 //! | `kpis` | the figures that managers ask for |
+//! | `notices` | what became of notices, and that staff send one again |
 //! | `letters` | messages that were not taken, sent again |
 //! | `templates` | the texts of notices: stored, taken back, looked at before they are sent |
 //! | `health` | what is wrong with the whole, and what to do about it |
@@ -48,6 +49,7 @@ pub mod jobs;
 pub mod kpis;
 pub mod letters;
 mod message_event;
+pub mod notices;
 pub mod payment_notice;
 pub mod persons;
 pub mod policies;
@@ -144,6 +146,9 @@ pub enum DeskError {
     /// Somebody stored another version of the text meanwhile.
     #[error("the text has changed: version {0} is the newest")]
     TemplateChanged(i32),
+    /// A notice is not sent again.
+    #[error("{0}")]
+    NotResent(notices::NotResent),
     /// A case is resolved once.
     #[error("the case is resolved already")]
     CaseResolved,

@@ -19,7 +19,7 @@ use crate::waitlist::money::Fen;
 use crate::waitlist::notice::{NoticeFacts, NoticeKind};
 use crate::waitlist::refusal::Refusal;
 use crate::waitlist::template::{Template, TemplateName, letters_max, sample_facts};
-use crate::workflows::notices::in_words;
+use crate::workflows::reading::in_words;
 use crate::workflows::texts::built_in;
 
 /// A text in force, and where it comes from.

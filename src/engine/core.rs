@@ -106,7 +106,12 @@ impl Engine {
         self.due.notify_one();
     }
 
-    /// Tells the postman of this process, where one of these turns wrote a letter.
+    /// Tells the postman of this process that a letter was written.
+    pub(super) fn hint_letters(&self) {
+        self.letters.notify_one();
+    }
+
+    /// The same, where one of these turns wrote a letter.
     pub(super) fn hint_letters_of(&self, batch: &[Done]) {
         let writes = |done: &Done| match &done.result {
             Came::Moved(to) => to.effects.iter().any(|effect| matches!(effect, Effect::Tell(_))),

@@ -155,7 +155,7 @@ impl NewRun {
 }
 
 /// A message to the outside.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
     /// The dedupe id that the receiver sees.
     pub id: String,

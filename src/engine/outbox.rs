@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -13,7 +14,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::core::Engine;
-use super::flow::Fault;
+use super::flow::{Fault, Letter};
 use super::group::Group;
 use super::handling::HANDLER_MAX;
 use super::lease::Hands;
@@ -41,6 +42,16 @@ pub enum Delivery {
     Suppressed(&'static str),
     /// This receiver cannot be reached.
     Undeliverable(String),
+    /// This receiver cannot be reached, and another letter of the same run is to do it. It is written in the transaction that
+    /// writes this down, so that there is never one without the other.
+    Instead {
+        /// Why this one cannot.
+        why: String,
+        /// The other one; where one of its id stands already, it is that one.
+        letter: Letter,
+    },
+    /// Not before then. No attempt has failed.
+    NotBefore(DateTime<Utc>),
 }
 
 /// Delivers the letters of one topic.
@@ -239,8 +250,17 @@ impl Postman {
             traces::failed(&tracing::Span::current(), fault.class());
             tracing::error!(why = %fault, "letter suspended");
         }
+        let (mut instead, mut due) = (None, None);
         let (status, reference, error) = match delivered {
             Ok(Delivery::Sent(reference)) => ("sent", Some(reference), None),
+            Ok(Delivery::Instead { why, letter: other }) => {
+                instead = Some((letter.run_id, other));
+                ("undeliverable", None, Some(why))
+            }
+            Ok(Delivery::NotBefore(at)) => {
+                due = Some(at);
+                ("pending", None, None)
+            }
             Ok(Delivery::Suppressed(why)) => ("suppressed", None, Some(why.to_owned())),
             Ok(Delivery::Undeliverable(why)) => ("undeliverable", None, Some(why)),
             Err(Fault::Retry(why) | Fault::Unknown(why)) if wait.is_some() => ("pending", None, Some(why)),
@@ -249,7 +269,12 @@ impl Postman {
         // What comes from outside may hold what no text in the database can.
         let text = |text: Option<String>| text.map(|text| text.replace('\0', ""));
         let (reference, error) = (text(reference), text(error));
-        let settled = self.settling.ask(Settled { id: letter.id, status, reference, error, wait }).await;
+        let more = instead.is_some();
+        let settled = Settled { id: letter.id, status, reference, error, wait, due, instead };
+        let settled = self.settling.ask(settled).await;
+        if more {
+            self.engine.hint_letters();
+        }
         if let Err(error) = settled.unwrap_or_else(|| Err("the writer has ended".to_owned())) {
             tracing::warn!(%error, "what came of a letter could not be written");
         }

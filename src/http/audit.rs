@@ -33,7 +33,7 @@ pub struct Wanted {
     /// retry, answer, jump, signal, suspend, resume, cancel, bulk.begin, bulk.pause, bulk.resume, bulk.cancel,
     /// job.run, job.pause, job.resume, letter.retry, case.resolve, blacklist.put, blacklist.lift,
     /// blacklist.rule, appeal.granted, appeal.refused, patient.export, patient.erase,
-    /// template.put, template.withdraw.
+    /// template.put, template.withdraw, notice.resend.
     verb: Option<String>,
     /// `nextCursor` of the page before.
     cursor: Option<Uuid>,

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
 //! | `departments`, `policies`, `templates`, `blacklist`, `breaches`, `persons` | scope `admin` |
-//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `letters`, `destinations`, `jobs`, `reconciliation`, `kpis`, `health` | scope `runs` |
+//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `letters`, `notices`, `destinations`, `jobs`, `reconciliation`, `kpis`, `health` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
 //! | `operations` | alive, ready, the figures |
 //! | `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
@@ -30,6 +30,7 @@ mod idempotency;
 mod jobs;
 mod kpis;
 mod letters;
+mod notices;
 mod openapi;
 mod operations;
 mod patients;
@@ -109,6 +110,7 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(waitlist::show, waitlist::withdraw))
         .routes(routes!(waitlist::confirm))
         .routes(routes!(waitlist::decline))
+        .routes(routes!(notices::list))
         .routes(routes!(appointments::list))
         .routes(routes!(appointments::cancel))
         .routes(routes!(patients::put, patients::show));
@@ -153,6 +155,7 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(health::show))
         .routes(routes!(letters::list))
         .routes(routes!(letters::retry))
+        .routes(routes!(notices::resend))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::show))
         .routes(routes!(jobs::run))

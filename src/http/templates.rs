@@ -20,7 +20,7 @@ use crate::desk::templates::{InForce, Look, Shown};
 use crate::records::templates::{EVERY_CAMPUS, Version};
 use crate::waitlist::notice::{FailReason, NoticeKind};
 use crate::waitlist::refusal::Refusal;
-use crate::waitlist::template::{Template, TemplateName};
+use crate::waitlist::template::{AtNight, Template, TemplateName};
 
 /// Versions of one page.
 const PAGE: i64 = 50;
@@ -145,6 +145,10 @@ pub struct NewText {
     /// What is sent to the phone of a patient whom the platform does not reach, 200 letters at most; none: nothing is.
     #[serde(default)]
     sms: Option<String>,
+    /// `wait`: in quiet hours it waits for their end, where nothing is lost by that. `send`: it is sent. Without it: an offer and
+    /// a submission are sent, what else there is waits.
+    #[serde(default)]
+    quiet_hours: Option<AtNight>,
     /// The version that the caller has seen, 0 for none: 409 where there is a newer one. Without it whatever is there is
     /// replaced.
     #[serde(default)]
@@ -164,6 +168,9 @@ pub struct Draft {
     /// As in a text to be stored.
     #[serde(default)]
     sms: Option<String>,
+    /// As in a text to be stored.
+    #[serde(default)]
+    quiet_hours: Option<AtNight>,
 }
 
 /// What is to be looked at.
@@ -290,7 +297,8 @@ pub(super) async fn put(
     Body(new): Body<NewText>,
 ) -> Result<Json<Text>, Problem> {
     let by = by(&caller, new.reason)?;
-    let stored = Template { template_id: new.template_id, fields: new.fields, sms: new.sms };
+    let stored =
+        Template { template_id: new.template_id, fields: new.fields, sms: new.sms, quiet_hours: new.quiet_hours };
     let put = surface.desk.put_template(named(&name)?, whose.campus.as_deref(), &stored, new.replaces, &by).await?;
     Ok(Json(text(&surface, put)))
 }
@@ -342,8 +350,12 @@ pub(super) async fn preview(
     Body(asked): Body<ToLookAt>,
 ) -> Result<Json<Preview>, Problem> {
     let name = named(&name)?;
-    let draft =
-        asked.draft.map(|draft| Template { template_id: draft.template_id, fields: draft.fields, sms: draft.sms });
+    let draft = asked.draft.map(|draft| Template {
+        template_id: draft.template_id,
+        fields: draft.fields,
+        sms: draft.sms,
+        quiet_hours: draft.quiet_hours,
+    });
     let flaws = draft.as_ref().map(|draft| draft.flaws(name)).unwrap_or_default();
     let look = Look { campus_id: asked.campus_id, entry: asked.waitlist_id, draft };
     let preview = surface.desk.preview_template(name, &look).await?;

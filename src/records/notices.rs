@@ -1,7 +1,7 @@
-//! What a notice says that its letter does not: read when it is sent, many at once.
+//! What a notice says that its letter does not, read when it is sent, many at once; and what became of it.
 
-use chrono::NaiveDate;
-use sqlx::PgPool;
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::patients::Patient;
@@ -24,8 +24,12 @@ pub struct Refers {
 
 /// How that stands now; what there is not any more is missing.
 pub struct Stands {
+    /// The time.
+    pub now: DateTime<Utc>,
     /// The status of the application.
     pub status: Option<String>,
+    /// By when it must be answered, where it has an offer.
+    pub deadline: Option<DateTime<Utc>>,
     /// The receiver.
     pub patient: Option<Patient>,
     /// The schedule.
@@ -47,7 +51,9 @@ pub struct Visit {
 
 #[derive(sqlx::FromRow)]
 struct Row {
+    now: DateTime<Utc>,
     status: Option<String>,
+    deadline: Option<DateTime<Utc>>,
     sealed: Option<Vec<u8>>,
     masked: Option<serde_json::Value>,
     doctor_name: Option<String>,
@@ -62,12 +68,12 @@ struct Row {
 /// Plan: each row by its primary key; the newest version of a text is the end of a range of its.
 pub async fn standing(pool: &PgPool, hospital: &str, letters: &[Refers]) -> sqlx::Result<Vec<Stands>> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select e.status, p.sealed, p.masked, s.doctor_name, s.visit_date, s.part,
+        "select engine_now() as now, e.status, e.deadline, p.sealed, p.masked, s.doctor_name, s.visit_date, s.part,
                 n.campus_id as text_campus, n.version as text_version
          from unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) with ordinality
               as t (entry, patient, schedule, template, nth)
          left join lateral (
-             select status from entry where hospital = $1 and id = t.entry limit 1) e on true
+             select status, deadline from entry where hospital = $1 and id = t.entry limit 1) e on true
          left join lateral (
              select sealed, masked from patient where hospital = $1 and id = t.patient limit 1) p on true
          left join lateral (
@@ -105,6 +111,82 @@ impl Row {
         };
         let template =
             self.text_campus.zip(self.text_version).map(|(campus_id, version)| Numbered { campus_id, version });
-        Ok(Stands { status: self.status, patient, visit, template })
+        Ok(Stands { now: self.now, status: self.status, deadline: self.deadline, patient, visit, template })
     }
+}
+
+/// A letter to a patient, and what became of it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Sent {
+    /// Its id, which the receiver's platform knows.
+    pub id: String,
+    /// Which channel.
+    pub topic: String,
+    /// What it says, as references.
+    pub payload: serde_json::Value,
+    /// As the outbox has it.
+    pub status: String,
+    /// Failed attempts.
+    pub attempt: i32,
+    /// When it is tried next, or was due.
+    pub due_at: DateTime<Utc>,
+    /// Why it was not sent.
+    pub last_error: Option<String>,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    /// When it was sent, or given up.
+    pub settled_at: Option<DateTime<Utc>>,
+    /// What the message platform told of it later.
+    pub told: Option<String>,
+    /// When it did.
+    pub told_at: Option<DateTime<Utc>>,
+}
+
+/// The letters about an application, oldest first.
+///
+/// Plan: `outbox_run`; one range of `callback_of_message` for each that was sent.
+pub async fn of_entry(db: impl PgExecutor<'_>, hospital: &str, entry: Uuid) -> sqlx::Result<Vec<Sent>> {
+    sqlx::query_as(
+        "select o.id, o.topic, o.payload, o.status, o.attempt, o.due_at, o.last_error, o.created_at, o.settled_at,
+                c.told, c.told_at
+         from outbox o
+         left join lateral (
+             select c.body ->> 'status' as told, c.received_at as told_at from callback c
+             where c.hospital = $1 and c.source = 'wechat' and c.subject = o.reference
+             order by c.received_at desc limit 1) c on o.topic = 'notice' and o.status = 'sent'
+         where o.tenant = $1 and o.run_id = $2 and o.topic in ('notice', 'sms')
+         order by o.created_at, o.id",
+    )
+    .bind(hospital)
+    .bind(entry)
+    .fetch_all(db)
+    .await
+}
+
+/// Holds the letters about an application until the transaction ends.
+pub async fn hold(db: impl PgExecutor<'_>, hospital: &str, entry: Uuid) -> sqlx::Result<()> {
+    sqlx::query("select from outbox where tenant = $1 and run_id = $2 order by id for update")
+        .bind(hospital)
+        .bind(entry)
+        .execute(db)
+        .await
+        .map(drop)
+}
+
+/// The notice that the message platform knows by this number: its id, its run and what it says.
+///
+/// Plan: `outbox_reference`.
+pub async fn by_reference(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    reference: &str,
+) -> sqlx::Result<Option<(String, Uuid, serde_json::Value)>> {
+    sqlx::query_as(
+        "select id, run_id, payload from outbox
+         where tenant = $1 and reference = $2 and topic = 'notice' order by created_at desc limit 1",
+    )
+    .bind(hospital)
+    .bind(reference)
+    .fetch_optional(db)
+    .await
 }

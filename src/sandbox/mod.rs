@@ -1,4 +1,4 @@
-//! The simulated outside world: a HIS, WeChat Pay and WeChat messages as real HTTP servers with books of their own.
+//! The simulated outside world: a HIS, WeChat Pay, WeChat messages and an SMS gateway as real HTTP servers with books of their own.
 //!
 //! The servers speak the same wire formats as the real systems, keep their books apart from ours, and misbehave on
 //! purpose ([`faults`]). They never look into Houbu's tables: what Houbu did is compared with what *they* saw.
@@ -11,6 +11,7 @@ pub mod faults;
 mod heard;
 pub mod his;
 pub mod outside;
+pub mod sms;
 pub mod wechat_messages;
 pub mod wechat_pay;
 

@@ -1,4 +1,4 @@
-//! All three servers of the outside world with one clock and one store, as demo, serve and tests start them.
+//! All servers of the outside world with one clock and one store, as demo, serve and tests start them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use super::Now;
 use super::books::Store;
 use super::faults::{Faults, Level};
 use super::his::{self, HisServer};
+use super::sms::{self, SmsServer};
 use super::wechat_messages::{self, MessageServer};
 use super::wechat_pay::{self, PayServer};
 use crate::ports::his::{Config as HisConfig, Credentials};
@@ -74,6 +75,8 @@ pub struct Outside {
     pub pay: PayServer,
     /// WeChat messages.
     pub messages: MessageServer,
+    /// The SMS gateway.
+    pub sms: SmsServer,
     /// Their clock.
     pub clock: SandboxClock,
     time_zone: Tz,
@@ -116,12 +119,14 @@ impl Outside {
             listen,
             seed,
             now: clock.reader(),
-            faults,
-            store,
+            faults: Arc::clone(&faults),
+            store: store.clone(),
             slow: SLOW,
         })
         .await?;
-        Ok(Self { his, pay, messages, clock, time_zone })
+        let now = clock.reader();
+        let sms = SmsServer::start(sms::Options { listen, seed, now, faults, store, slow: SLOW }).await?;
+        Ok(Self { his, pay, messages, sms, clock, time_zone })
     }
 
     /// The configuration of a client that fits the simulated HIS.

@@ -13,7 +13,9 @@ const RUN_DIGITS: usize = 26;
 const TRADE: char = 'T';
 const LOCK: char = 'L';
 const MESSAGE: char = 'M';
-const REFUND_DIVIDER: char = 'U';
+const SMS: char = 'S';
+/// Between the two counts of a refund, and of a message that staff sent again.
+const DIVIDER: char = 'U';
 
 /// `out_trade_no` of the run's `nth` payment order: 29 to 31 letters and digits (the provider takes 6 to 32).
 pub fn trade_no(run: Uuid, nth: u16) -> String {
@@ -24,7 +26,7 @@ pub fn trade_no(run: Uuid, nth: u16) -> String {
 /// A new number is right only after a refund was closed for good; a repetition keeps its number.
 pub fn refund_no(trade_no: &str, nth: u16) -> String {
     let mut id = trade_no.to_owned();
-    id.push(REFUND_DIVIDER);
+    id.push(DIVIDER);
     push_count(&mut id, nth);
     id
 }
@@ -48,6 +50,27 @@ pub fn client_msg_id(run: Uuid, kind: NoticeKind, nth: u16) -> String {
     id
 }
 
+/// The id of the SMS in the place of a message.
+pub fn sms_id(client_msg_id: &str) -> String {
+    let mut id = SMS.to_string();
+    id.extend(client_msg_id.chars().skip(1));
+    id
+}
+
+/// The id of a message's `nth` repetition by staff, from 1; none where there were too many. A repetition's own repetitions
+/// are its message's.
+pub fn resent_id(id: &str, nth: usize) -> Option<String> {
+    let digit = DIGITS.get(nth).filter(|_| nth > 0)?;
+    let mut id = first_id(id).to_owned();
+    id.extend([DIVIDER, char::from(*digit)]);
+    Some(id)
+}
+
+/// The id of the message that this one repeats, or its own.
+pub fn first_id(id: &str) -> &str {
+    id.split_once(DIVIDER).map_or(id, |(first, _)| first)
+}
+
 /// The run that an id of ours was derived from, in whichever case it comes back. `None` for anything that no
 /// function above could have made.
 pub fn run_of(id: &str) -> Option<Uuid> {
@@ -57,14 +80,17 @@ pub fn run_of(id: &str) -> Option<Uuid> {
     let (run, rest) = letters.as_str().split_at_checked(RUN_DIGITS)?;
     let run = digits_of(run)?;
     let ours = match kind {
-        TRADE => match rest.split_once(REFUND_DIVIDER) {
+        TRADE => match rest.split_once(DIVIDER) {
             Some((order, refund)) => is_count(order) && is_count(refund),
             None => is_count(rest),
         },
         LOCK => is_count(rest),
-        MESSAGE => {
+        MESSAGE | SMS => {
             let mut rest = rest.chars();
-            rest.next().is_some_and(|letter| NoticeKind::LETTERS.contains(&letter)) && is_count(rest.as_str())
+            let kind = rest.next().is_some_and(|letter| NoticeKind::LETTERS.contains(&letter));
+            let (nth, again) = rest.as_str().split_once(DIVIDER).unwrap_or((rest.as_str(), "1"));
+            let again = matches!(again.as_bytes(), [digit] if *digit != b'0' && DIGITS.contains(digit));
+            kind && again && is_count(nth)
         }
         _ => false,
     };
@@ -136,6 +162,8 @@ mod tests {
     fn all(run: Uuid, nth: u16, other: u16) -> Vec<String> {
         let mut ids = vec![trade_no(run, nth), refund_no(&trade_no(run, nth), other), lock_id(run, nth)];
         ids.extend(NoticeKind::samples().map(|kind| client_msg_id(run, kind, nth)));
+        let told = client_msg_id(run, NoticeKind::Booked, nth);
+        ids.extend([sms_id(&told)].into_iter().chain(resent_id(&told, usize::from(other % 31) + 1)));
         ids
     }
 
@@ -147,6 +175,18 @@ mod tests {
         assert_eq!(lock_id(run, 31), "L01J055R4HMFAY8VVR14D2PF2DB0Z");
         assert_eq!(client_msg_id(run, NoticeKind::Booked, 0), "M01J055R4HMFAY8VVR14D2PF2DBB00");
         assert_eq!(order_id(run, 31), lock_id(run, 31));
+    }
+
+    #[test]
+    fn r23_a_repetition_and_an_sms_have_ids_of_their_own_and_lead_back() {
+        let told = client_msg_id(Uuid::from_u128(7), NoticeKind::Booked, 1);
+        let again = resent_id(&told, 3).unwrap();
+        assert_eq!((again.len(), again.ends_with("U3"), first_id(&again)), (32, true, told.as_str()));
+        assert_eq!(resent_id(&again, 3).as_ref(), Some(&again));
+        assert_eq!((resent_id(&told, 0), resent_id(&told, 32)), (None, None));
+        let sms = sms_id(&again);
+        assert!(sms.starts_with('S') && sms.get(1..) == again.get(1..));
+        assert_eq!(run_of(&sms), Some(Uuid::from_u128(7)));
     }
 
     #[test]

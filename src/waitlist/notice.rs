@@ -1,13 +1,14 @@
 //! What a patient is told, and whether it is still true (R11, R21, R23): from facts of the schedule only. There is no place
 //! here for a diagnosis, a department or the patient's name. How it is said is [`super::template`]'s; sending is the ports'.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use super::calendar::QuietHours;
 use super::money::Fen;
 use super::status::EntryStatus;
-use super::template::TemplateName;
+use super::template::{AtNight, TemplateName};
 
 /// Why an application came to nothing, as the patient is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -104,15 +105,46 @@ impl NoticeKind {
         }
     }
 
-    /// Whether it is still true of an application with this status: what was overtaken is not sent (R21).
+    /// Whether it is still true of an application with this status: what was overtaken is not sent (R21). A submission stays
+    /// true of whoever has moved on to an offer or a booking.
     pub fn still_true(self, status: EntryStatus) -> bool {
         match self {
-            Self::Submitted => status.live(),
+            Self::Submitted => status.live() || status == EntryStatus::Booked,
             Self::PleaseConfirm => status.declinable(),
             Self::Booked => status == EntryStatus::Booked,
             Self::Failed(_) | Self::Refunded => !status.live() && status != EntryStatus::Booked,
             Self::VisitCancelled => status == EntryStatus::VisitCancelled,
         }
+    }
+
+    /// Whether an offer that it tells of can still be answered: one has a deadline of its own, and a later offer has another.
+    /// `stands`: the deadline of the offer that the application has now.
+    pub fn in_time(self, told: Option<DateTime<Utc>>, stands: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+        let (Self::PleaseConfirm, Some(told)) = (self, told) else { return true };
+        now < told && stands.is_some_and(|stands| (stands - told).abs() < TimeDelta::seconds(1))
+    }
+
+    /// Until when quiet hours put it off, if they do. Whoever must answer is told at once, and so is whoever has just applied;
+    /// the rest can wait. A text may say otherwise, but nobody loses by waiting: what is about a visit is told before its
+    /// day begins, and an offer while there is time to answer.
+    pub fn waits_until(self, night: &Night) -> Option<DateTime<Utc>> {
+        /// What is left of an offer in the morning at the least, minutes.
+        const TO_ANSWER_MINUTES: i64 = 15;
+        let ends = night.hours.quiet_end(night.now, night.tz)?;
+        let by_itself = match self {
+            Self::Submitted | Self::PleaseConfirm => AtNight::Send,
+            Self::Booked | Self::Failed(_) | Self::Refunded | Self::VisitCancelled => AtNight::Wait,
+        };
+        let before_its_day = ends.with_timezone(&night.tz).date_naive() < night.visit_date;
+        let harmless = match self {
+            Self::Submitted | Self::Refunded => true,
+            Self::PleaseConfirm => {
+                night.deadline.is_some_and(|deadline| deadline >= ends + TimeDelta::minutes(TO_ANSWER_MINUTES))
+            }
+            Self::Failed(reason) => reason != FailReason::Stopped || before_its_day,
+            Self::Booked | Self::VisitCancelled => before_its_day,
+        };
+        (night.asked.unwrap_or(by_itself) == AtNight::Wait && harmless).then_some(ends)
     }
 
     /// True where the visit's time of day is known whenever this is said; else it may be the half-day alone.
@@ -152,6 +184,23 @@ impl NoticeKind {
             .into_iter()
             .chain(FailReason::ALL.map(Self::Failed))
     }
+}
+
+/// What decides whether a notice waits for the morning.
+#[derive(Debug, Clone, Copy)]
+pub struct Night {
+    /// The quiet hours of the application's policy.
+    pub hours: QuietHours,
+    /// What its text says about them.
+    pub asked: Option<AtNight>,
+    /// The time.
+    pub now: DateTime<Utc>,
+    /// The day of the visit, hospital time.
+    pub visit_date: NaiveDate,
+    /// By when an offer must be answered.
+    pub deadline: Option<DateTime<Utc>>,
+    /// The hospital's zone.
+    pub tz: Tz,
 }
 
 /// What a notice may know. Nothing of it is about the patient.
@@ -216,5 +265,50 @@ mod tests {
         for kind in NoticeKind::samples() {
             assert!(EntryStatus::ALL.into_iter().any(|status| kind.still_true(status)), "{kind:?}");
         }
+    }
+
+    fn at(text: &str) -> DateTime<Utc> {
+        DateTime::parse_from_rfc3339(text).unwrap().to_utc()
+    }
+
+    #[test]
+    fn r23_an_offer_that_has_ended_or_was_followed_by_another_is_not_told() {
+        let (told, later) = (at("2025-08-13T10:00:00+08:00"), at("2025-08-13T10:30:00+08:00"));
+        let now = at("2025-08-13T09:45:00+08:00");
+        let asks = NoticeKind::PleaseConfirm;
+        assert!(asks.in_time(Some(told), Some(told), now));
+        assert!(!asks.in_time(Some(told), Some(told), told), "its time is up");
+        assert!(!asks.in_time(Some(told), Some(later), now), "there is another offer");
+        assert!(!asks.in_time(Some(told), None, now), "the other one is not locked yet");
+        assert!(NoticeKind::Booked.in_time(Some(told), None, later));
+    }
+
+    #[test]
+    fn r23_what_can_wait_waits_for_the_end_of_the_quiet_hours() {
+        let hm = |hour| NaiveTime::from_hms_opt(hour, 0, 0).unwrap();
+        let night = |now: &str, visit: &str| Night {
+            hours: QuietHours { from: hm(23), to: hm(6) },
+            asked: None,
+            now: at(now),
+            visit_date: visit.parse().unwrap(),
+            deadline: Some(at("2025-08-13T06:30:00+08:00")),
+            tz: chrono_tz::Asia::Shanghai,
+        };
+        let (morning, late) = (Some(at("2025-08-13T06:00:00+08:00")), "2025-08-12T23:30:00+08:00");
+        let stopped = NoticeKind::Failed(FailReason::Stopped);
+        for kind in NoticeKind::samples() {
+            assert_eq!(kind.waits_until(&night("2025-08-12T22:59:00+08:00", "2025-08-14")), None, "{kind:?}");
+            let waits = !matches!(kind, NoticeKind::Submitted | NoticeKind::PleaseConfirm);
+            assert_eq!(kind.waits_until(&night(late, "2025-08-14")), morning.filter(|_| waits), "{kind:?}");
+            // The visit is in the morning.
+            let waits = waits && !matches!(kind, NoticeKind::Booked | NoticeKind::VisitCancelled) && kind != stopped;
+            assert_eq!(kind.waits_until(&night(late, "2025-08-13")), morning.filter(|_| waits), "{kind:?}");
+            let sends = Night { asked: Some(AtNight::Send), ..night(late, "2025-08-14") };
+            assert_eq!(kind.waits_until(&sends), None, "{kind:?}");
+        }
+        let asked = Night { asked: Some(AtNight::Wait), ..night(late, "2025-08-13") };
+        assert_eq!(NoticeKind::PleaseConfirm.waits_until(&asked), morning);
+        let short = Night { deadline: Some(at("2025-08-13T06:10:00+08:00")), ..asked };
+        assert_eq!(NoticeKind::PleaseConfirm.waits_until(&short), None, "ten minutes are too few to answer");
     }
 }

@@ -93,6 +93,19 @@ pub struct Template {
     /// What is sent to the phone of a patient whom the platform does not reach; none: nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sms: Option<String>,
+    /// What it does in quiet hours; none: what its kind does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet_hours: Option<AtNight>,
+}
+
+/// What a notice does in the quiet hours of the application's policy (R10, Q5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AtNight {
+    /// It is sent.
+    Send,
+    /// It waits for their end, where nothing is lost by that.
+    Wait,
 }
 
 /// What a placeholder stands for.
@@ -213,7 +226,7 @@ impl Template {
             TemplateName::VisitCancelled => "您预约的{doctor}医生{visitTime}已取消。",
         };
         let fields = always.iter().chain(more).map(|(key, text)| ((*key).to_owned(), (*text).to_owned()));
-        Self { template_id, fields: fields.collect(), sms: Some(sms.to_owned()) }
+        Self { template_id, fields: fields.collect(), sms: Some(sms.to_owned()), quiet_hours: None }
     }
 
     /// The keys and their values for one notice: each of the form and length that its key takes, and none empty.

@@ -124,6 +124,7 @@ impl Clinic {
             his: Arc::clone(&outside) as _,
             payments: outside,
             template_ids: BTreeMap::new(),
+            sms: None,
         });
         let engine = Engine::new(pool.clone(), HOSPITAL, workflows::registry(&ports));
         let desk = Arc::new(Desk::new(engine, ports, lookup));

@@ -66,7 +66,11 @@ async fn a_person_is_forgotten_once_nothing_is_under_way() {
     assert_eq!(erase().await.code(), "still_needed", "a visit is to come");
     hospital.pass_until(local(4, 19, 0)).await;
     hospital.ask(Method::PUT, "/v1/blacklist/p1", Some(json!({ "reason": "resale" }))).await;
-    assert_eq!(erase().await.code(), "still_needed", "whoever is blacklisted by hand does not come back as another one");
+    assert_eq!(
+        erase().await.code(),
+        "still_needed",
+        "whoever is blacklisted by hand does not come back as another one"
+    );
     hospital.ask(Method::DELETE, "/v1/blacklist/p1?reason=lifted", None).await;
     assert_eq!(erase().await.status, 204);
     assert_eq!(hospital.door.ask(Method::GET, "/v1/patients/p1", None).await.status, 404);

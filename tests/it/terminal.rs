@@ -166,7 +166,9 @@ async fn r36_staff_resolve_differences_at_the_terminal() {
 async fn r23_staff_look_at_texts_at_the_terminal() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entry = hospital.apply("w1-am", 1).await;
-    let text = json!({ "templateId": "TM1", "fields": { "thing1": "{doctor}" }, "reason": "the platform's is new" });
+    let text = json!({
+        "templateId": "TM1", "fields": { "thing1": "{doctor}" }, "sms": "{doctor}：{status}", "reason": "the platform's is new"
+    });
     hospital.ask(Method::PUT, "/v1/templates/waitlist_submitted", Some(text)).await;
     let notices = async |arguments: &[&str]| says(&hospital, "notices", arguments).await;
     let all = notices(&["templates", "--json"]).await.json();
@@ -180,5 +182,15 @@ async fn r23_staff_look_at_texts_at_the_terminal() {
     assert_eq!(shown["notices"].as_array().unwrap().len(), 7);
     let nobody = uuid::Uuid::now_v7().to_string();
     assert_eq!(notices(&["preview", "waitlist_booked", "--entry", &nobody]).await.code, 2);
+    let listed = notices(&["list", &entry, "--json"]).await.json();
+    assert_eq!((&listed["items"][0]["state"], &listed["items"][0]["kind"]), (&json!("sent"), &json!("submitted")));
+    assert!(notices(&["list", &entry]).await.out.contains("waitlist_submitted"));
+    let id = listed["items"][0]["noticeId"].as_str().unwrap();
+    let resent = notices(&["resend", &entry, id, "--sms", "-r", "the patient has called"]).await;
+    assert_eq!((resent.code, resent.err.as_str()), (0, ""), "{}", resent.out);
+    hospital.until_still().await;
+    assert_eq!(hospital.sms.books().await[0].text, "医生w1：候补中");
+    assert_eq!(notices(&["resend", &entry, "M1", "-r", "x"]).await.code, 2);
+    assert_eq!(notices(&["list", &nobody]).await.code, 2);
     hospital.finish().await;
 }

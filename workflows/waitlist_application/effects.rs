@@ -68,9 +68,12 @@ fn letter(run: RunId, kind: NoticeKind, nth: u16, app: &Application) -> Letter {
             deadline,
             amount_fen: match kind {
                 NoticeKind::Refunded => Some(app.returned_fen()),
+                // What is to be paid, for which no order is open yet.
+                NoticeKind::PleaseConfirm => Some(app.fee_fen),
                 _ => app.order.as_ref().map(|order| order.amount_fen),
             },
             place: app.visit.as_ref().map(|visit| visit.his.place.clone()),
+            quiet_hours: Some(app.policy.quiet_hours),
         },
     )
 }

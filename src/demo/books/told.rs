@@ -89,5 +89,6 @@ fn untrue(
 
 /// The `LOCK_ID` of the offer that a message is about: the same run and the same count.
 fn lock_of(client_msg_id: &str) -> Option<String> {
-    Some(format!("L{}{}", client_msg_id.get(1..KIND_AT)?, client_msg_id.get(KIND_AT + 1..)?))
+    let id = ids::first_id(client_msg_id);
+    Some(format!("L{}{}", id.get(1..KIND_AT)?, id.get(KIND_AT + 1..)?))
 }

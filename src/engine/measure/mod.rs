@@ -188,7 +188,8 @@ impl Measures {
         let result = match delivered {
             Ok(Delivery::Sent(_)) => "sent",
             Ok(Delivery::Suppressed(_)) => "suppressed",
-            Ok(Delivery::Undeliverable(_)) => "undeliverable",
+            Ok(Delivery::Undeliverable(_) | Delivery::Instead { .. }) => "undeliverable",
+            Ok(Delivery::NotBefore(_)) => "postponed",
             Err(_) if again => "postponed",
             Err(_) => "suspended",
         };

@@ -87,27 +87,51 @@ pub struct Settled {
     pub error: Option<String>,
     /// How long until it is tried again.
     pub wait: Option<Duration>,
+    /// `pending`, not before then, and no attempt has failed.
+    pub due: Option<DateTime<Utc>>,
+    /// What is written in its place, by the run that wrote it.
+    pub instead: Option<(RunId, Letter)>,
 }
 
-/// Writes down what came of letters that `worker` has in hand. As all that locks several letters and waits for them does, it
-/// takes them in the order of their ids, by bytes: nobody waits in a circle.
+/// Writes down what came of letters that `worker` has in hand, and what is to be sent in the place of those that could not be.
+pub async fn settle(pool: &PgPool, tenant: &str, worker: Uuid, settled: &[Settled]) -> sqlx::Result<()> {
+    if settled.iter().all(|one| one.instead.is_none()) {
+        return settle_all(pool, tenant, worker, settled).await.map(drop);
+    }
+    let mut tx = pool.begin().await?;
+    let done = settle_all(&mut *tx, tenant, worker, settled).await?;
+    // Whose letter was taken out of these hands writes nothing: whoever has it does.
+    let ours = settled.iter().filter(|one| done.contains(&one.id));
+    let instead: Vec<(RunId, Letter)> = ours.filter_map(|one| one.instead.clone()).collect();
+    write(&mut tx, tenant, &instead).await?;
+    tx.commit().await
+}
+
+/// Answers those that were in hand. As all that locks several letters and waits for them does, it takes them in the order of
+/// their ids, by bytes: nobody waits in a circle.
 ///
 /// Plan: one row by its primary key each.
-pub async fn settle(pool: &PgPool, tenant: &str, worker: Uuid, settled: &[Settled]) -> sqlx::Result<()> {
+async fn settle_all(
+    db: impl PgExecutor<'_>,
+    tenant: &str,
+    worker: Uuid,
+    settled: &[Settled],
+) -> sqlx::Result<Vec<String>> {
     let mut settled: Vec<&Settled> = settled.iter().collect();
     settled.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-    sqlx::query(
+    sqlx::query_scalar(
         "update outbox o
          set status = t.status, reference = t.reference, last_error = t.error, worker = null,
              attempt = o.attempt + (t.wait_s is not null)::int,
-             due_at = case when t.wait_s is null then o.due_at else engine_now() + make_interval(secs => t.wait_s) end,
-             settled_at = case when t.wait_s is null then engine_now() end
+             due_at = coalesce(t.due, engine_now() + make_interval(secs => t.wait_s), o.due_at),
+             settled_at = case when t.wait_s is null and t.due is null then engine_now() end
          from (select t.*, o.place
-               from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::float8[])
-                    as t (id, status, reference, error, wait_s)
+               from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::timestamptz[])
+                    as t (id, status, reference, error, wait_s, due)
                cross join lateral (
                    select o.ctid as place from outbox o where o.tenant = $1 and o.id = t.id limit 1) o) t
-         where o.ctid = t.place and o.worker = $2 and o.status = 'sending'",
+         where o.ctid = t.place and o.worker = $2 and o.status = 'sending'
+         returning o.id",
     )
     .bind(tenant)
     .bind(worker)
@@ -116,9 +140,9 @@ pub async fn settle(pool: &PgPool, tenant: &str, worker: Uuid, settled: &[Settle
     .bind(settled.iter().map(|one| one.reference.as_deref()).collect::<Vec<_>>())
     .bind(settled.iter().map(|one| one.error.as_deref()).collect::<Vec<_>>())
     .bind(settled.iter().map(|one| one.wait.map(|wait| wait.as_secs_f64())).collect::<Vec<_>>())
-    .execute(pool)
+    .bind(settled.iter().map(|one| one.due).collect::<Vec<_>>())
+    .fetch_all(db)
     .await
-    .map(drop)
 }
 
 /// The letters that a worker has in hand, as the database sees it.

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 
 use super::{Problem, Said};
 use crate::desk::DeskError;
+use crate::desk::notices::NotResent;
 use crate::engine::sizes::TooLarge;
 use crate::engine::staff::Refused;
 use crate::waitlist::refusal::Refusal;
@@ -28,6 +29,24 @@ impl From<Refused> for Problem {
         );
         let status = if never { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::CONFLICT };
         Self { status, said: Said::Staff(refused), retry_after_s: None }
+    }
+}
+
+impl From<NotResent> for Problem {
+    fn from(refused: NotResent) -> Self {
+        let (code, zh, en) = match refused {
+            NotResent::UnderWay => {
+                ("notice_under_way", "该通知正在发送，请稍后再试。", "This notice is on its way; look again shortly.")
+            }
+            NotResent::NoLongerTrue => {
+                ("notice_not_true", "该通知的内容已失效，不再发送。", "What this notice says is no longer true.")
+            }
+            NotResent::NoSms => ("no_sms", "未配置短信网关。", "No SMS gateway is configured."),
+            NotResent::TooOften => {
+                ("resent_too_often", "该通知重发次数过多。", "This notice was sent again too often.")
+            }
+        };
+        Self::fixed(StatusCode::CONFLICT, code, zh, en)
     }
 }
 
@@ -97,6 +116,7 @@ impl From<DeskError> for Problem {
                 "Somebody stored another version meanwhile: look at it, and store yours again",
                 newest.to_string(),
             ),
+            DeskError::NotResent(refused) => refused.into(),
             DeskError::CaseResolved => {
                 Self::fixed(Is::CONFLICT, "case_resolved", "该差异已处理。", "This difference is resolved already.")
             }

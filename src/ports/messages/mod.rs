@@ -1,5 +1,7 @@
-//! The message platform: one message to one patient (WeChat template messages).
+//! The message platform: one message to one patient (WeChat template messages); and the SMS gateway, for whom it does not
+//! reach.
 
+pub mod sms;
 mod wechat;
 
 pub use wechat::{Config, ConfigError, WechatMessages};

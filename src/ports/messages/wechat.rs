@@ -263,7 +263,7 @@ fn answered(status: u16, body: &[u8]) -> Result<Attempt, CallError> {
 }
 
 /// True for an address on this machine, where a proxy has no part.
-fn is_here(url: &Url) -> bool {
+pub(super) fn is_here(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -29,7 +29,7 @@ fn built_in(kind: NoticeKind) -> Template {
 
 fn template(fields: &[(&str, &str)]) -> Template {
     let fields = fields.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
-    Template { template_id: "TM1".to_owned(), fields, sms: None }
+    Template { template_id: "TM1".to_owned(), fields, sms: None, quiet_hours: None }
 }
 
 /// The codes of what is wrong with one text under one key.
@@ -126,7 +126,7 @@ fn r23_a_text_that_the_platform_would_refuse_is_refused_by_name() {
         let expected: Vec<_> = code.into_iter().map(|code| (format!("fields.{key}"), code.to_owned())).collect();
         assert_eq!(wrong(name, key, text), expected, "{name:?} {key} {text}");
     }
-    let nothing = Template { template_id: String::new(), fields: BTreeMap::new(), sms: Some("{x}".to_owned()) };
+    let nothing = Template { template_id: String::new(), sms: Some("{x}".to_owned()), ..template(&[]) };
     let fields: Vec<String> = nothing.flaws(Booked).into_iter().map(|flaw| flaw.field).collect();
     assert_eq!(fields, ["fields", "sms", "templateId"]);
     let long = Template { sms: Some("很".repeat(SMS_LETTERS + 1)), ..template(&[("thing1", "{doctor}")]) };

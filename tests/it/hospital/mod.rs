@@ -36,17 +36,19 @@ use houbu::engine::{Engine, Registry, RunId, clock};
 use houbu::http::Surface;
 use houbu::ports::his::{Config as HisConfig, Credentials, JiankangtongHis, PushReader};
 use houbu::ports::messages::WechatMessages;
+use houbu::ports::messages::sms::{Sms, SmsGateway};
 use houbu::ports::payments::WechatPay;
 use houbu::sandbox::Now;
 use houbu::sandbox::books::Store;
 use houbu::sandbox::faults::{Faults, Level};
 use houbu::sandbox::his::{self, HisServer, channel};
+use houbu::sandbox::sms::{self, SmsServer};
 use houbu::sandbox::wechat_messages::{self, MessageServer};
 use houbu::sandbox::wechat_pay::{self, PayServer, Payer};
 use houbu::waitlist::cipher::{Keyring, LookupKey};
 use houbu::waitlist::policy::{LevelPolicy, PaymentMode, Switch};
 use houbu::waitlist::working_days::WorkingDays;
-use houbu::workflows::notices::{LANE, NoticeOutlet, TOPIC};
+use houbu::workflows::notices::{LANE, NoticeOutlet, SMS, SmsOutlet, TOPIC};
 use houbu::workflows::schedule_sync::ScheduleSync;
 use houbu::workflows::slot_release::SlotRelease;
 use houbu::workflows::{self, Ports, Ticks};
@@ -97,6 +99,7 @@ pub struct Hospital {
     pub his: HisServer,
     pub pay: PayServer,
     pub messages: MessageServer,
+    pub sms: SmsServer,
     pub provider: Arc<Provider>,
     pub line: Arc<Line>,
     pub desk: Arc<Desk>,
@@ -127,10 +130,11 @@ impl Hospital {
         let sandbox_clock = Arc::new(AtomicI64::new(world::opening().timestamp_micros()));
         let now = reader(&sandbox_clock);
         let (listener, address) = door::listen().await;
-        let (his, pay, messages) = outside(&setup, &now, &db, &address).await;
+        let (his, pay, messages, sms) = outside(&setup, &now, &db, &address).await;
         let timeout = if setup.faults == Level::None { Duration::from_secs(5) } else { Duration::from_millis(250) };
         let provider = Arc::new(Provider::new(Arc::new(WechatPay::new(pay.client_config(&address, timeout)).unwrap())));
         let line = Arc::new(Line::new(JiankangtongHis::new(his_config(his.url(), timeout)).unwrap()));
+        let gateway: Arc<dyn Sms> = Arc::new(SmsGateway::new(sms.client_config(timeout)).unwrap());
         let keyring = Arc::new(Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap());
         let lookup = Arc::new(LookupKey::new(&SecretString::from("b7".repeat(32))).unwrap());
         let ports = Arc::new(Ports {
@@ -143,6 +147,7 @@ impl Hospital {
             his: line.clone(),
             payments: provider.clone(),
             template_ids: BTreeMap::new(),
+            sms: Some(gateway.clone()),
         });
         world::furnish(&db.pool, &his, setup.places, &setup.policy).await;
         for number in 1..=setup.patients {
@@ -168,9 +173,14 @@ impl Hospital {
             Arc::clone(&ports),
             Arc::new(WechatMessages::new(messages.client_config(timeout)).unwrap()),
         );
+        let sms_outlet = SmsOutlet::new(Arc::clone(&ports), gateway);
         let options = worker::Options {
             poll: Duration::from_millis(5),
-            outlets: Outlets::default().with_lane(TOPIC, LANE, Arc::new(outlet)),
+            outlets: Outlets::default().with_lane(TOPIC, LANE, Arc::new(outlet)).with_lane(
+                SMS,
+                SMS,
+                Arc::new(sms_outlet),
+            ),
             saboteur: Some(mishaps.clone()),
             ..worker::Options::default()
         };
@@ -188,6 +198,7 @@ impl Hospital {
             his,
             pay,
             messages,
+            sms,
             provider,
             line,
             desk,
@@ -387,6 +398,11 @@ impl Hospital {
     async fn set_clocks(&self, at: DateTime<Utc>) {
         self.sandbox_clock.store(at.timestamp_micros(), Ordering::SeqCst);
         clock::set(&self.db.pool, at).await.unwrap();
+        self.engine.hint();
+    }
+
+    /// Tells the worker that something may be due, which nobody else would.
+    pub fn hint_workers(&self) {
         self.engine.hint();
     }
 
@@ -603,7 +619,12 @@ fn his_config(url: String, timeout: Duration) -> HisConfig {
 }
 
 /// The servers of the outside world. The provider's keys stand in the template, since making them takes a while.
-async fn outside(setup: &Setup, now: &Now, db: &Database, address: &str) -> (HisServer, PayServer, MessageServer) {
+async fn outside(
+    setup: &Setup,
+    now: &Now,
+    db: &Database,
+    address: &str,
+) -> (HisServer, PayServer, MessageServer, SmsServer) {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let faults = Arc::new(Faults::new(setup.faults, setup.seed));
     let slow = Duration::from_millis(400);
@@ -627,10 +648,12 @@ async fn outside(setup: &Setup, now: &Now, db: &Database, address: &str) -> (His
         listen,
         seed: setup.seed,
         now: Arc::clone(now),
-        faults,
+        faults: Arc::clone(&faults),
         store: Store::in_memory(),
         slow,
     });
-    let (his, pay, messages) = tokio::join!(his, pay, messages);
-    (his.unwrap(), pay.unwrap(), messages.unwrap())
+    let (now, store) = (Arc::clone(now), Store::in_memory());
+    let sms = SmsServer::start(sms::Options { listen, seed: setup.seed, now, faults, store, slow });
+    let (his, pay, messages, sms) = tokio::join!(his, pay, messages, sms);
+    (his.unwrap(), pay.unwrap(), messages.unwrap(), sms.unwrap())
 }

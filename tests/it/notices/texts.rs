@@ -1,4 +1,4 @@
-//! What patients are told (R23): texts as data, and what becomes of a notice.
+//! Texts of notices as data: stored, in force from the next notice on, refused, looked at.
 
 use houbu::records::templates;
 use houbu::waitlist::policy::PaymentMode;

@@ -1,0 +1,32 @@
+//! `[wechat_messages]` and `[sms]`: how patients are told.
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// See [`Config::wechat_messages`](super::Config::wechat_messages).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WechatMessages {
+    /// The API's base address.
+    pub base_url: String,
+    /// `appid`.
+    pub app_id: String,
+    /// `secret`.
+    pub secret: SecretString,
+    /// The token of its event callbacks; none: there are none.
+    pub event_token: Option<SecretString>,
+    /// How long a call may take, ms.
+    pub timeout_ms: u64,
+}
+
+/// See [`Config::sms`](super::Config::sms).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sms {
+    /// Where the gateway is asked.
+    pub url: String,
+    /// Our key there.
+    pub key: SecretString,
+    /// How long a call may take, ms.
+    pub timeout_ms: u64,
+}

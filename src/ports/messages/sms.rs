@@ -1,0 +1,174 @@
+//! The SMS gateway of the hospital: one text to one phone, where the message platform reaches nobody.
+//!
+//! Gateways differ; this one call is what is asked of the hospital's, or of what is put before it:
+//! `POST <url>` with `Authorization: Bearer <key>` and `{"id", "phone", "text"}`, answered `{"code", "messageId"}`. Code 0:
+//! taken. 1: this phone gets nothing. 2: the text is refused. 3: not now. **The same `id` is one SMS for ever**: it is taken once,
+//! and answered with code 0 however often it comes, since an answer can be lost.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::super::CallError;
+use super::super::calling::{carried, traced};
+use super::Sent;
+
+const SYSTEM: &str = "sms";
+/// By its limits' name, which traces show too.
+const DESTINATION: &str = "sms";
+const SEND: &str = "send SMS";
+
+/// One SMS.
+#[derive(Clone)]
+pub struct SmsMessage {
+    /// Ours; the gateway drops repetitions by it.
+    pub id: String,
+    /// The receiver.
+    pub phone: String,
+    /// What is said.
+    pub text: String,
+}
+
+impl std::fmt::Debug for SmsMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SmsMessage").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// What is needed of a gateway.
+#[async_trait]
+pub trait Sms: Send + Sync {
+    /// Sends one SMS.
+    async fn send(&self, message: &SmsMessage) -> Result<Sent, CallError>;
+}
+
+/// What the client needs to know.
+#[derive(Debug, Clone)]
+pub struct SmsConfig {
+    /// Where it is asked.
+    pub url: String,
+    /// Our key there.
+    pub key: SecretString,
+    /// How long a call may take.
+    pub timeout: Duration,
+}
+
+/// The client.
+#[derive(Debug)]
+pub struct SmsGateway {
+    config: SmsConfig,
+    url: Url,
+    http: reqwest::Client,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    code: i64,
+    message_id: Option<String>,
+}
+
+impl SmsGateway {
+    /// A client of this configuration.
+    pub fn new(config: SmsConfig) -> Result<Self, super::ConfigError> {
+        let url = Url::parse(&config.url).map_err(|_| super::ConfigError::BaseUrl)?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(super::ConfigError::BaseUrl);
+        }
+        let http = reqwest::Client::builder()
+            .timeout(config.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent("houbu");
+        let http = if super::wechat::is_here(&url) { http.no_proxy() } else { http }.build()?;
+        Ok(Self { config, url, http })
+    }
+
+    async fn ask(&self, message: &SmsMessage) -> Result<Sent, CallError> {
+        let body = json!({ "id": message.id, "phone": message.phone, "text": message.text });
+        let request = self.http.post(self.url.clone()).bearer_auth(self.config.key.expose_secret()).json(&body);
+        let response = carried(request).send().await.map_err(|error| lost(&error))?;
+        let status = response.status().as_u16();
+        let body = response.bytes().await.map_err(|error| lost(&error))?;
+        answered(status, &body)
+    }
+}
+
+#[async_trait]
+impl Sms for SmsGateway {
+    async fn send(&self, message: &SmsMessage) -> Result<Sent, CallError> {
+        traced(DESTINATION, SEND, self.ask(message)).await
+    }
+}
+
+fn answered(status: u16, body: &[u8]) -> Result<Sent, CallError> {
+    match status {
+        200 => {}
+        429 => return Err(not_taken("frequency limited")),
+        400..=499 => {
+            return Err(CallError::Broken { system: SYSTEM, call: SEND, detail: format!("status {status}") });
+        }
+        _ => return Err(unknown(&format!("status {status}"))),
+    }
+    let answer: Answer = serde_json::from_slice(body).map_err(|_| unknown("the answer cannot be read"))?;
+    match answer.code {
+        0 => Ok(Sent::Accepted { msg_id: answer.message_id.unwrap_or_default() }),
+        1 => Ok(Sent::Unreachable { code: 1 }),
+        2 => Ok(Sent::Rejected { code: 2 }),
+        3 => Err(not_taken("not now")),
+        code => Err(CallError::Broken { system: SYSTEM, call: SEND, detail: format!("code {code}") }),
+    }
+}
+
+/// What is known after a call that brought no answer.
+fn lost(error: &reqwest::Error) -> CallError {
+    if error.is_connect() {
+        not_taken("no connection")
+    } else if error.is_timeout() {
+        unknown("timed out")
+    } else {
+        unknown("the connection was cut")
+    }
+}
+
+fn not_taken(detail: &str) -> CallError {
+    CallError::NotTaken { system: SYSTEM, detail: detail.to_owned() }
+}
+
+fn unknown(detail: &str) -> CallError {
+    CallError::Unknown { system: SYSTEM, call: SEND, detail: detail.to_owned() }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r23_what_the_gateway_answers_is_told_apart() {
+        let taken = answered(200, br#"{"code":0,"messageId":"7"}"#);
+        assert_eq!(taken, Ok(Sent::Accepted { msg_id: "7".to_owned() }));
+        assert_eq!(answered(200, br#"{"code":1}"#), Ok(Sent::Unreachable { code: 1 }));
+        assert_eq!(answered(200, br#"{"code":2}"#), Ok(Sent::Rejected { code: 2 }));
+        assert!(matches!(answered(200, br#"{"code":3}"#), Err(CallError::NotTaken { .. })));
+        assert!(matches!(answered(429, b""), Err(CallError::NotTaken { .. })));
+        assert!(matches!(answered(200, br#"{"code":9}"#), Err(CallError::Broken { .. })));
+        assert!(matches!(answered(401, b""), Err(CallError::Broken { .. })));
+        for (status, body) in [(200, "{}"), (200, "<html>"), (502, "")] {
+            assert!(matches!(answered(status, body.as_bytes()), Err(CallError::Unknown { .. })), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn r23_neither_key_nor_phone_nor_text_is_shown() {
+        let (url, key) = ("http://127.0.0.1:9/sms".to_owned(), SecretString::from("hush-hush"));
+        let config = SmsConfig { url, key, timeout: Duration::from_secs(1) };
+        assert!(!format!("{:?}", SmsGateway::new(config).unwrap()).contains("hush"));
+        let message =
+            SmsMessage { id: "S1".to_owned(), phone: "13800138000".to_owned(), text: "您候补的号源".to_owned() };
+        assert_eq!(format!("{message:?}"), "SmsMessage { id: \"S1\", .. }");
+    }
+}

@@ -1,0 +1,5 @@
+//! What patients are told (R23): texts as data, and what becomes of a notice.
+
+mod delivery;
+mod night;
+mod texts;
