@@ -67,6 +67,7 @@ mod withdraw;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;

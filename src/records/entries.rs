@@ -97,19 +97,24 @@ pub async fn change(conn: &mut PgConnection, hospital: &str, changed: &[Changed]
     policies::count(conn, hospital, &counted).await
 }
 
-/// Says when these entries end, where that has changed.
-pub async fn end_at(conn: &mut PgConnection, hospital: &str, ends: &[(Uuid, DateTime<Utc>)]) -> sqlx::Result<()> {
-    if ends.is_empty() {
+/// Says when these entries end and what their visits cost, where that has changed.
+pub async fn renew(
+    conn: &mut PgConnection,
+    hospital: &str,
+    renewed: &[(Uuid, DateTime<Utc>, i64)],
+) -> sqlx::Result<()> {
+    if renewed.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "update entry e set cutoff = t.cutoff, version = e.version + 1, updated_at = engine_now()
-         from unnest($2::uuid[], $3::timestamptz[]) as t (id, cutoff)
-         where e.hospital = $1 and e.id = t.id and e.cutoff <> t.cutoff",
+        "update entry e set cutoff = t.cutoff, fee_fen = t.fee_fen, version = e.version + 1, updated_at = engine_now()
+         from unnest($2::uuid[], $3::timestamptz[], $4::bigint[]) as t (id, cutoff, fee_fen)
+         where e.hospital = $1 and e.id = t.id and (e.cutoff, e.fee_fen) <> (t.cutoff, t.fee_fen)",
     )
     .bind(hospital)
-    .bind(ends.iter().map(|(id, _)| *id).collect::<Vec<_>>())
-    .bind(ends.iter().map(|(_, at)| *at).collect::<Vec<_>>())
+    .bind(renewed.iter().map(|(id, ..)| *id).collect::<Vec<_>>())
+    .bind(renewed.iter().map(|(_, at, _)| *at).collect::<Vec<_>>())
+    .bind(renewed.iter().map(|(.., fee_fen)| *fee_fen).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map(drop)

@@ -55,12 +55,16 @@ pub async fn find(
     body.map(read).transpose()
 }
 
-/// What the settings of a schedule's doctor, department and campus come to now.
+/// What the settings of a schedule's doctor, department and campus come to now, and what a visit costs, 分.
 ///
 /// Plan: the schedule and three rows of `policy`, each by primary key.
-pub async fn of_schedule(db: impl PgExecutor<'_>, hospital: &str, schedule_id: &str) -> sqlx::Result<Policy> {
-    let bodies: Vec<Option<Value>> = sqlx::query_scalar(
-        "select p.body from schedule s
+pub async fn of_schedule(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    schedule_id: &str,
+) -> sqlx::Result<(Policy, Option<i64>)> {
+    let rows: Vec<(Option<Value>, i64)> = sqlx::query_as(
+        "select p.body, s.fee_fen from schedule s
          cross join lateral (values (1, 'doctor', s.doctor_id), (2, 'department', s.department_id),
                                     (3, 'campus', s.campus_id)) l (nth, level, id)
          left join policy p on p.hospital = s.hospital and p.level = l.level and p.id = l.id
@@ -70,9 +74,11 @@ pub async fn of_schedule(db: impl PgExecutor<'_>, hospital: &str, schedule_id: &
     .bind(schedule_id)
     .fetch_all(db)
     .await?;
-    let mut levels = bodies.into_iter().map(|body| body.map(read).transpose().map(Option::unwrap_or_default));
+    let fee_fen = rows.first().map(|(_, fee_fen)| *fee_fen);
+    let bodies = rows.into_iter().map(|(body, _)| body);
+    let mut levels = bodies.map(|body| body.map(read).transpose().map(Option::unwrap_or_default));
     let mut level = || levels.next().transpose().map(Option::unwrap_or_default);
-    Ok(Policy::resolve(&level()?, &level()?, &level()?))
+    Ok((Policy::resolve(&level()?, &level()?, &level()?), fee_fen))
 }
 
 /// Makes or replaces the settings of one level.

@@ -11,7 +11,6 @@ mod refreshing;
 mod state;
 mod stopping;
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Ports;
@@ -77,7 +76,7 @@ flow! {
 fn effects(run: RunId, edge: &Edge, release: &Release) -> Vec<Effect> {
     match (edge.from.and_then(Step::parse), edge.outcome) {
         (Some(Step::Matching), Some("Offered")) => {
-            release.offer.iter().map(|offer| offered(run, offer, release.heard_at)).collect()
+            release.offer.iter().map(|offer| offered(run, offer, release)).collect()
         }
         (Some(Step::Stopping), Some("Told")) => {
             release.concerned.iter().map(|entry| stopped(*entry, &release.schedule_id)).collect()
@@ -86,10 +85,10 @@ fn effects(run: RunId, edge: &Edge, release: &Release) -> Vec<Effect> {
     }
 }
 
-fn offered(run: RunId, offer: &state::OnOffer, freed_at: Option<DateTime<Utc>>) -> Effect {
+fn offered(run: RunId, offer: &state::OnOffer, release: &Release) -> Effect {
     let id = offer_id(run, offer.nth);
-    let payload =
-        serde_json::to_value(Offer { id: id.clone(), slot: offer.slot.clone(), freed_at }).unwrap_or_default();
+    let (freed_at, fee_fen) = (release.heard_at, release.fee_fen);
+    let payload = serde_json::json!(Offer { id: id.clone(), slot: offer.slot.clone(), freed_at, fee_fen });
     Effect::Signal { to: To::Run(offer.entry), name: "Offer", id, payload }
 }
 

@@ -71,9 +71,11 @@ pub(super) async fn refreshing(
     release.passed.clear();
     release.unwanted.clear();
     release.told_at = None;
-    // Settings that are changed while a queue stands count from the next place on.
-    let policy = policies::of_schedule(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
+    // Settings and fees that are changed while a queue stands count from the next place on.
+    let (policy, fee_fen) =
+        policies::of_schedule(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
     release.goes_by(&policy);
+    release.fee_fen = fee_fen;
     let waits =
         entries::first_in_line(&ports.pool, &ports.hospital, &release.schedule_id, &[]).await.map_err(unread)?;
     if waits.is_none() {

@@ -48,6 +48,9 @@ pub struct Release {
     /// A freed place is handed out after so many minutes at most, by chance (R33); read anew whenever HIS is asked.
     #[serde(default)]
     pub delay_minutes_max: u32,
+    /// What a visit costs, 分, as HIS last told; none before HIS was asked for a place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee_fen: Option<i64>,
     /// When the places that were freed last are handed out, where that is not at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed_out_at: Option<DateTime<Utc>>,
@@ -118,6 +121,7 @@ impl Release {
             concerned: Vec::new(),
             notice_minutes: 0,
             delay_minutes_max: 0,
+            fee_fen: None,
             handed_out_at: None,
             draw: None,
         }

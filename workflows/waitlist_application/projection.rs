@@ -19,9 +19,10 @@ pub(super) async fn project(
     let changed: Vec<Changed> =
         moved.iter().filter_map(|one| Some(entry(one.run, Step::parse(one.step)?, &one.state))).collect();
     entries::change(conn, hospital, &changed).await?;
-    let renewed: Vec<(RunId, DateTime<Utc>)> =
-        moved.iter().filter(|one| one.state.renewed).map(|one| (one.run, one.state.cutoff)).collect();
-    entries::end_at(conn, hospital, &renewed).await?;
+    let renewed = moved.iter().filter(|one| one.state.renewed);
+    let renewed: Vec<(RunId, DateTime<Utc>, i64)> =
+        renewed.map(|one| (one.run, one.state.cutoff, one.state.fee_fen)).collect();
+    entries::renew(conn, hospital, &renewed).await?;
     let appointments: Vec<Appointment> = moved.iter().filter_map(appointment).collect();
     visits::put_appointments(conn, hospital, &appointments).await?;
     let payments: Vec<Payment> = moved

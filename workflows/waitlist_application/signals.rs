@@ -20,6 +20,9 @@ pub struct Offer {
     /// When the hand-out heard that a place is free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freed_at: Option<DateTime<Utc>>,
+    /// What the visit costs by now, 分.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee_fen: Option<i64>,
 }
 
 /// What became of an offer, to the schedule's `slot_release` run.

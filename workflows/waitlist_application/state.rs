@@ -35,7 +35,7 @@ pub struct Application {
     /// Until when the patient wants to wait at the latest, where that was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest_at: Option<DateTime<Utc>>,
-    /// True once staff have carried other settings over to it.
+    /// True once its end or its fee is another one than it began with.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renewed: bool,
     /// How many places were offered; the next one's ids derive from it.
@@ -221,6 +221,14 @@ impl Application {
         self.policy = Policy { payment_mode, insurance_prepay, ..terms.policy };
         self.cutoff = calendar::entry_ends_at(terms.closes, self.latest_at);
         self.renewed = true;
+    }
+
+    /// Costs this by now. Whoever has paid keeps the fee that was paid.
+    pub fn costs(&mut self, fee_fen: Option<i64>) {
+        if let Some(fee_fen) = fee_fen.filter(|fee_fen| *fee_fen != self.fee_fen && self.paid().is_none()) {
+            self.fee_fen = fee_fen;
+            self.renewed = true;
+        }
     }
 
     /// True where an answer is meant for the offer that is out. One without an end is from before answers had one.

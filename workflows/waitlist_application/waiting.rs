@@ -23,6 +23,7 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             }
             // The next ids derive from this count; it is committed with this move, before any call uses them (E6).
             app.offers += 1;
+            app.costs(offer.fee_fen);
             app.offer = Some(Offered { slot: offer.slot, deadline: None, locked: false });
             if app.covered() { outcome::Waiting::Covered } else { outcome::Waiting::Payable }
         }

@@ -1,5 +1,5 @@
 //! Settings that are changed while people wait (R24, R29): whoever waits goes by what they began with, until staff carry the
-//! change over to them.
+//! change over to them. A fee that changes meanwhile is that of whoever has not paid yet (R6, R20).
 
 use houbu::engine::RunId;
 use houbu::waitlist::policy::PaymentMode;
@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{APPLICATION, RELEASE, Told, statuses};
-use crate::hospital::world::{CAMPUS, cutoff, local};
+use crate::hospital::world::{CAMPUS, FEE_FEN, cutoff, local};
 use crate::hospital::{Hospital, Setup};
 
 const ENDED_SOONER: &[&str] = &["Waiting on Terms: Renewed", "Waiting on deadline: Expired"];
@@ -97,5 +97,62 @@ async fn r29_windows_and_limits_are_carried_over_and_the_mode_of_payment_is_not(
     changes(&hospital, &json!({ "cutoff": past })).await;
     carries_over(&hospital).await;
     assert_eq!(hospital.status(third).await, "expired");
+    hospital.finish().await;
+}
+
+/// HIS has told of another fee.
+async fn costs(hospital: &Hospital, fee_fen: i64) {
+    let told = "update schedule set fee_fen = $1 where id = 'w1-am'";
+    sqlx::query(told).bind(fee_fen).execute(&hospital.db.pool).await.unwrap();
+}
+
+/// What was paid for the only visit, by HIS's books and by the provider's, and what we say that it costs.
+async fn paid(hospital: &Hospital, entry: RunId) -> (Option<i64>, Vec<i64>, Value) {
+    let at_his = hospital.his.books().await.orders.into_iter().find(|order| !order.ordinary).unwrap();
+    let paid = hospital.pay.books().await.orders.into_iter().filter(|order| order.paid_at.is_some());
+    let shown = hospital.ask(Method::GET, &format!("/v1/waitlist/{entry}"), None).await;
+    (at_his.paid.map(|paid| paid.amount_fen), paid.map(|order| order.amount_fen).collect(), shown["feeFen"].clone())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r20_whoever_has_not_paid_pays_the_fee_of_the_day_of_the_offer() {
+    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    costs(&hospital, FEE_FEN + 1_500).await;
+    hospital.free_a_place("w1-am").await;
+    let shown = hospital.ask(Method::GET, &format!("/v1/waitlist/{entry}"), None).await;
+    assert_eq!(
+        (&shown["status"], &shown["feeFen"]),
+        (&json!("offered"), &json!(FEE_FEN + 1_500)),
+        "before it is accepted"
+    );
+    hospital.confirm(entry).await;
+    hospital.pass_seconds(30).await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    let fee = FEE_FEN + 1_500;
+    assert_eq!(paid(&hospital, entry).await, (Some(fee), vec![fee], json!(fee)));
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r20_a_visit_that_costs_nothing_any_more_is_booked_at_once() {
+    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    costs(&hospital, 0).await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    assert_eq!(paid(&hospital, entry).await, (None, vec![], json!(0)));
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r06_what_was_paid_in_advance_stays_the_fee() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(1).await;
+    costs(&hospital, FEE_FEN - 1_000).await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    assert_eq!(paid(&hospital, entry).await, (Some(FEE_FEN), vec![FEE_FEN], json!(FEE_FEN)));
     hospital.finish().await;
 }
