@@ -160,7 +160,7 @@ async fn seal_anew(ports: Arc<Ports>) {
                 tracing::info!("everything is sealed with the current key; the older ones are needed no longer");
             }
             Ok(Resealed { done, lost: 0 }) => {
-                tracing::info!(done, "patients and draws are sealed anew with the current key")
+                tracing::info!(done, "patients and draws are sealed anew with the current key");
             }
             Ok(Resealed { done, lost }) => {
                 tracing::error!(

@@ -92,7 +92,7 @@ impl Figures {
                     ("Waiting", "Payable" | "Covered") => self.offers += 1,
                     ("Confirmation", "Confirmed") => self.confirmed += 1,
                     ("Confirmation" | "Paying", "Declined") => self.declined += 1,
-                    ("Locking" | "Booking", "Taken") => self.lost += 1,
+                    ("Locking" | "Booking", "Taken") | ("Locking", "Unusable") => self.lost += 1,
                     _ => {}
                 }
             }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, FixedOffset, Utc};
 use serde::{Deserialize, Serialize};
@@ -273,9 +273,9 @@ pub(super) async fn show(
 pub(super) async fn confirm(
     State(surface): State<Arc<Surface>>,
     Path(id): Path<Uuid>,
-    named: Result<Option<Json<NamedOffer>>, JsonRejection>,
+    body: Bytes,
 ) -> Result<(StatusCode, Json<Entry>), Problem> {
-    surface.desk.confirm(id, meant(named)?).await?;
+    surface.desk.confirm(id, meant(&body)?).await?;
     let confirmed = surface.desk.entry_when(id, CONFIRM_WAIT, payable_or_past).await?;
     let status = if confirmed.client_parameters.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(entry(&surface, confirmed)?)))
@@ -283,16 +283,21 @@ pub(super) async fn confirm(
 
 /// Which offer an answer is about. Where a declined or missed offer keeps the turn (`declinesMax`, `missedOffersMax`), an answer
 /// that names none may meet a later offer than the patient saw.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(example = json!({ "deadline": "2026-11-27T14:32:00+08:00" }))]
 pub struct NamedOffer {
     /// The `offer.deadline` that was shown. Another offer than this one is answered by `offer_gone`.
-    deadline: DateTime<Utc>,
+    #[serde(default)]
+    deadline: Option<DateTime<Utc>>,
 }
 
-fn meant(named: Result<Option<Json<NamedOffer>>, JsonRejection>) -> Result<Option<DateTime<Utc>>, Problem> {
-    Ok(named?.map(|Json(named)| named.deadline))
+/// The end of the offer that a body names; no body, and an empty one, name none.
+fn meant(body: &[u8]) -> Result<Option<DateTime<Utc>>, Problem> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let named: NamedOffer = serde_json::from_slice(body).map_err(|error| Problem::invalid(error.to_string()))?;
+    Ok(named.deadline)
 }
 
 fn payable_or_past(shown: &Shown) -> bool {
@@ -314,9 +319,9 @@ fn payable_or_past(shown: &Shown) -> bool {
 pub(super) async fn decline(
     State(surface): State<Arc<Surface>>,
     Path(id): Path<Uuid>,
-    named: Result<Option<Json<NamedOffer>>, JsonRejection>,
+    body: Bytes,
 ) -> Result<(StatusCode, Json<Entry>), Problem> {
-    surface.desk.decline(id, meant(named)?).await?;
+    surface.desk.decline(id, meant(&body)?).await?;
     Ok((StatusCode::ACCEPTED, Json(entry(&surface, surface.desk.entry(id).await?)?)))
 }
 

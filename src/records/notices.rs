@@ -165,7 +165,7 @@ pub async fn of_entry(db: impl PgExecutor<'_>, hospital: &str, entry: Uuid) -> s
 
 /// Holds the letters about an application until the transaction ends.
 pub async fn hold(db: impl PgExecutor<'_>, hospital: &str, entry: Uuid) -> sqlx::Result<()> {
-    sqlx::query("select from outbox where tenant = $1 and run_id = $2 order by id for update")
+    sqlx::query("select from outbox where tenant = $1 and run_id = $2 order by id collate \"C\" for update")
         .bind(hospital)
         .bind(entry)
         .execute(db)

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::hospital::Hospital;
 use crate::hospital::world::{HOSPITAL, local};
+use houbu::waitlist::notice::FailReason;
 use houbu::waitlist::policy::PaymentMode;
 
 /// What the program said, and how it ended.
@@ -45,14 +46,14 @@ async fn r37_staff_look_and_act_at_the_terminal() {
     let list = houbu(&hospital, &["list", "--workflow", "waitlist_application"]).await;
     assert_eq!(list.code, 0, "{}", list.err);
     assert!(
-        list.out.contains(&id) && list.out.contains("Waiting for Offer or Withdrawal or Stoppage until"),
+        list.out.contains(&id) && list.out.contains("Waiting for Offer or Withdrawal or Stoppage or Terms until"),
         "{}",
         list.out
     );
     let list = houbu(&hospital, &["list", "--status", "waiting", "--step", "Waiting", "--json"]).await.json();
     assert_eq!(list["items"].as_array().unwrap().len(), 2);
     let why = houbu(&hospital, &["why", "slot_release/w1-am"]).await;
-    assert!(why.out.starts_with("Waiting for Freed or Stoppage until"), "{}{}", why.out, why.err);
+    assert!(why.out.starts_with("Waiting for Freed or Terms or Stoppage until"), "{}{}", why.out, why.err);
 
     let show = houbu(&hospital, &["show", &id]).await;
     assert!(show.out.contains("It goes to Clearing."), "{}", show.out);
@@ -179,7 +180,7 @@ async fn r23_staff_look_at_texts_at_the_terminal() {
     let shown = notices(&["preview", "waitlist_submitted", "--entry", &entry]).await;
     assert!(shown.code == 0 && shown.out.contains("thing1: 医生w1"), "{}{}", shown.out, shown.err);
     let shown = notices(&["preview", "waitlist_failed", "--json"]).await.json();
-    assert_eq!(shown["notices"].as_array().unwrap().len(), 7);
+    assert_eq!(shown["notices"].as_array().unwrap().len(), FailReason::ALL.len());
     let nobody = uuid::Uuid::now_v7().to_string();
     assert_eq!(notices(&["preview", "waitlist_booked", "--entry", &nobody]).await.code, 2);
     let listed = notices(&["list", &entry, "--json"]).await.json();

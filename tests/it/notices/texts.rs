@@ -1,6 +1,7 @@
 //! Texts of notices as data: stored, in force from the next notice on, refused, looked at.
 
 use houbu::records::templates;
+use houbu::waitlist::notice::FailReason;
 use houbu::waitlist::policy::PaymentMode;
 use houbu::waitlist::template::TemplateName;
 use reqwest::Method;
@@ -171,7 +172,7 @@ async fn r23_a_text_is_looked_at_before_anybody_gets_it() {
         hospital.ask(Method::POST, &format!("/v1/templates/{name}/preview"), Some(body)).await
     };
     let made_up = preview("waitlist_failed", json!({})).await;
-    assert_eq!(made_up["notices"].as_array().unwrap().len(), 7, "one a reason: {made_up}");
+    assert_eq!(made_up["notices"].as_array().unwrap().len(), FailReason::ALL.len(), "one a reason: {made_up}");
     assert!(made_up.get("receiver").is_none());
     let draft = json!({ "templateId": "TM7", "fields": {
         "thing1": "{doctor}", "time2": "{visitTime}", "amount3": "{amount}", "thing4": "{place}"

@@ -11,12 +11,13 @@ use houbu::workflows::waitlist_application::WaitlistApplication;
 
 use super::{
     THE_MONEY_COMES_BACK, Told, breaching, cancelling, changing_terms, delaying, drawing, giving_up, leading, offers,
-    paying, prepaying, queue, reconciling, refunds, releases, second_thoughts, several_queues, syncing, visits,
+    paying, prepaying, queue, reconciling, refunds, releases, second_thoughts, several_queues, sureties, syncing,
+    visits,
 };
 
 #[test]
 fn no_row_of_a_table_goes_untold() {
-    let files: [&[Told]; 18] = [
+    let files: [&[Told]; 19] = [
         breaching::TOLD,
         cancelling::TOLD,
         changing_terms::TOLD,
@@ -33,6 +34,7 @@ fn no_row_of_a_table_goes_untold() {
         releases::TOLD,
         second_thoughts::TOLD,
         several_queues::TOLD,
+        sureties::TOLD,
         syncing::TOLD,
         visits::TOLD,
     ];
