@@ -32,6 +32,8 @@ use clients::Clients;
 const ANSWERS_KEPT_DAYS: i32 = 2;
 /// How often older ones are deleted.
 const FORGET_EVERY: Duration = Duration::from_hours(1);
+/// Rounds of that in a day.
+const ROUNDS_A_DAY: u32 = 24;
 
 /// Everything that a process of Houbu has in hand.
 pub struct App {
@@ -128,16 +130,23 @@ fn retention(config: &Config) -> Retention {
     }
 }
 
-/// Deletes what is old of callbacks, idempotency answers, accounts and patients every hour, until the pool is closed. Several processes
-/// may do it at once. Runs and what belongs to them are the engine's to keep (see
+/// Deletes what is old of callbacks, idempotency answers and accounts every hour, and of patients every day, until the pool is
+/// closed. Several processes may do it at once. Runs and what belongs to them are the engine's to keep (see
 /// [`housekeeping`](crate::engine::housekeeping)).
 async fn forget_records(pool: PgPool, hospital: String, kept: config::Retention) {
-    while !pool.is_closed() {
+    for hour in (0..ROUNDS_A_DAY).cycle() {
+        if pool.is_closed() {
+            return;
+        }
         let of_callbacks = callbacks::delete_older(&pool, &hospital, kept.callbacks_days.into()).await;
         let of_answers = answers::delete_older(&pool, &hospital, ANSWERS_KEPT_DAYS).await;
         let of_accounts = accounts::delete_older(&pool, &hospital).await;
-        let absent = persons::forget_absent(&pool, &hospital, kept.patients_days.into()).await;
-        let of_patients = absent.map_err(|error| error.to_string());
+        // Every patient is looked at for it.
+        let of_patients = match hour {
+            0 => persons::forget_absent(&pool, &hospital, kept.patients_days.into()).await,
+            _ => Ok(0),
+        };
+        let of_patients = of_patients.map_err(|error| error.to_string());
         let told = [("callbacks", of_callbacks), ("answers", of_answers), ("accounts", of_accounts)];
         let told = told.map(|(what, done)| (what, done.map_err(|error| error.to_string())));
         for (what, done) in told.into_iter().chain([("patients", of_patients)]) {

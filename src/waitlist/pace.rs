@@ -22,22 +22,26 @@ pub struct Pace {
 #[derive(Debug)]
 pub struct Lanes<K> {
     rests_at: HashMap<K, Duration>,
+    /// With so many origins those that are at rest are forgotten.
+    swept_at: usize,
 }
 
-/// Beyond so many origins those that are at rest are forgotten.
+/// The fewest origins that are looked through.
 const KNOWN_MAX: usize = 50_000;
 
 impl<K> Default for Lanes<K> {
     fn default() -> Self {
-        Self { rests_at: HashMap::new() }
+        Self { rests_at: HashMap::new(), swept_at: KNOWN_MAX }
     }
 }
 
 impl<K: Eq + Hash> Lanes<K> {
     /// One more request of this origin at `now`: how long it waits.
     pub fn arrive(&mut self, origin: K, pace: &Pace, now: Duration) -> Duration {
-        if self.rests_at.len() >= KNOWN_MAX {
+        if self.rests_at.len() >= self.swept_at {
             self.rests_at.retain(|_, at| *at > now);
+            // However many are not at rest: all of them are looked through no more often than they double.
+            self.swept_at = KNOWN_MAX.max(self.rests_at.len().saturating_mul(2));
         }
         let rests_at = self.rests_at.entry(origin).or_insert(now);
         let free = pace.every.saturating_mul(pace.at_once);
@@ -79,6 +83,21 @@ mod tests {
             lanes.arrive(nth, &PACE, Duration::from_secs(nth as u64 * 60));
         }
         assert!(lanes.rests_at.len() < 10);
+    }
+
+    #[test]
+    fn r33_a_crowd_is_not_looked_through_for_each_of_its_requests() {
+        let mut lanes = Lanes::default();
+        let now = Duration::from_secs(1000);
+        for nth in 0..=KNOWN_MAX {
+            lanes.arrive(nth, &PACE, now);
+        }
+        assert_eq!(lanes.swept_at, 2 * KNOWN_MAX, "nobody was at rest");
+        for nth in 0..KNOWN_MAX {
+            lanes.arrive(KNOWN_MAX + 1 + nth, &PACE, now + PACE.every);
+        }
+        assert_eq!(lanes.swept_at, 2 * (KNOWN_MAX - 1), "the first half was");
+        assert!(lanes.rests_at.len() <= KNOWN_MAX + 1);
     }
 
     proptest! {

@@ -188,7 +188,7 @@ pub async fn forget(pool: &PgPool, tenant: &str, days: i32, most: i64) -> sqlx::
     Ok(forgotten.rows_affected())
 }
 
-/// Puts back what dead workers were delivering; the receiver may have it already and knows its id. Each is a failed
+/// Puts back what dead workers were delivering, but for what is being settled at this moment; the receiver may have it already and knows its id. Each is a failed
 /// attempt, so that a letter which ends its worker does not end one after the other.
 pub(super) async fn reap(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<()> {
     sqlx::query(
@@ -197,7 +197,7 @@ pub(super) async fn reap(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<
              where o.tenant = $1 and o.status = 'sending' and not exists (
                  select 1 from worker w
                  where w.tenant = o.tenant and w.id = o.worker and w.lease_until > clock_timestamp())
-             order by o.id collate \"C\" for update)
+             order by o.id collate \"C\" for update of o skip locked)
          update outbox o
          set worker = null, attempt = o.attempt + 1,
              status = case when o.attempt + 1 >= $2 then 'suspended' else 'pending' end,
