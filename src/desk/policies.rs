@@ -49,7 +49,7 @@ impl Desk {
             let Some((schedule_id, _)) = of_schedule.first() else { continue };
             let schedule = schedules::find(&mut *tx, self.hospital(), schedule_id).await?;
             let visit_date = schedule.ok_or(Refusal::UnknownSchedule)?.visit_date;
-            let (policy, _) = policies::of_schedule(&mut *tx, self.hospital(), schedule_id).await?;
+            let policy = policies::of_schedule(&mut *tx, self.hospital(), schedule_id).await?.policy;
             let closes = calendar::cutoff_at(visit_date, &policy.cutoff, &self.ports.working_days, self.ports.tz);
             let payload = json!(Terms { policy, closes });
             let hand_out = To::Key { workflow: SlotRelease::NAME, key: schedule_id.clone() };

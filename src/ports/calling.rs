@@ -1,6 +1,7 @@
-//! One call to a system outside, as a trace shows it: which system, which call, what came of it, and nothing else.
+//! One call to a system outside: how it goes there, and as a trace shows it: which system, which call, what came of it, and
+//! nothing else.
 
-use reqwest::RequestBuilder;
+use reqwest::{RequestBuilder, Url};
 use tracing::Instrument;
 use tracing::field::Empty;
 
@@ -35,4 +36,10 @@ pub(super) fn carried(request: RequestBuilder) -> RequestBuilder {
         Some(traceparent) => request.header("traceparent", traceparent),
         None => request,
     }
+}
+
+/// True for an address on this machine, where a proxy has no part.
+pub(super) fn is_here(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -55,6 +55,30 @@ pub enum CallError {
     },
 }
 
+impl CallError {
+    fn not_taken(system: &'static str, detail: impl Into<String>) -> Self {
+        Self::NotTaken { system, detail: detail.into() }
+    }
+
+    fn unknown(system: &'static str, call: &'static str, detail: impl Into<String>) -> Self {
+        Self::Unknown { system, call, detail: detail.into() }
+    }
+
+    /// What is known after a request that brought no answer. The error's own words are dropped: they carry the address, and
+    /// what is in it.
+    fn unanswered(system: &'static str, call: &'static str, error: &reqwest::Error) -> Self {
+        if error.is_connect() {
+            Self::not_taken(system, "no connection")
+        } else if error.is_builder() {
+            Self::Broken { system, call, detail: "the request cannot be built: is the address a URL?".to_owned() }
+        } else if error.is_timeout() {
+            Self::unknown(system, call, "no answer in time")
+        } else {
+            Self::unknown(system, call, "the connection was cut")
+        }
+    }
+}
+
 impl From<CallError> for crate::engine::Fault {
     /// What was not taken is tried again; what may have been is asked for by our own id first.
     fn from(error: CallError) -> Self {

@@ -5,6 +5,8 @@
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 
+use super::schedules::from_name;
+use crate::ports::his::DayPart;
 use crate::waitlist::policy::{Level, LevelPolicy, Policy};
 
 /// Whose settings a schedule is under.
@@ -55,16 +57,33 @@ pub async fn find(
     body.map(read).transpose()
 }
 
-/// What the settings of a schedule's doctor, department and campus come to now, and what a visit costs, 分.
+/// What places of a schedule are handed out by.
+#[derive(Debug, Default)]
+pub struct OfSchedule {
+    /// What the settings of its doctor, department and campus come to now.
+    pub policy: Policy,
+    /// What a visit costs, 分; none where there is no such schedule.
+    pub fee_fen: Option<i64>,
+    /// Department, doctor and half-day where HIS keeps no times of it (R18).
+    pub half_day: Option<(String, String, DayPart)>,
+}
+
+#[derive(sqlx::FromRow)]
+struct LevelOf {
+    body: Option<Value>,
+    fee_fen: i64,
+    timed: bool,
+    department_id: String,
+    doctor_id: String,
+    part: String,
+}
+
+/// See [`OfSchedule`].
 ///
 /// Plan: the schedule and three rows of `policy`, each by primary key.
-pub async fn of_schedule(
-    db: impl PgExecutor<'_>,
-    hospital: &str,
-    schedule_id: &str,
-) -> sqlx::Result<(Policy, Option<i64>)> {
-    let rows: Vec<(Option<Value>, i64)> = sqlx::query_as(
-        "select p.body, s.fee_fen from schedule s
+pub async fn of_schedule(db: impl PgExecutor<'_>, hospital: &str, schedule_id: &str) -> sqlx::Result<OfSchedule> {
+    let rows: Vec<LevelOf> = sqlx::query_as(
+        "select p.body, s.fee_fen, s.timed, s.department_id, s.doctor_id, s.part from schedule s
          cross join lateral (values (1, 'doctor', s.doctor_id), (2, 'department', s.department_id),
                                     (3, 'campus', s.campus_id)) l (nth, level, id)
          left join policy p on p.hospital = s.hospital and p.level = l.level and p.id = l.id
@@ -74,11 +93,13 @@ pub async fn of_schedule(
     .bind(schedule_id)
     .fetch_all(db)
     .await?;
-    let fee_fen = rows.first().map(|(_, fee_fen)| *fee_fen);
-    let bodies = rows.into_iter().map(|(body, _)| body);
-    let mut levels = bodies.map(|body| body.map(read).transpose().map(Option::unwrap_or_default));
+    let Some(first) = rows.first() else { return Ok(OfSchedule::default()) };
+    let (fee_fen, timed) = (Some(first.fee_fen), first.timed);
+    let half_day = (first.department_id.clone(), first.doctor_id.clone(), from_name(&first.part)?);
+    let mut levels = rows.into_iter().map(|row| row.body.map(read).transpose().map(Option::unwrap_or_default));
     let mut level = || levels.next().transpose().map(Option::unwrap_or_default);
-    Ok((Policy::resolve(&level()?, &level()?, &level()?), fee_fen))
+    let policy = Policy::resolve(&level()?, &level()?, &level()?);
+    Ok(OfSchedule { policy, fee_fen, half_day: (!timed).then_some(half_day) })
 }
 
 /// Makes or replaces the settings of one level.

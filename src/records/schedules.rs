@@ -158,22 +158,6 @@ pub async fn of_doctor_on(
     .await
 }
 
-/// Department, doctor and half-day of a schedule whose places are of the whole half-day (R18); none where it has times.
-pub async fn untimed(
-    db: impl PgExecutor<'_>,
-    hospital: &str,
-    id: &str,
-) -> sqlx::Result<Option<(String, String, DayPart)>> {
-    let row: Option<(String, String, String)> = sqlx::query_as(
-        "select department_id, doctor_id, part from schedule where hospital = $1 and id = $2 and not timed",
-    )
-    .bind(hospital)
-    .bind(id)
-    .fetch_optional(db)
-    .await?;
-    row.map(|(department, doctor, part)| Ok((department, doctor, from_name(&part)?))).transpose()
-}
-
 /// A department and the campus it stands on.
 pub async fn put_department(
     db: &mut PgConnection,

@@ -6,7 +6,8 @@ use super::state::{Freed, Release};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn, limits};
 use crate::ports::his::{DayPart, OpenSlot, ScheduleState};
-use crate::records::{entries, policies, schedules};
+use crate::records::entries;
+use crate::records::policies::{self, OfSchedule};
 use crate::waitlist::calendar;
 use crate::workflows::{Ports, unread};
 
@@ -72,7 +73,7 @@ pub(super) async fn refreshing(
     release.unwanted.clear();
     release.told_at = None;
     // Settings and fees that are changed while a queue stands count from the next place on.
-    let (policy, fee_fen) =
+    let OfSchedule { policy, fee_fen, half_day } =
         policies::of_schedule(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
     release.goes_by(&policy);
     release.fee_fen = fee_fen;
@@ -82,10 +83,9 @@ pub(super) async fn refreshing(
         limits::nobody_called();
         return Ok(outcome::Refreshing::Nobody);
     }
-    let untimed = schedules::untimed(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
-    release.free = match untimed {
+    release.free = match half_day {
         None => ports.his.open_slots(&release.schedule_id, release.visit_date).await?,
-        Some(whole) => half_day(release, &whole, ports).await?,
+        Some(whole) => of_half_day(release, &whole, ports).await?,
     };
     release.free.sort_by(|a, b| a.slot.cmp(&b.slot));
     release.too_near = 0;
@@ -95,7 +95,7 @@ pub(super) async fn refreshing(
 }
 
 /// A schedule without times has places of its whole half-day, which are listed with it (R18).
-async fn half_day(
+async fn of_half_day(
     release: &Release,
     (department_id, doctor_id, part): &(String, String, DayPart),
     ports: &Ports,

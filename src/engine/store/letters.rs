@@ -120,17 +120,21 @@ async fn settle_all(
     let mut settled: Vec<&Settled> = settled.iter().collect();
     settled.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     sqlx::query_scalar(
-        "update outbox o
+        "with held as materialized (
+             select o.id, o.place from unnest($3::text[]) as t (id)
+             cross join lateral (
+                 select o.id, o.ctid as place from outbox o
+                 where o.tenant = $1 and o.id = t.id and o.worker = $2 and o.status = 'sending' limit 1 for update) o)
+         update outbox o
          set status = t.status, reference = t.reference, last_error = t.error, worker = null,
              attempt = o.attempt + (t.wait_s is not null)::int,
              due_at = coalesce(t.due, engine_now() + make_interval(secs => t.wait_s), o.due_at),
              settled_at = case when t.wait_s is null and t.due is null then engine_now() end
-         from (select t.*, o.place
+         from (select t.*, held.place
                from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::timestamptz[])
                     as t (id, status, reference, error, wait_s, due)
-               cross join lateral (
-                   select o.ctid as place from outbox o where o.tenant = $1 and o.id = t.id limit 1) o) t
-         where o.ctid = t.place and o.worker = $2 and o.status = 'sending'
+               join held on held.id = t.id) t
+         where o.ctid = t.place
          returning o.id",
     )
     .bind(tenant)
@@ -188,8 +192,8 @@ pub async fn forget(pool: &PgPool, tenant: &str, days: i32, most: i64) -> sqlx::
     Ok(forgotten.rows_affected())
 }
 
-/// Puts back what dead workers were delivering, but for what is being settled at this moment; the receiver may have it already and knows its id. Each is a failed
-/// attempt, so that a letter which ends its worker does not end one after the other.
+/// Puts back what dead workers were delivering, but for what is being settled at this moment. The receiver may have it already
+/// and knows its id. Each is a failed attempt, so that a letter which ends its worker does not end one after the other.
 pub(super) async fn reap(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<()> {
     sqlx::query(
         "with dropped as materialized (

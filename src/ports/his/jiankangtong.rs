@@ -122,7 +122,8 @@ impl JiankangtongHis {
             .header("Content-Type", "text/xml; charset=utf-8")
             .header("SOAPAction", format!("\"http://tempuri.org/{}\"", function.name()))
             .body(soap);
-        let mut response = carried(request).send().await.map_err(|error| lost(function, &error))?;
+        let mut response =
+            carried(request).send().await.map_err(|error| CallError::unanswered("his", function.label(), &error))?;
         let status = response.status();
         match status.as_u16() {
             200 => {}
@@ -132,7 +133,9 @@ impl JiankangtongHis {
             other => return Err(broken(function, format!("HTTP {other}"))),
         }
         let mut raw = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| lost(function, &error))? {
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| CallError::unanswered("his", function.label(), &error))?
+        {
             if raw.len() + chunk.len() > REPLY_BYTES_MAX {
                 return Err(unknown(function, "the reply is too large"));
             }
@@ -168,19 +171,6 @@ fn unknown(function: Function, detail: impl Into<String>) -> CallError {
 
 fn broken(function: Function, detail: impl Into<String>) -> CallError {
     CallError::Broken { system: "his", call: function.label(), detail: detail.into() }
-}
-
-/// What a transport error says about the request. The error's own text is left out: it repeats the address.
-fn lost(function: Function, error: &reqwest::Error) -> CallError {
-    if error.is_connect() {
-        CallError::NotTaken { system: "his", detail: "no connection".into() }
-    } else if error.is_builder() {
-        broken(function, "the address is not a URL")
-    } else if error.is_timeout() {
-        unknown(function, "no reply in time")
-    } else {
-        unknown(function, "the connection was cut")
-    }
 }
 
 /// A reply that cannot be believed says nothing about the request. One that complains about *our* signature with a

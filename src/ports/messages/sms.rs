@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::super::CallError;
-use super::super::calling::{carried, traced};
+use super::super::calling::{carried, is_here, traced};
 use super::Sent;
 
 const SYSTEM: &str = "sms";
@@ -83,16 +83,16 @@ impl SmsGateway {
             .timeout(config.timeout)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent("houbu");
-        let http = if super::wechat::is_here(&url) { http.no_proxy() } else { http }.build()?;
+        let http = if is_here(&url) { http.no_proxy() } else { http }.build()?;
         Ok(Self { config, url, http })
     }
 
     async fn ask(&self, message: &SmsMessage) -> Result<Sent, CallError> {
         let body = json!({ "id": message.id, "phone": message.phone, "text": message.text });
         let request = self.http.post(self.url.clone()).bearer_auth(self.config.key.expose_secret()).json(&body);
-        let response = carried(request).send().await.map_err(|error| lost(&error))?;
+        let response = carried(request).send().await.map_err(|error| CallError::unanswered(SYSTEM, SEND, &error))?;
         let status = response.status().as_u16();
-        let body = response.bytes().await.map_err(|error| lost(&error))?;
+        let body = response.bytes().await.map_err(|error| CallError::unanswered(SYSTEM, SEND, &error))?;
         answered(status, &body)
     }
 }
@@ -107,39 +107,21 @@ impl Sms for SmsGateway {
 fn answered(status: u16, body: &[u8]) -> Result<Sent, CallError> {
     match status {
         200 => {}
-        429 => return Err(not_taken("frequency limited")),
+        429 => return Err(CallError::not_taken(SYSTEM, "frequency limited")),
         400..=499 => {
             return Err(CallError::Broken { system: SYSTEM, call: SEND, detail: format!("status {status}") });
         }
-        _ => return Err(unknown(&format!("status {status}"))),
+        _ => return Err(CallError::unknown(SYSTEM, SEND, format!("status {status}"))),
     }
-    let answer: Answer = serde_json::from_slice(body).map_err(|_| unknown("the answer cannot be read"))?;
+    let answer: Answer =
+        serde_json::from_slice(body).map_err(|_| CallError::unknown(SYSTEM, SEND, "the answer cannot be read"))?;
     match answer.code {
         0 => Ok(Sent::Accepted { msg_id: answer.message_id.unwrap_or_default() }),
         1 => Ok(Sent::Unreachable { code: 1 }),
         2 => Ok(Sent::Rejected { code: 2 }),
-        3 => Err(not_taken("not now")),
+        3 => Err(CallError::not_taken(SYSTEM, "not now")),
         code => Err(CallError::Broken { system: SYSTEM, call: SEND, detail: format!("code {code}") }),
     }
-}
-
-/// What is known after a call that brought no answer.
-fn lost(error: &reqwest::Error) -> CallError {
-    if error.is_connect() {
-        not_taken("no connection")
-    } else if error.is_timeout() {
-        unknown("timed out")
-    } else {
-        unknown("the connection was cut")
-    }
-}
-
-fn not_taken(detail: &str) -> CallError {
-    CallError::NotTaken { system: SYSTEM, detail: detail.to_owned() }
-}
-
-fn unknown(detail: &str) -> CallError {
-    CallError::Unknown { system: SYSTEM, call: SEND, detail: detail.to_owned() }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::super::CallError;
-use super::super::calling::{carried, traced};
+use super::super::calling::{carried, is_here, traced};
 use super::{Message, Messages, Sent};
 
 const SYSTEM: &str = "wechat-messages";
@@ -150,7 +150,7 @@ impl WechatMessages {
         let mut fresh = self.fetch_token(false).await?;
         if is_refused(&fresh.value) {
             if tokens.forced_at.is_some_and(|at| at.elapsed() < FORCE_APART) {
-                return Err(not_taken("the token is refused, and a forced refresh is too recent"));
+                return Err(CallError::not_taken(SYSTEM, "the token is refused, and a forced refresh is too recent"));
             }
             tokens.forced_at = Some(Instant::now());
             fresh = self.fetch_token(true).await?;
@@ -173,11 +173,12 @@ impl WechatMessages {
         });
         let url = format!("{}/cgi-bin/stable_token", self.base);
         let request = carried(self.http.post(url).json(&body));
-        let response = request.send().await.map_err(|_| not_taken("no token: no answer"))?;
+        let response = request.send().await.map_err(|_| CallError::not_taken(SYSTEM, "no token: no answer"))?;
         if !response.status().is_success() {
-            return Err(not_taken(&format!("no token: status {}", response.status().as_u16())));
+            return Err(CallError::not_taken(SYSTEM, format!("no token: status {}", response.status().as_u16())));
         }
-        let answer: TokenAnswer = response.json().await.map_err(|_| not_taken("no token: unreadable answer"))?;
+        let answer: TokenAnswer =
+            response.json().await.map_err(|_| CallError::not_taken(SYSTEM, "no token: unreadable answer"))?;
         token_of(answer)
     }
 
@@ -197,9 +198,9 @@ impl WechatMessages {
         });
         let url = format!("{}/cgi-bin/message/template/send", self.base);
         let request = self.http.post(url).query(&[("access_token", token.expose_secret())]).json(&body);
-        let response = carried(request).send().await.map_err(|error| lost(&error))?;
+        let response = carried(request).send().await.map_err(|error| CallError::unanswered(SYSTEM, SEND, &error))?;
         let status = response.status().as_u16();
-        let body = response.bytes().await.map_err(|error| lost(&error))?;
+        let body = response.bytes().await.map_err(|error| CallError::unanswered(SYSTEM, SEND, &error))?;
         answered(status, &body)
     }
 }
@@ -214,7 +215,7 @@ impl Messages for WechatMessages {
         let token = self.token(Some(&token)).await?;
         match self.attempt(message, &token).await? {
             Attempt::Done(sent) => Ok(sent),
-            Attempt::TokenBad => Err(not_taken("a fresh token is refused")),
+            Attempt::TokenBad => Err(CallError::not_taken(SYSTEM, "a fresh token is refused")),
         }
     }
 }
@@ -228,8 +229,8 @@ fn token_of(answer: TokenAnswer) -> Result<Token, CallError> {
             let usable = lifetime.checked_sub(TOKEN_MARGIN).unwrap_or(lifetime / 2);
             Ok(Token { value: value.into(), ends: Instant::now() + usable })
         }
-        (-1 | 45009 | 45011, ..) => Err(not_taken("no token: busy or over the limit")),
-        (0, ..) => Err(not_taken("no token: unreadable answer")),
+        (-1 | 45009 | 45011, ..) => Err(CallError::not_taken(SYSTEM, "no token: busy or over the limit")),
+        (0, ..) => Err(CallError::not_taken(SYSTEM, "no token: unreadable answer")),
         (errcode, ..) => Err(CallError::Broken { system: SYSTEM, call: TOKEN, detail: format!("errcode {errcode}") }),
     }
 }
@@ -237,12 +238,13 @@ fn token_of(answer: TokenAnswer) -> Result<Token, CallError> {
 /// What an answer to a sending means.
 fn answered(status: u16, body: &[u8]) -> Result<Attempt, CallError> {
     if status == 429 {
-        return Err(not_taken("frequency limited"));
+        return Err(CallError::not_taken(SYSTEM, "frequency limited"));
     }
     if status != 200 {
-        return Err(unknown(&format!("status {status}")));
+        return Err(CallError::unknown(SYSTEM, SEND, format!("status {status}")));
     }
-    let answer: SendAnswer = serde_json::from_slice(body).map_err(|_| unknown("the answer cannot be read"))?;
+    let answer: SendAnswer =
+        serde_json::from_slice(body).map_err(|_| CallError::unknown(SYSTEM, SEND, "the answer cannot be read"))?;
     let code = answer.errcode;
     match meaning(code) {
         Meaning::Accepted => {
@@ -256,35 +258,10 @@ fn answered(status: u16, body: &[u8]) -> Result<Attempt, CallError> {
         Meaning::TokenBad => Ok(Attempt::TokenBad),
         Meaning::Unreachable => Ok(Attempt::Done(Sent::Unreachable { code })),
         Meaning::Rejected => Ok(Attempt::Done(Sent::Rejected { code })),
-        Meaning::NotTaken => Err(not_taken(&format!("errcode {code}"))),
-        Meaning::Unknown => Err(unknown("system busy")),
+        Meaning::NotTaken => Err(CallError::not_taken(SYSTEM, format!("errcode {code}"))),
+        Meaning::Unknown => Err(CallError::unknown(SYSTEM, SEND, "system busy")),
         Meaning::Broken => Err(CallError::Broken { system: SYSTEM, call: SEND, detail: format!("errcode {code}") }),
     }
-}
-
-/// True for an address on this machine, where a proxy has no part.
-pub(super) fn is_here(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-/// What is known after a sending that brought no answer. The error's own words are dropped: they carry the token.
-fn lost(error: &reqwest::Error) -> CallError {
-    if error.is_connect() {
-        not_taken("no connection")
-    } else if error.is_timeout() {
-        unknown("timed out")
-    } else {
-        unknown("the connection was cut")
-    }
-}
-
-fn not_taken(detail: &str) -> CallError {
-    CallError::NotTaken { system: SYSTEM, detail: detail.to_owned() }
-}
-
-fn unknown(detail: &str) -> CallError {
-    CallError::Unknown { system: SYSTEM, call: SEND, detail: detail.to_owned() }
 }
 
 #[cfg(test)]

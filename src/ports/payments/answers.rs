@@ -202,7 +202,7 @@ fn not_now(code: &str) -> CallError {
     CallError::NotNow { system: SYSTEM, detail: code.to_owned() }
 }
 
-pub(super) fn not_taken(detail: &str) -> CallError {
+fn not_taken(detail: &str) -> CallError {
     CallError::NotTaken { system: SYSTEM, detail: detail.to_owned() }
 }
 

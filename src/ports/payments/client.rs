@@ -13,8 +13,8 @@ use serde_json::json;
 use thiserror::Error;
 
 use super::super::CallError;
-use super::super::calling::{carried, traced};
-use super::answers::{self, Answer, broken, not_taken, unknown};
+use super::super::calling::{carried, is_here, traced};
+use super::answers::{self, Answer, SYSTEM, broken, unknown};
 use super::bill::{self, Bill};
 use super::notice::{self, Ours};
 use super::sealed::SealingKey;
@@ -144,9 +144,9 @@ impl WechatPay {
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let response = carried(request).send().await.map_err(|error| lost(call, &error))?;
+        let response = carried(request).send().await.map_err(|error| CallError::unanswered(SYSTEM, call, &error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.bytes().await.map_err(|error| lost(call, &error))?;
+        let body = response.bytes().await.map_err(|error| CallError::unanswered(SYSTEM, call, &error))?;
         // A bill is not signed: its hash came in an answer that was.
         if (200..300).contains(&status) && call != DOWNLOAD && !self.is_theirs(&headers, &body) {
             return Err(unknown(call, "the answer's signature is wrong"));
@@ -170,25 +170,6 @@ impl WechatPay {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let message = platform_message(text("wechatpay-timestamp"), text("wechatpay-nonce"), body);
         self.platform_keys.verify(text("wechatpay-serial"), &message, text("wechatpay-signature")).is_ok()
-    }
-}
-
-/// True for an address on this machine, where a proxy has no part.
-fn is_here(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-/// What is known after a request that brought no answer. The error's own words are dropped: they carry the address.
-fn lost(call: &'static str, error: &reqwest::Error) -> CallError {
-    if error.is_connect() {
-        not_taken("no connection")
-    } else if error.is_builder() {
-        broken(call, "the request cannot be built")
-    } else if error.is_timeout() {
-        unknown(call, "timed out")
-    } else {
-        unknown(call, "the connection was cut")
     }
 }
 
