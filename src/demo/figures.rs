@@ -26,8 +26,6 @@ pub(super) struct Figures {
     pub(super) converted: u32,
     /// Live orders of ours at HIS.
     pub(super) visits: u32,
-    /// Of which HIS lists that nobody came, and we know.
-    pub(super) no_shows: u32,
     /// What the books say of what a day has to hold.
     pub(super) held: Vec<Line>,
     pub(super) freed: u32,
@@ -127,13 +125,6 @@ impl Figures {
                 .bind(&stage.hospital)
                 .fetch_one(&stage.pool)
                 .await?;
-        let no_shows: i64 = sqlx::query_scalar(
-            "select count(*) from breach where hospital = $1 and entry_id is not null and state = 'counts'",
-        )
-        .bind(&stage.hospital)
-        .fetch_one(&stage.pool)
-        .await?;
-        self.no_shows = u32::try_from(no_shows).unwrap_or(u32::MAX);
         let line = |requirement, what, n: usize| Line { requirement, what, count: count(n) };
         let rows = |n: i64| usize::try_from(n).unwrap_or(0);
         let expired = |entry: &&Entry| entry.status == "expired";

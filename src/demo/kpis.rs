@@ -1,5 +1,5 @@
 //! The figures for managers (R33) against what the script knows: what callers were told, HIS's books, and our history read in
-//! another way than the API reads it.
+//! another way than the API reads it. Who did not come is read from the one table that knows it, and so is not among them.
 
 use chrono::Days;
 use serde_json::Value;
@@ -24,7 +24,6 @@ pub(super) async fn compare(play: &Play<'_>, figures: &Figures) {
         ("missed", figures.lapsed),
         ("lost", figures.lost),
         ("visits", figures.visits),
-        ("noShows", figures.no_shows),
     ];
     for (field, known) in known {
         let told = sum(field);

@@ -1,7 +1,8 @@
 //! The roof's stage: realistic hospital days, one or several, against the whole program, by moving the engine's clock.
 //!
-//! Everything goes through the front doors: the JSON API as the hospital's backend services call it, HIS, payer and
-//! message platform as the sandbox's servers. Our own tables are read afterwards, for the books check and the summary.
+//! Everything goes through the front doors: the JSON API as the hospital's backend services call it, HIS, payer,
+//! message platform and SMS gateway as the sandbox's servers. Our own tables are read afterwards, for the books check and the
+//! summary.
 //! No simulated time is slept.
 //!
 //! | file | job |

@@ -36,16 +36,9 @@ impl House {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r24_r25_before_a_holiday_a_queue_closes_on_the_last_working_day_where_the_campus_says_so() {
-    let house = House::open(on(PaymentMode::None)).await;
+    let house = House::with_patients(on(PaymentMode::None), &["p1", "p2", "p3", "p4"]).await;
     house.visit_is_on("S1", BEHIND_THE_HOLIDAY).await;
     house.visit_is_on("S2", BEHIND_THE_WORKED_SATURDAY).await;
-    for (nth, id) in ["p1", "p2", "p3", "p4"].into_iter().enumerate() {
-        let body = json!({
-            "name": "张三丰", "idType": "5", "idNumber": format!("E1234567{nth}"), "phone": "13800138000",
-            "openid": format!("o-{id}")
-        });
-        assert_eq!(house.ask("PUT", &format!("/v1/patients/{id}"), None, Some(body)).await.status, StatusCode::OK);
-    }
     // A policy as a release before this rule has stored it.
     sqlx::query("insert into policy (hospital, level, id, body) values ('h001', 'campus', 'c1', $1)")
         .bind(json!({ "switch": "inherit", "cutoff": { "daysBefore": 1, "at": "18:00:00" } }))

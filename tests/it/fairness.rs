@@ -159,14 +159,8 @@ async fn r33_a_device_that_is_faster_than_people_stands_behind_them_and_is_not_r
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r33_the_callers_account_is_heeded_and_kept_as_a_hash_alone() {
-    let house = House::open(LevelPolicy { persons_per_account: Some(1), ..on(PaymentMode::None) }).await;
-    for (nth, id) in ["p1", "p2"].into_iter().enumerate() {
-        let body = json!({
-            "name": "张三丰", "idType": "5", "idNumber": format!("E1234567{nth}"), "phone": "13800138000",
-            "openid": format!("o-{id}")
-        });
-        assert_eq!(house.ask("PUT", &format!("/v1/patients/{id}"), None, Some(body)).await.status, StatusCode::OK);
-    }
+    let policy = LevelPolicy { persons_per_account: Some(1), ..on(PaymentMode::None) };
+    let house = House::with_patients(policy, &["p1", "p2"]).await;
     let apply = |patient: &str| json!({ "scheduleId": "S1", "patientId": patient, "accountId": "u-77", "deviceId": "d-9", "address": "10.0.0.7" });
     assert_eq!(house.ask("POST", "/v1/waitlist", None, Some(apply("p1"))).await.status, StatusCode::CREATED);
     let refused = house.ask("POST", "/v1/waitlist", None, Some(apply("p2"))).await;

@@ -11,18 +11,6 @@ use super::hospital::{Hospital, Setup};
 use super::surface::{Answer, House, on};
 
 impl House {
-    async fn with_patients(doctor: LevelPolicy, ids: &[&str]) -> Self {
-        let house = Self::open(doctor).await;
-        for (nth, id) in ids.iter().enumerate() {
-            let body = json!({
-                "name": "张三丰", "idType": "5", "idNumber": format!("E1234567{nth}"), "phone": "13800138000",
-                "openid": format!("o-{id}")
-            });
-            assert_eq!(house.ask("PUT", &format!("/v1/patients/{id}"), None, Some(body)).await.status, StatusCode::OK);
-        }
-        house
-    }
-
     async fn joins(&self, schedule: &str, patient: &str, more: Value) -> Answer {
         let mut body = json!({ "scheduleId": schedule, "patientId": patient });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -88,6 +88,19 @@ impl House {
         self.ask("GET", path, None, None).await
     }
 
+    /// A house with these patients, each with a document of their own.
+    pub(crate) async fn with_patients(doctor: LevelPolicy, ids: &[&str]) -> Self {
+        let house = Self::open(doctor).await;
+        for (nth, id) in ids.iter().enumerate() {
+            let body = json!({
+                "name": "张三丰", "idType": "5", "idNumber": format!("E1234567{nth}"), "phone": "13800138000",
+                "openid": format!("o-{id}")
+            });
+            assert_eq!(house.ask("PUT", &format!("/v1/patients/{id}"), None, Some(body)).await.status, StatusCode::OK);
+        }
+        house
+    }
+
     async fn patient(&self, id: &str, id_number: &str) -> Answer {
         let body = json!({
             "name": "张三丰", "idType": "1", "idNumber": id_number, "phone": "13800138000", "openid": format!("o-{id}")

@@ -1,4 +1,4 @@
-//! `houbu runs` and `houbu jobs` as a person at a terminal uses them: the real binary on a database that somebody works at.
+//! `houbu runs`, `jobs`, `reconciliation` and `notices` as a person at a terminal uses them: the real binary on a database that somebody works at.
 
 use std::process::{Command, Output};
 
@@ -117,7 +117,7 @@ async fn staff_turn_jobs_at_the_terminal_and_over_http() {
         .iter()
         .filter_map(|job| job["job"].as_str().map(str::to_owned))
         .collect();
-    assert!(named.contains(&"schedule_sync".to_owned()) && named.contains(&"reconciliation".to_owned()), "{named:?}");
+    assert_eq!(named, ["breach_sync", "reconciliation", "schedule_sync"]);
     assert_eq!(asked(Method::GET, "/v1/jobs/nothing", None).await.status, 404);
     assert_eq!(asked(Method::POST, "/v1/jobs/nothing/run", why()).await.status, 404);
     assert_eq!(asked(Method::POST, "/v1/jobs/schedule_sync/resume", why()).await.code(), "job_not_paused");

@@ -1,7 +1,7 @@
 //! The queue: nobody was passed over, no cap was ever exceeded, the counters are right. From our own history.
 //!
 //! The clock may move in minutes, so that several things carry one instant. Only what is certain is reported: somebody
-//! who waited strictly before and after an offer (and was neither blacklisted nor standing still then), an application
+//! who waited strictly before and after an offer (and was neither blacklisted nor standing still then, nor had declined or missed a time before, nor was asked in another queue), an application
 //! that began strictly before and ended strictly after an admission.
 
 use std::collections::HashMap;

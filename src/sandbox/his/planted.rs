@@ -1,5 +1,5 @@
 //! What stands wrong in the books of the simulated HIS although nobody asked for it over the interface: for whoever wants
-//! to know that it is found (R36). Only tests and people plant.
+//! to know that it is found (R36). Tests, people and the demo plant.
 
 use chrono::{DateTime, TimeDelta, Utc};
 

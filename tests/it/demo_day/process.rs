@@ -25,7 +25,9 @@ impl Demo {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| std::fs::File::create(folder.path().join(name)).unwrap();
         let mut houbu = Command::new(env!("CARGO_BIN_EXE_houbu"));
-        houbu.args(["demo", "--json", "--day", day, "--size", size]).current_dir(folder.path());
+        houbu
+            .args(["demo", "--json", "--seed", "7", "--faults", "some", "--day", day, "--size", size])
+            .current_dir(folder.path());
         houbu.env_clear().env("DATABASE_URL", db.url()).env("HOUBU_LISTEN", "127.0.0.1:0");
         houbu.env("HOUBU_LOG__FILTER", "warn,houbu=debug").envs(settings.iter().copied());
         houbu.stdin(Stdio::null()).stdout(file("said")).stderr(file("log"));

@@ -61,21 +61,29 @@ async fn a_disturbed_reconciliation_finds_each_difference_once() {
     hospital.finish_in_disorder().await;
 }
 
-/// One breach in HIS's list: however the pull is disturbed, it is counted once.
+/// A breach more on each day that is pulled, round by round: however a pull is disturbed, each is counted once, and what
+/// follows from them follows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disturbed_pull_of_breaches_counts_each_once() {
     let hospital = Hospital::paying(PaymentMode::None).await;
-    let breach = BreachRecord {
-        his_order_id: "H-1".to_owned(),
-        visit_date: NaiveDate::from_ymd_opt(2026, 8, 31).unwrap(),
-        id_type: "5".to_owned(),
-        id_number: "E7700001".to_owned(),
-        department_id: "D1".to_owned(),
-        channel: "9".to_owned(),
-        kind: "1".to_owned(),
-    };
-    hospital.his.set_breach("H-1", Some(breach)).await.unwrap();
-    for (step, (mishap, harms)) in PULL.iter().flat_map(|step| MISHAPS.map(|mishap| (step, mishap))) {
+    let rule = json!({ "event": "noShow", "windowDays": 30, "threshold": 2, "penaltyDays": 90, "scope": "hospital" });
+    hospital.ask(Method::PUT, "/v1/blacklist-rules/no-shows", Some(rule)).await;
+    for (round, (step, (mishap, harms))) in
+        PULL.iter().flat_map(|step| MISHAPS.map(|mishap| (step, mishap))).enumerate()
+    {
+        for day in 25..=31 {
+            let id = format!("H-{round}-{day}");
+            let breach = BreachRecord {
+                his_order_id: id.clone(),
+                visit_date: NaiveDate::from_ymd_opt(2026, 8, day).unwrap(),
+                id_type: "5".to_owned(),
+                id_number: format!("E77{round:05}"),
+                department_id: "D1".to_owned(),
+                channel: "9".to_owned(),
+                kind: "1".to_owned(),
+            };
+            hospital.his.set_breach(&id, Some(breach)).await.unwrap();
+        }
         plan(&hospital, BREACHES, step, harms);
         let why = json!({ "reason": "somebody asks for it" });
         hospital.ask(Method::POST, "/v1/jobs/breach_sync/run", Some(why)).await;
@@ -84,7 +92,8 @@ async fn a_disturbed_pull_of_breaches_counts_each_once() {
             .fetch_all(&hospital.db.pool)
             .await
             .unwrap();
-        assert_eq!(counted, [("counts".to_owned(), 1)], "{step} {mishap}");
+        let listed = 7 * i64::try_from(round + 1).unwrap();
+        assert_eq!(counted, [("counts".to_owned(), listed)], "{step} {mishap}");
         let left: i64 = sqlx::query_scalar("select count(*) from run where workflow = $1 and step <> 'Weighed'")
             .bind(BREACHES)
             .fetch_one(&hospital.db.pool)

@@ -57,7 +57,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use crate::cluster::Database;
-use crate::patience::wait_at_most;
+use crate::patience::{wait_at_most, wait_for};
 use door::Door;
 pub use door::{KEY, Reply};
 use line::Line;
@@ -302,6 +302,13 @@ impl Hospital {
     pub async fn staff_cancels(&self, run: RunId) {
         let body = json!({ "reason": "the department has asked for it" });
         self.ask(Method::POST, &format!("/v1/runs/{run}/cancel"), Some(body)).await;
+    }
+
+    /// Staff pause a destination, or resume it, and the worker knows.
+    pub async fn turns(&self, destination: &str, verb: &str) {
+        let why = json!({ "reason": "the system is being moved" });
+        self.ask(Method::POST, &format!("/v1/destinations/{destination}/{verb}"), Some(why)).await;
+        wait_for("the worker to see the switch", || self.worker_has_seen_the_switch(destination)).await;
     }
 
     /// A signal to any run.

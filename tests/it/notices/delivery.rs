@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 
 use crate::hospital::world::{openid, put_patient};
 use crate::hospital::{Hospital, Setup};
-use crate::patience::wait_for;
 
 async fn notices(hospital: &Hospital, entry: RunId) -> Vec<Value> {
     let all = hospital.ask(Method::GET, &format!("/v1/waitlist/{entry}/notices"), None).await;
@@ -32,14 +31,6 @@ async fn follows_nobody(hospital: &Hospital, number: u32) {
     let keyring = Arc::new(Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap());
     let stranger = (0..10_000).map(|n| format!("wx-nobody-{n}")).find(|openid| !hospital.messages.follows(openid));
     put_patient(&hospital.db.pool, &keyring, number, number, stranger.unwrap()).await;
-}
-
-/// Staff pause the message platform, or resume it, and the worker knows.
-async fn turns(hospital: &Hospital, verb: &str) {
-    let why = json!({ "reason": "the platform is being moved" });
-    hospital.ask(Method::POST, &format!("/v1/destinations/messages/{verb}"), Some(why)).await;
-    let seen = || async { hospital.worker_has_seen_the_switch("messages").await };
-    wait_for("the worker to see the switch", seen).await;
 }
 
 async fn again(hospital: &Hospital, statement: &'static str) {
@@ -145,11 +136,11 @@ async fn r23_staff_send_a_notice_again_and_the_audit_knows() {
     assert_eq!((deeds.len(), &deeds[3]["reason"]), (4, &json!("患者来电称未收到")));
     // While it is on its way, and once it is no longer true, it is not.
     let refused = async || hospital.door.ask(Method::POST, &path, Some(why.clone())).await.code().to_owned();
-    turns(&hospital, "pause").await;
+    hospital.turns("messages", "pause").await;
     assert_eq!(hospital.door.ask(Method::POST, &path, Some(why.clone())).await.status, 202);
     assert_eq!(refused().await, "notice_under_way");
     hospital.withdraw(entry).await;
-    turns(&hospital, "resume").await;
+    hospital.turns("messages", "resume").await;
     hospital.pass_minutes(1).await;
     assert_eq!(hospital.messages.books().await.last().unwrap().template_id, "waitlist_failed");
     let last = notices(&hospital, entry).await;
@@ -172,14 +163,14 @@ async fn r23_an_offer_that_has_ended_is_not_told_though_a_later_one_stands() {
     let policy = LevelPolicy { missed_offers_max: Some(3), ..setup.policy.clone() };
     let hospital = Hospital::open(Setup { policy, ..setup }).await;
     let entry = hospital.apply("w1-am", 1).await;
-    turns(&hospital, "pause").await;
+    hospital.turns("messages", "pause").await;
     hospital.free_a_place("w1-am").await;
     hospital.pass_minutes(45).await;
     // Nobody is asked twice about one time.
     assert!(hospital.his.cancel_ordinary("w1-am", 1, channel::WINDOW, true).await.unwrap().is_some());
     hospital.pass_minutes(2).await;
     assert_eq!(hospital.status(entry).await, "offered");
-    turns(&hospital, "resume").await;
+    hospital.turns("messages", "resume").await;
     hospital.pass_minutes(1).await;
     let asked: Vec<Value> = notices(&hospital, entry).await;
     let asked: Vec<&Value> = asked.iter().filter(|one| one["template"] == "waitlist_please_confirm").collect();

@@ -44,10 +44,11 @@ const LIES: [(&str, Lie); 18] = [
     }),
     ("a deadline wins too early", |facts, _| {
         change(facts, |run| {
-            let lapsed = |turn: &&mut Turn| turn.woke.as_deref() == Some("deadline") && turn.outcome.is_some();
-            let Some(turn) = run.turns.iter_mut().find(lapsed) else { return false };
-            // However late it was: no wait is as long.
-            turn.at -= TimeDelta::days(36_500);
+            let handled = |turn: &&mut Turn| turn.woke.as_deref() != Some("staff") && turn.outcome.is_some();
+            let mut handled = run.turns.iter_mut().filter(handled).zip(&run.book.entries);
+            let lapsed = handled.find(|(turn, _)| turn.woke.as_deref() == Some("deadline"));
+            let Some((turn, until)) = lapsed.and_then(|(turn, entry)| Some((turn, entry.until?))) else { return false };
+            turn.at = until - TimeDelta::seconds(1);
             true
         })
     }),

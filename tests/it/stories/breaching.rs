@@ -205,9 +205,18 @@ async fn r32_a_rule_by_department_holds_in_that_department_alone() {
     pull(&hospital, august(31)).await;
     assert!(listed(&hospital, 1).await.is_some());
     let entry = hospital.apply("w1-am", 1).await;
-    misses(&hospital, 2, august(29), "D1").await;
     hospital.free_a_place("w1-am").await;
     assert_eq!(hospital.status(entry).await, "booked");
+    // Who missed as much here is refused here.
+    registers(&hospital, 2).await;
+    misses(&hospital, 2, august(30), "D1").await;
+    misses(&hospital, 2, august(31), "D1").await;
+    pull(&hospital, august(31)).await;
+    assert_eq!(hospital.door.apply("w1-am", "p2").await.code(), "blacklisted");
+    // Without the rule nothing follows from it, in no department.
+    hospital.ask(Method::DELETE, "/v1/blacklist-rules/no-shows", None).await;
+    assert!(listed(&hospital, 1).await.is_none());
+    hospital.apply("w1-am", 2).await;
     hospital.finish().await;
 }
 

@@ -116,10 +116,7 @@ async fn staff_pause_his_for_its_maintenance() {
 async fn r26_a_free_application_ends_without_the_payment_provider() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entry = hospital.apply("w1-am", 1).await;
-    let paused = json!({ "reason": "the provider is being moved" });
-    let reply = hospital.door.ask(Method::POST, "/v1/destinations/payments/pause", Some(paused)).await;
-    assert_eq!(reply.status, 200, "{}", reply.body);
-    wait_for("the switch to be seen", || hospital.worker_has_seen_the_switch("payments")).await;
+    hospital.turns("payments", "pause").await;
     hospital.pass_until(cutoff()).await;
     assert_eq!(hospital.status(entry).await, "expired");
     assert_eq!(hospital.told(1).await, ["waitlist_submitted", "waitlist_failed"]);

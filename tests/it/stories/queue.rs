@@ -1,4 +1,4 @@
-//! Waiting, and the visit that needs no payment (R5, R16, R18, R19, R25, R34).
+//! Waiting, and the visit that needs no payment (R5, R11, R16, R18, R19, R21, R26, R28, R32, R34).
 
 use chrono::TimeDelta;
 use houbu::waitlist::policy::{OtherQueues, PaymentMode};

@@ -11,35 +11,22 @@ use serde_json::json;
 
 use super::{APPLICATION, Told, statuses};
 use crate::hospital::{Hospital, Setup};
-use crate::patience::wait_for;
 
 const NOT_FOR_WHO_WAITS: &[&str] = &["Waiting on Stoppage: Elsewhere", "Waiting on Offer: Covered", "Booking: Booked"];
 
 pub const TOLD: &[Told] = &[(APPLICATION, NOT_FOR_WHO_WAITS)];
 
-/// Nothing goes to the message platform until it is resumed.
-async fn no_messages(hospital: &Hospital) {
-    let reason = Some(json!({ "reason": "the platform is being moved" }));
-    hospital.ask(Method::POST, "/v1/destinations/messages/pause", reason).await;
-    wait_for("the switch to be seen", || hospital.worker_has_seen_the_switch("messages")).await;
-}
-
-async fn messages_again(hospital: &Hospital) {
-    let reason = Some(json!({ "reason": "it is back" }));
-    hospital.ask(Method::POST, "/v1/destinations/messages/resume", reason).await;
-    hospital.pass_minutes(2).await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r11_a_message_that_cannot_be_sent_undoes_no_booking() {
     let hospital = Hospital::paying(PaymentMode::None).await;
-    no_messages(&hospital).await;
+    hospital.turns("messages", "pause").await;
     let entry = hospital.apply("w1-am", 1).await;
     hospital.free_a_place("w1-am").await;
     hospital.pass_minutes(60).await;
     assert_eq!(hospital.status(entry).await, "booked");
     assert!(hospital.told(1).await.is_empty());
-    messages_again(&hospital).await;
+    hospital.turns("messages", "resume").await;
+    hospital.pass_minutes(2).await;
     assert!(hospital.told(1).await.contains(&"waitlist_booked".to_owned()), "told late, and told");
     assert_eq!(hospital.status(entry).await, "booked");
     hospital.finish().await;
@@ -48,13 +35,14 @@ async fn r11_a_message_that_cannot_be_sent_undoes_no_booking() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r21_a_booking_that_was_cancelled_before_it_could_be_told_is_not_told() {
     let hospital = Hospital::paying(PaymentMode::None).await;
-    no_messages(&hospital).await;
+    hospital.turns("messages", "pause").await;
     let entry = hospital.apply("w1-am", 1).await;
     hospital.free_a_place("w1-am").await;
     hospital.cancel_visit(entry).await;
     hospital.pass_minutes(1).await;
     assert_eq!(hospital.status(entry).await, "visitCancelled");
-    messages_again(&hospital).await;
+    hospital.turns("messages", "resume").await;
+    hospital.pass_minutes(2).await;
     assert_eq!(hospital.told(1).await, ["visit_cancelled"]);
     hospital.finish().await;
 }
