@@ -12,6 +12,7 @@ pub fn registry() -> Registry {
     Registry::default()
         .with::<five::Five>(Arc::new(()))
         .with::<one::One>(Arc::new(()))
+        .with::<calling::Calling>(Arc::new(()))
         .with::<parked::Parked>(Arc::new(()))
 }
 
@@ -75,11 +76,34 @@ pub mod five {
 }
 
 pub mod one {
+    use super::{Note, flow, nothing};
+
+    flow! {
+        /// One step that does nothing, and could not.
+        One = "one";
+        state Note;
+        ports ();
+        obligations ;
+        emits nothing;
+        starts Only;
+        ends Finished;
+        quiet Finished;
+
+        /// 1
+        Only = only by state { Done -> Finished }
+    }
+
+    const fn only(_: &mut Note) -> outcome::Only {
+        outcome::Only::Done
+    }
+}
+
+pub mod calling {
     use super::{Fault, Note, Turn, flow, nothing};
 
     flow! {
-        /// One step that does nothing.
-        One = "one";
+        /// One step that might call somebody.
+        Calling = "calling";
         state Note;
         ports ();
         obligations ;

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use houbu::engine::NewRun;
 use houbu::engine::store;
 
 use crate::Ask;
-use crate::flows::{five, new_run, one};
+use crate::flows::{calling, five, new_run, one};
 use crate::ground::{Ground, Plot, TENANT, median, quantile, seconds};
 use crate::limits::{bare_commits, bare_runs};
 use crate::report::{Bar, Report};
@@ -83,27 +83,39 @@ pub async fn five_steps(ask: &Ask, ground: &Ground, report: &mut Report) {
     }
 }
 
-/// W2: a run of one step, from the call that starts it until it is seen to have completed, one after the other.
+/// W2: a run of one step, from the call that starts it until it is seen to have completed, one after the other: a step that
+/// its state decides, and one that may call somebody.
 pub async fn one_step(ask: &Ask, ground: &Ground, report: &mut Report) {
     let runs = ask.size(300, 1_000);
     let plot = ground.plot().await;
     let worker = plot.worker().await;
     plot.warm_up().await;
     let mut bare = bare_commits(&plot, runs).await;
+    let mut decided = one_by_one(&plot, runs, new_run::<one::One>).await;
+    let mut calling = one_by_one(&plot, runs, new_run::<calling::Calling>).await;
+    worker.stop().await;
+    let (bare50, bare99) = (median(&mut bare), quantile(&mut bare, 0.99));
+    for (what, took, bar) in [
+        ("one-step run, start → completed", &mut decided, Bar::AtMost(3.0)),
+        ("the same, where the step may call somebody", &mut calling, Bar::None),
+    ] {
+        let p50 = median(took);
+        report.row("W2", &format!("{what}, p50"), (p50, "ms"), Some(("one bare commit", bare50)), p50 / bare50, bar);
+        let (what, p99) = (format!("{what}, p99"), quantile(took, 0.99));
+        report.row("W2", &what, (p99, "ms"), Some(("one bare commit", bare99)), p99 / bare99, Bar::None);
+    }
+    plot.close().await;
+}
+
+async fn one_by_one(plot: &Plot, runs: usize, new: fn(&'static str, DateTime<Utc>) -> NewRun) -> Vec<f64> {
     let mut took = Vec::with_capacity(runs);
     for _ in 0..runs {
-        let new = new_run::<one::One>("Only", Utc::now());
+        let new = new("Only", Utc::now());
         let began = Instant::now();
         let ending = plot.engine.ending_of(new.id);
         plot.engine.start_run(new).await.unwrap();
         ending.here().await;
         took.push(began.elapsed().as_secs_f64() * 1000.0);
     }
-    worker.stop().await;
-    let (bare50, p50) = (median(&mut bare), median(&mut took));
-    let what = "one-step run, start → completed, p50";
-    report.row("W2", what, (p50, "ms"), Some(("one bare commit", bare50)), p50 / bare50, Bar::AtMost(3.0));
-    let (bare99, p99) = (quantile(&mut bare, 0.99), quantile(&mut took, 0.99));
-    report.row("W2", "the same, p99", (p99, "ms"), Some(("one bare commit", bare99)), 0.0, Bar::None);
-    plot.close().await;
+    took
 }

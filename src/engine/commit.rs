@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -169,21 +169,24 @@ impl Writer {
             let point = Point::BeforeCommit;
             self.saboteur.as_ref().is_some_and(|one| one.at(point, done.workflow, done.step, done.run) == Act::Crash)
         };
+        let mut conn = engine.warm.lend().await?;
         if batch.iter().all(alone) {
             // Written and committed by one statement: whoever dies before its commit has written nothing.
             if batch.iter().any(dies) {
                 return Err(sqlx::Error::WorkerCrashed);
             }
-            if let Some(held) = turns::commit_alone(&engine.pool, &engine.tenant, batch).await? {
+            if let Some(held) = turns::commit_alone(&mut *conn, &engine.tenant, batch).await? {
+                conn.rest();
                 return Ok(held);
             }
         }
-        let mut tx = engine.pool.begin().await?;
+        let mut tx = conn.begin().await?;
         let held = write(engine, &mut tx, batch).await?;
         if batch.iter().filter(|done| held.contains_key(&done.fence())).any(dies) {
             return Err(sqlx::Error::WorkerCrashed);
         }
         tx.commit().await?;
+        conn.rest();
         Ok(held)
     }
 }

@@ -14,6 +14,7 @@ use super::registry::Registry;
 use super::store::survey::{self, Survey};
 use super::store::turns::{Came, Done};
 use super::takers::{Seat, Takers};
+use super::warm::Warm;
 
 /// What every part of the engine shares: the database, the tenant and the workflows.
 pub struct Engine {
@@ -33,6 +34,8 @@ pub struct Engine {
     pub(super) letters: Notify,
     pub(super) endings: Endings,
     pub(super) limits_hint: watch::Sender<Hints>,
+    /// For calls that are short and many.
+    pub(super) warm: Warm,
 }
 
 /// What may matter to limits: how often the clock may have moved, and how often a person used a switch.
@@ -58,7 +61,8 @@ impl Engine {
         let (due, letters, limits_hint) = (Notify::new(), Notify::new(), watch::Sender::new(Hints::default()));
         let (tenant, measures) = (tenant.into(), Measures::default());
         let (at_work, endings) = (Mutex::default(), Endings::default());
-        Arc::new(Self { pool, tenant, registry, limits, measures, due, at_work, letters, endings, limits_hint })
+        let warm = Warm::over(&pool);
+        Arc::new(Self { pool, tenant, registry, limits, measures, due, at_work, letters, endings, limits_hint, warm })
     }
 
     /// Tells the workers of this process that something may be due. Only a hint: polling finds it anyway.

@@ -3,14 +3,17 @@
 //! Each call is a transaction of its own. A program that must change its tables in the same one calls [`store`] with
 //! its connection; what people do to runs is [`staff`](super::staff)'s.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use sqlx::PgPool;
 use sqlx::migrate::MigrateError;
+use sqlx::{Connection, PgPool};
 
+use super::commit::Committed;
 use super::core::Engine;
 use super::flow::{Fault, Flow, NewRun, To};
+use super::handling;
 use super::inspect::{self, Seen, Told};
 use super::registry::Registry;
 use super::store::claim::Claimed;
@@ -98,15 +101,20 @@ impl Engine {
     }
 
     /// Starts a run in a transaction of its own. Where a worker of this process has a hand free, a step that acts begins
-    /// there at once.
+    /// there at once, and one that the state decides is decided here.
     pub async fn start_run(&self, new: NewRun) -> sqlx::Result<Started> {
         let acts = new.due_at.is_none() && new.effects.is_empty() && new.parent.is_none();
         if let Some(seat) = acts.then(|| self.seat(new.workflow, new.step.name)).flatten() {
-            let mut conn = self.pool.acquire().await?;
-            if let Some(now) = store::start_held(&mut conn, &self.tenant, &new, seat.worker).await? {
-                let id = new.id;
+            let started = Started { id: new.id, new: true };
+            if self.start_decided(&new).await? {
+                return Ok(started);
+            }
+            let mut conn = self.warm.lend().await?;
+            let held = store::start_held(&mut conn, &self.tenant, &new, seat.worker).await?;
+            conn.rest();
+            if let Some(now) = held {
                 seat.take(Claimed::begun(new, now));
-                return Ok(Started { id, new: true });
+                return Ok(started);
             }
         }
         let mut tx = self.pool.begin().await?;
@@ -114,6 +122,19 @@ impl Engine {
         tx.commit().await?;
         self.hint();
         Ok(started)
+    }
+
+    /// Starts a run as it rests after a first step that its state decides; false where it has to start like any other.
+    async fn start_decided(&self, new: &NewRun) -> sqlx::Result<bool> {
+        let Some(mounted) = self.registry.get(new.workflow) else { return Ok(false) };
+        let Some(done) = handling::decided(&**mounted, new).await else { return Ok(false) };
+        let mut conn = self.warm.lend().await?;
+        let Some(now) = store::start_decided(&mut conn, &self.tenant, new, &done).await? else { return Ok(false) };
+        conn.rest();
+        self.measures.turn((done.workflow, done.step), done.took, &done.result, &Committed::Yes(now));
+        let held = HashMap::from([(done.fence(), now)]);
+        self.endings.committed(&[done], &held);
+        Ok(true)
     }
 
     /// Sends a signal to the run of this key. The same `id` is heard once; where there is no such run yet, the signal is
@@ -131,10 +152,12 @@ impl Engine {
         }
         let to = To::Key { workflow, key: key.to_owned() };
         let payload = serde_json::to_value(payload)?;
-        let mut tx = self.pool.begin().await?;
         let sent = Outgoing { to, name: signal.into(), id: id.to_owned(), payload };
+        let mut conn = self.warm.lend().await?;
+        let mut tx = conn.begin().await?;
         let signalled = store::signal(&mut tx, &self.tenant, &sent).await?;
         tx.commit().await?;
+        conn.rest();
         self.hint();
         Ok(signalled)
     }

@@ -28,7 +28,7 @@ macro_rules! flow {
         $(
             $(#[doc = $doc:literal])+
             $step:ident = $handler:ident
-            $(at $lane:ident)? $(priority $priority:ident)? $(retry $retry:ident)? $(absorbs $($absorbed:ident),+)?
+            $(at $lane:ident)? $(by $means:ident)? $(priority $priority:ident)? $(retry $retry:ident)? $(absorbs $($absorbed:ident),+)?
             $(on $($heard:ident),+ until $until:ident)?
             { $($outcome:ident $(+ $opens:ident)* $(- $closes:ident)* -> $next:ident),+ $(,)? }
         )+
@@ -119,6 +119,7 @@ macro_rules! flow {
                     hears: &[$($(stringify!($heard)),+)?],
                     until: $crate::flow!(@option $(stringify!($until))?),
                     lane: $crate::flow!(@option $(stringify!($lane))?),
+                    by_state: $crate::flow!(@by $($means)? $(at $lane)? $(until $until)?),
                     priority: $crate::flow!(@priority $($priority)?),
                     absorbs: &[$($({ let _ = ::std::marker::PhantomData::<$absorbed>; stringify!($absorbed) }),+)?],
                     retry: $crate::flow!(@option $($retry)?),
@@ -131,6 +132,8 @@ macro_rules! flow {
                 }),+],
             };
 
+            // A flow of which every step is decided by its state calls nobody.
+            #[allow(unused_variables)]
             async fn act(
                 step: &str,
                 state: &mut $state,
@@ -139,7 +142,7 @@ macro_rules! flow {
             ) -> Result<$crate::engine::Chosen, $crate::engine::Fault> {
                 match Step::parse(step) {
                     $(Some(Step::$step) =>
-                        $crate::flow!(@act $handler, $step, state, turn, ports $(, $until)?),)+
+                        $crate::flow!(@act $handler, $step, state, turn, ports $(, by $means)? $(, $until)?),)+
                     _ => Err($crate::engine::Fault::Stop(format!("no handler of {} acts at {step}", $name))),
                 }
             }
@@ -246,11 +249,21 @@ macro_rules! flow {
         Step::parse($step).map(|step| $lacks(step, $state)).unwrap_or_default()
     };
 
+    // A step that calls somebody, or waits, is not decided by its state alone: there is no rule for both.
+    (@by) => { false };
+    (@by at $lane:ident) => { false };
+    (@by until $until:ident) => { false };
+    (@by at $lane:ident until $until:ident) => { false };
+    (@by state) => { true };
+
     (@priority) => { $crate::engine::Priority::Normal };
     (@priority $priority:ident) => { $crate::engine::Priority::$priority };
 
     (@act $handler:ident, $step:ident, $state:ident, $turn:ident, $ports:ident) => {
         $handler($state, $turn, $ports).await.map(outcome::$step::chosen)
+    };
+    (@act $handler:ident, $step:ident, $state:ident, $turn:ident, $ports:ident, by state) => {
+        Ok($handler($state).chosen())
     };
     (@act $handler:ident, $step:ident, $state:ident, $turn:ident, $ports:ident, $until:ident) => {
         Err($crate::engine::Fault::Stop(concat!("the step ", stringify!($step), " waits and does not act").to_owned()))

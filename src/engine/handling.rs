@@ -1,13 +1,16 @@
 //! One handling of one step: what woke it, its handler, and what follows from the outcome. Writes nothing.
 
-use std::time::Duration;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
+use tracing::Instrument;
 
-use super::flow::{Edge, Effect, Fault, Turn, Woke};
+use super::flow::{Edge, Effect, Fault, NewRun, Turn, Woke};
 use super::registry::Mounted;
 use super::store::claim::{Claimed, Unread};
-use super::store::turns::{Came, Move, Rest};
+use super::store::turns::{Came, Done, Move, Rest};
 use super::table::{Chosen, Priority, StepRow};
 use super::traces;
 
@@ -72,6 +75,35 @@ pub(super) async fn handle(mounted: &dyn Mounted, row: &'static StepRow, run: &C
         Ok(moved) => Came::Moved(Box::new(moved)),
         Err(fault) => failed(mounted, run, &fault),
     }
+}
+
+/// The turn of a first step that is decided by its state alone, where its run rests after it and nothing else moves by it.
+/// `None`: the run starts like any other.
+pub(super) async fn decided(mounted: &dyn Mounted, new: &NewRun) -> Option<Done> {
+    if !new.step.by_state || mounted.projects() {
+        return None;
+    }
+    // Such a step sees no clock.
+    let run = Claimed::begun(new.clone(), DateTime::UNIX_EPOCH);
+    let (span, began) = (traces::turn(&run), Instant::now());
+    let handling = AssertUnwindSafe(handle(mounted, new.step, &run, &[])).catch_unwind();
+    let came = handling.instrument(span.clone()).await.ok()?;
+    traces::came(&span, &came);
+    match &came {
+        Came::Moved(to) if to.effects.is_empty() && matches!(to.rest, Rest::Ended | Rest::Waits { .. }) => {}
+        _ => return None,
+    }
+    Some(Done {
+        run: new.id,
+        workflow: new.workflow,
+        generation: 0,
+        turn: 0,
+        attempt: 0,
+        seen: 0,
+        step: new.step.name,
+        took: began.elapsed(),
+        result: came,
+    })
 }
 
 /// Runs that a turn starts belong to the trace of its own run.

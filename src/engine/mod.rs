@@ -28,6 +28,7 @@
 //! | `jobs` | what starts runs by the clock |
 //! | `worker` | claim, handle, hand to commit |
 //! | `takers` | runs that begin in the hands of their starter's worker |
+//! | `warm` | connections for short calls, the one used last first |
 //! | `watched` | the tasks of a worker; one that panics is seen |
 //! | `handling` | one handling of one step |
 //! | `lease` | what keeps a worker alive; what is left behind goes on |
@@ -80,6 +81,7 @@ pub mod store;
 pub mod table;
 mod takers;
 pub mod traces;
+mod warm;
 mod watched;
 pub mod worker;
 

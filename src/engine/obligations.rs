@@ -73,6 +73,7 @@ mod tests {
             doc: "",
             hears: &[],
             until,
+            by_state: false,
             lane: None,
             priority: Priority::Normal,
             absorbs: &[],

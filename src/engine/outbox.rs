@@ -138,7 +138,7 @@ impl Postman {
         let settling = Group::start(LETTERS_MAX, move |settled: Vec<Settled>| {
             let engine = Arc::clone(&of);
             async move {
-                let all = letters::settle(&engine.pool, &engine.tenant, worker, &settled).await;
+                let all = settle(&engine, worker, &settled).await;
                 if all.is_ok() || settled.len() == 1 {
                     let all = all.map_err(|error| error.to_string());
                     return settled.iter().map(|_| all.clone()).collect();
@@ -146,7 +146,7 @@ impl Postman {
                 // A bad one fails alone.
                 let mut written = Vec::with_capacity(settled.len());
                 for one in settled.chunks(1) {
-                    let one = letters::settle(&engine.pool, &engine.tenant, worker, one).await;
+                    let one = settle(&engine, worker, one).await;
                     written.push(one.map_err(|error| error.to_string()));
                 }
                 written
@@ -196,7 +196,6 @@ impl Postman {
 
     /// Claims due letters: of each topic as many as there are passes of its lane.
     async fn claim(&self, free: usize) -> Vec<(Claimed, Option<Pass>)> {
-        let (pool, tenant) = (&self.engine.pool, self.engine.tenant.as_str());
         let mut all = Vec::new();
         for (topic, (lane, _)) in &self.outlets.by_topic {
             let left = free.saturating_sub(all.len());
@@ -206,7 +205,13 @@ impl Postman {
                 continue;
             }
             let count = i64::try_from(most).unwrap_or(i64::MAX);
-            let claimed = letters::claim(pool, tenant, self.worker, topic, count).await.unwrap_or_else(|error| {
+            let claimed = async {
+                let mut conn = self.engine.warm.lend().await?;
+                let claimed = letters::claim(&mut *conn, &self.engine.tenant, self.worker, topic, count).await?;
+                conn.rest();
+                Ok::<_, sqlx::Error>(claimed)
+            };
+            let claimed = claimed.await.unwrap_or_else(|error| {
                 tracing::warn!(%error, topic, "due letters could not be claimed; trying again");
                 Vec::new()
             });
@@ -279,4 +284,11 @@ impl Postman {
             tracing::warn!(%error, "what came of a letter could not be written");
         }
     }
+}
+
+async fn settle(engine: &Engine, worker: Uuid, settled: &[Settled]) -> sqlx::Result<()> {
+    let mut conn = engine.warm.lend().await?;
+    letters::settle(&mut conn, &engine.tenant, worker, settled).await?;
+    conn.rest();
+    Ok(())
 }

@@ -242,6 +242,7 @@ mod tests {
             hears: &[],
             absorbs: &[],
             until: None,
+            by_state: false,
             lane: None,
             priority: Priority::Normal,
             retry: None,

@@ -34,6 +34,8 @@ pub struct StepRow {
     pub until: Option<&'static str>,
     /// The destination that it calls, whose limits it keeps; `None` where it calls nobody.
     pub lane: Option<&'static str>,
+    /// True for a step that acts and is decided by the run's state alone: it calls nobody and sees no clock.
+    pub by_state: bool,
     /// What goes first where not everything can go at once.
     pub priority: Priority,
     /// The signals that say no more than "look": one that acts has looked by then, so its turn reads all that came before.

@@ -172,7 +172,13 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
     // Bulks are in no hurry: they have a rate of their own.
     let clerk = clerk::work(Arc::clone(&shift.engine), shift.options.poll * 4, stopped.clone());
     let ticker = jobs::work(Arc::clone(&shift.engine), shift.options.poll * 4, stopped.clone());
+    let mut ends = stopped.clone();
+    let warm = {
+        let engine = Arc::clone(&shift.engine);
+        async move { engine.warm.keep(ends.changed()).await }
+    };
     let tasks = vec![
+        watched(&shift.engine, "warm connections", warm),
         watched(&shift.engine, "claims and turns", Arc::clone(&shift).work(takers, taken, stopped.clone())),
         watched(&shift.engine, "postman", postman.work(stopped.clone())),
         watched(&shift.engine, "clerk", clerk),

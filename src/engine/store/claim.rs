@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::super::RunId;
@@ -156,7 +156,7 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 /// oldest due first. A row of `run` that another worker has just moved is read afresh, and its state with it
 /// (`state_of`, migration 0011).
 pub async fn claim_in(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     tenant: &str,
     worker: Uuid,
     known: &[String],
@@ -171,7 +171,7 @@ pub async fn claim_in(
         .bind(asks.iter().map(|ask| ask.most).collect::<Vec<_>>())
         .bind(asks.iter().map(|ask| ask.first).collect::<Vec<_>>())
         .bind(most)
-        .fetch_all(pool);
+        .fetch_all(db);
     let claimed = tokio::time::timeout(WAIT_MAX, claiming).await;
     claimed.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
@@ -186,14 +186,14 @@ pub async fn in_hand(pool: &PgPool, tenant: &str, worker: Uuid) -> sqlx::Result<
 }
 
 /// The unread signals of these runs in the order of arrival.
-pub async fn unread(pool: &PgPool, tenant: &str, runs: &[RunId]) -> sqlx::Result<Vec<Unread>> {
+pub async fn unread(db: impl PgExecutor<'_>, tenant: &str, runs: &[RunId]) -> sqlx::Result<Vec<Unread>> {
     sqlx::query_as(
         "select run_id, signal_id, name, payload, trace, received_at from inbox
          where tenant = $1 and run_id = any($2) and read_turn is null order by run_id, seq",
     )
     .bind(tenant)
     .bind(runs)
-    .fetch_all(pool)
+    .fetch_all(db)
     .await
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use sqlx::{Connection, PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::super::RunId;
@@ -54,7 +54,13 @@ pub(super) async fn write(conn: &mut PgConnection, tenant: &str, letters: &[(Run
 
 /// Claims up to `most` due letters of this topic. Plan: a range of `outbox_due`; one run by
 /// its primary key each.
-pub async fn claim(pool: &PgPool, tenant: &str, worker: Uuid, topic: &str, most: i64) -> sqlx::Result<Vec<Claimed>> {
+pub async fn claim(
+    db: impl PgExecutor<'_>,
+    tenant: &str,
+    worker: Uuid,
+    topic: &str,
+    most: i64,
+) -> sqlx::Result<Vec<Claimed>> {
     sqlx::query_as(
         "with due as materialized (
              select id from outbox
@@ -70,7 +76,7 @@ pub async fn claim(pool: &PgPool, tenant: &str, worker: Uuid, topic: &str, most:
     .bind(worker)
     .bind(topic)
     .bind(most)
-    .fetch_all(pool)
+    .fetch_all(db)
     .await
 }
 
@@ -94,11 +100,11 @@ pub struct Settled {
 }
 
 /// Writes down what came of letters that `worker` has in hand, and what is to be sent in the place of those that could not be.
-pub async fn settle(pool: &PgPool, tenant: &str, worker: Uuid, settled: &[Settled]) -> sqlx::Result<()> {
+pub async fn settle(conn: &mut PgConnection, tenant: &str, worker: Uuid, settled: &[Settled]) -> sqlx::Result<()> {
     if settled.iter().all(|one| one.instead.is_none()) {
-        return settle_all(pool, tenant, worker, settled).await.map(drop);
+        return settle_all(conn, tenant, worker, settled).await.map(drop);
     }
-    let mut tx = pool.begin().await?;
+    let mut tx = conn.begin().await?;
     let done = settle_all(&mut *tx, tenant, worker, settled).await?;
     // Whose letter was taken out of these hands writes nothing: whoever has it does.
     let ours = settled.iter().filter(|one| done.contains(&one.id));

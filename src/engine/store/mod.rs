@@ -33,7 +33,7 @@ use sqlx::PgConnection;
 use super::RunId;
 use super::flow::{Effect, NewRun};
 pub use signal::{Outgoing, Signalled, hold, signal};
-pub use start::{Started, start, start_all, start_held};
+pub use start::{Started, start, start_all, start_decided, start_held};
 
 /// Writes what moves caused outside their runs: signals, letters, new runs, and what those cause in turn.
 pub async fn write_effects(conn: &mut PgConnection, tenant: &str, effects: Vec<(RunId, Effect)>) -> sqlx::Result<()> {

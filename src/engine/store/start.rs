@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use sqlx::error::DatabaseError;
 use sqlx::postgres::PgArguments;
 use sqlx::query::QueryScalar;
 use sqlx::{PgConnection, Postgres};
@@ -12,6 +13,7 @@ use uuid::Uuid;
 use super::super::RunId;
 use super::super::flow::{ChildEnded, Effect, NewRun, Parent};
 use super::super::sizes::{self, Stored};
+use super::turns::{Came, Done};
 
 type Scalar<'q, O> = QueryScalar<'q, Postgres, O, PgArguments>;
 
@@ -95,6 +97,49 @@ pub async fn start_held(
     sizes::check(Stored::Input, &new.state)?;
     let held = "select engine_now() from start_runs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     bound(sqlx::query_scalar(held), tenant, std::slice::from_ref(new)).bind(holder).fetch_optional(conn).await
+}
+
+/// Starts a run as it rests after its first turn, `done`: a move that touches nothing else. Answers the engine's clock;
+/// `None`, and nothing is written, where the run has to start like any other (migration 0030).
+pub async fn start_decided(
+    conn: &mut PgConnection,
+    tenant: &str,
+    new: &NewRun,
+    done: &Done,
+) -> sqlx::Result<Option<DateTime<Utc>>> {
+    let Came::Moved(to) = &done.result else { return Ok(None) };
+    sizes::check(Stored::Input, &new.state)?;
+    sizes::check(Stored::State, &to.state)?;
+    let (status, until, hears) = to.rest.stored();
+    let written = sqlx::query_scalar(
+        "select start_decided($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+    )
+    .bind(tenant)
+    .bind(new.id)
+    .bind(new.workflow)
+    .bind(&new.key)
+    .bind(new.trace.as_deref())
+    .bind(done.step)
+    .bind(to.chosen.outcome)
+    .bind(done.took_ms())
+    .bind(to.chosen.next)
+    .bind(status)
+    .bind(until)
+    .bind(hears)
+    .bind(to.lane)
+    .bind(to.priority.stored())
+    .bind(to.owes.join(","))
+    .bind(&to.state)
+    .fetch_one(conn)
+    .await;
+    match written {
+        Err(error) if is_like_any_other(&error) => Ok(None),
+        written => written,
+    }
+}
+
+fn is_like_any_other(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == "HB003")
 }
 
 /// The rows of new runs; of those whose key stands already, the run that has it. Waits for a concurrent start of the same

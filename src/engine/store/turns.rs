@@ -182,6 +182,10 @@ fn reports(batch: &[Done], written: &[Written]) -> Vec<Outgoing> {
 }
 
 impl Done {
+    pub(super) fn took_ms(&self) -> i32 {
+        i32::try_from(self.took.as_millis()).unwrap_or(i32::MAX)
+    }
+
     /// True where the move starts or signals other runs.
     pub fn reaches_others(&self) -> bool {
         match &self.result {
@@ -347,7 +351,7 @@ impl<'a> Rows<'a> {
         self.attempt.push(done.attempt);
         self.seen.push(done.seen);
         self.step.push(done.step);
-        self.took_ms.push(i32::try_from(done.took.as_millis()).unwrap_or(i32::MAX));
+        self.took_ms.push(done.took_ms());
         self.did.push(did);
         self.status.push(status);
         self.due.push(due);
@@ -379,7 +383,7 @@ impl<'a> Rows<'a> {
 
 impl Rest {
     /// Status, deadline and the signals that wake it, as stored.
-    fn stored(&self) -> (&'static str, Option<DateTime<Utc>>, String) {
+    pub(super) fn stored(&self) -> (&'static str, Option<DateTime<Utc>>, String) {
         match self {
             Self::GoesOn => ("running", None, String::new()),
             Self::Queues => ("pending", None, String::new()),

@@ -20,8 +20,14 @@ impl Shift {
         let engine = &self.engine;
         let mut round = Round::begin(&self.lanes, &self.names, self.rounds.fetch_add(1, Ordering::Relaxed), free);
         let most = i64::try_from(free).unwrap_or(1);
-        let (pool, tenant, began) = (&engine.pool, &engine.tenant, Instant::now());
-        let claimed = match claim::claim_in(pool, tenant, self.id, &self.releases.claims(), &round.asks, most).await {
+        let began = Instant::now();
+        let claimed = async {
+            let (mut conn, known) = (engine.warm.lend().await?, self.releases.claims());
+            let claimed = claim::claim_in(&mut *conn, &engine.tenant, self.id, &known, &round.asks, most).await?;
+            conn.rest();
+            Ok::<_, sqlx::Error>(claimed)
+        };
+        let claimed = match claimed.await {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::warn!(%error, "due runs could not be claimed; trying again");

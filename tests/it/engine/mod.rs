@@ -5,6 +5,7 @@ mod bell;
 mod children;
 mod crews;
 mod deadlines;
+mod decided;
 mod drains;
 mod durable;
 mod early_signals;
