@@ -110,7 +110,7 @@ pub struct Case {
     theirs_fen: Option<i64>,
     /// What is proposed, in the language of `Accept-Language`. Nothing is done by itself.
     action: &'static str,
-    /// `open`; `suspect` while its run may still settle it; `resolved`.
+    /// `open`; `suspect` while its run may still settle it, or where it moved while the others were asked; `resolved`.
     state: String,
     /// When it was found first.
     found_at: DateTime<FixedOffset>,

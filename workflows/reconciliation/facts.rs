@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::engine::Fault;
@@ -37,8 +37,11 @@ pub(super) async fn gather(
     span: Span,
     ids: &[Uuid],
 ) -> Result<BTreeMap<Uuid, Gathered>, Fault> {
+    // One picture: an application may move between two looks at it.
+    let mut tx = conn.begin_with("begin isolation level repeatable read read only").await.map_err(unread)?;
+    let conn = &mut *tx;
     let mut all: BTreeMap<Uuid, Gathered> = ids.iter().map(|id| (*id, Gathered::default())).collect();
-    for entry in ours::entries(&mut *conn, hospital, ids).await.map_err(unread)? {
+    for entry in ours::entries(&mut *conn, hospital, reconciliation, ids).await.map_err(unread)? {
         let Some(one) = all.get_mut(&entry.id) else { continue };
         one.facts.twins.extend(entry.twin.clone());
         one.facts.reopened = entry.reopened;
@@ -63,6 +66,7 @@ pub(super) async fn gather(
         let Some(one) = all.get_mut(&answered.entry_id) else { continue };
         one.answered(&answered).map_err(|error| unreadable(&answered.about, &answered.reference, &error))?;
     }
+    tx.commit().await.map_err(unread)?;
     for one in all.values_mut() {
         one.put_refunds();
     }
@@ -82,7 +86,7 @@ fn standing(entry: &ours::Entry) -> Entry {
     let booked = entry.status == "booked";
     let stuck = entry.run_status.as_deref() == Some("suspended") && entry.status == "settling";
     Entry {
-        pace: match moves && !parked {
+        pace: match entry.moved || (moves && !parked) {
             true => Pace::Moving,
             false if parked || ended => Pace::Rests,
             false => Pace::Stuck,

@@ -50,16 +50,24 @@ pub struct Entry {
     pub step: Option<String>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
+    /// It has moved since the reconciliation began: the others may have been asked before that.
+    pub moved: bool,
     /// Another booked visit of the same patient in the same schedule.
     pub twin: Option<String>,
     /// A case about it stands open.
     pub reopened: bool,
 }
 
-/// These applications.
-pub async fn entries(db: impl PgExecutor<'_>, hospital: &str, ids: &[Uuid]) -> sqlx::Result<Vec<Entry>> {
+/// These applications, for a reconciliation.
+pub async fn entries(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    reconciliation: Uuid,
+    ids: &[Uuid],
+) -> sqlx::Result<Vec<Entry>> {
     sqlx::query_as(
         "select e.id, e.status, e.fee_fen, e.payment_mode, r.status as run_status, r.step, r.ended_at,
+                coalesce(r.updated_at > (select created_at from run where tenant = $1 and id = $3), false) as moved,
                 (select min(a.id) from appointment a
                  where a.hospital = e.hospital and a.schedule_id = e.schedule_id and a.patient_id = e.patient_id
                    and a.status <> 'cancelled' and a.entry_id <> e.id and e.status = 'booked') as twin,
@@ -67,13 +75,14 @@ pub async fn entries(db: impl PgExecutor<'_>, hospital: &str, ids: &[Uuid]) -> s
                         where c.hospital = e.hospital and c.entry_id = e.id and c.state <> 'resolved') as reopened
          from entry e
          left join lateral (
-             select status, step, ended_at from run where tenant = e.hospital and id = e.id
+             select status, step, ended_at, updated_at from run where tenant = e.hospital and id = e.id
              union all
-             select status, step, ended_at from run_archive where tenant = e.hospital and id = e.id limit 1) r on true
+             select status, step, ended_at, ended_at from run_archive where tenant = e.hospital and id = e.id limit 1) r on true
          where e.hospital = $1 and e.id = any($2)",
     )
     .bind(hospital)
     .bind(ids)
+    .bind(reconciliation)
     .fetch_all(db)
     .await
 }

@@ -273,3 +273,21 @@ async fn r36_a_case_is_over_when_the_books_agree_again() {
     assert_eq!(resolved["resolvedBy"], "reconciliation");
     hospital.finish().await;
 }
+
+/// What the others said before an application moved is no case against it, but is looked at again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r36_what_moved_while_the_others_were_asked_is_looked_at_again() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    let entry = booked(&hospital, 1).await;
+    hospital.pass_until(local(2, 10, 30)).await;
+    let (order_id, _) = hospital.numbers(entry).await;
+    assert!(hospital.his.plant(AtHis::LostOrder, &order_id, &ids::order_id(entry, 900)).await.unwrap());
+    let moves = "update run set updated_at = engine_now() + interval '1 minute' where id = $1";
+    sqlx::query(moves).bind(entry).execute(&hospital.db.pool).await.unwrap();
+    hospital.reconcile().await;
+    assert_eq!((hospital.open_cases().await.len(), cases_of(&hospital, "suspect").await.len()), (0, 1));
+    hospital.pass_minutes(10).await;
+    hospital.reconcile().await;
+    assert_eq!((hospital.open_cases().await.len(), cases_of(&hospital, "suspect").await.len()), (1, 0));
+    hospital.finish_in_disorder().await;
+}
