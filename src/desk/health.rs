@@ -51,14 +51,14 @@ impl Desk {
 }
 
 fn this_process(engine: &Engine) -> Process {
-    let (pulse, pool) = (engine.measures.pulse(), &engine.pool);
+    let (pulse, connections) = (engine.measures.pulse(), engine.connections());
     Process {
         renewed: pulse.renewed.map(|at| at.elapsed()),
         looked: pulse.looked.map(|at| at.elapsed()),
         waited: pulse.waited,
         lost: pulse.lost,
-        connections_max: pool.options().get_max_connections(),
-        connections_busy: pool.size().saturating_sub(u32::try_from(pool.num_idle()).unwrap_or(u32::MAX)),
+        connections_max: connections.max,
+        connections_busy: connections.busy,
     }
 }
 

@@ -38,6 +38,17 @@ pub struct Engine {
     pub(super) warm: Warm,
 }
 
+/// Database connections of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// At rest.
+    pub idle: u32,
+    /// In use.
+    pub busy: u32,
+    /// As many as there may be.
+    pub max: u32,
+}
+
 /// What may matter to limits: how often the clock may have moved, and how often a person used a switch.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Hints {
@@ -97,6 +108,18 @@ impl Engine {
     /// What a destination can take.
     pub fn limits_of(&self, destination: &str) -> Limits {
         self.limits.get(destination).copied().unwrap_or_default()
+    }
+
+    /// The database connections of this process.
+    pub fn connections(&self) -> Connections {
+        let (size, resting) = (self.pool.size(), self.warm.resting_now());
+        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX).saturating_add(resting).min(size);
+        Connections { idle, busy: size - idle, max: self.pool.options().get_max_connections() }
+    }
+
+    /// All figures, as Prometheus reads them.
+    pub fn exposed(&self, survey: &Survey) -> String {
+        self.measures.exposed(survey, self.connections())
     }
 
     /// How the whole stands now.

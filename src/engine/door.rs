@@ -6,9 +6,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::DateTime;
 use serde::Serialize;
 use sqlx::migrate::MigrateError;
 use sqlx::{Connection, PgPool};
+use tracing::Instrument;
 
 use super::commit::Committed;
 use super::core::Engine;
@@ -17,9 +19,11 @@ use super::handling;
 use super::inspect::{self, Seen, Told};
 use super::registry::Registry;
 use super::store::claim::Claimed;
+use super::store::turns::{Came, Done, Rest};
 use super::store::{self, Outgoing, Signalled, Started};
+use super::takers::Seat;
 use super::worker::{self, Options, Worker};
-use super::{RunId, schema};
+use super::{RunId, schema, traces};
 
 /// Lines of history that [`Engine::history`] answers at most.
 const LINES_MAX: i64 = 1_000;
@@ -103,19 +107,17 @@ impl Engine {
     /// Starts a run in a transaction of its own. Where a worker of this process has a hand free, a step that acts begins
     /// there at once, and one that the state decides is decided here.
     pub async fn start_run(&self, new: NewRun) -> sqlx::Result<Started> {
-        let acts = new.due_at.is_none() && new.effects.is_empty() && new.parent.is_none();
-        if let Some(seat) = acts.then(|| self.seat(new.workflow, new.step.name)).flatten() {
-            let started = Started { id: new.id, new: true };
-            if self.start_decided(&new).await? {
-                return Ok(started);
+        let (acts, id) = (new.due_at.is_none() && new.effects.is_empty() && new.parent.is_none(), new.id);
+        let seat = acts.then(|| self.seat(new.workflow, new.step.name)).flatten();
+        let mut held = false;
+        if let Some(seat) = seat {
+            match self.decided(&new, &seat).await {
+                Some(done) => held = self.start_decided(&new, done).await?,
+                None => held = self.start_held(&new, seat).await?,
             }
-            let mut conn = self.warm.lend().await?;
-            let held = store::start_held(&mut conn, &self.tenant, &new, seat.worker).await?;
-            conn.rest();
-            if let Some(now) = held {
-                seat.take(Claimed::begun(new, now));
-                return Ok(started);
-            }
+        }
+        if held {
+            return Ok(Started { id, new: true });
         }
         let mut tx = self.pool.begin().await?;
         let started = store::start(&mut tx, &self.tenant, new).await?;
@@ -124,16 +126,38 @@ impl Engine {
         Ok(started)
     }
 
-    /// Starts a run as it rests after a first step that its state decides; false where it has to start like any other.
-    async fn start_decided(&self, new: &NewRun) -> sqlx::Result<bool> {
-        let Some(mounted) = self.registry.get(new.workflow) else { return Ok(false) };
-        let Some(done) = handling::decided(&**mounted, new).await else { return Ok(false) };
+    /// The turn of a first step that its state decides, where the worker here would write it so.
+    async fn decided(&self, new: &NewRun, seat: &Seat) -> Option<Done> {
+        let mounted = self.registry.get(new.workflow)?;
+        let (done, to) = handling::decided(&**mounted, new).await?;
+        let elsewhere = to.rest != Rest::Ended && seat.leaves(new.workflow, to.chosen.next);
+        (!elsewhere).then_some(done)
+    }
+
+    /// Starts a run as it rests after its first turn; false where it has to start like any other.
+    async fn start_decided(&self, new: &NewRun, done: Done) -> sqlx::Result<bool> {
         let mut conn = self.warm.lend().await?;
-        let Some(now) = store::start_decided(&mut conn, &self.tenant, new, &done).await? else { return Ok(false) };
+        let span = traces::turn(&Claimed::begun(new.clone(), DateTime::UNIX_EPOCH));
+        let written = store::start_decided(&mut conn, &self.tenant, new, &done).instrument(span.clone()).await?;
         conn.rest();
+        let Some(now) = written else { return Ok(false) };
+        traces::came(&span, &done.result);
         self.measures.turn((done.workflow, done.step), done.took, &done.result, &Committed::Yes(now));
-        let held = HashMap::from([(done.fence(), now)]);
-        self.endings.committed(&[done], &held);
+        if matches!(&done.result, Came::Moved(to) if matches!(to.rest, Rest::Waits { until, .. } if until <= now)) {
+            self.hint_due();
+        }
+        let (fence, batch) = (done.fence(), [done]);
+        self.endings.committed(&batch, &HashMap::from([(fence, now)]));
+        Ok(true)
+    }
+
+    /// Starts a run that is running in a worker's hands; false where there is one of its key.
+    async fn start_held(&self, new: &NewRun, seat: Seat) -> sqlx::Result<bool> {
+        let mut conn = self.warm.lend().await?;
+        let held = store::start_held(&mut conn, &self.tenant, new, seat.worker).await?;
+        conn.rest();
+        let Some(now) = held else { return Ok(false) };
+        seat.take(Claimed::begun(new.clone(), now));
         Ok(true)
     }
 

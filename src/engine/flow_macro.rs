@@ -255,6 +255,7 @@ macro_rules! flow {
     (@by until $until:ident) => { false };
     (@by at $lane:ident until $until:ident) => { false };
     (@by state) => { true };
+    (@by $($other:tt)+) => { compile_error!("a step is decided `by state`, and then has neither `at` nor `until`") };
 
     (@priority) => { $crate::engine::Priority::Normal };
     (@priority $priority:ident) => { $crate::engine::Priority::$priority };

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
-use tracing::Instrument;
 
 use super::flow::{Edge, Effect, Fault, NewRun, Turn, Woke};
 use super::registry::Mounted;
@@ -79,21 +78,20 @@ pub(super) async fn handle(mounted: &dyn Mounted, row: &'static StepRow, run: &C
 
 /// The turn of a first step that is decided by its state alone, where its run rests after it and nothing else moves by it.
 /// `None`: the run starts like any other.
-pub(super) async fn decided(mounted: &dyn Mounted, new: &NewRun) -> Option<Done> {
+pub(super) async fn decided(mounted: &dyn Mounted, new: &NewRun) -> Option<(Done, Move)> {
     if !new.step.by_state || mounted.projects() {
         return None;
     }
-    // Such a step sees no clock.
-    let run = Claimed::begun(new.clone(), DateTime::UNIX_EPOCH);
-    let (span, began) = (traces::turn(&run), Instant::now());
-    let handling = AssertUnwindSafe(handle(mounted, new.step, &run, &[])).catch_unwind();
-    let came = handling.instrument(span.clone()).await.ok()?;
-    traces::came(&span, &came);
-    match &came {
-        Came::Moved(to) if to.effects.is_empty() && matches!(to.rest, Rest::Ended | Rest::Waits { .. }) => {}
+    // Such a step sees no clock, and this run is seen by nobody else.
+    let (run, began) = (Claimed::begun(new.clone(), DateTime::UNIX_EPOCH), Instant::now());
+    let came = AssertUnwindSafe(handle(mounted, new.step, &run, &[])).catch_unwind().await.ok()?;
+    let to = match &came {
+        Came::Moved(to) if to.effects.is_empty() && matches!(to.rest, Rest::Ended | Rest::Waits { .. }) => {
+            Move::clone(to)
+        }
         _ => return None,
-    }
-    Some(Done {
+    };
+    let done = Done {
         run: new.id,
         workflow: new.workflow,
         generation: 0,
@@ -103,7 +101,8 @@ pub(super) async fn decided(mounted: &dyn Mounted, new: &NewRun) -> Option<Done>
         step: new.step.name,
         took: began.elapsed(),
         result: came,
-    })
+    };
+    Some((done, to))
 }
 
 /// Runs that a turn starts belong to the trace of its own run.

@@ -85,7 +85,7 @@ mod warm;
 mod watched;
 pub mod worker;
 
-pub use core::Engine;
+pub use core::{Connections, Engine};
 pub use door::{EngineError, Found};
 pub use endings::Ending;
 pub use flow::{ChildEnded, Edge, Effect, Fault, Letter, NewRun, Parent, Projected, To, Turn, Woke};

@@ -33,7 +33,8 @@ impl Takers {
             return None;
         }
         let permit = Arc::clone(&self.turns).try_acquire_owned().ok()?;
-        Some(Seat { worker: self.worker, permit, door: self.door.clone() })
+        let (releases, door) = (Arc::clone(&self.releases), self.door.clone());
+        Some(Seat { worker: self.worker, permit, releases, door })
     }
 }
 
@@ -41,10 +42,16 @@ impl Takers {
 pub(super) struct Seat {
     pub(super) worker: Uuid,
     permit: OwnedSemaphorePermit,
+    releases: Arc<Releases>,
     door: mpsc::UnboundedSender<Taken>,
 }
 
 impl Seat {
+    /// True where this worker leaves that step to others.
+    pub(super) fn leaves(&self, workflow: &str, step: &str) -> bool {
+        self.releases.leaves(workflow, step)
+    }
+
     /// The run is there. A worker that has ended meanwhile has left it behind like all that it held.
     pub(super) fn take(self, run: Claimed) {
         let _ = self.door.send((run, self.permit));

@@ -94,6 +94,6 @@ pub(super) async fn ready(State(surface): State<Arc<Surface>>) -> Response {
 )]
 pub(super) async fn metrics(State(surface): State<Arc<Surface>>) -> Result<Response, Problem> {
     let engine = &surface.desk.engine;
-    let text = engine.measures.exposed(&engine.survey().await?, &engine.pool);
+    let text = engine.exposed(&engine.survey().await?);
     Ok((StatusCode::OK, [(header::CONTENT_TYPE, measure::CONTENT_TYPE)], text).into_response())
 }

@@ -20,9 +20,9 @@ use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::registry::Registry;
-use sqlx::PgPool;
 
 use super::commit::Committed;
+use super::core::Connections;
 use super::flow::Fault;
 use super::outbox::Delivery;
 use super::store::claim::Claimed;
@@ -217,9 +217,9 @@ impl Measures {
     }
 
     /// Everything, as Prometheus reads it.
-    pub fn exposed(&self, survey: &Survey, pool: &PgPool) -> String {
+    pub(super) fn exposed(&self, survey: &Survey, connections: Connections) -> String {
         let mut text = String::new();
-        for registry in [&self.registry, &SIGNALS.1, &standing::registry(survey, pool)] {
+        for registry in [&self.registry, &SIGNALS.1, &standing::registry(survey, connections)] {
             // Writing to a string cannot fail.
             let _ = prometheus_text::encode(&mut text, registry);
         }

@@ -1,10 +1,10 @@
 //! The figures that are read when somebody looks: how the whole stands by the database, and the pool of connections.
 
 use prometheus_client::registry::Registry;
-use sqlx::PgPool;
 
 use super::cells::Stood;
 use super::{NOTHING, count, figures};
+use crate::engine::Connections;
 use crate::engine::jobs::look;
 use crate::engine::store::survey::{Survey, Ticking};
 use crate::engine::store::switch::Standing;
@@ -13,10 +13,10 @@ use crate::engine::store::switch::Standing;
 const STATES: [&str; 4] = ["closed", "open", "half_open", "paused"];
 
 /// A registry of its own for every look: what is no more is not shown.
-pub(super) fn registry(survey: &Survey, pool: &PgPool) -> Registry {
+pub(super) fn registry(survey: &Survey, connections: Connections) -> Registry {
     let mut registry = Registry::default();
     let to = &mut registry;
-    connections(to, pool);
+    pool(to, connections);
     Stood::of(to, &figures::CLOCK_DIFFERENCE_SECONDS).set(NOTHING, survey.clock_ahead_s);
     runs(to, survey);
     letters(to, survey);
@@ -29,12 +29,11 @@ pub(super) fn registry(survey: &Survey, pool: &PgPool) -> Registry {
     registry
 }
 
-fn connections(to: &mut Registry, pool: &PgPool) {
-    let (size, idle) = (f64::from(pool.size()), count(pool.num_idle()));
-    let connections = Stood::of(to, &figures::POOL_CONNECTIONS);
-    connections.set(["idle"], idle);
-    connections.set(["busy"], (size - idle).max(0.0));
-    Stood::of(to, &figures::POOL_MAX).set(NOTHING, f64::from(pool.options().get_max_connections()));
+fn pool(to: &mut Registry, connections: Connections) {
+    let figure = Stood::of(to, &figures::POOL_CONNECTIONS);
+    figure.set(["idle"], f64::from(connections.idle));
+    figure.set(["busy"], f64::from(connections.busy));
+    Stood::of(to, &figures::POOL_MAX).set(NOTHING, f64::from(connections.max));
 }
 
 fn runs(to: &mut Registry, survey: &Survey) {

@@ -4,7 +4,6 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sqlx::error::DatabaseError;
 use sqlx::postgres::PgArguments;
 use sqlx::query::QueryScalar;
 use sqlx::{PgConnection, Postgres};
@@ -13,6 +12,7 @@ use uuid::Uuid;
 use super::super::RunId;
 use super::super::flow::{ChildEnded, Effect, NewRun, Parent};
 use super::super::sizes::{self, Stored};
+use super::trouble::is_refusal;
 use super::turns::{Came, Done};
 
 type Scalar<'q, O> = QueryScalar<'q, Postgres, O, PgArguments>;
@@ -100,7 +100,8 @@ pub async fn start_held(
 }
 
 /// Starts a run as it rests after its first turn, `done`: a move that touches nothing else. Answers the engine's clock;
-/// `None`, and nothing is written, where the run has to start like any other (migration 0030).
+/// `None`, and nothing is written, where the run has to start like any other (migration 0030): there is one of its key, a signal
+/// waits for it, or its turn cannot be written, which is for its turn to say.
 pub async fn start_decided(
     conn: &mut PgConnection,
     tenant: &str,
@@ -109,7 +110,9 @@ pub async fn start_decided(
 ) -> sqlx::Result<Option<DateTime<Utc>>> {
     let Came::Moved(to) = &done.result else { return Ok(None) };
     sizes::check(Stored::Input, &new.state)?;
-    sizes::check(Stored::State, &to.state)?;
+    if sizes::check(Stored::State, &to.state).is_err() {
+        return Ok(None);
+    }
     let (status, until, hears) = to.rest.stored();
     let written = sqlx::query_scalar(
         "select start_decided($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
@@ -133,13 +136,9 @@ pub async fn start_decided(
     .fetch_one(conn)
     .await;
     match written {
-        Err(error) if is_like_any_other(&error) => Ok(None),
+        Err(error) if is_refusal(&error) => Ok(None),
         written => written,
     }
-}
-
-fn is_like_any_other(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == "HB003")
 }
 
 /// The rows of new runs; of those whose key stands already, the run that has it. Waits for a concurrent start of the same

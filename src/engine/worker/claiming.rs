@@ -39,7 +39,13 @@ impl Shift {
         let mut unread = if signalled.is_empty() {
             Vec::new()
         } else {
-            match claim::unread(&engine.pool, &engine.tenant, &signalled).await {
+            let unread = async {
+                let mut conn = engine.warm.lend().await?;
+                let unread = claim::unread(&mut *conn, &engine.tenant, &signalled).await?;
+                conn.rest();
+                Ok::<_, sqlx::Error>(unread)
+            };
+            match unread.await {
                 Ok(unread) => unread,
                 Err(error) => {
                     tracing::warn!(%error, "inboxes could not be read; handing the runs back");

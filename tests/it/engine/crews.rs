@@ -176,6 +176,12 @@ async fn while_both_work_the_old_release_leaves_the_step_where_the_new_one_hears
     for shirt in shirts {
         assert_eq!(works.story(shirt).await, ["Sorting: Sorted", "Shelf on Clean: Clean", "Folding: Folded"]);
     }
+    // Whoever starts one decides what it is, and leaves the shelf to whoever hears more there.
+    let shirt = old.engine.start_run(Release::new_shirt("Sorting", "wanted back")).await.unwrap().id;
+    works.signal(shirt, "Recalled", "customer", serde_json::json!({})).await;
+    new.engine.hint();
+    works.still().await;
+    assert_eq!(works.story(shirt).await, ["Sorting: Sorted", "Shelf on Recalled: Recalled"]);
     folds.stop().await;
     has_looked_around(&works, &irons).await;
     let shirt = old.shirt("Shelf", "later").await;

@@ -18,7 +18,11 @@ pub struct Parcel {
     grams: u32,
     kept_until: DateTime<Utc>,
     shelf: Option<char>,
+    label: String,
 }
+
+/// What gets more on its label than a run may know.
+const LABELLED: u32 = 17;
 
 /// Somebody comes for it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -45,6 +49,10 @@ flow! {
 fn weighing(parcel: &mut Parcel) -> outcome::Weighing {
     match parcel.grams {
         0 => outcome::Weighing::Unmarked,
+        LABELLED => {
+            parcel.label = "x".repeat(1 << 20);
+            outcome::Weighing::Light
+        }
         1..=1_000 => {
             parcel.shelf = Some('A');
             outcome::Weighing::Light
@@ -79,7 +87,7 @@ fn on(mut works: Works) -> Works {
 }
 
 fn parcel(key: &str, grams: u32) -> NewRun {
-    let state = Parcel { grams, kept_until: morning() + chrono::TimeDelta::days(7), shelf: None };
+    let state = Parcel { grams, kept_until: morning() + chrono::TimeDelta::days(7), shelf: None, label: String::new() };
     Registry::new_run::<Sorting>(RunId::now_v7(), key.to_owned(), Step::Weighing.name(), &state).unwrap()
 }
 
@@ -144,6 +152,28 @@ async fn a_decided_run_hears_signals_and_meets_its_deadline() {
     works.clock_shows(chrono::TimeDelta::days(8)).await;
     works.still().await;
     assert_eq!(works.story(left.id).await, ["Weighing: Light", "Shelf on deadline: Left"]);
+    works.close(vec![worker]).await;
+}
+
+/// It starts, and its turn says why it cannot go on, as any other's would.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_decided_turn_cannot_write_stops_the_run_and_not_its_start() {
+    let works = office().await;
+    let worker = works.worker().await;
+    let labelled = works.engine.start_run(parcel("labelled", LABELLED)).await.unwrap();
+    works.still().await;
+    assert_eq!(works.row(labelled.id).await.status, "suspended");
+    works.close(vec![worker]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_decided_run_whose_deadline_has_passed_meets_it_at_once() {
+    let works = office().await;
+    let worker = works.worker().await;
+    works.clock_shows(chrono::TimeDelta::days(8)).await;
+    let late = works.engine.start_run(parcel("late", 300)).await.unwrap();
+    works.still().await;
+    assert_eq!(works.story(late.id).await, ["Weighing: Light", "Shelf on deadline: Left"]);
     works.close(vec![worker]).await;
 }
 

@@ -17,7 +17,7 @@ type Sample = (String, BTreeMap<String, String>, i64);
 
 async fn exposed(works: &Works) -> String {
     let survey = works.engine.survey().await.unwrap();
-    works.engine.measures.exposed(&survey, &works.db.pool)
+    works.engine.exposed(&survey)
 }
 
 #[allow(clippy::cast_possible_truncation)] // What is looked at here is counted on the fingers.

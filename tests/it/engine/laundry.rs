@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use houbu::engine::worker::{self, Options, Worker};
-use houbu::engine::{Edge, Effect, Engine, Projected, Registry, RunId, store};
+use houbu::engine::{Edge, Effect, Engine, NewRun, Registry, RunId, store};
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -49,11 +48,6 @@ fn effects(_: RunId, _: &Edge, _: &Shirt) -> Vec<Effect> {
     Vec::new()
 }
 
-#[allow(clippy::unused_async)] // As a projection is.
-async fn project(_: &mut PgConnection, _: &str, _: &[Projected<Shirt>]) -> sqlx::Result<()> {
-    Ok(())
-}
-
 /// Nothing happens here, so that there is a step to go on to.
 #[allow(clippy::unused_async)] // A step that acts is asynchronous by its shape.
 async fn passes<T>(outcome: T) -> Result<T, houbu::engine::Fault> {
@@ -66,17 +60,17 @@ pub mod old {
     use houbu::engine::{Fault, Turn};
     use houbu::flow;
 
-    use super::{Clean, Irons, Shirt, effects, passes, project, until};
+    use super::{Clean, Irons, Shirt, effects, passes, until};
 
     flow! {
         /// A shirt on its way through the laundry.
         Laundry = "laundry";
-        state Shirt; ports Irons; obligations ; emits effects; projects project;
+        state Shirt; ports Irons; obligations ; emits effects;
         starts Shelf, Sorting; ends Fetched, Lost;
         sample Shirt::sample;
 
         /// Looks what it is.
-        Sorting = sorting { Sorted -> Shelf }
+        Sorting = sorting by state { Sorted -> Shelf }
         /// Until it is clean.
         Shelf = shelf on Clean until until { Clean -> Ironing, Never -> Lost }
         /// Takes an iron.
@@ -85,8 +79,8 @@ pub mod old {
         Hanging = hanging { Hung -> Fetched }
     }
 
-    async fn sorting(_: &mut Shirt, _: &Turn, _: &Irons) -> Result<outcome::Sorting, Fault> {
-        passes(outcome::Sorting::Sorted).await
+    const fn sorting(_: &mut Shirt) -> outcome::Sorting {
+        outcome::Sorting::Sorted
     }
 
     fn shelf(_: &mut Shirt, _: &Turn, woke: woke::Shelf) -> outcome::Shelf {
@@ -111,25 +105,25 @@ pub mod new {
     use houbu::engine::{Fault, Turn};
     use houbu::flow;
 
-    use super::{Clean, Irons, Recalled, Shirt, effects, passes, project, until};
+    use super::{Clean, Irons, Recalled, Shirt, effects, passes, until};
 
     flow! {
         /// The same, folded.
         Laundry = "laundry";
-        state Shirt; ports Irons; obligations ; emits effects; projects project;
+        state Shirt; ports Irons; obligations ; emits effects;
         starts Shelf, Sorting; ends Fetched, Lost;
         sample Shirt::sample;
 
         /// Looks what it is.
-        Sorting = sorting { Sorted -> Shelf }
+        Sorting = sorting by state { Sorted -> Shelf }
         /// Until it is clean, or wanted back.
         Shelf = shelf on Clean, Recalled until until { Clean -> Folding, Recalled -> Fetched, Never -> Lost }
         /// Into a square.
         Folding = folding { Folded -> Fetched }
     }
 
-    async fn sorting(_: &mut Shirt, _: &Turn, _: &Irons) -> Result<outcome::Sorting, Fault> {
-        passes(outcome::Sorting::Sorted).await
+    const fn sorting(_: &mut Shirt) -> outcome::Sorting {
+        outcome::Sorting::Sorted
     }
 
     fn shelf(_: &mut Shirt, _: &Turn, woke: woke::Shelf) -> outcome::Shelf {
@@ -187,10 +181,15 @@ impl Release {
         works.wait_for("an iron to be asked for", || async { self.irons.asked.load(Ordering::SeqCst) == times }).await;
     }
 
-    /// A shirt that stands at this step, where both releases have the step by this name.
-    pub async fn shirt(&self, step: &'static str, key: &str) -> RunId {
+    /// A new shirt that stands at this step, where both releases have the step by this name.
+    pub fn new_shirt(step: &'static str, key: &str) -> NewRun {
         let shirt = Shirt { until: morning() + TimeDelta::hours(1) };
-        let run = Registry::new_run::<old::Laundry>(Uuid::now_v7(), key.to_owned(), step, &shirt).unwrap();
+        Registry::new_run::<old::Laundry>(Uuid::now_v7(), key.to_owned(), step, &shirt).unwrap()
+    }
+
+    /// It is there.
+    pub async fn shirt(&self, step: &'static str, key: &str) -> RunId {
+        let run = Self::new_shirt(step, key);
         let mut tx = self.engine.pool.begin().await.unwrap();
         let started = store::start(&mut tx, TENANT, run).await.unwrap();
         tx.commit().await.unwrap();
