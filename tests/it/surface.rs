@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use houbu::engine::worker::{self, Worker};
+use houbu::http::addresses::Addresses;
 use houbu::http::auth::ApiKey;
 use houbu::http::{Surface, router};
 use houbu::ports::his::envelope::Envelope;
@@ -57,6 +58,7 @@ impl House {
             payments: Arc::clone(&hospital.desk.ports.payments),
             api_keys: vec![key("all", KEY, &["waitlist", "runs", "admin"]), key("weak", WEAK, &["runs"])],
             wechat_token: None,
+            addresses: Addresses::default(),
         };
         Self { hospital, router: router(Arc::new(surface)), envelope: Envelope::new(&his).unwrap() }
     }
