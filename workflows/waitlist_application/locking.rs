@@ -19,7 +19,7 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
     if !turn.again && entries::asked_elsewhere(&ports.pool, &ports.hospital, turn.run).await.map_err(unread)? {
         limits::nobody_called();
         app.withheld = true;
-        return Ok(unusable(app, false));
+        return Ok(gone(app, false));
     }
     let visit_starts = calendar::visit_starts_at(app.visit_date, slot.begins, ports.tz);
     let hard_stop = calendar::hard_stop_at(visit_starts, app.policy.hard_stop_minutes_before_visit);
@@ -41,7 +41,7 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
             app.offer = Some(Offered { slot, deadline: Some(deadline), locked: true });
             Ok(outcome::Locking::Locked)
         }
-        Lock::Taken => Ok(unusable(app, turn.again)),
+        Lock::Taken => Ok(gone(app, turn.again)),
         // 2013 names no patient: what is refused is the place.
         Lock::Refused { code } => {
             tracing::warn!(run = %turn.run, code, "HIS refuses the lock of a place");
@@ -50,8 +50,14 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
     }
 }
 
-/// The place cannot be had. Where an earlier attempt may have locked it after all, it is given back first (E1).
+/// The place cannot be had although nobody else took it.
 fn unusable(app: &mut Application, may_hold: bool) -> outcome::Locking {
+    app.unusable = true;
+    gone(app, may_hold)
+}
+
+/// The place cannot be had. Where an earlier attempt may have locked it after all, it is given back first (E1).
+fn gone(app: &mut Application, may_hold: bool) -> outcome::Locking {
     match app.offer.as_mut() {
         Some(offer) if may_hold => {
             offer.locked = true;

@@ -1,5 +1,5 @@
 //! The real client of HIS with wishes granted: nobody answers for a while, HIS has not read a booking yet when it is
-//! asked about it, says "taken" of a booking that it has, or refuses one with a code of its own.
+//! asked about it, says "taken" of a booking that it has, or refuses one, or a lock, with a code of its own.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,6 +20,7 @@ pub struct Line {
     asks_too_early: AtomicBool,
     says_taken: AtomicBool,
     refuses: Mutex<Option<&'static str>>,
+    refuses_lock: Mutex<Option<&'static str>>,
 }
 
 impl Line {
@@ -32,6 +33,7 @@ impl Line {
             asks_too_early: no(),
             says_taken: no(),
             refuses: Mutex::default(),
+            refuses_lock: Mutex::default(),
         }
     }
 
@@ -55,6 +57,11 @@ impl Line {
     /// The next booking is refused with this code.
     pub fn refuses_a_booking(&self, code: &'static str) {
         *self.refuses.lock().unwrap() = Some(code);
+    }
+
+    /// The next lock is refused with this code.
+    pub fn refuses_a_lock(&self, code: &'static str) {
+        *self.refuses_lock.lock().unwrap() = Some(code);
     }
 
     fn client(&self) -> Result<&JiankangtongHis, CallError> {
@@ -83,6 +90,9 @@ impl His for Line {
     }
 
     async fn lock(&self, lock_id: &str, place: &Place, minutes: u32) -> Result<Lock, CallError> {
+        if let Some(code) = self.refuses_lock.lock().unwrap().take() {
+            return Ok(Lock::Refused { code: code.to_owned() });
+        }
         self.client()?.lock(lock_id, place, minutes).await
     }
 
