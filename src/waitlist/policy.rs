@@ -2,6 +2,7 @@
 //! their switches and caps let one more join is [`super::admission`]'s question.
 
 mod choices;
+mod half_days;
 
 use chrono::NaiveTime;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use utoipa::ToSchema;
 use super::calendar::{Cutoff, QuietHours};
 use super::refusal::Refusal;
 pub use choices::{CapCounts, CapReading, InsurancePrepay, OtherQueues, PaymentMode, QueueOrder};
+pub use half_days::{HalfDays, Hours};
 
 /// Where a setting is made, in the order in which the hospital checks (R2: A doctor, B department, C campus).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -128,6 +130,9 @@ pub struct LevelPolicy {
     /// See [`Policy::reminder_hours_before`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reminder_hours_before: Option<u32>,
+    /// See [`Policy::half_days`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub half_days: Option<HalfDays>,
 }
 
 /// A bound of a setting: the field's name on the wire, its value here, the least and the most it may be.
@@ -160,7 +165,10 @@ impl LevelPolicy {
                 return Err(Refusal::InvalidPolicy { field: field.to_owned() });
             }
         }
-        Ok(())
+        match self.half_days.as_ref().and_then(HalfDays::wrong) {
+            Some(field) => Err(Refusal::InvalidPolicy { field: field.to_owned() }),
+            None => Ok(()),
+        }
     }
 
     /// True where the level has a say in who may join (Q1).
@@ -224,6 +232,9 @@ pub struct Policy {
     /// Whoever is booked is reminded so many hours before the visit, and not in quiet hours (R5); 0: not at all. Default: 24,
     /// the day before.
     pub reminder_hours_before: u32,
+    /// When a visit is for which HIS keeps no time of day (R18). Default: 08:00 to 12:00, 13:00 to 17:00, 18:00 to 21:00.
+    #[serde(skip_serializing_if = "HalfDays::are_usual")]
+    pub half_days: HalfDays,
 }
 
 impl Default for Policy {
@@ -251,6 +262,7 @@ impl Default for Policy {
             minimum_notice_minutes: 0,
             release_delay_minutes_max: 0,
             reminder_hours_before: 24,
+            half_days: HalfDays::default(),
         }
     }
 }
@@ -290,6 +302,7 @@ impl Policy {
         set(&mut self.minimum_notice_minutes, level.minimum_notice_minutes);
         set(&mut self.release_delay_minutes_max, level.release_delay_minutes_max);
         set(&mut self.reminder_hours_before, level.reminder_hours_before);
+        set(&mut self.half_days, level.half_days);
     }
 }
 
@@ -333,6 +346,10 @@ mod tests {
             "liveEntriesPerDepartmentAndDay": 1, "personsPerAccount": 4,
             "declinesMax": 3, "missedOffersMax": 2, "otherQueues": "withdrawDay",
             "minimumNoticeMinutes": 120, "releaseDelayMinutesMax": 30, "reminderHoursBefore": 0,
+            "halfDays": {
+                "morning": {"from": "08:30:00", "to": "11:30:00"}, "afternoon": {"from": "14:00:00", "to": "16:30:00"},
+                "evening": {"from": "18:00:00", "to": "20:00:00"},
+            },
         });
         let level: LevelPolicy = serde_json::from_value(json.clone()).unwrap();
         assert_eq!(level.validate(), Ok(()));
@@ -376,6 +393,11 @@ mod tests {
             (r#"{"minimumNoticeMinutes": 20161}"#, "minimumNoticeMinutes"),
             (r#"{"releaseDelayMinutesMax": 1441}"#, "releaseDelayMinutesMax"),
             (r#"{"reminderHoursBefore": 337}"#, "reminderHoursBefore"),
+            (
+                r#"{"halfDays": {"morning": {"from": "08:00:00", "to": "12:00:00"},
+                    "afternoon": {"from": "11:00:00", "to": "17:00:00"}, "evening": {"from": "18:00:00", "to": "21:00:00"}}}"#,
+                "halfDays.afternoon",
+            ),
         ];
         for (json, field) in table {
             let policy: LevelPolicy = serde_json::from_str(json).unwrap();
