@@ -53,6 +53,16 @@ async fn r05_nobody_is_reminded_of_a_visit_that_was_cancelled_or_has_begun() {
     assert!(!hospital.told(1).await.contains(&"visit_reminder".to_owned()));
     hospital.finish().await;
 
+    // Nor does it keep anybody who wants to be forgotten.
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let entry = booked(&hospital).await;
+    hospital.cancel_visit(entry).await;
+    hospital.pass_seconds(60).await;
+    let why = json!({ "reason": "the person asks for it" });
+    assert_eq!(hospital.door.ask(Method::POST, "/v1/patients/p1/erasure", Some(why)).await.status, 204);
+    hospital.pass_until(local(3, 9, 0)).await;
+    hospital.finish().await;
+
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entry = booked(&hospital).await;
     hospital.turns("messages", "pause").await;
