@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
+use futures::future::BoxFuture;
 use houbu::ports::CallError;
 use houbu::ports::his::{
     BookRequest, Booking, His, HisSchedule, JiankangtongHis, ListedBreach, ListedLock, ListedOrder, Lock, OpenSlot,
@@ -21,7 +22,10 @@ pub struct Line {
     says_taken: AtomicBool,
     refuses: Mutex<Option<&'static str>>,
     refuses_lock: Mutex<Option<&'static str>>,
+    before_second_page: Mutex<Option<Deed>>,
 }
+
+type Deed = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 impl Line {
     pub fn new(client: JiankangtongHis) -> Self {
@@ -34,6 +38,7 @@ impl Line {
             says_taken: no(),
             refuses: Mutex::default(),
             refuses_lock: Mutex::default(),
+            before_second_page: Mutex::default(),
         }
     }
 
@@ -57,6 +62,11 @@ impl Line {
     /// The next booking is refused with this code.
     pub fn refuses_a_booking(&self, code: &'static str) {
         *self.refuses.lock().unwrap() = Some(code);
+    }
+
+    /// The deed, once, when the second page of a list of breaches is about to be read.
+    pub fn before_the_second_page(&self, deed: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static) {
+        *self.before_second_page.lock().unwrap() = Some(Box::new(deed));
     }
 
     /// The next lock is refused with this code.
@@ -126,6 +136,10 @@ impl His for Line {
     }
 
     async fn breaches_of(&self, day: NaiveDate, page: u32) -> Result<Page<ListedBreach>, CallError> {
+        let deed = if page == 2 { self.before_second_page.lock().unwrap().take() } else { None };
+        if let Some(deed) = deed {
+            deed().await;
+        }
         self.client()?.breaches_of(day, page).await
     }
 
