@@ -24,7 +24,7 @@ use crate::sandbox::faults::Level;
 pub use messages::{Sms, WechatMessages};
 pub use networks::Network;
 pub use retention::Retention;
-pub use slow_lane::SlowLane;
+pub use slow_lane::{SlowLane, WAIT_MAX_S};
 pub use traces::Traces;
 
 /// Every key with its default, as `houbu config` prints it.
@@ -121,6 +121,8 @@ pub struct Limits {
     pub payments: Limit,
     /// The message platform.
     pub messages: Limit,
+    /// The SMS gateway.
+    pub sms: Limit,
 }
 
 /// What one system can take; all workers share it.
@@ -302,7 +304,12 @@ impl Config {
 
 impl Limits {
     fn check(&self) -> Result<(), ConfigError> {
-        let all = [("limits.his", self.his), ("limits.payments", self.payments), ("limits.messages", self.messages)];
+        let all = [
+            ("limits.his", self.his),
+            ("limits.payments", self.payments),
+            ("limits.messages", self.messages),
+            ("limits.sms", self.sms),
+        ];
         for (key, one) in all {
             let wrong = if one.concurrency == 0 || one.failures_min == 0 {
                 "concurrency and failures_min are at least 1"

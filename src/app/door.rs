@@ -95,3 +95,14 @@ impl Door {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{config, desk};
+
+    #[test]
+    fn r33_whoever_is_held_in_the_slow_lane_is_decided_before_the_same_request_is_done_by_another() {
+        // What is left is for the decision itself.
+        assert!(f64::from(config::WAIT_MAX_S) + 10.0 <= desk::STALE_S);
+    }
+}

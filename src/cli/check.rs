@@ -41,6 +41,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     pushes(config);
     sound &= payments(config).await;
     sound &= messages(config).await;
+    println!("{}", sms(config));
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -237,6 +238,15 @@ async fn messages(config: &Config) -> bool {
     answered("WeChat messages", "token", asked, "[wechat_messages] base_url, app_id and secret, and the IP allow-list")
 }
 
+/// The gateway is not asked: all that it can be asked is to send one.
+fn sms(config: &Config) -> &'static str {
+    match (&config.sms, &config.wechat_messages, config.sandbox.enabled) {
+        (Some(_), ..) => "– SMS: configured; it cannot be asked without sending one",
+        (None, None, true) => "– SMS: simulated (sandbox)",
+        (None, ..) => "– SMS: none, so whom WeChat does not reach is told nothing; fill in [sms] where there is a gateway",
+    }
+}
+
 fn answered(name: &str, call: &str, asked: Result<(), CallError>, look_at: &str) -> bool {
     match asked {
         Ok(()) => {
@@ -254,7 +264,20 @@ fn wrong(name: &str, what: &str, look_at: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use figment::Figment;
+    use figment::providers::{Format, Toml};
+
     use super::*;
+    use crate::config::REFERENCE;
+
+    #[test]
+    fn what_becomes_of_whom_wechat_does_not_reach_is_said() -> Result<(), Box<figment::Error>> {
+        let real: Config = Figment::from(Toml::string(&REFERENCE.replace("#~ ", ""))).extract()?;
+        assert!(sms(&real).contains("configured"));
+        assert!(sms(&Config { sms: None, ..real.clone() }).contains("told nothing"));
+        assert!(sms(&Config { sms: None, wechat_messages: None, ..real }).contains("simulated"));
+        Ok(())
+    }
 
     #[test]
     fn r15_whether_anybody_may_push_is_said() {
