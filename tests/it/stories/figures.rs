@@ -99,7 +99,10 @@ async fn r33_only_a_place_that_somebody_else_took_is_lost_to_others() {
         let all = hospital.ask(Method::GET, &format!("/v1/kpis?{VISITS}"), None).await;
         fields.map(|field| all["items"][0][field].clone())
     };
-    // HIS refused the lock of the first offer, and held the same place at the second.
+    // HIS refused the lock of the first offer, and holds the same place at the next.
+    assert_eq!(hospital.status(entry).await, "waiting");
+    assert_eq!(figures(["offers", "lost", "unusable", "lossRate"]).await, [json!(1), json!(0), json!(1), json!(0.0)]);
+    hospital.hint("w1-am").await;
     assert_eq!(hospital.status(entry).await, "offered");
     assert_eq!(figures(["offers", "lost", "unusable", "lossRate"]).await, [json!(2), json!(0), json!(1), json!(0.0)]);
     hospital.confirm(entry).await;
