@@ -133,7 +133,8 @@ fn untrue(written: &Written, stands: &Stands) -> Option<&'static str> {
         return Some("no longer true");
     }
     let in_time = written.kind.in_time(written.deadline, stands.deadline, stands.now);
-    (!in_time).then_some(if written.kind == NoticeKind::Reminder { "the visit has begun" } else { "the offer has ended" })
+    let over = if written.kind == NoticeKind::Reminder { "the visit has begun" } else { "the offer has ended" };
+    (!in_time).then_some(over)
 }
 
 /// The half-day as patients call it.

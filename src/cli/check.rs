@@ -199,7 +199,8 @@ fn pushes(config: &Config) {
 
 fn pushing(push_from: &[Network], proxies: usize) -> String {
     match push_from.len() {
-        0 => "– HIS pushes: taken from anywhere, the signature alone tells; name HIS's networks in his.push_from".to_owned(),
+        0 => "– HIS pushes: taken from anywhere, the signature alone tells; name HIS's networks in his.push_from"
+            .to_owned(),
         listed => format!(
             "✓ HIS pushes: taken from {listed} networks and from nowhere else; X-Forwarded-For is believed of {proxies} \
              trusted_proxies"
@@ -243,7 +244,9 @@ fn sms(config: &Config) -> &'static str {
     match (&config.sms, &config.wechat_messages, config.sandbox.enabled) {
         (Some(_), ..) => "– SMS: configured; it cannot be asked without sending one",
         (None, None, true) => "– SMS: simulated (sandbox)",
-        (None, ..) => "– SMS: none, so whom WeChat does not reach is told nothing; fill in [sms] where there is a gateway",
+        (None, ..) => {
+            "– SMS: none, so whom WeChat does not reach is told nothing; fill in [sms] where there is a gateway"
+        }
     }
 }
 

@@ -27,7 +27,10 @@ pub struct SlowLane {
 impl SlowLane {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         if self.wait_max_s > WAIT_MAX_S {
-            let what = format!("it is {}; at most it is {WAIT_MAX_S}, since a caller who repeats the request must find the first one at work", self.wait_max_s);
+            let what = format!(
+                "it is {}; at most it is {WAIT_MAX_S}, since a caller who repeats the request must find the first one at work",
+                self.wait_max_s
+            );
             return Err(ConfigError::Invalid { key: "slow_lane.wait_max_s", what });
         }
         let at_once =

@@ -121,11 +121,12 @@ impl Figures {
         .bind(&stage.hospital)
         .fetch_one(&stage.pool)
         .await?;
-        let days: i64 =
-            sqlx::query_scalar("select count(distinct day) from reconciliation where hospital = $1 and ended_at is not null")
-                .bind(&stage.hospital)
-                .fetch_one(&stage.pool)
-                .await?;
+        let days: i64 = sqlx::query_scalar(
+            "select count(distinct day) from reconciliation where hospital = $1 and ended_at is not null",
+        )
+        .bind(&stage.hospital)
+        .fetch_one(&stage.pool)
+        .await?;
         let line = |requirement, what, n: usize| Line { requirement, what, count: count(n) };
         let rows = |n: i64| usize::try_from(n).unwrap_or(0);
         let expired = |entry: &&Entry| entry.status == "expired";
@@ -138,11 +139,7 @@ impl Figures {
             line("R10", "places locked at night", moves(&|one| came(one, "Locking", &["Locked"]) && night(one))),
             line("R18", "offers of a time that was free", moves(&|one| came(one, "Waiting", &["Payable", "Covered"]))),
             line("R26", "ended at the cutoff", entries(&expired)),
-            line(
-                "R27",
-                "of whom the fee went back",
-                entries(&|entry| expired(entry) && refunded.contains(&entry.id)),
-            ),
+            line("R27", "of whom the fee went back", entries(&|entry| expired(entry) && refunded.contains(&entry.id))),
             line("R31", "places locked at HIS", his.locks.len()),
             line("R34", "ended by 停诊", entries(&|entry| entry.status == "stopped")),
             line(

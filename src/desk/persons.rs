@@ -82,8 +82,8 @@ async fn forget_if_absent(pool: &PgPool, hospital: &str, days: i32, id: &str) ->
     let mut tx = pool.begin().await?;
     // Whoever applies at this moment is decided before or after, never in between.
     patients::lock_person(&mut *tx, hospital, id).await?;
-    let forgotten = persons::is_not_with_us(&mut *tx, hospital, days, id).await?
-        && persons::erase(&mut tx, hospital, id).await?;
+    let forgotten =
+        persons::is_not_with_us(&mut *tx, hospital, days, id).await? && persons::erase(&mut tx, hospital, id).await?;
     tx.commit().await?;
     Ok(forgotten)
 }

@@ -75,8 +75,8 @@ pub async fn export(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -
 }
 
 /// True where something about this patient has not ended: an application's run, a message on its way (a reminder of a visit
-/// that is over or cancelled will not be sent), or an entry of the
-/// blacklist by hand, which nobody could hold against whoever comes with that document again.
+/// that is over or cancelled will not be sent), or an entry of the blacklist by hand, which nobody could hold against whoever
+/// comes with that document again.
 pub async fn is_needed(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar(
         "select exists (

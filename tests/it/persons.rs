@@ -60,9 +60,11 @@ async fn what_is_handed_over_has_what_was_drawn_done_by_staff_and_held_against_a
     hospital.pass_minutes(40).await;
     hospital.free_a_place("w1-am").await;
     let ask = async |method, path: &str, body| hospital.ask(method, path, body).await;
-    ask(Method::PUT, "/v1/blacklist/p1", Some(json!({ "reason": "resale", "until": "2027-01-01T00:00:00+08:00" }))).await;
+    ask(Method::PUT, "/v1/blacklist/p1", Some(json!({ "reason": "resale", "until": "2027-01-01T00:00:00+08:00" })))
+        .await;
     ask(Method::POST, "/v1/blacklist/p1/appeals", Some(json!({ "said": "it was not me" }))).await;
-    let breach = "insert into breach (hospital, his_order_id, visit_date, id_hash, department_id, channel_id, event, seen_by)
+    let breach =
+        "insert into breach (hospital, his_order_id, visit_date, id_hash, department_id, channel_id, event, seen_by)
                   select hospital, 'HO1', '2026-08-01', id_hash, 'D1', '4', 'noShow', gen_random_uuid() from patient
                   where id = 'p1'";
     sqlx::query(breach).execute(&hospital.db.pool).await.unwrap();

@@ -267,12 +267,7 @@ fn lock(shared: &Shared, ledger: &mut Ledger, asked: &LockReg, minutes: Option<u
     let Some(slot) = asked_for(ledger, &asked.reg_id, (asked.begin_time, asked.end_time)) else {
         return Reply::of("1", "参数错误");
     };
-    let place = Asked {
-        id: &asked.lock_id,
-        channel: &asked.channel_id,
-        reg_id: &asked.reg_id,
-        slot,
-    };
+    let place = Asked { id: &asked.lock_id, channel: &asked.channel_id, reg_id: &asked.reg_id, slot };
     let expiry = |at| LockReply { lock_expire_time: wire::local(at, shared.time_zone) };
     match ledger.lock(&place, minutes.unwrap_or(LOCK_MINUTES), now) {
         Locking::Locked(until) => Reply::with(&expiry(until)),
@@ -295,12 +290,7 @@ fn book(shared: &Shared, ledger: &mut Ledger, asked: OrderReg, now: DateTime<Utc
     let Some(slot) = asked_for(ledger, &asked.reg_id, (asked.begin_time, asked.end_time)) else {
         return Reply::of("1", "参数错误");
     };
-    let place = Asked {
-        id: &asked.order_id,
-        channel: &asked.channel_id,
-        reg_id: &asked.reg_id,
-        slot,
-    };
+    let place = Asked { id: &asked.order_id, channel: &asked.channel_id, reg_id: &asked.reg_id, slot };
     let patient = patient(shared, &asked.idcard_type, &asked.idcard_no);
     match ledger.book(&place, Visitor { patient, paid, ordinary: false }, now) {
         Ok(order) => Reply::with(&OrderReply {

@@ -92,7 +92,15 @@ impl Setup {
     /// Visits are paid in this way; four patients, two places a half-hour, nothing goes wrong.
     pub fn paying(mode: PaymentMode) -> Self {
         let policy = LevelPolicy { switch: Switch::On, payment_mode: Some(mode), ..LevelPolicy::default() };
-        Self { policy, faults: Level::None, seed: 7, sync_at: "*/30 * * * *", places: 2, patients: 4, addresses: Addresses::default() }
+        Self {
+            policy,
+            faults: Level::None,
+            seed: 7,
+            sync_at: "*/30 * * * *",
+            places: 2,
+            patients: 4,
+            addresses: Addresses::default(),
+        }
     }
 }
 

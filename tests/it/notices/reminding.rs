@@ -26,10 +26,8 @@ async fn reminders(hospital: &Hospital, entry: RunId) -> Vec<Value> {
 async fn r05_whoever_is_booked_is_reminded_once_on_the_day_before() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     let entry = booked(&hospital).await;
-    let begins: String = sqlx::query_scalar("select slot->>'begins' from appointment")
-        .fetch_one(&hospital.db.pool)
-        .await
-        .unwrap();
+    let begins: String =
+        sqlx::query_scalar("select slot->>'begins' from appointment").fetch_one(&hospital.db.pool).await.unwrap();
     let waiting = reminders(&hospital, entry).await;
     assert_eq!(waiting.len(), 1);
     assert_eq!((&waiting[0]["state"], &waiting[0]["attempts"]), (&json!("queued"), &json!(0)));
