@@ -113,7 +113,7 @@ pub(super) fn application(
         offer: None,
         gave_back: false,
         withheld: false,
-        unusable: false,
+        unusable: None,
         declined: 0,
         missed: 0,
         given_up: Vec::new(),

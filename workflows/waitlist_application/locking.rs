@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::outcome;
-use super::state::{Application, Offered};
+use super::state::{Application, Offered, Unusable};
 use crate::engine::{Fault, Turn, limits};
 use crate::ports::his::Lock;
 use crate::records::entries;
@@ -28,7 +28,7 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
     let place = app.place(&slot);
     if deadline <= turn.now {
         limits::nobody_called();
-        return Ok(unusable(app, turn.again));
+        return Ok(unusable(app, Unusable::TooLate, turn.again));
     }
     let minutes = calendar::lock_minutes(turn.now, deadline, app.policy.lock_grace_minutes);
     match ports.his.lock(&lock_id, &place, minutes).await? {
@@ -36,7 +36,7 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
             // A lock that was taken at an earlier attempt may end sooner than one taken now.
             let deadline = deadline.min(until - TimeDelta::minutes(i64::from(app.policy.lock_grace_minutes)));
             if deadline <= turn.now {
-                return Ok(unusable(app, true));
+                return Ok(unusable(app, Unusable::TooLate, true));
             }
             app.offer = Some(Offered { slot, deadline: Some(deadline), locked: true });
             Ok(outcome::Locking::Locked)
@@ -45,14 +45,14 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
         // 2013 names no patient: what is refused is the place.
         Lock::Refused { code } => {
             tracing::warn!(run = %turn.run, code, "HIS refuses the lock of a place");
-            Ok(unusable(app, turn.again))
+            Ok(unusable(app, Unusable::Refused, turn.again))
         }
     }
 }
 
 /// The place cannot be had although nobody else took it.
-fn unusable(app: &mut Application, may_hold: bool) -> outcome::Locking {
-    app.unusable = true;
+fn unusable(app: &mut Application, why: Unusable, may_hold: bool) -> outcome::Locking {
+    app.unusable = Some(why);
     gone(app, may_hold)
 }
 

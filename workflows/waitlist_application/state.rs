@@ -54,9 +54,9 @@ pub struct Application {
     /// True where HIS would not give this patient the last offered place: somebody else may get it.
     #[serde(default)]
     pub withheld: bool,
-    /// True where the last offered place could not be had although nobody else took it (R33).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unusable: bool,
+    /// Why the last offered place could not be had although nobody else took it (R33).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<Unusable>,
     /// How many offers the patient has declined (Q6).
     #[serde(default)]
     pub declined: u16,
@@ -78,6 +78,16 @@ pub struct Application {
     pub others: Vec<RunId>,
     /// Why it is coming to an end without a visit.
     pub why: Option<Why>,
+}
+
+/// See [`Application::unusable`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Unusable {
+    /// HIS refused its lock.
+    Refused,
+    /// There was no time left to answer.
+    TooLate,
 }
 
 /// A place on offer.
@@ -211,7 +221,7 @@ impl Application {
             offer: None,
             gave_back: false,
             withheld: false,
-            unusable: false,
+            unusable: None,
             declined: 0,
             missed: 0,
             given_up: Vec::new(),
