@@ -3,6 +3,7 @@
 //! `REFERENCE` documents every key and is itself the file of defaults; a test holds both together.
 
 mod messages;
+mod networks;
 mod retention;
 mod slow_lane;
 mod traces;
@@ -21,8 +22,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::sandbox::faults::Level;
 pub use messages::{Sms, WechatMessages};
+pub use networks::Network;
 pub use retention::Retention;
-pub use slow_lane::SlowLane;
+pub use slow_lane::{SlowLane, WAIT_MAX_S};
 pub use traces::Traces;
 
 /// Every key with its default, as `houbu config` prints it.
@@ -40,6 +42,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// How the outside reaches us, for the payment provider's notices; empty: `http://<listen>`.
     pub public_url: String,
+    /// The proxies whose `X-Forwarded-For` is believed; empty: nobody's.
+    pub trusted_proxies: Vec<Network>,
     /// When schedules are pulled from HIS: a cron expression of five fields in the hospital's zone.
     pub schedule_sync: String,
     /// When the day before is reconciled with HIS and the payment provider (R36): a cron expression of five fields.
@@ -117,6 +121,8 @@ pub struct Limits {
     pub payments: Limit,
     /// The message platform.
     pub messages: Limit,
+    /// The SMS gateway.
+    pub sms: Limit,
 }
 
 /// What one system can take; all workers share it.
@@ -197,6 +203,9 @@ pub struct His {
     pub aes_key: SecretString,
     /// `CHANNEL_ID`.
     pub channel_id: String,
+    /// Where it pushes from (R15); empty: from anywhere.
+    #[serde(default)]
+    pub push_from: Vec<Network>,
     /// How long a call may take, ms.
     pub timeout_ms: u64,
 }
@@ -295,7 +304,12 @@ impl Config {
 
 impl Limits {
     fn check(&self) -> Result<(), ConfigError> {
-        let all = [("limits.his", self.his), ("limits.payments", self.payments), ("limits.messages", self.messages)];
+        let all = [
+            ("limits.his", self.his),
+            ("limits.payments", self.payments),
+            ("limits.messages", self.messages),
+            ("limits.sms", self.sms),
+        ];
         for (key, one) in all {
             let wrong = if one.concurrency == 0 || one.failures_min == 0 {
                 "concurrency and failures_min are at least 1"

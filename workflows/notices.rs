@@ -46,7 +46,7 @@ pub struct Written {
     pub schedule_id: String,
     /// The time, where one is offered or booked.
     pub slot: Option<TimeSlot>,
-    /// Until when the queue runs, or the patient may confirm.
+    /// Until when the queue runs, or the patient may confirm; when the visit begins of which it reminds.
     pub deadline: Option<DateTime<Utc>>,
     /// 分, where money is concerned.
     pub amount_fen: Option<i64>,
@@ -55,6 +55,9 @@ pub struct Written {
     /// When nobody is to be disturbed; none: whenever.
     #[serde(default)]
     pub quiet_hours: Option<QuietHours>,
+    /// It waits until then; none: it is told as soon as it is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<DateTime<Utc>>,
 }
 
 /// The letter that says `written`; `id` is what the platform drops repetitions by.

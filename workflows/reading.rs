@@ -17,7 +17,7 @@ use crate::ports::his::DayPart;
 use crate::records::notices::{self, Refers, Stands, Visit};
 use crate::records::patients::Person;
 use crate::waitlist::money::Fen;
-use crate::waitlist::notice::{Night, NoticeFacts};
+use crate::waitlist::notice::{Night, NoticeFacts, NoticeKind};
 use crate::waitlist::status::EntryStatus;
 use crate::waitlist::template::Template;
 
@@ -78,7 +78,8 @@ impl Reading {
         Self { ports, texts, standing }
     }
 
-    /// Everything for one letter; or what it comes to without a call: it is no longer true, or it waits for the morning.
+    /// Everything for one letter; or what it comes to without a call: it is no longer true, or it waits for its time or the
+    /// morning.
     pub async fn of(&self, letter: &Claimed) -> Result<Result<Ready, Delivery>, Fault> {
         let written: Written = serde_json::from_value(letter.payload.clone())
             .map_err(|error| Fault::Stop(format!("the letter {} cannot be read: {error}", letter.id)))?;
@@ -86,6 +87,10 @@ impl Reading {
         if let Some(why) = untrue(&written, &stands) {
             limits::nobody_called();
             return Ok(Err(Delivery::Suppressed(why)));
+        }
+        if let Some(at) = written.not_before.filter(|at| stands.now < *at) {
+            limits::nobody_called();
+            return Ok(Err(Delivery::NotBefore(at)));
         }
         let text = self.texts.of(written.kind.template(), stands.template).await?;
         let visit = stands
@@ -128,7 +133,8 @@ fn untrue(written: &Written, stands: &Stands) -> Option<&'static str> {
         return Some("no longer true");
     }
     let in_time = written.kind.in_time(written.deadline, stands.deadline, stands.now);
-    (!in_time).then_some("the offer has ended")
+    let over = if written.kind == NoticeKind::Reminder { "the visit has begun" } else { "the offer has ended" };
+    (!in_time).then_some(over)
 }
 
 /// The half-day as patients call it.

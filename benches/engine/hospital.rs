@@ -15,6 +15,7 @@ use houbu::engine::outbox::Outlets;
 use houbu::engine::worker::{self, Worker};
 use houbu::engine::{Engine, clock};
 use houbu::http::Surface;
+use houbu::http::addresses::Addresses;
 use houbu::http::auth::ApiKey;
 use houbu::ports::his::{Credentials, DayPart, His, HisSchedule, PushReader, ScheduleState};
 use houbu::ports::messages::Messages;
@@ -169,6 +170,7 @@ impl Hospital {
             payments: Arc::clone(&self.outside.payments),
             api_keys: vec![ApiKey::new("bench", &SecretString::from(KEY), &scopes).unwrap()],
             wechat_token: None,
+            addresses: Addresses::default(),
         };
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
         let address = listener.local_addr().unwrap();

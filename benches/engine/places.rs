@@ -143,7 +143,7 @@ fn policy() -> LevelPolicy {
 async fn open_at_his(sandbox: &Sandbox, ids: &[String]) {
     let at = |hour, minute| NaiveTime::from_hms_opt(hour, minute, 0).unwrap();
     let slots = [(at(8, 0), at(8, 30)), (at(8, 30), at(9, 0))]
-        .map(|(begins, ends)| OpenSlot { slot: TimeSlot { begins, ends }, remaining: PLACES });
+        .map(|(begins, ends)| OpenSlot { slot: TimeSlot::new(begins, ends), remaining: PLACES });
     let seeds = ids.iter().map(|id| ScheduleSeed {
         campus_id: "C1".to_owned(),
         schedule: full_schedule(id, visit_date(), 2 * PLACES),

@@ -12,10 +12,12 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::App;
-use crate::config::{Config, SlowLane};
+use crate::config::{Config, Network, SlowLane};
 use crate::desk::Desk;
 use crate::desk::slow_lane::Paces;
-use crate::http::{Surface, auth::ApiKey};
+use crate::http::addresses::Addresses;
+use crate::http::auth::ApiKey;
+use crate::http::{Surface, on_socket, router};
 use crate::waitlist::pace::Pace;
 
 /// A listening surface.
@@ -53,6 +55,14 @@ fn paces(lane: &SlowLane) -> Paces {
     }
 }
 
+fn addresses(config: &Config) -> Addresses {
+    let networks = |all: &[Network]| all.iter().map(|network| network.0).collect();
+    Addresses {
+        trusted_proxies: networks(&config.trusted_proxies),
+        push_from: config.his.as_ref().map(|his| networks(&his.push_from)).unwrap_or_default(),
+    }
+}
+
 impl App {
     /// Opens the door.
     pub fn open(&self, config: &Config, listener: TcpListener, api_keys: Vec<ApiKey>) -> anyhow::Result<Door> {
@@ -64,13 +74,14 @@ impl App {
             payments: Arc::clone(&self.clients.payments),
             api_keys,
             wechat_token: config.wechat_messages.as_ref().and_then(|messages| messages.event_token.clone()),
+            addresses: addresses(config),
         };
         let address = listener.local_addr()?;
         let (stop, mut stopped) = watch::channel(false);
         let until = async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         };
-        let serving = axum::serve(listener, crate::http::router(Arc::new(surface))).with_graceful_shutdown(until);
+        let serving = axum::serve(listener, on_socket(router(Arc::new(surface)))).with_graceful_shutdown(until);
         Ok(Door { address, stop, task: tokio::spawn(serving.into_future()) })
     }
 }
@@ -82,5 +93,16 @@ impl Door {
         if tokio::time::timeout(std::time::Duration::from_secs(3), self.task).await.is_err() {
             tracing::info!("requests that were still waiting are cut");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{config, desk};
+
+    #[test]
+    fn r33_whoever_is_held_in_the_slow_lane_is_decided_before_the_same_request_is_done_by_another() {
+        // What is left is for the decision itself.
+        assert!(f64::from(config::WAIT_MAX_S) + 10.0 <= desk::STALE_S);
     }
 }

@@ -14,6 +14,7 @@ pub fn limits(config: &Config) -> BTreeMap<&'static str, Limits> {
         ("his", limit(&all.his, config.his.is_some())),
         ("payments", limit(&all.payments, config.wechat_pay.is_some())),
         (notices::LANE, limit(&all.messages, config.wechat_messages.is_some())),
+        (notices::SMS, limit(&all.sms, config.sms.is_some())),
     ])
 }
 
@@ -45,7 +46,7 @@ mod tests {
         assert_eq!(limits(&real)["payments"].rate_per_s, Some(150.0));
         assert_eq!(limits(&simulated)["payments"].rate_per_s, None);
         let steps = crate::workflows::tables().into_iter().flat_map(|table| table.steps.iter());
-        for lane in steps.filter_map(|row| row.lane) {
+        for lane in steps.filter_map(|row| row.lane).chain([notices::LANE, notices::SMS]) {
             assert!(limits(&real).contains_key(lane), "{lane}");
         }
     }

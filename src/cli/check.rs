@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::app::database::Database;
 use crate::app::{calendar, clients};
-use crate::config::Config;
+use crate::config::{Config, Network};
 use crate::engine::preflight::{self, Crew, Knows, Unrunnable};
 use crate::engine::proof;
 use crate::ports::CallError;
@@ -38,8 +38,10 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         }
     };
     sound &= his(config, department.as_deref().unwrap_or("0")).await;
+    pushes(config);
     sound &= payments(config).await;
     sound &= messages(config).await;
+    println!("{}", sms(config));
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -189,6 +191,23 @@ async fn his(config: &Config, department: &str) -> bool {
     answered("HIS", "2003", asked, "[his] url, user_id, sign_key and aes_key")
 }
 
+/// Who may push in the name of HIS (R15).
+fn pushes(config: &Config) {
+    let Some(his) = &config.his else { return };
+    println!("{}", pushing(&his.push_from, config.trusted_proxies.len()));
+}
+
+fn pushing(push_from: &[Network], proxies: usize) -> String {
+    match push_from.len() {
+        0 => "– HIS pushes: taken from anywhere, the signature alone tells; name HIS's networks in his.push_from"
+            .to_owned(),
+        listed => format!(
+            "✓ HIS pushes: taken from {listed} networks and from nowhere else; X-Forwarded-For is believed of {proxies} \
+             trusted_proxies"
+        ),
+    }
+}
+
 /// A number that was never ordered: that the provider does not know it is the right answer.
 async fn payments(config: &Config) -> bool {
     if let Some(told) = Standing::of(config.wechat_pay.is_some(), config).told("WeChat Pay", "wechat_pay") {
@@ -220,6 +239,17 @@ async fn messages(config: &Config) -> bool {
     answered("WeChat messages", "token", asked, "[wechat_messages] base_url, app_id and secret, and the IP allow-list")
 }
 
+/// The gateway is not asked: all that it can be asked is to send one.
+fn sms(config: &Config) -> &'static str {
+    match (&config.sms, &config.wechat_messages, config.sandbox.enabled) {
+        (Some(_), ..) => "– SMS: configured; it cannot be asked without sending one",
+        (None, None, true) => "– SMS: simulated (sandbox)",
+        (None, ..) => {
+            "– SMS: none, so whom WeChat does not reach is told nothing; fill in [sms] where there is a gateway"
+        }
+    }
+}
+
 fn answered(name: &str, call: &str, asked: Result<(), CallError>, look_at: &str) -> bool {
     match asked {
         Ok(()) => {
@@ -237,7 +267,29 @@ fn wrong(name: &str, what: &str, look_at: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use figment::Figment;
+    use figment::providers::{Format, Toml};
+
     use super::*;
+    use crate::config::REFERENCE;
+
+    #[test]
+    fn what_becomes_of_whom_wechat_does_not_reach_is_said() -> Result<(), Box<figment::Error>> {
+        let real: Config = Figment::from(Toml::string(&REFERENCE.replace("#~ ", ""))).extract()?;
+        assert!(sms(&real).contains("configured"));
+        assert!(sms(&Config { sms: None, ..real.clone() }).contains("told nothing"));
+        assert!(sms(&Config { sms: None, wechat_messages: None, ..real }).contains("simulated"));
+        Ok(())
+    }
+
+    #[test]
+    fn r15_whether_anybody_may_push_is_said() {
+        assert!(pushing(&[], 0).starts_with("–"));
+        let networks: Vec<Network> =
+            ["10.0.0.0/8", "10.1.2.3"].into_iter().filter_map(|text| Network::try_from(text.to_owned()).ok()).collect();
+        let said = pushing(&networks, 1);
+        assert!(said.starts_with('✓') && said.contains("2 networks") && said.contains("1 trusted"), "{said}");
+    }
 
     #[test]
     fn who_can_still_run_them_is_said() {

@@ -4,6 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
 
+/// The longest that `wait_max_s` may be: well before a claim of an idempotency key counts as left by a process that died,
+/// or whoever asks again under the same key would be decided beside the one who waits.
+pub const WAIT_MAX_S: u32 = 20;
+
 /// See [`Config::slow_lane`](super::Config::slow_lane).
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,10 +26,11 @@ pub struct SlowLane {
 
 impl SlowLane {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        /// Callers hang up after some time; a decision that nobody waits for helps nobody.
-        const WAIT_MAX_S: u32 = 60;
         if self.wait_max_s > WAIT_MAX_S {
-            let what = format!("it is {}; a caller waits for at most {WAIT_MAX_S} s", self.wait_max_s);
+            let what = format!(
+                "it is {}; at most it is {WAIT_MAX_S}, since a caller who repeats the request must find the first one at work",
+                self.wait_max_s
+            );
             return Err(ConfigError::Invalid { key: "slow_lane.wait_max_s", what });
         }
         let at_once =
@@ -49,7 +54,7 @@ mod tests {
         for (bad, key) in [
             (SlowLane { device_at_once: 0, ..good }, "device_at_once"),
             (SlowLane { address_at_once: 0, ..good }, "address_at_once"),
-            (SlowLane { wait_max_s: 61, ..good }, "wait_max_s"),
+            (SlowLane { wait_max_s: WAIT_MAX_S + 1, ..good }, "wait_max_s"),
         ] {
             assert!(bad.check().is_err_and(|error| error.to_string().contains(key)), "{key}");
         }

@@ -1,8 +1,9 @@
 //! What the day came to, counted from our own history and from the books of HIS, payer and message platform.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Timelike, Utc};
+use uuid::Uuid;
 
 use super::Stage;
 use super::books::ours::{Entry, Moved, Ours, Stretch, waits};
@@ -120,34 +121,33 @@ impl Figures {
         .bind(&stage.hospital)
         .fetch_one(&stage.pool)
         .await?;
-        let days: i64 =
-            sqlx::query_scalar("select count(*) from reconciliation where hospital = $1 and ended_at is not null")
-                .bind(&stage.hospital)
-                .fetch_one(&stage.pool)
-                .await?;
+        let days: i64 = sqlx::query_scalar(
+            "select count(distinct day) from reconciliation where hospital = $1 and ended_at is not null",
+        )
+        .bind(&stage.hospital)
+        .fetch_one(&stage.pool)
+        .await?;
         let line = |requirement, what, n: usize| Line { requirement, what, count: count(n) };
         let rows = |n: i64| usize::try_from(n).unwrap_or(0);
         let expired = |entry: &&Entry| entry.status == "expired";
+        let back = ours.payments.iter().filter(|payment| payment.refunded_fen > 0);
+        let refunded: HashSet<Uuid> = back.map(|payment| payment.entry_id).collect();
         self.held = vec![
             line("R5", "booked without a payment", entries(&of("none"))),
             line("R6", "booked with the fee taken in advance", entries(&of("prepay"))),
             line("R20", "booked after a lock, a confirmation and a payment", entries(&of("lockThenPay"))),
             line("R10", "places locked at night", moves(&|one| came(one, "Locking", &["Locked"]) && night(one))),
-            line("R18", "offers of a first free time", moves(&|one| came(one, "Waiting", &["Payable", "Covered"]))),
+            line("R18", "offers of a time that was free", moves(&|one| came(one, "Waiting", &["Payable", "Covered"]))),
             line("R26", "ended at the cutoff", entries(&expired)),
-            line(
-                "R27",
-                "of whom the fee went back",
-                entries(&|entry| expired(entry) && entry.payment_mode == "prepay"),
-            ),
+            line("R27", "of whom the fee went back", entries(&|entry| expired(entry) && refunded.contains(&entry.id))),
             line("R31", "places locked at HIS", his.locks.len()),
-            line("R34", "told of 停诊", entries(&|entry| entry.status == "stopped")),
+            line("R34", "ended by 停诊", entries(&|entry| entry.status == "stopped")),
             line(
                 "R34",
                 "of whom the fee went back",
-                entries(&|entry| entry.status == "stopped" && entry.payment_mode == "prepay"),
+                entries(&|entry| entry.status == "stopped" && refunded.contains(&entry.id)),
             ),
-            line("R33", "freed places that came back after a time by chance", rows(releases)),
+            line("R33", "hand-outs that waited a time by chance", rows(releases)),
             line("R36", "days compared with HIS and the payer", rows(days)),
             line("Q6", "declined or missed a time, and kept the place in the queue", entries(&kept)),
         ];
@@ -268,7 +268,7 @@ mod tests {
     }
 
     fn place(taken_at: Option<DateTime<Utc>>) -> FreedPlace {
-        let slot = TimeSlot { begins: "08:30:00".parse().unwrap(), ends: "09:00:00".parse().unwrap() };
+        let slot = TimeSlot::new("08:30:00".parse().unwrap(), "09:00:00".parse().unwrap());
         let (how, freed_at) = (Freed::OwnSiteCancel, at(10));
         FreedPlace { id: 1, reg_id: "R1".to_owned(), slot, freed_at, how, taken_at, taken_by: None }
     }

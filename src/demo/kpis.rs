@@ -15,7 +15,9 @@ pub(super) async fn compare(play: &Play<'_>, figures: &Figures) {
     let (from, days) = (play.script.day, u64::from(play.script.days) + DAYS);
     let path = format!("/v1/kpis?from={from}&to={}", from + Days::new(days));
     let lines = items(&play.api.get(&path).await);
-    let sum = |field: &str| lines.iter().filter_map(|line| line.get(field).and_then(Value::as_i64)).sum::<i64>();
+    let each = |field: &str| lines.iter().filter_map(|line| line.get(field).and_then(Value::as_i64)).sum::<i64>();
+    // A history knows that a place was not to be had, and not why.
+    let sum = |field: &str| if field == "lost" { each("lost") + each("unusable") } else { each(field) };
     let known = [
         ("applications", play.count().admitted),
         ("converted", figures.converted),

@@ -15,7 +15,7 @@ use crate::waitlist::policy::{LevelPolicy, PaymentMode, Switch};
 pub(super) const CAST: usize = 36;
 /// Kinds of deeds.
 #[cfg(test)]
-pub(super) const DEEDS: usize = 24;
+pub(super) const DEEDS: usize = 25;
 /// Doctors whose settings are changed by day.
 const SWITCHED: usize = 4;
 const CAPPED: usize = 5;

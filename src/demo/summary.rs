@@ -161,8 +161,8 @@ pub struct Offers {
     pub declined: u32,
     /// Not answered or not paid in time.
     pub lapsed: u32,
-    /// Somebody else was faster; the applicant kept the turn.
-    pub lost_to_others: u32,
+    /// Not to be had any more, mostly since somebody else was faster; the applicant kept the turn.
+    pub not_to_be_had: u32,
 }
 
 /// See [`Summary::money`]. What came in is booked, refunded or held for the queue.
@@ -241,7 +241,7 @@ impl Summary {
                 confirmed: figures.confirmed,
                 declined: figures.declined,
                 lapsed: figures.lapsed,
-                lost_to_others: figures.lost,
+                not_to_be_had: figures.lost,
             },
             money: Money {
                 in_fen: figures.in_fen,
@@ -326,7 +326,7 @@ impl Summary {
             row("  confirmed by the patient", offers.confirmed.to_string()),
             row("  declined", offers.declined.to_string()),
             row("  not answered or not paid in time", offers.lapsed.to_string()),
-            row("  lost to others, turn kept", offers.lost_to_others.to_string()),
+            row("  not to be had, turn kept", offers.not_to_be_had.to_string()),
             row("Money in", Fen(money.in_fen).to_string()),
             row("  for booked visits", Fen(money.booked_fen).to_string()),
             row("  refunded", Fen(money.refunded_fen).to_string()),

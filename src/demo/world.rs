@@ -240,7 +240,7 @@ fn schedule(seed: u64, n: usize, doctor: &Doctor, date: NaiveDate, part: DayPart
     let slots = (0..chance.count(4, 7))
         .map(|nth| {
             let begins = begins + TimeDelta::minutes(30 * i64::from(nth));
-            (TimeSlot { begins, ends: begins + TimeDelta::minutes(30) }, chance.count(2, 3))
+            (TimeSlot::new(begins, begins + TimeDelta::minutes(30)), chance.count(2, 3))
         })
         .collect();
     let left = if !doctor.hot && chance.percent(10) { chance.count(1, 4) } else { 0 };

@@ -13,8 +13,8 @@ use crate::records::answers::{self, Claim, Ended, Key};
 
 /// The most keys of one statement.
 const TOGETHER_MAX: usize = 256;
-/// A claim without an answer for so long was left by a process that died.
-const STALE_S: f64 = 15.0;
+/// A claim without an answer for so long was left by a process that died. Whoever is held in the slow lane is decided by then.
+pub const STALE_S: f64 = 30.0;
 
 /// The doors.
 pub struct Answers {

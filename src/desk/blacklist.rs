@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::again::again;
 use super::{Answer, Desk, DeskError};
 use crate::engine::clock;
 use crate::engine::staff::By;
@@ -23,6 +24,10 @@ const STAFF_APPEAL_DAYS: u32 = 2;
 impl Desk {
     /// Blacklists a patient, or changes why and until when; [`Refusal::UnknownPatient`] where there is none.
     pub async fn put_blacklist(&self, patient_id: &str, entry: &Blacklisted, by: &By) -> Answer<()> {
+        again(|| self.put_blacklist_once(patient_id, entry, by)).await
+    }
+
+    async fn put_blacklist_once(&self, patient_id: &str, entry: &Blacklisted, by: &By) -> Answer<()> {
         let mut tx = self.begin().await?;
         // A patient who is applying at this moment is decided before or after, never in between.
         if patients::lock_person(&mut *tx, self.hospital(), patient_id).await?.is_empty() {
@@ -43,6 +48,10 @@ impl Desk {
 
     /// Lifts what keeps a patient out; what is not there is lifted already. Breaches that led to it count no more.
     pub async fn lift_blacklist(&self, patient_id: &str, by: &By) -> Answer<()> {
+        again(|| self.lift_blacklist_once(patient_id, by)).await
+    }
+
+    async fn lift_blacklist_once(&self, patient_id: &str, by: &By) -> Answer<()> {
         let mut tx = self.begin().await?;
         self.lift(&mut tx, patient_id, by).await?;
         tx.commit().await?;
@@ -101,6 +110,10 @@ impl Desk {
 
     /// Opens a patient's appeal; one that stands open is answered.
     pub async fn appeal(&self, patient_id: &str, said: &str) -> Answer<Appeal> {
+        again(|| self.appeal_once(patient_id, said)).await
+    }
+
+    async fn appeal_once(&self, patient_id: &str, said: &str) -> Answer<Appeal> {
         let mut tx = self.begin().await?;
         if patients::lock_person(&mut *tx, self.hospital(), patient_id).await?.is_empty() {
             return Err(Refusal::UnknownPatient.into());
@@ -125,6 +138,10 @@ impl Desk {
 
     /// Decides an appeal; granting it lifts what keeps the patient out.
     pub async fn decide_appeal(&self, id: Uuid, granted: bool, by: &By) -> Answer<Appeal> {
+        again(|| self.decide_appeal_once(id, granted, by)).await
+    }
+
+    async fn decide_appeal_once(&self, id: Uuid, granted: bool, by: &By) -> Answer<Appeal> {
         let mut tx = self.begin().await?;
         let appeal = breaches::hold_appeal(&mut *tx, self.hospital(), id).await?.ok_or(Refusal::NotFound)?;
         if appeal.state != "open" {

@@ -20,6 +20,7 @@
 //! | `draws` | the draw of a queue's order: its commitment and its transcript |
 //! | `destinations` | the systems outside, and the switch that pauses one |
 //! | `reconciliation` | differences from HIS and the payer, and that one is settled |
+//! | `again` | what met another transaction is done again |
 //! | `persons` | one person's data handed over, forgotten, sealed anew |
 //! | `jobs` | what starts runs by the clock |
 //! | `kpis` | the figures that managers ask for |
@@ -32,6 +33,7 @@
 //! | `early_signals` | signals by key, and those whose run there is not |
 
 mod admission;
+mod again;
 mod answers;
 pub mod apply;
 pub mod blacklist;
@@ -86,6 +88,7 @@ use crate::waitlist::refusal::Refusal;
 use crate::waitlist::status::EntryStatus;
 use crate::waitlist::template::Flaw;
 use crate::workflows::Ports;
+pub use answers::STALE_S;
 
 /// The desk of one hospital, which is the engine's tenant.
 pub struct Desk {

@@ -6,6 +6,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+use super::again::again;
 use super::{Answer, Desk, DeskError};
 use crate::engine::staff::By;
 use crate::engine::store::audit::{self, Deed};
@@ -39,6 +40,10 @@ impl Desk {
     /// Forgets who a patient was; [`DeskError::StillNeeded`] while an application, a visit or a refund is under way,
     /// or the patient is blacklisted by hand.
     pub async fn erase_patient(&self, patient_id: &str, by: &By) -> Answer<()> {
+        again(|| self.erase_patient_once(patient_id, by)).await
+    }
+
+    async fn erase_patient_once(&self, patient_id: &str, by: &By) -> Answer<()> {
         let mut tx = self.begin().await?;
         // Whoever applies at this moment is decided before or after, never in between.
         if patients::lock_person(&mut *tx, self.hospital(), patient_id).await?.is_empty() {
@@ -68,15 +73,19 @@ pub async fn forget_absent(pool: &PgPool, hospital: &str, days: i32) -> Answer<u
         let Some(last) = found.last() else { return Ok(forgotten) };
         after.clone_from(last);
         for id in &found {
-            let mut tx = pool.begin().await?;
-            // Whoever applies at this moment is decided before or after, never in between.
-            patients::lock_person(&mut *tx, hospital, id).await?;
-            if persons::is_not_with_us(&mut *tx, hospital, days, id).await? {
-                forgotten += u64::from(persons::erase(&mut tx, hospital, id).await?);
-                tx.commit().await?;
-            }
+            forgotten += u64::from(again(|| forget_if_absent(pool, hospital, days, id)).await?);
         }
     }
+}
+
+async fn forget_if_absent(pool: &PgPool, hospital: &str, days: i32, id: &str) -> Answer<bool> {
+    let mut tx = pool.begin().await?;
+    // Whoever applies at this moment is decided before or after, never in between.
+    patients::lock_person(&mut *tx, hospital, id).await?;
+    let forgotten =
+        persons::is_not_with_us(&mut *tx, hospital, days, id).await? && persons::erase(&mut tx, hospital, id).await?;
+    tx.commit().await?;
+    Ok(forgotten)
 }
 
 /// What became of a round over all seals.

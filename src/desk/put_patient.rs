@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::again::again;
 use super::{Answer, Desk, DeskError};
 use crate::records::patients::{self, Person, Put};
 use crate::waitlist::identity::{IdNumber, IdType, PersonName, Phone};
@@ -60,13 +61,18 @@ impl Desk {
             sealed: sealed.as_bytes(),
             masked: &masked,
         };
-        // Whoever comes with a document that is known for breaches has them from the first moment (R32).
-        let mut tx = self.begin().await?;
-        patients::put(&mut *tx, self.hospital(), &put).await?;
-        let now = crate::engine::clock::now(&mut *tx).await?;
-        weigh_person(&mut tx, self.hospital(), id_hash.as_bytes(), now, self.ports.tz).await?;
-        tx.commit().await?;
+        again(|| self.store_patient(&put)).await?;
         Ok(masked)
+    }
+
+    /// Whoever comes with a document that is known for breaches has them from the first moment (R32).
+    async fn store_patient(&self, put: &Put<'_>) -> Answer<()> {
+        let mut tx = self.begin().await?;
+        patients::put(&mut *tx, self.hospital(), put).await?;
+        let now = crate::engine::clock::now(&mut *tx).await?;
+        weigh_person(&mut tx, self.hospital(), put.id_hash, now, self.ports.tz).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// What may be shown of a patient, or [`Refusal::UnknownPatient`].

@@ -90,6 +90,8 @@ pub(super) fn destination(lane: &str, language: Language) -> &str {
         ("payments", Language::En) => "the payment provider",
         ("messages", Language::ZhCn) => "消息平台",
         ("messages", Language::En) => "the message platform",
+        ("sms", Language::ZhCn) => "短信网关",
+        ("sms", Language::En) => "the SMS gateway",
         (other, _) => other,
     }
 }

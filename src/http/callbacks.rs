@@ -12,6 +12,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Surface;
+use super::addresses::FromHis;
+use super::problem::ProblemBody;
 use crate::desk::DeskError;
 use crate::ports::his::PushAnswer;
 use crate::ports::payments::{NoticeError, NoticeHeaders};
@@ -21,9 +23,12 @@ use crate::ports::payments::{NoticeError, NoticeHeaders};
 #[utoipa::path(
     post, path = "/callbacks/his", tag = "callbacks",
     request_body(content = String, content_type = "text/xml"),
-    responses((status = 200, content_type = "text/xml", body = String))
+    responses(
+        (status = 200, content_type = "text/xml", body = String),
+        (status = 403, description = "From an address that is not in `his.push_from`", body = ProblemBody)
+    )
 )]
-pub(super) async fn his(State(surface): State<Arc<Surface>>, body: Bytes) -> Response {
+pub(super) async fn his(State(surface): State<Arc<Surface>>, _: FromHis, body: Bytes) -> Response {
     let answer = match surface.his_pushes.read(&body) {
         Ok(push) => match surface.desk.his_push(&push).await {
             Ok(_) => PushAnswer::Accepted,

@@ -37,7 +37,7 @@ pub struct Wanted {
 #[schema(example = json!({
     "day": "2025-11-27", "id": "K01", "name": "心内科", "applications": 120, "converted": 31, "conversionRate": 0.2583,
     "offers": 52, "declined": 4, "missed": 9, "lost": 6, "lossRate": 0.1154, "filled": 40, "idleMinutes": 0.4,
-    "visits": 29, "noShows": 1, "noShowRate": 0.0345
+    "visits": 29, "noShows": 1, "noShowRate": 0.0345, "unusable": 1
 }))]
 pub struct Kpi {
     /// The day of the visits.
@@ -76,6 +76,8 @@ pub struct Kpi {
     /// No-shows of visits.
     #[serde(skip_serializing_if = "Option::is_none")]
     no_show_rate: Option<f64>,
+    /// Places that could not be had although nobody else took them: HIS refused the lock, or the offer came too late.
+    unusable: i64,
 }
 
 /// Figures.
@@ -135,13 +137,14 @@ fn kpi(sums: Sums) -> Kpi {
         filled: sums.filled,
         visits: sums.visits,
         no_shows: sums.no_shows,
+        unusable: sums.unusable,
     }
 }
 
 /// RFC 4180, with the mark by which spreadsheets know UTF-8.
 fn csv_of(items: &[Kpi]) -> String {
     const HEAD: &str = "day,id,name,applications,converted,conversionRate,offers,declined,missed,lost,lossRate,filled,\
-                        idleMinutes,visits,noShows,noShowRate\r\n";
+                        idleMinutes,visits,noShows,noShowRate,unusable\r\n";
     let mut text = format!("\u{feff}{HEAD}");
     let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
     for one in items {
@@ -162,6 +165,7 @@ fn csv_of(items: &[Kpi]) -> String {
             one.visits.to_string(),
             one.no_shows.to_string(),
             number(one.no_show_rate),
+            one.unusable.to_string(),
         ];
         text.push_str(&fields.join(","));
         text.push_str("\r\n");

@@ -8,12 +8,13 @@
 //! | `runs`, `staff`, `bulks`, `audit`, `signals`, `letters`, `notices`, `destinations`, `jobs`, `reconciliation`, `kpis`, `health` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
 //! | `operations` | alive, ready, the figures |
-//! | `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
+//! | `addresses`, `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
 //! | `openapi` | the description, written by the same declarations |
 
 // Fields are named as the wire names them.
 #![allow(clippy::struct_field_names)]
 
+pub mod addresses;
 mod appointments;
 mod audit;
 pub mod auth;
@@ -48,9 +49,11 @@ mod waitlist;
 mod wechat_events;
 
 use std::any::Any;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
@@ -64,6 +67,7 @@ use crate::desk::Desk;
 use crate::engine::sizes::INPUT_BYTES_MAX;
 use crate::ports::his::PushReader;
 use crate::ports::payments::Payments;
+use addresses::Addresses;
 use auth::{ApiKey, Scope};
 use problem::Problem;
 
@@ -82,6 +86,8 @@ pub struct Surface {
     pub api_keys: Vec<ApiKey>,
     /// The token of WeChat's message events; none: there are none.
     pub wechat_token: Option<SecretString>,
+    /// Where pushes may come from.
+    pub addresses: Addresses,
 }
 
 /// The whole surface, console included.
@@ -97,6 +103,11 @@ pub fn router(surface: Arc<Surface>) -> axum::Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(problem::layer))
         .layer(from_fn_with_state(surface, requests::layer))
+}
+
+/// The same for a socket, whose peers it knows.
+pub fn on_socket(router: axum::Router) -> IntoMakeServiceWithConnectInfo<axum::Router, SocketAddr> {
+    router.into_make_service_with_connect_info()
 }
 
 /// Every route with its description.

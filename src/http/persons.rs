@@ -30,7 +30,8 @@ pub struct Because {
     params(("patientId" = String, Path), Because),
     responses((status = 200, body = Object, example = json!({
         "patientId": "p1", "person": { "name": "…", "idType": "1", "idNumber": "…", "phone": "…" }, "applications": [],
-        "appointments": [], "payments": [], "blacklist": [], "appeals": [], "breaches": []
+        "appointments": [], "payments": [], "offers": [], "draws": [], "notices": [], "accounts": [], "audit": [],
+        "blacklist": [], "appeals": [], "breaches": []
     })), Problems)
 )]
 pub(super) async fn export(

@@ -71,7 +71,8 @@ pub async fn note(
 /// The persons of one statement.
 const BATCH: i64 = 1_000;
 
-/// Forgets for whom accounts joined queues longer ago than counts, in small statements; says how many.
+/// Forgets for whom accounts joined queues longer ago than counts, in small statements, and what is left of an account that
+/// has nobody then; says for how many persons.
 pub async fn delete_older(pool: &PgPool, hospital: &str) -> sqlx::Result<u64> {
     let mut all = 0;
     loop {
@@ -91,7 +92,28 @@ pub async fn delete_older(pool: &PgPool, hospital: &str) -> sqlx::Result<u64> {
         .rows_affected();
         all += deleted;
         if deleted < BATCH.unsigned_abs() {
-            return Ok(all);
+            break;
         }
     }
+    while forget_empty(pool, hospital).await? == BATCH.unsigned_abs() {}
+    Ok(all)
+}
+
+/// Forgets accounts that join for nobody any more; whoever joins with one begins it anew. An admission that is being written
+/// holds its account.
+async fn forget_empty(pool: &PgPool, hospital: &str) -> sqlx::Result<u64> {
+    let forgotten = sqlx::query(
+        "with empty as materialized (
+             select id from account a
+             where a.hospital = $1
+               and not exists (select from account_person p where p.hospital = $1 and p.account_id = a.id)
+             limit $2 for update skip locked)
+         delete from account a using empty where a.hospital = $1 and a.id = empty.id
+           and not exists (select from account_person p where p.hospital = $1 and p.account_id = a.id)",
+    )
+    .bind(hospital)
+    .bind(BATCH)
+    .execute(pool)
+    .await?;
+    Ok(forgotten.rows_affected())
 }

@@ -37,6 +37,8 @@ pub struct Sums {
     pub missed: i64,
     /// Places that somebody of another channel took between the offer and the lock or booking (114 loss, R28).
     pub lost: i64,
+    /// Places that could not be had although nobody else took them: HIS refused the lock, or the offer came too late.
+    pub unusable: i64,
     /// Places that HIS locked or booked for us, of which it is known when they came free.
     pub filled: i64,
     /// How long those stood free altogether, s.
@@ -92,6 +94,7 @@ pub const SUMS: &str = "
             select count(*) as offers, count(*) filter (where o.outcome = 'declined') as declined,
                    count(*) filter (where o.outcome = 'missed') as missed,
                    count(*) filter (where o.outcome = 'lost') as lost,
+                   count(*) filter (where o.outcome = 'unusable') as unusable,
                    count(*) filter (where o.taken_at is not null and o.freed_at is not null) as filled,
                    coalesce(sum(extract(epoch from o.taken_at - o.freed_at)), 0)::float8 as idle_s
             from offer o where o.hospital = $1 and o.schedule_id = s.schedule_id) o
@@ -105,7 +108,7 @@ pub const SUMS: &str = "
                             when 'campus' then (select name from campus where hospital = $1 and id = f.id) end, '') as name,
            sum(f.applications)::bigint as applications, sum(f.converted)::bigint as converted,
            sum(f.offers)::bigint as offers, sum(f.declined)::bigint as declined, sum(f.missed)::bigint as missed,
-           sum(f.lost)::bigint as lost, sum(f.filled)::bigint as filled, sum(f.idle_s)::float8 as idle_s,
+           sum(f.lost)::bigint as lost, sum(f.unusable)::bigint as unusable, sum(f.filled)::bigint as filled, sum(f.idle_s)::float8 as idle_s,
            sum(f.visits)::bigint as visits, sum(f.no_shows)::bigint as no_shows
     from figures f
     group by f.visit_date, f.id order by f.visit_date, f.id";

@@ -17,7 +17,7 @@ pub struct Offer {
     pub freed_at: Option<DateTime<Utc>>,
     /// True once HIS has locked or booked the place for us.
     pub taken: bool,
-    /// out, held, booked, lost, withheld, declined, missed or ended.
+    /// out, held, booked, lost, unusable, withheld, declined, missed or ended.
     pub outcome: &'static str,
 }
 

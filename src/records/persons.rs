@@ -3,8 +3,9 @@
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 
-/// Everything but what is sealed, as one document: applications, visits, payments, blacklist entries, appeals, breaches.
-/// Every part is read by an index that begins with the patient or the application.
+/// Everything but what is sealed, as one document: applications with their offers, places in draws and notices, visits,
+/// payments, blacklist entries, appeals, breaches, accounts, and what staff did about them. Who of the staff it was is not
+/// the patient's. Every part is read by an index that begins with the patient or the application.
 pub async fn export(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -> sqlx::Result<Value> {
     sqlx::query_scalar(
         "with mine as materialized (
@@ -24,6 +25,34 @@ pub async fn export(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -
                      'outTradeNo', p.out_trade_no, 'amountFen', p.amount_fen, 'status', p.status, 'paidAt', p.paid_at,
                      'refundedFen', p.refunded_fen) order by p.out_trade_no), '[]')
                  from mine join payment p on p.hospital = $1 and p.entry_id = mine.id),
+             'offers', (
+                 select coalesce(jsonb_agg(jsonb_build_object(
+                     'waitlistId', o.entry_id, 'nth', o.nth, 'madeAt', o.made_at, 'takenAt', o.taken_at,
+                     'outcome', o.outcome) order by o.made_at, o.entry_id), '[]')
+                 from mine join offer o on o.hospital = $1 and o.entry_id = mine.id),
+             'draws', (
+                 select coalesce(jsonb_agg(jsonb_build_object(
+                     'waitlistId', t.entry_id, 'scheduleId', t.schedule_id, 'arrived', t.arrived, 'place', t.place)
+                     order by t.entry_id), '[]')
+                 from mine join draw_ticket t
+                     on t.hospital = $1 and t.schedule_id = mine.schedule_id and t.entry_id = mine.id),
+             'notices', (
+                 select coalesce(jsonb_agg(jsonb_build_object(
+                     'waitlistId', o.run_id, 'id', o.id, 'channel', o.topic, 'kind', o.payload -> 'kind', 'status', o.status,
+                     'createdAt', o.created_at, 'settledAt', o.settled_at) order by o.created_at, o.id), '[]')
+                 from mine join outbox o on o.tenant = $1 and o.run_id = mine.id),
+             'accounts', (
+                 select coalesce(jsonb_agg(jsonb_build_object('lastAt', a.last_at) order by a.last_at), '[]')
+                 from patient p join account_person a on a.hospital = $1 and a.person = p.id_hash
+                 where p.hospital = $1 and p.id = $2),
+             'audit', (
+                 select coalesce(jsonb_agg(jsonb_build_object(
+                     'waitlistId', a.run_id, 'at', a.at, 'verb', a.verb, 'reason', a.reason) order by a.id), '[]')
+                 from (select a.* from mine join audit a on a.tenant = $1 and a.run_id = mine.id
+                       union all
+                       select * from audit
+                       where tenant = $1 and coalesce(before ->> 'patientId', after ->> 'patientId') = $2
+                         and run_id is null) a),
              'blacklist', (
                  select coalesce(jsonb_agg(jsonb_build_object(
                      'reason', reason, 'from', created_at, 'until', until) order by created_at), '[]')
@@ -45,8 +74,9 @@ pub async fn export(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -
     .await
 }
 
-/// True where something about this patient has not ended: an application's run, a message on its way, or an entry of the
-/// blacklist by hand, which nobody could hold against whoever comes with that document again.
+/// True where something about this patient has not ended: an application's run, a message on its way (a reminder of a visit
+/// that is over or cancelled will not be sent), or an entry of the blacklist by hand, which nobody could hold against whoever
+/// comes with that document again.
 pub async fn is_needed(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar(
         "select exists (
@@ -56,7 +86,8 @@ pub async fn is_needed(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str
                     or exists (select from run r where r.tenant = $1 and r.id = e.id
                                  and r.status in ('pending', 'running', 'waiting', 'suspended'))
                     or exists (select from outbox o where o.tenant = $1 and o.run_id = e.id
-                                 and o.status in ('pending', 'sending', 'suspended'))))
+                                 and o.status in ('pending', 'sending', 'suspended')
+                                 and coalesce(o.payload ->> 'kind', '') <> 'reminder')))
              or exists (
                  select from blacklist b
                  where b.hospital = $1 and b.patient_id = $2 and b.rule_id = ''

@@ -15,6 +15,7 @@
 //! - [`cipher`]: personal data sealed at rest, and the keyed hash to find it by
 //! - [`pace`]: whoever asks faster than people do is decided later
 //! - [`notice`]: what a patient is told, and whether it is still true
+//! - [`reminder`]: when whoever is booked is told once more
 //! - [`template`]: how it is said: texts as data, and what is wrong with one
 //! - [`reconciliation`]: what must agree between our books, HIS's and the payer's, and what is proposed where it does not
 //! - [`kpi`]: shares of sums
@@ -35,6 +36,7 @@ pub mod pace;
 pub mod policy;
 pub mod reconciliation;
 pub mod refusal;
+pub mod reminder;
 pub mod status;
 pub mod template;
 pub mod working_days;

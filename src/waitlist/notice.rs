@@ -75,11 +75,13 @@ pub enum NoticeKind {
     Refunded,
     /// A booked visit was cancelled (R22, R34).
     VisitCancelled,
+    /// A booked visit is near (R5).
+    Reminder,
 }
 
 impl NoticeKind {
     /// The letters that [`NoticeKind::letter`] gives.
-    pub(super) const LETTERS: [char; 6] = ['S', 'P', 'B', 'F', 'R', 'V'];
+    pub(super) const LETTERS: [char; 7] = ['S', 'P', 'B', 'F', 'R', 'V', 'D'];
 
     /// The template that it is written with.
     pub fn template(self) -> TemplateName {
@@ -90,6 +92,7 @@ impl NoticeKind {
             Self::Failed(_) => TemplateName::WaitlistFailed,
             Self::Refunded => TemplateName::WaitlistRefunded,
             Self::VisitCancelled => TemplateName::VisitCancelled,
+            Self::Reminder => TemplateName::VisitReminder,
         }
     }
 
@@ -102,6 +105,7 @@ impl NoticeKind {
             Self::Failed(_) => 'F',
             Self::Refunded => 'R',
             Self::VisitCancelled => 'V',
+            Self::Reminder => 'D',
         }
     }
 
@@ -111,17 +115,22 @@ impl NoticeKind {
         match self {
             Self::Submitted => status.live() || status == EntryStatus::Booked,
             Self::PleaseConfirm => status.declinable(),
-            Self::Booked => status == EntryStatus::Booked,
+            Self::Booked | Self::Reminder => status == EntryStatus::Booked,
             Self::Failed(_) | Self::Refunded => !status.live() && status != EntryStatus::Booked,
             Self::VisitCancelled => status == EntryStatus::VisitCancelled,
         }
     }
 
     /// Whether an offer that it tells of can still be answered: one has a deadline of its own, and a later offer has another.
-    /// `stands`: the deadline of the offer that the application has now.
+    /// A visit of which it reminds has not begun. `stands`: the deadline of the offer that the application has now.
     pub fn in_time(self, told: Option<DateTime<Utc>>, stands: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
-        let (Self::PleaseConfirm, Some(told)) = (self, told) else { return true };
-        now < told && stands.is_some_and(|stands| (stands - told).abs() < TimeDelta::seconds(1))
+        match (self, told) {
+            (Self::PleaseConfirm, Some(told)) => {
+                now < told && stands.is_some_and(|stands| (stands - told).abs() < TimeDelta::seconds(1))
+            }
+            (Self::Reminder, Some(begins)) => now < begins,
+            _ => true,
+        }
     }
 
     /// Until when quiet hours put it off, if they do. Whoever must answer is told at once, and so is whoever has just applied;
@@ -133,7 +142,7 @@ impl NoticeKind {
         let ends = night.hours.quiet_end(night.now, night.tz)?;
         let by_itself = match self {
             Self::Submitted | Self::PleaseConfirm => AtNight::Send,
-            Self::Booked | Self::Failed(_) | Self::Refunded | Self::VisitCancelled => AtNight::Wait,
+            Self::Booked | Self::Failed(_) | Self::Refunded | Self::VisitCancelled | Self::Reminder => AtNight::Wait,
         };
         let before_its_day = ends.with_timezone(&night.tz).date_naive() < night.visit_date;
         let harmless = match self {
@@ -143,13 +152,14 @@ impl NoticeKind {
             }
             Self::Failed(reason) => reason != FailReason::Stopped || before_its_day,
             Self::Booked | Self::VisitCancelled => before_its_day,
+            Self::Reminder => night.deadline.is_some_and(|begins| ends < begins),
         };
         (night.asked.unwrap_or(by_itself) == AtNight::Wait && harmless).then_some(ends)
     }
 
     /// True where the visit's time of day is known whenever this is said; else it may be the half-day alone.
     pub(super) fn knows_the_time(self) -> bool {
-        matches!(self, Self::PleaseConfirm | Self::Booked | Self::VisitCancelled)
+        matches!(self, Self::PleaseConfirm | Self::Booked | Self::VisitCancelled | Self::Reminder)
     }
 
     /// At most five letters, as a `phrase` field takes them.
@@ -161,6 +171,7 @@ impl NoticeKind {
             Self::Failed(_) => "候补失败",
             Self::Refunded => "退款成功",
             Self::VisitCancelled => "预约取消",
+            Self::Reminder => "就诊提醒",
         }
     }
 
@@ -168,7 +179,7 @@ impl NoticeKind {
         match self {
             Self::Submitted => "候补成功后将通知您",
             Self::PleaseConfirm => "请在截止时间前确认",
-            Self::Booked => "请按时就诊，不能就诊请提前退号",
+            Self::Booked | Self::Reminder => "请按时就诊，不能就诊请提前退号",
             Self::Failed(reason) => reason.remark(),
             Self::Refunded => "费用将按原支付方式退回",
             Self::VisitCancelled => "您的预约已取消",
@@ -180,7 +191,7 @@ impl NoticeKind {
 impl NoticeKind {
     /// One of each, and each failure.
     pub(super) fn samples() -> impl Iterator<Item = Self> {
-        [Self::Submitted, Self::PleaseConfirm, Self::Booked, Self::Refunded, Self::VisitCancelled]
+        [Self::Submitted, Self::PleaseConfirm, Self::Booked, Self::Refunded, Self::VisitCancelled, Self::Reminder]
             .into_iter()
             .chain(FailReason::ALL.map(Self::Failed))
     }
@@ -197,7 +208,7 @@ pub struct Night {
     pub now: DateTime<Utc>,
     /// The day of the visit, hospital time.
     pub visit_date: NaiveDate,
-    /// By when an offer must be answered.
+    /// By when an offer must be answered; when a visit begins of which it reminds.
     pub deadline: Option<DateTime<Utc>>,
     /// The hospital's zone.
     pub tz: Tz,
@@ -281,6 +292,8 @@ mod tests {
         assert!(!asks.in_time(Some(told), Some(later), now), "there is another offer");
         assert!(!asks.in_time(Some(told), None, now), "the other one is not locked yet");
         assert!(NoticeKind::Booked.in_time(Some(told), None, later));
+        assert!(NoticeKind::Reminder.in_time(Some(told), None, now));
+        assert!(!NoticeKind::Reminder.in_time(Some(told), None, told), "the visit has begun");
     }
 
     #[test]

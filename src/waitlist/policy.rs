@@ -2,6 +2,7 @@
 //! their switches and caps let one more join is [`super::admission`]'s question.
 
 mod choices;
+mod half_days;
 
 use chrono::NaiveTime;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use utoipa::ToSchema;
 use super::calendar::{Cutoff, QuietHours};
 use super::refusal::Refusal;
 pub use choices::{CapCounts, CapReading, InsurancePrepay, OtherQueues, PaymentMode, QueueOrder};
+pub use half_days::{HalfDays, Hours};
 
 /// Where a setting is made, in the order in which the hospital checks (R2: A doctor, B department, C campus).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -125,6 +127,12 @@ pub struct LevelPolicy {
     /// See [`Policy::release_delay_minutes_max`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release_delay_minutes_max: Option<u32>,
+    /// See [`Policy::reminder_hours_before`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reminder_hours_before: Option<u32>,
+    /// See [`Policy::half_days`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub half_days: Option<HalfDays>,
 }
 
 /// A bound of a setting: the field's name on the wire, its value here, the least and the most it may be.
@@ -135,7 +143,7 @@ impl LevelPolicy {
     pub fn validate(&self) -> Result<(), Refusal> {
         /// Two weeks.
         const LONG_MINUTES: u32 = 14 * 24 * 60;
-        let bounds: [Bound; 13] = [
+        let bounds: [Bound; 14] = [
             ("drawWindowMinutes", self.draw_window_minutes, 1, LONG_MINUTES),
             ("cutoff.daysBefore", self.cutoff.map(|cutoff| cutoff.days_before), 0, 60),
             ("hardStopMinutesBeforeVisit", self.hard_stop_minutes_before_visit, 0, LONG_MINUTES),
@@ -150,13 +158,17 @@ impl LevelPolicy {
             ("missedOffersMax", self.missed_offers_max, 1, 100),
             ("minimumNoticeMinutes", self.minimum_notice_minutes, 0, LONG_MINUTES),
             ("releaseDelayMinutesMax", self.release_delay_minutes_max, 0, 24 * 60),
+            ("reminderHoursBefore", self.reminder_hours_before, 0, 14 * 24),
         ];
         for (field, value, least, most) in bounds {
             if value.is_some_and(|value| !(least..=most).contains(&value)) {
                 return Err(Refusal::InvalidPolicy { field: field.to_owned() });
             }
         }
-        Ok(())
+        match self.half_days.as_ref().and_then(HalfDays::wrong) {
+            Some(field) => Err(Refusal::InvalidPolicy { field: field.to_owned() }),
+            None => Ok(()),
+        }
     }
 
     /// True where the level has a say in who may join (Q1).
@@ -217,6 +229,12 @@ pub struct Policy {
     /// A freed place is handed out after a time by chance, of so many minutes at most (R33); towards the cutoff less and less.
     /// Default: 0, at once.
     pub release_delay_minutes_max: u32,
+    /// Whoever is booked is reminded so many hours before the visit, and not in quiet hours (R5); 0: not at all. Default: 24,
+    /// the day before.
+    pub reminder_hours_before: u32,
+    /// When a visit is for which HIS keeps no time of day (R18). Default: 08:00 to 12:00, 13:00 to 17:00, 18:00 to 21:00.
+    #[serde(skip_serializing_if = "HalfDays::are_usual")]
+    pub half_days: HalfDays,
 }
 
 impl Default for Policy {
@@ -243,6 +261,8 @@ impl Default for Policy {
             other_queues: OtherQueues::WithdrawDepartment,
             minimum_notice_minutes: 0,
             release_delay_minutes_max: 0,
+            reminder_hours_before: 24,
+            half_days: HalfDays::default(),
         }
     }
 }
@@ -281,6 +301,8 @@ impl Policy {
         set(&mut self.other_queues, level.other_queues);
         set(&mut self.minimum_notice_minutes, level.minimum_notice_minutes);
         set(&mut self.release_delay_minutes_max, level.release_delay_minutes_max);
+        set(&mut self.reminder_hours_before, level.reminder_hours_before);
+        set(&mut self.half_days, level.half_days);
     }
 }
 
@@ -323,7 +345,11 @@ mod tests {
             "quietHours": {"from": "22:00:00", "to": "07:00:00"}, "liveEntriesPerPatient": 5,
             "liveEntriesPerDepartmentAndDay": 1, "personsPerAccount": 4,
             "declinesMax": 3, "missedOffersMax": 2, "otherQueues": "withdrawDay",
-            "minimumNoticeMinutes": 120, "releaseDelayMinutesMax": 30,
+            "minimumNoticeMinutes": 120, "releaseDelayMinutesMax": 30, "reminderHoursBefore": 0,
+            "halfDays": {
+                "morning": {"from": "08:30:00", "to": "11:30:00"}, "afternoon": {"from": "14:00:00", "to": "16:30:00"},
+                "evening": {"from": "18:00:00", "to": "20:00:00"},
+            },
         });
         let level: LevelPolicy = serde_json::from_value(json.clone()).unwrap();
         assert_eq!(level.validate(), Ok(()));
@@ -366,6 +392,12 @@ mod tests {
             (r#"{"missedOffersMax": 0}"#, "missedOffersMax"),
             (r#"{"minimumNoticeMinutes": 20161}"#, "minimumNoticeMinutes"),
             (r#"{"releaseDelayMinutesMax": 1441}"#, "releaseDelayMinutesMax"),
+            (r#"{"reminderHoursBefore": 337}"#, "reminderHoursBefore"),
+            (
+                r#"{"halfDays": {"morning": {"from": "08:00:00", "to": "12:00:00"},
+                    "afternoon": {"from": "11:00:00", "to": "17:00:00"}, "evening": {"from": "18:00:00", "to": "21:00:00"}}}"#,
+                "halfDays.afternoon",
+            ),
         ];
         for (json, field) in table {
             let policy: LevelPolicy = serde_json::from_str(json).unwrap();

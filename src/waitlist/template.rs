@@ -33,17 +33,20 @@ pub enum TemplateName {
     WaitlistRefunded,
     /// A booked visit was cancelled (R22, R34).
     VisitCancelled,
+    /// A booked visit is near (R5).
+    VisitReminder,
 }
 
 impl TemplateName {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::WaitlistSubmitted,
         Self::WaitlistPleaseConfirm,
         Self::WaitlistBooked,
         Self::WaitlistFailed,
         Self::WaitlistRefunded,
         Self::VisitCancelled,
+        Self::VisitReminder,
     ];
 
     /// The name in paths, on the wire, in the database and in the configuration.
@@ -55,6 +58,7 @@ impl TemplateName {
             Self::WaitlistFailed => "waitlist_failed",
             Self::WaitlistRefunded => "waitlist_refunded",
             Self::VisitCancelled => "visit_cancelled",
+            Self::VisitReminder => "visit_reminder",
         }
     }
 
@@ -72,6 +76,7 @@ impl TemplateName {
             Self::WaitlistFailed => FailReason::ALL.map(NoticeKind::Failed).to_vec(),
             Self::WaitlistRefunded => vec![NoticeKind::Refunded],
             Self::VisitCancelled => vec![NoticeKind::VisitCancelled],
+            Self::VisitReminder => vec![NoticeKind::Reminder],
         }
     }
 }
@@ -211,6 +216,7 @@ impl Template {
             }
             TemplateName::WaitlistBooked => &[("候补地点", "{place}"), ("金额", "{amount}")],
             TemplateName::WaitlistRefunded => &[("金额", "{amount}")],
+            TemplateName::VisitReminder => &[("候补地点", "{place}")],
             TemplateName::WaitlistFailed | TemplateName::VisitCancelled => &[],
         };
         let always =
@@ -224,6 +230,7 @@ impl Template {
             TemplateName::WaitlistFailed => "您候补的{doctor}医生{visitTime}未能成功：{remark}。",
             TemplateName::WaitlistRefunded => "您候补{doctor}医生的费用{amount}已退回。{remark}。",
             TemplateName::VisitCancelled => "您预约的{doctor}医生{visitTime}已取消。",
+            TemplateName::VisitReminder => "就诊提醒：您已预约{doctor}医生{visitTime}。{remark}。",
         };
         let fields = always.iter().chain(more).map(|(key, text)| ((*key).to_owned(), (*text).to_owned()));
         Self { template_id, fields: fields.collect(), sms: Some(sms.to_owned()), quiet_hours: None }

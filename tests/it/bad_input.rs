@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use houbu::engine::RunId;
+use houbu::http::addresses::Addresses;
 use houbu::ports::his::Credentials;
 use houbu::ports::his::envelope::Envelope;
 use houbu::ports::payments::sealed::SealingKey;
@@ -14,7 +15,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::hospital::world::{FEE_FEN, cutoff};
-use crate::hospital::{Hospital, Reply, credentials, door};
+use crate::hospital::{Hospital, Reply, Setup, credentials, door};
 
 /// Asks for something that is refused: with this status, and without a trace in our tables.
 async fn refused(hospital: &Hospital, what: &str, status: u16, request: reqwest::RequestBuilder) -> Reply {
@@ -188,6 +189,41 @@ async fn r15_r30_pushes_that_are_not_his_change_nothing() {
     let first = hospital.apply("w2-am", 2).await;
     hospital.until_still().await;
     assert_eq!(hospital.status(first).await, "booked");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r15_pushes_from_elsewhere_are_refused_unread_and_counted() {
+    let networks = |all: &[&str]| all.iter().map(|network| network.parse().unwrap()).collect();
+    let addresses = Addresses { trusted_proxies: networks(&["127.0.0.1/32"]), push_from: networks(&["10.0.0.0/8"]) };
+    let hospital = Hospital::open(Setup { addresses, ..Setup::paying(PaymentMode::None) }).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.free_silently("w1-am", 1).await;
+    let push = |body: String, forwarded: &str| {
+        let request = hospital.door.request(Method::POST, "/callbacks/his").body(body);
+        if forwarded.is_empty() { request } else { request.header("x-forwarded-for", forwarded) }
+    };
+    let genuine = sealed(&credentials(), "5007", &cancel_push("e1", "w1-am"));
+    let cases = [
+        ("from the proxy itself", genuine.clone(), ""),
+        ("from elsewhere", genuine.clone(), "203.0.113.5"),
+        ("from elsewhere, with an address made up", genuine.clone(), "10.1.2.3, 203.0.113.5"),
+        ("from nowhere that can be read", genuine.clone(), "10.1.2.3, unknown"),
+        ("a huge one from elsewhere", "x".repeat(400_000), "203.0.113.5"),
+    ];
+    let refusals = cases.len();
+    for (what, body, forwarded) in cases {
+        let reply = refused(&hospital, what, 403, push(body, forwarded)).await;
+        assert_eq!(reply.code(), "address_not_allowed", "{what}");
+    }
+    let figures = door::Door::reply(hospital.door.request(Method::GET, "/metrics")).await;
+    let counted =
+        format!(r#"houbu_http_refusals_total{{route="/callbacks/his",code="address_not_allowed"}} {refusals}"#);
+    assert!(figures.body.as_str().unwrap().contains(&counted), "{counted} is not in {}", figures.body);
+    // What comes from where HIS pushes from is taken.
+    assert_eq!(door::Door::reply(push(genuine, "10.1.2.3")).await.status, 200);
+    hospital.until_still().await;
+    assert_eq!(hospital.status(entry).await, "booked");
     hospital.finish().await;
 }
 

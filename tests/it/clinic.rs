@@ -46,7 +46,7 @@ impl His for Obliging {
     }
     async fn open_slots(&self, _: &str, _: NaiveDate) -> Result<Vec<OpenSlot>, CallError> {
         let at = |hour, minute| NaiveTime::from_hms_opt(hour, minute, 0).unwrap();
-        Ok(vec![OpenSlot { slot: TimeSlot { begins: at(8, 30), ends: at(9, 0) }, remaining: 1 }])
+        Ok(vec![OpenSlot { slot: TimeSlot::new(at(8, 30), at(9, 0)), remaining: 1 }])
     }
     async fn lock(&self, _: &str, place: &Place, _: u32) -> Result<Lock, CallError> {
         Ok(Lock::Held { until: place.visit_date.and_time(NaiveTime::MIN).and_utc() })

@@ -128,6 +128,9 @@ async fn r33_an_account_joins_queues_for_so_many_persons_and_no_more_from_howeve
     // What counts no more is forgotten: the trader's two, and the family's one.
     assert_eq!(accounts::delete_older(&clinic.pool, HOSPITAL).await.unwrap(), 3);
     assert_eq!(clinic.count("select count(*) from account_person").await, 1);
+    assert_eq!(clinic.count("select count(*) from account").await, 1, "an account without persons is nobody's");
+    clinic.desk.apply(&clinic.by("family", "p10", "S9")).await.unwrap();
+    assert_eq!(clinic.count("select count(*) from account").await, 2, "it begins anew");
     clinic.close().await;
 }
 

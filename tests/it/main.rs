@@ -18,6 +18,7 @@
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
 //! | `notices` | what patients are told: texts as data, and what becomes of a notice |
+//! | `meetings` | transactions that wait for each other: one is done again, and nobody hears of it |
 //! | `persons` | one person's data handed over, forgotten, sealed anew |
 //! | `stored_books` | the sandbox's books, read while another process keeps them |
 //! | `chaos` | real processes stopped, killed and asked to end, and the database killed under them |
@@ -52,6 +53,7 @@ mod health;
 mod hospital;
 mod joining;
 mod kpi_plans;
+mod meetings;
 mod notices;
 mod patience;
 mod persons;

@@ -5,13 +5,13 @@ use houbu::desk::persons::{Resealed, forget_absent, reseal_all};
 use houbu::engine::clock;
 use houbu::records::draws;
 use houbu::waitlist::cipher::{Keyring, Sealed};
-use houbu::waitlist::policy::PaymentMode;
+use houbu::waitlist::policy::{PaymentMode, QueueOrder};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use crate::hospital::Hospital;
 use crate::hospital::world::{HOSPITAL, local};
+use crate::hospital::{Hospital, Setup};
 
 const NUMBER: &str = "11010519491231002X";
 
@@ -34,10 +34,52 @@ async fn a_person_is_handed_all_that_is_kept_and_the_audit_knows() {
     assert_eq!((&all["person"]["name"], &all["person"]["idNumber"]), (&json!("张三丰"), &json!(NUMBER)));
     assert_eq!(all["applications"][0]["waitlistId"], json!(entry));
     assert_eq!((&all["appointments"][0]["status"], &all["payments"][0]["amountFen"]), (&json!("booked"), &json!(5000)));
+    assert_eq!((&all["offers"][0]["outcome"], &all["offers"][0]["waitlistId"]), (&json!("booked"), &json!(entry)));
+    let kinds: Vec<&str> = all["notices"].as_array().unwrap().iter().filter_map(|one| one["kind"].as_str()).collect();
+    assert_eq!(kinds, ["submitted", "booked", "reminder"]);
     let audit = hospital.ask(Method::GET, "/v1/audit?verb=patient.export", None).await;
     assert_eq!(audit["items"][0]["reason"], "本人申请");
     for (table, rows) in hospital.everything().await {
         assert!(!rows.contains(NUMBER), "what was handed over stands in {table}");
+    }
+    hospital.finish().await;
+}
+
+/// Every table that has rows of a person has a part in what is handed over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_handed_over_has_what_was_drawn_done_by_staff_and_held_against_a_person() {
+    let mut setup = Setup::paying(PaymentMode::None);
+    setup.policy.order = Some(QueueOrder::Random);
+    let hospital = Hospital::open(setup).await;
+    registers(&hospital).await;
+    let body = json!({ "scheduleId": "w1-am", "patientId": "p1", "accountId": "account-of-p1" });
+    let entry = hospital.door.ask(Method::POST, "/v1/waitlist", Some(body)).await;
+    assert_eq!(entry.status, 201, "{}", entry.body);
+    let entry = entry.body["waitlistId"].clone();
+    hospital.apply("w1-am", 2).await;
+    hospital.pass_minutes(40).await;
+    hospital.free_a_place("w1-am").await;
+    let ask = async |method, path: &str, body| hospital.ask(method, path, body).await;
+    ask(Method::PUT, "/v1/blacklist/p1", Some(json!({ "reason": "resale", "until": "2027-01-01T00:00:00+08:00" })))
+        .await;
+    ask(Method::POST, "/v1/blacklist/p1/appeals", Some(json!({ "said": "it was not me" }))).await;
+    let breach =
+        "insert into breach (hospital, his_order_id, visit_date, id_hash, department_id, channel_id, event, seen_by)
+                  select hospital, 'HO1', '2026-08-01', id_hash, 'D1', '4', 'noShow', gen_random_uuid() from patient
+                  where id = 'p1'";
+    sqlx::query(breach).execute(&hospital.db.pool).await.unwrap();
+    let all = ask(Method::GET, "/v1/patients/p1/export?reason=asked", None).await;
+    for part in ["applications", "draws", "notices", "accounts", "audit", "blacklist", "appeals", "breaches"] {
+        assert!(all[part].as_array().is_some_and(|rows| !rows.is_empty()), "{part}: {all}");
+    }
+    assert_eq!(all["draws"][0]["waitlistId"], entry);
+    let deed = &all["audit"][0];
+    assert_eq!((&deed["verb"], &deed["reason"]), (&json!("blacklist.put"), &json!("resale")));
+    assert!(deed.get("who").is_none(), "who of the staff it was is not the patient's");
+    // Nothing of anybody else.
+    let other = ask(Method::GET, "/v1/patients/p3/export?reason=asked", None).await;
+    for (part, rows) in other.as_object().unwrap().iter().filter(|(_, rows)| rows.is_array()) {
+        assert_eq!(rows, &json!([]), "{part}");
     }
     hospital.finish().await;
 }

@@ -28,7 +28,7 @@ fn schedule() -> ScheduleSeed {
             fee_fen: 5000,
             timed: true,
         },
-        slots: vec![OpenSlot { slot: TimeSlot { begins: at(8), ends: at(9) }, remaining: 4 }],
+        slots: vec![OpenSlot { slot: TimeSlot::new(at(8), at(9)), remaining: 4 }],
     }
 }
 

@@ -20,10 +20,18 @@ pub(super) async fn pulling(pull: &mut Pull, turn: &Turn, ports: &Ports) -> Resu
         tracing::warn!(day = %pull.day, unusable, "breaches that HIS lists cannot be used");
     }
     pull.unusable += u32::try_from(unusable).unwrap_or(u32::MAX);
-    breaches::put(&ports.pool, &ports.hospital, pull.day, turn.run, &listed).await.map_err(unread)?;
+    pull.reads(page.lines.iter().map(|line| (line.his_order_id.as_str(), line.kind.as_str())));
+    let seen_by = pull.seen_by(turn.run);
+    breaches::put(&ports.pool, &ports.hospital, pull.day, seen_by, &listed).await.map_err(unread)?;
     if pull.page < page.pages {
         pull.page += 1;
         return Ok(outcome::Pulling::More);
+    }
+    if pull.once_more() {
+        return Ok(outcome::Pulling::More);
+    }
+    if pull.unsteady {
+        tracing::warn!(day = %pull.day, "HIS's list of breaches changes whenever it is read; nothing is taken back");
     }
     Ok(outcome::Pulling::Pulled)
 }

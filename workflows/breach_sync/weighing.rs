@@ -15,7 +15,12 @@ use crate::workflows::{Ports, unread};
 
 pub(super) async fn weighing(pull: &mut Pull, turn: &Turn, ports: &Ports) -> Result<outcome::Weighing, Fault> {
     let (hospital, mut conn) = (&ports.hospital, ports.pool.acquire().await.map_err(unread)?);
-    let withdrawn = breaches::withdraw_unlisted(&mut *conn, hospital, pull.day, turn.run).await.map_err(unread)?;
+    let withdrawn = if pull.unsteady {
+        0
+    } else {
+        let seen_by = pull.seen_by(turn.run);
+        breaches::withdraw_unlisted(&mut *conn, hospital, pull.day, seen_by).await.map_err(unread)?
+    };
     let excused = breaches::excuse_stopped(&mut *conn, hospital, pull.day).await.map_err(unread)?;
     let rules = breaches::rules(&mut *conn, hospital).await.map_err(unread)?;
     let persons = breaches::persons_of(&mut *conn, hospital, pull.day).await.map_err(unread)?;

@@ -5,10 +5,11 @@ use chrono::{DateTime, Utc};
 use super::state::{Freed, Release};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn, limits};
-use crate::ports::his::{DayPart, OpenSlot, ScheduleState};
+use crate::ports::his::{DayPart, OpenSlot, ScheduleState, TimeSlot};
 use crate::records::entries;
 use crate::records::policies::{self, OfSchedule};
 use crate::waitlist::calendar;
+use crate::waitlist::policy::{HalfDays, Hours};
 use crate::workflows::{Ports, unread};
 
 /// R25.
@@ -85,7 +86,7 @@ pub(super) async fn refreshing(
     }
     release.free = match half_day {
         None => ports.his.open_slots(&release.schedule_id, release.visit_date).await?,
-        Some(whole) => of_half_day(release, &whole, ports).await?,
+        Some(whole) => of_half_day(release, &whole, &policy.half_days, ports).await?,
     };
     release.free.sort_by(|a, b| a.slot.cmp(&b.slot));
     release.too_near = 0;
@@ -98,10 +99,18 @@ pub(super) async fn refreshing(
 async fn of_half_day(
     release: &Release,
     (department_id, doctor_id, part): &(String, String, DayPart),
+    half_days: &HalfDays,
     ports: &Ports,
 ) -> Result<Vec<OpenSlot>, Fault> {
     let (day, id) = (release.visit_date, &release.schedule_id);
     let listed = ports.his.schedules(department_id, Some(doctor_id), day, day).await?;
     let open = listed.into_iter().filter(|one| one.reg_id == *id && one.state == ScheduleState::Open);
-    Ok(open.map(|one| OpenSlot { slot: part.hours(), remaining: one.remaining }).collect())
+    let Hours { from, to } = match part {
+        DayPart::Morning => half_days.morning,
+        DayPart::Afternoon => half_days.afternoon,
+        DayPart::Evening => half_days.evening,
+        DayPart::WholeDay => half_days.whole_day(),
+    };
+    let slot = TimeSlot::of_half_day(from, to);
+    Ok(open.map(|one| OpenSlot { slot: slot.clone(), remaining: one.remaining }).collect())
 }

@@ -181,7 +181,7 @@ mod tests {
         let epoch = DateTime::<Utc>::UNIX_EPOCH;
         let day = NaiveDate::default().succ_opt().unwrap_or_default();
         let slots = [(at(8, 0), at(8, 30), 2), (at(8, 30), at(9, 0), 1)];
-        let free = slots.map(|(begins, ends, remaining)| OpenSlot { slot: TimeSlot { begins, ends }, remaining });
+        let free = slots.map(|(begins, ends, remaining)| OpenSlot { slot: TimeSlot::new(begins, ends), remaining });
         Release { free: free.to_vec(), ..Release::new("w1".to_owned(), day, epoch, epoch) }
     }
 

@@ -5,8 +5,8 @@ use super::state::{Application, Booked, Why};
 use crate::engine::{Fault, RunId, Turn, limits};
 use crate::ports::his::{BookRequest, Booking, Order, PaidWith, Visit};
 use crate::records::entries;
-use crate::waitlist::calendar;
-use crate::waitlist::policy::OtherQueues;
+use crate::waitlist::policy::{OtherQueues, Policy};
+use crate::waitlist::{calendar, reminder};
 use crate::workflows::{Ports, unread};
 
 pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Booking, Fault> {
@@ -102,5 +102,8 @@ fn booked(
     ports: &Ports,
 ) -> Booked {
     let over_at = calendar::visit_starts_at(app.visit_date, slot.ends, ports.tz);
-    Booked { order_id, his, at: turn.now, over_at, cancelled: false }
+    let begins = calendar::visit_starts_at(app.visit_date, slot.begins, ports.tz);
+    let Policy { reminder_hours_before, quiet_hours, .. } = &app.policy;
+    let reminder = reminder::of_visit(begins, *reminder_hours_before, quiet_hours, turn.now, ports.tz);
+    Booked { order_id, his, at: turn.now, over_at, cancelled: false, reminder }
 }

@@ -35,7 +35,10 @@ fn notice(from: Option<Step>, to: Step, stopped: bool, app: &Application) -> Vec
             vec![(NoticeKind::Submitted, 1)]
         }
         Step::Confirmation if from != Some(Step::Confirmation) => vec![(NoticeKind::PleaseConfirm, app.offers)],
-        Step::Visit if from != Some(Step::Visit) => vec![(NoticeKind::Booked, 1)],
+        Step::Visit if from != Some(Step::Visit) => {
+            let reminder = app.reminder().map(|_| (NoticeKind::Reminder, 1));
+            [(NoticeKind::Booked, 1)].into_iter().chain(reminder).collect()
+        }
         Step::Expired => failed(FailReason::Expired),
         Step::Stopped if app.visit.is_some() => vec![(NoticeKind::Failed(FailReason::Stopped), 2)],
         Step::Stopped => failed(FailReason::Stopped),
@@ -56,7 +59,9 @@ fn notice(from: Option<Step>, to: Step, stopped: bool, app: &Application) -> Vec
 
 fn letter(run: RunId, kind: NoticeKind, nth: u16, app: &Application) -> Letter {
     let offer = app.offer.as_ref();
-    let deadline = offer.and_then(|offer| offer.deadline).or(Some(app.cutoff));
+    // Written with the booking, and sent when its time has come if it is still true (R5).
+    let reminder = app.reminder().filter(|_| kind == NoticeKind::Reminder);
+    let deadline = reminder.map(|one| one.until).or(offer.and_then(|offer| offer.deadline)).or(Some(app.cutoff));
     notices::letter(
         ids::client_msg_id(run, kind, nth),
         &Written {
@@ -74,6 +79,7 @@ fn letter(run: RunId, kind: NoticeKind, nth: u16, app: &Application) -> Letter {
             },
             place: app.visit.as_ref().map(|visit| visit.his.place.clone()),
             quiet_hours: Some(app.policy.quiet_hours),
+            not_before: reminder.map(|one| one.at),
         },
     )
 }

@@ -45,7 +45,7 @@ impl Application {
     /// True where the patient has declined or missed this time before. Where HIS keeps no times (R18) all places have the one
     /// time of the half-day: the patient is asked about each.
     pub fn does_not_want(&self, slot: &TimeSlot) -> bool {
-        *slot != self.part.hours() && self.given_up.iter().any(|one| one.slot == *slot)
+        !slot.of_half_day && self.given_up.iter().any(|one| one.slot == *slot)
     }
 
     /// Why the last offer was given up, where the patient keeps the place in the queue.
@@ -65,7 +65,7 @@ mod tests {
     fn on_offer(app: &mut Application, minute: u32) {
         let at = |minute| NaiveTime::from_num_seconds_from_midnight_opt(minute * 60, 0).unwrap_or_default();
         app.offers += 1;
-        let slot = TimeSlot { begins: at(minute), ends: at(minute + 1) };
+        let slot = TimeSlot::new(at(minute), at(minute + 1));
         app.offer = Some(Offered { slot, deadline: None, locked: true });
     }
 

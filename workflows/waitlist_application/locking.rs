@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::outcome;
-use super::state::{Application, Offered};
+use super::state::{Application, Offered, Unusable};
 use crate::engine::{Fault, Turn, limits};
 use crate::ports::his::Lock;
 use crate::records::entries;
@@ -19,7 +19,7 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
     if !turn.again && entries::asked_elsewhere(&ports.pool, &ports.hospital, turn.run).await.map_err(unread)? {
         limits::nobody_called();
         app.withheld = true;
-        return Ok(unusable(app, false));
+        return Ok(gone(app, false));
     }
     let visit_starts = calendar::visit_starts_at(app.visit_date, slot.begins, ports.tz);
     let hard_stop = calendar::hard_stop_at(visit_starts, app.policy.hard_stop_minutes_before_visit);
@@ -28,7 +28,7 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
     let place = app.place(&slot);
     if deadline <= turn.now {
         limits::nobody_called();
-        return Ok(unusable(app, turn.again));
+        return Ok(unusable(app, Unusable::TooLate, turn.again));
     }
     let minutes = calendar::lock_minutes(turn.now, deadline, app.policy.lock_grace_minutes);
     match ports.his.lock(&lock_id, &place, minutes).await? {
@@ -36,22 +36,28 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
             // A lock that was taken at an earlier attempt may end sooner than one taken now.
             let deadline = deadline.min(until - TimeDelta::minutes(i64::from(app.policy.lock_grace_minutes)));
             if deadline <= turn.now {
-                return Ok(unusable(app, true));
+                return Ok(unusable(app, Unusable::TooLate, true));
             }
             app.offer = Some(Offered { slot, deadline: Some(deadline), locked: true });
             Ok(outcome::Locking::Locked)
         }
-        Lock::Taken => Ok(unusable(app, turn.again)),
+        Lock::Taken => Ok(gone(app, turn.again)),
         // 2013 names no patient: what is refused is the place.
         Lock::Refused { code } => {
             tracing::warn!(run = %turn.run, code, "HIS refuses the lock of a place");
-            Ok(unusable(app, turn.again))
+            Ok(unusable(app, Unusable::Refused, turn.again))
         }
     }
 }
 
+/// The place cannot be had although nobody else took it.
+fn unusable(app: &mut Application, why: Unusable, may_hold: bool) -> outcome::Locking {
+    app.unusable = Some(why);
+    gone(app, may_hold)
+}
+
 /// The place cannot be had. Where an earlier attempt may have locked it after all, it is given back first (E1).
-fn unusable(app: &mut Application, may_hold: bool) -> outcome::Locking {
+fn gone(app: &mut Application, may_hold: bool) -> outcome::Locking {
     match app.offer.as_mut() {
         Some(offer) if may_hold => {
             offer.locked = true;

@@ -141,6 +141,7 @@ fn offer(one: &Projected<Application>) -> Option<Offer> {
         (Step::Confirmation, _) => ("held", true),
         (Step::Visit, _) => ("booked", true),
         (Step::Waiting, _) if app.withheld => ("withheld", false),
+        (Step::Waiting, None) if app.unusable.is_some() => ("unusable", false),
         // A place that somebody else has leads back to the queue, or one that the patient did not take (Q6).
         (Step::Waiting, None) => match app.given_up_now() {
             Some(why) => came_to(why),

@@ -9,6 +9,7 @@ use crate::engine::RunId;
 use crate::ports::his::{DayPart, Place, TimeSlot};
 use crate::ports::payments::{OrderRequest, Paid};
 use crate::waitlist::policy::{PaymentMode, Policy};
+use crate::waitlist::reminder::Reminder;
 use crate::waitlist::{calendar, ids};
 
 /// What a run of `waitlist_application` knows.
@@ -53,6 +54,9 @@ pub struct Application {
     /// True where HIS would not give this patient the last offered place: somebody else may get it.
     #[serde(default)]
     pub withheld: bool,
+    /// Why the last offered place could not be had although nobody else took it (R33).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<Unusable>,
     /// How many offers the patient has declined (Q6).
     #[serde(default)]
     pub declined: u16,
@@ -74,6 +78,16 @@ pub struct Application {
     pub others: Vec<RunId>,
     /// Why it is coming to an end without a visit.
     pub why: Option<Why>,
+}
+
+/// See [`Application::unusable`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Unusable {
+    /// HIS refused its lock.
+    Refused,
+    /// There was no time left to answer.
+    TooLate,
 }
 
 /// A place on offer.
@@ -140,6 +154,9 @@ pub struct Booked {
     pub over_at: DateTime<Utc>,
     /// True once it was cancelled, by the patient or by 停诊.
     pub cancelled: bool,
+    /// When the patient is reminded of it (R5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reminder: Option<Reminder>,
 }
 
 /// Why an application ends without a visit.
@@ -204,6 +221,7 @@ impl Application {
             offer: None,
             gave_back: false,
             withheld: false,
+            unusable: None,
             declined: 0,
             missed: 0,
             given_up: Vec::new(),
@@ -246,6 +264,11 @@ impl Application {
     /// True where a visit is booked and was not cancelled: its own money stays.
     pub fn stands(&self) -> bool {
         self.visit.as_ref().is_some_and(|visit| !visit.cancelled)
+    }
+
+    /// The reminder of its visit, if there is to be one.
+    pub fn reminder(&self) -> Option<Reminder> {
+        self.visit.as_ref().and_then(|visit| visit.reminder)
     }
 
     /// The orders whose money goes back, the earliest first: all of them, but for the one that a visit stands on.

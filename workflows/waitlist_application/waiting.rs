@@ -17,6 +17,7 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             app.offer_id = Some(offer.id);
             app.freed_at = offer.freed_at;
             app.withheld = false;
+            app.unusable = None;
             // Nobody is asked twice about a time: the next in line gets it (Q6).
             if app.does_not_want(&offer.slot) {
                 return outcome::Waiting::GivenUp;

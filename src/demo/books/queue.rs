@@ -1,7 +1,7 @@
 //! The queue: nobody was passed over, no cap was ever exceeded, the counters are right. From our own history.
 //!
 //! The clock may move in minutes, so that several things carry one instant. Only what is certain is reported: somebody
-//! who waited strictly before and after an offer (and was neither blacklisted nor standing still then, nor had declined or missed a time before, nor was asked in another queue), an application
+//! who waited strictly before and after an offer (and was neither blacklisted nor standing still then, nor passed on that time which it had declined or missed before, nor was asked in another queue), an application
 //! that began strictly before and ended strictly after an admission.
 
 use std::collections::HashMap;
@@ -41,7 +41,7 @@ fn order(ours: &Ours, found: &mut Vec<Difference>) {
                     it.cutoff > offer.at
                         && !it.barred(offer.at)
                         && waits.iter().any(|stretch| stretch.spans(offer.at))
-                        && !gave_up_a_time(ours.moves_of(it.id), offer.at)
+                        && !passed_on_it(ours.moves_of(it.id), offer.at)
                         && !asked_elsewhere(&persons, ours, it, offer.at)
                 };
                 if let Some((passed, _)) = before.clone().find(waiting) {
@@ -60,9 +60,11 @@ fn order(ours: &Ours, found: &mut Vec<Difference>) {
 /// In this time a place that one cannot be asked about is offered to the next.
 const HANDED_ON: TimeDelta = TimeDelta::minutes(2);
 
-/// True where it had declined or missed a time by then: that time is offered to those behind it (Q6).
-fn gave_up_a_time(moves: &[Moved], by: DateTime<Utc>) -> bool {
-    moves.iter().take_while(|one| one.at <= by).any(|one| one.declines() || one.lapses())
+/// True where it was asked just before, and passed on a time that it had declined or missed: that time goes to those behind
+/// it, and every other one is its own (Q6).
+fn passed_on_it(moves: &[Moved], at: DateTime<Utc>) -> bool {
+    let passes = |one: &&Moved| one.step == "Waiting" && one.outcome.as_deref() == Some("GivenUp");
+    moves.iter().filter(passes).any(|one| one.at <= at && at <= one.at + HANDED_ON)
 }
 
 /// True where the same person was being offered a place in another queue (R35).

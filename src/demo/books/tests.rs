@@ -21,7 +21,7 @@ fn at(minute: u32) -> DateTime<Utc> {
 }
 
 fn slot() -> TimeSlot {
-    TimeSlot { begins: "08:30:00".parse().unwrap(), ends: "09:00:00".parse().unwrap() }
+    TimeSlot::new("08:30:00".parse().unwrap(), "09:00:00".parse().unwrap())
 }
 
 /// The first is booked and paid, the second withdrew and was refunded, the third waits.
@@ -300,6 +300,27 @@ fn a_queue_out_of_order_and_a_full_one_are_found() {
     history.extend(moves(second, &[(14, "Waiting", "suspended", "Waiting")]));
     history.sort_by_key(|one| one.at);
     assert_eq!(books.found(), Vec::new(), "whoever stands still hears no offer");
+
+    // Whoever declined a time is asked about every other one: that it passes on this one stands in its history (Q6).
+    let mut books = agreeing();
+    let (second, third) = (books.runs[1], books.runs[2]);
+    let declined = [(5, "Waiting", "Payable", "Locking"), (5, "Locking", "Locked", "Confirmation")];
+    let kept = [(6, "Confirmation", "Declined", "Unlocking"), (6, "Unlocking", "Requeued", "Waiting")];
+    let served = [(15, "Waiting", "Covered", "Booking"), (15, "Booking", "Taken", "Unlocking")];
+    let history = books.ours.moves.get_mut(&second).unwrap();
+    history.extend([declined, kept].iter().flat_map(|some| moves(second, some)));
+    history.sort_by_key(|one| one.at);
+    let history = books.ours.moves.get_mut(&third).unwrap();
+    history.extend(moves(third, &served));
+    history.extend(moves(third, &[(16, "Unlocking", "Requeued", "Waiting")]));
+    let passed_over = |books: &Books| {
+        books.found().iter().any(|it| matches!(it, Difference::OutOfOrder { passed, .. } if *passed == second))
+    };
+    assert!(passed_over(&books), "another time is its own");
+    let history = books.ours.moves.get_mut(&second).unwrap();
+    history.extend(moves(second, &[(14, "Waiting", "GivenUp", "Waiting")]));
+    history.sort_by_key(|one| one.at);
+    assert!(!passed_over(&books), "it was asked, and passed");
 
     let mut books = agreeing();
     books.ours.caps[0].most = Some(2);

@@ -152,7 +152,8 @@ pub static REFUSALS: Figure<2> = Figure::counts(
     "houbu_http_refusals_total",
     "requests",
     ["route", "code"],
-    "Requests that were not done, by the rule or the fault that said so",
+    "Requests that were not done, by the rule or the fault that said so; a refusal that is repeated under its \
+     Idempotency-Key is counted once",
 );
 pub static POOL_CONNECTIONS: Figure<1> = Figure::stands(
     "houbu_pool_connections",

@@ -123,6 +123,16 @@ impl Problem {
         )
     }
 
+    /// A push from where none may come from (R15).
+    pub fn address_not_allowed() -> Self {
+        Self::fixed(
+            StatusCode::FORBIDDEN,
+            "address_not_allowed",
+            "不接受来自该网络地址的推送。",
+            "Pushes are not taken from this network address.",
+        )
+    }
+
     /// No such path.
     pub fn not_found() -> Self {
         Self::from(Refusal::NotFound)

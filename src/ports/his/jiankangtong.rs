@@ -318,7 +318,7 @@ impl His for JiankangtongHis {
                     .into_iter()
                     .filter(|time| time.over_count > 0 && (time.reg_id.is_empty() || time.reg_id == reg_id))
                     .map(|time| OpenSlot {
-                        slot: TimeSlot { begins: time.begin_time, ends: time.end_time },
+                        slot: TimeSlot::new(time.begin_time, time.end_time),
                         remaining: time.over_count,
                     })
                     .collect();
@@ -332,6 +332,7 @@ impl His for JiankangtongHis {
     }
 
     async fn lock(&self, lock_id: &str, place: &Place, minutes: u32) -> Result<Lock, CallError> {
+        let (begin_time, end_time) = place.slot.times();
         let body = messages::LockReg {
             hos_id: self.config.hospital_id.clone(),
             lock_id: lock_id.to_owned(),
@@ -341,8 +342,8 @@ impl His for JiankangtongHis {
             doctor_id: place.doctor_id.clone(),
             reg_date: place.visit_date,
             time_flag: place.part,
-            begin_time: place.slot.begins,
-            end_time: place.slot.ends,
+            begin_time,
+            end_time,
             reg_fee: place.fee_fen,
             treat_fee: 0,
             lock_minutes: Some(minutes),
@@ -362,6 +363,7 @@ impl His for JiankangtongHis {
 
     async fn book(&self, request: &BookRequest) -> Result<Booking, CallError> {
         let (place, identity, paid) = (&request.place, &request.identity, request.paid.as_ref());
+        let (begin_time, end_time) = place.slot.times();
         let body = OrderReg {
             hos_id: self.config.hospital_id.clone(),
             order_id: request.order_id.clone(),
@@ -372,8 +374,8 @@ impl His for JiankangtongHis {
             doctor_id: place.doctor_id.clone(),
             reg_date: place.visit_date,
             time_flag: place.part,
-            begin_time: place.slot.begins,
-            end_time: place.slot.ends,
+            begin_time,
+            end_time,
             reg_fee: place.fee_fen,
             treat_fee: 0,
             idcard_type: identity.id_type.clone(),

@@ -153,10 +153,11 @@ pub struct LockReg {
     pub reg_date: NaiveDate,
     #[serde(with = "wire::time_flag")]
     pub time_flag: DayPart,
-    #[serde(with = "wire::hour_minute")]
-    pub begin_time: NaiveTime,
-    #[serde(with = "wire::hour_minute")]
-    pub end_time: NaiveTime,
+    /// Absent where the schedule has no times, as `END_TIME`.
+    #[serde(with = "wire::hour_minute_option", default, skip_serializing_if = "Option::is_none")]
+    pub begin_time: Option<NaiveTime>,
+    #[serde(with = "wire::hour_minute_option", default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<NaiveTime>,
     #[serde(with = "wire::fen", default)]
     pub reg_fee: i64,
     #[serde(with = "wire::fen", default)]
@@ -201,10 +202,11 @@ pub struct OrderReg {
     pub reg_date: NaiveDate,
     #[serde(with = "wire::time_flag")]
     pub time_flag: DayPart,
-    #[serde(with = "wire::hour_minute")]
-    pub begin_time: NaiveTime,
-    #[serde(with = "wire::hour_minute")]
-    pub end_time: NaiveTime,
+    /// Absent where the schedule has no times, as `END_TIME`.
+    #[serde(with = "wire::hour_minute_option", default, skip_serializing_if = "Option::is_none")]
+    pub begin_time: Option<NaiveTime>,
+    #[serde(with = "wire::hour_minute_option", default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<NaiveTime>,
     #[serde(with = "wire::fen", default)]
     pub reg_fee: i64,
     #[serde(with = "wire::fen", default)]

@@ -25,7 +25,7 @@ pub use lists::{ListedBreach, ListedLock, ListedOrder, ListedState, LockStanding
 pub use push::{Push, PushAnswer, PushError, PushReader};
 
 use async_trait::async_trait;
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::CallError;
@@ -42,20 +42,6 @@ pub enum DayPart {
     Evening,
     /// 全天, `4`.
     WholeDay,
-}
-
-impl DayPart {
-    /// The time of a place that is of the whole half-day (R18).
-    pub fn hours(self) -> TimeSlot {
-        let (begins, ends) = match self {
-            Self::Morning => (8, 12),
-            Self::Afternoon => (13, 17),
-            Self::Evening => (18, 21),
-            Self::WholeDay => (8, 17),
-        };
-        let at = |hour| NaiveTime::MIN.overflowing_add_signed(TimeDelta::hours(hour)).0;
-        TimeSlot { begins: at(begins), ends: at(ends) }
-    }
 }
 
 /// Whether the doctor sees patients (`REG_STATUS`).
@@ -111,6 +97,27 @@ pub struct TimeSlot {
     pub begins: NaiveTime,
     /// `END_TIME`, hospital local time.
     pub ends: NaiveTime,
+    /// True where HIS keeps no times of the schedule (R18): the times are the hospital's half-day, and HIS is told none.
+    #[serde(rename = "ofHalfDay", default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_half_day: bool,
+}
+
+impl TimeSlot {
+    /// A time that HIS keeps.
+    pub const fn new(begins: NaiveTime, ends: NaiveTime) -> Self {
+        Self { begins, ends, of_half_day: false }
+    }
+
+    /// The half-day of a schedule of which HIS keeps no times.
+    pub const fn of_half_day(begins: NaiveTime, ends: NaiveTime) -> Self {
+        Self { begins, ends, of_half_day: true }
+    }
+
+    /// `BEGIN_TIME` and `END_TIME`, where HIS keeps them.
+    pub fn times(&self) -> (Option<NaiveTime>, Option<NaiveTime>) {
+        let kept = |time| (!self.of_half_day).then_some(time);
+        (kept(self.begins), kept(self.ends))
+    }
 }
 
 /// A time slot and how many places it still has.

@@ -178,7 +178,7 @@ fn required(value: String, field: &'static str) -> Result<String, PushError> {
 
 fn time_slot(begins: Option<NaiveTime>, ends: Option<NaiveTime>) -> Result<Option<TimeSlot>, PushError> {
     match (begins, ends) {
-        (Some(begins), Some(ends)) => Ok(Some(TimeSlot { begins, ends })),
+        (Some(begins), Some(ends)) => Ok(Some(TimeSlot::new(begins, ends))),
         (None, None) => Ok(None),
         _ => Err(PushError::Unreadable("BEGIN_TIME/END_TIME")),
     }

@@ -31,7 +31,7 @@ fn a_cancel_push_is_read_in_the_hospitals_clock() {
     };
     assert_eq!((event_id.as_str(), part), ("e1", DayPart::Morning));
     let time = |text: &str| text.parse::<NaiveTime>().unwrap();
-    assert_eq!(slot, Some(TimeSlot { begins: time("08:00"), ends: time("08:30") }));
+    assert_eq!(slot, Some(TimeSlot::new(time("08:00"), time("08:30"))));
     assert_eq!(cancelled_at.to_rfc3339(), "2026-10-10T01:15:30+00:00");
 }
 

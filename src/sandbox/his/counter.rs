@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveTime, Utc};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
@@ -251,13 +251,23 @@ fn slots(ledger: &Ledger, asked: &GetTimeRegInfo) -> Reply {
     Reply::with(&TimeRegInfo { time_reg_list })
 }
 
+/// The time that is meant; where the schedule has no times (R18) its only one, if none is named.
+fn asked_for(ledger: &Ledger, reg_id: &str, named: (Option<NaiveTime>, Option<NaiveTime>)) -> Option<TimeSlot> {
+    match named {
+        (Some(begins), Some(ends)) => Some(TimeSlot::new(begins, ends)),
+        (None, None) => {
+            let untimed = ledger.schedule(reg_id).filter(|record| !record.schedule.timed)?;
+            untimed.slots.first().map(|one| one.slot.clone())
+        }
+        _ => None,
+    }
+}
+
 fn lock(shared: &Shared, ledger: &mut Ledger, asked: &LockReg, minutes: Option<u32>, now: DateTime<Utc>) -> Reply {
-    let place = Asked {
-        id: &asked.lock_id,
-        channel: &asked.channel_id,
-        reg_id: &asked.reg_id,
-        slot: TimeSlot { begins: asked.begin_time, ends: asked.end_time },
+    let Some(slot) = asked_for(ledger, &asked.reg_id, (asked.begin_time, asked.end_time)) else {
+        return Reply::of("1", "参数错误");
     };
+    let place = Asked { id: &asked.lock_id, channel: &asked.channel_id, reg_id: &asked.reg_id, slot };
     let expiry = |at| LockReply { lock_expire_time: wire::local(at, shared.time_zone) };
     match ledger.lock(&place, minutes.unwrap_or(LOCK_MINUTES), now) {
         Locking::Locked(until) => Reply::with(&expiry(until)),
@@ -277,12 +287,10 @@ fn book(shared: &Shared, ledger: &mut Ledger, asked: OrderReg, now: DateTime<Utc
     if asked.pay_flag == "1" && paid.is_none() {
         return Reply::of("1", "参数错误");
     }
-    let place = Asked {
-        id: &asked.order_id,
-        channel: &asked.channel_id,
-        reg_id: &asked.reg_id,
-        slot: TimeSlot { begins: asked.begin_time, ends: asked.end_time },
+    let Some(slot) = asked_for(ledger, &asked.reg_id, (asked.begin_time, asked.end_time)) else {
+        return Reply::of("1", "参数错误");
     };
+    let place = Asked { id: &asked.order_id, channel: &asked.channel_id, reg_id: &asked.reg_id, slot };
     let patient = patient(shared, &asked.idcard_type, &asked.idcard_no);
     match ledger.book(&place, Visitor { patient, paid, ordinary: false }, now) {
         Ok(order) => Reply::with(&OrderReply {

@@ -10,7 +10,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use houbu::engine::RunId;
 use houbu::http::auth::ApiKey;
-use houbu::http::{Surface, router};
+use houbu::http::{Surface, on_socket, router};
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ impl Door {
     pub fn open(listener: tokio::net::TcpListener, address: String, surface: Surface) -> Self {
         let open = Arc::new(AtomicBool::new(true));
         let router = router(Arc::new(surface)).layer(from_fn_with_state(Arc::clone(&open), callbacks_if_open));
-        let keeper = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let keeper = tokio::spawn(async move { axum::serve(listener, on_socket(router)).await.unwrap() });
         Self { address, http: reqwest::Client::builder().no_proxy().build().unwrap(), open, keeper }
     }
 

@@ -1,11 +1,12 @@
 //! The real client of HIS with wishes granted: nobody answers for a while, HIS has not read a booking yet when it is
-//! asked about it, says "taken" of a booking that it has, or refuses one with a code of its own.
+//! asked about it, says "taken" of a booking that it has, or refuses one, or a lock, with a code of its own.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
+use futures::future::BoxFuture;
 use houbu::ports::CallError;
 use houbu::ports::his::{
     BookRequest, Booking, His, HisSchedule, JiankangtongHis, ListedBreach, ListedLock, ListedOrder, Lock, OpenSlot,
@@ -20,7 +21,11 @@ pub struct Line {
     asks_too_early: AtomicBool,
     says_taken: AtomicBool,
     refuses: Mutex<Option<&'static str>>,
+    refuses_lock: Mutex<Option<&'static str>>,
+    before_second_page: Mutex<Option<Deed>>,
 }
+
+type Deed = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 impl Line {
     pub fn new(client: JiankangtongHis) -> Self {
@@ -32,6 +37,8 @@ impl Line {
             asks_too_early: no(),
             says_taken: no(),
             refuses: Mutex::default(),
+            refuses_lock: Mutex::default(),
+            before_second_page: Mutex::default(),
         }
     }
 
@@ -55,6 +62,16 @@ impl Line {
     /// The next booking is refused with this code.
     pub fn refuses_a_booking(&self, code: &'static str) {
         *self.refuses.lock().unwrap() = Some(code);
+    }
+
+    /// The deed, once, when the second page of a list of breaches is about to be read.
+    pub fn before_the_second_page(&self, deed: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static) {
+        *self.before_second_page.lock().unwrap() = Some(Box::new(deed));
+    }
+
+    /// The next lock is refused with this code.
+    pub fn refuses_a_lock(&self, code: &'static str) {
+        *self.refuses_lock.lock().unwrap() = Some(code);
     }
 
     fn client(&self) -> Result<&JiankangtongHis, CallError> {
@@ -83,6 +100,9 @@ impl His for Line {
     }
 
     async fn lock(&self, lock_id: &str, place: &Place, minutes: u32) -> Result<Lock, CallError> {
+        if let Some(code) = self.refuses_lock.lock().unwrap().take() {
+            return Ok(Lock::Refused { code: code.to_owned() });
+        }
         self.client()?.lock(lock_id, place, minutes).await
     }
 
@@ -116,6 +136,10 @@ impl His for Line {
     }
 
     async fn breaches_of(&self, day: NaiveDate, page: u32) -> Result<Page<ListedBreach>, CallError> {
+        let deed = if page == 2 { self.before_second_page.lock().unwrap().take() } else { None };
+        if let Some(deed) = deed {
+            deed().await;
+        }
         self.client()?.breaches_of(day, page).await
     }
 

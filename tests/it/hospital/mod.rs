@@ -34,6 +34,7 @@ use houbu::engine::store::claim;
 use houbu::engine::worker::{self, Worker};
 use houbu::engine::{Engine, Registry, RunId, clock};
 use houbu::http::Surface;
+use houbu::http::addresses::Addresses;
 use houbu::ports::his::{Config as HisConfig, Credentials, JiankangtongHis, PushReader};
 use houbu::ports::messages::WechatMessages;
 use houbu::ports::messages::sms::{Sms, SmsGateway};
@@ -83,13 +84,23 @@ pub struct Setup {
     pub places: u32,
     /// How many patients there are.
     pub patients: u32,
+    /// Where pushes may come from.
+    pub addresses: Addresses,
 }
 
 impl Setup {
     /// Visits are paid in this way; four patients, two places a half-hour, nothing goes wrong.
     pub fn paying(mode: PaymentMode) -> Self {
         let policy = LevelPolicy { switch: Switch::On, payment_mode: Some(mode), ..LevelPolicy::default() };
-        Self { policy, faults: Level::None, seed: 7, sync_at: "*/30 * * * *", places: 2, patients: 4 }
+        Self {
+            policy,
+            faults: Level::None,
+            seed: 7,
+            sync_at: "*/30 * * * *",
+            places: 2,
+            patients: 4,
+            addresses: Addresses::default(),
+        }
     }
 }
 
@@ -166,6 +177,7 @@ impl Hospital {
             payments: provider.clone(),
             api_keys: vec![door::api_key()],
             wechat_token: None,
+            addresses: setup.addresses.clone(),
         };
         let door = Door::open(listener, address, surface);
         let mishaps = Arc::new(Mishaps::new(db.pool.clone()));

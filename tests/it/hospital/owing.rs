@@ -197,12 +197,13 @@ async fn money_is_where_it_belongs(hospital: &Hospital, statuses: &BTreeMap<RunI
 }
 
 async fn letters_are_settled(pool: &PgPool) {
-    // What waits for the end of a night is not late.
+    // What waits for the end of a night is not late, nor a reminder of what is to come.
     let open: Vec<(String, String, Option<String>)> = sqlx::query_as(
         "select id, status, last_error from outbox
          where status in ('sending', 'suspended')
             or (status = 'pending'
-                and (attempt > 0 or due_at <= engine_now() or due_at > engine_now() + interval '12 hours'))",
+                and (attempt > 0 or due_at <= engine_now()
+                     or due_at > engine_now() + interval '12 hours' and payload->>'kind' <> 'reminder'))",
     )
     .fetch_all(pool)
     .await

@@ -47,7 +47,7 @@ fn slots(part: DayPart, places: u32) -> Vec<OpenSlot> {
     let hour = if part == DayPart::Morning { 8 } else { 14 };
     let at = |minutes: u32| NaiveTime::from_hms_opt(hour + minutes / 60, minutes % 60, 0).unwrap();
     [(0, 30), (30, 60)]
-        .map(|(begins, ends)| OpenSlot { slot: TimeSlot { begins: at(begins), ends: at(ends) }, remaining: places })
+        .map(|(begins, ends)| OpenSlot { slot: TimeSlot::new(at(begins), at(ends)), remaining: places })
         .to_vec()
 }
 
@@ -87,11 +87,17 @@ pub async fn furnish(pool: &PgPool, his: &HisServer, places: u32, policy: &Level
     policies::put(&mut *conn, HOSPITAL, Level::Campus, CAMPUS, policy).await.unwrap();
 }
 
+/// What the sandbox calls the only time of a schedule that has none: whoever names hours there names others.
+fn kept_by_nobody() -> TimeSlot {
+    let at = |hour| NaiveTime::from_hms_opt(hour, 0, 0).unwrap();
+    TimeSlot::new(at(0), at(23))
+}
+
 /// One more full schedule, of one place, whose HIS keeps no times of day.
 pub async fn furnish_half_day(pool: &PgPool, his: &HisServer, id: &str) {
     let mut seed = schedule(id, 1);
     seed.schedule.timed = false;
-    seed.slots = vec![OpenSlot { slot: seed.schedule.part.hours(), remaining: 1 }];
+    seed.slots = vec![OpenSlot { slot: kept_by_nobody(), remaining: 1 }];
     let told = [seed.schedule.clone()];
     his.add_schedules(vec![seed]).await.unwrap();
     assert_eq!(his.fill_all(vec![(id.to_owned(), 1, channel::WINDOW.to_owned())]).await.unwrap(), 1);

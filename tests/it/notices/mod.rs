@@ -2,4 +2,5 @@
 
 mod delivery;
 mod night;
+mod reminding;
 mod texts;

@@ -2,6 +2,7 @@
 //! back lifts what it led to.
 
 use chrono::NaiveDate;
+use futures::FutureExt;
 use houbu::sandbox::his::BreachRecord;
 use houbu::waitlist::policy::PaymentMode;
 use reqwest::Method;
@@ -12,7 +13,9 @@ use crate::hospital::Hospital;
 use crate::hospital::world::{local, visit_date};
 
 const PULLED: &[&str] = &["Pulling: Pulled", "Weighing: Weighed"];
-const PULLED_LONG: &[&str] = &["Pulling: More", "Pulling: Pulled", "Weighing: Weighed"];
+/// A list of two pages, twice.
+const PULLED_LONG: &[&str] =
+    &["Pulling: More", "Pulling: More", "Pulling: More", "Pulling: Pulled", "Weighing: Weighed"];
 
 pub const TOLD: &[Told] = &[(BREACHES, PULLED), (BREACHES, PULLED_LONG)];
 
@@ -237,5 +240,27 @@ async fn r32_a_list_of_many_pages_is_read_whole() {
         .await
         .unwrap();
     assert_eq!(plain, 0, "no document's number stands in the table");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r32_a_line_that_moves_to_a_page_that_was_read_is_not_missed() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    for patient in 1..=101 {
+        misses(&hospital, patient, august(31), "D1").await;
+    }
+    pull(&hospital, august(31)).await;
+    hospital.pass_seconds(60).await;
+    // HIS takes the first line back between the two pages: the only one of the second page is on the first one now.
+    let (his, first) = (hospital.his.clone(), format!("H-1-{}", august(31)));
+    let gone = first.clone();
+    hospital.line.before_the_second_page(move || async move { his.set_breach(&gone, None).await.unwrap() }.boxed());
+    let steps = pull(&hospital, august(31)).await;
+    assert_eq!(steps, ["Pulling: More", "Pulling: More", "Pulling: Pulled", "Weighing: Weighed"]);
+    let withdrawn: Vec<String> = sqlx::query_scalar("select his_order_id from breach where state = 'withdrawn'")
+        .fetch_all(&hospital.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(withdrawn, [first], "all others are listed as before");
     hospital.finish().await;
 }

@@ -88,3 +88,26 @@ async fn r33_figures_tell_what_became_of_offers_and_visits() {
     }
     hospital.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r33_only_a_place_that_somebody_else_took_is_lost_to_others() {
+    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.line.refuses_a_lock("200501");
+    hospital.free_a_place("w1-am").await;
+    let figures = async |fields: [&str; 4]| {
+        let all = hospital.ask(Method::GET, &format!("/v1/kpis?{VISITS}"), None).await;
+        fields.map(|field| all["items"][0][field].clone())
+    };
+    // HIS refused the lock of the first offer, and holds the same place at the next.
+    assert_eq!(hospital.status(entry).await, "waiting");
+    assert_eq!(figures(["offers", "lost", "unusable", "lossRate"]).await, [json!(1), json!(0), json!(1), json!(0.0)]);
+    hospital.hint("w1-am").await;
+    assert_eq!(hospital.status(entry).await, "offered");
+    assert_eq!(figures(["offers", "lost", "unusable", "lossRate"]).await, [json!(2), json!(0), json!(1), json!(0.0)]);
+    hospital.confirm(entry).await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    assert_eq!(figures(["offers", "lost", "unusable", "filled"]).await, [json!(2), json!(0), json!(1), json!(1)]);
+    hospital.finish().await;
+}

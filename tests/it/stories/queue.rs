@@ -78,8 +78,32 @@ async fn r18_where_his_keeps_no_times_a_place_is_of_the_whole_half_day() {
     assert_eq!(statuses(&hospital, [first, second]).await, ["waiting", "waiting"], "nothing is free yet");
     hospital.free_a_place("w3-pm").await;
     assert_eq!(statuses(&hospital, [first, second]).await, ["booked", "waiting"]);
+    // HIS was told no hours: it would not have known them.
     let entry = hospital.ask(Method::GET, &format!("/v1/waitlist/{first}"), None).await;
-    assert_eq!(entry["offer"]["slot"], json!({ "begins": "13:00:00", "ends": "17:00:00" }), "{entry}");
+    let slot = json!({ "begins": "13:00:00", "ends": "17:00:00", "ofHalfDay": true });
+    assert_eq!(entry["offer"]["slot"], slot, "{entry}");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r18_a_campus_says_when_its_half_days_are() {
+    let mut setup = Setup::paying(PaymentMode::LockThenPay);
+    let half_days = json!({
+        "morning": { "from": "08:00:00", "to": "11:30:00" }, "afternoon": { "from": "14:00:00", "to": "16:30:00" },
+        "evening": { "from": "18:00:00", "to": "20:00:00" },
+    });
+    setup.policy.half_days = serde_json::from_value(half_days).unwrap();
+    let hospital = Hospital::open(setup).await;
+    furnish_half_day(&hospital.db.pool, &hospital.his, "w3-pm").await;
+    let entry = hospital.apply("w3-pm", 1).await;
+    hospital.free_a_place("w3-pm").await;
+    // Locked, and then booked, without a word of hours to HIS.
+    hospital.confirm(entry).await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    let slot: serde_json::Value =
+        sqlx::query_scalar("select slot from appointment").fetch_one(&hospital.db.pool).await.unwrap();
+    assert_eq!((&slot["begins"], &slot["ends"]), (&json!("14:00:00"), &json!("16:30:00")));
     hospital.finish().await;
 }
 

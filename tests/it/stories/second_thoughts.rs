@@ -308,7 +308,7 @@ async fn r34_a_stopped_half_hour_reaches_whoever_is_being_booked_there() {
     hospital.free_a_place("w1-am").await;
     assert_eq!(hospital.status(first).await, "booking");
     let order = hospital.his.books().await.orders.into_iter().find(|order| !order.ordinary).unwrap();
-    let later = TimeSlot { begins: order.slot.ends, ends: NaiveTime::from_hms_opt(12, 0, 0).unwrap() };
+    let later = TimeSlot::new(order.slot.ends, NaiveTime::from_hms_opt(12, 0, 0).unwrap());
     hospital.desk.his_push(&stoppage("s1", DEPARTMENT, Some(later))).await.unwrap();
     let heard: i64 = sqlx::query_scalar("select count(*) from inbox where run_id = $1 and name = 'Stoppage'")
         .bind(first)

@@ -89,7 +89,7 @@ pub(super) fn config(url: String) -> Config {
 
 fn slots(times: u32, places: u32) -> Vec<OpenSlot> {
     let time = |half_hours: u32| NaiveTime::from_hms_opt(8 + half_hours / 2, half_hours % 2 * 30, 0).unwrap();
-    (0..times).map(|n| OpenSlot { slot: TimeSlot { begins: time(n), ends: time(n + 1) }, remaining: places }).collect()
+    (0..times).map(|n| OpenSlot { slot: TimeSlot::new(time(n), time(n + 1)), remaining: places }).collect()
 }
 
 /// Two times with two places each.
