@@ -37,6 +37,7 @@ mod patients;
 mod persons;
 mod policies;
 pub mod problem;
+mod questions;
 mod reconciliation;
 pub mod requests;
 mod runs;
@@ -110,6 +111,7 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(waitlist::show, waitlist::withdraw))
         .routes(routes!(waitlist::confirm))
         .routes(routes!(waitlist::decline))
+        .routes(routes!(questions::answer))
         .routes(routes!(notices::list))
         .routes(routes!(appointments::list))
         .routes(routes!(appointments::cancel))

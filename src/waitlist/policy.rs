@@ -125,6 +125,9 @@ pub struct LevelPolicy {
     /// See [`Policy::release_delay_minutes_max`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release_delay_minutes_max: Option<u32>,
+    /// See [`Policy::question_minutes`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question_minutes: Option<u32>,
 }
 
 /// A bound of a setting: the field's name on the wire, its value here, the least and the most it may be.
@@ -135,7 +138,7 @@ impl LevelPolicy {
     pub fn validate(&self) -> Result<(), Refusal> {
         /// Two weeks.
         const LONG_MINUTES: u32 = 14 * 24 * 60;
-        let bounds: [Bound; 13] = [
+        let bounds: [Bound; 14] = [
             ("drawWindowMinutes", self.draw_window_minutes, 1, LONG_MINUTES),
             ("cutoff.daysBefore", self.cutoff.map(|cutoff| cutoff.days_before), 0, 60),
             ("hardStopMinutesBeforeVisit", self.hard_stop_minutes_before_visit, 0, LONG_MINUTES),
@@ -150,6 +153,7 @@ impl LevelPolicy {
             ("missedOffersMax", self.missed_offers_max, 1, 100),
             ("minimumNoticeMinutes", self.minimum_notice_minutes, 0, LONG_MINUTES),
             ("releaseDelayMinutesMax", self.release_delay_minutes_max, 0, 24 * 60),
+            ("questionMinutes", self.question_minutes, 5, LONG_MINUTES),
         ];
         for (field, value, least, most) in bounds {
             if value.is_some_and(|value| !(least..=most).contains(&value)) {
@@ -217,6 +221,9 @@ pub struct Policy {
     /// A freed place is handed out after a time by chance, of so many minutes at most (R33); towards the cutoff less and less.
     /// Default: 0, at once.
     pub release_delay_minutes_max: u32,
+    /// How long the patient has to say whether an application or a visit is kept whose doctor, day or half-day is another one by
+    /// now (R34), or that another visit may have made needless (R35); quiet hours do not count. Default: 720, half a day.
+    pub question_minutes: u32,
 }
 
 impl Default for Policy {
@@ -243,6 +250,7 @@ impl Default for Policy {
             other_queues: OtherQueues::WithdrawDepartment,
             minimum_notice_minutes: 0,
             release_delay_minutes_max: 0,
+            question_minutes: 720,
         }
     }
 }
@@ -281,6 +289,7 @@ impl Policy {
         set(&mut self.other_queues, level.other_queues);
         set(&mut self.minimum_notice_minutes, level.minimum_notice_minutes);
         set(&mut self.release_delay_minutes_max, level.release_delay_minutes_max);
+        set(&mut self.question_minutes, level.question_minutes);
     }
 }
 

@@ -33,17 +33,23 @@ pub enum TemplateName {
     WaitlistRefunded,
     /// A booked visit was cancelled (R22, R34).
     VisitCancelled,
+    /// The doctor, day or half-day is another one by now (R34).
+    VisitChanged,
+    /// Whether an application is kept beside a visit of that day (R35).
+    WaitlistOthersAsked,
 }
 
 impl TemplateName {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::WaitlistSubmitted,
         Self::WaitlistPleaseConfirm,
         Self::WaitlistBooked,
         Self::WaitlistFailed,
         Self::WaitlistRefunded,
         Self::VisitCancelled,
+        Self::VisitChanged,
+        Self::WaitlistOthersAsked,
     ];
 
     /// The name in paths, on the wire, in the database and in the configuration.
@@ -55,6 +61,8 @@ impl TemplateName {
             Self::WaitlistFailed => "waitlist_failed",
             Self::WaitlistRefunded => "waitlist_refunded",
             Self::VisitCancelled => "visit_cancelled",
+            Self::VisitChanged => "visit_changed",
+            Self::WaitlistOthersAsked => "waitlist_others_asked",
         }
     }
 
@@ -72,6 +80,8 @@ impl TemplateName {
             Self::WaitlistFailed => FailReason::ALL.map(NoticeKind::Failed).to_vec(),
             Self::WaitlistRefunded => vec![NoticeKind::Refunded],
             Self::VisitCancelled => vec![NoticeKind::VisitCancelled],
+            Self::VisitChanged => vec![NoticeKind::Changed],
+            Self::WaitlistOthersAsked => vec![NoticeKind::OthersAsked],
         }
     }
 }
@@ -211,6 +221,7 @@ impl Template {
             }
             TemplateName::WaitlistBooked => &[("候补地点", "{place}"), ("金额", "{amount}")],
             TemplateName::WaitlistRefunded => &[("金额", "{amount}")],
+            TemplateName::VisitChanged | TemplateName::WaitlistOthersAsked => &[("截止时间", "{deadline}")],
             TemplateName::WaitlistFailed | TemplateName::VisitCancelled => &[],
         };
         let always =
@@ -224,6 +235,12 @@ impl Template {
             TemplateName::WaitlistFailed => "您候补的{doctor}医生{visitTime}未能成功：{remark}。",
             TemplateName::WaitlistRefunded => "您候补{doctor}医生的费用{amount}已退回。{remark}。",
             TemplateName::VisitCancelled => "您预约的{doctor}医生{visitTime}已取消。",
+            TemplateName::VisitChanged => {
+                "您的候补或预约已变更为{doctor}医生{visitTime}，请于{deadline}前确认是否保留，逾期将取消并退费。"
+            }
+            TemplateName::WaitlistOthersAsked => {
+                "您当日已挂号成功，{doctor}医生{visitTime}的候补是否保留？请于{deadline}前答复，逾期将继续候补。"
+            }
         };
         let fields = always.iter().chain(more).map(|(key, text)| ((*key).to_owned(), (*text).to_owned()));
         Self { template_id, fields: fields.collect(), sms: Some(sms.to_owned()), quiet_hours: None }

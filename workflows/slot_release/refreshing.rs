@@ -9,7 +9,7 @@ use crate::ports::his::{DayPart, OpenSlot, ScheduleState};
 use crate::records::entries;
 use crate::records::policies::{self, OfSchedule};
 use crate::waitlist::calendar;
-use crate::workflows::{Ports, unread};
+use crate::workflows::{Ports, changes, unread};
 
 /// R25.
 pub(super) fn cutoff(release: &Release) -> DateTime<Utc> {
@@ -35,6 +35,10 @@ pub(super) fn idle(release: &mut Release, turn: &Turn, woke: woke::Idle) -> outc
         woke::Idle::Terms(terms) => {
             release.cutoff = terms.closes;
             release.goes_by(&terms.policy);
+            outcome::Idle::Renewed
+        }
+        woke::Idle::Change(change) => {
+            release.becomes(&change);
             outcome::Idle::Renewed
         }
         woke::Idle::Stoppage(_) => outcome::Idle::Stopped,
@@ -73,8 +77,10 @@ pub(super) async fn refreshing(
     release.unwanted.clear();
     release.told_at = None;
     // Settings and fees that are changed while a queue stands count from the next place on.
-    let OfSchedule { policy, fee_fen, half_day } =
-        policies::of_schedule(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
+    let of = policies::of_schedule(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
+    release.change = changes::change(&of, ports, turn.now);
+    let OfSchedule { policy, fee_fen, half_day, sitting, .. } = of;
+    release.visit_date = sitting.map_or(release.visit_date, |sitting| sitting.visit_date);
     release.goes_by(&policy);
     release.fee_fen = fee_fen;
     let waits =

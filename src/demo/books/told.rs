@@ -74,6 +74,8 @@ fn untrue(
             (!booked || gone).then_some("nothing was booked")
         }
         b'F' => (!by(ended("")) && !by(stopped)).then_some("the application was not over"),
+        // A question is asked of whoever waits or is booked.
+        b'C' | b'Q' => (message.at < entry.created_at).then_some("the application was not made yet"),
         b'V' => (!by(ended("VisitCancelled"))).then_some("no visit was cancelled"),
         b'R' => {
             let refunded = all.theirs.pay.refunds.iter().any(|refund| {

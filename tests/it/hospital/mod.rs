@@ -41,7 +41,7 @@ use houbu::ports::payments::WechatPay;
 use houbu::sandbox::Now;
 use houbu::sandbox::books::Store;
 use houbu::sandbox::faults::{Faults, Level};
-use houbu::sandbox::his::{self, HisServer, channel};
+use houbu::sandbox::his::{self, Becomes, HisServer, channel};
 use houbu::sandbox::sms::{self, SmsServer};
 use houbu::sandbox::wechat_messages::{self, MessageServer};
 use houbu::sandbox::wechat_pay::{self, PayServer, Payer};
@@ -83,13 +83,23 @@ pub struct Setup {
     pub places: u32,
     /// How many patients there are.
     pub patients: u32,
+    /// Whether HIS renews locks and is asked about them (2014, 2016).
+    pub cares_for_locks: bool,
 }
 
 impl Setup {
     /// Visits are paid in this way; four patients, two places a half-hour, nothing goes wrong.
     pub fn paying(mode: PaymentMode) -> Self {
         let policy = LevelPolicy { switch: Switch::On, payment_mode: Some(mode), ..LevelPolicy::default() };
-        Self { policy, faults: Level::None, seed: 7, sync_at: "*/30 * * * *", places: 2, patients: 4 }
+        Self {
+            policy,
+            faults: Level::None,
+            seed: 7,
+            sync_at: "*/30 * * * *",
+            places: 2,
+            patients: 4,
+            cares_for_locks: false,
+        }
     }
 }
 
@@ -133,7 +143,13 @@ impl Hospital {
         let (his, pay, messages, sms) = outside(&setup, &now, &db, &address).await;
         let timeout = if setup.faults == Level::None { Duration::from_secs(5) } else { Duration::from_millis(250) };
         let provider = Arc::new(Provider::new(Arc::new(WechatPay::new(pay.client_config(&address, timeout)).unwrap())));
-        let line = Arc::new(Line::new(JiankangtongHis::new(his_config(his.url(), timeout)).unwrap()));
+        let line = Arc::new(Line::new(
+            JiankangtongHis::new(HisConfig {
+                cares_for_locks: setup.cares_for_locks,
+                ..his_config(his.url(), timeout)
+            })
+            .unwrap(),
+        ));
         let gateway: Arc<dyn Sms> = Arc::new(SmsGateway::new(sms.client_config(timeout)).unwrap());
         let keyring = Arc::new(Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap());
         let lookup = Arc::new(LookupKey::new(&SecretString::from("b7".repeat(32))).unwrap());
@@ -242,6 +258,17 @@ impl Hospital {
     pub async fn stop(&self, schedule: &str) {
         assert!(self.his.stop_schedule(schedule).await.unwrap());
         self.pass_seconds(1).await;
+    }
+
+    /// Another doctor sees the patients of a schedule, or on another day or half-day; HIS pushes it a second later.
+    pub async fn becomes(&self, schedule: &str, becomes: &Becomes) {
+        assert!(self.his.change_schedule(schedule, becomes, true).await.unwrap());
+        self.pass_seconds(1).await;
+    }
+
+    /// The patient answers the question that stands open.
+    pub async fn answer(&self, entry: RunId, answer: &str) -> serde_json::Value {
+        self.ask(Method::POST, &format!("/v1/waitlist/{entry}/answer"), Some(json!({ "answer": answer }))).await
     }
 
     /// The patient accepts the locked place.
@@ -622,6 +649,7 @@ fn his_config(url: String, timeout: Duration) -> HisConfig {
         channel_id: channel::WEBSITE.to_owned(),
         timeout,
         time_zone: chrono_tz::Asia::Shanghai,
+        cares_for_locks: false,
     }
 }
 
