@@ -3,7 +3,7 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
+//! | `schedules`, `waitlist`, `questions`, `appointments`, `patients` | scope `waitlist` |
 //! | `departments`, `policies`, `templates`, `blacklist`, `breaches`, `persons` | scope `admin` |
 //! | `runs`, `staff`, `bulks`, `audit`, `signals`, `letters`, `notices`, `destinations`, `jobs`, `reconciliation`, `kpis`, `health` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |

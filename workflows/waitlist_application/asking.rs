@@ -212,3 +212,75 @@ pub(super) async fn asking(app: &mut Application, turn: &Turn, ports: &Ports) ->
     (*slot, *over_at) = (Some(time), Some(ends));
     Ok(outcome::Asking::Asked)
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::{NaiveDate, TimeDelta};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn change(nth: u8) -> Change {
+        let at = DateTime::UNIX_EPOCH + TimeDelta::minutes(nth.into());
+        let app = Application::sample();
+        // Every third one leads back to the doctor whom the patient chose.
+        let doctor_id = if nth % 3 == 0 { app.doctor_id } else { format!("doctor {nth}") };
+        let sitting = Sitting { doctor_id, visit_date: NaiveDate::default(), part: app.part };
+        Change { at, sitting, closes: at, ends: at, answer_by: at + TimeDelta::hours(12) }
+    }
+
+    proptest! {
+        #[test]
+        fn r34_of_changes_in_any_order_and_number_the_latest_counts(heard in proptest::collection::vec(1_u8..20, 1..30)) {
+            let mut app = Application::sample();
+            for nth in &heard {
+                app.hears(change(*nth));
+            }
+            let latest = heard.iter().max().copied().unwrap_or_default();
+            if latest % 3 == 0 {
+                prop_assert_eq!((&app.question, app.agreed_at), (&None, Some(change(latest).at)));
+            } else {
+                prop_assert_eq!(app.question.as_ref().map(Question::id), Some(change(latest).id()));
+            }
+            let original = Application::sample().sitting();
+            prop_assert_eq!(app.sitting(), original, "nobody is moved silently");
+        }
+    }
+
+    #[test]
+    fn r34_an_answer_counts_for_the_question_that_it_names() {
+        let mut app = Application::sample();
+        assert_eq!(app.hears(change(1)), Came::Asked);
+        assert_eq!(app.hears(change(2)), Came::Asked);
+        let keep = |nth| Consent { question: change(nth).id(), keep: true };
+        assert_eq!(app.answers(&keep(1)), Came::Nothing);
+        assert_eq!(app.answers(&keep(2)), Came::Kept);
+        assert_eq!(app.sitting(), change(2).sitting);
+        assert_eq!(app.answers(&keep(2)), Came::Nothing, "said once");
+        assert_eq!(app.hears(change(1)), Came::Nothing, "older than what was agreed to");
+    }
+
+    #[test]
+    fn r34_r35_without_an_answer_what_changed_ends_and_what_stands_beside_a_visit_stays() {
+        let mut app = Application::sample();
+        app.hears(change(1));
+        let until = change(1).answer_by;
+        assert_eq!(app.is_not_answered(until - TimeDelta::seconds(1)), Came::Nothing);
+        assert_eq!((app.is_not_answered(until), app.why), (Came::Left, Some(Why::Changed)));
+        let mut app = Application::sample();
+        let beside = Withdrawal { booked_by: Some(RunId::nil()), answer_by: Some(until) };
+        assert_eq!(app.is_beside(&beside), Some(Came::Asked));
+        assert_eq!((app.is_not_answered(until), app.why, &app.question), (Came::Kept, None, &None));
+    }
+
+    #[test]
+    fn an_application_that_an_older_release_has_stored_is_asked_nothing() {
+        let mut stored = serde_json::to_value(Application::sample()).unwrap_or_default();
+        for field in ["agreements", "questions"] {
+            assert!(stored.as_object_mut().and_then(|all| all.remove(field)).is_some(), "{field}");
+        }
+        assert!(stored["policy"].as_object_mut().and_then(|all| all.remove("questionMinutes")).is_some());
+        let read: Application = serde_json::from_value(stored).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((read.question, read.agreed_at), (None, None));
+    }
+}

@@ -47,7 +47,7 @@ fn notice(
         Step::Confirmation if !matches!(from, Some(Step::Confirmation | Step::LockCheck)) => {
             vec![(NoticeKind::PleaseConfirm, app.offers)]
         }
-        Step::Visit if from != Some(Step::Visit) => vec![(NoticeKind::Booked, 1)],
+        Step::Visit if !matches!(from, Some(Step::Visit | Step::Asking)) => vec![(NoticeKind::Booked, 1)],
         Step::Expired => failed(FailReason::Expired),
         Step::Stopped if app.visit.is_some() => vec![(NoticeKind::Failed(FailReason::Stopped), 2)],
         Step::Stopped => failed(FailReason::Stopped),

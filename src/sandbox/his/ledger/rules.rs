@@ -126,6 +126,9 @@ impl Ledger {
         let held: Vec<String> = held.map(|lock| lock.lock_id.clone()).collect();
         for lock_id in &held {
             self.end_lock(lock_id, LockState::Expired, Some((Freed::LockExpired, now)));
+            if let Some(lock) = self.locks.get_mut(lock_id) {
+                lock.expires_at = now;
+            }
         }
         held.len()
     }
