@@ -225,9 +225,9 @@ pub async fn mirror(
     told.dedup_by(|a, b| a.reg_id == b.reg_id);
     sqlx::query(
         "insert into schedule (hospital, id, doctor_id, department_id, campus_id, visit_date, part, state, total,
-                               remaining, fee_fen, timed, synced_at)
+                               remaining, fee_fen, timed, synced_at, sitting_at)
          select $1, t.id, t.doctor_id, $2, p.campus_id, t.visit_date, t.part, t.state, t.total, t.remaining, t.fee_fen,
-                t.timed, $3
+                t.timed, $3, $3
          from unnest($4::text[], $5::text[], $6::date[], $7::text[], $8::text[], $9::int[], $10::int[], $11::bigint[],
                      $12::bool[])
               as t (id, doctor_id, visit_date, part, state, total, remaining, fee_fen, timed)
@@ -236,6 +236,7 @@ pub async fn mirror(
          set doctor_id = excluded.doctor_id, visit_date = excluded.visit_date, part = excluded.part,
              state = excluded.state, total = excluded.total, remaining = excluded.remaining,
              fee_fen = excluded.fee_fen, timed = excluded.timed, synced_at = excluded.synced_at,
+             sitting_at = excluded.sitting_at,
              changed_at = case when (schedule.doctor_id, schedule.visit_date, schedule.part)
                                     is distinct from (excluded.doctor_id, excluded.visit_date, excluded.part)
                                then greatest(engine_now(), schedule.changed_at + interval '1 microsecond')
@@ -302,9 +303,9 @@ pub async fn become_another(
     .execute(&mut *conn)
     .await?;
     let done = sqlx::query(
-        "update schedule set doctor_id = $3, visit_date = $4, part = $5, synced_at = greatest(synced_at, $6),
+        "update schedule set doctor_id = $3, visit_date = $4, part = $5, synced_at = greatest(synced_at, $6), sitting_at = $6,
                 changed_at = greatest(engine_now(), changed_at + interval '1 microsecond')
-         where hospital = $1 and id = $2 and synced_at <= $6
+         where hospital = $1 and id = $2 and coalesce(sitting_at, '-infinity') <= $6
            and (doctor_id, visit_date, part) is distinct from ($3, $4, $5)",
     )
     .bind(hospital)

@@ -1,6 +1,6 @@
-//! The lock while the patient takes time (R10), where HIS offers 2014 and 2016: one that ends before the offer does is renewed ahead
-//! of its end, and whether one still holds is asked before money is asked for. What HIS has lost is locked anew where the place is
-//! free; else the place was lost to somebody else, and the patient keeps the turn.
+//! The lock while the patient takes time (R10), where HIS offers 2014 and 2016: one that ends before the offer does is renewed
+//! ahead of its end, and whether one still holds is asked before money is asked for. What HIS has lost is locked anew where the
+//! place is free; else the place was lost to somebody else, and the patient keeps the turn.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
