@@ -121,12 +121,11 @@ impl NoticeKind {
     /// true of whoever has moved on to an offer or a booking.
     pub fn still_true(self, status: EntryStatus) -> bool {
         match self {
-            Self::Submitted => status.live() || status == EntryStatus::Booked,
+            Self::Submitted | Self::Changed => status.live() || status == EntryStatus::Booked,
             Self::PleaseConfirm => status.declinable(),
             Self::Booked => status == EntryStatus::Booked,
             Self::Failed(_) | Self::Refunded => !status.live() && status != EntryStatus::Booked,
             Self::VisitCancelled => status == EntryStatus::VisitCancelled,
-            Self::Changed => status.live() || status == EntryStatus::Booked,
             Self::OthersAsked => status.live(),
         }
     }
@@ -174,13 +173,12 @@ impl NoticeKind {
     pub(super) fn status_phrase(self) -> &'static str {
         match self {
             Self::Submitted => "候补中",
-            Self::PleaseConfirm => "待确认",
+            Self::PleaseConfirm | Self::OthersAsked => "待确认",
             Self::Booked => "挂号成功",
             Self::Failed(_) => "候补失败",
             Self::Refunded => "退款成功",
             Self::VisitCancelled => "预约取消",
             Self::Changed => "出诊变更",
-            Self::OthersAsked => "待确认",
         }
     }
 

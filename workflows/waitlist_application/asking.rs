@@ -224,7 +224,7 @@ mod tests {
         let at = DateTime::UNIX_EPOCH + TimeDelta::minutes(nth.into());
         let app = Application::sample();
         // Every third one leads back to the doctor whom the patient chose.
-        let doctor_id = if nth % 3 == 0 { app.doctor_id } else { format!("doctor {nth}") };
+        let doctor_id = if nth.is_multiple_of(3) { app.doctor_id } else { format!("doctor {nth}") };
         let sitting = Sitting { doctor_id, visit_date: NaiveDate::default(), part: app.part };
         Change { at, sitting, closes: at, ends: at, answer_by: at + TimeDelta::hours(12) }
     }
@@ -237,7 +237,7 @@ mod tests {
                 app.hears(change(*nth));
             }
             let latest = heard.iter().max().copied().unwrap_or_default();
-            if latest % 3 == 0 {
+            if latest.is_multiple_of(3) {
                 prop_assert_eq!((&app.question, app.agreed_at), (&None, Some(change(latest).at)));
             } else {
                 prop_assert_eq!(app.question.as_ref().map(Question::id), Some(change(latest).id()));

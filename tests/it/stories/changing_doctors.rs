@@ -3,6 +3,7 @@
 
 use chrono::NaiveDate;
 use houbu::engine::RunId;
+use houbu::ports::his::envelope::Envelope;
 use houbu::ports::his::{DayPart, Sitting};
 use houbu::records::schedules;
 use houbu::sandbox::his::Becomes;
@@ -11,8 +12,9 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{APPLICATION, RELEASE, THE_MONEY_COMES_BACK, Told, folded, statuses};
-use crate::hospital::Hospital;
+use crate::hospital::door::Door;
 use crate::hospital::world::{DEPARTMENT, HOSPITAL, local, visit_date};
+use crate::hospital::{Hospital, credentials};
 
 const AGREED_IN_THE_QUEUE: &[&str] =
     &["Waiting on Change: Asked", "Waiting on Consent: Kept", "Waiting on Offer: Covered", "Booking: Booked"];
@@ -310,6 +312,34 @@ async fn r34_a_change_is_asked_about_once_whoever_tells_of_it_how_often() {
     assert!(steps.contains(&GOES_BY_IT[0].to_owned()), "{steps:#?}");
     hospital.free_a_place("w1-am").await;
     assert_eq!(hospital.status(entry).await, "booked");
+    hospital.finish().await;
+}
+
+/// HIS tells of two changes in the wrong order, and of both twice: the later one is asked about, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r34_pushes_in_disorder_and_twice_ask_once_about_the_latest() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(10).await;
+    let pushes = [("W8", "10:05:00", "D1"), ("W9", "10:02:00", "D1"), ("W7", "10:06:00", "D9")];
+    for (doctor, time, department) in pushes.into_iter().chain(pushes) {
+        let body = format!(
+            "<REQ><EVENT_ID>e-{doctor}</EVENT_ID><REG_ID>w1-am</REG_ID><DEPT_ID>{department}</DEPT_ID>\
+             <DOCTOR_ID>{doctor}</DOCTOR_ID><DOCTOR_NAME>替诊{doctor}</DOCTOR_NAME><REG_DATE>2026-09-04</REG_DATE>\
+             <TIME_FLAG>1</TIME_FLAG><CHANGE_TIME>2026-09-01 {time}</CHANGE_TIME></REQ>"
+        );
+        let sealed = Envelope::new(&credentials()).unwrap().seal_request("5008", &body).unwrap();
+        let reply = Door::reply(hospital.door.request(Method::POST, "/callbacks/his").body(sealed)).await;
+        assert_eq!(reply.status, 200);
+        hospital.until_still().await;
+    }
+    hospital.pass_seconds(1).await;
+    assert_eq!(shown(&hospital, entry).await["question"]["sitting"]["doctorId"], "W8");
+    assert_eq!(hospital.told(1).await, ["waitlist_submitted", "visit_changed"]);
+    let fates = "select event_id, fate, times from callback where kind = '5008' order by event_id";
+    let fates: Vec<(String, String, i32)> = sqlx::query_as(fates).fetch_all(&hospital.db.pool).await.unwrap();
+    let fates: Vec<(&str, i32)> = fates.iter().map(|(_, fate, times)| (fate.as_str(), *times)).collect();
+    assert_eq!(fates, [("no-run", 2), ("delivered", 2), ("delivered", 2)]);
     hospital.finish().await;
 }
 
