@@ -332,7 +332,7 @@ mod tests {
             "quietHours": {"from": "22:00:00", "to": "07:00:00"}, "liveEntriesPerPatient": 5,
             "liveEntriesPerDepartmentAndDay": 1, "personsPerAccount": 4,
             "declinesMax": 3, "missedOffersMax": 2, "otherQueues": "withdrawDay",
-            "minimumNoticeMinutes": 120, "releaseDelayMinutesMax": 30,
+            "minimumNoticeMinutes": 120, "releaseDelayMinutesMax": 30, "questionMinutes": 60,
         });
         let level: LevelPolicy = serde_json::from_value(json.clone()).unwrap();
         assert_eq!(level.validate(), Ok(()));

@@ -365,7 +365,7 @@ mod tests {
         let kinds: HashSet<_> = every().iter().map(std::mem::discriminant).collect();
         let codes: HashSet<_> = every().iter().map(Refusal::code).collect();
         assert_eq!(codes.len(), kinds.len());
-        assert_eq!(codes.len(), 29, "a new refusal belongs into `every`");
+        assert_eq!(codes.len(), 31, "a new refusal belongs into `every`");
         for refusal in every() {
             let json = serde_json::to_value(&refusal).unwrap();
             assert_eq!(json.get("code").unwrap(), refusal.code());
