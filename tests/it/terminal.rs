@@ -174,7 +174,7 @@ async fn r23_staff_look_at_texts_at_the_terminal() {
     hospital.ask(Method::PUT, "/v1/templates/waitlist_submitted", Some(text)).await;
     let notices = async |arguments: &[&str]| says(&hospital, "notices", arguments).await;
     let all = notices(&["templates", "--json"]).await.json();
-    assert_eq!(all["items"].as_array().unwrap().len(), 6);
+    assert_eq!(all["items"].as_array().unwrap().len(), 8);
     assert_eq!((&all["items"][0]["version"], &all["items"][0]["text"]["templateId"]), (&json!(1), &json!("TM1")));
     assert!(notices(&["templates"]).await.out.contains("built in"));
     let entry = entry.to_string();
