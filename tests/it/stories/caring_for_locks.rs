@@ -83,7 +83,7 @@ async fn r10_a_lock_is_renewed_over_the_night() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r10_a_lock_is_renewed_while_the_patient_pays() {
     let (hospital, [entry]) = granting(12).await;
-    hospital.payer(1, Payer::Pays { after: std::time::Duration::from_secs(20 * 60) });
+    hospital.payer(1, Payer::Pays { after: std::time::Duration::from_mins(20) });
     hospital.free_a_place("w1-am").await;
     hospital.confirm(entry).await;
     hospital.pass_minutes(25).await;
