@@ -208,6 +208,9 @@ pub struct His {
     pub push_from: Vec<Network>,
     /// How long a call may take, ms.
     pub timeout_ms: u64,
+    /// Whether it offers 2014 `RenewLock` and 2016 `QueryLock` (R10).
+    #[serde(default)]
+    pub cares_for_locks: bool,
 }
 
 /// See [`Config::wechat_pay`].

@@ -3,6 +3,7 @@
 //! A workflow's `mod.rs` is its table of steps; the files beside it are its steps; `chart.md` is drawn from the table.
 
 pub mod breach_sync;
+pub mod changes;
 pub mod notices;
 pub mod reading;
 pub mod reconciliation;

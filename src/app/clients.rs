@@ -96,6 +96,7 @@ fn his(config: &Config, outside: Option<&Outside>) -> anyhow::Result<HisConfig> 
             aes_key: his.aes_key.clone(),
             channel_id: his.channel_id.clone(),
             timeout: Duration::from_millis(his.timeout_ms),
+            cares_for_locks: his.cares_for_locks,
             time_zone: config.time_zone,
         }),
         (None, Some(outside)) => Ok(outside.his_config()),

@@ -121,6 +121,12 @@ pub(super) fn application(
         earlier: Vec::new(),
         visit: None,
         others: Vec::new(),
+        others_until: None,
+        agreed_at: None,
+        agreements: 0,
+        questions: 0,
+        question: None,
+        checking: None,
         why: None,
     };
     let first = if prepays(schedule, policy) {

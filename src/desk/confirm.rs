@@ -11,13 +11,18 @@ use crate::waitlist::status::EntryStatus;
 
 impl Desk {
     /// Accepts the offer that is out, or the one that ends at `offer_until` alone. Accepting it again is the same acceptance;
-    /// [`Refusal::OfferGone`] where it has ended, [`Refusal::NotConfirmable`] where there is none.
+    /// [`Refusal::OfferGone`] where it has ended, [`Refusal::NotConfirmable`] where there is none,
+    /// [`Refusal::QuestionOpen`] where the visit is another one by now and the patient has not agreed.
     pub async fn confirm(&self, id: Uuid, offer_until: Option<DateTime<Utc>>) -> Answer<()> {
         self.offer_settles(id).await?;
         let mut tx = self.begin().await?;
         let (shown, status) = self.hold(&mut tx, id).await?;
         if super::is_another(offer_until, shown.deadline) {
             return Err(Refusal::OfferGone.into());
+        }
+        let about = shown.question.as_ref().and_then(|question| question["about"].as_str());
+        if about == Some("change") {
+            return Err(Refusal::QuestionOpen.into());
         }
         if status == EntryStatus::AwaitingPayment {
             return Ok(());

@@ -1,16 +1,17 @@
 //! What HIS pushes: a cancelled booking of any channel (5007) is a hint to the hand-out, 停诊 (5001) ends queues and
-//! visits. Stored with its fate before it is answered; a repetition changes nothing.
+//! visits, 替诊 and 改诊 (5008) have everybody asked. Stored with its fate before it is answered; a repetition changes nothing.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
 
 use super::release_slot::freed;
 use super::{Answer, Desk};
-use crate::engine::To;
 use crate::engine::store::{self, Outgoing, Signalled};
-use crate::ports::his::{DayPart, Push, TimeSlot};
+use crate::engine::{To, clock};
+use crate::ports::his::{DayPart, Push, Sitting, TimeSlot};
 use crate::records::callbacks::{self, Callback};
-use crate::records::{entries, schedules, visits};
+use crate::records::{concern, schedules, visits};
+use crate::workflows::changes;
 use crate::workflows::slot_release::SlotRelease;
 
 /// What became of a callback, as stored with it.
@@ -55,6 +56,15 @@ struct Stop<'a> {
     slot: Option<&'a TimeSlot>,
 }
 
+/// What a schedule is from now on.
+struct Becomes<'a> {
+    reg_id: &'a String,
+    department_id: &'a str,
+    doctor: &'a (String, String),
+    sitting: &'a Sitting,
+    at: DateTime<Utc>,
+}
+
 impl Desk {
     /// Takes a verified push.
     pub async fn his_push(&self, push: &Push) -> Answer<Fate> {
@@ -65,6 +75,10 @@ impl Desk {
             Push::Stopped { event_id, department_id, doctor_id, visit_date, part, slot, .. } => {
                 let stop = Stop { department_id, doctor_id, day: *visit_date, part: *part, slot: slot.as_ref() };
                 self.stopped(event_id, &stop).await?
+            }
+            Push::Changed { event_id, reg_id, department_id, doctor, sitting, changed_at } => {
+                let becomes = Becomes { reg_id, department_id, doctor, sitting, at: *changed_at };
+                self.changed(event_id, &becomes).await?
             }
             Push::Other { code } => {
                 tracing::info!(code, "a push that the waitlist does not act on");
@@ -137,9 +151,43 @@ impl Desk {
         Ok(fate)
     }
 
+    /// 替诊, 改诊: everybody whom it concerns is asked (R34). The schedule first, for itself: whoever is told is found by what it
+    /// says, and what is not told before we die is told by HIS's repetition or the next pull.
+    async fn changed(&self, event_id: &str, becomes: &Becomes<'_>) -> Answer<Fate> {
+        let Becomes { reg_id, department_id, doctor: (name, title), sitting, at } = becomes;
+        let hospital = self.hospital();
+        let mut tx = self.begin().await?;
+        let doctor = (sitting.doctor_id.as_str(), name.as_str(), title.as_str());
+        schedules::become_another(&mut tx, hospital, reg_id, department_id, doctor, sitting, *at).await?;
+        tx.commit().await?;
+        let mut tx = self.begin().await?;
+        let (now, only) = (clock::now(&mut *tx).await?, std::slice::from_ref(*reg_id));
+        let untold = changes::untold(&mut tx, &self.ports, department_id, Some(only), now).await?;
+        let told: Vec<Outgoing> = untold
+            .iter()
+            .flat_map(|untold| {
+                untold.signals().map(|(to, id, payload)| Outgoing { to, name: "Change".into(), id, payload })
+            })
+            .collect();
+        store::signal::deliver(&mut tx, hospital, &told).await?;
+        let body = json!({ "regId": reg_id, "sitting": sitting, "at": at });
+        let callback = Callback { source: SOURCE, event_id, kind: "5008", subject: reg_id, body: &body };
+        let first = callbacks::receive(&mut tx, hospital, &callback).await?;
+        let fate = match (first, told.is_empty()) {
+            (false, _) => Fate::Duplicate,
+            (true, true) => Fate::NoRun,
+            (true, false) => Fate::Delivered,
+        };
+        if first {
+            callbacks::settle(&mut tx, hospital, SOURCE, event_id, fate.as_str()).await?;
+        }
+        tx.commit().await?;
+        Ok(fate)
+    }
+
     /// Whole schedules: their hand-outs tell everybody (R34).
     async fn whole(&self, conn: &mut sqlx::PgConnection, ids: &[String]) -> Answer<Vec<Outgoing>> {
-        let concerning = entries::concerning(conn, self.hospital(), ids).await?;
+        let concerning = concern::concerning(conn, self.hospital(), ids).await?;
         Ok(concerning
             .into_iter()
             .map(|schedule_id| Outgoing {
@@ -159,7 +207,7 @@ impl Desk {
         ids: &[String],
         slot: &TimeSlot,
     ) -> Answer<Vec<Outgoing>> {
-        let booked = entries::booked_within(conn, self.hospital(), ids, slot.begins, slot.ends).await?;
+        let booked = concern::booked_within(conn, self.hospital(), ids, slot.begins, slot.ends).await?;
         Ok(booked
             .into_iter()
             .map(|entry| Outgoing {

@@ -9,6 +9,7 @@
 //! | `slow_lane` | whoever asks faster than people do waits first |
 //! | `show` | applications as they are shown |
 //! | `confirm`, `decline`, `withdraw` | the patient's answers |
+//! | `answer` | the patient's answer to a question: keep it or leave |
 //! | `cancel_visit` | the patient does not come after all |
 //! | `release_slot`, `his_push` | a place may be free; 停诊 |
 //! | `payment_notice` | money has arrived, or gone back |
@@ -34,6 +35,7 @@
 
 mod admission;
 mod again;
+mod answer;
 mod answers;
 pub mod apply;
 pub mod blacklist;

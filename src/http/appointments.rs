@@ -15,6 +15,7 @@ use super::Surface;
 use super::extract::{Path, Query};
 use super::openapi::Problems;
 use super::problem::Problem;
+use super::questions::Sitting;
 use super::schedules::{Accepted, Slot};
 use crate::records::visits::Shown;
 
@@ -57,6 +58,10 @@ pub struct Appointment {
     source: String,
     /// When HIS booked it.
     booked_at: DateTime<FixedOffset>,
+    /// Who sees the patient, and when, as the patient agreed (R34).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Sitting>)]
+    sitting: Option<Value>,
 }
 
 /// A patient's visits from the waitlist, newest first.
@@ -93,6 +98,7 @@ fn appointment(surface: &Surface, visit: Shown) -> Appointment {
         slot: visit.slot,
         serial: visit.serial,
         place: visit.place,
+        sitting: visit.sitting,
         status: visit.status,
         source: visit.source,
         booked_at: surface.local(visit.booked_at),

@@ -3,7 +3,7 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `schedules`, `waitlist`, `appointments`, `patients` | scope `waitlist` |
+//! | `schedules`, `waitlist`, `questions`, `appointments`, `patients` | scope `waitlist` |
 //! | `departments`, `policies`, `templates`, `blacklist`, `breaches`, `persons` | scope `admin` |
 //! | `runs`, `staff`, `bulks`, `audit`, `signals`, `letters`, `notices`, `destinations`, `jobs`, `reconciliation`, `kpis`, `health` | scope `runs` |
 //! | `callbacks`, `wechat_events` | by signature, not by key |
@@ -38,6 +38,7 @@ mod patients;
 mod persons;
 mod policies;
 pub mod problem;
+mod questions;
 mod reconciliation;
 pub mod requests;
 mod runs;
@@ -121,6 +122,7 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(waitlist::show, waitlist::withdraw))
         .routes(routes!(waitlist::confirm))
         .routes(routes!(waitlist::decline))
+        .routes(routes!(questions::answer))
         .routes(routes!(notices::list))
         .routes(routes!(appointments::list))
         .routes(routes!(appointments::cancel))

@@ -20,6 +20,7 @@ use super::extract::{Body, Path, Query, foreign_id, wait};
 use super::idempotency::key_of;
 use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
+use super::questions::Question;
 use super::schedules::Slot;
 use crate::desk::apply::{Apply, PayType};
 use crate::desk::show::{self, PAGE_MAX};
@@ -92,6 +93,10 @@ pub struct Entry {
     /// The money.
     #[serde(skip_serializing_if = "Option::is_none")]
     payment: Option<Payment>,
+    /// What the patient is asked; answered by `POST …/answer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Question>)]
+    question: Option<Value>,
     /// The visit, once booked.
     #[serde(skip_serializing_if = "Option::is_none")]
     appointment_id: Option<String>,
@@ -338,7 +343,7 @@ pub(super) async fn withdraw(
     Ok((StatusCode::ACCEPTED, Json(entry(&surface, surface.desk.entry(id).await?)?)))
 }
 
-fn entry(surface: &Surface, entry: show::Entry) -> Result<Entry, Problem> {
+pub(super) fn entry(surface: &Surface, entry: show::Entry) -> Result<Entry, Problem> {
     let status = entry.status();
     let show::Entry { shown, client_parameters } = entry;
     let unreadable = |what: &str| {
@@ -366,6 +371,7 @@ fn entry(surface: &Surface, entry: show::Entry) -> Result<Entry, Problem> {
         position: shown.position,
         fee_fen: shown.fee_fen,
         expiry_date: surface.local(shown.cutoff),
+        question: shown.question,
         appointment_id: shown.order_id,
         reason: shown.reason,
         version: shown.version,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
@@ -48,6 +48,10 @@ pub struct Changed {
     pub payment: Option<Value>,
     /// Our order at HIS.
     pub order_id: Option<String>,
+    /// The change of its schedule that the patient has agreed to (R34).
+    pub agreed_at: Option<DateTime<Utc>>,
+    /// What the patient is asked.
+    pub question: Option<Value>,
 }
 
 /// Brings entries in line with their runs, and the caps with the entries: those that ended count no more, and one that
@@ -59,16 +63,18 @@ pub async fn change(conn: &mut PgConnection, hospital: &str, changed: &[Changed]
     let turned: Vec<(i32, String, String, String)> = sqlx::query_as(
         "update entry e
          set status = t.status, live = t.live, slot = t.slot, deadline = t.deadline, reason = t.reason,
-             payment = t.payment, order_id = t.order_id, version = e.version + 1, updated_at = engine_now()
+             payment = t.payment, order_id = t.order_id, agreed_at = t.agreed_at, question = t.question,
+             version = e.version + 1, updated_at = engine_now()
          from (select t.*, before.ctid as place, before.live as lived
                from unnest($2::uuid[], $3::bool[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::text[], $8::jsonb[],
-                           $9::text[])
-                    as t (id, live, status, slot, deadline, reason, payment, order_id)
+                           $9::text[], $10::timestamptz[], $11::jsonb[])
+                    as t (id, live, status, slot, deadline, reason, payment, order_id, agreed_at, question)
                cross join lateral (
                    select b.*, b.ctid from entry b where b.hospital = $1 and b.id = t.id limit 1) before
                where (before.live, before.status, before.slot, before.deadline, before.reason, before.payment,
-                      before.order_id)
-                     is distinct from (t.live, t.status, t.slot, t.deadline, t.reason, t.payment, t.order_id)) t
+                      before.order_id, before.agreed_at, before.question)
+                     is distinct from (t.live, t.status, t.slot, t.deadline, t.reason, t.payment, t.order_id, t.agreed_at,
+                                       t.question)) t
          where e.ctid = t.place
          returning e.live::int - t.lived::int, e.doctor_id, e.department_id, e.campus_id",
     )
@@ -81,6 +87,8 @@ pub async fn change(conn: &mut PgConnection, hospital: &str, changed: &[Changed]
     .bind(changed.iter().map(|entry| entry.reason).collect::<Vec<_>>())
     .bind(changed.iter().map(|entry| entry.payment.clone()).collect::<Vec<_>>())
     .bind(changed.iter().map(|entry| entry.order_id.clone()).collect::<Vec<_>>())
+    .bind(changed.iter().map(|entry| entry.agreed_at).collect::<Vec<_>>())
+    .bind(changed.iter().map(|entry| entry.question.clone()).collect::<Vec<_>>())
     .fetch_all(&mut *conn)
     .await?;
     let counted: Vec<(&str, &str, i32)> = turned
@@ -145,9 +153,10 @@ pub async fn waiting_under(
 
 /// The first in line of a schedule, passing over those already asked about this place; whose run stands still for a
 /// person, since it would not hear; whoever is blacklisted by now (R32), or is being offered a place in another queue (R35),
-/// under any account. All keep their turn.
+/// under any account; and whoever has not said yet whether the application is kept, as it is by now (R34) or at all (R35). All keep
+/// their turn.
 ///
-/// Plan: walks `entry_queue` and asks the three by primary key and `patient_by_id_number`, until one is found.
+/// Plan: walks `entry_queue` and asks the four by primary key and `patient_by_id_number`, until one is found.
 pub async fn first_in_line(
     db: impl PgExecutor<'_>,
     hospital: &str,
@@ -157,7 +166,11 @@ pub async fn first_in_line(
     sqlx::query_scalar(
         "select e.id from entry e
          where e.hospital = $1 and e.schedule_id = $2 and e.status = 'waiting' and e.id <> all($3)
-           and e.cutoff > engine_now()
+           and e.cutoff > engine_now() and e.question is null
+           and not exists (
+               select from schedule s
+               where s.hospital = e.hospital and s.id = e.schedule_id
+                 and s.changed_at > coalesce(e.agreed_at, e.created_at))
            and not exists (select from run r where r.tenant = e.hospital and r.id = e.id and r.status = 'suspended')
            and not exists (
                select from patient own
@@ -235,29 +248,6 @@ pub async fn waited_for(db: impl PgExecutor<'_>, hospital: &str, schedules: &[St
     .await
 }
 
-/// Those of these schedules whose end would concern somebody.
-pub async fn concerning(db: impl PgExecutor<'_>, hospital: &str, schedules: &[String]) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar(
-        "select distinct schedule_id from entry
-         where hospital = $1 and schedule_id = any($2) and (live or status = 'booked') order by 1",
-    )
-    .bind(hospital)
-    .bind(schedules)
-    .fetch_all(db)
-    .await
-}
-
-/// Everybody whom the end of a schedule concerns: who waits, is offered, pays or is booked.
-pub async fn concerned(db: impl PgExecutor<'_>, hospital: &str, schedule_id: &str) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar(
-        "select id from entry where hospital = $1 and schedule_id = $2 and (live or status = 'booked') order by seq",
-    )
-    .bind(hospital)
-    .bind(schedule_id)
-    .fetch_all(db)
-    .await
-}
-
 /// The status of one entry, and whether its run moves by itself: not one that is suspended, nor one whose step has
 /// failed again and again.
 pub async fn standing(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::Result<Option<(String, bool)>> {
@@ -316,6 +306,8 @@ pub struct Shown {
     pub payment: Option<Value>,
     /// Our order at HIS; `appointmentId` outside.
     pub order_id: Option<String>,
+    /// What the patient is asked.
+    pub question: Option<Value>,
     /// Raised by every change.
     pub version: i32,
     /// When it was admitted.
@@ -328,7 +320,7 @@ macro_rules! select_shown {
     ($where:literal) => {
         concat!(
             "select e.id, e.seq, e.schedule_id, e.patient_id, e.status, e.payment_mode, e.fee_fen, e.cutoff, e.slot,
-                    e.deadline, e.reason, e.payment, e.order_id, e.version, e.created_at, e.updated_at,
+                    e.deadline, e.reason, e.payment, e.order_id, e.question, e.version, e.created_at, e.updated_at,
                     case when e.status = 'waiting' and not exists (
                             select from draw d
                             where d.hospital = e.hospital and d.schedule_id = e.schedule_id and d.held_at > e.created_at
@@ -420,26 +412,4 @@ pub async fn counts(
     .await?;
     let number = |n: i32| u32::try_from(n).unwrap_or(0);
     Ok(rows.into_iter().map(|(id, live, ever)| (id, (number(live), number(ever)))).collect())
-}
-
-/// Who is booked at a time of these schedules that `begins` to `ends` is a part of, or the other way round (停诊 of some times):
-/// a place of a whole half-day is met by any part of it.
-pub async fn booked_within(
-    db: impl PgExecutor<'_>,
-    hospital: &str,
-    schedules: &[String],
-    begins: NaiveTime,
-    ends: NaiveTime,
-) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar(
-        "select id from entry
-         where hospital = $1 and schedule_id = any($2) and (live or status = 'booked')
-           and (slot ->> 'begins')::time < $4 and (slot ->> 'ends')::time > $3 order by id",
-    )
-    .bind(hospital)
-    .bind(schedules)
-    .bind(begins)
-    .bind(ends)
-    .fetch_all(db)
-    .await
 }

@@ -28,6 +28,7 @@ pub mod admissions;
 pub mod answers;
 pub mod breaches;
 pub mod callbacks;
+pub mod concern;
 pub mod departments;
 pub mod draws;
 pub mod entries;

@@ -2,11 +2,12 @@
 //!
 //! `capacity` rows are locked in the order (level, id) by whoever changes them: campus, department, doctor.
 
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 
 use super::schedules::from_name;
-use crate::ports::his::DayPart;
+use crate::ports::his::{DayPart, Sitting};
 use crate::waitlist::policy::{Level, LevelPolicy, Policy};
 
 /// Whose settings a schedule is under.
@@ -66,6 +67,10 @@ pub struct OfSchedule {
     pub fee_fen: Option<i64>,
     /// Department, doctor and half-day where HIS keeps no times of it (R18).
     pub half_day: Option<(String, String, DayPart)>,
+    /// Who sees patients, and when; none where there is no such schedule.
+    pub sitting: Option<Sitting>,
+    /// When that last became another one (R34).
+    pub changed_at: Option<DateTime<Utc>>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -76,6 +81,8 @@ struct LevelOf {
     department_id: String,
     doctor_id: String,
     part: String,
+    visit_date: NaiveDate,
+    changed_at: Option<DateTime<Utc>>,
 }
 
 /// See [`OfSchedule`].
@@ -83,7 +90,8 @@ struct LevelOf {
 /// Plan: the schedule and three rows of `policy`, each by primary key.
 pub async fn of_schedule(db: impl PgExecutor<'_>, hospital: &str, schedule_id: &str) -> sqlx::Result<OfSchedule> {
     let rows: Vec<LevelOf> = sqlx::query_as(
-        "select p.body, s.fee_fen, s.timed, s.department_id, s.doctor_id, s.part from schedule s
+        "select p.body, s.fee_fen, s.timed, s.department_id, s.doctor_id, s.part, s.visit_date, s.changed_at
+         from schedule s
          cross join lateral (values (1, 'doctor', s.doctor_id), (2, 'department', s.department_id),
                                     (3, 'campus', s.campus_id)) l (nth, level, id)
          left join policy p on p.hospital = s.hospital and p.level = l.level and p.id = l.id
@@ -95,11 +103,14 @@ pub async fn of_schedule(db: impl PgExecutor<'_>, hospital: &str, schedule_id: &
     .await?;
     let Some(first) = rows.first() else { return Ok(OfSchedule::default()) };
     let (fee_fen, timed) = (Some(first.fee_fen), first.timed);
-    let half_day = (first.department_id.clone(), first.doctor_id.clone(), from_name(&first.part)?);
+    let part = from_name(&first.part)?;
+    let half_day = (first.department_id.clone(), first.doctor_id.clone(), part);
+    let sitting = Some(Sitting { doctor_id: first.doctor_id.clone(), visit_date: first.visit_date, part });
+    let changed_at = first.changed_at;
     let mut levels = rows.into_iter().map(|row| row.body.map(read).transpose().map(Option::unwrap_or_default));
     let mut level = || levels.next().transpose().map(Option::unwrap_or_default);
     let policy = Policy::resolve(&level()?, &level()?, &level()?);
-    Ok(OfSchedule { policy, fee_fen, half_day: (!timed).then_some(half_day) })
+    Ok(OfSchedule { policy, fee_fen, half_day: (!timed).then_some(half_day), sitting, changed_at })
 }
 
 /// Makes or replaces the settings of one level.

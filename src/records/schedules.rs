@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgExecutor, Postgres, QueryBuilder};
 
-use crate::ports::his::{DayPart, HisSchedule, ScheduleState};
+use crate::ports::his::{DayPart, HisSchedule, ScheduleState, Sitting};
 
 /// A schedule with everything that it hangs under.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,7 +192,8 @@ pub async fn departments(db: impl PgExecutor<'_>, hospital: &str) -> sqlx::Resul
     sqlx::query_scalar("select id from department where hospital = $1 order by id").bind(hospital).fetch_all(db).await
 }
 
-/// Writes down what HIS told at `at`. An older telling never overwrites a newer one.
+/// Writes down what HIS told at `at`. An older telling never overwrites a newer one. That somebody else sees the patients, or on
+/// another day or half-day, is noted as a change (R34).
 pub async fn mirror(
     conn: &mut PgConnection,
     hospital: &str,
@@ -224,9 +225,9 @@ pub async fn mirror(
     told.dedup_by(|a, b| a.reg_id == b.reg_id);
     sqlx::query(
         "insert into schedule (hospital, id, doctor_id, department_id, campus_id, visit_date, part, state, total,
-                               remaining, fee_fen, timed, synced_at)
+                               remaining, fee_fen, timed, synced_at, sitting_at)
          select $1, t.id, t.doctor_id, $2, p.campus_id, t.visit_date, t.part, t.state, t.total, t.remaining, t.fee_fen,
-                t.timed, $3
+                t.timed, $3, $3
          from unnest($4::text[], $5::text[], $6::date[], $7::text[], $8::text[], $9::int[], $10::int[], $11::bigint[],
                      $12::bool[])
               as t (id, doctor_id, visit_date, part, state, total, remaining, fee_fen, timed)
@@ -234,7 +235,12 @@ pub async fn mirror(
          on conflict (hospital, id) do update
          set doctor_id = excluded.doctor_id, visit_date = excluded.visit_date, part = excluded.part,
              state = excluded.state, total = excluded.total, remaining = excluded.remaining,
-             fee_fen = excluded.fee_fen, timed = excluded.timed, synced_at = excluded.synced_at
+             fee_fen = excluded.fee_fen, timed = excluded.timed, synced_at = excluded.synced_at,
+             sitting_at = excluded.sitting_at,
+             changed_at = case when (schedule.doctor_id, schedule.visit_date, schedule.part)
+                                    is distinct from (excluded.doctor_id, excluded.visit_date, excluded.part)
+                               then greatest(engine_now(), schedule.changed_at + interval '1 microsecond')
+                               else schedule.changed_at end
          where schedule.synced_at <= excluded.synced_at",
     )
     .bind(hospital)
@@ -265,6 +271,52 @@ pub async fn stop(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Re
     .execute(db)
     .await
     .map(drop)
+}
+
+/// Writes down that somebody else sees the patients of a schedule, or on another day or half-day (5008), as HIS had it at `at`. False
+/// where it is known, or what is known is newer, or there is no such schedule in the department.
+pub async fn become_another(
+    conn: &mut PgConnection,
+    hospital: &str,
+    id: &str,
+    department_id: &str,
+    doctor: (&str, &str, &str),
+    sitting: &Sitting,
+    at: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let (doctor_id, name, title) = doctor;
+    let known = "select exists (select from schedule where hospital = $1 and id = $2 and department_id = $3)";
+    let known: bool =
+        sqlx::query_scalar(known).bind(hospital).bind(id).bind(department_id).fetch_one(&mut *conn).await?;
+    if !known {
+        return Ok(false);
+    }
+    sqlx::query(
+        "insert into doctor (hospital, id, department_id, name, title) values ($1, $2, $3, $4, $5)
+         on conflict (hospital, id) do nothing",
+    )
+    .bind(hospital)
+    .bind(doctor_id)
+    .bind(department_id)
+    .bind(if name.is_empty() { doctor_id } else { name })
+    .bind(title)
+    .execute(&mut *conn)
+    .await?;
+    let done = sqlx::query(
+        "update schedule set doctor_id = $3, visit_date = $4, part = $5, synced_at = greatest(synced_at, $6), sitting_at = $6,
+                changed_at = greatest(engine_now(), changed_at + interval '1 microsecond')
+         where hospital = $1 and id = $2 and coalesce(sitting_at, '-infinity') <= $6
+           and (doctor_id, visit_date, part) is distinct from ($3, $4, $5)",
+    )
+    .bind(hospital)
+    .bind(id)
+    .bind(&sitting.doctor_id)
+    .bind(sitting.visit_date)
+    .bind(name_of(&sitting.part))
+    .bind(at)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// What is known of one schedule's free places.

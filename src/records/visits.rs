@@ -28,6 +28,8 @@ pub struct Appointment {
     pub status: &'static str,
     /// When HIS booked it.
     pub booked_at: DateTime<Utc>,
+    /// Who sees the patient, and when, as the patient agreed.
+    pub sitting: Value,
 }
 
 /// Brings appointments in line with their runs.
@@ -37,14 +39,16 @@ pub async fn put_appointments(conn: &mut PgConnection, hospital: &str, all: &[Ap
     }
     sqlx::query(
         "insert into appointment (hospital, id, entry_id, patient_id, schedule_id, slot, his_order_id, serial, place,
-                                  status, booked_at)
+                                  status, booked_at, sitting)
          select $1, t.* from unnest($2::text[], $3::uuid[], $4::text[], $5::text[], $6::jsonb[], $7::text[],
-                                    $8::text[], $9::text[], $10::text[], $11::timestamptz[]) as t
+                                    $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::jsonb[]) as t
          on conflict (hospital, id) do update
-         set status = excluded.status,
+         set status = excluded.status, slot = excluded.slot, serial = excluded.serial, place = excluded.place,
+             sitting = excluded.sitting,
              cancelled_at = case when excluded.status = 'cancelled'
                                  then coalesce(appointment.cancelled_at, engine_now()) end
-         where appointment.status <> excluded.status",
+         where (appointment.status, appointment.slot, appointment.serial, appointment.place, appointment.sitting)
+               is distinct from (excluded.status, excluded.slot, excluded.serial, excluded.place, excluded.sitting)",
     )
     .bind(hospital)
     .bind(all.iter().map(|one| one.id.as_str()).collect::<Vec<_>>())
@@ -57,6 +61,7 @@ pub async fn put_appointments(conn: &mut PgConnection, hospital: &str, all: &[Ap
     .bind(all.iter().map(|one| one.place.as_str()).collect::<Vec<_>>())
     .bind(all.iter().map(|one| one.status).collect::<Vec<_>>())
     .bind(all.iter().map(|one| one.booked_at).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| &one.sitting).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map(drop)
@@ -180,12 +185,14 @@ pub struct Shown {
     pub source: String,
     /// When HIS booked it.
     pub booked_at: DateTime<Utc>,
+    /// Who sees the patient, and when, as the patient agreed; none of a visit from before this was kept.
+    pub sitting: Option<Value>,
 }
 
 /// One appointment.
 pub async fn find(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Result<Option<Shown>> {
     sqlx::query_as(
-        "select id, entry_id, patient_id, schedule_id, slot, serial, place, status, source, booked_at
+        "select id, entry_id, patient_id, schedule_id, slot, serial, place, status, source, booked_at, sitting
          from appointment where hospital = $1 and id = $2",
     )
     .bind(hospital)
@@ -197,7 +204,7 @@ pub async fn find(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Re
 /// A patient's appointments, newest first.
 pub async fn of_patient(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -> sqlx::Result<Vec<Shown>> {
     sqlx::query_as(
-        "select id, entry_id, patient_id, schedule_id, slot, serial, place, status, source, booked_at
+        "select id, entry_id, patient_id, schedule_id, slot, serial, place, status, source, booked_at, sitting
          from appointment where hospital = $1 and patient_id = $2 order by booked_at desc limit 200",
     )
     .bind(hospital)

@@ -30,11 +30,13 @@ pub enum FailReason {
     Withdrawn,
     /// Another application of the patient came to a visit on that day (R35).
     Elsewhere,
+    /// The doctor, day or half-day became another one, and the patient did not agree (R34).
+    Changed,
 }
 
 impl FailReason {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Expired,
         Self::Stopped,
         Self::Unpaid,
@@ -43,6 +45,7 @@ impl FailReason {
         Self::Refused,
         Self::Withdrawn,
         Self::Elsewhere,
+        Self::Changed,
     ];
 
     fn remark(self) -> &'static str {
@@ -55,6 +58,7 @@ impl FailReason {
             Self::Refused => "医院未能完成挂号",
             Self::Withdrawn => "您已取消候补",
             Self::Elsewhere => "您当日已挂号成功，本候补已取消",
+            Self::Changed => "出诊有变更且您未同意，已取消",
         }
     }
 }
@@ -77,11 +81,15 @@ pub enum NoticeKind {
     VisitCancelled,
     /// A booked visit is near (R5).
     Reminder,
+    /// The doctor, day or half-day is another one by now: does the patient keep it? (R34)
+    Changed,
+    /// The patient is booked on that day: is this application kept? (R35)
+    OthersAsked,
 }
 
 impl NoticeKind {
     /// The letters that [`NoticeKind::letter`] gives.
-    pub(super) const LETTERS: [char; 7] = ['S', 'P', 'B', 'F', 'R', 'V', 'D'];
+    pub(super) const LETTERS: [char; 9] = ['S', 'P', 'B', 'F', 'R', 'V', 'D', 'C', 'Q'];
 
     /// The template that it is written with.
     pub fn template(self) -> TemplateName {
@@ -93,6 +101,8 @@ impl NoticeKind {
             Self::Refunded => TemplateName::WaitlistRefunded,
             Self::VisitCancelled => TemplateName::VisitCancelled,
             Self::Reminder => TemplateName::VisitReminder,
+            Self::Changed => TemplateName::VisitChanged,
+            Self::OthersAsked => TemplateName::WaitlistOthersAsked,
         }
     }
 
@@ -106,6 +116,8 @@ impl NoticeKind {
             Self::Refunded => 'R',
             Self::VisitCancelled => 'V',
             Self::Reminder => 'D',
+            Self::Changed => 'C',
+            Self::OthersAsked => 'Q',
         }
     }
 
@@ -113,11 +125,12 @@ impl NoticeKind {
     /// true of whoever has moved on to an offer or a booking.
     pub fn still_true(self, status: EntryStatus) -> bool {
         match self {
-            Self::Submitted => status.live() || status == EntryStatus::Booked,
+            Self::Submitted | Self::Changed => status.live() || status == EntryStatus::Booked,
             Self::PleaseConfirm => status.declinable(),
             Self::Booked | Self::Reminder => status == EntryStatus::Booked,
             Self::Failed(_) | Self::Refunded => !status.live() && status != EntryStatus::Booked,
             Self::VisitCancelled => status == EntryStatus::VisitCancelled,
+            Self::OthersAsked => status.live(),
         }
     }
 
@@ -128,7 +141,7 @@ impl NoticeKind {
             (Self::PleaseConfirm, Some(told)) => {
                 now < told && stands.is_some_and(|stands| (stands - told).abs() < TimeDelta::seconds(1))
             }
-            (Self::Reminder, Some(begins)) => now < begins,
+            (Self::Reminder | Self::Changed | Self::OthersAsked, Some(until)) => now < until,
             _ => true,
         }
     }
@@ -141,13 +154,18 @@ impl NoticeKind {
         const TO_ANSWER_MINUTES: i64 = 15;
         let ends = night.hours.quiet_end(night.now, night.tz)?;
         let by_itself = match self {
-            Self::Submitted | Self::PleaseConfirm => AtNight::Send,
-            Self::Booked | Self::Failed(_) | Self::Refunded | Self::VisitCancelled | Self::Reminder => AtNight::Wait,
+            Self::Submitted | Self::PleaseConfirm | Self::Changed => AtNight::Send,
+            Self::Booked
+            | Self::Failed(_)
+            | Self::Refunded
+            | Self::VisitCancelled
+            | Self::Reminder
+            | Self::OthersAsked => AtNight::Wait,
         };
         let before_its_day = ends.with_timezone(&night.tz).date_naive() < night.visit_date;
         let harmless = match self {
             Self::Submitted | Self::Refunded => true,
-            Self::PleaseConfirm => {
+            Self::PleaseConfirm | Self::Changed | Self::OthersAsked => {
                 night.deadline.is_some_and(|deadline| deadline >= ends + TimeDelta::minutes(TO_ANSWER_MINUTES))
             }
             Self::Failed(reason) => reason != FailReason::Stopped || before_its_day,
@@ -166,12 +184,13 @@ impl NoticeKind {
     pub(super) fn status_phrase(self) -> &'static str {
         match self {
             Self::Submitted => "候补中",
-            Self::PleaseConfirm => "待确认",
+            Self::PleaseConfirm | Self::OthersAsked => "待确认",
             Self::Booked => "挂号成功",
             Self::Failed(_) => "候补失败",
             Self::Refunded => "退款成功",
             Self::VisitCancelled => "预约取消",
             Self::Reminder => "就诊提醒",
+            Self::Changed => "出诊变更",
         }
     }
 
@@ -183,6 +202,8 @@ impl NoticeKind {
             Self::Failed(reason) => reason.remark(),
             Self::Refunded => "费用将按原支付方式退回",
             Self::VisitCancelled => "您的预约已取消",
+            Self::Changed => "请确认是否保留，逾期将取消",
+            Self::OthersAsked => "您当日已挂号，是否保留本候补",
         }
     }
 }
@@ -191,9 +212,18 @@ impl NoticeKind {
 impl NoticeKind {
     /// One of each, and each failure.
     pub(super) fn samples() -> impl Iterator<Item = Self> {
-        [Self::Submitted, Self::PleaseConfirm, Self::Booked, Self::Refunded, Self::VisitCancelled, Self::Reminder]
-            .into_iter()
-            .chain(FailReason::ALL.map(Self::Failed))
+        [
+            Self::Submitted,
+            Self::PleaseConfirm,
+            Self::Booked,
+            Self::Refunded,
+            Self::VisitCancelled,
+            Self::Reminder,
+            Self::Changed,
+            Self::OthersAsked,
+        ]
+        .into_iter()
+        .chain(FailReason::ALL.map(Self::Failed))
     }
 }
 
@@ -311,7 +341,7 @@ mod tests {
         let stopped = NoticeKind::Failed(FailReason::Stopped);
         for kind in NoticeKind::samples() {
             assert_eq!(kind.waits_until(&night("2025-08-12T22:59:00+08:00", "2025-08-14")), None, "{kind:?}");
-            let waits = !matches!(kind, NoticeKind::Submitted | NoticeKind::PleaseConfirm);
+            let waits = !matches!(kind, NoticeKind::Submitted | NoticeKind::PleaseConfirm | NoticeKind::Changed);
             assert_eq!(kind.waits_until(&night(late, "2025-08-14")), morning.filter(|_| waits), "{kind:?}");
             // The visit is in the morning.
             let waits = waits && !matches!(kind, NoticeKind::Booked | NoticeKind::VisitCancelled) && kind != stopped;

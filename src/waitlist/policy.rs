@@ -133,6 +133,9 @@ pub struct LevelPolicy {
     /// See [`Policy::half_days`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub half_days: Option<HalfDays>,
+    /// See [`Policy::question_minutes`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question_minutes: Option<u32>,
 }
 
 /// A bound of a setting: the field's name on the wire, its value here, the least and the most it may be.
@@ -143,7 +146,7 @@ impl LevelPolicy {
     pub fn validate(&self) -> Result<(), Refusal> {
         /// Two weeks.
         const LONG_MINUTES: u32 = 14 * 24 * 60;
-        let bounds: [Bound; 14] = [
+        let bounds: [Bound; 15] = [
             ("drawWindowMinutes", self.draw_window_minutes, 1, LONG_MINUTES),
             ("cutoff.daysBefore", self.cutoff.map(|cutoff| cutoff.days_before), 0, 60),
             ("hardStopMinutesBeforeVisit", self.hard_stop_minutes_before_visit, 0, LONG_MINUTES),
@@ -159,6 +162,7 @@ impl LevelPolicy {
             ("minimumNoticeMinutes", self.minimum_notice_minutes, 0, LONG_MINUTES),
             ("releaseDelayMinutesMax", self.release_delay_minutes_max, 0, 24 * 60),
             ("reminderHoursBefore", self.reminder_hours_before, 0, 14 * 24),
+            ("questionMinutes", self.question_minutes, 5, LONG_MINUTES),
         ];
         for (field, value, least, most) in bounds {
             if value.is_some_and(|value| !(least..=most).contains(&value)) {
@@ -235,6 +239,9 @@ pub struct Policy {
     /// When a visit is for which HIS keeps no time of day (R18). Default: 08:00 to 12:00, 13:00 to 17:00, 18:00 to 21:00.
     #[serde(skip_serializing_if = "HalfDays::are_usual")]
     pub half_days: HalfDays,
+    /// How long the patient has to say whether an application or a visit is kept whose doctor, day or half-day is another one by
+    /// now (R34), or that another visit may have made needless (R35); quiet hours do not count. Default: 720, half a day.
+    pub question_minutes: u32,
 }
 
 impl Default for Policy {
@@ -263,6 +270,7 @@ impl Default for Policy {
             release_delay_minutes_max: 0,
             reminder_hours_before: 24,
             half_days: HalfDays::default(),
+            question_minutes: 720,
         }
     }
 }
@@ -303,6 +311,7 @@ impl Policy {
         set(&mut self.release_delay_minutes_max, level.release_delay_minutes_max);
         set(&mut self.reminder_hours_before, level.reminder_hours_before);
         set(&mut self.half_days, level.half_days);
+        set(&mut self.question_minutes, level.question_minutes);
     }
 }
 
@@ -345,7 +354,7 @@ mod tests {
             "quietHours": {"from": "22:00:00", "to": "07:00:00"}, "liveEntriesPerPatient": 5,
             "liveEntriesPerDepartmentAndDay": 1, "personsPerAccount": 4,
             "declinesMax": 3, "missedOffersMax": 2, "otherQueues": "withdrawDay",
-            "minimumNoticeMinutes": 120, "releaseDelayMinutesMax": 30, "reminderHoursBefore": 0,
+            "minimumNoticeMinutes": 120, "releaseDelayMinutesMax": 30, "questionMinutes": 60, "reminderHoursBefore": 0,
             "halfDays": {
                 "morning": {"from": "08:30:00", "to": "11:30:00"}, "afternoon": {"from": "14:00:00", "to": "16:30:00"},
                 "evening": {"from": "18:00:00", "to": "20:00:00"},

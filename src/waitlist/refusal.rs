@@ -67,6 +67,10 @@ pub enum Refusal {
     NotConfirmable,
     /// There is no offer to decline.
     NotDeclinable,
+    /// Nothing is asked of the patient, or something else than is answered (R34, R35).
+    NoQuestion,
+    /// The patient is asked first whether the offer is kept as it is by now (R34).
+    QuestionOpen,
     /// Too late to withdraw, or over already (E5).
     NotWithdrawable,
     /// The appointment cannot be cancelled any more (R22).
@@ -116,6 +120,8 @@ impl Refusal {
             Self::OfferGone => "offer_gone",
             Self::NotConfirmable => "not_confirmable",
             Self::NotDeclinable => "not_declinable",
+            Self::NoQuestion => "no_question",
+            Self::QuestionOpen => "question_open",
             Self::NotWithdrawable => "not_withdrawable",
             Self::NotCancellable => "not_cancellable",
             Self::InsuranceNotAccepted => "insurance_not_accepted",
@@ -167,6 +173,8 @@ impl Refusal {
             | Self::OfferGone
             | Self::NotConfirmable
             | Self::NotDeclinable
+            | Self::NoQuestion
+            | Self::QuestionOpen
             | Self::NotWithdrawable
             | Self::NotCancellable => 409,
         }
@@ -212,6 +220,8 @@ impl Refusal {
             Self::OfferGone => "为您保留的号源已失效。",
             Self::NotConfirmable => "目前没有可确认的号源。",
             Self::NotDeclinable => "目前没有可放弃的号源。",
+            Self::NoQuestion => "目前没有需要您答复的事项，请刷新后查看最新状态。",
+            Self::QuestionOpen => "出诊医生或时间有变更，请先确认是否保留。",
             Self::NotWithdrawable => "该候补目前不能取消，请刷新后查看最新状态。",
             Self::NotCancellable => "该预约目前不能取消，请联系医院。",
             Self::InsuranceNotAccepted => "该号源的候补不支持医保支付，请选择自费。",
@@ -274,6 +284,8 @@ impl Refusal {
             Self::OfferGone => "The place that was kept for you is no longer available.",
             Self::NotConfirmable => "There is no place to confirm at the moment.",
             Self::NotDeclinable => "There is no place to decline at the moment.",
+            Self::NoQuestion => "There is no question to answer now. Please look at the latest status.",
+            Self::QuestionOpen => "The doctor or the time has changed. Please say first whether you keep it.",
             Self::NotWithdrawable => "This application cannot be withdrawn now. Please look at its latest status.",
             Self::NotCancellable => "This appointment cannot be cancelled now. Please ask the hospital.",
             Self::InsuranceNotAccepted => "Medical insurance cannot be used for this waitlist. Please choose self-pay.",
@@ -328,6 +340,8 @@ mod tests {
             Refusal::OfferGone,
             Refusal::NotConfirmable,
             Refusal::NotDeclinable,
+            Refusal::NoQuestion,
+            Refusal::QuestionOpen,
             Refusal::NotWithdrawable,
             Refusal::NotCancellable,
             Refusal::InsuranceNotAccepted,
@@ -351,7 +365,7 @@ mod tests {
         let kinds: HashSet<_> = every().iter().map(std::mem::discriminant).collect();
         let codes: HashSet<_> = every().iter().map(Refusal::code).collect();
         assert_eq!(codes.len(), kinds.len());
-        assert_eq!(codes.len(), 29, "a new refusal belongs into `every`");
+        assert_eq!(codes.len(), 31, "a new refusal belongs into `every`");
         for refusal in every() {
             let json = serde_json::to_value(&refusal).unwrap();
             assert_eq!(json.get("code").unwrap(), refusal.code());

@@ -35,11 +35,15 @@ pub enum TemplateName {
     VisitCancelled,
     /// A booked visit is near (R5).
     VisitReminder,
+    /// The doctor, day or half-day is another one by now (R34).
+    VisitChanged,
+    /// Whether an application is kept beside a visit of that day (R35).
+    WaitlistOthersAsked,
 }
 
 impl TemplateName {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::WaitlistSubmitted,
         Self::WaitlistPleaseConfirm,
         Self::WaitlistBooked,
@@ -47,6 +51,8 @@ impl TemplateName {
         Self::WaitlistRefunded,
         Self::VisitCancelled,
         Self::VisitReminder,
+        Self::VisitChanged,
+        Self::WaitlistOthersAsked,
     ];
 
     /// The name in paths, on the wire, in the database and in the configuration.
@@ -59,6 +65,8 @@ impl TemplateName {
             Self::WaitlistRefunded => "waitlist_refunded",
             Self::VisitCancelled => "visit_cancelled",
             Self::VisitReminder => "visit_reminder",
+            Self::VisitChanged => "visit_changed",
+            Self::WaitlistOthersAsked => "waitlist_others_asked",
         }
     }
 
@@ -77,6 +85,8 @@ impl TemplateName {
             Self::WaitlistRefunded => vec![NoticeKind::Refunded],
             Self::VisitCancelled => vec![NoticeKind::VisitCancelled],
             Self::VisitReminder => vec![NoticeKind::Reminder],
+            Self::VisitChanged => vec![NoticeKind::Changed],
+            Self::WaitlistOthersAsked => vec![NoticeKind::OthersAsked],
         }
     }
 }
@@ -217,6 +227,7 @@ impl Template {
             TemplateName::WaitlistBooked => &[("候补地点", "{place}"), ("金额", "{amount}")],
             TemplateName::WaitlistRefunded => &[("金额", "{amount}")],
             TemplateName::VisitReminder => &[("候补地点", "{place}")],
+            TemplateName::VisitChanged | TemplateName::WaitlistOthersAsked => &[("截止时间", "{deadline}")],
             TemplateName::WaitlistFailed | TemplateName::VisitCancelled => &[],
         };
         let always =
@@ -231,6 +242,12 @@ impl Template {
             TemplateName::WaitlistRefunded => "您候补{doctor}医生的费用{amount}已退回。{remark}。",
             TemplateName::VisitCancelled => "您预约的{doctor}医生{visitTime}已取消。",
             TemplateName::VisitReminder => "就诊提醒：您已预约{doctor}医生{visitTime}。{remark}。",
+            TemplateName::VisitChanged => {
+                "您的候补或预约已变更为{doctor}医生{visitTime}，请于{deadline}前确认是否保留，逾期将取消并退费。"
+            }
+            TemplateName::WaitlistOthersAsked => {
+                "您当日已挂号成功，{doctor}医生{visitTime}的候补是否保留？请于{deadline}前答复，逾期将继续候补。"
+            }
         };
         let fields = always.iter().chain(more).map(|(key, text)| ((*key).to_owned(), (*text).to_owned()));
         Self { template_id, fields: fields.collect(), sms: Some(sms.to_owned()), quiet_hours: None }

@@ -47,14 +47,15 @@ async fn r37_staff_look_and_act_at_the_terminal() {
     let list = houbu(&hospital, &["list", "--workflow", "waitlist_application"]).await;
     assert_eq!(list.code, 0, "{}", list.err);
     assert!(
-        list.out.contains(&id) && list.out.contains("Waiting for Offer or Withdrawal or Stoppage or Terms until"),
+        list.out.contains(&id)
+            && list.out.contains("Waiting for Offer or Withdrawal or Stoppage or Terms or Change or Consent until"),
         "{}",
         list.out
     );
     let list = houbu(&hospital, &["list", "--status", "waiting", "--step", "Waiting", "--json"]).await.json();
     assert_eq!(list["items"].as_array().unwrap().len(), 2);
     let why = houbu(&hospital, &["why", "slot_release/w1-am"]).await;
-    assert!(why.out.starts_with("Waiting for Freed or Terms or Stoppage until"), "{}{}", why.out, why.err);
+    assert!(why.out.starts_with("Waiting for Freed or Terms or Change or Stoppage until"), "{}{}", why.out, why.err);
 
     let show = houbu(&hospital, &["show", &id]).await;
     assert!(show.out.contains("It goes to Clearing."), "{}", show.out);

@@ -1,5 +1,5 @@
 //! One run a tick and department: pulls its schedules from HIS, so that a place which nobody pushed is found (R14: 约满 →
-//! 可约, 加号), and a 停诊 whose push was lost. The job of the same name starts it.
+//! 可约, 加号), and a 停诊, 替诊 or 改诊 whose push was lost. The job of the same name starts it.
 
 mod job;
 mod pulling;
@@ -53,7 +53,10 @@ fn effects(_: RunId, edge: &Edge, department: &Department) -> Vec<Effect> {
         id: format!("stop:{schedule_id}"),
         payload: serde_json::json!({}),
     });
-    freed.chain(stopped).collect()
+    let changed = department.changed.iter().flat_map(|untold| {
+        untold.signals().map(|(to, id, payload)| Effect::Signal { to, name: "Change", id, payload })
+    });
+    freed.chain(stopped).chain(changed).collect()
 }
 
 /// The schedules themselves are HIS's truth and are written where they are read, in `pulling`.
@@ -70,7 +73,13 @@ pub async fn start(conn: &mut PgConnection, hospital: &str, department: &str) ->
 
 /// A run that pulls a department at once. Its key is the department's id.
 fn new_run(department: &str, now: DateTime<Utc>) -> Result<NewRun, Fault> {
-    let state =
-        Department { id: department.to_owned(), pulled_at: None, next_at: now, freed: Vec::new(), stopped: Vec::new() };
+    let state = Department {
+        id: department.to_owned(),
+        pulled_at: None,
+        next_at: now,
+        freed: Vec::new(),
+        stopped: Vec::new(),
+        changed: Vec::new(),
+    };
     Registry::new_run::<ScheduleSync>(RunId::now_v7(), department.to_owned(), Step::Pulling.name(), &state)
 }

@@ -7,8 +7,8 @@ use super::{outcome, woke};
 use crate::engine::{Fault, Turn, limits};
 use crate::ports::CallError;
 use crate::ports::his::ScheduleState;
-use crate::records::{entries, schedules};
-use crate::workflows::{Ports, unread};
+use crate::records::{concern, entries, schedules};
+use crate::workflows::{Ports, changes, unread};
 
 /// How many days ahead schedules are kept in step; HIS opens booking 7 days ahead (尚医通's cycle).
 const DAYS_AHEAD: u64 = 8;
@@ -42,6 +42,7 @@ pub(super) async fn pulling(
             limits::unanswered(&error);
             department.freed.clear();
             department.stopped.clear();
+            department.changed.clear();
             department.next_at = turn.now + ASK_AGAIN_AFTER;
             return Ok(outcome::Pulling::Away);
         }
@@ -54,7 +55,8 @@ pub(super) async fn pulling(
     let free = named(&|schedule| schedule.state == ScheduleState::Open && schedule.remaining > 0);
     let stopped = named(&|schedule| schedule.state == ScheduleState::Stopped);
     department.freed = entries::waited_for(&mut *conn, &ports.hospital, &free).await.map_err(unread)?;
-    department.stopped = entries::concerning(&mut *conn, &ports.hospital, &stopped).await.map_err(unread)?;
+    department.stopped = concern::concerning(&mut *conn, &ports.hospital, &stopped).await.map_err(unread)?;
+    department.changed = changes::untold(&mut conn, ports, &department.id, None, turn.now).await.map_err(unread)?;
     department.pulled_at = Some(turn.now);
     Ok(outcome::Pulling::Pulled)
 }

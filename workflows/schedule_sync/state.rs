@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::workflows::changes::Untold;
+
 /// What a run of `schedule_sync` knows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Department {
@@ -16,6 +18,9 @@ pub struct Department {
     pub freed: Vec<String>,
     /// Stopped schedules that concern somebody.
     pub stopped: Vec<String>,
+    /// Schedules that have become another one, and whoever has not agreed to that (R34).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<Untold>,
 }
 
 /// Ask HIS again at once; or, for a department that is given up, never again.

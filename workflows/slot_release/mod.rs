@@ -14,7 +14,7 @@ mod stopping;
 use sqlx::PgConnection;
 
 use super::Ports;
-use super::waitlist_application::{Answer, Stoppage, Terms};
+use super::waitlist_application::{Answer, Change, Stoppage, Terms};
 use crate::engine::{Edge, Effect, Projected, RunId, To};
 use crate::flow;
 use crate::records::draws;
@@ -48,7 +48,7 @@ flow! {
     Drawing = drawing priority Urgent
         { Drawn -> Idle }
     /// Nothing to hand out: waits for a hint, until the cutoff (R25).
-    Idle = idle on Freed, Terms, Stoppage until cutoff
+    Idle = idle on Freed, Terms, Change, Stoppage until cutoff
         { Hint -> Refreshing, Kept -> Keeping, Renewed -> Idle, Stopped -> Stopping, CutOff -> Shut }
     /// Keeps what was freed for a time by chance, where the policy says so (R33). Hints of more places wait until then.
     Keeping = keeping on Stoppage until handed_out
@@ -69,8 +69,8 @@ flow! {
     Stopping = stopping
         { Told -> Closed }
     /// After the cutoff, or where staff end it sooner, no place is handed out; 停诊 still concerns everybody (R34).
-    Shut = shut on Stoppage until visits_end
-        { Stopped -> Stopping, Over -> Closed }
+    Shut = shut on Stoppage, Change until visits_end
+        { Stopped -> Stopping, Changed -> Shut, Over -> Closed }
 }
 
 fn effects(run: RunId, edge: &Edge, release: &Release) -> Vec<Effect> {
@@ -88,7 +88,8 @@ fn effects(run: RunId, edge: &Edge, release: &Release) -> Vec<Effect> {
 fn offered(run: RunId, offer: &state::OnOffer, release: &Release) -> Effect {
     let id = offer_id(run, offer.nth);
     let (freed_at, fee_fen) = (release.heard_at, release.fee_fen);
-    let payload = serde_json::json!(Offer { id: id.clone(), slot: offer.slot.clone(), freed_at, fee_fen });
+    let change = release.change.clone();
+    let payload = serde_json::json!(Offer { id: id.clone(), slot: offer.slot.clone(), freed_at, fee_fen, change });
     Effect::Signal { to: To::Run(offer.entry), name: "Offer", id, payload }
 }
 

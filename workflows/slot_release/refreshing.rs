@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 use super::state::{Freed, Release};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn, limits};
-use crate::ports::his::{DayPart, OpenSlot, ScheduleState, TimeSlot};
+use crate::ports::his::{DayPart, OpenSlot, ScheduleState};
 use crate::records::entries;
 use crate::records::policies::{self, OfSchedule};
 use crate::waitlist::calendar;
-use crate::waitlist::policy::{HalfDays, Hours};
-use crate::workflows::{Ports, unread};
+use crate::waitlist::policy::HalfDays;
+use crate::workflows::{Ports, changes, unread};
 
 /// R25.
 pub(super) fn cutoff(release: &Release) -> DateTime<Utc> {
@@ -36,6 +36,10 @@ pub(super) fn idle(release: &mut Release, turn: &Turn, woke: woke::Idle) -> outc
         woke::Idle::Terms(terms) => {
             release.cutoff = terms.closes;
             release.goes_by(&terms.policy);
+            outcome::Idle::Renewed
+        }
+        woke::Idle::Change(change) => {
+            release.becomes(&change);
             outcome::Idle::Renewed
         }
         woke::Idle::Stoppage(_) => outcome::Idle::Stopped,
@@ -74,8 +78,10 @@ pub(super) async fn refreshing(
     release.unwanted.clear();
     release.told_at = None;
     // Settings and fees that are changed while a queue stands count from the next place on.
-    let OfSchedule { policy, fee_fen, half_day } =
-        policies::of_schedule(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
+    let of = policies::of_schedule(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
+    release.change = changes::change(&of, ports, turn.now);
+    let OfSchedule { policy, fee_fen, half_day, sitting, .. } = of;
+    release.visit_date = sitting.map_or(release.visit_date, |sitting| sitting.visit_date);
     release.goes_by(&policy);
     release.fee_fen = fee_fen;
     let waits =
@@ -105,12 +111,6 @@ async fn of_half_day(
     let (day, id) = (release.visit_date, &release.schedule_id);
     let listed = ports.his.schedules(department_id, Some(doctor_id), day, day).await?;
     let open = listed.into_iter().filter(|one| one.reg_id == *id && one.state == ScheduleState::Open);
-    let Hours { from, to } = match part {
-        DayPart::Morning => half_days.morning,
-        DayPart::Afternoon => half_days.afternoon,
-        DayPart::Evening => half_days.evening,
-        DayPart::WholeDay => half_days.whole_day(),
-    };
-    let slot = TimeSlot::of_half_day(from, to);
+    let slot = part.slot(half_days);
     Ok(open.map(|one| OpenSlot { slot: slot.clone(), remaining: one.remaining }).collect())
 }

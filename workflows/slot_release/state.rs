@@ -8,6 +8,7 @@ use crate::engine::RunId;
 use crate::ports::his::{OpenSlot, TimeSlot};
 use crate::waitlist::calendar;
 use crate::waitlist::policy::Policy;
+use crate::workflows::waitlist_application::Change;
 
 /// What a run of `slot_release` knows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -54,6 +55,9 @@ pub struct Release {
     /// When the places that were freed last are handed out, where that is not at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed_out_at: Option<DateTime<Utc>>,
+    /// What the schedule has become since it began, as it was found when HIS was last asked (R34).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
     /// The draw of the queue's order, until it is held; none where arrival decides (R17).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw: Option<Draw>,
@@ -123,6 +127,7 @@ impl Release {
             delay_minutes_max: 0,
             fee_fen: None,
             handed_out_at: None,
+            change: None,
             draw: None,
         }
     }
@@ -131,6 +136,13 @@ impl Release {
     pub fn goes_by(&mut self, policy: &Policy) {
         self.notice_minutes = policy.minimum_notice_minutes;
         self.delay_minutes_max = policy.release_delay_minutes_max;
+    }
+
+    /// The schedule is another one by now. A queue that has closed stays closed.
+    pub fn becomes(&mut self, change: &Change) {
+        self.visit_date = change.sitting.visit_date;
+        self.cutoff = change.closes;
+        self.visits_end = change.ends;
     }
 
     /// The same where the order of the queue is drawn at `held_at`.

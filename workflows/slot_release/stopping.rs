@@ -5,11 +5,11 @@ use chrono::{DateTime, Utc};
 use super::state::Release;
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn};
-use crate::records::entries;
+use crate::records::concern;
 use crate::workflows::{Ports, unread};
 
 pub(super) async fn stopping(release: &mut Release, _: &Turn, ports: &Ports) -> Result<outcome::Stopping, Fault> {
-    release.concerned = entries::concerned(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
+    release.concerned = concern::concerned(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
     Ok(outcome::Stopping::Told)
 }
 
@@ -17,8 +17,12 @@ pub(super) fn visits_end(release: &Release) -> DateTime<Utc> {
     release.visits_end
 }
 
-pub(super) fn shut(_: &mut Release, _: &Turn, woke: woke::Shut) -> outcome::Shut {
+pub(super) fn shut(release: &mut Release, _: &Turn, woke: woke::Shut) -> outcome::Shut {
     match woke {
+        woke::Shut::Change(change) => {
+            release.visits_end = change.ends;
+            outcome::Shut::Changed
+        }
         woke::Shut::Stoppage(_) => outcome::Shut::Stopped,
         woke::Shut::Deadline => outcome::Shut::Over,
     }

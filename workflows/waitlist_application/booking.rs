@@ -75,12 +75,19 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
     })
 }
 
-/// The person's applications that this visit ends.
-async fn others(app: &Application, turn: &Turn, ports: &Ports) -> Result<Vec<RunId>, Fault> {
+/// The person's applications that this visit ends, or that the patient is asked about.
+async fn others(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<Vec<RunId>, Fault> {
+    let quiet = Some(&app.policy.quiet_hours);
+    let answer_by = |starts| calendar::offer_deadline(turn.now, app.policy.question_minutes, quiet, starts, ports.tz);
     let department = match app.policy.other_queues {
         OtherQueues::Keep => return Ok(Vec::new()),
         OtherQueues::WithdrawDepartment => Some(app.department_id.as_str()),
         OtherQueues::WithdrawDay => None,
+        OtherQueues::Ask => {
+            let begins = app.part.slot(&app.policy.half_days).begins;
+            app.others_until = Some(answer_by(calendar::visit_starts_at(app.visit_date, begins, ports.tz)));
+            None
+        }
     };
     entries::others_of(&ports.pool, &ports.hospital, turn.run, app.visit_date, department).await.map_err(unread)
 }

@@ -19,7 +19,7 @@ pub(super) async fn closure(app: &mut Application, _: &Turn, _: &Ports) -> Resul
 pub(super) fn ending(why: Why) -> Closure {
     match why {
         Why::Expired => Closure::Expired,
-        Why::Withdrawn | Why::Elsewhere => Closure::Withdrawn,
+        Why::Withdrawn | Why::Elsewhere | Why::Changed => Closure::Withdrawn,
         Why::Stopped => Closure::Stopped,
         Why::Refused => Closure::Refused,
         Why::Lapsed => Closure::Lapsed,

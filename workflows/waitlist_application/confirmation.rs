@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use super::asking::Came;
+use super::lock_check::Checking;
 use super::signals::{Confirm, Decline};
 use super::state::{Application, Order, Why};
 use super::{outcome, woke};
@@ -12,12 +14,39 @@ pub(super) fn offer_ends(app: &Application) -> DateTime<Utc> {
     app.offer.as_ref().and_then(|offer| offer.deadline).unwrap_or(app.cutoff)
 }
 
+/// When the offer ends, or its lock is renewed before (R10).
+pub(super) fn confirmed_until(app: &Application) -> DateTime<Utc> {
+    app.renews_at().unwrap_or_else(|| offer_ends(app))
+}
+
+fn of(asked: Came) -> outcome::Confirmation {
+    match asked {
+        Came::Asked => outcome::Confirmation::Asked,
+        Came::Kept => outcome::Confirmation::Kept,
+        Came::Left => outcome::Confirmation::Left,
+        Came::Nothing => outcome::Confirmation::Stale,
+    }
+}
+
 pub(super) fn confirmation(app: &mut Application, turn: &Turn, woke: woke::Confirmation) -> outcome::Confirmation {
     let (why, outcome) = match woke {
         woke::Confirmation::Confirm(Confirm { until }) | woke::Confirmation::Decline(Decline { until })
             if !app.answered_by(until) =>
         {
             return outcome::Confirmation::Stale;
+        }
+        // Accepted before it was known that somebody else sees the patient, or on another day: asked first (R34).
+        woke::Confirmation::Confirm(_) if app.changing().is_some() => return outcome::Confirmation::Stale,
+        woke::Confirmation::Change(change) => return of(app.hears(change)),
+        woke::Confirmation::Consent(consent) => return of(app.answers(&consent)),
+        // HIS is asked first whether it still holds the place.
+        woke::Confirmation::Confirm(_) if app.offer.as_ref().is_some_and(|offer| offer.watched) => {
+            app.checking = Some(Checking::Order);
+            return outcome::Confirmation::Checked;
+        }
+        woke::Confirmation::Deadline if app.renews(turn.now) => {
+            app.checking = Some(Checking::Offer);
+            return outcome::Confirmation::Due;
         }
         woke::Confirmation::Confirm(_) => {
             // The order is committed with this move, number and end included, before a call uses it (E6).
@@ -28,7 +57,10 @@ pub(super) fn confirmation(app: &mut Application, turn: &Turn, woke: woke::Confi
             return outcome::Confirmation::Confirmed;
         }
         woke::Confirmation::Decline(_) => (Why::Declined, outcome::Confirmation::Declined),
-        woke::Confirmation::Withdrawal(withdrawal) => (withdrawal.why(), outcome::Confirmation::Withdrawn),
+        woke::Confirmation::Withdrawal(withdrawal) => match app.is_beside(&withdrawal) {
+            Some(asked) => return of(asked),
+            None => (withdrawal.why(), outcome::Confirmation::Withdrawn),
+        },
         woke::Confirmation::Stoppage(_) => (Why::Stopped, outcome::Confirmation::Stopped),
         woke::Confirmation::Deadline => (Why::Lapsed, outcome::Confirmation::Lapsed),
     };

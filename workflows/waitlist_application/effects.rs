@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use super::Step;
+use super::asking::About;
 use super::signals::{Answer, Reply, Withdrawal};
 use super::state::{Application, Why};
 use crate::engine::{Edge, Effect, Letter, RunId, To};
@@ -16,15 +17,24 @@ pub(super) fn effects(run: RunId, edge: &Edge, app: &Application) -> Vec<Effect>
     let from = edge.from.and_then(Step::parse);
     let Some(to) = Step::parse(edge.to) else { return Vec::new() };
     let stopped = edge.outcome == Some("Stopped");
-    let told = notice(from, to, stopped, app).into_iter();
+    let told = notice(from, to, edge.outcome, stopped, app).into_iter();
     let told = told.map(|(kind, nth)| Effect::Tell(letter(run, kind, nth, app)));
     let others = (from == Some(Step::Booking) && to == Step::Visit).then_some(&app.others).into_iter().flatten();
-    let others = others.map(|other| booked_elsewhere(run, *other));
-    told.chain(answer(run, from, to, edge.outcome, app)).chain(freed(run, from, to, app)).chain(others).collect()
+    let others = others.map(|other| booked_elsewhere(run, *other, app));
+    told.chain(answer(run, from, to, edge.outcome, app))
+        .chain(freed(run, from, to, edge.outcome, app))
+        .chain(others)
+        .collect()
 }
 
 /// What the patient is told on entering a step, and its count (R11, R21, R26).
-fn notice(from: Option<Step>, to: Step, stopped: bool, app: &Application) -> Vec<(NoticeKind, u16)> {
+fn notice(
+    from: Option<Step>,
+    to: Step,
+    outcome: Option<&str>,
+    stopped: bool,
+    app: &Application,
+) -> Vec<(NoticeKind, u16)> {
     let failed = |reason| vec![(NoticeKind::Failed(reason), 1)];
     let mut told = match to {
         // Nobody shall be on the way to a doctor who is not there: told at once, whatever is still to be given back (R34).
@@ -34,8 +44,10 @@ fn notice(from: Option<Step>, to: Step, stopped: bool, app: &Application) -> Vec
         Step::Waiting if !matches!(from, Some(Step::Locking | Step::Unlocking | Step::Waiting)) => {
             vec![(NoticeKind::Submitted, 1)]
         }
-        Step::Confirmation if from != Some(Step::Confirmation) => vec![(NoticeKind::PleaseConfirm, app.offers)],
-        Step::Visit if from != Some(Step::Visit) => {
+        Step::Confirmation if !matches!(from, Some(Step::Confirmation | Step::LockCheck)) => {
+            vec![(NoticeKind::PleaseConfirm, app.offers)]
+        }
+        Step::Visit if !matches!(from, Some(Step::Visit | Step::Asking)) => {
             let reminder = app.reminder().map(|_| (NoticeKind::Reminder, 1));
             [(NoticeKind::Booked, 1)].into_iter().chain(reminder).collect()
         }
@@ -46,22 +58,45 @@ fn notice(from: Option<Step>, to: Step, stopped: bool, app: &Application) -> Vec
         Step::Lapsed => failed(FailReason::Lapsed),
         Step::Declined => failed(FailReason::Declined),
         Step::Withdrawn if app.why == Some(Why::Elsewhere) => failed(FailReason::Elsewhere),
+        Step::Withdrawn if app.why == Some(Why::Changed) => failed(FailReason::Changed),
+        // The visit as the patient has agreed to it (R34).
+        Step::Visit if outcome == Some("Kept") && app.agreements > 0 => vec![(NoticeKind::Booked, 1 + app.agreements)],
         Step::Withdrawn => failed(FailReason::Withdrawn),
         Step::Unpaid => failed(FailReason::Unpaid),
         Step::VisitCancelled => vec![(NoticeKind::VisitCancelled, 1)],
         _ => Vec::new(),
     };
+    told.extend(question(from, to, outcome, app));
     if from == Some(Step::Closure) && app.returned_fen() > 0 {
         told.push((NoticeKind::Refunded, 1));
     }
     told
 }
 
+/// What the patient is asked, once: on the move that asks, or on the way into the queue (R34, R35).
+fn question(from: Option<Step>, to: Step, outcome: Option<&str>, app: &Application) -> Option<(NoticeKind, u16)> {
+    let question = app.question.as_ref()?;
+    let from_payment =
+        to == Step::Waiting && matches!(from, Some(Step::PrepayOrder | Step::Prepayment | Step::PrepayCheck));
+    let asks = matches!(outcome, Some("Asked" | "GivenUp")) || from_payment;
+    let kind = match question.about {
+        About::Change { .. } => NoticeKind::Changed,
+        About::Others { .. } => NoticeKind::OthersAsked,
+    };
+    asks.then_some((kind, question.nth))
+}
+
 fn letter(run: RunId, kind: NoticeKind, nth: u16, app: &Application) -> Letter {
     let offer = app.offer.as_ref();
     // Written with the booking, and sent when its time has come if it is still true (R5).
     let reminder = app.reminder().filter(|_| kind == NoticeKind::Reminder);
-    let deadline = reminder.map(|one| one.until).or(offer.and_then(|offer| offer.deadline)).or(Some(app.cutoff));
+    let asked = app.question.as_ref().filter(|_| matches!(kind, NoticeKind::Changed | NoticeKind::OthersAsked));
+    let until = reminder.as_ref().map(|one| one.until).or(asked.map(|question| question.until));
+    let deadline = until.or(offer.and_then(|offer| offer.deadline)).or(Some(app.cutoff));
+    let new_slot = asked.and_then(|question| match &question.about {
+        About::Change { slot, .. } => slot.clone(),
+        About::Others { .. } => None,
+    });
     notices::letter(
         ids::client_msg_id(run, kind, nth),
         &Written {
@@ -69,7 +104,10 @@ fn letter(run: RunId, kind: NoticeKind, nth: u16, app: &Application) -> Letter {
             entry: run,
             patient_id: app.patient_id.clone(),
             schedule_id: app.schedule_id.clone(),
-            slot: offer.map(|offer| offer.slot.clone()),
+            slot: match kind {
+                NoticeKind::Changed | NoticeKind::OthersAsked => new_slot,
+                _ => offer.map(|offer| offer.slot.clone()),
+            },
             deadline,
             amount_fen: match kind {
                 NoticeKind::Refunded => Some(app.returned_fen()),
@@ -113,13 +151,13 @@ fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: 
     })
 }
 
-/// Tells another application of the person that it is not needed any more (R35).
-fn booked_elsewhere(run: RunId, other: RunId) -> Effect {
+/// Tells another application of the person that it is not needed any more, or has the patient asked whether it is (R35).
+fn booked_elsewhere(run: RunId, other: RunId, app: &Application) -> Effect {
     Effect::Signal {
         to: To::Run(other),
         name: "Withdrawal",
         id: format!("elsewhere:{run}"),
-        payload: json!(Withdrawal { booked_by: Some(run) }),
+        payload: json!(Withdrawal { booked_by: Some(run), answer_by: app.others_until }),
     }
 }
 
@@ -129,8 +167,12 @@ fn unanswered(app: &Application) -> bool {
 }
 
 /// Tells `slot_release` that a place which we held is free again.
-fn freed(run: RunId, from: Option<Step>, to: Step, app: &Application) -> Option<Effect> {
+fn freed(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: &Application) -> Option<Effect> {
+    // Who is kept in the queue may be next: nothing was offered meanwhile.
+    let kept = (from, to, outcome) == (Some(Step::Waiting), Step::Waiting, Some("Kept"));
+    let about = if kept { format!("kept:{run}:{}", app.questions) } else { format!("freed:{run}:{}", app.offers) };
     let (held, source) = match (from?, to) {
+        _ if kept => (true, Freed::GIVEN_BACK),
         (Step::Unlocking, Step::Settlement | Step::Waiting) => (app.gave_back, Freed::GIVEN_BACK),
         (Step::Clearing, Step::Settlement) => (app.gave_back, "waitlist"),
         (Step::Cancelling, Step::Settlement) => (true, "waitlist"),
@@ -139,7 +181,7 @@ fn freed(run: RunId, from: Option<Step>, to: Step, app: &Application) -> Option<
     (held && app.why != Some(Why::Stopped)).then(|| Effect::Signal {
         to: To::Key { workflow: SlotRelease::NAME, key: app.schedule_id.clone() },
         name: "Freed",
-        id: format!("freed:{run}:{}", app.offers),
+        id: about,
         payload: json!({ "source": source }),
     })
 }

@@ -66,7 +66,7 @@ mod tests {
         let at = |minute| NaiveTime::from_num_seconds_from_midnight_opt(minute * 60, 0).unwrap_or_default();
         app.offers += 1;
         let slot = TimeSlot::new(at(minute), at(minute + 1));
-        app.offer = Some(Offered { slot, deadline: None, locked: true });
+        app.offer = Some(Offered { locked: true, ..Offered::new(slot) });
     }
 
     proptest! {

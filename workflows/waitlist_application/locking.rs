@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use super::lock_check::renewed_at;
 use super::outcome;
 use super::state::{Application, Offered, Unusable};
 use crate::engine::{Fault, Turn, limits};
@@ -33,12 +34,15 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
     let minutes = calendar::lock_minutes(turn.now, deadline, app.policy.lock_grace_minutes);
     match ports.his.lock(&lock_id, &place, minutes).await? {
         Lock::Held { until } => {
-            // A lock that was taken at an earlier attempt may end sooner than one taken now.
-            let deadline = deadline.min(until - TimeDelta::minutes(i64::from(app.policy.lock_grace_minutes)));
+            // A lock that was taken at an earlier attempt may end sooner than one taken now, and HIS may have granted less.
+            let (watched, grace) = (ports.his.cares_for_locks(), app.policy.lock_grace_minutes);
+            let holds = until - TimeDelta::minutes(i64::from(grace));
+            let deadline = if watched { deadline } else { deadline.min(holds) };
+            let renew_at = renewed_at(turn.now, until, deadline, grace).filter(|_| watched);
             if deadline <= turn.now {
                 return Ok(unusable(app, Unusable::TooLate, true));
             }
-            app.offer = Some(Offered { slot, deadline: Some(deadline), locked: true });
+            app.offer = Some(Offered { slot, deadline: Some(deadline), locked: true, renew_at, watched });
             Ok(outcome::Locking::Locked)
         }
         Lock::Taken => Ok(gone(app, turn.again)),

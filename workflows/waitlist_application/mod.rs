@@ -3,6 +3,7 @@
 //! Admission is not a step: it is decided in the transaction that starts the run (`desk::apply`), so that caps are
 //! exact. From there on every move is a row of this table.
 
+mod asking;
 mod booking;
 mod clearing;
 mod closure;
@@ -10,6 +11,7 @@ mod confirmation;
 mod effects;
 mod giving_up;
 mod lacks;
+mod lock_check;
 mod locking;
 mod paying;
 mod prepayment;
@@ -24,25 +26,31 @@ mod waiting;
 
 use crate::flow;
 pub use signals::{
-    Answer, Cancellation, Confirm, Decline, Offer, Payment, RefundNotice, Reply, Stoppage, Terms, Withdrawal,
+    Answer, Cancellation, Change, Confirm, Consent, Decline, Offer, Payment, RefundNotice, Reply, Stoppage, Terms,
+    Withdrawal,
 };
 pub use state::{Application, Order, Why};
 
 use super::Ports;
+pub use asking::{About, Question};
+
+use asking::asking;
 use booking::booking;
 use clearing::clearing;
 use closure::closure;
-use confirmation::{confirmation, offer_ends};
+use confirmation::{confirmation, confirmed_until};
 use lacks::lacks;
+pub use lock_check::Checking;
+use lock_check::lock_check;
 use locking::locking;
-use paying::{offer_order, order_closing, paying, payment_check};
+use paying::{offer_order, order_closing, paying, paying_until, payment_check};
 use prepayment::{prepay_check, prepay_order, prepayment};
 use refund::{refund_check, refund_is_asked, refund_wait, refunding};
 use settlement::{reckoning, settlement};
 use state::payment_is_asked;
 use unlocking::unlocking;
 use visit::{cancelling, visit, visit_ends};
-use waiting::{cutoff, waiting};
+use waiting::{waiting, waits_until};
 
 flow! {
     /// One patient's application for one full schedule: queue, offer, payment, booking, or an orderly end with every
@@ -70,9 +78,11 @@ flow! {
     PrepayCheck = prepay_check at payments
         { Paid -> Waiting, Open -> Prepayment, Unpaid -> Settlement }
 
-    /// In the queue, until 18:00 on the day before the visit (R16, R24, R25).
-    Waiting = waiting on Offer, Withdrawal, Stoppage, Terms until cutoff
+    /// In the queue, until 18:00 on the day before the visit (R16, R24, R25). Whoever is asked whether the application is kept is
+    /// offered nothing meanwhile (R34, R35).
+    Waiting = waiting on Offer, Withdrawal, Stoppage, Terms, Change, Consent until waits_until
         {
+            Asked -> Waiting, Kept -> Waiting, Left -> Settlement,
             Payable -> Locking, Covered -> Booking, GivenUp -> Waiting, Renewed -> Waiting,
             Expired - Money -> Expired, Prepaid -> Refunding,
             CutOff -> Settlement, Withdrawn -> Settlement, Stopped -> Settlement, Elsewhere -> Waiting,
@@ -83,19 +93,26 @@ flow! {
     Locking = locking at his priority Urgent
         { Locked + Lock -> Confirmation, Taken -> Waiting, Unusable -> Unlocking }
     /// The patient accepts while the lock lasts (R9). An answer to an offer that is over is none (E5).
-    Confirmation = confirmation priority Urgent on Confirm, Decline, Withdrawal, Stoppage until offer_ends
+    Confirmation = confirmation priority Urgent on Confirm, Decline, Withdrawal, Stoppage, Change, Consent until confirmed_until
         {
             Confirmed -> OfferOrder, Declined -> Unlocking, Lapsed -> Unlocking, Withdrawn -> Unlocking,
-            Stopped -> Unlocking, Stale -> Confirmation,
+            Stopped -> Unlocking, Stale -> Confirmation, Asked -> Confirmation, Kept -> Confirmation, Left -> Unlocking,
+            Due -> LockCheck, Checked -> LockCheck,
+        }
+    /// Renews the lock ahead of its end, or asks whether it still holds before money is asked for, where HIS can be asked (R10).
+    LockCheck = lock_check at his priority Urgent
+        {
+            Renewed -> Confirmation, Holds -> OfferOrder, Open -> Paying, Lost -> Unlocking, Gone -> OrderClosing,
         }
     /// Opens the order for the accepted place.
     OfferOrder = offer_order at payments priority Urgent
         { Opened + Money -> Paying, Paid + Money -> Booking, Refused + Money -> Unlocking }
     /// The patient pays until the deadline (R20).
-    Paying = paying priority Urgent on Payment, Decline, Withdrawal, Stoppage until payment_is_asked
+    Paying = paying priority Urgent on Payment, Decline, Withdrawal, Stoppage, Change, Consent until paying_until
         {
             Paid -> Booking, Due -> PaymentCheck, Declined -> OrderClosing, Withdrawn -> OrderClosing,
-            Stopped -> OrderClosing,
+            Stopped -> OrderClosing, Asked -> Paying, Kept -> Paying, Left -> OrderClosing,
+            Renews -> LockCheck,
         }
     /// Asks the payment provider: a notice can be lost.
     PaymentCheck = payment_check at payments priority Urgent
@@ -115,11 +132,15 @@ flow! {
         { Requeued - Lock -> Waiting, Released - Lock -> Settlement }
 
     /// Booked; nothing to do unless somebody cancels (R21, R22, R34).
-    Visit = visit on Cancellation, Withdrawal, Stoppage until visit_ends
+    Visit = visit on Cancellation, Withdrawal, Stoppage, Change, Consent until visit_ends
         {
             Over - Visit -> Fulfilled, Unsettled + Money - Visit -> Settlement, Cancelled + Money -> Cancelling,
             Withdrawn + Money -> Cancelling, Stopped + Money -> Cancelling, Kept -> Visit,
+            Changed -> Asking, Left + Money -> Cancelling,
         }
+    /// Asks HIS when the visit is by now: another doctor sees the patient, or on another day or half-day (R34).
+    Asking = asking at his
+        { Asked -> Visit }
     /// Cancels the booking at HIS; what HIS has cancelled itself stays cancelled.
     Cancelling = cancelling at his
         { Cancelled - Visit -> Settlement }

@@ -1,7 +1,11 @@
 //! The payment of an accepted place (R20, E2, E4): open the order, await the notice, ask, close before the lock goes.
 
+use chrono::{DateTime, Utc};
+
+use super::asking::Came;
+use super::lock_check::Checking;
 use super::signals::Decline;
-use super::state::{Application, Order, Why};
+use super::state::{Application, Order, Why, payment_is_asked};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn, limits};
 use crate::ports::payments::{Opened, Paid, Payment};
@@ -32,8 +36,18 @@ pub(super) async fn offer_order(
     })
 }
 
-pub(super) fn paying(app: &mut Application, _: &Turn, woke: woke::Paying) -> outcome::Paying {
+/// Until when a payment notice is awaited: the provider is asked then, or the lock is renewed (R10).
+pub(super) fn paying_until(app: &Application) -> DateTime<Utc> {
+    let asked = payment_is_asked(app);
+    app.renews_at().map_or(asked, |at| at.min(asked))
+}
+
+pub(super) fn paying(app: &mut Application, turn: &Turn, woke: woke::Paying) -> outcome::Paying {
     match woke {
+        woke::Paying::Deadline if app.renews(turn.now) => {
+            app.checking = Some(Checking::Payment);
+            outcome::Paying::Renews
+        }
         woke::Paying::Payment(payment) if app.receive(&payment) => outcome::Paying::Paid,
         woke::Paying::Payment(_) | woke::Paying::Deadline => outcome::Paying::Due,
         woke::Paying::Decline(Decline { until }) if !app.answered_by(until) => outcome::Paying::Due,
@@ -41,7 +55,12 @@ pub(super) fn paying(app: &mut Application, _: &Turn, woke: woke::Paying) -> out
             app.why = app.gives_up(Why::Declined);
             outcome::Paying::Declined
         }
+        woke::Paying::Change(change) => of(app.hears(change)),
+        woke::Paying::Consent(consent) => of(app.answers(&consent)),
         woke::Paying::Withdrawal(withdrawal) => {
+            if let Some(asked) = app.is_beside(&withdrawal) {
+                return of(asked);
+            }
             app.why = Some(withdrawal.why());
             outcome::Paying::Withdrawn
         }
@@ -49,6 +68,15 @@ pub(super) fn paying(app: &mut Application, _: &Turn, woke: woke::Paying) -> out
             app.why = Some(Why::Stopped);
             outcome::Paying::Stopped
         }
+    }
+}
+
+fn of(asked: Came) -> outcome::Paying {
+    match asked {
+        Came::Asked => outcome::Paying::Asked,
+        Came::Kept => outcome::Paying::Kept,
+        Came::Left => outcome::Paying::Left,
+        Came::Nothing => outcome::Paying::Due,
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) fn prepayment(app: &mut Application, _: &Turn, woke: woke::Prepayment
     match woke {
         woke::Prepayment::Payment(payment) if app.receive(&payment) => outcome::Prepayment::Paid,
         woke::Prepayment::Payment(_) | woke::Prepayment::Deadline => outcome::Prepayment::Due,
+        // The patient is asked once the application is in the queue (R35).
+        woke::Prepayment::Withdrawal(withdrawal) if app.is_beside(&withdrawal).is_some() => outcome::Prepayment::Due,
         woke::Prepayment::Withdrawal(withdrawal) => {
             app.why = Some(withdrawal.why());
             outcome::Prepayment::Withdrawn

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Step;
+use super::asking::Question;
+use super::lock_check::Checking;
 use super::state::{Application, Order, Why};
 use crate::engine::{Projected, RunId};
 use crate::records::entries::{self, Changed};
@@ -39,12 +41,13 @@ pub(super) fn status(step: Step, app: &Application) -> EntryStatus {
     match step {
         Step::PrepayOrder | Step::Prepayment | Step::PrepayCheck => EntryStatus::AwaitingPrepayment,
         Step::Waiting => EntryStatus::Waiting,
-        Step::Locking | Step::Confirmation => EntryStatus::Offered,
+        Step::LockCheck if app.checking == Some(Checking::Payment) => EntryStatus::AwaitingPayment,
+        Step::Locking | Step::Confirmation | Step::LockCheck => EntryStatus::Offered,
         Step::OfferOrder | Step::Paying | Step::PaymentCheck => EntryStatus::AwaitingPayment,
         Step::Booking => EntryStatus::Booking,
         // Without a reason to end, the application is on its way back to the queue, or a late payment is looked for.
         Step::Unlocking | Step::OrderClosing if app.why.is_none() => EntryStatus::Booking,
-        Step::Visit | Step::Fulfilled => EntryStatus::Booked,
+        Step::Visit | Step::Asking | Step::Fulfilled => EntryStatus::Booked,
         // The visit took place; only its earlier orders are settled.
         Step::Settlement | Step::Reckoning | Step::Refunding | Step::RefundWait | Step::RefundCheck | Step::Closure
             if app.stands() =>
@@ -80,7 +83,7 @@ fn entry(run: RunId, step: Step, app: &Application) -> Changed {
     let slot = app.offer.as_ref().and_then(|offer| serde_json::to_value(&offer.slot).ok());
     let deadline = match step {
         Step::PrepayOrder | Step::Prepayment | Step::PrepayCheck => app.order.as_ref().map(|order| order.expires_at),
-        Step::Confirmation | Step::OfferOrder | Step::Paying | Step::PaymentCheck => {
+        Step::Confirmation | Step::LockCheck | Step::OfferOrder | Step::Paying | Step::PaymentCheck => {
             app.offer.as_ref().and_then(|offer| offer.deadline)
         }
         _ => None,
@@ -94,6 +97,8 @@ fn entry(run: RunId, step: Step, app: &Application) -> Changed {
         reason: app.why.map(Why::code),
         payment: app.order.as_ref().map(money),
         order_id: app.visit.as_ref().map(|visit| visit.order_id.clone()),
+        agreed_at: app.agreed_at,
+        question: app.question.as_ref().filter(|_| live || status == EntryStatus::Booked).map(Question::shown),
     }
 }
 
@@ -189,5 +194,6 @@ fn appointment(one: &Projected<Application>) -> Option<Appointment> {
         place: visit.his.place.clone(),
         status,
         booked_at: visit.at,
+        sitting: serde_json::to_value(one.state.sitting()).ok()?,
     })
 }

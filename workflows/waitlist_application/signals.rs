@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::Why;
 use crate::engine::RunId;
-use crate::ports::his::TimeSlot;
+use crate::ports::his::{Sitting, TimeSlot};
 use crate::ports::payments::Paid;
 use crate::waitlist::policy::Policy;
 
@@ -23,6 +23,9 @@ pub struct Offer {
     /// What the visit costs by now, 分.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fee_fen: Option<i64>,
+    /// What the schedule has become, where it is another one than it was: nobody takes a place of it unknowingly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
 }
 
 /// What became of an offer, to the schedule's `slot_release` run.
@@ -87,6 +90,9 @@ pub struct Withdrawal {
     /// The application that came to a visit (R35); none where the patient leaves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub booked_by: Option<RunId>,
+    /// Where the patient is only asked: by when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_by: Option<DateTime<Utc>>,
 }
 
 impl Withdrawal {
@@ -94,6 +100,37 @@ impl Withdrawal {
     pub fn why(&self) -> Why {
         if self.booked_by.is_some() { Why::Elsewhere } else { Why::Withdrawn }
     }
+}
+
+/// 替诊, 改诊: somebody else sees the patients of the schedule, or on another day or half-day (R34).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// When it became so; of two, the later one counts.
+    pub at: DateTime<Utc>,
+    /// Who, and when, from now on.
+    pub sitting: Sitting,
+    /// When the queue closes by that.
+    pub closes: DateTime<Utc>,
+    /// When the last visit is over by that.
+    pub ends: DateTime<Utc>,
+    /// Until when whoever has not agreed may do so.
+    pub answer_by: DateTime<Utc>,
+}
+
+impl Change {
+    /// Its id, as a signal and as a question.
+    pub fn id(&self) -> String {
+        format!("change:{}", self.at.timestamp_micros())
+    }
+}
+
+/// The patient answers a question.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Consent {
+    /// The question's id.
+    pub question: String,
+    /// True: the application or the visit is kept as it is by now.
+    pub keep: bool,
 }
 
 /// The patient cancels the booked visit.

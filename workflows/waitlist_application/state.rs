@@ -3,7 +3,9 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::asking::Question;
 use super::giving_up::GivenUp;
+use super::lock_check::Checking;
 use super::signals::{Payment, Terms};
 use crate::engine::RunId;
 use crate::ports::his::{DayPart, Place, TimeSlot};
@@ -76,6 +78,24 @@ pub struct Application {
     /// Other applications of the person that the visit ends (R35).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<RunId>,
+    /// Where the patient is only asked about them: by when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others_until: Option<DateTime<Utc>>,
+    /// The last change of the schedule that the patient has agreed to (R34).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreed_at: Option<DateTime<Utc>>,
+    /// How many changes the patient has agreed to.
+    #[serde(default)]
+    pub agreements: u16,
+    /// How many questions were asked.
+    #[serde(default)]
+    pub questions: u16,
+    /// What the patient is being asked (R34, R35).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<Question>,
+    /// What the lock is being looked at for (R10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checking: Option<Checking>,
     /// Why it is coming to an end without a visit.
     pub why: Option<Why>,
 }
@@ -99,6 +119,12 @@ pub struct Offered {
     pub deadline: Option<DateTime<Utc>>,
     /// True from the moment HIS may hold a lock for us.
     pub locked: bool,
+    /// When the lock is renewed, where it would end before the offer and the grace (R10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renew_at: Option<DateTime<Utc>>,
+    /// True where HIS can be asked whether the lock still holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub watched: bool,
 }
 
 /// A payment order. It is written down with the move before the one that opens it, so that every attempt to open it is
@@ -159,6 +185,13 @@ pub struct Booked {
     pub reminder: Option<Reminder>,
 }
 
+impl Offered {
+    /// A place that is not locked yet.
+    pub fn new(slot: TimeSlot) -> Self {
+        Self { slot, deadline: None, locked: false, renew_at: None, watched: false }
+    }
+}
+
 /// Why an application ends without a visit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -181,6 +214,8 @@ pub enum Why {
     Unpaid,
     /// The booked visit was cancelled by the patient (R22).
     VisitCancelled,
+    /// The doctor, day or half-day became another one, and the patient did not agree (R34).
+    Changed,
 }
 
 impl Why {
@@ -196,6 +231,7 @@ impl Why {
             Self::Declined => "declined",
             Self::Unpaid => "unpaid",
             Self::VisitCancelled => "visitCancelled",
+            Self::Changed => "changed",
         }
     }
 }
@@ -229,6 +265,12 @@ impl Application {
             earlier: Vec::new(),
             visit: None,
             others: Vec::new(),
+            others_until: None,
+            agreed_at: None,
+            agreements: 0,
+            questions: 0,
+            question: None,
+            checking: None,
             why: None,
         }
     }

@@ -2,22 +2,42 @@
 
 use chrono::{DateTime, Utc};
 
+use super::asking::Came;
 use super::state::{Application, Why};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn};
 use crate::ports::his::{Order, PaidWith};
 use crate::workflows::Ports;
 
-/// The end of the visit's time slot.
+/// The end of the visit's time slot; while the patient is asked about a change, the end of that.
 pub(super) fn visit_ends(app: &Application) -> DateTime<Utc> {
+    if let Some(question) = app.changing() {
+        return question.until;
+    }
     app.visit.as_ref().map_or(app.cutoff, |visit| visit.over_at)
 }
 
-pub(super) fn visit(app: &mut Application, _: &Turn, woke: woke::Visit) -> outcome::Visit {
+pub(super) fn visit(app: &mut Application, turn: &Turn, woke: woke::Visit) -> outcome::Visit {
+    let asked = match &woke {
+        woke::Visit::Change(change) => app.hears(change.clone()),
+        woke::Visit::Consent(consent) => app.answers(consent),
+        woke::Visit::Deadline => match app.is_not_answered(turn.now) {
+            // It was over before the patient answered: it took place.
+            Came::Kept => Came::Nothing,
+            asked => asked,
+        },
+        _ => Came::Nothing,
+    };
+    match asked {
+        Came::Asked => return outcome::Visit::Changed,
+        Came::Left => return outcome::Visit::Left,
+        Came::Kept | Came::Nothing => {}
+    }
     let (why, outcome) = match woke {
         woke::Visit::Deadline if app.earlier.is_empty() => return outcome::Visit::Over,
         // Orders that this visit does not stand on: nobody may keep what came for them.
         woke::Visit::Deadline => return outcome::Visit::Unsettled,
+        woke::Visit::Change(_) | woke::Visit::Consent(_) => return outcome::Visit::Kept,
         woke::Visit::Cancellation(_) => (Why::VisitCancelled, outcome::Visit::Cancelled),
         // Both came to a visit at the same moment: neither cancels the other, and the patient decides (R35).
         woke::Visit::Withdrawal(withdrawal) if withdrawal.booked_by.is_some() => return outcome::Visit::Kept,
@@ -34,7 +54,11 @@ pub(super) async fn cancelling(
     turn: &Turn,
     ports: &Ports,
 ) -> Result<outcome::Cancelling, Fault> {
-    let reason = if app.why == Some(Why::Stopped) { "停诊" } else { "患者取消" };
+    let reason = match app.why {
+        Some(Why::Stopped) => "停诊",
+        Some(Why::Changed) => "出诊变更，患者未同意",
+        _ => "患者取消",
+    };
     give_back(app, turn, ports, reason).await?;
     Ok(outcome::Cancelling::Cancelled)
 }

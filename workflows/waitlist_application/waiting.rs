@@ -2,13 +2,23 @@
 
 use chrono::{DateTime, Utc};
 
+use super::asking::Came;
 use super::state::{Application, Offered, Why};
 use super::{outcome, woke};
 use crate::engine::Turn;
 
-/// R24, R25: no offers after this.
-pub(super) fn cutoff(app: &Application) -> DateTime<Utc> {
-    app.cutoff
+/// R24, R25: no offers after the cutoff; a question may have its end before.
+pub(super) fn waits_until(app: &Application) -> DateTime<Utc> {
+    app.question.as_ref().map_or(app.cutoff, |question| question.until.min(app.cutoff))
+}
+
+fn of(asked: Came) -> outcome::Waiting {
+    match asked {
+        Came::Asked => outcome::Waiting::Asked,
+        Came::Kept => outcome::Waiting::Kept,
+        Came::Left => outcome::Waiting::Left,
+        Came::Nothing => outcome::Waiting::Elsewhere,
+    }
 }
 
 pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -> outcome::Waiting {
@@ -18,6 +28,13 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             app.freed_at = offer.freed_at;
             app.withheld = false;
             app.unusable = None;
+            // Nobody takes a place of what the schedule has become, unasked (R34).
+            if let Some(change) = offer.change {
+                app.hears(change);
+            }
+            if app.question.is_some() {
+                return outcome::Waiting::GivenUp;
+            }
             // Nobody is asked twice about a time: the next in line gets it (Q6).
             if app.does_not_want(&offer.slot) {
                 return outcome::Waiting::GivenUp;
@@ -25,10 +42,15 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             // The next ids derive from this count; it is committed with this move, before any call uses them (E6).
             app.offers += 1;
             app.costs(offer.fee_fen);
-            app.offer = Some(Offered { slot: offer.slot, deadline: None, locked: false });
+            app.offer = Some(Offered::new(offer.slot));
             if app.covered() { outcome::Waiting::Covered } else { outcome::Waiting::Payable }
         }
+        woke::Waiting::Change(change) => of(app.hears(change)),
+        woke::Waiting::Consent(consent) => of(app.answers(&consent)),
         woke::Waiting::Withdrawal(withdrawal) => {
+            if let Some(asked) = app.is_beside(&withdrawal) {
+                return of(asked);
+            }
             app.why = Some(withdrawal.why());
             outcome::Waiting::Withdrawn
         }
@@ -43,6 +65,11 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             outcome::Waiting::Renewed
         }
         woke::Waiting::Deadline => {
+            let left = if turn.now < app.cutoff { app.is_not_answered(turn.now) } else { Came::Nothing };
+            if left != Came::Nothing {
+                return of(left);
+            }
+            app.question = None;
             app.why = Some(Why::Expired);
             // Everybody who still waits comes here at the same instant: who never paid is done with this one turn, and
             // whose money we know of need not be asked about.

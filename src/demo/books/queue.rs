@@ -1,7 +1,8 @@
 //! The queue: nobody was passed over, no cap was ever exceeded, the counters are right. From our own history.
 //!
 //! The clock may move in minutes, so that several things carry one instant. Only what is certain is reported: somebody
-//! who waited strictly before and after an offer (and was neither blacklisted nor standing still then, nor passed on that time which it had declined or missed before, nor was asked in another queue), an application
+//! who waited strictly before and after an offer (and was neither blacklisted nor standing still then, nor passed on that time
+//! which it had declined or missed before, nor was asked in another queue, or whether the application is kept), an application
 //! that began strictly before and ended strictly after an admission.
 
 use std::collections::HashMap;
@@ -42,6 +43,7 @@ fn order(ours: &Ours, found: &mut Vec<Difference>) {
                         && !it.barred(offer.at)
                         && waits.iter().any(|stretch| stretch.spans(offer.at))
                         && !passed_on_it(ours.moves_of(it.id), offer.at)
+                        && !is_asked(ours.moves_of(it.id), offer.at)
                         && !asked_elsewhere(&persons, ours, it, offer.at)
                 };
                 if let Some((passed, _)) = before.clone().find(waiting) {
@@ -65,6 +67,19 @@ const HANDED_ON: TimeDelta = TimeDelta::minutes(2);
 fn passed_on_it(moves: &[Moved], at: DateTime<Utc>) -> bool {
     let passes = |one: &&Moved| one.step == "Waiting" && one.outcome.as_deref() == Some("GivenUp");
     moves.iter().filter(passes).any(|one| one.at <= at && at <= one.at + HANDED_ON)
+}
+
+/// True where the patient was being asked whether the application is kept, or had just said so (R34, R35).
+fn is_asked(moves: &[Moved], at: DateTime<Utc>) -> bool {
+    let mut asked = false;
+    for one in moves.iter().take_while(|one| one.at <= at) {
+        match one.outcome.as_deref() {
+            Some("Asked" | "GivenUp") => asked = true,
+            Some("Kept") if one.at + HANDED_ON < at => asked = false,
+            _ => {}
+        }
+    }
+    asked
 }
 
 /// True where the same person was being offered a place in another queue (R35).

@@ -61,7 +61,8 @@ fn untrue(
     let stopped =
         all.ours.moves_of(entry.id).iter().find(|one| one.outcome.as_deref() == Some("Stopped")).map(|one| one.at);
     match message.client_msg_id.as_bytes().get(KIND_AT)? {
-        b'S' => (message.at < entry.created_at).then_some("the application was not made yet"),
+        // A question is asked of whoever waits or is booked (C, Q).
+        b'S' | b'C' | b'Q' => (message.at < entry.created_at).then_some("the application was not made yet"),
         b'P' => {
             let lock = lock_of(&message.client_msg_id).and_then(|id| locks.get(id.as_str()).copied());
             let held = lock.is_some_and(|lock| lock.locked_at <= message.at && message.at <= lock.expires_at);

@@ -12,11 +12,11 @@ use serde::Serialize;
 
 use super::envelope::{Credentials, Envelope, EnvelopeError, KeyError};
 use super::lists::{BreachList, GetList, ListedBreach, ListedLock, ListedOrder, LockList, OrderItem, OrderList, Page};
-use super::messages::{self, OrderReg, RegInfo, RegRecord, TimeRegInfo};
+use super::messages::{self, OrderReg, RegRecord, TimeRegInfo};
+use super::replies::{Answer, booking_of, broken, holding_of, lock_of, order_of, schedules_of, unknown};
 use super::return_code::{Function, Outcome, outcome};
 use super::{
-    BookRequest, Booking, His, HisSchedule, Identity, Lock, OpenSlot, Order, PaidWith, Place, TimeSlot, Visit, soap,
-    wire,
+    BookRequest, Booking, His, HisSchedule, Holding, Identity, Lock, OpenSlot, Order, PaidWith, Place, TimeSlot, soap,
 };
 use crate::ports::CallError;
 use crate::ports::calling::{carried, traced};
@@ -43,6 +43,8 @@ pub struct Config {
     pub timeout: Duration,
     /// The hospital's clock.
     pub time_zone: Tz,
+    /// Whether it offers 2014 `RenewLock` and 2016 `QueryLock`.
+    pub cares_for_locks: bool,
 }
 
 impl Config {
@@ -145,34 +147,6 @@ impl JiankangtongHis {
     }
 }
 
-/// What a call came to, still to be read by the function that made it.
-struct Answer {
-    function: Function,
-    outcome: Outcome,
-    body: Option<String>,
-}
-
-impl Answer {
-    fn read<T: serde::de::DeserializeOwned>(&self) -> Result<T, CallError> {
-        let body =
-            self.body.as_deref().ok_or_else(|| unknown(self.function, "the reply's body cannot be decrypted"))?;
-        messages::read(body).map_err(|_| unknown(self.function, "the reply's body cannot be read"))
-    }
-
-    /// A business code that this function has no word for.
-    fn surprise(&self, code: &str) -> CallError {
-        broken(self.function, format!("business code {code}"))
-    }
-}
-
-fn unknown(function: Function, detail: impl Into<String>) -> CallError {
-    CallError::Unknown { system: "his", call: function.label(), detail: detail.into() }
-}
-
-fn broken(function: Function, detail: impl Into<String>) -> CallError {
-    CallError::Broken { system: "his", call: function.label(), detail: detail.into() }
-}
-
 /// A reply that cannot be believed says nothing about the request. One that complains about *our* signature with a
 /// signature that we in turn find wrong is what two different keys look like: that is for a person.
 fn unopened(function: Function, error: EnvelopeError, raw: &[u8]) -> CallError {
@@ -186,88 +160,10 @@ fn unopened(function: Function, error: EnvelopeError, raw: &[u8]) -> CallError {
     }
 }
 
-/// 200504 means that the lock is ours; its expiry stands beside it.
-fn lock_of(answer: &Answer, zone: Tz) -> Result<Lock, CallError> {
-    match &answer.outcome {
-        Outcome::Business(code) if code == "200505" || code == "200506" => Ok(Lock::Taken),
-        Outcome::Business(code) if code != "200504" => Ok(Lock::Refused { code: code.clone() }),
-        _ => {
-            let reply: messages::LockReply = answer.read()?;
-            let until = wire::instant(reply.lock_expire_time, zone)
-                .ok_or_else(|| unknown(answer.function, "LOCK_EXPIRE_TIME is no time of the hospital's clock"))?;
-            Ok(Lock::Held { until })
-        }
-    }
-}
-
 /// A page of which every line could be read: a list with a gap would look like a difference.
 fn paged<T>(function: Function, lines: Option<Vec<T>>, pages: u32) -> Result<Page<T>, CallError> {
     let lines = lines.ok_or_else(|| unknown(function, "a line of the list cannot be read"))?;
     Ok(Page { lines, pages })
-}
-
-fn booking_of(answer: &Answer) -> Result<Booking, CallError> {
-    match &answer.outcome {
-        Outcome::Done => {
-            let reply: messages::OrderReply = answer.read()?;
-            Ok(Booking::Booked(Visit {
-                his_order_id: reply.hosp_order_id,
-                serial: reply.hosp_serial_num,
-                place: reply.hosp_see_doct_addr,
-            }))
-        }
-        Outcome::Business(code) => Ok(match code.as_str() {
-            "200709" | "200710" => Booking::Taken,
-            "200708" => Booking::Exists,
-            _ => Booking::Refused { code: code.clone() },
-        }),
-    }
-}
-
-fn order_of(answer: &Answer) -> Result<Order, CallError> {
-    match &answer.outcome {
-        Outcome::Business(code) if code == "201201" => Ok(Order::Unknown),
-        Outcome::Business(code) => Err(answer.surprise(code)),
-        Outcome::Done => {
-            let record: RegRecord = answer.read()?;
-            match record.order_status.trim() {
-                "1" => Ok(Order::Unknown),
-                "2" | "3" | "6" => Ok(Order::Booked(Visit {
-                    his_order_id: record.hosp_order_id,
-                    serial: record.hosp_serial_num,
-                    place: record.hosp_see_doct_addr,
-                })),
-                "4" | "5" => Ok(Order::Cancelled),
-                _ => Err(unknown(answer.function, "ORDER_STATUS is none of the six")),
-            }
-        }
-    }
-}
-
-fn schedules_of(info: RegInfo, department_id: &str) -> Vec<HisSchedule> {
-    let department = if info.dept_id.is_empty() { department_id.to_owned() } else { info.dept_id };
-    let mut schedules = Vec::new();
-    for doctor in info.reg_doctor_list {
-        for day in doctor.reg_list {
-            for part in day.reg_time_list {
-                schedules.push(HisSchedule {
-                    reg_id: part.reg_id,
-                    department_id: department.clone(),
-                    doctor_id: doctor.doctor_id.clone(),
-                    doctor_name: doctor.name.clone(),
-                    doctor_title: doctor.job_title.clone(),
-                    visit_date: day.reg_date,
-                    part: part.time_flag,
-                    state: part.reg_status,
-                    total: part.total,
-                    remaining: part.over_count,
-                    fee_fen: part.reg_fee.saturating_add(part.treat_fee),
-                    timed: part.istime != "0",
-                });
-            }
-        }
-    }
-    schedules
 }
 
 /// `SEX` as the 17th digit of an 身份证 number tells it: odd 1 男, even 2 女.
@@ -352,6 +248,21 @@ impl His for JiankangtongHis {
         lock_of(&answer, self.config.time_zone)
     }
 
+    fn cares_for_locks(&self) -> bool {
+        self.config.cares_for_locks
+    }
+
+    async fn renew(&self, lock_id: &str, minutes: u32) -> Result<Holding, CallError> {
+        let (hos_id, lock_id) = (self.config.hospital_id.clone(), lock_id.to_owned());
+        let body = messages::RenewLock { hos_id, lock_id, lock_minutes: minutes };
+        holding_of(&self.call(Function::RenewLock, &body).await?, self.config.time_zone)
+    }
+
+    async fn lock_standing(&self, lock_id: &str) -> Result<Holding, CallError> {
+        let body = messages::UnlockReg { hos_id: self.config.hospital_id.clone(), lock_id: lock_id.to_owned() };
+        holding_of(&self.call(Function::QueryLock, &body).await?, self.config.time_zone)
+    }
+
     async fn unlock(&self, lock_id: &str) -> Result<(), CallError> {
         let body = messages::UnlockReg { hos_id: self.config.hospital_id.clone(), lock_id: lock_id.to_owned() };
         let answer = self.call(Function::UnLockReg, &body).await?;
@@ -421,6 +332,14 @@ impl His for JiankangtongHis {
     async fn order(&self, order_id: &str) -> Result<Order, CallError> {
         let body = messages::QueryRegRecord { hos_id: self.config.hospital_id.clone(), order_id: order_id.to_owned() };
         order_of(&self.call(Function::QueryRegRecord, &body).await?)
+    }
+
+    async fn time_of(&self, order_id: &str) -> Result<Option<TimeSlot>, CallError> {
+        let body = messages::QueryRegRecord { hos_id: self.config.hospital_id.clone(), order_id: order_id.to_owned() };
+        let answer = self.call(Function::QueryRegRecord, &body).await?;
+        let Outcome::Done = answer.outcome else { return Ok(None) };
+        let record: RegRecord = answer.read()?;
+        Ok(record.begin_time.zip(record.end_time).map(|(begins, ends)| TimeSlot::new(begins, ends)))
     }
 
     async fn orders_of(&self, day: NaiveDate, page: u32) -> Result<Page<ListedOrder>, CallError> {

@@ -176,7 +176,17 @@ pub struct LockReply {
     pub lock_expire_time: NaiveDateTime,
 }
 
-/// 2006 `UnLockReg`.
+/// 2014 `RenewLock` (ours). Its reply is that of 2013.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[allow(missing_docs)]
+pub struct RenewLock {
+    pub hos_id: String,
+    pub lock_id: String,
+    pub lock_minutes: u32,
+}
+
+/// 2006 `UnLockReg`, and 2016 `QueryLock` (ours), which answers as 2013 where the lock holds.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs)]
@@ -283,6 +293,11 @@ pub struct RegRecord {
     pub hosp_serial_num: String,
     #[serde(default)]
     pub hosp_see_doct_addr: String,
+    /// When the visit is by now; v3.3 says it not.
+    #[serde(with = "wire::hour_minute_option", default, skip_serializing_if = "Option::is_none")]
+    pub begin_time: Option<NaiveTime>,
+    #[serde(with = "wire::hour_minute_option", default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<NaiveTime>,
 }
 
 /// 5001 `StopReg`, HIS to us. `EVENT_ID` is ours to ask for; HISes of v3.3 send none.
@@ -329,6 +344,26 @@ pub struct CancelPush {
     pub end_time: Option<NaiveTime>,
     #[serde(with = "wire::local_time")]
     pub cancel_time: NaiveDateTime,
+}
+
+/// 5008 `ChangePush` (ours), HIS to us: the schedule as it is from now on, 替诊 and 改诊 alike (R34).
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[allow(missing_docs)]
+pub struct ChangePush {
+    pub event_id: String,
+    pub reg_id: String,
+    pub dept_id: String,
+    pub doctor_id: String,
+    #[serde(default)]
+    pub doctor_name: String,
+    #[serde(default)]
+    pub doctor_title: String,
+    pub reg_date: NaiveDate,
+    #[serde(with = "wire::time_flag")]
+    pub time_flag: DayPart,
+    #[serde(with = "wire::local_time")]
+    pub change_time: NaiveDateTime,
 }
 
 #[cfg(test)]

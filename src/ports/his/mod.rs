@@ -5,6 +5,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `jiankangtong` | the client, [`JiankangtongHis`] |
+//! | `replies` | what its answers come to |
 //! | `push` | the other direction: what a HIS sends us, [`PushReader`] |
 //! | `return_code` | what a `RETURN_CODE` means, one pure table |
 //! | `messages`, `lists`, `wire` | bodies and values as they stand on the wire; `lists` those of a whole day |
@@ -15,6 +16,7 @@ mod jiankangtong;
 pub mod lists;
 pub mod messages;
 mod push;
+mod replies;
 pub mod return_code;
 pub mod soap;
 pub mod wire;
@@ -29,6 +31,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::CallError;
+use crate::waitlist::policy::{HalfDays, Hours};
 
 /// Which part of the day a schedule covers (`TIME_FLAG`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -44,6 +47,19 @@ pub enum DayPart {
     WholeDay,
 }
 
+impl DayPart {
+    /// The whole of it, where HIS keeps no times (R18).
+    pub const fn slot(self, half_days: &HalfDays) -> TimeSlot {
+        let Hours { from, to } = match self {
+            Self::Morning => half_days.morning,
+            Self::Afternoon => half_days.afternoon,
+            Self::Evening => half_days.evening,
+            Self::WholeDay => half_days.whole_day(),
+        };
+        TimeSlot::of_half_day(from, to)
+    }
+}
+
 /// Whether the doctor sees patients (`REG_STATUS`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -54,6 +70,18 @@ pub enum ScheduleState {
     Open,
     /// 未开放, `2`.
     NotOpen,
+}
+
+/// Who sees the patients of a schedule, and when. It can become another one: 替诊, 改诊 (R34).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sitting {
+    /// `DOCTOR_ID`.
+    pub doctor_id: String,
+    /// `REG_DATE`.
+    pub visit_date: NaiveDate,
+    /// `TIME_FLAG`.
+    pub part: DayPart,
 }
 
 /// One doctor's half-day as HIS lists it (2003 `GetRegInfo`). `reg_id` is the schedule's id everywhere in Houbu.
@@ -184,6 +212,15 @@ pub enum Lock {
     },
 }
 
+/// How a lock of ours stands (2014 `RenewLock`, 2016 `QueryLock`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holding {
+    /// Held until then.
+    Until(DateTime<Utc>),
+    /// HIS holds none under this id: it has expired, or was lost.
+    Gone,
+}
+
 /// What a booking request came to (2007 `OrderReg`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Booking {
@@ -264,6 +301,22 @@ pub trait His: Send + Sync {
     /// 2013 `WaitLockReg`: hold a place for `minutes`. Repeating a `lock_id` answers the same lock.
     async fn lock(&self, lock_id: &str, place: &Place, minutes: u32) -> Result<Lock, CallError>;
 
+    /// Whether this HIS offers 2014 and 2016. Where it does not, an offer ends with what was granted for its lock, and a lock that is
+    /// lost is found out at the booking.
+    fn cares_for_locks(&self) -> bool {
+        false
+    }
+
+    /// 2014 `RenewLock` (ours): hold for `minutes` from now what is held under this id.
+    async fn renew(&self, _lock_id: &str, _minutes: u32) -> Result<Holding, CallError> {
+        Err(not_offered("2014 RenewLock"))
+    }
+
+    /// 2016 `QueryLock` (ours): whether HIS still holds a place under this id.
+    async fn lock_standing(&self, _lock_id: &str) -> Result<Holding, CallError> {
+        Err(not_offered("2016 QueryLock"))
+    }
+
     /// 2006 `UnLockReg`: give a held place back. A lock that is not found (200601) is given back already.
     async fn unlock(&self, lock_id: &str) -> Result<(), CallError>;
 
@@ -279,6 +332,11 @@ pub trait His: Send + Sync {
 
     /// 2012 `QueryRegRecord`: what HIS knows under our `ORDER_ID`.
     async fn order(&self, order_id: &str) -> Result<Order, CallError>;
+
+    /// 2012 too: at which time a booking is by now, where HIS says it. A visit whose schedule is moved moves with it (R34).
+    async fn time_of(&self, _order_id: &str) -> Result<Option<TimeSlot>, CallError> {
+        Ok(None)
+    }
 
     /// 2017 `GetOrderList` (ours): the orders of our channel that were made or cancelled on `day`, as they stand now.
     /// Pages are counted from 1.

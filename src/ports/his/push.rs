@@ -1,4 +1,5 @@
-//! Reads what a HIS sends to `POST /callbacks/his`: 停诊 (5001), cancelled bookings (5007) and the rest of 500x.
+//! Reads what a HIS sends to `POST /callbacks/his`: 停诊 (5001), cancelled bookings (5007), 替诊 and 改诊 (5008, ours) and
+//! the rest of 500x.
 //!
 //! Verifies before it reads. It decides nothing: storing, deduplicating by `event_id` and answering fast is the
 //! caller's part. No input makes it panic.
@@ -9,8 +10,8 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{Credentials, Envelope, EnvelopeError, KeyError};
-use super::messages::{self, CancelPush, StopReg};
-use super::{DayPart, TimeSlot, soap, wire};
+use super::messages::{self, CancelPush, ChangePush, StopReg};
+use super::{DayPart, Sitting, TimeSlot, soap, wire};
 
 /// A verified, decrypted push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +56,21 @@ pub enum Push {
         slot: Option<TimeSlot>,
         /// `CANCEL_TIME`.
         cancelled_at: DateTime<Utc>,
+    },
+    /// 5008 `ChangePush` (ours): another doctor sees the patients of a schedule, or on another day or half-day (R34).
+    Changed {
+        /// `EVENT_ID`.
+        event_id: String,
+        /// `REG_ID`.
+        reg_id: String,
+        /// `DEPT_ID`.
+        department_id: String,
+        /// The doctor's name and title.
+        doctor: (String, String),
+        /// Who, and when, from now on.
+        sitting: Sitting,
+        /// `CHANGE_TIME`.
+        changed_at: DateTime<Utc>,
     },
     /// Another function: nothing that the waitlist acts on.
     Other {
@@ -122,6 +138,7 @@ impl PushReader {
         match request.function.as_str() {
             "5001" => stopped(&request.body),
             "5007" => cancelled(&request.body, self.time_zone),
+            "5008" => changed(&request.body, self.time_zone),
             _ => Ok(Push::Other { code: request.function.chars().take(16).collect() }),
         }
     }
@@ -169,6 +186,22 @@ fn cancelled(body: &str, zone: Tz) -> Result<Push, PushError> {
         part: push.time_flag,
         slot: time_slot(push.begin_time, push.end_time)?,
         cancelled_at: wire::instant(push.cancel_time, zone).ok_or(PushError::Unreadable("CANCEL_TIME"))?,
+    })
+}
+
+fn changed(body: &str, zone: Tz) -> Result<Push, PushError> {
+    let push: ChangePush = messages::read(body).map_err(|_| PushError::Unreadable("5008 ChangePush"))?;
+    Ok(Push::Changed {
+        event_id: required(push.event_id, "EVENT_ID")?,
+        reg_id: required(push.reg_id, "REG_ID")?,
+        department_id: required(push.dept_id, "DEPT_ID")?,
+        doctor: (push.doctor_name, push.doctor_title),
+        sitting: Sitting {
+            doctor_id: required(push.doctor_id, "DOCTOR_ID")?,
+            visit_date: push.reg_date,
+            part: push.time_flag,
+        },
+        changed_at: wire::instant(push.change_time, zone).ok_or(PushError::Unreadable("CHANGE_TIME"))?,
     })
 }
 

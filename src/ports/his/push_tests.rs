@@ -36,6 +36,22 @@ fn a_cancel_push_is_read_in_the_hospitals_clock() {
 }
 
 #[test]
+fn r34_a_change_says_who_sees_patients_and_when_from_now_on() {
+    let change = "<REQ><EVENT_ID>c1</EVENT_ID><REG_ID>R1</REG_ID><DEPT_ID>D1</DEPT_ID><DOCTOR_ID>9</DOCTOR_ID>\
+        <DOCTOR_NAME>王医生</DOCTOR_NAME><REG_DATE>2026-10-13</REG_DATE><TIME_FLAG>2</TIME_FLAG>\
+        <CHANGE_TIME>2026-10-10 09:15:30</CHANGE_TIME></REQ>";
+    let read = |body: &str| reader().read(sealed("5008", body).as_bytes());
+    let Ok(Push::Changed { event_id, reg_id, doctor, sitting, changed_at, .. }) = read(change) else {
+        panic!("not a change")
+    };
+    assert_eq!((event_id.as_str(), reg_id.as_str(), doctor.0.as_str()), ("c1", "R1", "王医生"));
+    assert_eq!((sitting.doctor_id.as_str(), sitting.part), ("9", DayPart::Afternoon));
+    assert_eq!(changed_at.to_rfc3339(), "2026-10-10T01:15:30+00:00");
+    let nobody = change.replace("<DOCTOR_ID>9", "<DOCTOR_ID> ");
+    assert_eq!(read(&nobody), Err(PushError::Unreadable("DOCTOR_ID")));
+}
+
+#[test]
 fn a_stop_without_an_event_id_gets_a_stable_one() {
     let id = |doctor: &str, remark: &str| {
         let body = format!(
@@ -105,7 +121,7 @@ proptest! {
 
     /// A body that was changed before it was signed: any outcome but a panic.
     #[test]
-    fn mutated_bodies_never_panic(at in any::<prop::sample::Index>(), piece in "\\PC{0,6}", function in "500[1-7]") {
+    fn mutated_bodies_never_panic(at in any::<prop::sample::Index>(), piece in "\\PC{0,6}", function in "500[1-8]") {
         let mut body: Vec<char> = CANCEL.chars().collect();
         let at = at.index(body.len());
         body.splice(at..(at + 3).min(CANCEL.chars().count()), piece.chars());

@@ -15,6 +15,8 @@ pub enum Function {
     Refund,
     QueryRegRecord,
     WaitLockReg,
+    RenewLock,
+    QueryLock,
     GetBreachList,
     GetOrderList,
     GetLockList,
@@ -22,7 +24,7 @@ pub enum Function {
 
 impl Function {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::GetRegInfo,
         Self::GetTimeRegInfo,
         Self::LockReg,
@@ -32,6 +34,8 @@ impl Function {
         Self::Refund,
         Self::QueryRegRecord,
         Self::WaitLockReg,
+        Self::RenewLock,
+        Self::QueryLock,
         Self::GetBreachList,
         Self::GetOrderList,
         Self::GetLockList,
@@ -49,6 +53,8 @@ impl Function {
             Self::Refund => "2010 Refund",
             Self::QueryRegRecord => "2012 QueryRegRecord",
             Self::WaitLockReg => "2013 WaitLockReg",
+            Self::RenewLock => "2014 RenewLock",
+            Self::QueryLock => "2016 QueryLock",
             Self::GetBreachList => "2015 GetBreachList",
             Self::GetOrderList => "2017 GetOrderList",
             Self::GetLockList => "2018 GetLockList",
@@ -77,6 +83,7 @@ impl Function {
             Self::GetRegInfo
                 | Self::GetTimeRegInfo
                 | Self::QueryRegRecord
+                | Self::QueryLock
                 | Self::GetBreachList
                 | Self::GetOrderList
                 | Self::GetLockList

@@ -20,7 +20,7 @@ use crate::ports::his::envelope::EnvelopeError;
 use crate::ports::his::lists::GetList;
 use crate::ports::his::messages::{
     self, CancelReg, GetRegInfo, GetTimeRegInfo, LockReg, LockReply, OrderReg, OrderReply, QueryRegRecord, Refund,
-    RegDay, RegDoctor, RegInfo, RegPart, RegRecord, TimeReg, TimeRegInfo, UnlockReg, Unreadable,
+    RegDay, RegDoctor, RegInfo, RegPart, RegRecord, RenewLock, TimeReg, TimeRegInfo, UnlockReg, Unreadable,
 };
 use crate::ports::his::return_code::Function;
 use crate::ports::his::{ScheduleState, TimeSlot, soap, wire};
@@ -35,6 +35,8 @@ enum Call {
     Slots(GetTimeRegInfo),
     Lock(LockReg),
     WaitLock(LockReg),
+    Renew(RenewLock),
+    Held(UnlockReg),
     Unlock(UnlockReg),
     Book(Box<OrderReg>),
     Cancel(CancelReg),
@@ -52,6 +54,8 @@ impl Call {
             Function::GetTimeRegInfo => Self::Slots(messages::read(body)?),
             Function::LockReg => Self::Lock(messages::read(body)?),
             Function::WaitLockReg => Self::WaitLock(messages::read(body)?),
+            Function::RenewLock => Self::Renew(messages::read(body)?),
+            Function::QueryLock => Self::Held(messages::read(body)?),
             Function::UnLockReg => Self::Unlock(messages::read(body)?),
             Function::OrderReg => Self::Book(messages::read(body)?),
             Function::CancelReg => Self::Cancel(messages::read(body)?),
@@ -69,7 +73,8 @@ impl Call {
             Self::Schedules(asked) => format!("{}/{}/{}", asked.dept_id, asked.doctor_id, asked.start_date),
             Self::Slots(asked) => asked.reg_id.clone(),
             Self::Lock(asked) | Self::WaitLock(asked) => asked.lock_id.clone(),
-            Self::Unlock(asked) => asked.lock_id.clone(),
+            Self::Renew(asked) => asked.lock_id.clone(),
+            Self::Unlock(asked) | Self::Held(asked) => asked.lock_id.clone(),
             Self::Book(asked) => asked.order_id.clone(),
             Self::Cancel(asked) => asked.order_id.clone(),
             Self::Refund(asked) => asked.order_id.clone(),
@@ -170,6 +175,14 @@ fn rule(shared: &Shared, ledger: &mut Ledger, call: Call, now: DateTime<Utc>) ->
             Some(minutes @ 1..=1440) => lock(shared, ledger, &asked, Some(minutes), now),
             _ => Reply::of("1", "参数错误"),
         },
+        Call::Renew(asked) => match ledger.renew(&asked.lock_id, asked.lock_minutes, now) {
+            Some(until) => expiry(shared, until),
+            None => Reply::failed(Failure("201401", "锁号记录不存在")),
+        },
+        Call::Held(asked) => match ledger.held_until(&asked.lock_id) {
+            Some(until) => expiry(shared, until),
+            None => Reply::failed(Failure("201601", "锁号记录不存在")),
+        },
         Call::Unlock(asked) => match ledger.unlock(&asked.lock_id, now) {
             Ok(()) => Reply::done(),
             Err(failure) => Reply::failed(failure),
@@ -263,17 +276,20 @@ fn asked_for(ledger: &Ledger, reg_id: &str, named: (Option<NaiveTime>, Option<Na
     }
 }
 
+fn expiry(shared: &Shared, until: DateTime<Utc>) -> Reply {
+    Reply::with(&LockReply { lock_expire_time: wire::local(until, shared.time_zone) })
+}
+
 fn lock(shared: &Shared, ledger: &mut Ledger, asked: &LockReg, minutes: Option<u32>, now: DateTime<Utc>) -> Reply {
     let Some(slot) = asked_for(ledger, &asked.reg_id, (asked.begin_time, asked.end_time)) else {
         return Reply::of("1", "参数错误");
     };
     let place = Asked { id: &asked.lock_id, channel: &asked.channel_id, reg_id: &asked.reg_id, slot };
-    let expiry = |at| LockReply { lock_expire_time: wire::local(at, shared.time_zone) };
     match ledger.lock(&place, minutes.unwrap_or(LOCK_MINUTES), now) {
-        Locking::Locked(until) => Reply::with(&expiry(until)),
+        Locking::Locked(until) => expiry(shared, until),
         // 2005 says 200504; 2013 is idempotent and says it beside the expiry.
         Locking::Exists(until) => {
-            Reply { code: "13", message: "200504 锁号ID已存在".into(), ..Reply::with(&expiry(until)) }
+            Reply { code: "13", message: "200504 锁号ID已存在".into(), ..expiry(shared, until) }
         }
         Locking::Refused(failure) => Reply::failed(failure),
     }
@@ -328,6 +344,8 @@ fn query(ledger: &Ledger, order_id: &str) -> Reply {
             hosp_order_id: String::new(),
             hosp_serial_num: String::new(),
             hosp_see_doct_addr: String::new(),
+            begin_time: None,
+            end_time: None,
         });
     };
     let status = match (order.state, &order.paid) {
@@ -336,11 +354,15 @@ fn query(ledger: &Ledger, order_id: &str) -> Reply {
         (OrderState::Cancelled, _) => "4",
         (OrderState::Refunded, _) => "5",
     };
-    let department = ledger.schedule(&order.reg_id).map(|it| it.schedule.department_id).unwrap_or_default();
+    let schedule = ledger.schedule(&order.reg_id).map(|it| it.schedule);
+    let timed = schedule.as_ref().is_some_and(|schedule| schedule.timed);
+    let department = schedule.map(|schedule| schedule.department_id).unwrap_or_default();
     Reply::with(&RegRecord {
         order_status: status.into(),
         hosp_order_id: order.his_order_id.clone(),
         hosp_serial_num: order.serial.to_string(),
         hosp_see_doct_addr: address(&department),
+        begin_time: timed.then_some(order.slot.begins),
+        end_time: timed.then_some(order.slot.ends),
     })
 }

@@ -96,6 +96,8 @@ pub struct Ledger {
     expiries: BTreeSet<(DateTime<Utc>, String)>,
     /// Freed places that nobody took yet, oldest first.
     untaken: HashMap<(String, TimeSlot), VecDeque<u64>>,
+    /// The most minutes of a lock, where there is a bound.
+    grants: Option<u32>,
     agenda: Agenda,
     marks: BTreeSet<Mark>,
 }

@@ -29,7 +29,7 @@ use tokio::sync::Mutex;
 
 pub use planted::Planted;
 pub use records::{
-    BreachRecord, CancelledPlace, Freed, FreedPlace, HisBooks, LockRecord, LockState, OrderRecord, OrderState,
+    Becomes, BreachRecord, CancelledPlace, Freed, FreedPlace, HisBooks, LockRecord, LockState, OrderRecord, OrderState,
     PaidRecord, PushRecord, PushState, ScheduleRecord, ScheduleSeed, SlotRecord, TakenBy, channel,
 };
 
@@ -289,6 +289,29 @@ impl HisServer {
             stopped.is_some()
         })
         .await
+    }
+
+    /// 替诊, 改诊: queues 5008, or only a pull sees it. False for an unknown schedule.
+    pub async fn change_schedule(&self, reg_id: &str, becomes: &Becomes, push: bool) -> anyhow::Result<bool> {
+        let pusher = &self.shared.pusher;
+        self.change(|ledger, now| {
+            let changed = ledger.become_another(reg_id, becomes);
+            if let Some(record) = changed.as_ref().filter(|_| push) {
+                pusher.changed(ledger, record, now);
+            }
+            changed.is_some()
+        })
+        .await
+    }
+
+    /// Locks are granted for no more than so many minutes from now on.
+    pub async fn grant_at_most(&self, minutes: u32) -> anyhow::Result<()> {
+        self.change(|ledger, _| ledger.grant_at_most(minutes)).await
+    }
+
+    /// A restart that loses every lock, of which nobody is told; says how many there were.
+    pub async fn lose_locks(&self) -> anyhow::Result<usize> {
+        self.change(Ledger::lose_locks).await
     }
 
     /// When the next push is due, if it is known where to.

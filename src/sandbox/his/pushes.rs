@@ -1,4 +1,4 @@
-//! What the simulated HIS tells Houbu: 停诊 (5001) and cancelled bookings (5007), with the faults of a real one.
+//! What the simulated HIS tells Houbu: 停诊 (5001), cancelled bookings (5007), 替诊 and 改诊 (5008), with the faults of a real one.
 //!
 //! Pushes stand in the books until they are answered with `RETURN_CODE` 0, so they survive a restart.
 
@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use super::ledger::Ledger;
 use super::records::{OrderRecord, PushRecord, PushState, ScheduleRecord};
 use crate::ports::his::envelope::Envelope;
-use crate::ports::his::messages::{self, CancelPush, StopReg};
+use crate::ports::his::messages::{self, CancelPush, ChangePush, StopReg};
 use crate::ports::his::{soap, wire};
 use crate::sandbox::faults::{Faults, PushFault, hash};
 
@@ -69,6 +69,26 @@ impl Pusher {
         });
         if let Ok(body) = body {
             self.queue(ledger, "5001", &event_id, body, now);
+        }
+    }
+
+    /// Queues 5008 for a schedule that has just become another one.
+    pub(super) fn changed(&self, ledger: &mut Ledger, record: &ScheduleRecord, now: DateTime<Utc>) {
+        let schedule = &record.schedule;
+        let event_id = format!("change-{}-{}", schedule.reg_id, ledger.next_push_id());
+        let body = messages::write_request(&ChangePush {
+            event_id: event_id.clone(),
+            reg_id: schedule.reg_id.clone(),
+            dept_id: schedule.department_id.clone(),
+            doctor_id: schedule.doctor_id.clone(),
+            doctor_name: schedule.doctor_name.clone(),
+            doctor_title: schedule.doctor_title.clone(),
+            reg_date: schedule.visit_date,
+            time_flag: schedule.part,
+            change_time: wire::local(now, self.time_zone),
+        });
+        if let Ok(body) = body {
+            self.queue(ledger, "5008", &event_id, body, now);
         }
     }
 

@@ -275,6 +275,19 @@ pub struct CancelledPlace {
     pub cancelled_at: DateTime<Utc>,
 }
 
+/// What a schedule becomes: 替诊 is another doctor, 改诊 another day or half-day.
+#[derive(Debug, Clone)]
+pub struct Becomes {
+    /// The doctor.
+    pub doctor_id: String,
+    /// The doctor's name.
+    pub doctor_name: String,
+    /// The day.
+    pub visit_date: chrono::NaiveDate,
+    /// The half-day.
+    pub part: crate::ports::his::DayPart,
+}
+
 /// A copy of all books.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -11,7 +11,7 @@ use self::world::{World, at, identity, place, seed};
 use super::ledger::Ledger;
 use super::*;
 use crate::ports::CallError;
-use crate::ports::his::{BookRequest, Booking, DayPart, His, Lock, Order, PaidWith, Place, ScheduleState};
+use crate::ports::his::{BookRequest, Booking, DayPart, His, Holding, Lock, Order, PaidWith, Place, ScheduleState};
 
 fn day(day: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 10, day).unwrap()
@@ -78,6 +78,24 @@ async fn a_lock_holds_its_place_until_it_expires() {
     let given = books.slot_history.iter().find(|place| place.how == Freed::Unlocked).unwrap();
     assert_eq!(given.taken_by.as_ref().unwrap().order_id, "L8", "the place that came free first is taken first");
     assert_eq!(books.locks.iter().find(|lock| lock.lock_id == "L1").unwrap().state, LockState::Expired);
+}
+
+#[tokio::test]
+async fn r10_a_lock_is_renewed_and_asked_about_until_it_is_lost() {
+    let world = World::open().await;
+    world.his.grant_at_most(10).await.unwrap();
+    let until = |text| Holding::Until(at(text));
+    let held = world.client.lock("L1", &place(0), 60).await.unwrap();
+    assert_eq!(held, Lock::Held { until: at("2026-10-10T01:10:00Z") }, "less than was asked for");
+    world.clock.advance(Duration::minutes(8));
+    assert_eq!(world.client.renew("L1", 60).await.unwrap(), until("2026-10-10T01:18:00Z"));
+    world.clock.advance(Duration::minutes(8));
+    assert_eq!(world.client.lock_standing("L1").await.unwrap(), until("2026-10-10T01:18:00Z"));
+    assert_eq!(world.his.lose_locks().await.unwrap(), 1);
+    assert_eq!(world.client.lock_standing("L1").await.unwrap(), Holding::Gone);
+    assert_eq!(world.client.renew("L1", 60).await.unwrap(), Holding::Gone);
+    let anew = world.client.lock("L1", &place(0), 60).await.unwrap();
+    assert!(matches!(anew, Lock::Held { .. }), "the same id is free again: {anew:?}");
 }
 
 #[tokio::test]

@@ -73,4 +73,6 @@ pub enum OtherQueues {
     WithdrawDepartment,
     /// All of that day are withdrawn.
     WithdrawDay,
+    /// The patient is asked about each of that day. Until the answer no place is offered there; without one in time it waits on.
+    Ask,
 }

@@ -37,7 +37,7 @@ impl Default for HalfDays {
 
 impl HalfDays {
     /// From the first part's beginning to the second one's end.
-    pub fn whole_day(&self) -> Hours {
+    pub const fn whole_day(&self) -> Hours {
         Hours { from: self.morning.from, to: self.afternoon.to }
     }
 

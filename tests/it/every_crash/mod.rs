@@ -78,7 +78,8 @@ async fn places(hospital: &Hospital, run: RunId) -> BTreeSet<String> {
 }
 
 async fn open(path: &Path, patients: u32) -> Hospital {
-    let setup = Setup { places: patients, patients, ..Setup::paying(path.mode) };
+    let cares_for_locks = path.steps.contains(&"LockCheck");
+    let setup = Setup { places: patients, patients, cares_for_locks, ..Setup::paying(path.mode) };
     let hospital = Hospital::open(setup).await;
     (path.before)(&hospital, patients);
     hospital

@@ -1,12 +1,14 @@
 //! Each payment mode's way to the visit, and each way on which something has to be given back.
 
 use futures::FutureExt;
+use houbu::ports::his::DayPart;
+use houbu::sandbox::his::Becomes;
 use houbu::sandbox::wechat_pay::Payer;
 use houbu::waitlist::policy::PaymentMode;
 
 use super::{Path, every_mishap_at_every_step};
 use crate::hospital::Hospital;
-use crate::hospital::world::{cutoff, local};
+use crate::hospital::world::{cutoff, local, visit_date};
 
 fn nothing_before(_: &Hospital, _: u32) {}
 
@@ -244,6 +246,35 @@ const VISIT_CANCELLED_BY_STAFF: Path = Path {
     },
 };
 
+/// HIS is asked whether the lock still holds before money is asked for (R10).
+const LOCK_LOOKED_AFTER: Path = Path {
+    steps: &["Waiting", "Locking", "Confirmation", "LockCheck", "OfferOrder", "Paying", "Booking", "Visit"],
+    mode: PaymentMode::LockThenPay,
+    before: nothing_before,
+    play: LOCKED_AND_PAID_VISIT.play,
+};
+
+/// Another doctor sees the patients, and they agree (R34).
+const VISIT_CHANGED: Path = Path {
+    steps: &["Waiting", "Booking", "Visit", "Asking"],
+    mode: PaymentMode::None,
+    before: nothing_before,
+    play: |hospital, entries| {
+        async move {
+            places_for(hospital, entries.len()).await;
+            let (doctor_id, doctor_name) = ("W9".to_owned(), "替诊".to_owned());
+            let becomes = Becomes { doctor_id, doctor_name, visit_date: visit_date(), part: DayPart::Morning };
+            hospital.becomes("w1-am", &becomes).await;
+            hospital.pass_minutes(2).await;
+            for entry in entries {
+                hospital.answer(*entry, "keep").await;
+            }
+            hospital.pass_until(local(4, 19, 0)).await;
+        }
+        .boxed_local()
+    },
+};
+
 /// A test for each path, and the list of all.
 macro_rules! paths {
     ($($name:ident = $path:expr;)+) => {
@@ -270,4 +301,6 @@ paths! {
     on_the_way_to_a_refund_at_the_cutoff_without_notices = CUTOFF_WITHOUT_NOTICES;
     on_the_way_from_an_offer_that_staff_cancel = OFFER_CANCELLED_BY_STAFF;
     on_the_way_from_a_visit_that_staff_cancel = VISIT_CANCELLED_BY_STAFF;
+    on_the_way_past_a_lock_that_is_looked_after = LOCK_LOOKED_AFTER;
+    on_the_way_to_a_visit_with_another_doctor = VISIT_CHANGED;
 }

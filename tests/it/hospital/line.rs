@@ -9,8 +9,8 @@ use chrono::NaiveDate;
 use futures::future::BoxFuture;
 use houbu::ports::CallError;
 use houbu::ports::his::{
-    BookRequest, Booking, His, HisSchedule, JiankangtongHis, ListedBreach, ListedLock, ListedOrder, Lock, OpenSlot,
-    Order, Page, PaidWith, Place,
+    BookRequest, Booking, His, HisSchedule, Holding, JiankangtongHis, ListedBreach, ListedLock, ListedOrder, Lock,
+    OpenSlot, Order, Page, PaidWith, Place, TimeSlot,
 };
 
 /// HIS as the steps see it.
@@ -125,6 +125,22 @@ impl His for Line {
 
     async fn refund(&self, order_id: &str, refund: &PaidWith) -> Result<(), CallError> {
         self.client()?.refund(order_id, refund).await
+    }
+
+    async fn time_of(&self, order_id: &str) -> Result<Option<TimeSlot>, CallError> {
+        self.client()?.time_of(order_id).await
+    }
+
+    fn cares_for_locks(&self) -> bool {
+        self.client.cares_for_locks()
+    }
+
+    async fn renew(&self, lock_id: &str, minutes: u32) -> Result<Holding, CallError> {
+        self.client()?.renew(lock_id, minutes).await
+    }
+
+    async fn lock_standing(&self, lock_id: &str) -> Result<Holding, CallError> {
+        self.client()?.lock_standing(lock_id).await
     }
 
     async fn orders_of(&self, day: NaiveDate, page: u32) -> Result<Page<ListedOrder>, CallError> {

@@ -42,7 +42,7 @@ use houbu::ports::payments::WechatPay;
 use houbu::sandbox::Now;
 use houbu::sandbox::books::Store;
 use houbu::sandbox::faults::{Faults, Level};
-use houbu::sandbox::his::{self, HisServer, channel};
+use houbu::sandbox::his::{self, Becomes, HisServer, channel};
 use houbu::sandbox::sms::{self, SmsServer};
 use houbu::sandbox::wechat_messages::{self, MessageServer};
 use houbu::sandbox::wechat_pay::{self, PayServer, Payer};
@@ -86,6 +86,8 @@ pub struct Setup {
     pub patients: u32,
     /// Where pushes may come from.
     pub addresses: Addresses,
+    /// Whether HIS renews locks and is asked about them (2014, 2016).
+    pub cares_for_locks: bool,
 }
 
 impl Setup {
@@ -100,6 +102,7 @@ impl Setup {
             places: 2,
             patients: 4,
             addresses: Addresses::default(),
+            cares_for_locks: false,
         }
     }
 }
@@ -144,7 +147,13 @@ impl Hospital {
         let (his, pay, messages, sms) = outside(&setup, &now, &db, &address).await;
         let timeout = if setup.faults == Level::None { Duration::from_secs(5) } else { Duration::from_millis(250) };
         let provider = Arc::new(Provider::new(Arc::new(WechatPay::new(pay.client_config(&address, timeout)).unwrap())));
-        let line = Arc::new(Line::new(JiankangtongHis::new(his_config(his.url(), timeout)).unwrap()));
+        let line = Arc::new(Line::new(
+            JiankangtongHis::new(HisConfig {
+                cares_for_locks: setup.cares_for_locks,
+                ..his_config(his.url(), timeout)
+            })
+            .unwrap(),
+        ));
         let gateway: Arc<dyn Sms> = Arc::new(SmsGateway::new(sms.client_config(timeout)).unwrap());
         let keyring = Arc::new(Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap());
         let lookup = Arc::new(LookupKey::new(&SecretString::from("b7".repeat(32))).unwrap());
@@ -254,6 +263,17 @@ impl Hospital {
     pub async fn stop(&self, schedule: &str) {
         assert!(self.his.stop_schedule(schedule).await.unwrap());
         self.pass_seconds(1).await;
+    }
+
+    /// Another doctor sees the patients of a schedule, or on another day or half-day; HIS pushes it a second later.
+    pub async fn becomes(&self, schedule: &str, becomes: &Becomes) {
+        assert!(self.his.change_schedule(schedule, becomes, true).await.unwrap());
+        self.pass_seconds(1).await;
+    }
+
+    /// The patient answers the question that stands open.
+    pub async fn answer(&self, entry: RunId, answer: &str) -> serde_json::Value {
+        self.ask(Method::POST, &format!("/v1/waitlist/{entry}/answer"), Some(json!({ "answer": answer }))).await
     }
 
     /// The patient accepts the locked place.
@@ -634,6 +654,7 @@ fn his_config(url: String, timeout: Duration) -> HisConfig {
         channel_id: channel::WEBSITE.to_owned(),
         timeout,
         time_zone: chrono_tz::Asia::Shanghai,
+        cares_for_locks: false,
     }
 }
 

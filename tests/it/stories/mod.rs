@@ -5,6 +5,8 @@
 
 mod breaching;
 mod cancelling;
+mod caring_for_locks;
+mod changing_doctors;
 mod changing_terms;
 mod coverage;
 mod delaying;

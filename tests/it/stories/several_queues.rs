@@ -24,7 +24,24 @@ const BOTH_BOOKED: &[&str] = &["Waiting on Offer: Covered", "Booking: Booked", "
 const ASKED_ELSEWHERE: &[&str] = &["Waiting on Offer: Payable", "Locking: Taken"];
 const BEING_BOOKED_ELSEWHERE: &[&str] = &["Waiting on Offer: Covered", "Booking: Withheld", "Unlocking: Requeued"];
 
+const ASKED_AND_LEFT: &[&str] = &[
+    "PrepayOrder: Opened",
+    "Prepayment on Payment: Paid",
+    "Waiting on Withdrawal: Asked",
+    "Waiting on Consent: Left",
+    "Settlement: Ordered",
+    "Reckoning: Held",
+    THE_MONEY_COMES_BACK,
+    "Closure: Withdrawn",
+];
+const ASKED_AND_KEPT: &[&str] =
+    &["Waiting on Withdrawal: Asked", "Waiting on Consent: Kept", "Waiting on Offer: Covered", "Booking: Booked"];
+const ASKED_IN_VAIN: &[&str] = &["Waiting on Withdrawal: Asked", "Waiting on deadline: Kept"];
+
 pub const TOLD: &[Told] = &[
+    (APPLICATION, ASKED_AND_LEFT),
+    (APPLICATION, ASKED_AND_KEPT),
+    (APPLICATION, ASKED_IN_VAIN),
     (APPLICATION, BOOKED_ELSEWHERE),
     (APPLICATION, BOTH_BOOKED),
     (APPLICATION, ASKED_ELSEWHERE),
@@ -130,5 +147,58 @@ async fn r35_two_bookings_at_once_are_made_one_after_the_other() {
     hospital.pass_minutes(1).await;
     hospital.free_a_place("w1-am").await;
     assert_eq!(statuses(&hospital, entries).await, ["booked", "booked", "booked"]);
+    hospital.finish().await;
+}
+
+async fn that_asks(mode: PaymentMode) -> Hospital {
+    let mut setup = Setup::paying(mode);
+    setup.policy.other_queues = Some(OtherQueues::Ask);
+    Hospital::open(setup).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r35_the_patient_is_asked_about_the_others_of_the_day_and_leaves_one() {
+    let hospital = that_asks(PaymentMode::Prepay).await;
+    let entries = [hospital.apply("w1-am", 1).await, hospital.apply("w1-pm", 1).await];
+    hospital.pass_minutes(1).await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(statuses(&hospital, entries).await, ["booked", "waiting"]);
+    assert!(hospital.told(1).await.contains(&"waitlist_others_asked".to_owned()));
+    let shown = hospital.ask(reqwest::Method::GET, &format!("/v1/waitlist/{}", entries[1]), None).await;
+    assert_eq!(shown["question"]["about"], "otherVisit");
+    hospital.answer(entries[1], "leave").await;
+    hospital.pass_minutes(10).await;
+    assert_eq!(folded(hospital.steps(entries[1]).await), ASKED_AND_LEFT);
+    assert_eq!(hospital.pay.books().await.refunds.len(), 1);
+    hospital.finish().await;
+}
+
+/// Until the answer nobody is booked a second visit unasked; the place goes to the next in line, and the turn is kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r35_whoever_is_asked_is_passed_over_until_the_answer() {
+    let hospital = that_asks(PaymentMode::None).await;
+    let entries =
+        [hospital.apply("w1-am", 1).await, hospital.apply("w1-pm", 1).await, hospital.apply("w1-pm", 2).await];
+    hospital.free_a_place("w1-am").await;
+    hospital.free_a_place("w1-pm").await;
+    assert_eq!(statuses(&hospital, entries).await, ["booked", "waiting", "booked"]);
+    hospital.answer(entries[1], "keep").await;
+    hospital.free_a_place("w1-pm").await;
+    assert_eq!(statuses(&hospital, entries).await, ["booked", "booked", "booked"]);
+    assert_eq!(hospital.steps(entries[1]).await, ASKED_AND_KEPT);
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r35_without_an_answer_the_others_wait_on() {
+    let hospital = that_asks(PaymentMode::None).await;
+    let entries = [hospital.apply("w1-am", 1).await, hospital.apply("w1-pm", 1).await];
+    hospital.free_a_place("w1-am").await;
+    // A place that is free all the while, of which nobody tells again.
+    hospital.free_a_place("w1-pm").await;
+    assert_eq!(statuses(&hospital, entries).await, ["booked", "waiting"]);
+    hospital.pass_minutes(12 * 60 + 1).await;
+    assert_eq!(hospital.steps(entries[1]).await[..2], *ASKED_IN_VAIN);
+    assert_eq!(hospital.status(entries[1]).await, "booked", "as it was before the question");
     hospital.finish().await;
 }

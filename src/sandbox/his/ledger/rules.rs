@@ -10,8 +10,9 @@ use super::{Ledger, Mark, Schedule, lower, raise};
 use crate::ports::his::{ScheduleState, TimeSlot};
 use crate::sandbox::faults::hash;
 use crate::sandbox::his::records::{
-    Freed, FreedPlace, LockRecord, LockState, OrderRecord, OrderState, PaidRecord, ScheduleRecord, TakenBy,
+    Becomes, Freed, FreedPlace, LockRecord, LockState, OrderRecord, OrderState, PaidRecord, ScheduleRecord, TakenBy,
 };
+use crate::waitlist::policy::HalfDays;
 
 /// A business failure: its six-digit code and its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +79,7 @@ impl Ledger {
         if schedule.free_at(at) == 0 {
             return Locking::Refused(Failure("200506", "号源已被占用"));
         }
-        let expires_at = now + Duration::minutes(i64::from(minutes));
+        let expires_at = now + Duration::minutes(i64::from(minutes.min(self.grants.unwrap_or(u32::MAX))));
         self.with_slot(asked.reg_id, &asked.slot, |schedule, at| raise(&mut schedule.held, at));
         self.expiries.insert((expires_at, asked.id.to_owned()));
         self.locks.insert(
@@ -96,6 +97,76 @@ impl Ledger {
         self.marks.insert(Mark::Lock(asked.id.to_owned()));
         self.take(asked, now);
         Locking::Locked(expires_at)
+    }
+
+    /// HIS grants no more than so many minutes from now on, whatever is asked for.
+    pub fn grant_at_most(&mut self, minutes: u32) {
+        self.grants = Some(minutes);
+    }
+
+    /// 2014: until when the lock holds from now on; none where nothing is held.
+    pub fn renew(&mut self, lock_id: &str, minutes: u32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let granted = minutes.min(self.grants.unwrap_or(u32::MAX));
+        let lock = self.locks.get_mut(lock_id).filter(|lock| lock.state == LockState::Held)?;
+        let expires_at = now + Duration::minutes(i64::from(granted));
+        self.expiries.remove(&(lock.expires_at, lock_id.to_owned()));
+        lock.expires_at = expires_at;
+        self.expiries.insert((expires_at, lock_id.to_owned()));
+        self.marks.insert(Mark::Lock(lock_id.to_owned()));
+        Some(expires_at)
+    }
+
+    /// 2016: until when the lock holds; none where nothing is held.
+    pub fn held_until(&self, lock_id: &str) -> Option<DateTime<Utc>> {
+        self.locks.get(lock_id).filter(|lock| lock.state == LockState::Held).map(|lock| lock.expires_at)
+    }
+
+    /// Loses every lock that is held, and tells nobody; says how many.
+    pub fn lose_locks(&mut self, now: DateTime<Utc>) -> usize {
+        let held = self.locks.values().filter(|lock| lock.state == LockState::Held);
+        let held: Vec<String> = held.map(|lock| lock.lock_id.clone()).collect();
+        for lock_id in &held {
+            self.end_lock(lock_id, LockState::Expired, Some((Freed::LockExpired, now)));
+            if let Some(lock) = self.locks.get_mut(lock_id) {
+                lock.expires_at = now;
+            }
+        }
+        held.len()
+    }
+
+    /// 替诊, 改诊: the schedule as it is from now on, or none where there is no such one. What is booked and locked moves with it: by
+    /// as much as its half-day begins later.
+    pub fn become_another(&mut self, reg_id: &str, becomes: &Becomes) -> Option<ScheduleRecord> {
+        let schedule = self.schedules.get_mut(reg_id)?;
+        let record = &mut schedule.record.schedule;
+        let usual = HalfDays::default();
+        let later = becomes.part.slot(&usual).begins - record.part.slot(&usual).begins;
+        (record.doctor_id, record.doctor_name) = (becomes.doctor_id.clone(), becomes.doctor_name.clone());
+        (record.visit_date, record.part) = (becomes.visit_date, becomes.part);
+        let moved = |slot: &mut TimeSlot| {
+            slot.begins = slot.begins.overflowing_add_signed(later).0;
+            slot.ends = slot.ends.overflowing_add_signed(later).0;
+        };
+        schedule.record.slots.iter_mut().for_each(|slot| moved(&mut slot.slot));
+        self.marks.insert(Mark::Schedule(reg_id.to_owned()));
+        for order in self.orders.values_mut().filter(|order| order.reg_id == reg_id) {
+            moved(&mut order.slot);
+            self.marks.insert(Mark::Order(order.order_id.clone()));
+        }
+        for lock in self.locks.values_mut().filter(|lock| lock.reg_id == reg_id) {
+            moved(&mut lock.slot);
+            self.marks.insert(Mark::Lock(lock.lock_id.clone()));
+        }
+        for place in self.freed.values_mut().filter(|place| place.reg_id == reg_id) {
+            moved(&mut place.slot);
+            self.marks.insert(Mark::Freed(place.id));
+        }
+        let untaken: Vec<_> = self.untaken.extract_if(|(id, _), _| id == reg_id).collect();
+        for ((id, mut slot), places) in untaken {
+            moved(&mut slot);
+            self.untaken.insert((id, slot), places);
+        }
+        self.schedule(reg_id)
     }
 
     /// 2006.
