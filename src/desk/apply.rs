@@ -113,6 +113,7 @@ pub(super) fn application(
         offer: None,
         gave_back: false,
         withheld: false,
+        refused_orders: 0,
         declined: 0,
         missed: 0,
         given_up: Vec::new(),

@@ -81,6 +81,10 @@ pub struct Payment {
     pub out_refund_no: Option<String>,
     /// What went back, 分.
     pub refunded_fen: i64,
+    /// What a booked visit stands on, 分; none where none was booked.
+    pub kept_fen: Option<i64>,
+    /// Our `out_refund_no` of what was paid above that (R6).
+    pub part_refund_no: Option<String>,
 }
 
 /// Brings payments in line with their runs.
@@ -90,19 +94,22 @@ pub async fn put_payments(conn: &mut PgConnection, hospital: &str, all: &[Paymen
     }
     sqlx::query(
         "insert into payment (hospital, out_trade_no, entry_id, amount_fen, status, transaction_id, paid_at,
-                              out_refund_no, refunded_fen, settled_at)
+                              out_refund_no, refunded_fen, kept_fen, part_refund_no, settled_at)
          select $1, t.*, case when t.status in ('closed', 'refunded') then engine_now() end
          from unnest($2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::timestamptz[],
-                                    $8::text[], $9::bigint[])
-              as t (out_trade_no, entry_id, amount_fen, status, transaction_id, paid_at, out_refund_no, refunded_fen)
+                                    $8::text[], $9::bigint[], $10::bigint[], $11::text[])
+              as t (out_trade_no, entry_id, amount_fen, status, transaction_id, paid_at, out_refund_no, refunded_fen,
+                    kept_fen, part_refund_no)
          on conflict (hospital, out_trade_no) do update
          set status = excluded.status, transaction_id = excluded.transaction_id, paid_at = excluded.paid_at,
-             out_refund_no = excluded.out_refund_no, refunded_fen = excluded.refunded_fen, updated_at = engine_now(),
+             out_refund_no = excluded.out_refund_no, refunded_fen = excluded.refunded_fen,
+             kept_fen = excluded.kept_fen, part_refund_no = excluded.part_refund_no, updated_at = engine_now(),
              settled_at = case when excluded.settled_at is not null
                                then coalesce(payment.settled_at, excluded.settled_at) end
-         where (payment.status, payment.transaction_id, payment.paid_at, payment.out_refund_no, payment.refunded_fen)
+         where (payment.status, payment.transaction_id, payment.paid_at, payment.out_refund_no, payment.refunded_fen,
+                payment.kept_fen, payment.part_refund_no)
                is distinct from (excluded.status, excluded.transaction_id, excluded.paid_at, excluded.out_refund_no,
-                                 excluded.refunded_fen)",
+                                 excluded.refunded_fen, excluded.kept_fen, excluded.part_refund_no)",
     )
     .bind(hospital)
     .bind(all.iter().map(|one| one.out_trade_no.as_str()).collect::<Vec<_>>())
@@ -113,6 +120,8 @@ pub async fn put_payments(conn: &mut PgConnection, hospital: &str, all: &[Paymen
     .bind(all.iter().map(|one| one.paid_at).collect::<Vec<_>>())
     .bind(all.iter().map(|one| one.out_refund_no.as_deref()).collect::<Vec<_>>())
     .bind(all.iter().map(|one| one.refunded_fen).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.kept_fen).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.part_refund_no.as_deref()).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map(drop)

@@ -18,7 +18,7 @@ pub(super) fn effects(run: RunId, edge: &Edge, app: &Application) -> Vec<Effect>
     let stopped = edge.outcome == Some("Stopped");
     let told = notice(from, to, stopped, app).into_iter();
     let told = told.map(|(kind, nth)| Effect::Tell(letter(run, kind, nth, app)));
-    let others = (from == Some(Step::Booking) && to == Step::Visit).then_some(&app.others).into_iter().flatten();
+    let others = (from == Some(Step::Booking) && matches!(to, Step::Visit | Step::PartRefund)).then_some(&app.others).into_iter().flatten();
     let others = others.map(|other| booked_elsewhere(run, *other));
     told.chain(answer(run, from, to, edge.outcome, app)).chain(freed(run, from, to, app)).chain(others).collect()
 }
@@ -35,7 +35,9 @@ fn notice(from: Option<Step>, to: Step, stopped: bool, app: &Application) -> Vec
             vec![(NoticeKind::Submitted, 1)]
         }
         Step::Confirmation if from != Some(Step::Confirmation) => vec![(NoticeKind::PleaseConfirm, app.offers)],
-        Step::Visit if from != Some(Step::Visit) => vec![(NoticeKind::Booked, 1)],
+        Step::PartRefund if from == Some(Step::Booking) => vec![(NoticeKind::Booked, 1)],
+        Step::Visit if from == Some(Step::PartRefund) && app.returned_fen(true) > 0 => vec![(NoticeKind::Refunded, 2)],
+        Step::Visit if !matches!(from, Some(Step::Visit | Step::PartRefund)) => vec![(NoticeKind::Booked, 1)],
         Step::Expired => failed(FailReason::Expired),
         Step::Stopped if app.visit.is_some() => vec![(NoticeKind::Failed(FailReason::Stopped), 2)],
         Step::Stopped => failed(FailReason::Stopped),
@@ -48,7 +50,7 @@ fn notice(from: Option<Step>, to: Step, stopped: bool, app: &Application) -> Vec
         Step::VisitCancelled => vec![(NoticeKind::VisitCancelled, 1)],
         _ => Vec::new(),
     };
-    if from == Some(Step::Closure) && app.returned_fen() > 0 {
+    if from == Some(Step::Closure) && app.returned_fen(false) > 0 {
         told.push((NoticeKind::Refunded, 1));
     }
     told
@@ -67,9 +69,11 @@ fn letter(run: RunId, kind: NoticeKind, nth: u16, app: &Application) -> Letter {
             slot: offer.map(|offer| offer.slot.clone()),
             deadline,
             amount_fen: match kind {
-                NoticeKind::Refunded => Some(app.returned_fen()),
+                NoticeKind::Refunded => Some(app.returned_fen(nth > 1)),
                 // What is to be paid, for which no order is open yet.
-                NoticeKind::PleaseConfirm => Some(app.fee_fen),
+                NoticeKind::PleaseConfirm => Some(app.due_fen()),
+                // What the visit stands on, or the order that is open.
+                _ if app.stands() => app.paid_with().map(|paid| paid.amount_fen),
                 _ => app.order.as_ref().map(|order| order.amount_fen),
             },
             place: app.visit.as_ref().map(|visit| visit.his.place.clone()),
@@ -83,7 +87,7 @@ fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: 
     let from = from?;
     let given_up = (from, to, outcome) == (Step::Waiting, Step::Waiting, Some("GivenUp"));
     let reply = match (from, to, outcome) {
-        (Step::Locking, Step::Confirmation, _) | (Step::Booking, Step::Visit, _) => Reply::Took,
+        (Step::Locking, Step::Confirmation, _) | (Step::Booking, Step::Visit | Step::PartRefund, _) => Reply::Took,
         // Told on the way back into the queue and no sooner: the next place is then offered to the same patient (R16).
         (Step::Locking | Step::Unlocking, Step::Waiting, _) if app.withheld => Reply::Passed,
         // Told when the place was locked: what is given back now is a place that came free (Q6).

@@ -3,6 +3,7 @@
 //! Admission is not a step: it is decided in the transaction that starts the run (`desk::apply`), so that caps are
 //! exact. From there on every move is a row of this table.
 
+mod account;
 mod booking;
 mod clearing;
 mod closure;
@@ -11,6 +12,7 @@ mod effects;
 mod giving_up;
 mod lacks;
 mod locking;
+mod part_refund;
 mod paying;
 mod prepayment;
 mod projection;
@@ -35,6 +37,7 @@ use closure::closure;
 use confirmation::{confirmation, offer_ends};
 use lacks::lacks;
 use locking::locking;
+use part_refund::{part_is_asked, part_refund, part_refund_wait};
 use paying::{offer_order, order_closing, paying, payment_check};
 use prepayment::{prepay_check, prepay_order, prepayment};
 use refund::{refund_check, refund_is_asked, refund_wait, refunding};
@@ -88,7 +91,7 @@ flow! {
             Confirmed -> OfferOrder, Declined -> Unlocking, Lapsed -> Unlocking, Withdrawn -> Unlocking,
             Stopped -> Unlocking, Stale -> Confirmation,
         }
-    /// Opens the order for the accepted place.
+    /// Opens the order for the accepted place. Where the provider does not open it, the patient has missed nothing.
     OfferOrder = offer_order at payments priority Urgent
         { Opened + Money -> Paying, Paid + Money -> Booking, Refused + Money -> Unlocking }
     /// The patient pays until the deadline (R20).
@@ -107,7 +110,7 @@ flow! {
     /// Books at HIS under an id that it may have seen before (R19, E1).
     Booking = booking at his priority Urgent
         {
-            Booked + Visit - Lock - Money -> Visit, Taken -> Unlocking, Withheld -> Unlocking, Refused -> Unlocking,
+            Booked + Visit - Lock - Money -> Visit, Overpaid + Visit + Money - Lock -> PartRefund, Taken -> Unlocking, Withheld -> Unlocking, Refused -> Unlocking,
         }
     /// Gives the lock back: to the queue where the place was lost or only this time is not wanted (Q6), else to the
     /// settlement.
@@ -120,6 +123,12 @@ flow! {
             Over - Visit -> Fulfilled, Unsettled + Money - Visit -> Settlement, Cancelled + Money -> Cancelling,
             Withdrawn + Money -> Cancelling, Stopped + Money -> Cancelling, Kept -> Visit,
         }
+    /// Asks for what was paid above the fee of the booked visit, and where it stands (R6).
+    PartRefund = part_refund at payments
+        { Processing -> PartRefundWait, Refunded - Money -> Visit, Left - Money -> Visit }
+    /// Booked, with a part of the money on its way back.
+    PartRefundWait = part_refund_wait on RefundNotice, Cancellation, Withdrawal, Stoppage until part_is_asked
+        { Due -> PartRefund, Cancelled -> Cancelling, Stopped -> Cancelling, Kept -> PartRefundWait }
     /// Cancels the booking at HIS; what HIS has cancelled itself stays cancelled.
     Cancelling = cancelling at his
         { Cancelled - Visit -> Settlement }

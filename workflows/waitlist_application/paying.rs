@@ -24,13 +24,27 @@ pub(super) async fn offer_order(
 ) -> Result<outcome::OfferOrder, Fault> {
     Ok(match open(app, turn, ports).await? {
         Asked::Paid => outcome::OfferOrder::Paid,
-        Asked::Open => outcome::OfferOrder::Opened,
-        Asked::Closed => {
-            app.why = app.gives_up(Why::Lapsed);
+        Asked::Open => {
+            app.refused_orders = 0;
+            outcome::OfferOrder::Opened
+        }
+        // The patient had accepted in time: nothing was missed, and the place in the queue is kept (R20).
+        Asked::Closed if app.refused_orders < REFUSED_ORDERS_MAX => {
+            app.refused_orders += 1;
+            app.withheld = true;
             outcome::OfferOrder::Refused
+        }
+        Asked::Closed => {
+            return Err(Fault::Stop(format!(
+                "the payment provider has refused {} orders of this application one after the other: ask it why, then retry",
+                u32::from(app.refused_orders) + 1
+            )));
         }
     })
 }
+
+/// After so many orders in a row that could not be opened the next one is for staff.
+const REFUSED_ORDERS_MAX: u16 = 2;
 
 pub(super) fn paying(app: &mut Application, _: &Turn, woke: woke::Paying) -> outcome::Paying {
     match woke {

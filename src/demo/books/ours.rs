@@ -81,7 +81,7 @@ impl Moved {
         let outcome = self.outcome.as_deref().unwrap_or_default();
         matches!(
             (self.step.as_str(), outcome),
-            ("Confirmation", "Lapsed") | ("OfferOrder", "Refused") | ("PaymentCheck", "Over")
+            ("Confirmation", "Lapsed") | ("PaymentCheck", "Over")
         )
     }
 }

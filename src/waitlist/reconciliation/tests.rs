@@ -16,6 +16,7 @@ fn agreeing() -> Facts {
             standing: Standing::Paid,
             amount_fen: FEE,
             refunded_fen: 0,
+            kept_fen: None,
             paid_that_day: true,
             settled_that_day: false,
         }),
