@@ -57,6 +57,9 @@ pub struct Appointment {
     source: String,
     /// When HIS booked it.
     booked_at: DateTime<FixedOffset>,
+    /// How the patient means to pay: selfPay or insurance (R7).
+    #[schema(value_type = crate::waitlist::policy::PayType)]
+    pay_type: String,
 }
 
 /// A patient's visits from the waitlist, newest first.
@@ -96,5 +99,6 @@ fn appointment(surface: &Surface, visit: Shown) -> Appointment {
         status: visit.status,
         source: visit.source,
         booked_at: surface.local(visit.booked_at),
+        pay_type: visit.pay_type,
     }
 }

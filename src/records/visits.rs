@@ -28,6 +28,8 @@ pub struct Appointment {
     pub status: &'static str,
     /// When HIS booked it.
     pub booked_at: DateTime<Utc>,
+    /// selfPay or insurance (R7).
+    pub pay_type: &'static str,
 }
 
 /// Brings appointments in line with their runs.
@@ -37,9 +39,9 @@ pub async fn put_appointments(conn: &mut PgConnection, hospital: &str, all: &[Ap
     }
     sqlx::query(
         "insert into appointment (hospital, id, entry_id, patient_id, schedule_id, slot, his_order_id, serial, place,
-                                  status, booked_at)
+                                  status, booked_at, pay_type)
          select $1, t.* from unnest($2::text[], $3::uuid[], $4::text[], $5::text[], $6::jsonb[], $7::text[],
-                                    $8::text[], $9::text[], $10::text[], $11::timestamptz[]) as t
+                                    $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::text[]) as t
          on conflict (hospital, id) do update
          set status = excluded.status,
              cancelled_at = case when excluded.status = 'cancelled'
@@ -57,6 +59,7 @@ pub async fn put_appointments(conn: &mut PgConnection, hospital: &str, all: &[Ap
     .bind(all.iter().map(|one| one.place.as_str()).collect::<Vec<_>>())
     .bind(all.iter().map(|one| one.status).collect::<Vec<_>>())
     .bind(all.iter().map(|one| one.booked_at).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.pay_type).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map(drop)
@@ -189,12 +192,14 @@ pub struct Shown {
     pub source: String,
     /// When HIS booked it.
     pub booked_at: DateTime<Utc>,
+    /// selfPay or insurance (R7).
+    pub pay_type: String,
 }
 
 /// One appointment.
 pub async fn find(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Result<Option<Shown>> {
     sqlx::query_as(
-        "select id, entry_id, patient_id, schedule_id, slot, serial, place, status, source, booked_at
+        "select id, entry_id, patient_id, schedule_id, slot, serial, place, status, source, booked_at, pay_type
          from appointment where hospital = $1 and id = $2",
     )
     .bind(hospital)
@@ -206,7 +211,7 @@ pub async fn find(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Re
 /// A patient's appointments, newest first.
 pub async fn of_patient(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -> sqlx::Result<Vec<Shown>> {
     sqlx::query_as(
-        "select id, entry_id, patient_id, schedule_id, slot, serial, place, status, source, booked_at
+        "select id, entry_id, patient_id, schedule_id, slot, serial, place, status, source, booked_at, pay_type
          from appointment where hospital = $1 and patient_id = $2 order by booked_at desc limit 200",
     )
     .bind(hospital)

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::calendar::{Cutoff, QuietHours};
 use super::refusal::Refusal;
-pub use choices::{CapCounts, CapReading, FeeChange, InsurancePrepay, OtherQueues, PaymentMode, QueueOrder};
+pub use choices::{CapCounts, CapReading, FeeChange, InsurancePrepay, OtherQueues, PayType, PaymentMode, QueueOrder};
 
 /// Where a setting is made, in the order in which the hospital checks (R2: A doctor, B department, C campus).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]

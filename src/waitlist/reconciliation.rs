@@ -83,8 +83,10 @@ impl Payment {
             return Some(self.finding(Kind::OrderLeftOpen, 0, 0));
         }
         let theirs = self.theirs_as_ours()?;
-        // An order that never reached the provider can be closed in our books only.
-        let same = ours.standing.as_str() == theirs || (ours.standing == Standing::Closed && theirs == "unknown");
+        // An order that never reached the provider can be closed in our books only, or still be what its run stands still at.
+        let stuck = entry.is_some_and(|entry| entry.pace == Pace::Stuck);
+        let never_reached = theirs == "unknown" && (ours.standing == Standing::Closed || stuck && ours.standing == Standing::Open);
+        let same = ours.standing.as_str() == theirs || never_reached;
         let same_money = paid_fen == 0 || (paid_fen == ours.amount_fen && ours.refunded_fen == self.back_fen(true));
         (!same || !same_money)
             .then(|| self.finding(Kind::PaymentDiffers, ours.amount_fen - ours.refunded_fen, held_fen))

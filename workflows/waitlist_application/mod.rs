@@ -93,7 +93,7 @@ flow! {
         }
     /// Opens the order for the accepted place. Where the provider does not open it, the patient has missed nothing.
     OfferOrder = offer_order at payments priority Urgent
-        { Opened + Money -> Paying, Paid + Money -> Booking, Refused + Money -> Unlocking }
+        { Opened + Money -> Paying, Paid + Money -> Booking, Refused + Money -> OrderClosing }
     /// The patient pays until the deadline (R20).
     Paying = paying priority Urgent on Payment, Decline, Withdrawal, Stoppage until payment_is_asked
         {

@@ -199,5 +199,6 @@ fn appointment(one: &Projected<Application>) -> Option<Appointment> {
         place: visit.his.place.clone(),
         status,
         booked_at: visit.at,
+        pay_type: one.state.pay_type.as_str(),
     })
 }

@@ -8,7 +8,7 @@ use super::signals::{Payment, Terms};
 use crate::engine::RunId;
 use crate::ports::his::{DayPart, Place, TimeSlot};
 use crate::ports::payments::{OrderRequest, Paid};
-use crate::waitlist::policy::Policy;
+use crate::waitlist::policy::{PayType, Policy};
 use crate::waitlist::{calendar, ids};
 
 /// What a run of `waitlist_application` knows.
@@ -22,6 +22,9 @@ pub struct Application {
     pub department_id: String,
     /// Who waits.
     pub patient_id: String,
+    /// How the patient means to pay (R7).
+    #[serde(default)]
+    pub pay_type: PayType,
     /// The day of the visit.
     pub visit_date: NaiveDate,
     /// The half-day.
@@ -213,6 +216,7 @@ impl Application {
             doctor_id: "doctor".to_owned(),
             department_id: "department".to_owned(),
             patient_id: "patient".to_owned(),
+            pay_type: PayType::SelfPay,
             visit_date: NaiveDate::default(),
             part: DayPart::Morning,
             fee_fen: 0,

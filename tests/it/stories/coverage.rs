@@ -10,19 +10,21 @@ use houbu::workflows::slot_release::SlotRelease;
 use houbu::workflows::waitlist_application::WaitlistApplication;
 
 use super::{
-    THE_MONEY_COMES_BACK, Told, breaching, cancelling, changing_terms, delaying, drawing, giving_up, leading, offers,
+    THE_MONEY_COMES_BACK, Told, breaching, cancelling, changing_terms, delaying, drawing, fee_changes,
+    giving_up, leading, offers,
     paying, prepaying, queue, reconciling, refunds, releases, second_thoughts, several_queues, sureties, syncing,
     visits,
 };
 
 #[test]
 fn no_row_of_a_table_goes_untold() {
-    let files: [&[Told]; 19] = [
+    let files: [&[Told]; 20] = [
         breaching::TOLD,
         cancelling::TOLD,
         changing_terms::TOLD,
         delaying::TOLD,
         drawing::TOLD,
+        fee_changes::TOLD,
         giving_up::TOLD,
         leading::TOLD,
         offers::TOLD,
