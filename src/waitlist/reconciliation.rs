@@ -85,7 +85,8 @@ impl Payment {
         let theirs = self.theirs_as_ours()?;
         // An order that never reached the provider can be closed in our books only, or still be what its run stands still at.
         let stuck = entry.is_some_and(|entry| entry.pace == Pace::Stuck);
-        let never_reached = theirs == "unknown" && (ours.standing == Standing::Closed || stuck && ours.standing == Standing::Open);
+        let never_reached =
+            theirs == "unknown" && (ours.standing == Standing::Closed || stuck && ours.standing == Standing::Open);
         let same = ours.standing.as_str() == theirs || never_reached;
         let same_money = paid_fen == 0 || (paid_fen == ours.amount_fen && ours.refunded_fen == self.back_fen(true));
         (!same || !same_money)
@@ -224,7 +225,9 @@ impl Facts {
     fn stood_on_fen(&self, payment: &Payment) -> i64 {
         let kept_fen = |payment: &Payment| {
             let ours = payment.ours?;
-            ours.kept_fen.filter(|kept_fen| *kept_fen > 0).map(|kept_fen| payment.paid_fen() - ours.amount_fen + kept_fen)
+            ours.kept_fen
+                .filter(|kept_fen| *kept_fen > 0)
+                .map(|kept_fen| payment.paid_fen() - ours.amount_fen + kept_fen)
         };
         match kept_fen(payment) {
             Some(_) => self.payments.iter().filter_map(kept_fen).sum(),
@@ -249,7 +252,8 @@ impl Facts {
         let entry = self.entry.filter(|entry| entry.booked)?;
         let ours = self.payments.iter().filter(|payment| payment.ours.is_some());
         // A part on its way back is not held any more.
-        let held_fen: i64 = ours.map(|payment| payment.held_fen() - payment.back_fen(false) + payment.back_fen(true)).sum();
+        let held_fen: i64 =
+            ours.map(|payment| payment.held_fen() - payment.back_fen(false) + payment.back_fen(true)).sum();
         let kind = match held_fen.cmp(&entry.due_fen) {
             std::cmp::Ordering::Less => Kind::BookedNotPaid,
             std::cmp::Ordering::Greater => Kind::PaidTwice,

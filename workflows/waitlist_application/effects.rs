@@ -18,7 +18,10 @@ pub(super) fn effects(run: RunId, edge: &Edge, app: &Application) -> Vec<Effect>
     let stopped = edge.outcome == Some("Stopped");
     let told = notice(from, to, stopped, app).into_iter();
     let told = told.map(|(kind, nth)| Effect::Tell(letter(run, kind, nth, app)));
-    let others = (from == Some(Step::Booking) && matches!(to, Step::Visit | Step::PartRefund)).then_some(&app.others).into_iter().flatten();
+    let others = (from == Some(Step::Booking) && matches!(to, Step::Visit | Step::PartRefund))
+        .then_some(&app.others)
+        .into_iter()
+        .flatten();
     let others = others.map(|other| booked_elsewhere(run, *other));
     told.chain(answer(run, from, to, edge.outcome, app)).chain(freed(run, from, to, app)).chain(others).collect()
 }

@@ -42,11 +42,7 @@ pub(super) fn part_is_asked(app: &Application) -> DateTime<Utc> {
     app.refund_asked_at().unwrap_or_else(|| visit_ends(app))
 }
 
-pub(super) fn part_refund_wait(
-    app: &mut Application,
-    _: &Turn,
-    woke: woke::PartRefundWait,
-) -> outcome::PartRefundWait {
+pub(super) fn part_refund_wait(app: &mut Application, _: &Turn, woke: woke::PartRefundWait) -> outcome::PartRefundWait {
     let (why, outcome) = match woke {
         woke::PartRefundWait::RefundNotice(_) | woke::PartRefundWait::Deadline => return outcome::PartRefundWait::Due,
         woke::PartRefundWait::Withdrawal(withdrawal) if withdrawal.booked_by.is_some() => {

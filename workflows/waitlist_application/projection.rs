@@ -25,10 +25,8 @@ pub(super) async fn project(
     entries::renew(conn, hospital, &renewed).await?;
     let appointments: Vec<Appointment> = moved.iter().filter_map(appointment).collect();
     visits::put_appointments(conn, hospital, &appointments).await?;
-    let payments: Vec<Payment> = moved
-        .iter()
-        .flat_map(|one| one.state.orders().map(|order| payment(one.run, order)))
-        .collect();
+    let payments: Vec<Payment> =
+        moved.iter().flat_map(|one| one.state.orders().map(|order| payment(one.run, order))).collect();
     visits::put_payments(conn, hospital, &payments).await?;
     let offers: Vec<Offer> = moved.iter().filter_map(offer).collect();
     offers::put(conn, hospital, &offers).await

@@ -79,10 +79,7 @@ impl Moved {
     /// True where an offer was not answered or not paid in time.
     pub fn lapses(&self) -> bool {
         let outcome = self.outcome.as_deref().unwrap_or_default();
-        matches!(
-            (self.step.as_str(), outcome),
-            ("Confirmation", "Lapsed") | ("PaymentCheck", "Over")
-        )
+        matches!((self.step.as_str(), outcome), ("Confirmation", "Lapsed") | ("PaymentCheck", "Over"))
     }
 }
 

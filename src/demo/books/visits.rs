@@ -95,9 +95,8 @@ fn twice(all: &Compared<'_>, found: &mut Vec<Difference>) {
 fn payment_told(all: &Compared<'_>, order: &OrderRecord, found: &mut Vec<Difference>) {
     let Some(paid) = &order.paid else { return };
     let line = |number: &str| all.theirs.pay.orders.iter().find(|line| line.out_trade_no == number);
-    let paid_fen = |number: &str| {
-        line(number).filter(|line| line.state == OrderStanding::Paid).map_or(0, |line| line.amount_fen)
-    };
+    let paid_fen =
+        |number: &str| line(number).filter(|line| line.state == OrderStanding::Paid).map_or(0, |line| line.amount_fen);
     let kept_fen = |payment: &Payment| {
         let above_fen = payment.amount_fen - payment.kept_fen.filter(|kept_fen| *kept_fen > 0)?;
         Some(paid_fen(&payment.out_trade_no) - above_fen)

@@ -10,10 +10,9 @@ use houbu::workflows::slot_release::SlotRelease;
 use houbu::workflows::waitlist_application::WaitlistApplication;
 
 use super::{
-    THE_MONEY_COMES_BACK, Told, breaching, cancelling, changing_terms, delaying, drawing, fee_changes,
-    giving_up, leading, offers,
-    paying, prepaying, queue, reconciling, refunds, releases, second_thoughts, several_queues, sureties, syncing,
-    visits,
+    THE_MONEY_COMES_BACK, Told, breaching, cancelling, changing_terms, delaying, drawing, fee_changes, giving_up,
+    leading, offers, paying, prepaying, queue, reconciling, refunds, releases, second_thoughts, several_queues,
+    sureties, syncing, visits,
 };
 
 #[test]

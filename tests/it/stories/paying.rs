@@ -17,7 +17,8 @@ use crate::hospital::{Hospital, Setup};
 const ACCEPTED: &[&str] = &["Waiting on Offer: Payable", "Locking: Locked", "Confirmation on Confirm: Confirmed"];
 const PAID_AND_BOOKED: &[&str] = &["OfferOrder: Opened", "Paying on Payment: Paid", "Booking: Booked"];
 const PAID_BEFORE_WE_KNEW: &[&str] = &["OfferOrder: failed", "OfferOrder: Paid", "Booking: Booked"];
-const NOT_OPENED: &[&str] = &["OfferOrder: Refused", "OrderClosing: Closed", "Unlocking: Requeued", "Waiting on Offer: Payable"];
+const NOT_OPENED: &[&str] =
+    &["OfferOrder: Refused", "OrderClosing: Closed", "Unlocking: Requeued", "Waiting on Offer: Payable"];
 const PAID_SLOWLY: &[&str] = &[
     "OfferOrder: Opened",
     "Paying on deadline: Due",
