@@ -79,7 +79,8 @@ impl Figures {
         for entry in &ours.entries {
             *self.endings.entry(entry.status.clone()).or_default() += 1;
             *self.modes.entry(entry.payment_mode.clone()).or_default() += 1;
-            let booked = |one: &Moved| one.step == "Booking" && one.outcome.as_deref() == Some("Booked");
+            let booked =
+                |one: &Moved| one.step == "Booking" && matches!(one.outcome.as_deref(), Some("Booked" | "Overpaid"));
             self.converted += u32::from(ours.moves_of(entry.id).iter().any(booked));
             let moves = ours.moves_of(entry.id);
             // Money that came while the order of a missed offer was being closed books after all (E2).

@@ -2,8 +2,6 @@
 //! `admission` reads what they need, decides and writes.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Answer, Desk, DeskError, show::Entry};
@@ -14,22 +12,11 @@ use crate::records::policies::Under;
 use crate::records::schedules::Schedule;
 use crate::waitlist::calendar;
 use crate::waitlist::cipher::Pseudonym;
+pub use crate::waitlist::policy::PayType;
 use crate::waitlist::policy::{InsurancePrepay, PaymentMode, Policy};
 use crate::waitlist::refusal::Refusal;
 use crate::workflows::slot_release;
 use crate::workflows::waitlist_application::{self, Application, Order, WaitlistApplication};
-
-/// How the patient means to pay (R7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum PayType {
-    /// 自费.
-    #[default]
-    #[serde(alias = "self")]
-    SelfPay,
-    /// 医保.
-    Insurance,
-}
 
 /// An application as it is handed in.
 #[derive(Debug, Clone)]
@@ -100,6 +87,7 @@ pub(super) fn application(
         doctor_id: schedule.doctor_id.clone(),
         department_id: schedule.department_id.clone(),
         patient_id: apply.patient_id.clone(),
+        pay_type: apply.pay_type,
         visit_date: schedule.visit_date,
         part: schedule.part,
         fee_fen: schedule.fee_fen,
@@ -114,6 +102,7 @@ pub(super) fn application(
         gave_back: false,
         withheld: false,
         unusable: None,
+        refused_orders: 0,
         declined: 0,
         missed: 0,
         given_up: Vec::new(),

@@ -62,6 +62,9 @@ pub struct Appointment {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Sitting>)]
     sitting: Option<Value>,
+    /// How the patient means to pay: selfPay or insurance (R7).
+    #[schema(value_type = crate::waitlist::policy::PayType)]
+    pay_type: String,
 }
 
 /// A patient's visits from the waitlist, newest first.
@@ -102,5 +105,6 @@ fn appointment(surface: &Surface, visit: Shown) -> Appointment {
         status: visit.status,
         source: visit.source,
         booked_at: surface.local(visit.booked_at),
+        pay_type: visit.pay_type,
     }
 }

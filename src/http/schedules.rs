@@ -17,7 +17,7 @@ use crate::desk::browse::Listed;
 use crate::ports::his::TimeSlot;
 use crate::records::schedules::name_of;
 use crate::waitlist::language::Language;
-use crate::waitlist::policy::{Level, PaymentMode, QueueOrder};
+use crate::waitlist::policy::{InsurancePrepay, Level, PaymentMode, QueueOrder};
 
 /// Which schedules.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -110,6 +110,10 @@ pub struct Queue {
     level: Option<Level>,
     /// How a visit is paid.
     payment_mode: PaymentMode,
+    /// What a patient with 医保 may do where the fee is taken in advance: pay as a self-payer first, or not apply with it (R7). To be
+    /// shown before applying.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    insurance_prepay: Option<InsurancePrepay>,
     /// What a visit costs, 分.
     fee_fen: i64,
     /// When the queue closes (R25).
@@ -190,6 +194,8 @@ pub(super) async fn queue(
         message,
         level: listed.closed.as_ref().and_then(crate::waitlist::refusal::Refusal::level),
         payment_mode: listed.policy.payment_mode,
+        insurance_prepay: (listed.policy.payment_mode == PaymentMode::Prepay && listed.schedule.fee_fen > 0)
+            .then_some(listed.policy.insurance_prepay),
         fee_fen: listed.schedule.fee_fen,
         cutoff: surface.local(listed.cutoff),
         mode: listed.policy.order,

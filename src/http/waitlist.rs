@@ -65,8 +65,8 @@ pub struct NewEntry {
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "waitlistId": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11", "scheduleId": "R20251128-0101-1", "patientId": "p-1001",
-    "status": "waiting", "position": 3, "paymentMode": "lockThenPay", "feeFen": 5000,
-    "expiryDate": "2025-11-27T18:00:00+08:00", "version": 0,
+    "status": "waiting", "position": 3, "paymentMode": "lockThenPay", "payType": "selfPay",
+    "feeFen": 5000, "expiryDate": "2025-11-27T18:00:00+08:00", "version": 0,
     "createdAt": "2025-11-26T09:12:03.120+08:00", "updatedAt": "2025-11-26T09:12:03.120+08:00"
 }))]
 pub struct Entry {
@@ -83,6 +83,12 @@ pub struct Entry {
     position: Option<i64>,
     /// How the visit is paid.
     payment_mode: PaymentMode,
+    /// How the patient means to pay (R7).
+    pay_type: PayType,
+    /// True where a patient with 医保 pays the fee as a self-payer first (提前收取自费): to be said before paying. What 医保 takes of
+    /// it is settled at the hospital.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    self_pay_first: bool,
     /// What the visit costs, 分.
     fee_fen: i64,
     /// When waiting ends (R24, R25).
@@ -130,8 +136,12 @@ pub struct Payment {
     out_trade_no: String,
     /// 分.
     amount_fen: i64,
-    /// open, paid, closed, refunding, refunded.
+    /// open, paid, closed, refunding, refunded: of this order. A part that went back leaves it paid.
     state: String,
+    /// What was paid for the application altogether, 分; more than this order's where the fee rose and was topped up (R6).
+    paid_fen: i64,
+    /// What went back of it, 分; a part where the fee fell before the visit was booked (R6).
+    refunded_fen: i64,
     /// No payment starts after this.
     expires_at: DateTime<FixedOffset>,
     /// The provider's id for the payer's client.
@@ -150,6 +160,10 @@ struct StoredPayment {
     out_trade_no: String,
     amount_fen: i64,
     state: String,
+    #[serde(default)]
+    paid_fen: i64,
+    #[serde(default)]
+    refunded_fen: i64,
     expires_at: DateTime<Utc>,
     prepay_id: Option<String>,
 }
@@ -356,14 +370,20 @@ pub(super) fn entry(surface: &Surface, entry: show::Entry) -> Result<Entry, Prob
         out_trade_no: stored.out_trade_no,
         amount_fen: stored.amount_fen,
         state: stored.state,
+        paid_fen: stored.paid_fen,
+        refunded_fen: stored.refunded_fen,
         expires_at: surface.local(stored.expires_at),
         prepay_id: stored.prepay_id,
         client_parameters,
     });
+    let payment_mode = from_name(&shown.payment_mode).map_err(|_| unreadable("payment mode"))?;
+    let pay_type = from_name(&shown.pay_type).map_err(|_| unreadable("pay type"))?;
     Ok(Entry {
         waitlist_id: shown.id,
         status: status.ok_or_else(|| unreadable("status"))?,
-        payment_mode: from_name(&shown.payment_mode).map_err(|_| unreadable("payment mode"))?,
+        self_pay_first: pay_type == PayType::Insurance && payment_mode == PaymentMode::Prepay && shown.fee_fen > 0,
+        payment_mode,
+        pay_type,
         offer: shown.slot.map(|slot| Offer { slot, deadline: shown.deadline.map(|at| surface.local(at)) }),
         payment,
         schedule_id: shown.schedule_id,

@@ -292,6 +292,8 @@ pub struct Shown {
     pub position: Option<i64>,
     /// none, prepay or lockThenPay.
     pub payment_mode: String,
+    /// selfPay or insurance (R7).
+    pub pay_type: String,
     /// What the visit costs, 分.
     pub fee_fen: i64,
     /// When waiting ends.
@@ -319,7 +321,7 @@ pub struct Shown {
 macro_rules! select_shown {
     ($where:literal) => {
         concat!(
-            "select e.id, e.seq, e.schedule_id, e.patient_id, e.status, e.payment_mode, e.fee_fen, e.cutoff, e.slot,
+            "select e.id, e.seq, e.schedule_id, e.patient_id, e.status, e.payment_mode, e.pay_type, e.fee_fen, e.cutoff, e.slot,
                     e.deadline, e.reason, e.payment, e.order_id, e.question, e.version, e.created_at, e.updated_at,
                     case when e.status = 'waiting' and not exists (
                             select from draw d

@@ -30,6 +30,8 @@ pub struct Appointment {
     pub booked_at: DateTime<Utc>,
     /// Who sees the patient, and when, as the patient agreed.
     pub sitting: Value,
+    /// selfPay or insurance (R7).
+    pub pay_type: &'static str,
 }
 
 /// Brings appointments in line with their runs.
@@ -39,9 +41,10 @@ pub async fn put_appointments(conn: &mut PgConnection, hospital: &str, all: &[Ap
     }
     sqlx::query(
         "insert into appointment (hospital, id, entry_id, patient_id, schedule_id, slot, his_order_id, serial, place,
-                                  status, booked_at, sitting)
+                                  status, booked_at, sitting, pay_type)
          select $1, t.* from unnest($2::text[], $3::uuid[], $4::text[], $5::text[], $6::jsonb[], $7::text[],
-                                    $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::jsonb[]) as t
+                                    $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::jsonb[],
+                                    $13::text[]) as t
          on conflict (hospital, id) do update
          set status = excluded.status, slot = excluded.slot, serial = excluded.serial, place = excluded.place,
              sitting = excluded.sitting,
@@ -62,6 +65,7 @@ pub async fn put_appointments(conn: &mut PgConnection, hospital: &str, all: &[Ap
     .bind(all.iter().map(|one| one.status).collect::<Vec<_>>())
     .bind(all.iter().map(|one| one.booked_at).collect::<Vec<_>>())
     .bind(all.iter().map(|one| &one.sitting).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.pay_type).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map(drop)
@@ -86,6 +90,10 @@ pub struct Payment {
     pub out_refund_no: Option<String>,
     /// What went back, 分.
     pub refunded_fen: i64,
+    /// What a booked visit stands on, 分; none where none was booked.
+    pub kept_fen: Option<i64>,
+    /// Our `out_refund_no` of what was paid above that (R6).
+    pub part_refund_no: Option<String>,
 }
 
 /// Brings payments in line with their runs.
@@ -95,19 +103,22 @@ pub async fn put_payments(conn: &mut PgConnection, hospital: &str, all: &[Paymen
     }
     sqlx::query(
         "insert into payment (hospital, out_trade_no, entry_id, amount_fen, status, transaction_id, paid_at,
-                              out_refund_no, refunded_fen, settled_at)
+                              out_refund_no, refunded_fen, kept_fen, part_refund_no, settled_at)
          select $1, t.*, case when t.status in ('closed', 'refunded') then engine_now() end
          from unnest($2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::timestamptz[],
-                                    $8::text[], $9::bigint[])
-              as t (out_trade_no, entry_id, amount_fen, status, transaction_id, paid_at, out_refund_no, refunded_fen)
+                                    $8::text[], $9::bigint[], $10::bigint[], $11::text[])
+              as t (out_trade_no, entry_id, amount_fen, status, transaction_id, paid_at, out_refund_no, refunded_fen,
+                    kept_fen, part_refund_no)
          on conflict (hospital, out_trade_no) do update
          set status = excluded.status, transaction_id = excluded.transaction_id, paid_at = excluded.paid_at,
-             out_refund_no = excluded.out_refund_no, refunded_fen = excluded.refunded_fen, updated_at = engine_now(),
+             out_refund_no = excluded.out_refund_no, refunded_fen = excluded.refunded_fen,
+             kept_fen = excluded.kept_fen, part_refund_no = excluded.part_refund_no, updated_at = engine_now(),
              settled_at = case when excluded.settled_at is not null
                                then coalesce(payment.settled_at, excluded.settled_at) end
-         where (payment.status, payment.transaction_id, payment.paid_at, payment.out_refund_no, payment.refunded_fen)
+         where (payment.status, payment.transaction_id, payment.paid_at, payment.out_refund_no, payment.refunded_fen,
+                payment.kept_fen, payment.part_refund_no)
                is distinct from (excluded.status, excluded.transaction_id, excluded.paid_at, excluded.out_refund_no,
-                                 excluded.refunded_fen)",
+                                 excluded.refunded_fen, excluded.kept_fen, excluded.part_refund_no)",
     )
     .bind(hospital)
     .bind(all.iter().map(|one| one.out_trade_no.as_str()).collect::<Vec<_>>())
@@ -118,6 +129,8 @@ pub async fn put_payments(conn: &mut PgConnection, hospital: &str, all: &[Paymen
     .bind(all.iter().map(|one| one.paid_at).collect::<Vec<_>>())
     .bind(all.iter().map(|one| one.out_refund_no.as_deref()).collect::<Vec<_>>())
     .bind(all.iter().map(|one| one.refunded_fen).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.kept_fen).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.part_refund_no.as_deref()).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map(drop)
@@ -187,12 +200,14 @@ pub struct Shown {
     pub booked_at: DateTime<Utc>,
     /// Who sees the patient, and when, as the patient agreed; none of a visit from before this was kept.
     pub sitting: Option<Value>,
+    /// selfPay or insurance (R7).
+    pub pay_type: String,
 }
 
 /// One appointment.
 pub async fn find(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Result<Option<Shown>> {
     sqlx::query_as(
-        "select id, entry_id, patient_id, schedule_id, slot, serial, place, status, source, booked_at, sitting
+        "select id, entry_id, patient_id, schedule_id, slot, serial, place, status, source, booked_at, sitting, pay_type
          from appointment where hospital = $1 and id = $2",
     )
     .bind(hospital)
@@ -204,7 +219,7 @@ pub async fn find(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Re
 /// A patient's appointments, newest first.
 pub async fn of_patient(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -> sqlx::Result<Vec<Shown>> {
     sqlx::query_as(
-        "select id, entry_id, patient_id, schedule_id, slot, serial, place, status, source, booked_at, sitting
+        "select id, entry_id, patient_id, schedule_id, slot, serial, place, status, source, booked_at, sitting, pay_type
          from appointment where hospital = $1 and patient_id = $2 order by booked_at desc limit 200",
     )
     .bind(hospital)

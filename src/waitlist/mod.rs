@@ -11,6 +11,7 @@
 //! - [`working_days`]: holidays and 调休, and the last day that is worked
 //! - [`ids`]: the numbers that go outside, derived from the run, and the way back
 //! - [`money`]: amounts, in whole 分
+//! - [`fees`]: what a visit costs by now, what of the money it stands on, what goes back
 //! - [`identity`]: ID numbers, phones and names: checked when read, masked when shown
 //! - [`cipher`]: personal data sealed at rest, and the keyed hash to find it by
 //! - [`pace`]: whoever asks faster than people do is decided later
@@ -26,6 +27,7 @@ pub mod breach;
 pub mod calendar;
 pub mod cipher;
 pub mod draw;
+pub mod fees;
 pub mod identity;
 pub mod ids;
 pub mod kpi;

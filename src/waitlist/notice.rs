@@ -128,7 +128,9 @@ impl NoticeKind {
             Self::Submitted | Self::Changed => status.live() || status == EntryStatus::Booked,
             Self::PleaseConfirm => status.declinable(),
             Self::Booked | Self::Reminder => status == EntryStatus::Booked,
-            Self::Failed(_) | Self::Refunded => !status.live() && status != EntryStatus::Booked,
+            Self::Failed(_) => !status.live() && status != EntryStatus::Booked,
+            // A part goes back while the visit stands (R6); what is back stays back.
+            Self::Refunded => true,
             Self::VisitCancelled => status == EntryStatus::VisitCancelled,
             Self::OthersAsked => status.live(),
         }

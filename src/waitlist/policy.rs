@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::calendar::{Cutoff, QuietHours};
 use super::refusal::Refusal;
-pub use choices::{CapCounts, CapReading, InsurancePrepay, OtherQueues, PaymentMode, QueueOrder};
+pub use choices::{CapCounts, CapReading, FeeChange, InsurancePrepay, OtherQueues, PayType, PaymentMode, QueueOrder};
 pub use half_days::{HalfDays, Hours};
 
 /// Where a setting is made, in the order in which the hospital checks (R2: A doctor, B department, C campus).
@@ -73,6 +73,9 @@ pub struct LevelPolicy {
     /// See [`Policy::insurance_prepay`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub insurance_prepay: Option<InsurancePrepay>,
+    /// See [`Policy::fee_change`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fee_change: Option<FeeChange>,
     /// See [`Policy::order`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<QueueOrder>,
@@ -192,6 +195,9 @@ pub struct Policy {
     pub payment_mode: PaymentMode,
     /// Default: self-pay first (R7).
     pub insurance_prepay: InsurancePrepay,
+    /// What becomes of a fee that changes after it was paid (R6). Default: too much goes back, what is missing the hospital
+    /// bears.
+    pub fee_change: FeeChange,
     /// Default: first come, first served (R16).
     pub order: QueueOrder,
     /// How long after its opening a queue in random order takes part in the draw (R17). Default: 30 minutes; half the time
@@ -250,6 +256,7 @@ impl Default for Policy {
         Self {
             payment_mode: PaymentMode::None,
             insurance_prepay: InsurancePrepay::SelfPayFirst,
+            fee_change: FeeChange::RefundOnly,
             order: QueueOrder::Fifo,
             draw_window_minutes: 30,
             cap_reading: CapReading::AllMustPass,
@@ -291,6 +298,7 @@ impl Policy {
         }
         set(&mut self.payment_mode, level.payment_mode);
         set(&mut self.insurance_prepay, level.insurance_prepay);
+        set(&mut self.fee_change, level.fee_change);
         set(&mut self.order, level.order);
         set(&mut self.draw_window_minutes, level.draw_window_minutes);
         set(&mut self.cap_reading, level.cap_reading);
@@ -347,7 +355,8 @@ mod tests {
     #[test]
     fn every_setting_can_be_set_and_is_taken_over() {
         let json = serde_json::json!({
-            "switch": "on", "cap": 200, "paymentMode": "prepay", "insurancePrepay": "notAccepted", "order": "random",
+            "switch": "on", "cap": 200, "paymentMode": "prepay", "insurancePrepay": "notAccepted",
+            "feeChange": "refundAndTopUp", "order": "random",
             "drawWindowMinutes": 20, "capReading": "firstConfiguredDecides", "capCounts": "everInEach",
             "cutoff": {"daysBefore": 2, "at": "17:00:00", "onWorkingDay": true},
             "hardStopMinutesBeforeVisit": 1, "offerWindowMinutes": 2, "prepayMinutes": 3, "lockGraceMinutes": 6,

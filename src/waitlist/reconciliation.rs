@@ -45,8 +45,9 @@ impl Payment {
             TheirPayment::Unknown => "unknown",
             TheirPayment::Open => "open",
             TheirPayment::Closed => "closed",
-            TheirPayment::Paid { .. } if self.back_fen(true) > 0 => "refunded",
-            TheirPayment::Paid { .. } if self.back_fen(false) > 0 => "refunding",
+            TheirPayment::Paid { amount_fen } if self.back_fen(true) >= amount_fen => "refunded",
+            TheirPayment::Paid { amount_fen } if self.back_fen(false) >= amount_fen => "refunding",
+            // A part that went back leaves it paid (R6).
             TheirPayment::Paid { .. } => "paid",
         })
     }
@@ -75,12 +76,18 @@ impl Payment {
         if over && held_fen > 0 && self.back_fen(false) < paid_fen.max(ours.amount_fen) {
             return Some(self.finding(Kind::PaidNotBooked, ours.amount_fen - ours.refunded_fen, held_fen));
         }
+        if entry.is_some_and(|entry| entry.pace == Pace::Stuck && !entry.over && !entry.booked) && held_fen > 0 {
+            return Some(self.finding(Kind::PaidAndStuck, ours.amount_fen - ours.refunded_fen, held_fen));
+        }
         if over && self.theirs == Some(TheirPayment::Open) {
             return Some(self.finding(Kind::OrderLeftOpen, 0, 0));
         }
         let theirs = self.theirs_as_ours()?;
-        // An order that never reached the provider can be closed in our books only.
-        let same = ours.standing.as_str() == theirs || (ours.standing == Standing::Closed && theirs == "unknown");
+        // An order that never reached the provider can be closed in our books only, or still be what its run stands still at.
+        let stuck = entry.is_some_and(|entry| entry.pace == Pace::Stuck);
+        let never_reached =
+            theirs == "unknown" && (ours.standing == Standing::Closed || stuck && ours.standing == Standing::Open);
+        let same = ours.standing.as_str() == theirs || never_reached;
         let same_money = paid_fen == 0 || (paid_fen == ours.amount_fen && ours.refunded_fen == self.back_fen(true));
         (!same || !same_money)
             .then(|| self.finding(Kind::PaymentDiffers, ours.amount_fen - ours.refunded_fen, held_fen))
@@ -153,7 +160,7 @@ impl Visit {
                 Some(_) => facts.payments.iter().filter(paid).find(named),
                 None => facts.payments.iter().find(paid),
             };
-            let paid_fen = payment.map_or(0, Payment::paid_fen);
+            let paid_fen = payment.map_or(0, |payment| facts.stood_on_fen(payment));
             let number = payment.map(|payment| payment.out_trade_no.as_str());
             let right = number == told.out_trade_no.as_deref() && paid_fen == told.paid_fen;
             return (!right).then(|| {
@@ -214,6 +221,20 @@ impl Facts {
         orders.chain(self.visits.iter().map(|visit| Question::Visit(visit.order_id.clone()))).collect()
     }
 
+    /// What HIS should be told was paid with this order: all that the visit stands on, of whichever orders.
+    fn stood_on_fen(&self, payment: &Payment) -> i64 {
+        let kept_fen = |payment: &Payment| {
+            let ours = payment.ours?;
+            ours.kept_fen
+                .filter(|kept_fen| *kept_fen > 0)
+                .map(|kept_fen| payment.paid_fen() - ours.amount_fen + kept_fen)
+        };
+        match kept_fen(payment) {
+            Some(_) => self.payments.iter().filter_map(kept_fen).sum(),
+            None => payment.paid_fen(),
+        }
+    }
+
     fn double(&self) -> Option<Finding> {
         let live = |visit: &&Visit| visit.his == Some(TheirVisit::Booked);
         let mut booked = self.visits.iter().filter(live);
@@ -229,7 +250,10 @@ impl Facts {
     /// A visit is paid once, as much as it costs.
     fn price(&self) -> Option<Finding> {
         let entry = self.entry.filter(|entry| entry.booked)?;
-        let held_fen: i64 = self.payments.iter().filter(|payment| payment.ours.is_some()).map(Payment::held_fen).sum();
+        let ours = self.payments.iter().filter(|payment| payment.ours.is_some());
+        // A part on its way back is not held any more.
+        let held_fen: i64 =
+            ours.map(|payment| payment.held_fen() - payment.back_fen(false) + payment.back_fen(true)).sum();
         let kind = match held_fen.cmp(&entry.due_fen) {
             std::cmp::Ordering::Less => Kind::BookedNotPaid,
             std::cmp::Ordering::Greater => Kind::PaidTwice,

@@ -94,11 +94,21 @@ async fn r07_where_the_fee_is_taken_in_advance_the_hospital_decides_about_insura
     let insured = json!({ "payType": "insurance" });
     let refused = house.joins("S1", "p1", insured.clone()).await;
     assert_eq!((refused.status.as_u16(), refused.code().as_str()), (422, "insurance_not_accepted"));
+    assert_eq!(
+        house.get("/v1/schedules/S1/waitlist").await.json()["insurancePrepay"],
+        "notAccepted",
+        "before applying"
+    );
     assert_eq!(house.joins("S1", "p1", json!({ "payType": "selfPay" })).await.json()["status"], "awaitingPrepayment");
     let self_pay_first = json!({ "switch": "on", "paymentMode": "prepay", "insurancePrepay": "selfPayFirst" });
     assert_eq!(house.ask("PUT", "/v1/policies/doctor/doc1", None, Some(self_pay_first)).await.status, StatusCode::OK);
     let joined = house.joins("S1", "p2", insured).await.json();
     assert_eq!((&joined["status"], &joined["feeFen"]), (&json!("awaitingPrepayment"), &json!(5000)));
+    assert_eq!(
+        (&joined["payType"], &joined["selfPayFirst"]),
+        (&json!("insurance"), &json!(true)),
+        "said before paying"
+    );
     house.hospital.close().await;
 }
 

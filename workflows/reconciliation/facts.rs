@@ -25,8 +25,8 @@ pub(super) struct Gathered {
     /// What a refund is over: as listed, else the whole of its order.
     amounts: BTreeMap<String, i64>,
     listed: BTreeMap<String, (String, TheirRefund)>,
-    /// Our own last number of each order's refund.
-    own: BTreeMap<String, String>,
+    /// Our own last numbers of each order's refunds.
+    own: BTreeMap<String, Vec<String>>,
 }
 
 /// Everything about these applications.
@@ -104,9 +104,12 @@ impl Gathered {
         let standing = Standing::parse(&payment.status).ok_or_else(|| {
             Fault::Stop(format!("our payment {} has the unknown status {}", payment.out_trade_no, payment.status))
         })?;
-        if let Some(refund) = payment.out_refund_no {
-            self.own.insert(payment.out_trade_no.clone(), refund.clone());
-            self.amounts.insert(refund.clone(), payment.amount_fen);
+        let kept_fen = payment.part_refund_no.as_ref().and(payment.kept_fen);
+        let part = payment.part_refund_no.map(|refund| (refund, payment.amount_fen - kept_fen.unwrap_or(0)));
+        let rest = payment.out_refund_no.map(|refund| (refund, kept_fen.unwrap_or(payment.amount_fen)));
+        for (refund, amount_fen) in part.into_iter().chain(rest) {
+            self.own.entry(payment.out_trade_no.clone()).or_default().push(refund.clone());
+            self.amounts.insert(refund.clone(), amount_fen);
             self.listed.entry(refund).or_insert_with(|| {
                 // Nobody has told of it yet: it counts as nothing until somebody does.
                 (payment.out_trade_no.clone(), TheirRefund { amount_fen: 0, done: false })
@@ -116,6 +119,7 @@ impl Gathered {
             standing,
             amount_fen: payment.amount_fen,
             refunded_fen: payment.refunded_fen,
+            kept_fen: payment.kept_fen,
             paid_that_day: within(payment.paid_at),
             settled_that_day: within(payment.settled_at),
         });
@@ -195,7 +199,7 @@ impl Gathered {
 
     fn put_refunds(&mut self) {
         for (number, (order, refund)) in std::mem::take(&mut self.listed) {
-            let strange = self.own.get(&order) != Some(&number);
+            let strange = !self.own.get(&order).is_some_and(|own| own.contains(&number));
             self.payment(&order).strange |= strange;
             self.refunds.push(number);
             if refund.amount_fen > 0 {

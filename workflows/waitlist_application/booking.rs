@@ -3,7 +3,7 @@
 use super::outcome;
 use super::state::{Application, Booked, Why};
 use crate::engine::{Fault, RunId, Turn, limits};
-use crate::ports::his::{BookRequest, Booking, Order, PaidWith, Visit};
+use crate::ports::his::{BookRequest, Booking, Order, Visit};
 use crate::records::entries;
 use crate::waitlist::policy::{OtherQueues, Policy};
 use crate::waitlist::{calendar, reminder};
@@ -28,10 +28,7 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
                 locked: offer.locked,
                 place: app.place(&offer.slot),
                 identity: ports.identity(&app.patient_id).await?,
-                paid: app.order.as_ref().and_then(|order| {
-                    let paid = order.paid.as_ref()?;
-                    Some(PaidWith { out_trade_no: order.out_trade_no.clone(), amount_fen: paid.amount_fen })
-                }),
+                paid: app.paid_with(),
             };
             ports.his.book(&request).await?
         }
@@ -56,7 +53,14 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
         Booking::Booked(visit) => {
             app.others = others(app, turn, ports).await?;
             app.visit = Some(booked(app, order_id, visit, &offer.slot, turn, ports));
-            outcome::Booking::Booked
+            app.stands_on();
+            if app.holds_too_much() {
+                // Its number is committed with this move, before a call uses it (E6).
+                app.refund_next(turn.now);
+                outcome::Booking::Overpaid
+            } else {
+                outcome::Booking::Booked
+            }
         }
         Booking::Taken => outcome::Booking::Taken,
         // Only what HIS surely says of the patient ends the application. Of any other code nobody knows whom it is about:

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::asking::Came;
 use super::lock_check::Checking;
 use super::signals::{Confirm, Decline};
-use super::state::{Application, Order, Why};
+use super::state::{Application, Why};
 use super::{outcome, woke};
 use crate::engine::Turn;
 
@@ -51,8 +51,8 @@ pub(super) fn confirmation(app: &mut Application, turn: &Turn, woke: woke::Confi
         woke::Confirmation::Confirm(_) => {
             // The order is committed with this move, number and end included, before a call uses it (E6).
             let ends = offer_ends(app);
-            if app.paid().is_none() {
-                app.reorder(Order::new(turn.run, app.offers, app.fee_fen, ends, turn.now));
+            if !app.covered() {
+                app.reorder(app.order_for_offer(turn.run, ends, turn.now));
             }
             return outcome::Confirmation::Confirmed;
         }

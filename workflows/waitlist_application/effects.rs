@@ -19,7 +19,8 @@ pub(super) fn effects(run: RunId, edge: &Edge, app: &Application) -> Vec<Effect>
     let stopped = edge.outcome == Some("Stopped");
     let told = notice(from, to, edge.outcome, stopped, app).into_iter();
     let told = told.map(|(kind, nth)| Effect::Tell(letter(run, kind, nth, app)));
-    let others = (from == Some(Step::Booking) && to == Step::Visit).then_some(&app.others).into_iter().flatten();
+    let booked = from == Some(Step::Booking) && matches!(to, Step::Visit | Step::PartRefund);
+    let others = booked.then_some(&app.others).into_iter().flatten();
     let others = others.map(|other| booked_elsewhere(run, *other, app));
     told.chain(answer(run, from, to, edge.outcome, app))
         .chain(freed(run, from, to, edge.outcome, app))
@@ -47,10 +48,9 @@ fn notice(
         Step::Confirmation if !matches!(from, Some(Step::Confirmation | Step::LockCheck)) => {
             vec![(NoticeKind::PleaseConfirm, app.offers)]
         }
-        Step::Visit if !matches!(from, Some(Step::Visit | Step::Asking)) => {
-            let reminder = app.reminder().map(|_| (NoticeKind::Reminder, 1));
-            [(NoticeKind::Booked, 1)].into_iter().chain(reminder).collect()
-        }
+        Step::PartRefund if from == Some(Step::Booking) => booked(app),
+        Step::Visit if from == Some(Step::PartRefund) && app.returned_fen(true) > 0 => vec![(NoticeKind::Refunded, 2)],
+        Step::Visit if !matches!(from, Some(Step::Visit | Step::Asking | Step::PartRefund)) => booked(app),
         Step::Expired => failed(FailReason::Expired),
         Step::Stopped if app.visit.is_some() => vec![(NoticeKind::Failed(FailReason::Stopped), 2)],
         Step::Stopped => failed(FailReason::Stopped),
@@ -67,10 +67,16 @@ fn notice(
         _ => Vec::new(),
     };
     told.extend(question(from, to, outcome, app));
-    if from == Some(Step::Closure) && app.returned_fen() > 0 {
+    if from == Some(Step::Closure) && app.returned_fen(false) > 0 {
         told.push((NoticeKind::Refunded, 1));
     }
     told
+}
+
+/// The visit, and what will remind of it (R5).
+fn booked(app: &Application) -> Vec<(NoticeKind, u16)> {
+    let reminder = app.reminder().map(|_| (NoticeKind::Reminder, 1));
+    [(NoticeKind::Booked, 1)].into_iter().chain(reminder).collect()
 }
 
 /// What the patient is asked, once: on the move that asks, or on the way into the queue (R34, R35).
@@ -110,9 +116,11 @@ fn letter(run: RunId, kind: NoticeKind, nth: u16, app: &Application) -> Letter {
             },
             deadline,
             amount_fen: match kind {
-                NoticeKind::Refunded => Some(app.returned_fen()),
+                NoticeKind::Refunded => Some(app.returned_fen(nth > 1)),
                 // What is to be paid, for which no order is open yet.
-                NoticeKind::PleaseConfirm => Some(app.fee_fen),
+                NoticeKind::PleaseConfirm => Some(app.due_fen()),
+                // What the visit stands on, or the order that is open.
+                _ if app.stands() => app.paid_with().map(|paid| paid.amount_fen),
                 _ => app.order.as_ref().map(|order| order.amount_fen),
             },
             place: app.visit.as_ref().map(|visit| visit.his.place.clone()),
@@ -127,7 +135,7 @@ fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: 
     let from = from?;
     let given_up = (from, to, outcome) == (Step::Waiting, Step::Waiting, Some("GivenUp"));
     let reply = match (from, to, outcome) {
-        (Step::Locking, Step::Confirmation, _) | (Step::Booking, Step::Visit, _) => Reply::Took,
+        (Step::Locking, Step::Confirmation, _) | (Step::Booking, Step::Visit | Step::PartRefund, _) => Reply::Took,
         // Told on the way back into the queue and no sooner: the next place is then offered to the same patient (R16).
         (Step::Locking | Step::Unlocking, Step::Waiting, _) if app.withheld => Reply::Passed,
         // Told when the place was locked: what is given back now is a place that came free (Q6).

@@ -18,6 +18,7 @@ pub(super) fn lacks(step: Step, app: &Application) -> Vec<&'static str> {
         Step::OrderClosing => &[locked(app), order(app)],
         Step::Booking => &[goes_on(app), offer(app), covered(app)],
         Step::Visit | Step::Asking => &[goes_on(app), offer(app), visit(app)],
+        Step::PartRefund | Step::PartRefundWait => &[goes_on(app), offer(app), visit(app), money(app)],
         Step::Cancelling => &[visit(app), reason(app)],
         Step::Unlocking | Step::Clearing => &[],
         Step::Settlement | Step::Reckoning | Step::Closure => &[reason(app)],
@@ -65,7 +66,8 @@ fn order(app: &Application) -> Option<&'static str> {
 /// R6: the money comes before the place in the queue.
 fn prepaid(app: &Application) -> Option<&'static str> {
     let prepays = app.policy.payment_mode == PaymentMode::Prepay;
-    (prepays && !app.covered()).then_some("order.paid")
+    // What a top-up would be for is paid with an offer.
+    (prepays && !app.covered() && app.paid_fen() == 0).then_some("order.paid")
 }
 
 fn covered(app: &Application) -> Option<&'static str> {
@@ -83,7 +85,7 @@ fn visit(app: &Application) -> Option<&'static str> {
 }
 
 fn money(app: &Application) -> Option<&'static str> {
-    (!app.to_settle().any(Order::held)).then_some("order.paid")
+    (!app.holds_too_much()).then_some("order.paid")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Admission is not a step: it is decided in the transaction that starts the run (`desk::apply`), so that caps are
 //! exact. From there on every move is a row of this table.
 
+mod account;
 mod asking;
 mod booking;
 mod clearing;
@@ -13,6 +14,7 @@ mod giving_up;
 mod lacks;
 mod lock_check;
 mod locking;
+mod part_refund;
 mod paying;
 mod prepayment;
 mod projection;
@@ -43,6 +45,7 @@ use lacks::lacks;
 pub use lock_check::Checking;
 use lock_check::lock_check;
 use locking::locking;
+use part_refund::{part_is_asked, part_refund, part_refund_wait};
 use paying::{offer_order, order_closing, paying, paying_until, payment_check};
 use prepayment::{prepay_check, prepay_order, prepayment};
 use refund::{refund_check, refund_is_asked, refund_wait, refunding};
@@ -104,9 +107,9 @@ flow! {
         {
             Renewed -> Confirmation, Holds -> OfferOrder, Open -> Paying, Lost -> Unlocking, Gone -> OrderClosing,
         }
-    /// Opens the order for the accepted place.
+    /// Opens the order for the accepted place. Where the provider does not open it, the patient has missed nothing.
     OfferOrder = offer_order at payments priority Urgent
-        { Opened + Money -> Paying, Paid + Money -> Booking, Refused + Money -> Unlocking }
+        { Opened + Money -> Paying, Paid + Money -> Booking, Refused + Money -> OrderClosing }
     /// The patient pays until the deadline (R20).
     Paying = paying priority Urgent on Payment, Decline, Withdrawal, Stoppage, Change, Consent until paying_until
         {
@@ -124,7 +127,7 @@ flow! {
     /// Books at HIS under an id that it may have seen before (R19, E1).
     Booking = booking at his priority Urgent
         {
-            Booked + Visit - Lock - Money -> Visit, Taken -> Unlocking, Withheld -> Unlocking, Refused -> Unlocking,
+            Booked + Visit - Lock - Money -> Visit, Overpaid + Visit + Money - Lock -> PartRefund, Taken -> Unlocking, Withheld -> Unlocking, Refused -> Unlocking,
         }
     /// Gives the lock back: to the queue where the place was lost or only this time is not wanted (Q6), else to the
     /// settlement.
@@ -141,6 +144,12 @@ flow! {
     /// Asks HIS when the visit is by now: another doctor sees the patient, or on another day or half-day (R34).
     Asking = asking at his
         { Asked -> Visit }
+    /// Asks for what was paid above the fee of the booked visit, and where it stands (R6).
+    PartRefund = part_refund at payments
+        { Processing -> PartRefundWait, Refunded - Money -> Visit, Left - Money -> Visit }
+    /// Booked, with a part of the money on its way back.
+    PartRefundWait = part_refund_wait on RefundNotice, Cancellation, Withdrawal, Stoppage until part_is_asked
+        { Due -> PartRefund, Cancelled -> Cancelling, Stopped -> Cancelling, Kept -> PartRefundWait }
     /// Cancels the booking at HIS; what HIS has cancelled itself stays cancelled.
     Cancelling = cancelling at his
         { Cancelled - Visit -> Settlement }

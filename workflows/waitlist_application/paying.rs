@@ -28,13 +28,29 @@ pub(super) async fn offer_order(
 ) -> Result<outcome::OfferOrder, Fault> {
     Ok(match open(app, turn, ports).await? {
         Asked::Paid => outcome::OfferOrder::Paid,
-        Asked::Open => outcome::OfferOrder::Opened,
+        Asked::Open => {
+            app.refused_orders = 0;
+            outcome::OfferOrder::Opened
+        }
+        // The patient had accepted in time: nothing was missed, and the place in the queue is kept (R20).
         Asked::Closed => {
-            app.why = app.gives_up(Why::Lapsed);
+            let over = app.order.as_ref().is_none_or(|order| turn.now >= order.expires_at);
+            if !over && app.refused_orders >= REFUSED_ORDERS_MAX {
+                return Err(Fault::Stop(format!(
+                    "the payment provider has refused {} orders of this application one after the other: ask it why, then \
+                     retry",
+                    app.refused_orders.saturating_add(1)
+                )));
+            }
+            app.refused_orders = app.refused_orders.saturating_add(u16::from(!over));
+            app.withheld = true;
             outcome::OfferOrder::Refused
         }
     })
 }
+
+/// After so many orders in a row that the provider refuses the next one is for staff.
+const REFUSED_ORDERS_MAX: u16 = 2;
 
 /// Until when a payment notice is awaited: the provider is asked then, or the lock is renewed (R10).
 pub(super) fn paying_until(app: &Application) -> DateTime<Utc> {
@@ -110,6 +126,11 @@ pub(super) async fn order_closing(
         match app.why.or(app.given_up_now()) {
             Some(Why::Lapsed) => {
                 app.takes_after_all();
+                return Ok(outcome::OrderClosing::Paid);
+            }
+            // An earlier attempt has opened the order after all, though the provider refused it later.
+            None => {
+                app.withheld = false;
                 return Ok(outcome::OrderClosing::Paid);
             }
             // Who pays and declines in one moment gets the money back, and that ends the application: nobody's money is kept

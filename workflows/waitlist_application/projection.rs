@@ -27,10 +27,8 @@ pub(super) async fn project(
     entries::renew(conn, hospital, &renewed).await?;
     let appointments: Vec<Appointment> = moved.iter().filter_map(appointment).collect();
     visits::put_appointments(conn, hospital, &appointments).await?;
-    let payments: Vec<Payment> = moved
-        .iter()
-        .flat_map(|one| one.state.earlier.iter().chain(&one.state.order).map(|order| payment(one.run, order)))
-        .collect();
+    let payments: Vec<Payment> =
+        moved.iter().flat_map(|one| one.state.orders().map(|order| payment(one.run, order))).collect();
     visits::put_payments(conn, hospital, &payments).await?;
     let offers: Vec<Offer> = moved.iter().filter_map(offer).collect();
     offers::put(conn, hospital, &offers).await
@@ -47,7 +45,7 @@ pub(super) fn status(step: Step, app: &Application) -> EntryStatus {
         Step::Booking => EntryStatus::Booking,
         // Without a reason to end, the application is on its way back to the queue, or a late payment is looked for.
         Step::Unlocking | Step::OrderClosing if app.why.is_none() => EntryStatus::Booking,
-        Step::Visit | Step::Asking | Step::Fulfilled => EntryStatus::Booked,
+        Step::Visit | Step::Asking | Step::PartRefund | Step::PartRefundWait | Step::Fulfilled => EntryStatus::Booked,
         // The visit took place; only its earlier orders are settled.
         Step::Settlement | Step::Reckoning | Step::Refunding | Step::RefundWait | Step::RefundCheck | Step::Closure
             if app.stands() =>
@@ -95,15 +93,25 @@ fn entry(run: RunId, step: Step, app: &Application) -> Changed {
         slot,
         deadline,
         reason: app.why.map(Why::code),
-        payment: app.order.as_ref().map(money),
+        payment: shown(app).map(|order| money(order, app)),
         order_id: app.visit.as_ref().map(|visit| visit.order_id.clone()),
         agreed_at: app.agreed_at,
         question: app.question.as_ref().filter(|_| live || status == EntryStatus::Booked).map(Question::shown),
     }
 }
 
-fn money(order: &Order) -> serde_json::Value {
+/// The order that patients see: the present one, but where nobody can pay that any more one that was paid.
+fn shown(app: &Application) -> Option<&Order> {
+    let present = app.order.as_ref()?;
+    let paid = || app.earlier.iter().rev().find(|order| order.paid.is_some());
+    let over = present.paid.is_none() && present.closed;
+    over.then(paid).flatten().or(Some(present))
+}
+
+fn money(order: &Order, app: &Application) -> serde_json::Value {
     serde_json::json!({
+        "paidFen": app.paid_fen(),
+        "refundedFen": app.orders().map(Order::back_fen).sum::<i64>(),
         "outTradeNo": order.out_trade_no,
         "amountFen": order.amount_fen,
         "expiresAt": order.expires_at,
@@ -114,7 +122,7 @@ fn money(order: &Order) -> serde_json::Value {
 
 fn payment_status(order: &Order) -> &'static str {
     match (&order.paid, &order.refund) {
-        (Some(_), Some(refund)) if refund.done => "refunded",
+        (Some(_), _) if order.back_fen() >= order.paid_fen() => "refunded",
         (Some(_), Some(_)) => "refunding",
         (Some(_), None) => "paid",
         (None, _) if order.closed => "closed",
@@ -123,7 +131,6 @@ fn payment_status(order: &Order) -> &'static str {
 }
 
 fn payment(run: RunId, order: &Order) -> Payment {
-    let paid_fen = order.paid.as_ref().map_or(0, |paid| paid.amount_fen);
     Payment {
         out_trade_no: order.out_trade_no.clone(),
         entry_id: run,
@@ -132,7 +139,9 @@ fn payment(run: RunId, order: &Order) -> Payment {
         transaction_id: order.paid.as_ref().map(|paid| paid.transaction_id.clone()),
         paid_at: order.paid.as_ref().map(|paid| paid.paid_at),
         out_refund_no: order.refund.as_ref().map(|refund| refund.out_refund_no.clone()),
-        refunded_fen: if order.returned() { paid_fen } else { 0 },
+        refunded_fen: order.back_fen(),
+        kept_fen: order.kept_fen,
+        part_refund_no: order.part.as_ref().map(|part| part.out_refund_no.clone()),
     }
 }
 
@@ -144,7 +153,7 @@ fn offer(one: &Projected<Application>) -> Option<Offer> {
         (Step::Locking, _) => ("out", false),
         (Step::Booking, _) if !held => ("out", false),
         (Step::Confirmation, _) => ("held", true),
-        (Step::Visit, _) => ("booked", true),
+        (Step::Visit | Step::PartRefund, _) => ("booked", true),
         (Step::Waiting, _) if app.withheld => ("withheld", false),
         (Step::Waiting, None) if app.unusable.is_some() => ("unusable", false),
         // A place that somebody else has leads back to the queue, or one that the patient did not take (Q6).
@@ -195,5 +204,6 @@ fn appointment(one: &Projected<Application>) -> Option<Appointment> {
         status,
         booked_at: visit.at,
         sitting: serde_json::to_value(one.state.sitting()).ok()?,
+        pay_type: one.state.pay_type.as_str(),
     })
 }

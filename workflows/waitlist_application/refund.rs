@@ -3,20 +3,18 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::state::{Application, Order};
+use super::account::Next;
+use super::state::Application;
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn};
 use crate::ports::payments::{Refund, RefundRequest};
-use crate::waitlist::ids;
 use crate::workflows::Ports;
 
 /// The provider's advice: ask after 1 minute, then 5, 10, 20, 30.
 const ASK_AFTER_MINUTES: [i64; 5] = [1, 5, 10, 20, 30];
-/// So many numbers are tried for one refund.
-const NUMBERS_MAX: u16 = 5;
 
 pub(super) async fn refunding(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Refunding, Fault> {
-    let refund = ports.payments.refund(&request(held(app)?, turn)).await?;
+    let refund = ports.payments.refund(&request(next(app, turn)?, "候补未成功退费")).await?;
     follow(app, turn, refund).map(|followed| match followed {
         Followed::Done => outcome::Refunding::Refunded,
         Followed::OnItsWay => outcome::Refunding::Accepted,
@@ -24,25 +22,9 @@ pub(super) async fn refunding(app: &mut Application, turn: &Turn, ports: &Ports)
     })
 }
 
-impl Application {
-    /// Begins the refund where all the money is known that the provider holds; its number is committed with the move, before
-    /// a call uses it (E6). False where an order may still be paid.
-    pub(super) fn refund_known(&mut self, now: DateTime<Utc>) -> bool {
-        let known = self.to_settle().all(|order| order.held() || order.returned());
-        match self.held() {
-            Some(order) if known => {
-                order.refund_now(now);
-                true
-            }
-            _ => false,
-        }
-    }
-}
-
 /// Until when a refund notice is awaited before the provider is asked.
 pub(super) fn refund_is_asked(app: &Application) -> DateTime<Utc> {
-    let held = app.to_settle().find(|order| order.held());
-    held.and_then(|order| order.refund.as_ref()).map_or(app.cutoff, |refund| refund.ask_at)
+    app.refund_asked_at().unwrap_or(app.cutoff)
 }
 
 pub(super) fn refund_wait(_: &mut Application, _: &Turn, woke: woke::RefundWait) -> outcome::RefundWait {
@@ -57,7 +39,7 @@ pub(super) async fn refund_check(
     turn: &Turn,
     ports: &Ports,
 ) -> Result<outcome::RefundCheck, Fault> {
-    let out_refund_no = held(app)?.refund_now(turn.now).out_refund_no.clone();
+    let out_refund_no = next(app, turn)?.refund.out_refund_no.clone();
     let refund = ports.payments.refund_status(&out_refund_no).await?;
     follow(app, turn, refund).map(|followed| match followed {
         Followed::Done => outcome::RefundCheck::Refunded,
@@ -66,33 +48,29 @@ pub(super) async fn refund_check(
     })
 }
 
-enum Followed {
+/// How far a refund is.
+pub(super) enum Followed {
     /// All of it is back.
     Done,
+    /// The provider has it.
     OnItsWay,
     /// Another number is next: the provider gave this one up, or another order was paid as well.
     Another,
 }
 
-fn held(app: &mut Application) -> Result<&mut Order, Fault> {
-    app.held().ok_or_else(|| Fault::Stop("there is no money to give back".to_owned()))
+/// What goes back next.
+pub(super) fn next<'a>(app: &'a mut Application, turn: &Turn) -> Result<Next<'a>, Fault> {
+    app.refund_next(turn.now).ok_or_else(|| Fault::Stop("there is no money to give back".to_owned()))
 }
 
-fn follow(app: &mut Application, turn: &Turn, refund: Refund) -> Result<Followed, Fault> {
-    let order = held(app)?;
-    let out_trade_no = order.out_trade_no.clone();
-    let ours = order.refund_now(turn.now);
-    match refund {
+/// Takes what the provider says of the next refund.
+pub(super) fn follow(app: &mut Application, turn: &Turn, said: Refund) -> Result<Followed, Fault> {
+    let Next { out_trade_no, refund: ours, .. } = next(app, turn)?;
+    match said {
         Refund::Success => {
             ours.done = true;
-            Ok(match app.held() {
-                None => Followed::Done,
-                // Its number is committed with this move, before a call uses it (E6).
-                Some(other) => {
-                    other.refund_now(turn.now);
-                    Followed::Another
-                }
-            })
+            // The next one's number is committed with this move, before a call uses it (E6).
+            Ok(if app.refund_next(turn.now).is_some() { Followed::Another } else { Followed::Done })
         }
         Refund::Processing => {
             let minutes = ASK_AFTER_MINUTES.get(ours.asked as usize).copied().unwrap_or(30);
@@ -100,16 +78,11 @@ fn follow(app: &mut Application, turn: &Turn, refund: Refund) -> Result<Followed
             ours.asked += 1;
             Ok(Followed::OnItsWay)
         }
-        Refund::Closed if ours.nth >= NUMBERS_MAX => Err(Fault::Stop(format!(
-            "the provider has given up {NUMBERS_MAX} refunds of the order {out_trade_no}: settle it with the provider"
-        ))),
         // The next number is committed with this move, before a call uses it (E6).
-        Refund::Closed => {
-            ours.nth += 1;
-            ours.asked = 0;
-            ours.out_refund_no = ids::refund_no(&out_trade_no, ours.nth);
-            Ok(Followed::Another)
-        }
+        Refund::Closed if ours.renumber(out_trade_no, turn.now) => Ok(Followed::Another),
+        Refund::Closed => Err(Fault::Stop(format!(
+            "the provider has given up all numbers of a refund of the order {out_trade_no}: settle it with the provider"
+        ))),
         Refund::Unknown => {
             Err(Fault::Retry(format!("the provider does not know the refund {} yet", ours.out_refund_no)))
         }
@@ -120,13 +93,14 @@ fn follow(app: &mut Application, turn: &Turn, refund: Refund) -> Result<Followed
     }
 }
 
-fn request(order: &mut Order, turn: &Turn) -> RefundRequest {
-    let amount_fen = order.paid.as_ref().map_or(order.amount_fen, |paid| paid.amount_fen);
+/// The request of a refund, the same however often it is made.
+pub(super) fn request(next: Next<'_>, reason: &str) -> RefundRequest {
+    let Next { out_trade_no, total_fen, refund } = next;
     RefundRequest {
-        out_trade_no: order.out_trade_no.clone(),
-        out_refund_no: order.refund_now(turn.now).out_refund_no.clone(),
-        amount_fen,
-        total_fen: amount_fen,
-        reason: "候补未成功退费".to_owned(),
+        out_trade_no: out_trade_no.to_owned(),
+        out_refund_no: refund.out_refund_no.clone(),
+        amount_fen: refund.amount_fen.unwrap_or(total_fen),
+        total_fen,
+        reason: reason.to_owned(),
     }
 }

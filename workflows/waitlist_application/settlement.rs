@@ -15,14 +15,12 @@ pub(super) async fn settlement(app: &mut Application, _: &Turn, _: &Ports) -> Re
 
 pub(super) async fn reckoning(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Reckoning, Fault> {
     let mut nobody_called = true;
-    for order in app.to_settle_mut().filter(|order| order.paid.is_none()) {
+    for (order, _) in app.to_settle_mut().filter(|(order, _)| order.paid.is_none()) {
         nobody_called = false;
         close(order, ports).await?;
     }
     if nobody_called {
         limits::nobody_called();
     }
-    let Some(order) = app.held() else { return Ok(outcome::Reckoning::Clear) };
-    order.refund_now(turn.now);
-    Ok(outcome::Reckoning::Held)
+    Ok(if app.refund_next(turn.now).is_some() { outcome::Reckoning::Held } else { outcome::Reckoning::Clear })
 }

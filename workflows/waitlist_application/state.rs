@@ -10,7 +10,7 @@ use super::signals::{Payment, Terms};
 use crate::engine::RunId;
 use crate::ports::his::{DayPart, Place, TimeSlot};
 use crate::ports::payments::{OrderRequest, Paid};
-use crate::waitlist::policy::{PaymentMode, Policy};
+use crate::waitlist::policy::{PayType, Policy};
 use crate::waitlist::reminder::Reminder;
 use crate::waitlist::{calendar, ids};
 
@@ -25,6 +25,9 @@ pub struct Application {
     pub department_id: String,
     /// Who waits.
     pub patient_id: String,
+    /// How the patient means to pay (R7).
+    #[serde(default)]
+    pub pay_type: PayType,
     /// The day of the visit.
     pub visit_date: NaiveDate,
     /// The half-day.
@@ -53,12 +56,15 @@ pub struct Application {
     /// True where the last offer's lock was given back: that place may be free again.
     #[serde(default)]
     pub gave_back: bool,
-    /// True where HIS would not give this patient the last offered place: somebody else may get it.
+    /// True where this patient could not be given the last offered place, by HIS or for want of an order: somebody else may get it.
     #[serde(default)]
     pub withheld: bool,
     /// Why the last offered place could not be had although nobody else took it (R33).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unusable: Option<Unusable>,
+    /// How many orders the payment provider has refused one after the other; that is not the patient's miss.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused_orders: u16,
     /// How many offers the patient has declined (Q6).
     #[serde(default)]
     pub declined: u16,
@@ -110,6 +116,12 @@ pub enum Unusable {
     TooLate,
 }
 
+// Serde hands references.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &u16) -> bool {
+    *count == 0
+}
+
 /// A place on offer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offered {
@@ -147,7 +159,14 @@ pub struct Order {
     pub paid: Option<Paid>,
     /// True once the provider holds nothing and nothing can come.
     pub closed: bool,
-    /// The refund, if one was ever asked for.
+    /// What the visit stands on, 分, said when it was booked. None before, and where an older release booked it: then all of
+    /// the present order, and nothing of an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_fen: Option<i64>,
+    /// The refund of what was paid above that, while the visit stands (R6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Refunding>,
+    /// The refund of the rest, if one was ever asked for.
     #[serde(default)]
     pub refund: Option<Refunding>,
 }
@@ -159,12 +178,18 @@ pub struct Refunding {
     pub out_refund_no: String,
     /// Its count; a new number only after the provider gave the old one up.
     pub nth: u16,
+    /// 分; none where an older release asked for it: then the whole order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_fen: Option<i64>,
     /// When the provider is asked next.
     pub ask_at: DateTime<Utc>,
     /// How often it was asked.
     pub asked: u32,
     /// True once the money is back.
     pub done: bool,
+    /// True where the patient was told so while the visit stands.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told: bool,
 }
 
 /// A booked visit.
@@ -244,6 +269,7 @@ impl Application {
             doctor_id: "doctor".to_owned(),
             department_id: "department".to_owned(),
             patient_id: "patient".to_owned(),
+            pay_type: PayType::SelfPay,
             visit_date: NaiveDate::default(),
             part: DayPart::Morning,
             fee_fen: 0,
@@ -258,6 +284,7 @@ impl Application {
             gave_back: false,
             withheld: false,
             unusable: None,
+            refused_orders: 0,
             declined: 0,
             missed: 0,
             given_up: Vec::new(),
@@ -277,18 +304,10 @@ impl Application {
 
     /// Goes by other settings from now on. How it is paid stays as it began (R29): an order may be paid by now.
     pub fn renew(&mut self, terms: Terms) {
-        let (payment_mode, insurance_prepay) = (self.policy.payment_mode, self.policy.insurance_prepay);
-        self.policy = Policy { payment_mode, insurance_prepay, ..terms.policy };
+        let Policy { payment_mode, insurance_prepay, fee_change, .. } = self.policy;
+        self.policy = Policy { payment_mode, insurance_prepay, fee_change, ..terms.policy };
         self.cutoff = calendar::entry_ends_at(terms.closes, self.latest_at);
         self.renewed = true;
-    }
-
-    /// Costs this by now. Whoever has paid keeps the fee that was paid.
-    pub fn costs(&mut self, fee_fen: Option<i64>) {
-        if let Some(fee_fen) = fee_fen.filter(|fee_fen| *fee_fen != self.fee_fen && self.paid().is_none()) {
-            self.fee_fen = fee_fen;
-            self.renewed = true;
-        }
     }
 
     /// True where an answer is meant for the offer that is out. One without an end is from before answers had one.
@@ -298,54 +317,12 @@ impl Application {
         until.is_none_or(|until| ends == Some(until.timestamp_micros()))
     }
 
-    /// Puts an order in the place of the present one, which is settled with the rest.
-    pub fn reorder(&mut self, order: Order) {
-        self.earlier.extend(self.order.replace(order));
-    }
-
-    /// True where a visit is booked and was not cancelled: its own money stays.
-    pub fn stands(&self) -> bool {
-        self.visit.as_ref().is_some_and(|visit| !visit.cancelled)
-    }
-
     /// The reminder of its visit, if there is to be one.
     pub fn reminder(&self) -> Option<Reminder> {
         self.visit.as_ref().and_then(|visit| visit.reminder)
     }
 
-    /// The orders whose money goes back, the earliest first: all of them, but for the one that a visit stands on.
-    pub fn to_settle(&self) -> impl Iterator<Item = &Order> {
-        self.earlier.iter().chain(self.order.iter().filter(|_| !self.stands()))
-    }
-
-    /// True where the provider need not be asked: no order was opened, or all the money is back.
-    pub fn is_settled(&self) -> bool {
-        self.to_settle().all(Order::returned)
-    }
-
-    /// Those orders, to be changed.
-    pub fn to_settle_mut(&mut self) -> impl Iterator<Item = &mut Order> {
-        let stands = self.stands();
-        self.earlier.iter_mut().chain(self.order.iter_mut().filter(move |_| !stands))
-    }
-
-    /// The first order whose money is to go back and has not.
-    pub fn held(&mut self) -> Option<&mut Order> {
-        self.to_settle_mut().find(|order| order.held())
-    }
-
-    /// What went back altogether, 分.
-    pub fn returned_fen(&self) -> i64 {
-        let orders = self.earlier.iter().chain(&self.order).filter(|order| order.returned());
-        orders.filter_map(|order| order.paid.as_ref()).map(|paid| paid.amount_fen).sum()
-    }
-
-    /// True where booking needs no payment first: none is due, or it is there already (R19).
-    pub fn covered(&self) -> bool {
-        self.policy.payment_mode == PaymentMode::None || self.fee_fen == 0 || self.paid().is_some()
-    }
-
-    /// The money that the provider holds for this application.
+    /// The money that came for the present order.
     pub fn paid(&self) -> Option<&Paid> {
         self.order.as_ref().and_then(|order| order.paid.as_ref())
     }
@@ -400,6 +377,8 @@ impl Order {
             asked: 0,
             paid: None,
             closed: false,
+            kept_fen: None,
+            part: None,
             refund: None,
         };
         order.ask_at = order.next_ask(now);
@@ -415,22 +394,6 @@ impl Order {
     /// From when on no success can appear any more once the order is closed.
     pub fn over_at(&self) -> DateTime<Utc> {
         self.expires_at + LATE_SUCCESS
-    }
-
-    /// True once its money is back.
-    pub fn returned(&self) -> bool {
-        self.refund.as_ref().is_some_and(|refund| refund.done)
-    }
-
-    /// True while money is here that has not gone back.
-    pub fn held(&self) -> bool {
-        self.paid.is_some() && !self.returned()
-    }
-
-    /// Its refund: one that was asked for before goes on under its number.
-    pub fn refund_now(&mut self, now: DateTime<Utc>) -> &mut Refunding {
-        let out_refund_no = ids::refund_no(&self.out_trade_no, 1);
-        self.refund.get_or_insert(Refunding { out_refund_no, nth: 1, ask_at: now, asked: 0, done: false })
     }
 
     /// The request that opens it.

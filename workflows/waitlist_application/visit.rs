@@ -6,7 +6,7 @@ use super::asking::Came;
 use super::state::{Application, Why};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn};
-use crate::ports::his::{Order, PaidWith};
+use crate::ports::his::Order;
 use crate::workflows::Ports;
 
 /// The end of the visit's time slot; while the patient is asked about a change, the end of that.
@@ -34,7 +34,7 @@ pub(super) fn visit(app: &mut Application, turn: &Turn, woke: woke::Visit) -> ou
         Came::Kept | Came::Nothing => {}
     }
     let (why, outcome) = match woke {
-        woke::Visit::Deadline if app.earlier.is_empty() => return outcome::Visit::Over,
+        woke::Visit::Deadline if app.is_settled() => return outcome::Visit::Over,
         // Orders that this visit does not stand on: nobody may keep what came for them.
         woke::Visit::Deadline => return outcome::Visit::Unsettled,
         woke::Visit::Change(_) | woke::Visit::Consent(_) => return outcome::Visit::Kept,
@@ -78,10 +78,7 @@ pub(super) async fn give_back(app: &mut Application, turn: &Turn, ports: &Ports,
             order_id
         }
     };
-    let paid = app.order.as_ref().and_then(|order| {
-        let paid = order.paid.as_ref()?;
-        Some(PaidWith { out_trade_no: order.out_trade_no.clone(), amount_fen: paid.amount_fen })
-    });
+    let paid = app.paid_with();
     ports.his.cancel(&order_id, reason).await?;
     if let Some(paid) = &paid {
         ports.his.refund(&order_id, paid).await?;

@@ -75,7 +75,9 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             // whose money we know of need not be asked about.
             if app.is_settled() {
                 outcome::Waiting::Expired
-            } else if app.refund_known(turn.now) {
+            } else if app.all_is_known() {
+                // Its number is committed with the move, before a call uses it (E6).
+                app.refund_next(turn.now);
                 outcome::Waiting::Prepaid
             } else {
                 outcome::Waiting::CutOff

@@ -82,12 +82,13 @@ fn rows(all: &Compared<'_>, back: &HashMap<&str, Back>, found: &mut Vec<Differen
     for payment in all.ours.payments.iter().filter(|payment| !all.moving.contains(&payment.entry_id)) {
         let order = orders.get(payment.out_trade_no.as_str());
         let back = back.get(payment.out_trade_no.as_str()).copied().unwrap_or_default();
+        let paid_fen = order.map_or(0, |order| order.amount_fen);
         let theirs = match order.map(|order| order.state) {
             None => "unknown",
             Some(OrderStanding::Open) => "open",
             Some(OrderStanding::Closed) => "closed",
-            Some(OrderStanding::Paid) if back.done_fen > 0 => "refunded",
-            Some(OrderStanding::Paid) if back.asked_fen > 0 => "refunding",
+            Some(OrderStanding::Paid) if back.done_fen >= paid_fen => "refunded",
+            Some(OrderStanding::Paid) if back.asked_fen >= paid_fen => "refunding",
             Some(OrderStanding::Paid) => "paid",
         };
         // An order that never reached the payer can be closed in our books only.

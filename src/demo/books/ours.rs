@@ -79,10 +79,7 @@ impl Moved {
     /// True where an offer was not answered or not paid in time.
     pub fn lapses(&self) -> bool {
         let outcome = self.outcome.as_deref().unwrap_or_default();
-        matches!(
-            (self.step.as_str(), outcome),
-            ("Confirmation", "Lapsed") | ("OfferOrder", "Refused") | ("PaymentCheck", "Over")
-        )
+        matches!((self.step.as_str(), outcome), ("Confirmation", "Lapsed") | ("PaymentCheck", "Over"))
     }
 }
 
@@ -102,7 +99,10 @@ pub(in crate::demo) struct Payment {
     pub out_trade_no: String,
     pub entry_id: Uuid,
     pub status: String,
+    pub amount_fen: i64,
     pub refunded_fen: i64,
+    /// What a visit stands on; none where none was booked.
+    pub kept_fen: Option<i64>,
 }
 
 /// A level's cap and counter.
@@ -176,7 +176,7 @@ impl Ours {
         .fetch_all(&mut *tx)
         .await?;
         let payments = sqlx::query_as(
-            "select out_trade_no, entry_id, status, refunded_fen from payment where hospital = $1
+            "select out_trade_no, entry_id, status, amount_fen, refunded_fen, kept_fen from payment where hospital = $1
              order by out_trade_no",
         )
         .bind(hospital)

@@ -133,7 +133,9 @@ fn agreeing() -> Books {
         out_trade_no: trade[nth].clone(),
         entry_id: runs[nth],
         status: status.to_owned(),
+        amount_fen: 5_000,
         refunded_fen,
+        kept_fen: None,
     };
     let order_id = ids::order_id(runs[0], 1);
     let ours = Ours {

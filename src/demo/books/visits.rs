@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 
+use super::ours::Payment;
 use super::{Compared, Difference};
 use crate::ports::his::ScheduleState;
 use crate::sandbox::his::{LockRecord, LockState, OrderRecord, OrderState};
@@ -89,11 +90,26 @@ fn twice(all: &Compared<'_>, found: &mut Vec<Difference>) {
     }
 }
 
-/// HIS was told of the payment that the payer's books have.
+/// HIS was told of the payment that the payer's books have: of all that the visit stands on, where a part went back or the
+/// fee was topped up.
 fn payment_told(all: &Compared<'_>, order: &OrderRecord, found: &mut Vec<Difference>) {
     let Some(paid) = &order.paid else { return };
-    let line = all.theirs.pay.orders.iter().find(|line| line.out_trade_no == paid.out_trade_no);
-    let right = line.is_some_and(|line| line.state == OrderStanding::Paid && line.amount_fen == paid.amount_fen);
+    let line = |number: &str| all.theirs.pay.orders.iter().find(|line| line.out_trade_no == number);
+    let paid_fen =
+        |number: &str| line(number).filter(|line| line.state == OrderStanding::Paid).map_or(0, |line| line.amount_fen);
+    let kept_fen = |payment: &Payment| {
+        let above_fen = payment.amount_fen - payment.kept_fen.filter(|kept_fen| *kept_fen > 0)?;
+        Some(paid_fen(&payment.out_trade_no) - above_fen)
+    };
+    let entry = ids::run_of(&order.order_id);
+    let of_entry = || all.ours.payments.iter().filter(|payment| Some(payment.entry_id) == entry);
+    let named = of_entry().find(|payment| payment.out_trade_no == paid.out_trade_no);
+    let expected_fen = match named.and_then(kept_fen) {
+        Some(_) => of_entry().filter_map(kept_fen).sum(),
+        None => paid_fen(&paid.out_trade_no),
+    };
+    let line = line(&paid.out_trade_no);
+    let right = expected_fen > 0 && expected_fen == paid.amount_fen;
     if !right {
         found.push(Difference::PaymentToldWrong {
             order_id: order.order_id.clone(),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 pub type Span = (DateTime<Utc>, DateTime<Utc>);
 
 /// Every application that the day concerns: listed outside; paid, settled, booked, cancelled or ended on it; not settled
-/// at all; or with a case that stands open.
+/// at all; paid and waiting for a person; or with a case that stands open.
 ///
 /// Plan: one range or partial index each; rows as many as the day has, however many there ever were.
 pub async fn concerned(db: impl PgExecutor<'_>, hospital: &str, id: Uuid, (from, to): Span) -> sqlx::Result<Vec<Uuid>> {
@@ -17,6 +17,8 @@ pub async fn concerned(db: impl PgExecutor<'_>, hospital: &str, id: Uuid, (from,
          union select entry_id from payment where hospital = $1 and paid_at >= $3 and paid_at < $4
          union select entry_id from payment where hospital = $1 and settled_at >= $3 and settled_at < $4
          union select entry_id from payment where hospital = $1 and status in ('open', 'refunding')
+         union select p.entry_id from run r join payment p on p.hospital = r.tenant and p.entry_id = r.id
+               where r.tenant = $1 and r.workflow = 'waitlist_application' and r.status = 'suspended' and p.status = 'paid'
          union select entry_id from appointment where hospital = $1 and booked_at >= $3 and booked_at < $4
          union select entry_id from appointment where hospital = $1 and cancelled_at >= $3 and cancelled_at < $4
          union select id from run where tenant = $1 and workflow = 'waitlist_application'
@@ -102,6 +104,10 @@ pub struct Payment {
     pub refunded_fen: i64,
     /// Our number of the last refund.
     pub out_refund_no: Option<String>,
+    /// What a booked visit stands on, 分.
+    pub kept_fen: Option<i64>,
+    /// Our last number for what was paid above that.
+    pub part_refund_no: Option<String>,
     /// When it was paid.
     pub paid_at: Option<DateTime<Utc>>,
     /// When it was closed or refunded.
@@ -111,7 +117,7 @@ pub struct Payment {
 /// The payments of these applications.
 pub async fn payments(db: impl PgExecutor<'_>, hospital: &str, ids: &[Uuid]) -> sqlx::Result<Vec<Payment>> {
     sqlx::query_as(
-        "select entry_id, out_trade_no, status, amount_fen, refunded_fen, out_refund_no, paid_at, settled_at
+        "select entry_id, out_trade_no, status, amount_fen, refunded_fen, out_refund_no, kept_fen, part_refund_no, paid_at, settled_at
          from payment where hospital = $1 and entry_id = any($2) order by out_trade_no",
     )
     .bind(hospital)

@@ -36,6 +36,41 @@ pub enum InsurancePrepay {
     NotAccepted,
 }
 
+/// How the patient means to pay (R7). Kept with the application and its visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum PayType {
+    /// 自费.
+    #[default]
+    #[serde(alias = "self")]
+    SelfPay,
+    /// 医保.
+    Insurance,
+}
+
+impl PayType {
+    /// The name on the wire and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SelfPay => "selfPay",
+            Self::Insurance => "insurance",
+        }
+    }
+}
+
+/// What becomes of a fee that was paid in advance where another one holds on the day of the offer (R6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum FeeChange {
+    /// 不退不补: booked at the fee that was paid.
+    KeepPaid,
+    /// 多退少不补: what was paid too much goes back once the visit is booked; what is missing the hospital bears.
+    #[default]
+    RefundOnly,
+    /// 多退少补: what was paid too much goes back; what is missing the patient pays like an offer (R20), before it is booked.
+    RefundAndTopUp,
+}
+
 /// How the levels' switches and caps come together (Q1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -26,7 +26,7 @@ pub struct Facts {
 pub struct Entry {
     /// Whether its run moves.
     pub pace: Pace,
-    /// It has ended, or waits for a person, without a visit.
+    /// It has ended, or waits for a person while it is settled, without a visit.
     pub over: bool,
     /// A visit came of it.
     pub booked: bool,
@@ -96,6 +96,8 @@ pub struct OurPayment {
     pub amount_fen: i64,
     /// What went back, 分.
     pub refunded_fen: i64,
+    /// What a booked visit stands on, 分; none where that was never said: then all of it.
+    pub kept_fen: Option<i64>,
     /// The day's bill should tell of it.
     pub paid_that_day: bool,
     /// It was closed or refunded on the day.
@@ -139,7 +141,7 @@ pub struct Payment {
     pub theirs: Option<TheirPayment>,
     /// Refunds that they have told, those that were given up left out.
     pub refunds: Vec<TheirRefund>,
-    /// They have told of a refund under another number than our last.
+    /// They have told of a refund under another number than our last ones.
     pub strange: bool,
 }
 

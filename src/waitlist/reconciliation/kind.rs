@@ -11,6 +11,8 @@ use crate::waitlist::language::Language;
 pub enum Kind {
     /// The provider holds money for an application that is over without a visit: a refund is missing.
     PaidNotBooked,
+    /// The provider holds money for an application that waits for a person before it is settled: no visit, and no refund.
+    PaidAndStuck,
     /// A visit that has to be paid, and the provider holds less than it costs.
     BookedNotPaid,
     /// A visit for which the provider holds more than it costs.
@@ -39,8 +41,9 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::PaidNotBooked,
+        Self::PaidAndStuck,
         Self::BookedNotPaid,
         Self::PaidTwice,
         Self::RefundedTwice,
@@ -59,6 +62,7 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PaidNotBooked => "paidNotBooked",
+            Self::PaidAndStuck => "paidAndStuck",
             Self::BookedNotPaid => "bookedNotPaid",
             Self::PaidTwice => "paidTwice",
             Self::RefundedTwice => "refundedTwice",
@@ -89,6 +93,11 @@ impl Kind {
                 "查看该申请的流程：若已挂起，处理后重试；否则在商户平台按原单全额退款。",
                 "Look at the application's run: where it is suspended, mend and retry; else refund the order in full at the \
                  merchant platform.",
+            ),
+            Self::PaidAndStuck => (
+                "患者已付款而流程挂起：查看原因，处理后重试使其继续；无法继续的由工作人员取消，款项随之退回。",
+                "The patient has paid and the run stands still: look at its error, mend and retry; where it cannot go on, cancel \
+                 it, and the money goes back.",
             ),
             Self::BookedNotPaid => (
                 "联系患者补缴差额，或取消该就诊并退还已付款项。",

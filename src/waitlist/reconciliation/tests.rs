@@ -16,6 +16,7 @@ fn agreeing() -> Facts {
             standing: Standing::Paid,
             amount_fen: FEE,
             refunded_fen: 0,
+            kept_fen: None,
             paid_that_day: true,
             settled_that_day: false,
         }),
@@ -73,6 +74,25 @@ fn r36_money_that_differs_is_found() {
     let mut facts = agreeing();
     facts.payments[0].theirs = Some(TheirPayment::Paid { amount_fen: FEE + 1 });
     assert_eq!(kinds(&facts), [Kind::PaymentDiffers, Kind::PaymentToldWrong, Kind::PaidTwice]);
+
+    // Before the settlement a person is needed, and nobody has the money back.
+    let mut facts = agreeing();
+    facts.visits.clear();
+    facts.entry = facts.entry.map(|entry| Entry { pace: Pace::Stuck, booked: false, ..entry });
+    assert_eq!(kinds(&facts), [Kind::PaidAndStuck]);
+    facts.entry = facts.entry.map(|entry| Entry { pace: Pace::Moving, ..entry });
+    assert_eq!(kinds(&facts), [], "it goes on");
+
+    // A part went back while the visit stands: HIS was told what is left.
+    let mut facts = agreeing();
+    facts.entry = facts.entry.map(|entry| Entry { due_fen: FEE - 1_000, ..entry });
+    let ours = facts.payments[0].ours.as_mut().unwrap();
+    (ours.kept_fen, ours.refunded_fen) = (Some(FEE - 1_000), 1_000);
+    facts.payments[0].refunds = vec![TheirRefund { amount_fen: 1_000, done: true }];
+    facts.visits[0].told.as_mut().unwrap().paid_fen = FEE - 1_000;
+    assert_eq!(kinds(&facts), []);
+    facts.payments[0].refunds.clear();
+    assert_eq!(kinds(&facts), [Kind::PaymentDiffers, Kind::PaidTwice], "it did not go back");
 
     let mut facts = cancelled();
     facts.payments[0].refunds.push(TheirRefund { amount_fen: FEE, done: false });

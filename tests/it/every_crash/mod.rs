@@ -49,13 +49,15 @@ struct Path {
 
 /// The steps that a run has handled, in order, without failed attempts and without the loops that only ask again.
 async fn essence(hospital: &Hospital, run: RunId) -> Vec<String> {
-    const ASKING: [&str; 6] = [
+    const ASKING: [&str; 8] = [
         "Paying on deadline: Due",
         "PaymentCheck: Open",
         "Prepayment on deadline: Due",
         "PrepayCheck: Open",
         "RefundCheck: Processing",
         "RefundWait ",
+        "PartRefund: Processing",
+        "PartRefundWait ",
     ];
     let steps = hospital.steps(run).await;
     steps

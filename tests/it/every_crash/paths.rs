@@ -8,7 +8,7 @@ use houbu::waitlist::policy::PaymentMode;
 
 use super::{Path, every_mishap_at_every_step};
 use crate::hospital::Hospital;
-use crate::hospital::world::{cutoff, local, visit_date};
+use crate::hospital::world::{FEE_FEN, costs, cutoff, local, visit_date};
 
 fn nothing_before(_: &Hospital, _: u32) {}
 
@@ -41,6 +41,41 @@ const PREPAID_VISIT: Path = Path {
             hospital.pass_minutes(2).await;
             places_for(hospital, entries.len()).await;
             hospital.pass_until(local(4, 19, 0)).await;
+        }
+        .boxed_local()
+    },
+};
+
+/// The fee falls before the place comes free: a part goes back while the visit stands, the rest when it is cancelled.
+const PARTED_AND_CANCELLED: Path = Path {
+    steps: &[
+        "PrepayOrder",
+        "Prepayment",
+        "Waiting",
+        "Booking",
+        "PartRefund",
+        "PartRefundWait",
+        "Visit",
+        "Cancelling",
+        "Settlement",
+        "Reckoning",
+        "Refunding",
+        "RefundWait",
+        "RefundCheck",
+        "Closure",
+    ],
+    mode: PaymentMode::Prepay,
+    before: nothing_before,
+    play: |hospital, entries| {
+        async move {
+            hospital.pass_minutes(2).await;
+            costs(hospital, FEE_FEN - 1_000).await;
+            places_for(hospital, entries.len()).await;
+            hospital.pass_minutes(30).await;
+            for entry in entries {
+                hospital.cancel_visit(*entry).await;
+            }
+            hospital.pass_minutes(60).await;
         }
         .boxed_local()
     },
@@ -293,6 +328,7 @@ macro_rules! paths {
 paths! {
     on_the_way_to_a_visit_without_payment = UNPAID_VISIT;
     on_the_way_to_a_prepaid_visit = PREPAID_VISIT;
+    on_the_way_from_a_visit_of_which_a_part_went_back = PARTED_AND_CANCELLED;
     on_the_way_to_a_locked_and_paid_visit = LOCKED_AND_PAID_VISIT;
     on_the_way_to_a_refund = REFUND;
     on_the_way_from_a_cancelled_visit_to_its_refund = CANCELLED_VISIT;

@@ -157,14 +157,16 @@ async fn locks_belong_to_somebody(hospital: &Hospital, statuses: &BTreeMap<RunId
 /// What payers paid is what is booked or still waits, or it went back.
 async fn money_is_where_it_belongs(hospital: &Hospital, statuses: &BTreeMap<RunId, EntryStatus>) {
     let books = hospital.pay.books().await;
-    let numbers: Vec<(RunId, String)> =
-        sqlx::query_as("select id, payment ->> 'outTradeNo' from entry where payment is not null")
+    let kept: Vec<(String, i64)> =
+        sqlx::query_as("select out_trade_no, kept_fen from payment where kept_fen is not null")
             .fetch_all(&hospital.db.pool)
             .await
             .unwrap();
-    let present: BTreeMap<RunId, String> = numbers.into_iter().collect();
+    let kept: BTreeMap<String, i64> = kept.into_iter().collect();
     let ended: Vec<RunId> =
         sqlx::query_scalar("select id from run where status = 'completed'").fetch_all(&hospital.db.pool).await.unwrap();
+    let left: Vec<RunId> =
+        sqlx::query_scalar("select id from run where status = 'suspended'").fetch_all(&hospital.db.pool).await.unwrap();
     let (mut paid_fen, mut held_fen, mut back_fen) = (0, 0, 0);
     for order in books.orders.iter().filter(|order| order.state == OrderStanding::Paid) {
         let back: i64 = books
@@ -175,14 +177,22 @@ async fn money_is_where_it_belongs(hospital: &Hospital, statuses: &BTreeMap<RunI
             .sum();
         let run = ids::run_of(&order.out_trade_no).unwrap();
         let status = statuses[&run];
-        // A visit stands on one order: what came for an earlier one goes back when it is over.
-        let earlier = present.get(&run).is_some_and(|number| *number != order.out_trade_no) && ended.contains(&run);
-        let keeps = status.live() || status == EntryStatus::Settling || (status == EntryStatus::Booked && !earlier);
-        let expected = if keeps { 0 } else { order.amount_fen };
+        let stays = match status {
+            // What a visit does not stand on goes back while it stands; what came for an order that was over goes back after it.
+            EntryStatus::Booked if left.contains(&run) => order.amount_fen - back,
+            EntryStatus::Booked => match kept.get(&order.out_trade_no) {
+                Some(0) if !ended.contains(&run) => order.amount_fen - back,
+                kept => *kept.expect("a visit says what it stands on"),
+            },
+            EntryStatus::Settling => order.amount_fen - back,
+            _ if status.live() => order.amount_fen,
+            _ => 0,
+        };
+        let expected = order.amount_fen - stays;
         assert_eq!(back, expected, "what went back of {}, whose application is {status:?}", order.out_trade_no);
         paid_fen += order.amount_fen;
         back_fen += back;
-        held_fen += if keeps { order.amount_fen } else { 0 };
+        held_fen += stays;
     }
     assert_eq!(paid_fen, held_fen + back_fen, "money in = held + back");
     assert!(books.notices.iter().all(|notice| !notice.probe_believed), "a forged notice was believed");

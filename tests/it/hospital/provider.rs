@@ -3,7 +3,7 @@
 //! for a story, or never.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -32,6 +32,7 @@ pub struct Provider {
     closes_in_words_only: AtomicBool,
     miscounts: AtomicBool,
     opened: Mutex<Vec<OrderRequest>>,
+    refuses: AtomicUsize,
 }
 
 impl Provider {
@@ -44,6 +45,7 @@ impl Provider {
             closes_in_words_only: AtomicBool::default(),
             miscounts: AtomicBool::default(),
             opened: Mutex::default(),
+            refuses: AtomicUsize::default(),
         }
     }
 
@@ -62,6 +64,11 @@ impl Provider {
         self.miscounts.store(so, Ordering::SeqCst);
     }
 
+    /// So many orders are refused from now on.
+    pub fn refuses(&self, orders: usize) {
+        self.refuses.store(orders, Ordering::SeqCst);
+    }
+
     /// Every order that it was asked to open, repetitions included.
     pub fn asked_to_open(&self) -> Vec<OrderRequest> {
         self.opened.lock().unwrap().clone()
@@ -77,6 +84,10 @@ impl Provider {
 impl Payments for Provider {
     async fn open(&self, order: &OrderRequest) -> Result<Opened, CallError> {
         self.opened.lock().unwrap().push(order.clone());
+        let one_less = |left: usize| left.checked_sub(1);
+        if self.refuses.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            return Ok(Opened::Refused { code: "NO_AUTH".to_owned() });
+        }
         self.client.open(order).await
     }
 

@@ -137,3 +137,9 @@ pub async fn put_patient(pool: &PgPool, keyring: &Arc<Keyring>, number: u32, doc
     };
     patients::put(pool, HOSPITAL, &put).await.unwrap();
 }
+
+/// HIS has told of another fee of the morning.
+pub async fn costs(hospital: &super::Hospital, fee_fen: i64) {
+    let told = "update schedule set fee_fen = $1 where id = 'w1-am'";
+    sqlx::query(told).bind(fee_fen).execute(&hospital.db.pool).await.unwrap();
+}

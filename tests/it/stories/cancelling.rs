@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::{APPLICATION, THE_MONEY_COMES_BACK, Told, folded, of_application, statuses, successful};
 use crate::hospital::Hospital;
+use crate::hospital::world::{FEE_FEN, costs};
 
 const CLEARED_WITHOUT_MONEY: &[&str] = &["Clearing: Cleared", "Settlement: Clear", "Closure: Withdrawn"];
 const CLEARED_WITH_MONEY: &[&str] =
@@ -34,7 +35,7 @@ const fn case(step: &'static str, mode: PaymentMode, pays: bool, ends: &'static 
 }
 
 /// Every step of the table but the one where cancelling leads.
-const CASES: [Case; 22] = [
+const CASES: [Case; 24] = [
     case("PrepayOrder", PaymentMode::Prepay, true, "withdrawn"),
     case("Prepayment", PaymentMode::Prepay, false, "withdrawn"),
     case("PrepayCheck", PaymentMode::Prepay, false, "withdrawn"),
@@ -49,6 +50,8 @@ const CASES: [Case; 22] = [
     case("Booking", PaymentMode::Prepay, true, "withdrawn"),
     case("Unlocking", PaymentMode::LockThenPay, true, "declined"),
     case("Visit", PaymentMode::Prepay, true, "visitCancelled"),
+    case("PartRefund", PaymentMode::Prepay, true, "visitCancelled"),
+    case("PartRefundWait", PaymentMode::Prepay, true, "visitCancelled"),
     case("Cancelling", PaymentMode::Prepay, true, "visitCancelled"),
     case("Settlement", PaymentMode::Prepay, true, "withdrawn"),
     case("Reckoning", PaymentMode::Prepay, true, "withdrawn"),
@@ -79,6 +82,9 @@ async fn lead_to(hospital: &Hospital, entry: RunId, case: &Case) {
             hospital.withdraw(entry).await;
         }
         step => {
+            if step.starts_with("PartRefund") {
+                costs(hospital, FEE_FEN - 1_000).await;
+            }
             hospital.free_a_place("w1-am").await;
             match step {
                 "OfferOrder" | "Paying" | "PaymentCheck" => hospital.confirm(entry).await,

@@ -2,12 +2,12 @@
 //! change over to them. A fee that changes meanwhile is that of whoever has not paid yet (R6, R20).
 
 use houbu::engine::RunId;
-use houbu::waitlist::policy::PaymentMode;
+use houbu::waitlist::policy::{FeeChange, PaymentMode};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{APPLICATION, RELEASE, Told, statuses};
-use crate::hospital::world::{CAMPUS, FEE_FEN, cutoff, local};
+use crate::hospital::world::{CAMPUS, FEE_FEN, costs, cutoff, local};
 use crate::hospital::{Hospital, Setup};
 
 const ENDED_SOONER: &[&str] = &["Waiting on Terms: Renewed", "Waiting on deadline: Expired"];
@@ -16,7 +16,7 @@ const CLOSED_SOONER: &[&str] = &["Idle on Terms: Renewed", "Idle on deadline: Cu
 pub const TOLD: &[Told] = &[(APPLICATION, ENDED_SOONER), (RELEASE, CLOSED_SOONER)];
 
 /// The campus has other settings from now on, and those that are named here beside its own.
-async fn changes(hospital: &Hospital, settings: &Value) {
+pub(super) async fn changes(hospital: &Hospital, settings: &Value) {
     let path = format!("/v1/policies/campus/{CAMPUS}");
     let mut policy = hospital.ask(Method::GET, &path, None).await;
     policy.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
@@ -100,12 +100,6 @@ async fn r29_windows_and_limits_are_carried_over_and_the_mode_of_payment_is_not(
     hospital.finish().await;
 }
 
-/// HIS has told of another fee.
-async fn costs(hospital: &Hospital, fee_fen: i64) {
-    let told = "update schedule set fee_fen = $1 where id = 'w1-am'";
-    sqlx::query(told).bind(fee_fen).execute(&hospital.db.pool).await.unwrap();
-}
-
 /// What was paid for the only visit, by HIS's books and by the provider's, and what we say that it costs.
 async fn paid(hospital: &Hospital, entry: RunId) -> (Option<i64>, Vec<i64>, Value) {
     let at_his = hospital.his.books().await.orders.into_iter().find(|order| !order.ordinary).unwrap();
@@ -146,8 +140,10 @@ async fn r20_a_visit_that_costs_nothing_any_more_is_booked_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r06_what_was_paid_in_advance_stays_the_fee() {
-    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+async fn r06_what_was_paid_in_advance_stays_the_fee_where_the_hospital_says_so() {
+    let mut setup = Setup::paying(PaymentMode::Prepay);
+    setup.policy.fee_change = Some(FeeChange::KeepPaid);
+    let hospital = Hospital::open(setup).await;
     let entry = hospital.apply("w1-am", 1).await;
     hospital.pass_minutes(1).await;
     costs(&hospital, FEE_FEN - 1_000).await;

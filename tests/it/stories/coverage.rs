@@ -11,13 +11,13 @@ use houbu::workflows::waitlist_application::WaitlistApplication;
 
 use super::{
     THE_MONEY_COMES_BACK, Told, breaching, cancelling, caring_for_locks, changing_doctors, changing_terms, delaying,
-    drawing, giving_up, leading, offers, paying, prepaying, queue, reconciling, refunds, releases, second_thoughts,
-    several_queues, sureties, syncing, visits,
+    drawing, fee_changes, giving_up, leading, offers, paying, prepaying, queue, reconciling, refunds, releases,
+    second_thoughts, several_queues, sureties, syncing, visits,
 };
 
 #[test]
 fn no_row_of_a_table_goes_untold() {
-    let files: [&[Told]; 21] = [
+    let files: [&[Told]; 22] = [
         breaching::TOLD,
         cancelling::TOLD,
         caring_for_locks::TOLD,
@@ -25,6 +25,7 @@ fn no_row_of_a_table_goes_untold() {
         changing_terms::TOLD,
         delaying::TOLD,
         drawing::TOLD,
+        fee_changes::TOLD,
         giving_up::TOLD,
         leading::TOLD,
         offers::TOLD,

@@ -11,6 +11,7 @@ mod changing_terms;
 mod coverage;
 mod delaying;
 mod drawing;
+mod fee_changes;
 mod figures;
 mod giving_up;
 mod late_money;

@@ -17,8 +17,8 @@ use crate::hospital::{Hospital, Setup};
 const ACCEPTED: &[&str] = &["Waiting on Offer: Payable", "Locking: Locked", "Confirmation on Confirm: Confirmed"];
 const PAID_AND_BOOKED: &[&str] = &["OfferOrder: Opened", "Paying on Payment: Paid", "Booking: Booked"];
 const PAID_BEFORE_WE_KNEW: &[&str] = &["OfferOrder: failed", "OfferOrder: Paid", "Booking: Booked"];
-const NO_TIME_LEFT_TO_PAY: &[&str] =
-    &["OfferOrder: Refused", "Unlocking: Released", "Settlement: Ordered", "Reckoning: Clear", "Closure: Lapsed"];
+const NOT_OPENED: &[&str] =
+    &["OfferOrder: Refused", "OrderClosing: Closed", "Unlocking: Requeued", "Waiting on Offer: Payable"];
 const PAID_SLOWLY: &[&str] = &[
     "OfferOrder: Opened",
     "Paying on deadline: Due",
@@ -91,7 +91,7 @@ pub const TOLD: &[Told] = &[
     (APPLICATION, ACCEPTED),
     (APPLICATION, PAID_AND_BOOKED),
     (APPLICATION, PAID_BEFORE_WE_KNEW),
-    (APPLICATION, NO_TIME_LEFT_TO_PAY),
+    (APPLICATION, NOT_OPENED),
     (APPLICATION, PAID_SLOWLY),
     (APPLICATION, NOTICE_LOST),
     (APPLICATION, NEVER_PAID),
@@ -147,7 +147,7 @@ async fn money_that_came_before_we_knew_of_the_order_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_that_could_not_be_opened_in_time_ends_the_offer() {
+async fn r20_an_order_that_could_not_be_opened_in_time_costs_nobody_the_turn() {
     let mut setup = Setup::paying(PaymentMode::LockThenPay);
     setup.policy.offer_window_minutes = Some(1);
     let hospital = Hospital::open(setup).await;
@@ -155,8 +155,45 @@ async fn an_order_that_could_not_be_opened_in_time_ends_the_offer() {
     hospital.mishaps.plan(Point::AfterCall, &of_application("OfferOrder"), Act::Fail, 7);
     let entry = offered(&hospital).await;
     hospital.confirm(entry).await;
-    hospital.pass_minutes(5).await;
-    assert_eq!(successful(since_accepted(&hospital, entry).await), NO_TIME_LEFT_TO_PAY);
+    // The order's own time is over before it can be opened; the same place is offered anew.
+    while hospital.status(entry).await == "awaitingPayment" {
+        hospital.pass_seconds(10).await;
+    }
+    let steps = successful(since_accepted(&hospital, entry).await);
+    assert_eq!(steps[..NOT_OPENED.len()], *NOT_OPENED);
+    assert_eq!(hospital.status(entry).await, "offered");
+    hospital.payer(1, Payer::Pays { after: Duration::from_secs(5) });
+    hospital.confirm(entry).await;
+    hospital.pass_seconds(30).await;
+    assert_eq!(hospital.status(entry).await, "booked", "the first missed offer would have ended it");
+    hospital.finish().await;
+}
+
+/// A refusal is not the patient's doing: the place goes back, the turn is kept, and the third one is for staff.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r20_orders_that_the_provider_refuses_are_not_the_patients_miss() {
+    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
+    let [entry, next] = [offered(&hospital).await, hospital.apply("w1-am", 2).await];
+    hospital.provider.refuses(3);
+    for _ in 0..2 {
+        hospital.confirm(entry).await;
+        hospital.pass_seconds(1).await;
+        assert_eq!(hospital.status(entry).await, "offered", "the place that came back is the first one's again");
+    }
+    assert_eq!(since_accepted(&hospital, entry).await[..NOT_OPENED.len()], *NOT_OPENED);
+    hospital.confirm(entry).await;
+    let error = "select last_error from run where id = $1 and status = 'suspended'";
+    let error: String = sqlx::query_scalar(error).bind(entry).fetch_one(&hospital.db.pool).await.unwrap();
+    assert!(error.contains("refused 3 orders"), "{error}");
+    assert_eq!(hospital.status(next).await, "waiting");
+    hospital.staff_retries(entry).await;
+    hospital.pass_seconds(30).await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    let offers = "select outcome from offer where entry_id = $1 order by nth";
+    let offers: Vec<String> = sqlx::query_scalar(offers).bind(entry).fetch_all(&hospital.db.pool).await.unwrap();
+    assert_eq!(offers, ["withheld", "withheld", "booked"], "none was missed");
+    let run = hospital.ask(reqwest::Method::GET, &format!("/v1/runs/{entry}"), None).await;
+    assert_eq!(run["state"]["missed"], 0, "{run}");
     hospital.finish().await;
 }
 

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use houbu::engine::RunId;
 use houbu::engine::sabotage::{Act, Point};
 use houbu::sandbox::wechat_pay::Payer;
 use houbu::waitlist::policy::PaymentMode;
+use reqwest::Method;
+use serde_json::json;
 
 use super::{APPLICATION, THE_MONEY_COMES_BACK, Told, folded, of_application, successful};
 use crate::hospital::Hospital;
@@ -214,5 +217,27 @@ async fn e05_money_that_races_with_a_withdrawal_goes_back() {
             "Closure: Withdrawn"
         ]
     );
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r07_the_way_of_paying_is_kept_with_the_application_and_the_visit() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    let body = json!({ "scheduleId": "w1-am", "patientId": "p1", "payType": "insurance" });
+    let joined = hospital.ask(Method::POST, "/v1/waitlist", Some(body)).await;
+    let entry: RunId = joined["waitlistId"].as_str().unwrap().parse().unwrap();
+    let other = hospital.apply("w1-am", 2).await;
+    hospital.pass_minutes(1).await;
+    for _ in 0..2 {
+        hospital.free_a_place("w1-am").await;
+    }
+    for (patient, entry, pay_type, first) in
+        [("p1", entry, "insurance", json!(true)), ("p2", other, "selfPay", json!(null))]
+    {
+        let shown = hospital.ask(Method::GET, &format!("/v1/waitlist/{entry}"), None).await;
+        assert_eq!((&shown["payType"], &shown["selfPayFirst"]), (&json!(pay_type), &first), "{shown}");
+        let visits = hospital.ask(Method::GET, &format!("/v1/appointments?patientId={patient}"), None).await;
+        assert_eq!(visits["items"][0]["payType"], pay_type, "{visits}");
+    }
     hospital.finish().await;
 }
