@@ -4,7 +4,8 @@
 use houbu::engine::RunId;
 use houbu::engine::flow::Flow;
 use houbu::engine::sabotage::{Act, Point};
-use houbu::sandbox::his::OrderState;
+use houbu::ports::his::DayPart;
+use houbu::sandbox::his::{Becomes, OrderState};
 use houbu::sandbox::wechat_pay::Payer;
 use houbu::waitlist::policy::PaymentMode;
 use houbu::workflows::waitlist_application::WaitlistApplication;
@@ -12,8 +13,8 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{APPLICATION, THE_MONEY_COMES_BACK, Told, folded, of_application, statuses, successful};
-use crate::hospital::Hospital;
-use crate::hospital::world::{FEE_FEN, costs};
+use crate::hospital::world::{FEE_FEN, costs, visit_date};
+use crate::hospital::{Hospital, Setup};
 
 const CLEARED_WITHOUT_MONEY: &[&str] = &["Clearing: Cleared", "Settlement: Clear", "Closure: Withdrawn"];
 const CLEARED_WITH_MONEY: &[&str] =
@@ -35,13 +36,14 @@ const fn case(step: &'static str, mode: PaymentMode, pays: bool, ends: &'static 
 }
 
 /// Every step of the table but the one where cancelling leads.
-const CASES: [Case; 24] = [
+const CASES: [Case; 26] = [
     case("PrepayOrder", PaymentMode::Prepay, true, "withdrawn"),
     case("Prepayment", PaymentMode::Prepay, false, "withdrawn"),
     case("PrepayCheck", PaymentMode::Prepay, false, "withdrawn"),
     case("Waiting", PaymentMode::Prepay, true, "withdrawn"),
     case("Locking", PaymentMode::LockThenPay, true, "withdrawn"),
     case("Confirmation", PaymentMode::LockThenPay, true, "withdrawn"),
+    case("LockCheck", PaymentMode::LockThenPay, true, "withdrawn"),
     case("OfferOrder", PaymentMode::LockThenPay, true, "withdrawn"),
     case("Paying", PaymentMode::LockThenPay, false, "withdrawn"),
     case("PaymentCheck", PaymentMode::LockThenPay, false, "withdrawn"),
@@ -50,6 +52,7 @@ const CASES: [Case; 24] = [
     case("Booking", PaymentMode::Prepay, true, "withdrawn"),
     case("Unlocking", PaymentMode::LockThenPay, true, "declined"),
     case("Visit", PaymentMode::Prepay, true, "visitCancelled"),
+    case("Asking", PaymentMode::Prepay, true, "visitCancelled"),
     case("PartRefund", PaymentMode::Prepay, true, "visitCancelled"),
     case("PartRefundWait", PaymentMode::Prepay, true, "visitCancelled"),
     case("Cancelling", PaymentMode::Prepay, true, "visitCancelled"),
@@ -87,7 +90,7 @@ async fn lead_to(hospital: &Hospital, entry: RunId, case: &Case) {
             }
             hospital.free_a_place("w1-am").await;
             match step {
-                "OfferOrder" | "Paying" | "PaymentCheck" => hospital.confirm(entry).await,
+                "LockCheck" | "OfferOrder" | "Paying" | "PaymentCheck" => hospital.confirm(entry).await,
                 "Booking" if !prepays => hospital.confirm(entry).await,
                 "OrderClosing" => {
                     hospital.confirm(entry).await;
@@ -95,6 +98,11 @@ async fn lead_to(hospital: &Hospital, entry: RunId, case: &Case) {
                 }
                 "Unlocking" => hospital.decline(entry).await,
                 "Cancelling" => hospital.cancel_visit(entry).await,
+                "Asking" => {
+                    let (doctor_id, doctor_name) = ("W9".to_owned(), "替诊".to_owned());
+                    let becomes = Becomes { doctor_id, doctor_name, visit_date: visit_date(), part: DayPart::Morning };
+                    hospital.becomes("w1-am", &becomes).await;
+                }
                 _ => {}
             }
         }
@@ -114,7 +122,8 @@ async fn at(hospital: &Hospital, run: RunId) -> String {
 
 /// A step that acts has called out, and nobody has heard what came of it.
 async fn cancelled_at(case: &Case) {
-    let hospital = Hospital::paying(case.mode).await;
+    let setup = Setup { cares_for_locks: case.step == "LockCheck", ..Setup::paying(case.mode) };
+    let hospital = Hospital::open(setup).await;
     let acts = WaitlistApplication::TABLE.step(case.step).is_some_and(|row| !row.waits());
     if acts {
         hospital.mishaps.plan_for_the_next(Point::AfterCall, &of_application(case.step), Act::Fail);

@@ -7,12 +7,11 @@ use std::collections::VecDeque;
 use chrono::{DateTime, Duration, Utc};
 
 use super::{Ledger, Mark, Schedule, lower, raise};
-use crate::ports::his::{ScheduleState, TimeSlot};
+use crate::ports::his::{DayPart, ScheduleState, TimeSlot};
 use crate::sandbox::faults::hash;
 use crate::sandbox::his::records::{
     Becomes, Freed, FreedPlace, LockRecord, LockState, OrderRecord, OrderState, PaidRecord, ScheduleRecord, TakenBy,
 };
-use crate::waitlist::policy::HalfDays;
 
 /// A business failure: its six-digit code and its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +50,15 @@ pub struct Visitor {
     pub paid: Option<PaidRecord>,
     /// True where the simulated world books.
     pub ordinary: bool,
+}
+
+/// When a half-day begins here.
+const fn begins(part: DayPart) -> Duration {
+    Duration::hours(match part {
+        DayPart::Morning | DayPart::WholeDay => 8,
+        DayPart::Afternoon => 13,
+        DayPart::Evening => 18,
+    })
 }
 
 impl Ledger {
@@ -139,8 +147,7 @@ impl Ledger {
     pub fn become_another(&mut self, reg_id: &str, becomes: &Becomes) -> Option<ScheduleRecord> {
         let schedule = self.schedules.get_mut(reg_id)?;
         let record = &mut schedule.record.schedule;
-        let usual = HalfDays::default();
-        let later = becomes.part.slot(&usual).begins - record.part.slot(&usual).begins;
+        let later = begins(becomes.part) - begins(record.part);
         (record.doctor_id, record.doctor_name) = (becomes.doctor_id.clone(), becomes.doctor_name.clone());
         (record.visit_date, record.part) = (becomes.visit_date, becomes.part);
         let moved = |slot: &mut TimeSlot| {
