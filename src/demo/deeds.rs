@@ -15,7 +15,7 @@ use super::people::{self, Patient};
 use super::scenes::Deed;
 use super::setting;
 use super::traffic::{Play, id_of};
-use crate::sandbox::his::{BreachRecord, HisBooks, OrderState, PaidRecord, Planted, channel};
+use crate::sandbox::his::{Becomes, BreachRecord, HisBooks, OrderState, PaidRecord, Planted, channel};
 use crate::waitlist::draw::Transcript;
 use crate::waitlist::ids;
 
@@ -30,6 +30,8 @@ pub(super) struct Notes {
     pub(super) later: Vec<(DateTime<Utc>, Act)>,
 }
 
+/// By how much a visit becomes cheaper, 分.
+const LESS_FEN: i64 = 500;
 /// One of so many who are booked does not come.
 const NO_SHOWS_OF_100: i64 = 8;
 /// A booked visit is cancelled, if at all, within four hours of waking time.
@@ -90,6 +92,9 @@ impl Play<'_> {
             }
             Deed::Exports(patient) => self.exports(patient).await,
             Deed::Erases { patient, tries } => self.erases(patient, tries, now).await,
+            Deed::Replaces(schedule) => return self.replaces(schedule).await,
+            Deed::Answers { application, keeps, tries } => self.answers(application, keeps, tries, now).await,
+            Deed::Cheapens(schedule) => return self.cheapens(schedule).await,
             Deed::Stops(application) => self.stops(application, "suspend", now).await,
             Deed::LetsGoOn(application) => self.stops(application, "resume", now).await,
         }
@@ -276,6 +281,38 @@ impl Play<'_> {
         let path = format!("/v1/runs/{entry}/{verb}");
         let told = self.api.post(&path, &self.key(&path, now), &json!({ "reason": "科室要求核对" })).await;
         self.saw_if(Held::StaffStoppedAndResumed, verb == "resume" && matches!(told, Told::Done(_)));
+    }
+
+    async fn replaces(&self, schedule: usize) -> anyhow::Result<()> {
+        let Some(schedule) = self.world.schedules.get(schedule) else { return Ok(()) };
+        let Some(doctor) = self.world.doctor(schedule) else { return Ok(()) };
+        let (doctor_id, doctor_name) = (format!("{}-2", doctor.id), "代诊医生".to_owned());
+        let becomes = Becomes { doctor_id, doctor_name, visit_date: schedule.date, part: schedule.part };
+        self.stage.his.change_schedule(&schedule.reg_id, &becomes, true).await?;
+        Ok(())
+    }
+
+    /// Whoever has not been asked yet, because a push is late, answers later.
+    async fn answers(&self, application: usize, keeps: bool, tries: u32, now: DateTime<Utc>) {
+        let Some(entry) = self.entry(application) else { return };
+        let asked = self.shown(application).await.is_some_and(|shown| shown.get("question").is_some());
+        if !asked {
+            if tries > 0 {
+                let at = now + TimeDelta::minutes(15);
+                self.later(at, Deed::Answers { application, keeps, tries: tries - 1 });
+            }
+            return;
+        }
+        let (path, answer) = (format!("/v1/waitlist/{entry}/answer"), if keeps { "keep" } else { "leave" });
+        let told = self.api.post(&path, &self.key(&path, now), &json!({ "answer": answer })).await;
+        let held = if keeps { Held::OtherDoctorKept } else { Held::OtherDoctorLeft };
+        self.saw_if(held, matches!(told, Told::Done(_)));
+    }
+
+    async fn cheapens(&self, schedule: usize) -> anyhow::Result<()> {
+        let Some(schedule) = self.world.schedules.get(schedule) else { return Ok(()) };
+        let Some(doctor) = self.world.doctor(schedule) else { return Ok(()) };
+        self.stage.his.costs(&schedule.reg_id, doctor.fee_fen - LESS_FEN).await
     }
 
     /// Some of our patients with a visit on this day did not come, and HIS lists them.

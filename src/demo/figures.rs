@@ -128,6 +128,12 @@ impl Figures {
         .bind(&stage.hospital)
         .fetch_one(&stage.pool)
         .await?;
+        let reminders: i64 = sqlx::query_scalar(
+            "select count(*) from outbox where tenant = $1 and status = 'sent' and payload->>'kind' = 'reminder'",
+        )
+        .bind(&stage.hospital)
+        .fetch_one(&stage.pool)
+        .await?;
         let line = |requirement, what, n: usize| Line { requirement, what, count: count(n) };
         let rows = |n: i64| usize::try_from(n).unwrap_or(0);
         let expired = |entry: &&Entry| entry.status == "expired";
@@ -136,6 +142,12 @@ impl Figures {
         self.held = vec![
             line("R5", "booked without a payment", entries(&of("none"))),
             line("R6", "booked with the fee taken in advance", entries(&of("prepay"))),
+            line(
+                "R6",
+                "of whom a part went back, because the fee had fallen",
+                moves(&|one| came(one, "PartRefund", &["Refunded"])),
+            ),
+            line("R5", "reminded of the visit", rows(reminders)),
             line("R20", "booked after a lock, a confirmation and a payment", entries(&of("lockThenPay"))),
             line("R10", "places locked at night", moves(&|one| came(one, "Locking", &["Locked"]) && night(one))),
             line("R18", "offers of a time that was free", moves(&|one| came(one, "Waiting", &["Payable", "Covered"]))),

@@ -33,12 +33,14 @@ pub(super) enum Held {
     CaseFound,
     CaseResolved,
     StaffStoppedAndResumed,
+    OtherDoctorKept,
+    OtherDoctorLeft,
     Exported,
     Erased,
 }
 
 /// All of them: which requirement, in whose words.
-const SEEN: [(Held, &str, &str); 27] = [
+const SEEN: [(Held, &str, &str); 29] = [
     (Held::SwitchedOff, "R2", "refused while a doctor's waitlist was switched off"),
     (Held::SwitchedOn, "R2", "admitted once it was on again"),
     (Held::CapLowered, "R3", "refused by a cap that was lowered by day"),
@@ -61,6 +63,8 @@ const SEEN: [(Held, &str, &str); 27] = [
     (Held::AccountLimited, "R33", "refused: too many persons of one account"),
     (Held::SlowedDown, "R33", "answered later: faster than people are"),
     (Held::KpisAgree, "R33", "figures that equal what the script counted"),
+    (Held::OtherDoctorKept, "R34", "kept the application, asked about another doctor (替诊)"),
+    (Held::OtherDoctorLeft, "R34", "left, asked about another doctor"),
     (Held::CaseFound, "R36", "planted differences that reconciliation found"),
     (Held::CaseResolved, "R36", "and staff resolved"),
     (Held::StaffStoppedAndResumed, "R37", "stopped and let go on by staff"),

@@ -12,10 +12,10 @@ use crate::sandbox::his::channel;
 use crate::waitlist::policy::{LevelPolicy, PaymentMode, Switch};
 
 /// How many people a day's scenes need.
-pub(super) const CAST: usize = 36;
+pub(super) const CAST: usize = 40;
 /// Kinds of deeds.
 #[cfg(test)]
-pub(super) const DEEDS: usize = 25;
+pub(super) const DEEDS: usize = 28;
 /// Doctors whose settings are changed by day.
 const SWITCHED: usize = 4;
 const CAPPED: usize = 5;
@@ -25,6 +25,10 @@ pub(super) const PATIENT_WITH_NO: usize = 7;
 pub(super) const DELAYED: usize = 8;
 /// Whose visits within a day go to nobody any more (R18).
 pub(super) const NOT_TOO_SOON: usize = 13;
+
+/// Who is replaced by another doctor (R34), and whose visits become cheaper (R6).
+const REPLACED: usize = 10;
+const CHEAPER: usize = 17;
 
 /// Where something happens.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +59,8 @@ impl Place {
         let (Some(doctor), Some(department)) = (world.doctor(schedule), world.department(schedule)) else {
             return false;
         };
-        let settled = ![SWITCHED, CAPPED, REPRICED, DRAWN, ON_WORKING_DAYS, DELAYED].contains(&schedule.doctor);
+        let settled = ![SWITCHED, CAPPED, REPRICED, DRAWN, ON_WORKING_DAYS, DELAYED, REPLACED, CHEAPER]
+            .contains(&schedule.doctor);
         let anybody = schedule.left == 0 && !doctor.hot && !doctor.off && settled;
         match *self {
             Self::Paying(mode, days) => {
@@ -143,6 +148,16 @@ pub(super) enum Deed {
     },
     /// Some whose visit was on this day did not come.
     NobodyCame(NaiveDate),
+    /// Another doctor sees the patients of this schedule.
+    Replaces(usize),
+    /// Somebody says whether that will do.
+    Answers {
+        application: usize,
+        keeps: bool,
+        tries: u32,
+    },
+    /// Visits of this schedule cost less from now on.
+    Cheapens(usize),
 }
 
 impl Writer<'_> {
@@ -158,6 +173,8 @@ impl Writer<'_> {
         self.settings();
         self.person_and_staff();
         self.books();
+        self.another_doctor();
+        self.cheaper();
     }
 
     fn cast(&self, who: usize) -> usize {
@@ -359,5 +376,28 @@ impl Writer<'_> {
     fn books(&mut self) {
         self.deed((20, 10), Deed::LosesPayment);
         self.deed_later(1, (12, 30), Deed::Settles { tries: 3 });
+    }
+
+    /// R34: another doctor sees the patients; one who waits agrees, another one leaves.
+    fn another_doctor(&mut self) {
+        let mut chance = self.chance("another doctor", 0);
+        let Some(schedule) = self.queue(&Place::Of(REPLACED, 5), &mut chance) else { return };
+        let [agrees, leaves] = [36, 37].map(|who| self.joins((14, 20), schedule, who, None));
+        self.deed((14, 30), Deed::Replaces(schedule));
+        self.deed((14, 50), Deed::Answers { application: agrees, keeps: true, tries: 4 });
+        self.deed((14, 50), Deed::Answers { application: leaves, keeps: false, tries: 4 });
+    }
+
+    /// R6: a visit costs less than whoever waits for it has paid; what is too much goes back once it is booked.
+    fn cheaper(&mut self) {
+        let mut chance = self.chance("cheaper", 0);
+        let Some(schedule) = self.queue(&Place::Of(CHEAPER, 5), &mut chance) else { return };
+        for who in 38..40 {
+            self.joins((6, 50), schedule, who, None);
+        }
+        self.deed((7, 40), Deed::Cheapens(schedule));
+        for nth in 0..3 {
+            self.cancel(self.at(0, 8, 50), schedule, nth, channel::WEBSITE, true, true);
+        }
     }
 }

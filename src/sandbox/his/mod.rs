@@ -304,6 +304,11 @@ impl HisServer {
         .await
     }
 
+    /// Visits of a schedule cost so much from now on.
+    pub async fn costs(&self, reg_id: &str, fee_fen: i64) -> anyhow::Result<()> {
+        self.change(|ledger, _| ledger.costs(reg_id, fee_fen)).await
+    }
+
     /// Locks are granted for no more than so many minutes from now on.
     pub async fn grant_at_most(&self, minutes: u32) -> anyhow::Result<()> {
         self.change(|ledger, _| ledger.grant_at_most(minutes)).await

@@ -142,6 +142,14 @@ impl Ledger {
         held.len()
     }
 
+    /// Another fee.
+    pub fn costs(&mut self, reg_id: &str, fee_fen: i64) {
+        if let Some(schedule) = self.schedules.get_mut(reg_id) {
+            schedule.record.schedule.fee_fen = fee_fen;
+            self.marks.insert(Mark::Schedule(reg_id.to_owned()));
+        }
+    }
+
     /// 替诊, 改诊: the schedule as it is from now on, or none where there is no such one. What is booked and locked moves with it: by
     /// as much as its half-day begins later.
     pub fn become_another(&mut self, reg_id: &str, becomes: &Becomes) -> Option<ScheduleRecord> {
