@@ -71,9 +71,12 @@ flow! {
     cancels Clearing;
     lacks lacks;
 
-    /// Opens the order for the prepayment (R6).
+    /// Opens the order for the prepayment (R6); the next one where the provider did not open it in time, until the cutoff.
     PrepayOrder = prepay_order at payments priority Urgent
-        { Opened + Money -> Prepayment, Paid + Money -> Waiting, Refused + Money -> Settlement }
+        {
+            Opened + Money -> Prepayment, Paid + Money -> Waiting, Again + Money -> PrepayOrder,
+            Refused + Money -> Settlement,
+        }
     /// The place in the queue is held until the money is there (R6).
     Prepayment = prepayment on Payment, Withdrawal, Stoppage until payment_is_asked
         { Paid -> Waiting, Due -> PrepayCheck, Withdrawn -> Settlement, Stopped -> Settlement }
@@ -150,9 +153,10 @@ flow! {
     /// Booked, with a part of the money on its way back.
     PartRefundWait = part_refund_wait on RefundNotice, Cancellation, Withdrawal, Stoppage until part_is_asked
         { Due -> PartRefund, Cancelled -> Cancelling, Stopped -> Cancelling, Kept -> PartRefundWait }
-    /// Cancels the booking at HIS; what HIS has cancelled itself stays cancelled.
+    /// Cancels the booking at HIS; what HIS has cancelled itself stays cancelled. What HIS does not cancel any more for the patient
+    /// stays a visit, and the patient is told (R22).
     Cancelling = cancelling at his
-        { Cancelled - Visit -> Settlement }
+        { Cancelled - Visit -> Settlement, Refused - Money -> Visit, RefusedInPart -> PartRefund }
 
     /// Where staff send what they cancel: whatever HIS holds goes back, then the account is settled.
     Clearing = clearing at his

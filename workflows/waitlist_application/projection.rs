@@ -92,12 +92,17 @@ fn entry(run: RunId, step: Step, app: &Application) -> Changed {
         live,
         slot,
         deadline,
-        reason: app.why.map(Why::code),
+        reason: app.why.map(Why::code).or(stands_against_its_will(status, app)),
         payment: shown(app).map(|order| money(order, app)),
         order_id: app.visit.as_ref().map(|visit| visit.order_id.clone()),
         agreed_at: app.agreed_at,
         question: app.question.as_ref().filter(|_| live || status == EntryStatus::Booked).map(Question::shown),
     }
+}
+
+/// Said of a visit that HIS does not cancel any more (R22).
+fn stands_against_its_will(status: EntryStatus, app: &Application) -> Option<&'static str> {
+    (status == EntryStatus::Booked && app.not_cancelled > 0).then_some(entries::NOT_CANCELLED)
 }
 
 /// The order that patients see: the present one, but where nobody can pay that any more one that was paid.
