@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use houbu::ports::CallError;
-use houbu::ports::his::{BookRequest, Booking, Cancelling, His, HisSchedule, Lock, OpenSlot, Order, PaidWith, Place, Visit};
+use houbu::ports::his::{
+    BookRequest, Booking, Cancelling, His, HisSchedule, Lock, OpenSlot, Order, PaidWith, Place, Visit,
+};
 use houbu::ports::messages::{Message, Messages, Sent};
 use houbu::ports::payments::{
     Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Paid, Payment, Payments, Refund, RefundRequest,

@@ -184,10 +184,7 @@ impl NoticeKind {
 
     /// True where the visit's time of day is known whenever this is said; else it may be the half-day alone.
     pub(super) fn knows_the_time(self) -> bool {
-        matches!(
-            self,
-            Self::PleaseConfirm | Self::Booked | Self::VisitCancelled | Self::NotCancelled | Self::Reminder
-        )
+        matches!(self, Self::PleaseConfirm | Self::Booked | Self::VisitCancelled | Self::NotCancelled | Self::Reminder)
     }
 
     /// At most five letters, as a `phrase` field takes them.

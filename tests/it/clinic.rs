@@ -11,8 +11,8 @@ use houbu::engine::Engine;
 use houbu::engine::clock;
 use houbu::ports::CallError;
 use houbu::ports::his::{
-    BookRequest, Booking, Cancelling, DayPart, His, HisSchedule, Lock, OpenSlot, Order, PaidWith, Place, ScheduleState, TimeSlot,
-    Visit,
+    BookRequest, Booking, Cancelling, DayPart, His, HisSchedule, Lock, OpenSlot, Order, PaidWith, Place, ScheduleState,
+    TimeSlot, Visit,
 };
 use houbu::ports::payments::{
     Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, Refund, RefundRequest,

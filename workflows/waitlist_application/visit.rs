@@ -68,7 +68,9 @@ pub(super) async fn cancelling(
         return Ok(outcome::Cancelling::Cancelled);
     };
     if app.why == Some(Why::Stopped) {
-        return Err(Fault::Stop(format!("HIS stops the schedule and refuses to cancel a visit of it with the code {code}")));
+        return Err(Fault::Stop(format!(
+            "HIS stops the schedule and refuses to cancel a visit of it with the code {code}"
+        )));
     }
     tracing::warn!(run = %turn.run, code, "HIS does not cancel a visit any more");
     if let Some(left) = app.left.take() {

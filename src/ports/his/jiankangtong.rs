@@ -16,7 +16,8 @@ use super::messages::{self, OrderReg, RegRecord, TimeRegInfo};
 use super::replies::{Answer, booking_of, broken, holding_of, lock_of, order_of, schedules_of, unknown};
 use super::return_code::{Function, Outcome, outcome};
 use super::{
-    BookRequest, Booking, Cancelling, His, HisSchedule, Holding, Identity, Lock, OpenSlot, Order, PaidWith, Place, TimeSlot, soap,
+    BookRequest, Booking, Cancelling, His, HisSchedule, Holding, Identity, Lock, OpenSlot, Order, PaidWith, Place,
+    TimeSlot, soap,
 };
 use crate::ports::CallError;
 use crate::ports::calling::{carried, traced};

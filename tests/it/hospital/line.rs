@@ -9,8 +9,8 @@ use chrono::NaiveDate;
 use futures::future::BoxFuture;
 use houbu::ports::CallError;
 use houbu::ports::his::{
-    BookRequest, Booking, Cancelling, His, HisSchedule, Holding, JiankangtongHis, ListedBreach, ListedLock, ListedOrder, Lock,
-    OpenSlot, Order, Page, PaidWith, Place, TimeSlot,
+    BookRequest, Booking, Cancelling, His, HisSchedule, Holding, JiankangtongHis, ListedBreach, ListedLock,
+    ListedOrder, Lock, OpenSlot, Order, Page, PaidWith, Place, TimeSlot,
 };
 
 /// HIS as the steps see it.

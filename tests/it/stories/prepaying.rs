@@ -185,8 +185,7 @@ async fn r06_a_provider_that_is_away_costs_nobody_the_place() {
     hospital.pass_minutes(1).await;
     assert_eq!(hospital.steps(entry).await, OPENED_LATER);
     assert_eq!(hospital.status(entry).await, "waiting");
-    let opened: Vec<String> =
-        hospital.provider.asked_to_open().into_iter().map(|order| order.out_trade_no).collect();
+    let opened: Vec<String> = hospital.provider.asked_to_open().into_iter().map(|order| order.out_trade_no).collect();
     assert_eq!(opened, [ids::trade_no(entry, 2)], "the next number, and the first was never opened");
     hospital.free_a_place("w1-am").await;
     assert_eq!(hospital.status(entry).await, "booked");

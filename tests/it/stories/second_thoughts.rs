@@ -3,8 +3,8 @@
 
 use chrono::NaiveTime;
 use futures::FutureExt;
-use houbu::engine::RunId;
 use houbu::desk::his_push::Fate;
+use houbu::engine::RunId;
 use houbu::engine::sabotage::{Act, Point};
 use houbu::ports::his::{DayPart, His, Push, TimeSlot};
 use houbu::sandbox::his::{LockState, OrderState, Planted, channel};
