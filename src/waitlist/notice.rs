@@ -354,7 +354,8 @@ mod tests {
             let waits = !matches!(kind, NoticeKind::Submitted | NoticeKind::PleaseConfirm | NoticeKind::Changed);
             assert_eq!(kind.waits_until(&night(late, "2025-08-14")), morning.filter(|_| waits), "{kind:?}");
             // The visit is in the morning.
-            let waits = waits && !matches!(kind, NoticeKind::Booked | NoticeKind::VisitCancelled) && kind != stopped;
+            let about_it = matches!(kind, NoticeKind::Booked | NoticeKind::VisitCancelled | NoticeKind::NotCancelled);
+            let waits = waits && !about_it && kind != stopped;
             assert_eq!(kind.waits_until(&night(late, "2025-08-13")), morning.filter(|_| waits), "{kind:?}");
             let sends = Night { asked: Some(AtNight::Send), ..night(late, "2025-08-14") };
             assert_eq!(kind.waits_until(&sends), None, "{kind:?}");

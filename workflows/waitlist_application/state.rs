@@ -108,6 +108,9 @@ pub struct Application {
     /// How often HIS has not cancelled the visit although the patient wanted it (R22).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub not_cancelled: u16,
+    /// True where the last offer ended without an answer: it is seen then whether the patient was told of it at all (R9).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unanswered: bool,
     /// What the lock is being looked at for (R10).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checking: Option<Checking>,
@@ -121,8 +124,10 @@ pub struct Application {
 pub enum Unusable {
     /// HIS refused its lock.
     Refused,
-    /// There was no time left to answer.
+    /// There was too little time left to answer.
     TooLate,
+    /// Its time is over, and nobody had been told of it.
+    Untold,
 }
 
 // Serde hands references.
@@ -309,6 +314,7 @@ impl Application {
             question: None,
             left: None,
             not_cancelled: 0,
+            unanswered: false,
             checking: None,
             why: None,
         }
