@@ -117,7 +117,7 @@ pub(super) fn application(
         questions: 0,
         left: None,
         not_cancelled: 0,
-        unanswered: false,
+        unanswered: None,
         question: None,
         checking: None,
         why: None,

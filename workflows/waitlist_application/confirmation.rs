@@ -63,7 +63,7 @@ pub(super) fn confirmation(app: &mut Application, turn: &Turn, woke: woke::Confi
         },
         woke::Confirmation::Stoppage(_) => (Why::Stopped, outcome::Confirmation::Stopped),
         woke::Confirmation::Deadline => {
-            app.unanswered = true;
+            app.unanswered = Some(app.offers);
             (Why::Lapsed, outcome::Confirmation::Lapsed)
         }
     };

@@ -77,7 +77,7 @@ fn entry(run: RunId, step: Step, app: &Application) -> Changed {
     let status = status(step, app);
     // A place stays counted until it is certain that the application does not come back to the queue: a payment that
     // arrives while its order is being closed may still book (E2), and an offer that nobody was told of was not missed (R9).
-    let live = status.live() || step == Step::OrderClosing || (step == Step::Unlocking && app.unanswered);
+    let live = status.live() || step == Step::OrderClosing || (step == Step::Unlocking && app.unanswered.is_some());
     let slot = app.offer.as_ref().and_then(|offer| serde_json::to_value(&offer.slot).ok());
     let deadline = match step {
         Step::PrepayOrder | Step::Prepayment | Step::PrepayCheck => app.order.as_ref().map(|order| order.expires_at),

@@ -108,9 +108,9 @@ pub struct Application {
     /// How often HIS has not cancelled the visit although the patient wanted it (R22).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub not_cancelled: u16,
-    /// True where the last offer ended without an answer: it is seen then whether the patient was told of it at all (R9).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unanswered: bool,
+    /// The how manieth offer ended just now without an answer: it is seen then whether the patient was told of it at all (R9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<u16>,
     /// What the lock is being looked at for (R10).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checking: Option<Checking>,
@@ -314,7 +314,7 @@ impl Application {
             question: None,
             left: None,
             not_cancelled: 0,
-            unanswered: false,
+            unanswered: None,
             checking: None,
             why: None,
         }

@@ -18,7 +18,7 @@ pub(super) async fn unlocking(app: &mut Application, turn: &Turn, ports: &Ports)
         limits::nobody_called();
     }
     let lapsed = app.why.or(app.given_up_now()) == Some(Why::Lapsed);
-    if std::mem::take(&mut app.unanswered) && lapsed && untold(app, turn, ports).await? {
+    if app.unanswered.take() == Some(app.offers) && lapsed && untold(app, turn, ports).await? {
         app.was_not_told();
     }
     if app.why.is_some() {

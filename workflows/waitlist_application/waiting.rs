@@ -28,7 +28,7 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             app.freed_at = offer.freed_at;
             app.withheld = false;
             app.unusable = None;
-            app.unanswered = false;
+            app.unanswered = None;
             // Nobody takes a place of what the schedule has become, unasked (R34).
             if let Some(change) = offer.change {
                 app.hears(change);
