@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use houbu::ports::CallError;
-use houbu::ports::his::{BookRequest, Booking, His, HisSchedule, Lock, OpenSlot, Order, PaidWith, Place, Visit};
+use houbu::ports::his::{
+    BookRequest, Booking, Cancelling, His, HisSchedule, Lock, OpenSlot, Order, PaidWith, Place, Visit,
+};
 use houbu::ports::messages::{Message, Messages, Sent};
 use houbu::ports::payments::{
     Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Paid, Payment, Payments, Refund, RefundRequest,
@@ -48,8 +50,8 @@ impl His for Nobody {
         let his_order_id = format!("H{}", request.order_id);
         Ok(Booking::Booked(Visit { his_order_id, serial: "1".to_owned(), place: "3F".to_owned() }))
     }
-    async fn cancel(&self, _: &str, _: &str) -> Result<(), CallError> {
-        Ok(())
+    async fn cancel(&self, _: &str, _: &str) -> Result<Cancelling, CallError> {
+        Ok(Cancelling::Done)
     }
     async fn refund(&self, _: &str, _: &PaidWith) -> Result<(), CallError> {
         Ok(())

@@ -9,7 +9,7 @@ use chrono::{NaiveDate, TimeDelta, Utc};
 use chrono_tz::Asia::Shanghai;
 use houbu::ports::CallError;
 use houbu::ports::his::{
-    BookRequest, Booking, His, HisSchedule, JiankangtongHis, Lock, OpenSlot, Order, PaidWith, Place,
+    BookRequest, Booking, Cancelling, His, HisSchedule, JiankangtongHis, Lock, OpenSlot, Order, PaidWith, Place,
 };
 use houbu::sandbox::books::Store;
 use houbu::sandbox::faults::Level;
@@ -99,7 +99,7 @@ impl His for Stretched {
     async fn book(&self, request: &BookRequest) -> Result<Booking, CallError> {
         self.stretch("2007", self.client.book(request)).await
     }
-    async fn cancel(&self, order_id: &str, reason: &str) -> Result<(), CallError> {
+    async fn cancel(&self, order_id: &str, reason: &str) -> Result<Cancelling, CallError> {
         self.stretch("2009", self.client.cancel(order_id, reason)).await
     }
     async fn refund(&self, order_id: &str, refund: &PaidWith) -> Result<(), CallError> {

@@ -3,14 +3,14 @@
 use super::{Answer, Desk, DeskError};
 use crate::engine::clock;
 use crate::ports::his::TimeSlot;
-use crate::records::{schedules, visits};
+use crate::records::{entries, schedules, visits};
 use crate::waitlist::calendar;
 use crate::waitlist::refusal::Refusal;
 use crate::waitlist::status::EntryStatus;
 
 impl Desk {
     /// Cancels an appointment by its id. Cancelling it again is the same; [`Refusal::NotCancellable`] once the visit
-    /// has begun.
+    /// has begun, or HIS has refused to cancel it.
     pub async fn cancel_visit(&self, appointment_id: &str) -> Answer<()> {
         let hospital = self.hospital();
         let mut tx = self.begin().await?;
@@ -20,7 +20,9 @@ impl Desk {
             return Ok(());
         }
         let visit = visits::find(&mut *tx, hospital, appointment_id).await?.ok_or(Refusal::NotFound)?;
-        if status != EntryStatus::Booked || visit.status != "booked" {
+        // What HIS has refused it is not asked for again: the counter may still cancel it there.
+        let refused = shown.reason.as_deref() == Some(entries::NOT_CANCELLED);
+        if status != EntryStatus::Booked || visit.status != "booked" || refused {
             return Err(Refusal::NotCancellable.into());
         }
         let schedule = schedules::find(&mut *tx, hospital, &visit.schedule_id).await?.ok_or(Refusal::NotFound)?;

@@ -1,4 +1,4 @@
-//! What HIS pushes: a cancelled booking of any channel (5007) is a hint to the hand-out, 停诊 (5001) ends queues and
+//! What HIS pushes: a cancelled booking of any channel (5007) is a hint to the hand-out, one of ours (5002) is over, 停诊 (5001) ends queues and
 //! visits, 替诊 and 改诊 (5008) have everybody asked. Stored with its fate before it is answered; a repetition changes nothing.
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -72,6 +72,7 @@ impl Desk {
             Push::Cancelled { event_id, reg_id, his_order_id, .. } => {
                 self.place_cancelled(event_id, reg_id, his_order_id).await?
             }
+            Push::OrderCancelled { order_id } => self.order_cancelled(order_id).await?,
             Push::Stopped { event_id, department_id, doctor_id, visit_date, part, slot, .. } => {
                 let stop = Stop { department_id, doctor_id, day: *visit_date, part: *part, slot: slot.as_ref() };
                 self.stopped(event_id, &stop).await?
@@ -116,6 +117,36 @@ impl Desk {
         };
         if first {
             callbacks::settle(&mut tx, hospital, SOURCE, event_id, fate.as_str()).await?;
+        }
+        tx.commit().await?;
+        Ok(fate)
+    }
+
+    /// A booking of ours was cancelled at HIS: the visit is over. One that is not booked here is written down for staff: it may
+    /// have been cancelled by us, and whoever books asks HIS of what became of an order (E1).
+    async fn order_cancelled(&self, order_id: &str) -> Answer<Fate> {
+        let hospital = self.hospital();
+        let mut tx = self.begin().await?;
+        let event_id = format!("5002-{order_id}");
+        let booked = visits::find(&mut *tx, hospital, order_id).await?.filter(|visit| visit.status == "booked");
+        let told = booked.map(|visit| Outgoing {
+            to: To::Run(visit.entry_id),
+            name: "Cancellation".into(),
+            id: format!("push:{event_id}"),
+            payload: json!({}),
+        });
+        let told: Vec<Outgoing> = told.into_iter().collect();
+        store::signal::deliver(&mut tx, hospital, &told).await?;
+        let body = json!({ "orderId": order_id });
+        let callback = Callback { source: SOURCE, event_id: &event_id, kind: "5002", subject: order_id, body: &body };
+        let first = callbacks::receive(&mut tx, hospital, &callback).await?;
+        let fate = match (first, told.is_empty()) {
+            (false, _) => Fate::Duplicate,
+            (true, true) => Fate::NoRun,
+            (true, false) => Fate::Delivered,
+        };
+        if first {
+            callbacks::settle(&mut tx, hospital, SOURCE, &event_id, fate.as_str()).await?;
         }
         tx.commit().await?;
         Ok(fate)

@@ -18,8 +18,8 @@ use crate::desk::DeskError;
 use crate::ports::his::PushAnswer;
 use crate::ports::payments::{NoticeError, NoticeHeaders};
 
-/// A push of HIS (健康通 v3.3): 5001 停诊, 5007 a cancelled booking, 5008 (ours) 替诊 and 改诊. Answered
-/// in its own envelope with `RETURN_CODE`
+/// A push of HIS (健康通 v3.3): 5001 停诊, 5002 a cancelled booking of ours, 5007 one of any channel, 5008 (ours) 替诊 and 改诊.
+/// Answered in its own envelope with `RETURN_CODE`
 /// 0 stored, 1 unreadable, 7 wrong signature, 99 send it again.
 #[utoipa::path(
     post, path = "/callbacks/his", tag = "callbacks",

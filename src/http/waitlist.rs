@@ -106,7 +106,7 @@ pub struct Entry {
     /// The visit, once booked.
     #[serde(skip_serializing_if = "Option::is_none")]
     appointment_id: Option<String>,
-    /// Why it ended, as a code.
+    /// Why it ended, as a code; of a booked visit `notCancelled`: HIS does not cancel it any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// Raised by every change.

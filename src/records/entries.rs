@@ -29,6 +29,9 @@ pub struct NewEntry<'a> {
     pub cutoff: DateTime<Utc>,
 }
 
+/// The reason of a booked visit that HIS does not cancel any more although the patient wanted it (R22).
+pub const NOT_CANCELLED: &str = "notCancelled";
+
 /// What a run's move changes in its entry.
 #[derive(Debug, Clone)]
 pub struct Changed {
@@ -42,7 +45,7 @@ pub struct Changed {
     pub slot: Option<Value>,
     /// By when the patient must answer or pay.
     pub deadline: Option<DateTime<Utc>>,
-    /// Why it ended.
+    /// Why it ended, or [`NOT_CANCELLED`].
     pub reason: Option<&'static str>,
     /// Number, amount, client parameters, refund.
     pub payment: Option<Value>,

@@ -163,6 +163,20 @@ pub async fn of_entry(db: impl PgExecutor<'_>, hospital: &str, entry: Uuid) -> s
     .await
 }
 
+/// True where these letters are written and none has left, though one still may or could have: whoever they are for was not told.
+///
+/// Plan: the primary key.
+pub async fn none_has_left(db: impl PgExecutor<'_>, hospital: &str, ids: &[String]) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select coalesce(not bool_or(status = 'sent') and bool_or(status <> 'undeliverable'), false)
+         from outbox where tenant = $1 and id = any($2)",
+    )
+    .bind(hospital)
+    .bind(ids)
+    .fetch_one(db)
+    .await
+}
+
 /// Holds the letters about an application until the transaction ends.
 pub async fn hold(db: impl PgExecutor<'_>, hospital: &str, entry: Uuid) -> sqlx::Result<()> {
     sqlx::query("select from outbox where tenant = $1 and run_id = $2 order by id collate \"C\" for update")

@@ -97,6 +97,13 @@ pub fn offer_deadline(
     later(start, window_minutes).min(hard_stop)
 }
 
+/// The earliest end of an offer that is made `now`: nobody is asked who has less than ten minutes to answer, or less
+/// than half of a window that is shorter.
+pub fn least_deadline(now: DateTime<Utc>, window_minutes: u32) -> DateTime<Utc> {
+    const LEAST: TimeDelta = TimeDelta::minutes(10);
+    now.checked_add_signed((minutes(window_minutes) / 2).min(LEAST)).unwrap_or(now)
+}
+
 /// `LOCK_MINUTES` for HIS: the lock outlasts the offer by the grace in which a late payment is still reported (E4).
 /// Begun minutes count as whole ones.
 pub fn lock_minutes(now: DateTime<Utc>, deadline: DateTime<Utc>, grace_minutes: u32) -> u32 {
@@ -402,6 +409,8 @@ mod tests {
             let deadline = offer_deadline(now, window, quiet.as_ref(), hard_stop, tz);
             prop_assert!(deadline <= hard_stop);
             prop_assert!(deadline == hard_stop || deadline >= later(now, window));
+            prop_assert!(least_deadline(now, window) <= later(now, window));
+            prop_assert!(least_deadline(now, window) <= now + TimeDelta::minutes(10));
             let lock_ends = later(now, lock_minutes(now, deadline, grace));
             prop_assert!(lock_ends >= later(deadline.max(now), grace));
         }

@@ -79,6 +79,8 @@ pub enum NoticeKind {
     Refunded,
     /// A booked visit was cancelled (R22, R34).
     VisitCancelled,
+    /// A booked visit that the patient wanted to cancel and HIS does not cancel any more: it stands (R22).
+    NotCancelled,
     /// A booked visit is near (R5).
     Reminder,
     /// The doctor, day or half-day is another one by now: does the patient keep it? (R34)
@@ -89,14 +91,15 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// The letters that [`NoticeKind::letter`] gives.
-    pub(super) const LETTERS: [char; 9] = ['S', 'P', 'B', 'F', 'R', 'V', 'D', 'C', 'Q'];
+    pub(super) const LETTERS: [char; 10] = ['S', 'P', 'B', 'F', 'R', 'V', 'K', 'D', 'C', 'Q'];
 
     /// The template that it is written with.
     pub fn template(self) -> TemplateName {
         match self {
             Self::Submitted => TemplateName::WaitlistSubmitted,
             Self::PleaseConfirm => TemplateName::WaitlistPleaseConfirm,
-            Self::Booked => TemplateName::WaitlistBooked,
+            // Both say that the visit stands; the rest says the remark.
+            Self::Booked | Self::NotCancelled => TemplateName::WaitlistBooked,
             Self::Failed(_) => TemplateName::WaitlistFailed,
             Self::Refunded => TemplateName::WaitlistRefunded,
             Self::VisitCancelled => TemplateName::VisitCancelled,
@@ -115,6 +118,7 @@ impl NoticeKind {
             Self::Failed(_) => 'F',
             Self::Refunded => 'R',
             Self::VisitCancelled => 'V',
+            Self::NotCancelled => 'K',
             Self::Reminder => 'D',
             Self::Changed => 'C',
             Self::OthersAsked => 'Q',
@@ -127,7 +131,7 @@ impl NoticeKind {
         match self {
             Self::Submitted | Self::Changed => status.live() || status == EntryStatus::Booked,
             Self::PleaseConfirm => status.declinable(),
-            Self::Booked | Self::Reminder => status == EntryStatus::Booked,
+            Self::Booked | Self::NotCancelled | Self::Reminder => status == EntryStatus::Booked,
             Self::Failed(_) => !status.live() && status != EntryStatus::Booked,
             // A part goes back while the visit stands (R6); what is back stays back.
             Self::Refunded => true,
@@ -161,6 +165,7 @@ impl NoticeKind {
             | Self::Failed(_)
             | Self::Refunded
             | Self::VisitCancelled
+            | Self::NotCancelled
             | Self::Reminder
             | Self::OthersAsked => AtNight::Wait,
         };
@@ -171,7 +176,7 @@ impl NoticeKind {
                 night.deadline.is_some_and(|deadline| deadline >= ends + TimeDelta::minutes(TO_ANSWER_MINUTES))
             }
             Self::Failed(reason) => reason != FailReason::Stopped || before_its_day,
-            Self::Booked | Self::VisitCancelled => before_its_day,
+            Self::Booked | Self::VisitCancelled | Self::NotCancelled => before_its_day,
             Self::Reminder => night.deadline.is_some_and(|begins| ends < begins),
         };
         (night.asked.unwrap_or(by_itself) == AtNight::Wait && harmless).then_some(ends)
@@ -179,7 +184,7 @@ impl NoticeKind {
 
     /// True where the visit's time of day is known whenever this is said; else it may be the half-day alone.
     pub(super) fn knows_the_time(self) -> bool {
-        matches!(self, Self::PleaseConfirm | Self::Booked | Self::VisitCancelled | Self::Reminder)
+        matches!(self, Self::PleaseConfirm | Self::Booked | Self::VisitCancelled | Self::NotCancelled | Self::Reminder)
     }
 
     /// At most five letters, as a `phrase` field takes them.
@@ -191,6 +196,7 @@ impl NoticeKind {
             Self::Failed(_) => "候补失败",
             Self::Refunded => "退款成功",
             Self::VisitCancelled => "预约取消",
+            Self::NotCancelled => "未能退号",
             Self::Reminder => "就诊提醒",
             Self::Changed => "出诊变更",
         }
@@ -204,6 +210,7 @@ impl NoticeKind {
             Self::Failed(reason) => reason.remark(),
             Self::Refunded => "费用将按原支付方式退回",
             Self::VisitCancelled => "您的预约已取消",
+            Self::NotCancelled => "已不能退号，请就诊或到窗口办理",
             Self::Changed => "请确认是否保留，逾期将取消",
             Self::OthersAsked => "您当日已挂号，是否保留本候补",
         }
@@ -220,6 +227,7 @@ impl NoticeKind {
             Self::Booked,
             Self::Refunded,
             Self::VisitCancelled,
+            Self::NotCancelled,
             Self::Reminder,
             Self::Changed,
             Self::OthersAsked,
@@ -346,7 +354,8 @@ mod tests {
             let waits = !matches!(kind, NoticeKind::Submitted | NoticeKind::PleaseConfirm | NoticeKind::Changed);
             assert_eq!(kind.waits_until(&night(late, "2025-08-14")), morning.filter(|_| waits), "{kind:?}");
             // The visit is in the morning.
-            let waits = waits && !matches!(kind, NoticeKind::Booked | NoticeKind::VisitCancelled) && kind != stopped;
+            let about_it = matches!(kind, NoticeKind::Booked | NoticeKind::VisitCancelled | NoticeKind::NotCancelled);
+            let waits = waits && !about_it && kind != stopped;
             assert_eq!(kind.waits_until(&night(late, "2025-08-13")), morning.filter(|_| waits), "{kind:?}");
             let sends = Night { asked: Some(AtNight::Send), ..night(late, "2025-08-14") };
             assert_eq!(kind.waits_until(&sends), None, "{kind:?}");

@@ -25,7 +25,7 @@ pub enum TemplateName {
     WaitlistSubmitted,
     /// 候补锁号成功 (R9, R20).
     WaitlistPleaseConfirm,
-    /// 挂号成功 (R21).
+    /// 挂号成功 (R21); also that the visit stands because HIS does not cancel it any more (R22).
     WaitlistBooked,
     /// 候补失败 (R26).
     WaitlistFailed,
@@ -80,7 +80,7 @@ impl TemplateName {
         match self {
             Self::WaitlistSubmitted => vec![NoticeKind::Submitted],
             Self::WaitlistPleaseConfirm => vec![NoticeKind::PleaseConfirm],
-            Self::WaitlistBooked => vec![NoticeKind::Booked],
+            Self::WaitlistBooked => vec![NoticeKind::Booked, NoticeKind::NotCancelled],
             Self::WaitlistFailed => FailReason::ALL.map(NoticeKind::Failed).to_vec(),
             Self::WaitlistRefunded => vec![NoticeKind::Refunded],
             Self::VisitCancelled => vec![NoticeKind::VisitCancelled],

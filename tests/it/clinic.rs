@@ -11,8 +11,8 @@ use houbu::engine::Engine;
 use houbu::engine::clock;
 use houbu::ports::CallError;
 use houbu::ports::his::{
-    BookRequest, Booking, DayPart, His, HisSchedule, Lock, OpenSlot, Order, PaidWith, Place, ScheduleState, TimeSlot,
-    Visit,
+    BookRequest, Booking, Cancelling, DayPart, His, HisSchedule, Lock, OpenSlot, Order, PaidWith, Place, ScheduleState,
+    TimeSlot, Visit,
 };
 use houbu::ports::payments::{
     Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, Refund, RefundRequest,
@@ -57,8 +57,8 @@ impl His for Obliging {
     async fn book(&self, _: &BookRequest) -> Result<Booking, CallError> {
         Ok(Booking::Booked(Visit { his_order_id: "H1".to_owned(), serial: "7".to_owned(), place: "3F".to_owned() }))
     }
-    async fn cancel(&self, _: &str, _: &str) -> Result<(), CallError> {
-        Ok(())
+    async fn cancel(&self, _: &str, _: &str) -> Result<Cancelling, CallError> {
+        Ok(Cancelling::Done)
     }
     async fn refund(&self, _: &str, _: &PaidWith) -> Result<(), CallError> {
         Ok(())

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::state::{Application, Order, Refunding};
 use crate::ports::his::PaidWith;
 use crate::waitlist::policy::PaymentMode;
-use crate::waitlist::{fees, ids};
+use crate::waitlist::{calendar, fees, ids};
 
 /// The refunds of a part are counted from here on, so that each refund of an order has a number of its own.
 const PARTS_FROM: u16 = 32;
@@ -55,10 +55,18 @@ impl Application {
         self.due_fen() == 0
     }
 
-    /// The order over what is due for the present offer. The first number of whoever prepays is the prepayment's.
+    /// Puts another prepayment order in the place of one that nobody could pay.
+    pub(super) fn prepays_anew(&mut self, run: crate::engine::RunId, now: DateTime<Utc>) {
+        self.more_prepayments = self.more_prepayments.saturating_add(1);
+        let ends = calendar::later(now, self.policy.prepay_minutes).min(self.cutoff);
+        self.reorder(Order::new(run, self.more_prepayments.saturating_add(1), self.fee_fen, ends, now));
+    }
+
+    /// The order over what is due for the present offer. The first numbers of whoever prepays are the prepayment's.
     pub(super) fn order_for_offer(&self, run: crate::engine::RunId, ends: DateTime<Utc>, now: DateTime<Utc>) -> Order {
         let prepays = self.policy.payment_mode == PaymentMode::Prepay;
-        Order::new(run, self.offers.saturating_add(u16::from(prepays)), self.due_fen(), ends, now)
+        let before = u16::from(prepays).saturating_add(self.more_prepayments);
+        Order::new(run, self.offers.saturating_add(before), self.due_fen(), ends, now)
     }
 
     /// Puts an order in the place of the present one.

@@ -165,7 +165,8 @@ impl Application {
         }
     }
 
-    fn keeps(&mut self, question: Question) {
+    /// It is by now as the question said.
+    pub(super) fn keeps(&mut self, question: Question) {
         let About::Change { change, slot, over_at, his } = question.about else { return };
         self.agreements += 1;
         self.agreed_at = Some(change.at);

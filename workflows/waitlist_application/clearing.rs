@@ -3,14 +3,22 @@
 
 use super::outcome;
 use super::state::{Application, Why};
-use super::visit::give_back;
+use super::visit::{Given, give_back};
 use crate::engine::{Fault, Turn};
 use crate::workflows::Ports;
 
 pub(super) async fn clearing(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Clearing, Fault> {
     // The patient was told of a visit, or of none.
     let why = if app.visit.is_some() { Why::VisitCancelled } else { Why::Withdrawn };
-    let visited = give_back(app, turn, ports, "院方取消").await?;
+    let visited = match give_back(app, turn, ports, "院方取消").await? {
+        Given::Nothing => false,
+        Given::Back => true,
+        Given::Refused { code } => {
+            return Err(Fault::Stop(format!(
+                "HIS refuses to cancel the visit with the code {code}: have it cancelled there, then retry"
+            )));
+        }
+    };
     // A booking uses its lock up. A lock whose answer was lost is not in our books: HIS is asked to open it all the same.
     let may_be_locked = app.visit.is_none() && app.offer.is_some();
     if may_be_locked {

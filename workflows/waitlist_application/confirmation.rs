@@ -62,7 +62,10 @@ pub(super) fn confirmation(app: &mut Application, turn: &Turn, woke: woke::Confi
             None => (withdrawal.why(), outcome::Confirmation::Withdrawn),
         },
         woke::Confirmation::Stoppage(_) => (Why::Stopped, outcome::Confirmation::Stopped),
-        woke::Confirmation::Deadline => (Why::Lapsed, outcome::Confirmation::Lapsed),
+        woke::Confirmation::Deadline => {
+            app.unanswered = Some(app.offers);
+            (Why::Lapsed, outcome::Confirmation::Lapsed)
+        }
     };
     app.why = app.gives_up(why);
     outcome

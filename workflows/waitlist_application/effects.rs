@@ -48,6 +48,9 @@ fn notice(
         Step::Confirmation if !matches!(from, Some(Step::Confirmation | Step::LockCheck)) => {
             vec![(NoticeKind::PleaseConfirm, app.offers)]
         }
+        Step::Visit | Step::PartRefund if from == Some(Step::Cancelling) => {
+            vec![(NoticeKind::NotCancelled, app.not_cancelled)]
+        }
         Step::PartRefund if from == Some(Step::Booking) => booked(app),
         Step::Visit if from == Some(Step::PartRefund) && app.returned_fen(true) > 0 => vec![(NoticeKind::Refunded, 2)],
         Step::Visit if !matches!(from, Some(Step::Visit | Step::Asking | Step::PartRefund)) => booked(app),

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{Application, Why};
+use super::state::{Application, Unusable, Why};
 use crate::ports::his::TimeSlot;
 
 /// A time that the patient did not take, and keeps the place in the queue.
@@ -40,6 +40,22 @@ impl Application {
         self.given_up.retain(|one| one.nth != self.offers);
         self.missed = self.missed.saturating_sub(1);
         self.why = None;
+    }
+
+    /// Nobody had told the patient of the present offer: it was not missed, and the place in the queue is kept. The time goes to the
+    /// next in line all the same, who may be reached.
+    pub fn was_not_told(&mut self) {
+        self.missed = self.missed.saturating_sub(1);
+        self.why = None;
+        self.unusable = Some(Unusable::Untold);
+        if self.given_up_now().is_none() {
+            let nth = self.offers;
+            self.given_up.extend(self.offer.as_ref().map(|offer| GivenUp {
+                nth,
+                slot: offer.slot.clone(),
+                why: Why::Lapsed,
+            }));
+        }
     }
 
     /// True where the patient has declined or missed this time before. Where HIS keeps no times (R18) all places have the one

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::outcome;
-use super::state::{Application, Order};
+use super::state::Application;
 use crate::engine::{Fault, Turn};
 use crate::ports::his::{Holding, Lock};
 use crate::waitlist::calendar;
@@ -83,8 +83,8 @@ pub(super) async fn lock_check(app: &mut Application, turn: &Turn, ports: &Ports
         Checking::Payment => outcome::LockCheck::Open,
         Checking::Order => {
             // Committed with this move, number and end included, before a call uses it (E6).
-            if app.paid().is_none() {
-                app.reorder(Order::new(turn.run, app.offers, app.fee_fen, deadline, turn.now));
+            if !app.covered() {
+                app.reorder(app.order_for_offer(turn.run, deadline, turn.now));
             }
             outcome::LockCheck::Holds
         }

@@ -27,7 +27,8 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
     let quiet = Some(&app.policy.quiet_hours);
     let deadline = calendar::offer_deadline(turn.now, app.policy.offer_window_minutes, quiet, hard_stop, ports.tz);
     let place = app.place(&slot);
-    if deadline <= turn.now {
+    let least = calendar::least_deadline(turn.now, app.policy.offer_window_minutes);
+    if deadline < least {
         limits::nobody_called();
         return Ok(unusable(app, Unusable::TooLate, turn.again));
     }
@@ -39,7 +40,15 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
             let holds = until - TimeDelta::minutes(i64::from(grace));
             let deadline = if watched { deadline } else { deadline.min(holds) };
             let renew_at = renewed_at(turn.now, until, deadline, grace).filter(|_| watched);
-            if deadline <= turn.now {
+            if deadline < least && !turn.again {
+                let granted = (until - turn.now).num_minutes();
+                return Err(Fault::Stop(format!(
+                    "HIS does not keep LOCK_MINUTES: it grants {granted} minutes where {minutes} were asked for, and nobody could \
+                     answer in what is left; have it keep them, then retry"
+                )));
+            }
+            // Taken at an earlier attempt, whose answer was lost for long: nobody is given seconds to answer (R20).
+            if deadline < least {
                 return Ok(unusable(app, Unusable::TooLate, true));
             }
             app.offer = Some(Offered { slot, deadline: Some(deadline), locked: true, renew_at, watched });

@@ -71,9 +71,12 @@ flow! {
     cancels Clearing;
     lacks lacks;
 
-    /// Opens the order for the prepayment (R6).
+    /// Opens the order for the prepayment (R6); the next one where the provider did not open it in time, until the cutoff.
     PrepayOrder = prepay_order at payments priority Urgent
-        { Opened + Money -> Prepayment, Paid + Money -> Waiting, Refused + Money -> Settlement }
+        {
+            Opened + Money -> Prepayment, Paid + Money -> Waiting, Again + Money -> PrepayOrder,
+            Refused + Money -> Settlement,
+        }
     /// The place in the queue is held until the money is there (R6).
     Prepayment = prepayment on Payment, Withdrawal, Stoppage until payment_is_asked
         { Paid -> Waiting, Due -> PrepayCheck, Withdrawn -> Settlement, Stopped -> Settlement }
@@ -129,8 +132,8 @@ flow! {
         {
             Booked + Visit - Lock - Money -> Visit, Overpaid + Visit + Money - Lock -> PartRefund, Taken -> Unlocking, Withheld -> Unlocking, Refused -> Unlocking,
         }
-    /// Gives the lock back: to the queue where the place was lost or only this time is not wanted (Q6), else to the
-    /// settlement.
+    /// Gives the lock back: to the queue where the place was lost, only this time is not wanted (Q6) or nobody was told of it (R9),
+    /// else to the settlement.
     Unlocking = unlocking at his priority Urgent
         { Requeued - Lock -> Waiting, Released - Lock -> Settlement }
 
@@ -150,9 +153,10 @@ flow! {
     /// Booked, with a part of the money on its way back.
     PartRefundWait = part_refund_wait on RefundNotice, Cancellation, Withdrawal, Stoppage until part_is_asked
         { Due -> PartRefund, Cancelled -> Cancelling, Stopped -> Cancelling, Kept -> PartRefundWait }
-    /// Cancels the booking at HIS; what HIS has cancelled itself stays cancelled.
+    /// Cancels the booking at HIS; what HIS has cancelled itself stays cancelled. What HIS does not cancel any more for the patient
+    /// stays a visit, and the patient is told (R22).
     Cancelling = cancelling at his
-        { Cancelled - Visit -> Settlement }
+        { Cancelled - Visit -> Settlement, Refused - Money -> Visit, RefusedInPart -> PartRefund }
 
     /// Where staff send what they cancel: whatever HIS holds goes back, then the account is settled.
     Clearing = clearing at his

@@ -34,15 +34,9 @@ pub(super) async fn offer_order(
         }
         // The patient had accepted in time: nothing was missed, and the place in the queue is kept (R20).
         Asked::Closed => {
-            let over = app.order.as_ref().is_none_or(|order| turn.now >= order.expires_at);
-            if !over && app.refused_orders >= REFUSED_ORDERS_MAX {
-                return Err(Fault::Stop(format!(
-                    "the payment provider has refused {} orders of this application one after the other: ask it why, then \
-                     retry",
-                    app.refused_orders.saturating_add(1)
-                )));
+            if !app.is_over(turn.now) {
+                app.is_refused()?;
             }
-            app.refused_orders = app.refused_orders.saturating_add(u16::from(!over));
             app.withheld = true;
             outcome::OfferOrder::Refused
         }
@@ -51,6 +45,26 @@ pub(super) async fn offer_order(
 
 /// After so many orders in a row that the provider refuses the next one is for staff.
 const REFUSED_ORDERS_MAX: u16 = 2;
+
+impl Application {
+    /// True where no payment starts any more for the present order.
+    pub(super) fn is_over(&self, now: DateTime<Utc>) -> bool {
+        self.order.as_ref().is_none_or(|order| now >= order.expires_at)
+    }
+
+    /// The provider has refused the present order. One more of too many in a row stops the run.
+    pub(super) fn is_refused(&mut self) -> Result<(), Fault> {
+        let refused = self.refused_orders.saturating_add(1);
+        if self.refused_orders >= REFUSED_ORDERS_MAX {
+            return Err(Fault::Stop(format!(
+                "the payment provider has refused {refused} orders of this application one after the other: ask it why, then \
+                 retry"
+            )));
+        }
+        self.refused_orders = refused;
+        Ok(())
+    }
+}
 
 /// Until when a payment notice is awaited: the provider is asked then, or the lock is renewed (R10).
 pub(super) fn paying_until(app: &Application) -> DateTime<Utc> {

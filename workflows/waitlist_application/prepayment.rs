@@ -1,6 +1,7 @@
-//! The prepayment (R6): open the order that the application began with, await the notice, ask when it does not come.
+//! The prepayment (R6): open the order that the application began with, await the notice, ask when it does not come. Where the
+//! provider could not be reached before the order's end, or refuses it, the patient has missed nothing: the next one is opened.
 
-use super::paying::{Asked, ask, open};
+use super::paying::{Asked, ask, close, open};
 use super::state::{Application, Why};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn};
@@ -11,14 +12,30 @@ pub(super) async fn prepay_order(
     turn: &Turn,
     ports: &Ports,
 ) -> Result<outcome::PrepayOrder, Fault> {
-    Ok(match open(app, turn, ports).await? {
-        Asked::Paid => outcome::PrepayOrder::Paid,
-        Asked::Open => outcome::PrepayOrder::Opened,
-        Asked::Closed => {
-            app.why = Some(Why::Unpaid);
-            outcome::PrepayOrder::Refused
+    match open(app, turn, ports).await? {
+        Asked::Paid => return Ok(outcome::PrepayOrder::Paid),
+        Asked::Open => {
+            app.refused_orders = 0;
+            return Ok(outcome::PrepayOrder::Opened);
         }
-    })
+        Asked::Closed => {}
+    }
+    // The patient never had anything to pay with: another order takes its place, once nothing can come for this one (E2).
+    if !app.is_over(turn.now) {
+        app.is_refused()?;
+    }
+    if let Some(order) = app.order.as_mut() {
+        close(order, ports).await?;
+    }
+    if app.paid().is_some() {
+        return Ok(outcome::PrepayOrder::Paid);
+    }
+    if turn.now >= app.cutoff {
+        app.why = Some(Why::Expired);
+        return Ok(outcome::PrepayOrder::Refused);
+    }
+    app.prepays_anew(turn.run, turn.now);
+    Ok(outcome::PrepayOrder::Again)
 }
 
 pub(super) fn prepayment(app: &mut Application, _: &Turn, woke: woke::Prepayment) -> outcome::Prepayment {

@@ -76,8 +76,8 @@ pub(super) fn status(step: Step, app: &Application) -> EntryStatus {
 fn entry(run: RunId, step: Step, app: &Application) -> Changed {
     let status = status(step, app);
     // A place stays counted until it is certain that the application does not come back to the queue: a payment that
-    // arrives while its order is being closed may still book (E2).
-    let live = status.live() || step == Step::OrderClosing;
+    // arrives while its order is being closed may still book (E2), and an offer that nobody was told of was not missed (R9).
+    let live = status.live() || step == Step::OrderClosing || (step == Step::Unlocking && app.unanswered.is_some());
     let slot = app.offer.as_ref().and_then(|offer| serde_json::to_value(&offer.slot).ok());
     let deadline = match step {
         Step::PrepayOrder | Step::Prepayment | Step::PrepayCheck => app.order.as_ref().map(|order| order.expires_at),
@@ -92,12 +92,17 @@ fn entry(run: RunId, step: Step, app: &Application) -> Changed {
         live,
         slot,
         deadline,
-        reason: app.why.map(Why::code),
+        reason: app.why.map(Why::code).or(stands_against_its_will(status, app)),
         payment: shown(app).map(|order| money(order, app)),
         order_id: app.visit.as_ref().map(|visit| visit.order_id.clone()),
         agreed_at: app.agreed_at,
         question: app.question.as_ref().filter(|_| live || status == EntryStatus::Booked).map(Question::shown),
     }
+}
+
+/// Said of a visit that HIS does not cancel any more (R22).
+fn stands_against_its_will(status: EntryStatus, app: &Application) -> Option<&'static str> {
+    (status == EntryStatus::Booked && app.not_cancelled > 0).then_some(entries::NOT_CANCELLED)
 }
 
 /// The order that patients see: the present one, but where nobody can pay that any more one that was paid.

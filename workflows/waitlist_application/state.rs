@@ -65,6 +65,9 @@ pub struct Application {
     /// How many orders the payment provider has refused one after the other; that is not the patient's miss.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refused_orders: u16,
+    /// How many orders took the place of a prepayment order that nobody could pay.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_prepayments: u16,
     /// How many offers the patient has declined (Q6).
     #[serde(default)]
     pub declined: u16,
@@ -99,6 +102,15 @@ pub struct Application {
     /// What the patient is being asked (R34, R35).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question: Option<Question>,
+    /// The question about a visit that the patient did not agree to keep (R34).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Question>,
+    /// How often HIS has not cancelled the visit although the patient wanted it (R22).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub not_cancelled: u16,
+    /// The how manieth offer ended just now without an answer: it is seen then whether the patient was told of it at all (R9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<u16>,
     /// What the lock is being looked at for (R10).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checking: Option<Checking>,
@@ -112,8 +124,10 @@ pub struct Application {
 pub enum Unusable {
     /// HIS refused its lock.
     Refused,
-    /// There was no time left to answer.
+    /// There was too little time left to answer.
     TooLate,
+    /// Its time is over, and nobody had been told of it.
+    Untold,
 }
 
 // Serde hands references.
@@ -285,6 +299,7 @@ impl Application {
             withheld: false,
             unusable: None,
             refused_orders: 0,
+            more_prepayments: 0,
             declined: 0,
             missed: 0,
             given_up: Vec::new(),
@@ -297,6 +312,9 @@ impl Application {
             agreements: 0,
             questions: 0,
             question: None,
+            left: None,
+            not_cancelled: 0,
+            unanswered: None,
             checking: None,
             why: None,
         }

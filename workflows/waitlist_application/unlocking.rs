@@ -1,9 +1,13 @@
-//! Gives back what may be locked at HIS. A lock that HIS does not know is given back already (200601).
+//! Gives back what may be locked at HIS. A lock that HIS does not know is given back already (200601). An offer of which nobody was
+//! told was not missed (R9): that is seen here, since the step that awaits the answer asks nobody.
 
 use super::outcome;
-use super::state::Application;
+use super::state::{Application, Why};
 use crate::engine::{Fault, Turn, limits};
-use crate::workflows::Ports;
+use crate::records::notices;
+use crate::waitlist::ids;
+use crate::waitlist::notice::NoticeKind;
+use crate::workflows::{Ports, unread};
 
 pub(super) async fn unlocking(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Unlocking, Fault> {
     // Where a person sent it here, an earlier step may have locked without a trace (E1).
@@ -13,10 +17,21 @@ pub(super) async fn unlocking(app: &mut Application, turn: &Turn, ports: &Ports)
     } else {
         limits::nobody_called();
     }
+    let lapsed = app.why.or(app.given_up_now()) == Some(Why::Lapsed);
+    if app.unanswered.take() == Some(app.offers) && lapsed && untold(app, turn, ports).await? {
+        app.was_not_told();
+    }
     if app.why.is_some() {
         return Ok(outcome::Unlocking::Released);
     }
     // The place was lost to somebody else: back to the same place in the queue, with whatever was paid (R16, R20).
     app.offer = None;
     Ok(outcome::Unlocking::Requeued)
+}
+
+/// True where neither the notice of the offer nor the SMS in its place has left.
+async fn untold(app: &Application, turn: &Turn, ports: &Ports) -> Result<bool, Fault> {
+    let notice = ids::client_msg_id(turn.run, NoticeKind::PleaseConfirm, app.offers);
+    let letters = [ids::sms_id(&notice), notice];
+    notices::none_has_left(&ports.pool, &ports.hospital, &letters).await.map_err(unread)
 }

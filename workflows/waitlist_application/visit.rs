@@ -6,7 +6,7 @@ use super::asking::Came;
 use super::state::{Application, Why};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn};
-use crate::ports::his::Order;
+use crate::ports::his::{Cancelling, Order};
 use crate::workflows::Ports;
 
 /// The end of the visit's time slot; while the patient is asked about a change, the end of that.
@@ -18,6 +18,7 @@ pub(super) fn visit_ends(app: &Application) -> DateTime<Utc> {
 }
 
 pub(super) fn visit(app: &mut Application, turn: &Turn, woke: woke::Visit) -> outcome::Visit {
+    let stood = app.question.clone();
     let asked = match &woke {
         woke::Visit::Change(change) => app.hears(change.clone()),
         woke::Visit::Consent(consent) => app.answers(consent),
@@ -30,7 +31,11 @@ pub(super) fn visit(app: &mut Application, turn: &Turn, woke: woke::Visit) -> ou
     };
     match asked {
         Came::Asked => return outcome::Visit::Changed,
-        Came::Left => return outcome::Visit::Left,
+        Came::Left => {
+            // Should HIS not cancel it any more, the visit is as it has become.
+            app.left = stood;
+            return outcome::Visit::Left;
+        }
         Came::Kept | Came::Nothing => {}
     }
     let (why, outcome) = match woke {
@@ -59,32 +64,61 @@ pub(super) async fn cancelling(
         Some(Why::Changed) => "出诊变更，患者未同意",
         _ => "患者取消",
     };
-    give_back(app, turn, ports, reason).await?;
-    Ok(outcome::Cancelling::Cancelled)
+    let Given::Refused { code } = give_back(app, turn, ports, reason).await? else {
+        return Ok(outcome::Cancelling::Cancelled);
+    };
+    if app.why == Some(Why::Stopped) {
+        return Err(Fault::Stop(format!(
+            "HIS stops the schedule and refuses to cancel a visit of it with the code {code}"
+        )));
+    }
+    tracing::warn!(run = %turn.run, code, "HIS does not cancel a visit any more");
+    if let Some(left) = app.left.take() {
+        app.keeps(left);
+    }
+    app.why = None;
+    app.not_cancelled = app.not_cancelled.saturating_add(1);
+    let on_its_way = app.refund_asked_at().is_some();
+    Ok(if on_its_way { outcome::Cancelling::RefusedInPart } else { outcome::Cancelling::Refused })
+}
+
+/// What became of what HIS holds for us.
+pub(super) enum Given {
+    /// Nothing was booked.
+    Nothing,
+    /// It is cancelled.
+    Back,
+    /// HIS does not cancel it, and says that it is booked.
+    Refused { code: String },
 }
 
 /// Cancels at HIS what is booked under our number, and tells it of the money. A booking whose answer never reached us
-/// is asked for (E1). False where nothing was booked.
-pub(super) async fn give_back(app: &mut Application, turn: &Turn, ports: &Ports, reason: &str) -> Result<bool, Fault> {
+/// is asked for (E1).
+pub(super) async fn give_back(app: &mut Application, turn: &Turn, ports: &Ports, reason: &str) -> Result<Given, Fault> {
     let order_id = match &app.visit {
-        Some(visit) if visit.cancelled => return Ok(false),
+        Some(visit) if visit.cancelled => return Ok(Given::Nothing),
         Some(visit) => visit.order_id.clone(),
-        None if app.offer.is_none() => return Ok(false),
+        None if app.offer.is_none() => return Ok(Given::Nothing),
         None => {
             let order_id = app.order_id(turn.run);
             if ports.his.order(&order_id).await? == Order::Unknown {
-                return Ok(false);
+                return Ok(Given::Nothing);
             }
             order_id
         }
     };
     let paid = app.paid_with();
-    ports.his.cancel(&order_id, reason).await?;
+    // What HIS does not cancel because it has done so itself is cancelled.
+    if let Cancelling::Refused { code } = ports.his.cancel(&order_id, reason).await?
+        && let Order::Booked(_) = ports.his.order(&order_id).await?
+    {
+        return Ok(Given::Refused { code });
+    }
     if let Some(paid) = &paid {
         ports.his.refund(&order_id, paid).await?;
     }
     if let Some(visit) = app.visit.as_mut() {
         visit.cancelled = true;
     }
-    Ok(true)
+    Ok(Given::Back)
 }

@@ -28,6 +28,7 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             app.freed_at = offer.freed_at;
             app.withheld = false;
             app.unusable = None;
+            app.unanswered = None;
             // Nobody takes a place of what the schedule has become, unasked (R34).
             if let Some(change) = offer.change {
                 app.hears(change);
@@ -40,7 +41,8 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
                 return outcome::Waiting::GivenUp;
             }
             // The next ids derive from this count; it is committed with this move, before any call uses them (E6).
-            app.offers += 1;
+            let Some(offers) = app.offers.checked_add(1) else { return outcome::Waiting::GivenUp };
+            app.offers = offers;
             app.costs(offer.fee_fen);
             app.offer = Some(Offered::new(offer.slot));
             if app.covered() { outcome::Waiting::Covered } else { outcome::Waiting::Payable }

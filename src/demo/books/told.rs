@@ -68,7 +68,7 @@ fn untrue(
             let held = lock.is_some_and(|lock| lock.locked_at <= message.at && message.at <= lock.expires_at);
             (!held).then_some("no place was locked")
         }
-        b'B' | b'D' => {
+        b'B' | b'K' | b'D' => {
             let booked = orders.iter().any(|order| order.booked_at <= message.at);
             let left = all.ours.moves_of(entry.id).iter().find(|one| one.step == "Visit").map(|one| one.at);
             let gone = left.is_some_and(|left| left < message.at) && !entry.booked();

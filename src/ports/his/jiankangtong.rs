@@ -16,7 +16,8 @@ use super::messages::{self, OrderReg, RegRecord, TimeRegInfo};
 use super::replies::{Answer, booking_of, broken, holding_of, lock_of, order_of, schedules_of, unknown};
 use super::return_code::{Function, Outcome, outcome};
 use super::{
-    BookRequest, Booking, His, HisSchedule, Holding, Identity, Lock, OpenSlot, Order, PaidWith, Place, TimeSlot, soap,
+    BookRequest, Booking, Cancelling, His, HisSchedule, Holding, Identity, Lock, OpenSlot, Order, PaidWith, Place,
+    TimeSlot, soap,
 };
 use crate::ports::CallError;
 use crate::ports::calling::{carried, traced};
@@ -301,7 +302,7 @@ impl His for JiankangtongHis {
         booking_of(&self.call(Function::OrderReg, &body).await?)
     }
 
-    async fn cancel(&self, order_id: &str, reason: &str) -> Result<(), CallError> {
+    async fn cancel(&self, order_id: &str, reason: &str) -> Result<Cancelling, CallError> {
         let body = messages::CancelReg {
             hos_id: self.config.hospital_id.clone(),
             order_id: order_id.to_owned(),
@@ -310,8 +311,8 @@ impl His for JiankangtongHis {
         let answer = self.call(Function::CancelReg, &body).await?;
         match &answer.outcome {
             // 200901: no such order, hence nothing that is booked.
-            Outcome::Business(code) if code != "200901" => Err(answer.surprise(code)),
-            _ => Ok(()),
+            Outcome::Business(code) if code != "200901" => Ok(Cancelling::Refused { code: code.clone() }),
+            _ => Ok(Cancelling::Done),
         }
     }
 

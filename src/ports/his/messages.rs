@@ -324,6 +324,14 @@ pub struct StopReg {
     pub is_cancel: String,
 }
 
+/// 5002 `CancelRegByHis`, HIS to us: an order of ours that HIS has cancelled. `CANCEL_DATE` and `CANCEL_REMARK` are passed over.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[allow(missing_docs)]
+pub struct CancelRegByHis {
+    pub order_id: String,
+}
+
 /// 5007 `CancelPush`, HIS to us: any channel's cancelled booking (R15, R30).
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

@@ -237,6 +237,18 @@ pub enum Booking {
     },
 }
 
+/// What a cancellation came to (2009 `CancelReg`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cancelling {
+    /// Nothing is booked under the order by now.
+    Done,
+    /// HIS does not cancel it: too late for 退号, or the number was taken already (取号).
+    Refused {
+        /// HIS's code.
+        code: String,
+    },
+}
+
 /// A booked visit in HIS's words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Visit {
@@ -325,7 +337,7 @@ pub trait His: Send + Sync {
 
     /// 2009 `CancelReg`: cancel a booking by our `ORDER_ID`; already cancelled is success, and so is an order that HIS
     /// does not know (200901): nothing is booked under it. Whether it may still arrive is for [`His::order`] to ask.
-    async fn cancel(&self, order_id: &str, reason: &str) -> Result<(), CallError>;
+    async fn cancel(&self, order_id: &str, reason: &str) -> Result<Cancelling, CallError>;
 
     /// 2010 Refund: tell HIS that the money of a cancelled booking goes back; already told is success.
     async fn refund(&self, order_id: &str, refund: &PaidWith) -> Result<(), CallError>;

@@ -1,5 +1,5 @@
-//! Reads what a HIS sends to `POST /callbacks/his`: 停诊 (5001), cancelled bookings (5007), 替诊 and 改诊 (5008, ours) and
-//! the rest of 500x.
+//! Reads what a HIS sends to `POST /callbacks/his`: 停诊 (5001), cancelled bookings (5002 of ours, 5007 of all), 替诊 and 改诊
+//! (5008, ours) and the rest of 500x.
 //!
 //! Verifies before it reads. It decides nothing: storing, deduplicating by `event_id` and answering fast is the
 //! caller's part. No input makes it panic.
@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::{Credentials, Envelope, EnvelopeError, KeyError};
-use super::messages::{self, CancelPush, ChangePush, StopReg};
+use super::messages::{self, CancelPush, CancelRegByHis, ChangePush, StopReg};
 use super::{DayPart, Sitting, TimeSlot, soap, wire};
 
 /// A verified, decrypted push.
@@ -33,6 +33,11 @@ pub enum Push {
         slot: Option<TimeSlot>,
         /// `STOP_REMARK`.
         remark: String,
+    },
+    /// 5002 `CancelRegByHis`: HIS has cancelled a booking of ours (R22, R30).
+    OrderCancelled {
+        /// `ORDER_ID`, ours.
+        order_id: String,
     },
     /// 5007 `CancelPush`: a booking of any channel was cancelled, ours among them (R15, R30).
     Cancelled {
@@ -137,6 +142,7 @@ impl PushReader {
         })?;
         match request.function.as_str() {
             "5001" => stopped(&request.body),
+            "5002" => order_cancelled(&request.body),
             "5007" => cancelled(&request.body, self.time_zone),
             "5008" => changed(&request.body, self.time_zone),
             _ => Ok(Push::Other { code: request.function.chars().take(16).collect() }),
@@ -171,6 +177,11 @@ fn stopped(body: &str) -> Result<Push, PushError> {
         slot,
         remark: stop.stop_remark,
     })
+}
+
+fn order_cancelled(body: &str) -> Result<Push, PushError> {
+    let push: CancelRegByHis = messages::read(body).map_err(|_| PushError::Unreadable("5002 CancelRegByHis"))?;
+    Ok(Push::OrderCancelled { order_id: required(push.order_id, "ORDER_ID")? })
 }
 
 fn cancelled(body: &str, zone: Tz) -> Result<Push, PushError> {

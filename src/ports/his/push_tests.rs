@@ -36,6 +36,15 @@ fn a_cancel_push_is_read_in_the_hospitals_clock() {
 }
 
 #[test]
+fn r30_a_booking_of_ours_that_his_has_cancelled_is_named_by_our_number() {
+    let cancel = "<REQ><HOS_ID>1</HOS_ID><ORDER_ID>L1</ORDER_ID><CANCEL_DATE>2026-10-10</CANCEL_DATE>\
+        <CANCEL_REMARK>窗口退号</CANCEL_REMARK></REQ>";
+    let read = |body: &str| reader().read(sealed("5002", body).as_bytes());
+    assert_eq!(read(cancel), Ok(Push::OrderCancelled { order_id: "L1".into() }));
+    assert_eq!(read(&cancel.replace("L1", " ")), Err(PushError::Unreadable("ORDER_ID")));
+}
+
+#[test]
 fn r34_a_change_says_who_sees_patients_and_when_from_now_on() {
     let change = "<REQ><EVENT_ID>c1</EVENT_ID><REG_ID>R1</REG_ID><DEPT_ID>D1</DEPT_ID><DOCTOR_ID>9</DOCTOR_ID>\
         <DOCTOR_NAME>王医生</DOCTOR_NAME><REG_DATE>2026-10-13</REG_DATE><TIME_FLAG>2</TIME_FLAG>\

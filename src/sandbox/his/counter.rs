@@ -188,10 +188,16 @@ fn rule(shared: &Shared, ledger: &mut Ledger, call: Call, now: DateTime<Utc>) ->
             Err(failure) => Reply::failed(failure),
         },
         Call::Book(asked) => book(shared, ledger, *asked, now),
-        Call::Cancel(asked) => match cancel(shared, ledger, &asked.order_id, now) {
-            Some(_) => Reply::done(),
-            None => Reply::failed(Failure("200901", "订单不存在")),
-        },
+        Call::Cancel(asked) => {
+            let today = now.with_timezone(&shared.time_zone).date_naive();
+            if let Some(failure) = ledger.not_cancelled(&asked.order_id, today) {
+                return Reply::failed(failure);
+            }
+            match cancel(shared, ledger, &asked.order_id, now) {
+                Some(_) => Reply::done(),
+                None => Reply::failed(Failure("200901", "订单不存在")),
+            }
+        }
         Call::Refund(asked) => match cancel(shared, ledger, &asked.order_id, now) {
             Some(_) => {
                 ledger.refund(&asked.order_id, asked.refund_amt);

@@ -314,6 +314,11 @@ impl HisServer {
         self.change(|ledger, _| ledger.grant_at_most(minutes)).await
     }
 
+    /// 退号 over 2009 until so many days before a visit at the latest, from now on.
+    pub async fn cancels_no_later_than(&self, days_before: u64) -> anyhow::Result<()> {
+        self.change(|ledger, _| ledger.cancels_no_later_than(days_before)).await
+    }
+
     /// A restart that loses every lock, of which nobody is told; says how many there were.
     pub async fn lose_locks(&self) -> anyhow::Result<usize> {
         self.change(Ledger::lose_locks).await

@@ -287,7 +287,10 @@ fn samples(name: TemplateName) -> impl Iterator<Item = (NoticeKind, NoticeFacts<
 /// A notice's facts for show and for length: a date of two digits everywhere, a name of four letters, a long place.
 pub(super) fn sample(kind: NoticeKind) -> NoticeFacts<'static> {
     let day = NaiveDate::from_ymd_opt(2026, 10, 28).unwrap_or_default();
-    let placed = matches!(kind, NoticeKind::Booked | NoticeKind::VisitCancelled | NoticeKind::Reminder);
+    let placed = matches!(
+        kind,
+        NoticeKind::Booked | NoticeKind::VisitCancelled | NoticeKind::NotCancelled | NoticeKind::Reminder
+    );
     NoticeFacts {
         doctor_name: "欧阳明日",
         visit_date: day,

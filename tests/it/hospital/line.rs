@@ -9,8 +9,8 @@ use chrono::NaiveDate;
 use futures::future::BoxFuture;
 use houbu::ports::CallError;
 use houbu::ports::his::{
-    BookRequest, Booking, His, HisSchedule, Holding, JiankangtongHis, ListedBreach, ListedLock, ListedOrder, Lock,
-    OpenSlot, Order, Page, PaidWith, Place, TimeSlot,
+    BookRequest, Booking, Cancelling, His, HisSchedule, Holding, JiankangtongHis, ListedBreach, ListedLock,
+    ListedOrder, Lock, OpenSlot, Order, Page, PaidWith, Place, TimeSlot,
 };
 
 /// HIS as the steps see it.
@@ -119,7 +119,7 @@ impl His for Line {
         Ok(if known && self.says_taken.swap(false, Ordering::SeqCst) { Booking::Taken } else { answer })
     }
 
-    async fn cancel(&self, order_id: &str, reason: &str) -> Result<(), CallError> {
+    async fn cancel(&self, order_id: &str, reason: &str) -> Result<Cancelling, CallError> {
         self.client()?.cancel(order_id, reason).await
     }
 

@@ -4,10 +4,11 @@
 use houbu::engine::RunId;
 use houbu::sandbox::his::{LockState, channel};
 use houbu::sandbox::wechat_pay::Payer;
-use houbu::waitlist::policy::PaymentMode;
+use houbu::waitlist::policy::{FeeChange, PaymentMode};
+use reqwest::Method;
 
 use super::{APPLICATION, Told, statuses};
-use crate::hospital::world::local;
+use crate::hospital::world::{FEE_FEN, costs, local};
 use crate::hospital::{Hospital, Setup};
 
 const RENEWED: &[&str] = &[
@@ -135,5 +136,23 @@ async fn r10_a_place_that_is_lost_while_the_patient_pays_closes_the_order_and_ke
     assert_eq!(statuses(&hospital, entries).await, ["offered", "waiting"], "the turn was kept");
     hospital.withdraw(entries[0]).await;
     hospital.pass_minutes(10).await;
+    hospital.finish().await;
+}
+
+/// Whoever has paid in advance pays what the visit costs more by now, also where the lock is looked at before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r06_r10_what_is_missing_is_asked_for_once_the_lock_was_looked_at() {
+    let mut setup = Setup { cares_for_locks: true, ..Setup::paying(PaymentMode::Prepay) };
+    setup.policy.fee_change = Some(FeeChange::RefundAndTopUp);
+    let hospital = Hospital::open(setup).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(1).await;
+    costs(&hospital, FEE_FEN + 1_500).await;
+    hospital.free_a_place("w1-am").await;
+    hospital.confirm(entry).await;
+    let shown = hospital.ask(Method::GET, &format!("/v1/waitlist/{entry}"), None).await;
+    assert_eq!(shown["payment"]["amountFen"], 1_500, "{shown}");
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.status(entry).await, "booked");
     hospital.finish().await;
 }

@@ -222,6 +222,23 @@ async fn r34_a_moved_visit_that_nobody_answers_for_ends_in_time_for_others() {
     hospital.finish().await;
 }
 
+/// HIS cancels nothing any more: whoever did not agree is told that the visit stands, as it is by now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r34_a_changed_visit_that_his_does_not_cancel_stands_as_it_is_by_now() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    hospital.his.cancels_no_later_than(30).await.unwrap();
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.free_a_place("w1-am").await;
+    hospital.becomes("w1-am", &becomes("W9", visit_date(), DayPart::Afternoon)).await;
+    hospital.answer(entry, "leave").await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(shown(&hospital, entry).await["reason"], "notCancelled");
+    let visit = visit_of(&hospital, 1).await;
+    assert_eq!((&visit["slot"]["begins"], &visit["sitting"]["doctorId"]), (&json!("13:00:00"), &json!("W9")));
+    assert_eq!(hospital.told(1).await.last().map(String::as_str), Some("waitlist_booked"));
+    hospital.finish().await;
+}
+
 /// 改诊: the visit is on another day and half-day by now, and so is its time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r34_a_moved_visit_is_at_its_new_time_once_the_patient_agrees() {

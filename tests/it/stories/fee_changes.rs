@@ -41,6 +41,8 @@ const CANCELLED_MEANWHILE: &[&str] = &[
 ];
 const STOPPED_MEANWHILE: &[&str] =
     &["PartRefund: Processing", "PartRefundWait on Stoppage: Stopped", "Cancelling: Cancelled"];
+const NOT_CANCELLED_MEANWHILE: &[&str] =
+    &["PartRefund: Processing", "PartRefundWait on Cancellation: Cancelled", "Cancelling: RefusedInPart"];
 const KEPT_MEANWHILE: &[&str] = &["PartRefund: Processing", "PartRefundWait on Withdrawal: Kept"];
 const LEFT_TO_THE_SETTLEMENT: &[&str] =
     &["PartRefund: Left", "Visit on deadline: Unsettled", "Settlement: Ordered", "Reckoning: Held"];
@@ -67,6 +69,7 @@ pub const TOLD: &[Told] = &[
     (APPLICATION, PART_CAME_BACK),
     (APPLICATION, CANCELLED_MEANWHILE),
     (APPLICATION, STOPPED_MEANWHILE),
+    (APPLICATION, NOT_CANCELLED_MEANWHILE),
     (APPLICATION, KEPT_MEANWHILE),
     (APPLICATION, LEFT_TO_THE_SETTLEMENT),
     (APPLICATION, TOPPED_UP),
@@ -176,6 +179,23 @@ async fn r06_r22_a_visit_is_cancelled_while_a_part_is_on_its_way() {
     assert_eq!(at_the_provider(&hospital).await, BTreeMap::from([(ids::trade_no(entry, 1), (FEE_FEN, back))]));
     let numbers: Vec<String> = hospital.pay.books().await.refunds.into_iter().map(|one| one.out_refund_no).collect();
     assert_eq!(numbers.len(), 2, "the number that was given up never reached the books: {numbers:?}");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r06_r22_a_part_goes_back_all_the_same_where_his_does_not_cancel_the_visit() {
+    let (hospital, entry) = prepaid(FeeChange::RefundOnly).await;
+    hospital.his.cancels_no_later_than(30).await.unwrap();
+    costs(&hospital, LESS).await;
+    hospital.free_a_place("w1-am").await;
+    hospital.cancel_visit(entry).await;
+    assert_eq!(since_offered(&hospital, entry).await[2..5], *NOT_CANCELLED_MEANWHILE);
+    hospital.pass_minutes(30).await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    let back = vec![FEE_FEN - LESS];
+    assert_eq!(at_the_provider(&hospital).await, BTreeMap::from([(ids::trade_no(entry, 1), (FEE_FEN, back))]));
+    hospital.pass_until(local(4, 19, 0)).await;
+    assert_eq!(hospital.steps(entry).await.last().map(String::as_str), Some("Visit on deadline: Over"));
     hospital.finish().await;
 }
 

@@ -45,6 +45,14 @@ const MISSED_AFTER_THE_CUTOFF: &[&str] = &[
     "Unlocking: Requeued",
     "Waiting on deadline: Expired",
 ];
+const NOT_TOLD: &[&str] = &[
+    "Waiting on Offer: Payable",
+    "Locking: Locked",
+    "Confirmation on deadline: Lapsed",
+    "Unlocking: Requeued",
+    // The place is free again, and goes to the next in line.
+    "Waiting on Offer: GivenUp",
+];
 const AN_OLD_ANSWER: &[&str] = &[
     "Waiting on Offer: Payable",
     "Locking: Locked",
@@ -287,5 +295,27 @@ async fn q6_an_answer_to_an_earlier_offer_answers_no_later_one() {
     hospital.confirm(entry).await;
     hospital.pass_seconds(30).await;
     assert_eq!(hospital.status(entry).await, "booked");
+    hospital.finish().await;
+}
+
+/// The message platform is away for the whole of an offer: who could not know of it has missed nothing, and the next gets that time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r09_an_offer_that_nobody_was_told_of_is_not_missed() {
+    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
+    let entries = [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await];
+    hospital.turns("messages", "pause").await;
+    hospital.free_a_place("w1-am").await;
+    hospital.pass_minutes(31).await;
+    assert_eq!(hospital.steps(entries[0]).await, NOT_TOLD);
+    assert_eq!(statuses(&hospital, entries).await, ["waiting", "offered"]);
+    hospital.turns("messages", "resume").await;
+    hospital.pass_minutes(1).await;
+    assert!(hospital.told(2).await.contains(&"waitlist_please_confirm".to_owned()));
+    // Another time: the place in the queue was kept, and the offer that was told counts.
+    assert!(hospital.his.cancel_ordinary("w1-am", 1, channel::WINDOW, true).await.unwrap().is_some());
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.status(entries[0]).await, "offered");
+    hospital.pass_minutes(40).await;
+    assert_eq!(statuses(&hospital, entries).await, ["lapsed", "lapsed"]);
     hospital.finish().await;
 }

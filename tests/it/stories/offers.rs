@@ -1,9 +1,11 @@
 //! The place is locked, the patient is asked (R9, R10, R20, E3).
 
 use futures::FutureExt;
+use houbu::engine::sabotage::{Act, Point};
 use houbu::waitlist::policy::PaymentMode;
+use reqwest::Method;
 
-use super::{APPLICATION, Told, of_application, statuses};
+use super::{APPLICATION, Told, of_application, statuses, successful};
 use crate::hospital::world::{cutoff, local};
 use crate::hospital::{Hospital, Setup};
 
@@ -15,6 +17,13 @@ const LOST_THEN_STOPPED: &[&str] = &[
     "Waiting on Stoppage: Stopped",
     "Settlement: Clear",
     "Closure: Stopped",
+];
+const TOO_LITTLE_TIME_LEFT: &[&str] = &[
+    "Waiting on Offer: Payable",
+    "Locking: Unusable",
+    "Unlocking: Requeued",
+    "Waiting on Offer: Payable",
+    "Locking: Locked",
 ];
 const DECLINED: &[&str] = &[
     "Waiting on Offer: Payable",
@@ -53,6 +62,7 @@ pub const TOLD: &[Told] = &[
     (APPLICATION, OFFERED),
     (APPLICATION, LOST),
     (APPLICATION, LOST_THEN_STOPPED),
+    (APPLICATION, TOO_LITTLE_TIME_LEFT),
     (APPLICATION, DECLINED),
     (APPLICATION, LAPSED),
     (APPLICATION, WITHDRAWN),
@@ -184,5 +194,43 @@ async fn e03_an_offer_a_minute_before_the_cutoff_keeps_its_window() {
     hospital.confirm(first).await;
     hospital.pass_seconds(30).await;
     assert_eq!(hospital.status(first).await, "booked");
+    hospital.finish().await;
+}
+
+/// HIS has locked and its answer is lost; when it can be asked again the lock is nearly over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r20_e01_nobody_is_given_seconds_to_answer_for_a_lock_whose_answer_was_lost() {
+    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
+    let entries = [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await];
+    hospital.mishaps.plan(Point::AfterCall, &of_application("Locking"), Act::Fail, 1);
+    hospital.free_a_place("w1-am").await;
+    hospital.line.cut(true);
+    hospital.pass_minutes(23).await;
+    hospital.line.cut(false);
+    hospital.pass_minutes(6).await;
+    assert_eq!(successful(hospital.steps(entries[0]).await), TOO_LITTLE_TIME_LEFT);
+    hospital.pass_minutes(20).await;
+    assert_eq!(statuses(&hospital, entries).await, ["offered", "waiting"], "the whole window, and the turn was kept");
+    hospital.confirm(entries[0]).await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.status(entries[0]).await, "booked");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r20_a_his_that_does_not_keep_the_minutes_of_a_lock_is_for_a_person() {
+    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
+    hospital.his.grant_at_most(12).await.unwrap();
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.free_a_place("w1-am").await;
+    hospital.pass_minutes(5).await;
+    let why = hospital.ask(Method::GET, &format!("/v1/runs/{entry}"), None).await["why"].to_string();
+    assert!(why.contains("LOCK_MINUTES"), "{why}");
+    assert_eq!(hospital.his.books().await.locks.len(), 1, "asked once, and not over and over");
+    hospital.his.grant_at_most(1_000).await.unwrap();
+    hospital.staff_retries(entry).await;
+    hospital.pass_minutes(2).await;
+    assert_eq!(hospital.steps(entry).await.last().map(String::as_str), Some("Locking: Locked"), "the turn was kept");
+    hospital.decline(entry).await;
     hospital.finish().await;
 }

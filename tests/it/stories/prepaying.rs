@@ -5,11 +5,12 @@ use std::time::Duration;
 use houbu::engine::RunId;
 use houbu::engine::sabotage::{Act, Point};
 use houbu::sandbox::wechat_pay::Payer;
+use houbu::waitlist::ids;
 use houbu::waitlist::policy::PaymentMode;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{APPLICATION, THE_MONEY_COMES_BACK, Told, folded, of_application, successful};
+use super::{APPLICATION, THE_MONEY_COMES_BACK, Told, folded, of_application, statuses, successful};
 use crate::hospital::Hospital;
 use crate::hospital::world::{cutoff, local};
 
@@ -52,7 +53,10 @@ const PAID_BEFORE_WE_KNEW: &[&str] = &[
     "Closure: Expired",
 ];
 const NO_TIME_LEFT_TO_PAY: &[&str] =
-    &["PrepayOrder: Refused", "Settlement: Ordered", "Reckoning: Clear", "Closure: Unpaid"];
+    &["PrepayOrder: Refused", "Settlement: Ordered", "Reckoning: Clear", "Closure: Expired"];
+const OPENED_LATER: &[&str] = &["PrepayOrder: Again", "PrepayOrder: Opened", "Prepayment on Payment: Paid"];
+const REFUSED_AND_OPENED: &[&str] =
+    &["PrepayOrder: Again", "PrepayOrder: Again", "PrepayOrder: Opened", "Prepayment on Payment: Paid"];
 const REFUNDED_AT_THE_CUTOFF: &[&str] = &[
     "PrepayOrder: Opened",
     "Prepayment on Payment: Paid",
@@ -78,6 +82,8 @@ pub const TOLD: &[Told] = &[
     (APPLICATION, STOPPED_UNPAID),
     (APPLICATION, PAID_BEFORE_WE_KNEW),
     (APPLICATION, NO_TIME_LEFT_TO_PAY),
+    (APPLICATION, OPENED_LATER),
+    (APPLICATION, REFUSED_AND_OPENED),
     (APPLICATION, REFUNDED_AT_THE_CUTOFF),
     (APPLICATION, WITHDRAWN_PAID),
 ];
@@ -167,6 +173,49 @@ async fn an_order_that_could_not_be_opened_in_time_is_not_opened() {
     hospital.finish().await;
 }
 
+/// The provider is away for longer than the fee may be paid: the patient had nothing to pay with, and loses nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r06_a_provider_that_is_away_costs_nobody_the_place() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    hospital.turns("payments", "pause").await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(40).await;
+    assert_eq!(hospital.status(entry).await, "awaitingPrepayment");
+    hospital.turns("payments", "resume").await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.steps(entry).await, OPENED_LATER);
+    assert_eq!(hospital.status(entry).await, "waiting");
+    let opened: Vec<String> = hospital.provider.asked_to_open().into_iter().map(|order| order.out_trade_no).collect();
+    assert_eq!(opened, [ids::trade_no(entry, 2)], "the next number, and the first was never opened");
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    hospital.pass_until(local(4, 19, 0)).await;
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r06_a_refused_order_is_followed_by_the_next_and_by_a_person_after_three() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    hospital.provider.refuses(2);
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.steps(entry).await, REFUSED_AND_OPENED);
+    hospital.provider.refuses(3);
+    let other = hospital.apply("w1-am", 2).await;
+    hospital.pass_minutes(30).await;
+    assert_eq!(hospital.status(other).await, "awaitingPrepayment", "nobody is told not to have paid");
+    hospital.staff_retries(other).await;
+    hospital.pass_minutes(1).await;
+    // The time of the third was over when somebody had looked.
+    let last = hospital.provider.asked_to_open().last().map(|order| order.out_trade_no.clone());
+    assert_eq!(last, Some(ids::trade_no(other, 4)));
+    hospital.withdraw(entry).await;
+    hospital.withdraw(other).await;
+    hospital.pass_minutes(30).await;
+    assert_eq!(statuses(&hospital, [entry, other]).await, ["withdrawn", "withdrawn"]);
+    hospital.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r27_at_the_cutoff_the_fee_goes_back() {
     let hospital = Hospital::paying(PaymentMode::Prepay).await;
@@ -200,7 +249,7 @@ async fn e05_money_that_races_with_a_withdrawal_goes_back() {
     let hospital = Hospital::paying(PaymentMode::Prepay).await;
     let entry = hospital.apply("w1-am", 1).await;
     let pay = hospital.pay.clone();
-    let number = houbu::waitlist::ids::trade_no(entry, 1);
+    let number = ids::trade_no(entry, 1);
     hospital.mishaps.just_before(&of_application("Settlement"), || {
         async move { drop(pay.pay_now(&number).await.unwrap()) }.boxed()
     });

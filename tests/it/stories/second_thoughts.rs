@@ -3,10 +3,11 @@
 
 use chrono::NaiveTime;
 use futures::FutureExt;
+use houbu::desk::his_push::Fate;
 use houbu::engine::RunId;
 use houbu::engine::sabotage::{Act, Point};
 use houbu::ports::his::{DayPart, His, Push, TimeSlot};
-use houbu::sandbox::his::{LockState, OrderState, channel};
+use houbu::sandbox::his::{LockState, OrderState, Planted, channel};
 use houbu::sandbox::wechat_pay::OrderStanding;
 use houbu::waitlist::ids;
 use houbu::waitlist::policy::PaymentMode;
@@ -269,6 +270,25 @@ async fn r22_a_visit_that_was_cancelled_at_the_counter_is_over_and_refunded() {
     assert_eq!(statuses(&hospital, [first, second]).await, ["visitCancelled", "booked"]);
     let held = hospital.pay.books().await.orders;
     assert_eq!(held.iter().filter(|order| order.state == OrderStanding::Paid).count(), 2);
+    hospital.finish().await;
+}
+
+/// R22, R30: a HIS that pushes no 5007 names a cancelled booking of ours by our own number (5002).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r22_r30_a_visit_that_his_has_cancelled_by_our_number_is_over_and_refunded() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    let [first, second] = [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await];
+    hospital.pass_minutes(1).await;
+    hospital.free_a_place("w1-am").await;
+    let order_id = order_of(&hospital, first).await;
+    assert!(hospital.his.plant(Planted::SilentCancel, &order_id, "").await.unwrap());
+    let says = |order_id: &str| Push::OrderCancelled { order_id: order_id.to_owned() };
+    assert_eq!(hospital.desk.his_push(&says(&order_id)).await.unwrap(), Fate::Delivered);
+    assert_eq!(hospital.desk.his_push(&says(&order_id)).await.unwrap(), Fate::Duplicate);
+    assert_eq!(hospital.desk.his_push(&says("L-nobody's")).await.unwrap(), Fate::NoRun);
+    hospital.pass_minutes(10).await;
+    assert_eq!(folded(hospital.steps(first).await), CANCELLED_AT_THE_COUNTER);
+    assert_eq!(statuses(&hospital, [first, second]).await, ["visitCancelled", "booked"]);
     hospital.finish().await;
 }
 

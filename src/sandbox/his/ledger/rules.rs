@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
 
 use super::{Ledger, Mark, Schedule, lower, raise};
 use crate::ports::his::{DayPart, ScheduleState, TimeSlot};
@@ -241,6 +241,19 @@ impl Ledger {
         self.marks.insert(Mark::Schedule(asked.reg_id.to_owned()));
         self.marks.insert(Mark::Order(asked.id.to_owned()));
         Ok(self.orders.entry(asked.id.to_owned()).or_insert(order))
+    }
+
+    /// 2009 is refused from so many days before a visit on.
+    pub fn cancels_no_later_than(&mut self, days_before: u64) {
+        self.cancels_until = Some(days_before);
+    }
+
+    /// Why 2009 does not cancel this order on `today`, if it does not.
+    pub fn not_cancelled(&self, order_id: &str, today: NaiveDate) -> Option<Failure> {
+        let order = self.orders.get(order_id).filter(|order| order.state == OrderState::Booked)?;
+        let visit_date = self.schedules.get(&order.reg_id)?.record.schedule.visit_date;
+        let last = visit_date.checked_sub_days(Days::new(self.cancels_until?))?;
+        (today > last).then_some(Failure("200902", "已过退号时间"))
     }
 
     /// 2009, or a patient of any channel: the order as it stands now, and whether this call cancelled it.

@@ -106,7 +106,7 @@ async fn a_reply_that_cannot_be_believed_is_unknown() {
             Err(CallError::Unknown { .. }) => "unknown",
             Err(CallError::NotTaken { .. } | CallError::NotNow { .. }) => "not taken",
             Err(CallError::Broken { .. }) => "broken",
-            Ok(()) => "ok",
+            Ok(_) => "ok",
         };
         assert_eq!(seen, kind, "HTTP {status}");
         server.abort();
