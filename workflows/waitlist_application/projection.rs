@@ -8,7 +8,7 @@ use super::asking::Question;
 use super::lock_check::Checking;
 use super::state::{Application, Order, Why};
 use crate::engine::{Projected, RunId};
-use crate::records::entries::{self, Changed};
+use crate::records::entry_changes::{self, Changed};
 use crate::records::offers::{self, Offer};
 use crate::records::visits::{self, Appointment, Payment};
 use crate::waitlist::status::EntryStatus;
@@ -20,11 +20,11 @@ pub(super) async fn project(
 ) -> sqlx::Result<()> {
     let changed: Vec<Changed> =
         moved.iter().filter_map(|one| Some(entry(one.run, Step::parse(one.step)?, &one.state))).collect();
-    entries::change(conn, hospital, &changed).await?;
+    entry_changes::change(conn, hospital, &changed).await?;
     let renewed = moved.iter().filter(|one| one.state.renewed);
     let renewed: Vec<(RunId, DateTime<Utc>, i64)> =
         renewed.map(|one| (one.run, one.state.cutoff, one.state.fee_fen)).collect();
-    entries::renew(conn, hospital, &renewed).await?;
+    entry_changes::renew(conn, hospital, &renewed).await?;
     let appointments: Vec<Appointment> = moved.iter().filter_map(appointment).collect();
     visits::put_appointments(conn, hospital, &appointments).await?;
     let payments: Vec<Payment> =
