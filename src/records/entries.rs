@@ -29,11 +29,10 @@ pub struct NewEntry<'a> {
     pub cutoff: DateTime<Utc>,
 }
 
-/// Who waits, or is about to pay for a place in the queue, under a doctor, department or campus: schedule and entry, by
-/// schedule.
+/// The live applications under a doctor, department or campus: schedule and entry, by schedule.
 ///
 /// Plan: a scan of the live entries; staff ask for it now and then.
-pub async fn waiting_under(
+pub async fn live_under(
     db: impl PgExecutor<'_>,
     hospital: &str,
     level: Level,
@@ -41,7 +40,7 @@ pub async fn waiting_under(
 ) -> sqlx::Result<Vec<(String, Uuid)>> {
     sqlx::query_as(
         "select schedule_id, id from entry
-         where hospital = $1 and live and status in ('waiting', 'awaitingPrepayment')
+         where hospital = $1 and live
            and case $2 when 'doctor' then doctor_id when 'department' then department_id else campus_id end = $3
          order by schedule_id, seq",
     )
