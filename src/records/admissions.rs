@@ -39,7 +39,11 @@ impl Decided<'_> {
 
 /// Whether each schedule keeps its cap, with those just written: all admissions of a schedule have met at its doctor's
 /// `capacity` by now, so that nobody's is on its way unseen.
-pub async fn within_each(db: impl PgExecutor<'_>, hospital: &str, each: &[(&str, u32, CapCounts)]) -> sqlx::Result<bool> {
+pub async fn within_each(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    each: &[(&str, u32, CapCounts)],
+) -> sqlx::Result<bool> {
     if each.is_empty() {
         return Ok(true);
     }

@@ -119,10 +119,11 @@ impl Admission {
         let (pool, hospital) = (&self.engine.pool, self.engine.tenant.as_str());
         let over = OVER_AT.map(slot_release::Step::name);
         let wanted = distinct(decided.entries.iter().map(|entry| entry.schedule_id));
-        let (stand, begin): (Vec<&str>, Vec<&str>) = wanted.into_iter().partition(|id| facts.hand_outs.contains_key(*id));
+        let (stand, unopened): (Vec<&str>, Vec<&str>) =
+            wanted.into_iter().partition(|id| facts.hand_outs.contains_key(*id));
         decided.hand_outs = stand.iter().filter_map(|id| facts.hand_outs.get(*id)).map(|run| run.id).collect();
         let told = self.told(facts, &decided);
-        if begin.is_empty() && told.is_empty() && decided.is_alone() {
+        if unopened.is_empty() && told.is_empty() && decided.is_alone() {
             admissions::admit(pool, hospital, &over, &decided).await?;
             self.engine.hint_of(&decided.runs, !decided.letters.is_empty());
             return Ok(());
@@ -134,7 +135,7 @@ impl Admission {
         {
             return Err(Unwritten::Moved);
         }
-        let begun = self.begin_hand_outs(&mut tx, facts, &begin).await?;
+        let begun = self.begin_hand_outs(&mut tx, facts, &unopened).await?;
         decided.hand_outs.extend(begun);
         deliver(&mut tx, hospital, &told).await?;
         admissions::admit(&mut *tx, hospital, &over, &decided).await?;
@@ -161,7 +162,9 @@ impl Admission {
             }
             let closes = facts.closes(schedule, &self.ports);
             if stands.cutoff.is_some_and(|cutoff| cutoff < closes) && seen.insert(("Terms", id)) {
-                told.push(Terms { policy: facts.policy(schedule), closes }.to_hand_out(id, format!("terms:{}", run.id)));
+                told.push(
+                    Terms { policy: facts.policy(schedule), closes }.to_hand_out(id, format!("terms:{}", run.id)),
+                );
             }
         }
         told
@@ -234,15 +237,15 @@ impl Admission {
         facts: &Facts,
         schedules: &[&str],
     ) -> sqlx::Result<Vec<RunId>> {
-        let (mut new, mut draws_at) = (Vec::new(), Vec::new());
+        let (mut new, mut windows) = (Vec::new(), Vec::new());
         for schedule in schedules.iter().filter_map(|id| facts.schedules.get(*id)) {
             let closes = facts.closes(schedule, &self.ports);
             let drawn_at = facts.drawn_at(schedule, closes);
             new.push(self.release(schedule, &facts.policy(schedule), closes, drawn_at)?);
-            draws_at.push((schedule.id.as_str(), drawn_at));
+            windows.push((schedule.id.as_str(), drawn_at));
         }
         let started = store::start_all(conn, &self.engine.tenant, new).await?;
-        for (one, (id, drawn_at)) in started.iter().zip(draws_at) {
+        for (one, (id, drawn_at)) in started.iter().zip(windows) {
             if let Some(at) = drawn_at.filter(|_| one.new) {
                 // Nobody is let in before the seed stands (R17).
                 draws::fix(&mut *conn, &self.ports, id).await?;
