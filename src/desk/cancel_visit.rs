@@ -3,7 +3,7 @@
 use super::{Answer, Desk, DeskError};
 use crate::engine::clock;
 use crate::ports::his::TimeSlot;
-use crate::records::{entries, schedules, visits};
+use crate::records::{entry_changes, schedules, visits};
 use crate::waitlist::calendar;
 use crate::waitlist::refusal::Refusal;
 use crate::waitlist::status::EntryStatus;
@@ -21,7 +21,7 @@ impl Desk {
         }
         let visit = visits::find(&mut *tx, hospital, appointment_id).await?.ok_or(Refusal::NotFound)?;
         // What HIS has refused it is not asked for again: the counter may still cancel it there.
-        let refused = shown.reason.as_deref() == Some(entries::NOT_CANCELLED);
+        let refused = shown.reason.as_deref() == Some(entry_changes::NOT_CANCELLED);
         if status != EntryStatus::Booked || visit.status != "booked" || refused {
             return Err(Refusal::NotCancellable.into());
         }

@@ -20,9 +20,9 @@ use crate::waitlist::refusal::Refusal;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({ "schedules": 12, "applications": 340 }))]
 pub struct CarriedOver {
-    /// Schedules that somebody waits for.
+    /// Schedules whose places are handed out, or that somebody waits for.
     schedules: usize,
-    /// Applications.
+    /// Applications that may come to a place; those that are being offered one among them.
     applications: usize,
 }
 
@@ -65,8 +65,8 @@ pub(super) async fn show(
 }
 
 /// Has everybody who waits under this level go by the present settings: cutoff, windows and limits. How an application is paid
-/// stays as it began, and so does an earlier end that its patient chose; whoever is being offered a place keeps its terms. A
-/// cutoff that has passed by the new settings ends the wait. Stands in the audit.
+/// stays as it began, and so does an earlier end that its patient chose; an offer that is out keeps its terms. Places are handed
+/// out until the new cutoff. A cutoff that has passed by the new settings ends the wait. Stands in the audit.
 #[utoipa::path(
     post, path = "/v1/policies/{level}/{id}/applications", tag = "policies", security(("apiKey" = [])),
     params(("level" = Level, Path), ("id" = String, Path), IdempotencyKey), request_body = Reason,

@@ -86,6 +86,10 @@ pub struct StandingRun {
     pub step: String,
     /// See [`engine::store::staff::Standing`](crate::engine::store::staff::Standing).
     pub status: String,
+    /// When it closes, as it knows.
+    pub cutoff: Option<DateTime<Utc>>,
+    /// True where it has heard that a place may be free while nobody waited, and has not asked HIS.
+    pub unasked: Option<bool>,
 }
 
 /// Who asks for what.
@@ -124,8 +128,12 @@ const GROUND: &str = "
         'hand_outs', (
             select coalesce(json_agg(r), '[]') from s
             cross join lateral (
-                select r.key, r.id, r.step, r.status from run r
-                where r.tenant = $1 and r.key = s.id and r.workflow = $5 limit 1) r),
+                select r.key, r.id, r.step, r.status, k.cutoff, k.unasked
+                from (select r.* from run r
+                      where r.tenant = $1 and r.key = s.id and r.workflow = $5 limit 1) r
+                cross join lateral (
+                    select k.state -> 'cutoff' as cutoff, k.state -> 'unasked' as unasked from run_state k
+                    where k.tenant = $1 and k.run_id = r.id limit 1) k) r),
         'waiting', (
             select coalesce(json_agg(json_build_array(s.id, (
                        select count(*) from entry e

@@ -1,9 +1,8 @@
 //! Admission, many at once: the one statement that writes what was decided. It looks again at everything that could let in
 //! one too many, under locks that end with it, and writes nothing where that has moved.
 
-use sqlx::{PgExecutor, PgPool};
+use sqlx::PgExecutor;
 
-use super::accounts;
 use super::entries::{self, NewEntry};
 use crate::engine::{Letter, NewRun, RunId};
 use crate::waitlist::policy::CapCounts;
@@ -31,30 +30,20 @@ pub struct Decided<'a> {
     pub account_persons: Vec<(Vec<u8>, String)>,
 }
 
-/// Writes them all, or none: see `admit` in the migrations. False where an account, or more than a schedule has room for, was
-/// admitted elsewhere meanwhile: nothing is written. `over_at`: the steps at which a hand-out is over.
-pub async fn admit(pool: &PgPool, hospital: &str, over_at: &[&str], decided: &Decided<'_>) -> sqlx::Result<bool> {
-    if decided.accounts.is_empty() && decided.each.is_empty() {
-        return write(pool, hospital, over_at, decided).await.map(|()| true);
+impl Decided<'_> {
+    /// True where [`admit`] is all that is to be written, a transaction by itself.
+    pub fn is_alone(&self) -> bool {
+        self.accounts.is_empty() && self.each.is_empty()
     }
-    // Accounts before all else, in the order of their ids: nothing else locks them.
-    let mut tx = pool.begin().await?;
-    if !decided.accounts.is_empty()
-        && !accounts::note(&mut tx, hospital, &decided.accounts, &decided.account_persons).await?
-    {
-        return Ok(false);
-    }
-    write(&mut *tx, hospital, over_at, decided).await?;
-    if !within_each(&mut *tx, hospital, &decided.each).await? {
-        return Ok(false);
-    }
-    tx.commit().await?;
-    Ok(true)
 }
 
 /// Whether each schedule keeps its cap, with those just written: all admissions of a schedule have met at its doctor's
 /// `capacity` by now, so that nobody's is on its way unseen.
-async fn within_each(db: impl PgExecutor<'_>, hospital: &str, each: &[(&str, u32, CapCounts)]) -> sqlx::Result<bool> {
+pub async fn within_each(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    each: &[(&str, u32, CapCounts)],
+) -> sqlx::Result<bool> {
     if each.is_empty() {
         return Ok(true);
     }
@@ -68,7 +57,14 @@ pub fn counted(counts: CapCounts, (live, ever): (u32, u32)) -> u32 {
     if counts == CapCounts::EverInEach { ever } else { live }
 }
 
-async fn write(db: impl PgExecutor<'_>, hospital: &str, over_at: &[&str], decided: &Decided<'_>) -> sqlx::Result<()> {
+/// Writes them all, or none: see `admit` in the migrations. `over_at`: the steps at which a hand-out is over. Accounts are
+/// noted before, and [`within_each`] is asked after it, in the same transaction.
+pub async fn admit(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    over_at: &[&str],
+    decided: &Decided<'_>,
+) -> sqlx::Result<()> {
     let Decided { hand_outs, persons, runs, entries, letters, counts, .. } = decided;
     sqlx::query(
         "select admit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,

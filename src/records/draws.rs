@@ -91,14 +91,16 @@ pub async fn hold(conn: &mut PgConnection, hospital: &str, schedule_id: &str, se
     if held.rows_affected() == 0 {
         return Ok(());
     }
-    let pool: Vec<(Uuid, i64)> = sqlx::query_as(
+    // In the order in which all lock several entries, so that nobody waits in a circle.
+    let mut pool: Vec<(Uuid, i64)> = sqlx::query_as(
         "select e.id, e.seq from entry e join draw d on d.hospital = e.hospital and d.schedule_id = e.schedule_id
-         where e.hospital = $1 and e.schedule_id = $2 and e.created_at < d.held_at order by e.seq",
+         where e.hospital = $1 and e.schedule_id = $2 and e.created_at < d.held_at order by e.id for update of e",
     )
     .bind(hospital)
     .bind(schedule_id)
     .fetch_all(&mut *conn)
     .await?;
+    pool.sort_unstable_by_key(|(_, seq)| *seq);
     let (applications, places): (Vec<Uuid>, Vec<i64>) = pool.into_iter().unzip();
     let drawn = draw::order(seed, &applications);
     sqlx::query(

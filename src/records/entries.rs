@@ -1,10 +1,10 @@
-//! Applications: the queue and the places in it. A row says what its run says; it is written in the run's transactions.
+//! Applications: the queue and the places in it. A row says what its run says; `entry_changes` writes it.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::policies;
@@ -29,113 +29,10 @@ pub struct NewEntry<'a> {
     pub cutoff: DateTime<Utc>,
 }
 
-/// The reason of a booked visit that HIS does not cancel any more although the patient wanted it (R22).
-pub const NOT_CANCELLED: &str = "notCancelled";
-
-/// What a run's move changes in its entry.
-#[derive(Debug, Clone)]
-pub struct Changed {
-    /// The run.
-    pub id: Uuid,
-    /// The new status.
-    pub status: &'static str,
-    /// Whether it still counts toward the caps.
-    pub live: bool,
-    /// The slot that is offered or booked.
-    pub slot: Option<Value>,
-    /// By when the patient must answer or pay.
-    pub deadline: Option<DateTime<Utc>>,
-    /// Why it ended, or [`NOT_CANCELLED`].
-    pub reason: Option<&'static str>,
-    /// Number, amount, client parameters, refund.
-    pub payment: Option<Value>,
-    /// Our order at HIS.
-    pub order_id: Option<String>,
-    /// The change of its schedule that the patient has agreed to (R34).
-    pub agreed_at: Option<DateTime<Utc>>,
-    /// What the patient is asked.
-    pub question: Option<Value>,
-}
-
-/// Brings entries in line with their runs, and the caps with the entries: those that ended count no more, and one that
-/// staff lead back into the queue counts again.
-pub async fn change(conn: &mut PgConnection, hospital: &str, changed: &[Changed]) -> sqlx::Result<()> {
-    let ids: Vec<Uuid> = changed.iter().map(|entry| entry.id).collect();
-    let lives: Vec<bool> = changed.iter().map(|entry| entry.live).collect();
-    // Looked up first, for what it said before: an entry is changed by its own run's commit alone. Most moves say nothing new.
-    let turned: Vec<(i32, String, String, String)> = sqlx::query_as(
-        "update entry e
-         set status = t.status, live = t.live, slot = t.slot, deadline = t.deadline, reason = t.reason,
-             payment = t.payment, order_id = t.order_id, agreed_at = t.agreed_at, question = t.question,
-             version = e.version + 1, updated_at = engine_now()
-         from (select t.*, before.ctid as place, before.live as lived
-               from unnest($2::uuid[], $3::bool[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::text[], $8::jsonb[],
-                           $9::text[], $10::timestamptz[], $11::jsonb[])
-                    as t (id, live, status, slot, deadline, reason, payment, order_id, agreed_at, question)
-               cross join lateral (
-                   select b.*, b.ctid from entry b where b.hospital = $1 and b.id = t.id limit 1) before
-               where (before.live, before.status, before.slot, before.deadline, before.reason, before.payment,
-                      before.order_id, before.agreed_at, before.question)
-                     is distinct from (t.live, t.status, t.slot, t.deadline, t.reason, t.payment, t.order_id, t.agreed_at,
-                                       t.question)) t
-         where e.ctid = t.place
-         returning e.live::int - t.lived::int, e.doctor_id, e.department_id, e.campus_id",
-    )
-    .bind(hospital)
-    .bind(&ids)
-    .bind(&lives)
-    .bind(changed.iter().map(|entry| entry.status).collect::<Vec<_>>())
-    .bind(changed.iter().map(|entry| entry.slot.clone()).collect::<Vec<_>>())
-    .bind(changed.iter().map(|entry| entry.deadline).collect::<Vec<_>>())
-    .bind(changed.iter().map(|entry| entry.reason).collect::<Vec<_>>())
-    .bind(changed.iter().map(|entry| entry.payment.clone()).collect::<Vec<_>>())
-    .bind(changed.iter().map(|entry| entry.order_id.clone()).collect::<Vec<_>>())
-    .bind(changed.iter().map(|entry| entry.agreed_at).collect::<Vec<_>>())
-    .bind(changed.iter().map(|entry| entry.question.clone()).collect::<Vec<_>>())
-    .fetch_all(&mut *conn)
-    .await?;
-    let counted: Vec<(&str, &str, i32)> = turned
-        .iter()
-        .filter(|(by, ..)| *by != 0)
-        .flat_map(|(by, doctor, department, campus)| {
-            [
-                (Level::Doctor.as_str(), doctor.as_str(), *by),
-                (Level::Department.as_str(), department.as_str(), *by),
-                (Level::Campus.as_str(), campus.as_str(), *by),
-            ]
-        })
-        .collect();
-    policies::count(conn, hospital, &counted).await
-}
-
-/// Says when these entries end and what their visits cost, where that has changed.
-pub async fn renew(
-    conn: &mut PgConnection,
-    hospital: &str,
-    renewed: &[(Uuid, DateTime<Utc>, i64)],
-) -> sqlx::Result<()> {
-    if renewed.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "update entry e set cutoff = t.cutoff, fee_fen = t.fee_fen, version = e.version + 1, updated_at = engine_now()
-         from unnest($2::uuid[], $3::timestamptz[], $4::bigint[]) as t (id, cutoff, fee_fen)
-         where e.hospital = $1 and e.id = t.id and (e.cutoff, e.fee_fen) <> (t.cutoff, t.fee_fen)",
-    )
-    .bind(hospital)
-    .bind(renewed.iter().map(|(id, ..)| *id).collect::<Vec<_>>())
-    .bind(renewed.iter().map(|(_, at, _)| *at).collect::<Vec<_>>())
-    .bind(renewed.iter().map(|(.., fee_fen)| *fee_fen).collect::<Vec<_>>())
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
-/// Who waits, or is about to pay for a place in the queue, under a doctor, department or campus: schedule and entry, by
-/// schedule.
+/// The live applications under a doctor, department or campus: schedule and entry, by schedule.
 ///
 /// Plan: a scan of the live entries; staff ask for it now and then.
-pub async fn waiting_under(
+pub async fn live_under(
     db: impl PgExecutor<'_>,
     hospital: &str,
     level: Level,
@@ -143,7 +40,7 @@ pub async fn waiting_under(
 ) -> sqlx::Result<Vec<(String, Uuid)>> {
     sqlx::query_as(
         "select schedule_id, id from entry
-         where hospital = $1 and live and status in ('waiting', 'awaitingPrepayment')
+         where hospital = $1 and live
            and case $2 when 'doctor' then doctor_id when 'department' then department_id else campus_id end = $3
          order by schedule_id, seq",
     )

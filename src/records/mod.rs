@@ -8,7 +8,8 @@
 //! | `patients` | patients, sealed; the blacklist |
 //! | `policies` | the settings of doctors, departments, campuses; their live entries |
 //! | `accounts` | for whom an account has joined queues |
-//! | `entries` | applications: the queue, the places in it, what a run's move changes |
+//! | `entries`, `entry_changes` | applications: the queue, the places in it; what a run's move changes |
+//! | `hand_outs` | schedules whose places are being handed out |
 //! | `draws` | draws of queues' orders, before and after they are held |
 //! | `visits` | appointments and payments that runs made |
 //! | `admission_ground`, `admissions` | what decisions about applications stand on, and what writes them |
@@ -32,6 +33,8 @@ pub mod concern;
 pub mod departments;
 pub mod draws;
 pub mod entries;
+pub mod entry_changes;
+pub mod hand_outs;
 pub mod kpis;
 pub mod notices;
 pub mod offers;

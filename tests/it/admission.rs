@@ -11,7 +11,7 @@ use houbu::desk::DeskError;
 use houbu::desk::apply::Applied;
 use houbu::engine::{clock, worker};
 use houbu::records::patients;
-use houbu::waitlist::policy::{CapCounts, Level, LevelPolicy, Switch};
+use houbu::waitlist::policy::{CapCounts, Level, LevelPolicy, QueueOrder, Switch};
 use houbu::waitlist::refusal::Refusal;
 
 use super::clinic::{Clinic, HOSPITAL, apply_to};
@@ -216,6 +216,28 @@ async fn whoever_admits_elsewhere_is_in_nobodys_way_where_no_cap_is_near() {
     }
     assert_eq!(hospital.count("select max(seq) from entry").await, 2, "nobody was decided again");
     assert_eq!(hospital.count("select live::bigint from capacity where level = 'campus'").await, 2);
+    hospital.close().await;
+}
+
+/// Two see room for one more, each in a queue that has not opened; the one who is refused after all opened none (R17).
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn r17_a_window_opens_with_whoever_is_let_in_and_for_nobody_else() {
+    let drawn = LevelPolicy { order: Some(QueueOrder::Random), draw_window_minutes: Some(30), ..open_to(1) };
+    let hospital = Clinic::with(2, drawn).await;
+    let (desk, first) = (hospital.second_desk(), Arc::clone(&hospital.desk));
+    let mut nobody_writes = hospital.pool.begin().await.unwrap();
+    sqlx::query("lock table capacity in exclusive mode").execute(&mut *nobody_writes).await.unwrap();
+    let applying = [(first, "p0", "S1"), (desk, "p1", "S2")]
+        .map(|(desk, patient, schedule)| tokio::spawn(async move { desk.apply(&apply_to(patient, schedule)).await }));
+    let at_the_counts = "select count(*) from pg_locks
+                         where relation = 'capacity'::regclass and not granted
+                           and database = (select oid from pg_database where datname = current_database())";
+    wait_for("both to be about to write", || async { hospital.count(at_the_counts).await == 2 }).await;
+    nobody_writes.commit().await.unwrap();
+    let results: Vec<_> = join_all(applying).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+    assert_eq!(hospital.count("select count(*) from draw where opened_at is not null").await, 1);
+    assert_eq!(hospital.count("select count(*) from run where workflow = 'slot_release'").await, 1);
     hospital.close().await;
 }
 

@@ -23,7 +23,7 @@ pub(super) fn idle(release: &mut Release, turn: &Turn, woke: woke::Idle) -> outc
     match woke {
         woke::Idle::Freed(freed) => {
             release.heard_at = Some(turn.now);
-            if freed.source == Freed::GIVEN_BACK {
+            if [Freed::GIVEN_BACK, Freed::UNASKED].contains(&freed.source.as_str()) {
                 return outcome::Idle::Hint;
             }
             let at = calendar::handed_out_at(turn.now, release.delay_minutes_max, release.cutoff, chance());
@@ -36,7 +36,8 @@ pub(super) fn idle(release: &mut Release, turn: &Turn, woke: woke::Idle) -> outc
         woke::Idle::Terms(terms) => {
             release.cutoff = terms.closes;
             release.goes_by(&terms.policy);
-            outcome::Idle::Renewed
+            // Those that the earlier cutoff kept from being handed out may be handed out after all.
+            if release.free.is_empty() { outcome::Idle::Renewed } else { outcome::Idle::Hint }
         }
         woke::Idle::Change(change) => {
             release.becomes(&change);
@@ -87,6 +88,7 @@ pub(super) async fn refreshing(
     let waits =
         entries::first_in_line(&ports.pool, &ports.hospital, &release.schedule_id, &[]).await.map_err(unread)?;
     if waits.is_none() {
+        release.unasked = true;
         limits::nobody_called();
         return Ok(outcome::Refreshing::Nobody);
     }
@@ -94,6 +96,7 @@ pub(super) async fn refreshing(
         None => ports.his.open_slots(&release.schedule_id, release.visit_date).await?,
         Some(whole) => of_half_day(release, &whole, &policy.half_days, ports).await?,
     };
+    release.unasked = false;
     release.free.sort_by(|a, b| a.slot.cmp(&b.slot));
     release.too_near = 0;
     release.skip_what_is_near(turn.now, ports.tz);

@@ -4,7 +4,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::RunId;
+use super::SlotRelease;
+use crate::engine::store::Outgoing;
+use crate::engine::{RunId, To};
 use crate::ports::his::{OpenSlot, TimeSlot};
 use crate::waitlist::calendar;
 use crate::waitlist::policy::Policy;
@@ -58,6 +60,9 @@ pub struct Release {
     /// What the schedule has become since it began, as it was found when HIS was last asked (R34).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
+    /// A place may be free that HIS was not asked about, since nobody waited: whoever joins the queue has it asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unasked: bool,
     /// The draw of the queue's order, until it is held; none where arrival decides (R17).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw: Option<Draw>,
@@ -97,13 +102,25 @@ pub struct OnOffer {
 /// A hint that a place of this schedule may be free (E8: its signal id names schedule, slot and event).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Freed {
-    /// Who says so: push, own site, sync, waitlist, and [`Freed::GIVEN_BACK`].
+    /// Who says so: push, own site, sync, waitlist, [`Freed::GIVEN_BACK`] and [`Freed::UNASKED`].
     pub source: String,
 }
 
 impl Freed {
     /// A lock that was given back: the place came free before, and has been kept for its time by chance.
     pub const GIVEN_BACK: &str = "givenBack";
+    /// Somebody waits by now: the place came free, and was kept for its time, while nobody did.
+    pub const UNASKED: &str = "unasked";
+
+    /// Has HIS asked about the places that nobody waited for, now that somebody does. `who` is told apart from others.
+    pub fn unasked(schedule_id: &str, who: impl std::fmt::Display) -> Outgoing {
+        Outgoing {
+            to: To::Key { workflow: SlotRelease::NAME, key: schedule_id.to_owned() },
+            name: "Freed".into(),
+            id: format!("joined:{who}"),
+            payload: serde_json::json!(Self { source: Self::UNASKED.to_owned() }),
+        }
+    }
 }
 
 impl Release {
@@ -128,6 +145,7 @@ impl Release {
             fee_fen: None,
             handed_out_at: None,
             change: None,
+            unasked: false,
             draw: None,
         }
     }

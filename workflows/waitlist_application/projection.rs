@@ -2,16 +2,21 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::Step;
 use super::asking::Question;
 use super::lock_check::Checking;
 use super::state::{Application, Order, Why};
+use crate::engine::store::Outgoing;
+use crate::engine::store::signal::deliver;
 use crate::engine::{Projected, RunId};
-use crate::records::entries::{self, Changed};
+use crate::records::entry_changes::{self, Changed};
+use crate::records::hand_outs;
 use crate::records::offers::{self, Offer};
 use crate::records::visits::{self, Appointment, Payment};
 use crate::waitlist::status::EntryStatus;
+use crate::workflows::slot_release::{Freed, SlotRelease};
 
 pub(super) async fn project(
     conn: &mut PgConnection,
@@ -20,18 +25,29 @@ pub(super) async fn project(
 ) -> sqlx::Result<()> {
     let changed: Vec<Changed> =
         moved.iter().filter_map(|one| Some(entry(one.run, Step::parse(one.step)?, &one.state))).collect();
-    entries::change(conn, hospital, &changed).await?;
+    let joined = entry_changes::change(conn, hospital, &changed).await?;
     let renewed = moved.iter().filter(|one| one.state.renewed);
     let renewed: Vec<(RunId, DateTime<Utc>, i64)> =
         renewed.map(|one| (one.run, one.state.cutoff, one.state.fee_fen)).collect();
-    entries::renew(conn, hospital, &renewed).await?;
+    entry_changes::renew(conn, hospital, &renewed).await?;
     let appointments: Vec<Appointment> = moved.iter().filter_map(appointment).collect();
     visits::put_appointments(conn, hospital, &appointments).await?;
     let payments: Vec<Payment> =
         moved.iter().flat_map(|one| one.state.orders().map(|order| payment(one.run, order))).collect();
     visits::put_payments(conn, hospital, &payments).await?;
     let offers: Vec<Offer> = moved.iter().filter_map(offer).collect();
-    offers::put(conn, hospital, &offers).await
+    offers::put(conn, hospital, &offers).await?;
+    has_his_asked(conn, hospital, &joined).await
+}
+
+/// Whoever has paid for the place in the queue may stand beside one that came free while nobody waited (R6, R16).
+async fn has_his_asked(conn: &mut PgConnection, hospital: &str, joined: &[String]) -> sqlx::Result<()> {
+    if joined.is_empty() {
+        return Ok(());
+    }
+    let unasked = hand_outs::unasked(&mut *conn, hospital, SlotRelease::NAME, joined).await?;
+    let hints: Vec<Outgoing> = unasked.iter().map(|schedule| Freed::unasked(schedule, Uuid::now_v7())).collect();
+    deliver(conn, hospital, &hints).await.map(drop)
 }
 
 /// The status that patients and staff see.
@@ -102,7 +118,7 @@ fn entry(run: RunId, step: Step, app: &Application) -> Changed {
 
 /// Said of a visit that HIS does not cancel any more (R22).
 fn stands_against_its_will(status: EntryStatus, app: &Application) -> Option<&'static str> {
-    (status == EntryStatus::Booked && app.not_cancelled > 0).then_some(entries::NOT_CANCELLED)
+    (status == EntryStatus::Booked && app.not_cancelled > 0).then_some(entry_changes::NOT_CANCELLED)
 }
 
 /// The order that patients see: the present one, but where nobody can pay that any more one that was paid.

@@ -5,10 +5,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::state::Why;
-use crate::engine::RunId;
+use crate::engine::store::Outgoing;
+use crate::engine::{RunId, To};
 use crate::ports::his::{Sitting, TimeSlot};
 use crate::ports::payments::Paid;
 use crate::waitlist::policy::Policy;
+use crate::workflows::slot_release::SlotRelease;
 
 /// A place for this applicant, from the schedule's `slot_release` run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -144,6 +146,19 @@ pub struct Terms {
     pub policy: Policy,
     /// When the queue closes by them.
     pub closes: DateTime<Utc>,
+}
+
+impl Terms {
+    /// To the hand-out of a schedule's places.
+    pub fn to_hand_out(&self, schedule_id: &str, id: String) -> Outgoing {
+        let to = To::Key { workflow: SlotRelease::NAME, key: schedule_id.to_owned() };
+        self.signal(to, id)
+    }
+
+    /// To whoever goes by them from now on.
+    pub fn signal(&self, to: To, id: String) -> Outgoing {
+        Outgoing { to, name: "Terms".into(), id, payload: serde_json::json!(self) }
+    }
 }
 
 /// 停诊: the schedule does not take place.

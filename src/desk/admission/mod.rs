@@ -11,13 +11,16 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveTime, Utc};
 use futures::FutureExt;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::apply::{Applied, Apply};
 use super::show::with_parameters;
 use super::{Answer, DeskError, draws, for_all};
 use crate::engine::group::Group;
-use crate::engine::{Engine, NewRun, Registry, store};
+use crate::engine::store::signal::deliver;
+use crate::engine::store::{self, Outgoing};
+use crate::engine::{Engine, NewRun, Registry, RunId};
 use crate::records;
 use crate::records::admission_ground::{self, Asked, Counted};
 use crate::records::admissions::{self, Decided};
@@ -27,8 +30,10 @@ use crate::records::{accounts, entries, patients};
 use crate::waitlist::calendar;
 use crate::waitlist::cipher::Pseudonym;
 use crate::waitlist::policy::{CapCounts, Policy};
+use crate::waitlist::status::EntryStatus;
 use crate::workflows::Ports;
-use crate::workflows::slot_release::{self, Release, SlotRelease};
+use crate::workflows::slot_release::{self, Freed, Release, SlotRelease};
+use crate::workflows::waitlist_application::Terms;
 use deciding::{Facts, Person, Verdict};
 
 /// The most applications of one flush.
@@ -38,7 +43,7 @@ const ATTEMPTS_MAX: u32 = 8;
 /// What `admit` says then.
 const MOVED: &str = "HB001";
 /// The steps at which a hand-out begins no second time.
-const OVER_AT: [slot_release::Step; 3] =
+pub(super) const OVER_AT: [slot_release::Step; 3] =
     [slot_release::Step::Stopping, slot_release::Step::Shut, slot_release::Step::Closed];
 
 /// The door to admission.
@@ -101,16 +106,68 @@ impl Admission {
 
     async fn together(&self, asked: &[Apply]) -> Result<Vec<Answer<Applied>>, Unwritten> {
         let facts = self.read(asked).await?;
-        let (verdicts, mut decided) = facts.decide(asked, &self.ports);
+        let (verdicts, decided) = facts.decide(asked, &self.ports);
         if !decided.runs.is_empty() {
-            self.begin_hand_outs(&facts, &mut decided).await?;
-            let over = OVER_AT.map(slot_release::Step::name);
-            if !admissions::admit(&self.engine.pool, &self.engine.tenant, &over, &decided).await? {
-                return Err(Unwritten::Moved);
-            }
-            self.engine.hint_of(&decided.runs, !decided.letters.is_empty());
+            self.admit(&facts, decided).await?;
         }
         self.answers(verdicts, facts.now).await
+    }
+
+    /// Writes what was decided, all of it or nothing: a hand-out begins, and the window of a draw opens, with whom it begins
+    /// for.
+    async fn admit(&self, facts: &Facts, mut decided: Decided<'_>) -> Result<(), Unwritten> {
+        let (pool, hospital) = (&self.engine.pool, self.engine.tenant.as_str());
+        let over = OVER_AT.map(slot_release::Step::name);
+        let wanted = distinct(decided.entries.iter().map(|entry| entry.schedule_id));
+        let (stand, unopened): (Vec<&str>, Vec<&str>) =
+            wanted.into_iter().partition(|id| facts.hand_outs.contains_key(*id));
+        decided.hand_outs = stand.iter().filter_map(|id| facts.hand_outs.get(*id)).map(|run| run.id).collect();
+        let told = self.told(facts, &decided);
+        if unopened.is_empty() && told.is_empty() && decided.is_alone() {
+            admissions::admit(pool, hospital, &over, &decided).await?;
+            self.engine.hint_of(&decided.runs, !decided.letters.is_empty());
+            return Ok(());
+        }
+        let mut tx = pool.begin().await?;
+        // Accounts before all else, in the order of their ids: nothing else locks them. Runs come next, as in every transaction.
+        if !decided.accounts.is_empty()
+            && !accounts::note(&mut tx, hospital, &decided.accounts, &decided.account_persons).await?
+        {
+            return Err(Unwritten::Moved);
+        }
+        let begun = self.begin_hand_outs(&mut tx, facts, &unopened).await?;
+        decided.hand_outs.extend(begun);
+        deliver(&mut tx, hospital, &told).await?;
+        admissions::admit(&mut *tx, hospital, &over, &decided).await?;
+        if !admissions::within_each(&mut *tx, hospital, &decided.each).await? {
+            return Err(Unwritten::Moved);
+        }
+        tx.commit().await?;
+        self.engine.hint_of(&decided.runs, !decided.letters.is_empty());
+        // The hand-outs have heard something, or what was kept for one that has begun.
+        self.engine.hint();
+        Ok(())
+    }
+
+    /// What the hand-outs hear of those who join: that somebody waits, where a place may have come free while nobody did
+    /// (R16); and that the queue closes later than they know, where the settings say so by now (R24).
+    fn told(&self, facts: &Facts, decided: &Decided<'_>) -> Vec<Outgoing> {
+        let (mut told, mut seen) = (Vec::new(), HashSet::new());
+        for (entry, run) in decided.entries.iter().zip(&decided.runs) {
+            let id = entry.schedule_id;
+            let (Some(stands), Some(schedule)) = (facts.hand_outs.get(id), facts.schedules.get(id)) else { continue };
+            let waits = entry.status == EntryStatus::Waiting.as_str();
+            if waits && stands.unasked == Some(true) && seen.insert(("Freed", id)) {
+                told.push(Freed::unasked(id, run.id));
+            }
+            let closes = facts.closes(schedule, &self.ports);
+            if stands.cutoff.is_some_and(|cutoff| cutoff < closes) && seen.insert(("Terms", id)) {
+                told.push(
+                    Terms { policy: facts.policy(schedule), closes }.to_hand_out(id, format!("terms:{}", run.id)),
+                );
+            }
+        }
+        told
     }
 
     /// Everything that the rules ask about, read without a lock.
@@ -173,33 +230,29 @@ impl Admission {
         Ok(facts)
     }
 
-    /// The hand-outs of schedules that have none yet; starting one that stands is nothing.
-    async fn begin_hand_outs(&self, facts: &Facts, decided: &mut Decided<'_>) -> sqlx::Result<()> {
-        let wanted: HashSet<&str> = decided.entries.iter().map(|entry| entry.schedule_id).collect();
-        let mut wanted: Vec<&str> = wanted.into_iter().collect();
-        wanted.sort_unstable();
-        for id in wanted {
-            if let Some(run) = facts.hand_outs.get(id) {
-                decided.hand_outs.push(run.id);
-                continue;
-            }
-            let Some(schedule) = facts.schedules.get(id) else { continue };
+    /// The hand-outs of schedules that have none yet; one that somebody has begun meanwhile is answered too.
+    async fn begin_hand_outs(
+        &self,
+        conn: &mut PgConnection,
+        facts: &Facts,
+        schedules: &[&str],
+    ) -> sqlx::Result<Vec<RunId>> {
+        let (mut new, mut windows) = (Vec::new(), Vec::new());
+        for schedule in schedules.iter().filter_map(|id| facts.schedules.get(*id)) {
             let closes = facts.closes(schedule, &self.ports);
             let drawn_at = facts.drawn_at(schedule, closes);
-            let new = self.release(schedule, &facts.policy(schedule), closes, drawn_at)?;
-            let mut tx = self.engine.pool.begin().await?;
-            let started = store::start(&mut tx, &self.engine.tenant, new).await?;
-            if let Some(at) = drawn_at.filter(|_| started.new) {
-                // Nobody is let in before the seed stands (R17).
-                draws::fix(&mut *tx, &self.ports, id).await?;
-                records::draws::open(&mut *tx, &self.engine.tenant, id, facts.now, at).await?;
-            }
-            tx.commit().await?;
-            // A hint that was kept for it is heard at once.
-            self.engine.hint();
-            decided.hand_outs.push(started.id);
+            new.push(self.release(schedule, &facts.policy(schedule), closes, drawn_at)?);
+            windows.push((schedule.id.as_str(), drawn_at));
         }
-        Ok(())
+        let started = store::start_all(conn, &self.engine.tenant, new).await?;
+        for (one, (id, drawn_at)) in started.iter().zip(windows) {
+            if let Some(at) = drawn_at.filter(|_| one.new) {
+                // Nobody is let in before the seed stands (R17).
+                draws::fix(&mut *conn, &self.ports, id).await?;
+                records::draws::open(&mut *conn, &self.engine.tenant, id, facts.now, at).await?;
+            }
+        }
+        Ok(started.into_iter().map(|one| one.id).collect())
     }
 
     fn release(

@@ -2,13 +2,16 @@
 //! change over to them. A fee that changes meanwhile is that of whoever has not paid yet (R6, R20).
 
 use houbu::engine::RunId;
-use houbu::waitlist::policy::{FeeChange, PaymentMode};
+use houbu::engine::sabotage::{Act, Point};
+use houbu::engine::staff::By;
+use houbu::waitlist::policy::{FeeChange, Level, PaymentMode};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{APPLICATION, RELEASE, Told, statuses};
+use super::{APPLICATION, RELEASE, Told, of_release, statuses};
 use crate::hospital::world::{CAMPUS, FEE_FEN, costs, cutoff, local};
 use crate::hospital::{Hospital, Setup};
+use crate::patience::wait_for;
 
 const ENDED_SOONER: &[&str] = &["Waiting on Terms: Renewed", "Waiting on deadline: Expired"];
 const CLOSED_SOONER: &[&str] = &["Idle on Terms: Renewed", "Idle on deadline: CutOff"];
@@ -75,6 +78,101 @@ async fn r24_a_later_cutoff_is_carried_over_and_places_are_handed_out_until_then
     hospital.finish().await;
 }
 
+/// Half past six, where the queues that have opened close at six and the settings say eight by now.
+async fn passes_the_first_cutoff(hospital: &Hospital) {
+    hospital.pass_until(cutoff() + chrono::TimeDelta::minutes(30)).await;
+}
+
+fn at_eight() -> Value {
+    json!({ "cutoff": { "daysBefore": 1, "at": "20:00:00", "onWorkingDay": false } })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r24_a_later_cutoff_is_carried_over_to_a_queue_in_which_nobody_stands() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let first = hospital.apply("w1-am", 1).await;
+    hospital.withdraw(first).await;
+    changes(&hospital, &at_eight()).await;
+    assert_eq!(carries_over(&hospital).await, json!({ "schedules": 1, "applications": 0 }));
+    passes_the_first_cutoff(&hospital).await;
+    let second = hospital.apply("w1-am", 2).await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.status(second).await, "booked");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r24_whoever_joins_by_a_later_cutoff_is_served_until_then() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let first = hospital.apply("w1-am", 1).await;
+    changes(&hospital, &at_eight()).await;
+    let second = hospital.apply("w1-am", 2).await;
+    passes_the_first_cutoff(&hospital).await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(statuses(&hospital, [first, second]).await, ["expired", "booked"]);
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r24_whoever_comes_back_from_an_offer_goes_by_what_was_carried_over_meanwhile() {
+    let mut setup = Setup::paying(PaymentMode::LockThenPay);
+    setup.policy.declines_max = Some(2);
+    let hospital = Hospital::open(setup).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.free_a_place("w1-am").await;
+    changes(&hospital, &at_eight()).await;
+    assert_eq!(carries_over(&hospital).await, json!({ "schedules": 1, "applications": 1 }));
+    assert_eq!(ends(&hospital, entry).await, "2026-09-03T18:00:00+08:00", "the offer keeps its terms");
+    hospital.decline(entry).await;
+    assert_eq!(hospital.status(entry).await, "waiting");
+    assert_eq!(ends(&hospital, entry).await, "2026-09-03T20:00:00+08:00");
+    passes_the_first_cutoff(&hospital).await;
+    assert_eq!(hospital.status(entry).await, "waiting");
+    hospital.finish().await;
+}
+
+/// An offer that is out at the old cutoff keeps the hand-out from hearing of the new one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r24_a_hand_out_that_is_offering_at_the_old_cutoff_hears_of_the_later_one() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let [first, second] = [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await];
+    hospital.pass_until(cutoff() - chrono::TimeDelta::minutes(1)).await;
+    changes(&hospital, &at_eight()).await;
+    hospital.mishaps.plan(Point::AfterCall, &of_release("Matching"), Act::Fail, 7);
+    hospital.free_a_place_and_go_on("w1-am").await;
+    let failing = "select exists (select from run where workflow = 'slot_release' and attempt > 0)";
+    let failing = async || sqlx::query_scalar(failing).fetch_one(&hospital.db.pool).await.unwrap();
+    wait_for("the hand-out to be at it", failing).await;
+    carries_over(&hospital).await;
+    hospital.pass_minutes(10).await;
+    assert_eq!(statuses(&hospital, [first, second]).await, ["booked", "waiting"]);
+    hospital.finish().await;
+}
+
+/// Somebody holds the application that came first, and asks for one that came later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r24_whoever_locks_runs_in_the_order_of_their_ids_is_in_nobodys_way_while_settings_are_carried_over() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    // By schedule the later one comes first.
+    let [lower, higher] = [hospital.apply("w2-am", 1).await, hospital.apply("w1-am", 2).await];
+    let mut other = hospital.db.pool.begin().await.unwrap();
+    let lock = "select id from run where id = $1 for update nowait";
+    sqlx::query(lock).bind(lower).execute(&mut *other).await.unwrap();
+    let meets = async {
+        let blocked = "select exists (select from pg_stat_activity
+                                      where datname = current_database() and wait_event_type = 'Lock')";
+        let blocked = async || sqlx::query_scalar(blocked).fetch_one(&hospital.db.pool).await.unwrap();
+        wait_for("the settings to be carried over", blocked).await;
+        sqlx::query(lock).bind(higher).execute(&mut *other).await.unwrap();
+        other.commit().await.unwrap();
+    };
+    let by = By { who: "staff".to_owned(), reason: "the hospital closes early".to_owned() };
+    let (carried, ()) = tokio::join!(hospital.desk.carry_over(Level::Campus, CAMPUS, &by), meets);
+    assert_eq!(carried.unwrap().applications, 2);
+    hospital.until_still().await;
+    hospital.finish().await;
+}
+
 /// What was carried over counts, how it is paid does not change, and a cutoff that has passed by the new settings ends the
 /// wait.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,9 +182,9 @@ async fn r29_windows_and_limits_are_carried_over_and_the_mode_of_payment_is_not(
     hospital.free_a_place("w1-am").await;
     assert_eq!(statuses(&hospital, [first, second]).await, ["offered", "waiting"]);
     changes(&hospital, &json!({ "paymentMode": "none", "offerWindowMinutes": 5 })).await;
-    assert_eq!(carries_over(&hospital).await, json!({ "schedules": 1, "applications": 1 }), "an offer keeps its terms");
+    assert_eq!(carries_over(&hospital).await, json!({ "schedules": 1, "applications": 2 }));
     hospital.pass_minutes(10).await;
-    assert_eq!(statuses(&hospital, [first, second]).await, ["offered", "waiting"]);
+    assert_eq!(statuses(&hospital, [first, second]).await, ["offered", "waiting"], "an offer keeps its terms");
     hospital.pass_minutes(20).await;
     assert_eq!(statuses(&hospital, [first, second]).await, ["lapsed", "offered"], "the second still pays");
     hospital.pass_minutes(5).await;

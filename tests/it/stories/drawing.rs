@@ -4,14 +4,16 @@
 use std::process::Command;
 
 use houbu::engine::RunId;
-use houbu::waitlist::draw::Transcript;
+use houbu::records::draws;
+use houbu::waitlist::draw::{Seed, Transcript};
 use houbu::waitlist::policy::{LevelPolicy, PaymentMode, QueueOrder, Switch};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{RELEASE, Told, statuses};
-use crate::hospital::world::{CAMPUS, cutoff};
+use crate::hospital::world::{CAMPUS, HOSPITAL, cutoff};
 use crate::hospital::{Hospital, Setup};
+use crate::patience::wait_for;
 
 const DRAWN: &[&str] = &[
     "Gathering on deadline: Over",
@@ -172,5 +174,26 @@ async fn r17_a_late_queue_is_drawn_in_time() {
     assert_eq!(hospital.status(entry).await, "waiting");
     hospital.pass_minutes(1).await;
     assert_eq!(hospital.status(entry).await, "booked");
+    hospital.finish().await;
+}
+
+/// The draw gives the entry another place, and its payment has it wait, at the same moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r17_whoever_pays_while_the_draw_is_held_stands_in_the_queue() {
+    let policy = LevelPolicy { payment_mode: Some(PaymentMode::Prepay), ..drawn_after(30) };
+    let hospital = Hospital::open(Setup { policy, ..Setup::paying(PaymentMode::Prepay) }).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    assert_eq!(hospital.status(entry).await, "awaitingPrepayment");
+    let mut draw = hospital.db.pool.begin().await.unwrap();
+    draws::hold(&mut draw, HOSPITAL, "w1-am", &Seed::random().unwrap()).await.unwrap();
+    let draw_ends = async {
+        let blocked = "select exists (select from pg_stat_activity
+                                      where datname = current_database() and wait_event_type = 'Lock')";
+        let blocked = async || sqlx::query_scalar(blocked).fetch_one(&hospital.db.pool).await.unwrap();
+        wait_for("the payment to be written", blocked).await;
+        draw.commit().await.unwrap();
+    };
+    tokio::join!(hospital.pass_seconds(30), draw_ends);
+    assert_eq!(hospital.status(entry).await, "waiting");
     hospital.finish().await;
 }

@@ -14,8 +14,9 @@ use crate::hospital::world::{cutoff, local};
 const QUIET_UNTIL_THE_END: &[&str] = &["Idle on deadline: CutOff", "Shut on deadline: Over"];
 const A_FALSE_HINT: &[&str] = &["Idle on Freed: Hint", "Refreshing: Full"];
 const NOBODY_WAITS: &[&str] = &["Idle on Freed: Hint", "Refreshing: Nobody"];
-const ASKED_TOO_LATE: &[&str] = &["Idle on Freed: Hint", "Refreshing: CutOff"];
-const MATCHED_TOO_LATE: &[&str] = &["Idle on Freed: Hint", "Refreshing: Found", "Matching: CutOff"];
+const ASKED_TOO_LATE: &[&str] = &["Idle on Freed: Hint", "Refreshing: CutOff", "Idle on deadline: CutOff"];
+const MATCHED_TOO_LATE: &[&str] =
+    &["Idle on Freed: Hint", "Refreshing: Found", "Matching: CutOff", "Idle on deadline: CutOff"];
 const MORE_PLACES_THAN_PEOPLE: &[&str] =
     &["Idle on Freed: Hint", "Refreshing: Found", "Matching: Offered", "Answering on Answer: Took", "Matching: Nobody"];
 const PASSED_ON: &[&str] = &[
@@ -106,6 +107,32 @@ async fn a_place_that_nobody_waits_for_is_left_to_others() {
     hospital.withdraw(entry).await;
     hospital.free_a_place("w1-am").await;
     assert_eq!(hospital.release_steps("w1-am").await, NOBODY_WAITS);
+    hospital.finish().await;
+}
+
+/// The hint is spent by then, and what we know says that nothing is free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r16_whoever_joins_beside_a_place_that_came_free_while_nobody_waited_gets_it() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let first = hospital.apply("w1-am", 1).await;
+    hospital.withdraw(first).await;
+    hospital.free_a_place("w1-am").await;
+    let [second, third] = [hospital.apply("w1-am", 2).await, hospital.apply("w1-am", 3).await];
+    assert_eq!(statuses(&hospital, [first, second, third]).await, ["withdrawn", "booked", "waiting"]);
+    let told = [NOBODY_WAITS, &MORE_PLACES_THAN_PEOPLE[..4], &["Matching: Exhausted"]].concat();
+    assert_eq!(hospital.release_steps("w1-am").await, told, "HIS was asked once");
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r06_r16_whoever_pays_while_a_place_comes_free_gets_it_when_the_money_is_there() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.status(entry).await, "awaitingPrepayment");
+    assert_eq!(hospital.release_steps("w1-am").await, NOBODY_WAITS);
+    hospital.pass_seconds(30).await;
+    assert_eq!(hospital.status(entry).await, "booked");
     hospital.finish().await;
 }
 
