@@ -52,7 +52,9 @@ impl Answers {
 async fn claim(engine: &Engine, keys: &[Key]) -> sqlx::Result<Vec<Answer<Claim>>> {
     let mut seen = HashSet::new();
     let firsts: Vec<&Key> = keys.iter().filter(|key| seen.insert((&key.caller, &key.key))).collect();
-    let claims = answers::claim(&engine.pool, &engine.tenant, &firsts, STALE_S).await?;
+    let mut conn = engine.lend().await?;
+    let claims = answers::claim(&mut conn, &engine.tenant, &firsts, STALE_S).await?;
+    conn.rest();
     let mut claims = firsts.iter().zip(claims).peekable();
     let came = |key: &Key| {
         let own = claims.next_if(|(first, _)| std::ptr::eq(**first, key));
@@ -62,6 +64,8 @@ async fn claim(engine: &Engine, keys: &[Key]) -> sqlx::Result<Vec<Answer<Claim>>
 }
 
 async fn end(engine: &Engine, ended: &[Ended]) -> sqlx::Result<Vec<Answer<()>>> {
-    answers::end(&engine.pool, &engine.tenant, ended).await?;
+    let mut conn = engine.lend().await?;
+    answers::end(&mut conn, &engine.tenant, ended).await?;
+    conn.rest();
     Ok(ended.iter().map(|_| Ok(())).collect())
 }

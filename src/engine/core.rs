@@ -14,7 +14,7 @@ use super::registry::Registry;
 use super::store::survey::{self, Survey};
 use super::store::turns::{Came, Done};
 use super::takers::{Seat, Takers};
-use super::warm::Warm;
+use super::warm::{Lent, Warm};
 
 /// What every part of the engine shares: the database, the tenant and the workflows.
 pub struct Engine {
@@ -108,6 +108,11 @@ impl Engine {
     /// What a destination can take.
     pub fn limits_of(&self, destination: &str) -> Limits {
         self.limits.get(destination).copied().unwrap_or_default()
+    }
+
+    /// A connection for calls that are short and many: one statement, or one transaction that ends with it.
+    pub async fn lend(&self) -> sqlx::Result<Lent<'_>> {
+        self.warm.lend().await
     }
 
     /// The database connections of this process.

@@ -1,4 +1,4 @@
-//! Connections for the engine's short calls, the one that was used last first.
+//! Connections for short calls that are many, the one that was used last first.
 //!
 //! A pool hands out the connection that has rested longest and asks each one how it is when it comes back. That is right for
 //! whoever comes seldom. The commit of a turn is one trip to the server: it would go to a process whose caches are cold, with
@@ -35,7 +35,7 @@ struct Resting {
 }
 
 /// A connection in use. Only [`Lent::rest`] keeps it here: where a call fails, panics or is given up, it goes back to the pool.
-pub(super) struct Lent<'a> {
+pub struct Lent<'a> {
     connection: PoolConnection<Postgres>,
     call: Call<'a>,
 }
@@ -114,8 +114,8 @@ impl Warm {
 }
 
 impl Lent<'_> {
-    /// What it was lent for is done.
-    pub(super) fn rest(self) {
+    /// What it was lent for is done, and nothing is open on it.
+    pub fn rest(self) {
         let Self { connection, mut call } = self;
         call.done = true;
         let (warm, pool) = (call.warm, &call.warm.pool);

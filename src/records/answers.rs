@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 /// A key of one caller, with the hash of the request that it came with.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,7 +34,12 @@ pub enum Claim {
 /// `stale_seconds` (its process died) is taken over.
 ///
 /// Plan: one insert a key; one row by its primary key for each that stood already.
-pub async fn claim(pool: &PgPool, hospital: &str, keys: &[&Key], stale_seconds: f64) -> sqlx::Result<Vec<Claim>> {
+pub async fn claim(
+    conn: &mut PgConnection,
+    hospital: &str,
+    keys: &[&Key],
+    stale_seconds: f64,
+) -> sqlx::Result<Vec<Claim>> {
     let (callers, names): (Vec<&str>, Vec<&str>) = keys.iter().map(|key| (&*key.caller, key.key.as_str())).unzip();
     let ours: Vec<(String, String)> = sqlx::query_as(
         // Two that claim the same keys at once wait for each other in one order. A claim that is lost with the server is made
@@ -52,12 +57,12 @@ pub async fn claim(pool: &PgPool, hospital: &str, keys: &[&Key], stale_seconds: 
     .bind(&names)
     .bind(keys.iter().map(|key| key.request_hash.as_slice()).collect::<Vec<_>>())
     .bind(stale_seconds)
-    .fetch_all(pool)
+    .fetch_all(&mut *conn)
     .await?;
     let ours: HashSet<(&str, &str)> = ours.iter().map(|(caller, key)| (caller.as_str(), key.as_str())).collect();
     let standing = |key: &&&Key| !ours.contains(&(&*key.caller, key.key.as_str()));
     let others: Vec<&&Key> = keys.iter().filter(standing).collect();
-    let stands = if others.is_empty() { HashMap::new() } else { stand(pool, hospital, &others).await? };
+    let stands = if others.is_empty() { HashMap::new() } else { stand(conn, hospital, &others).await? };
     let came = |key: &&Key| {
         if ours.contains(&(&*key.caller, key.key.as_str())) {
             return Claim::Ours;
@@ -85,7 +90,11 @@ struct Standing {
 }
 
 /// The rows of these keys, by caller and key.
-async fn stand(pool: &PgPool, hospital: &str, keys: &[&&Key]) -> sqlx::Result<HashMap<(String, String), Row>> {
+async fn stand(
+    conn: &mut PgConnection,
+    hospital: &str,
+    keys: &[&&Key],
+) -> sqlx::Result<HashMap<(String, String), Row>> {
     let rows: Vec<Standing> = sqlx::query_as(
         "select i.caller, i.key, i.request_hash, i.status, i.answer from unnest($2::text[], $3::text[]) as t (caller, key)
          cross join lateral (
@@ -95,7 +104,7 @@ async fn stand(pool: &PgPool, hospital: &str, keys: &[&&Key]) -> sqlx::Result<Ha
     .bind(hospital)
     .bind(keys.iter().map(|key| &*key.caller).collect::<Vec<_>>())
     .bind(keys.iter().map(|key| key.key.as_str()).collect::<Vec<_>>())
-    .fetch_all(pool)
+    .fetch_all(&mut *conn)
     .await?;
     Ok(rows.into_iter().map(|row| ((row.caller, row.key), (row.request_hash, row.status, row.answer))).collect())
 }
@@ -110,7 +119,7 @@ pub struct Ended {
 }
 
 /// Writes down how claimed keys ended.
-pub async fn end(pool: &PgPool, hospital: &str, ended: &[Ended]) -> sqlx::Result<()> {
+pub async fn end(conn: &mut PgConnection, hospital: &str, ended: &[Ended]) -> sqlx::Result<()> {
     // In the order in which claims lock them.
     let mut ended: Vec<&Ended> = ended.iter().collect();
     ended.sort_by(|one, other| (&one.key.caller, &one.key.key).cmp(&(&other.key.caller, &other.key.key)));
@@ -132,7 +141,7 @@ pub async fn end(pool: &PgPool, hospital: &str, ended: &[Ended]) -> sqlx::Result
         .bind(answered.iter().map(|one| one.key.request_hash.as_slice()).collect::<Vec<_>>())
         .bind(answered.iter().map(|one| one.answer.as_ref().map(|(status, _)| i32::from(*status))).collect::<Vec<_>>())
         .bind(answered.iter().map(|one| one.answer.as_ref().and_then(|(_, body)| body.as_ref())).collect::<Vec<_>>())
-        .execute(pool)
+        .execute(&mut *conn)
         .await?;
     }
     if !given_back.is_empty() {
@@ -143,7 +152,7 @@ pub async fn end(pool: &PgPool, hospital: &str, ended: &[Ended]) -> sqlx::Result
         .bind(hospital)
         .bind(given_back.iter().map(|one| &*one.key.caller).collect::<Vec<_>>())
         .bind(given_back.iter().map(|one| one.key.key.as_str()).collect::<Vec<_>>())
-        .execute(pool)
+        .execute(&mut *conn)
         .await?;
     }
     Ok(())
