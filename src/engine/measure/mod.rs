@@ -31,7 +31,7 @@ use super::store::survey::Survey;
 use super::store::turns::{Came, Rest};
 use cells::{Counted, Spread, Stood};
 
-/// How what [`Measures::exposed`] answers is to be read.
+/// How what [`Engine::exposed`](super::Engine::exposed) answers is to be read.
 pub use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 
 /// Signals are written by whoever has a transaction, which knows no engine: this one figure is the whole process's.
