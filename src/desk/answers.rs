@@ -52,9 +52,7 @@ impl Answers {
 async fn claim(engine: &Engine, keys: &[Key]) -> sqlx::Result<Vec<Answer<Claim>>> {
     let mut seen = HashSet::new();
     let firsts: Vec<&Key> = keys.iter().filter(|key| seen.insert((&key.caller, &key.key))).collect();
-    let mut conn = engine.lend().await?;
-    let claims = answers::claim(&mut conn, &engine.tenant, &firsts, STALE_S).await?;
-    conn.rest();
+    let claims = engine.call(async |conn| answers::claim(conn, &engine.tenant, &firsts, STALE_S).await).await?;
     let mut claims = firsts.iter().zip(claims).peekable();
     let came = |key: &Key| {
         let own = claims.next_if(|(first, _)| std::ptr::eq(**first, key));
@@ -64,8 +62,6 @@ async fn claim(engine: &Engine, keys: &[Key]) -> sqlx::Result<Vec<Answer<Claim>>
 }
 
 async fn end(engine: &Engine, ended: &[Ended]) -> sqlx::Result<Vec<Answer<()>>> {
-    let mut conn = engine.lend().await?;
-    answers::end(&mut conn, &engine.tenant, ended).await?;
-    conn.rest();
+    engine.call(async |conn| answers::end(conn, &engine.tenant, ended).await).await?;
     Ok(ended.iter().map(|_| Ok(())).collect())
 }

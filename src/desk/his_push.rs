@@ -1,8 +1,10 @@
-//! What HIS pushes: a cancelled booking of any channel (5007) is a hint to the hand-out, one of ours (5002) is over, 停诊 (5001) ends queues and
-//! visits, 替诊 and 改诊 (5008) have everybody asked. Stored with its fate before it is answered; a repetition changes nothing.
+//! What HIS pushes: a cancelled booking of any channel (5007) is a hint to the hand-out, one of ours (5002) is over, 停诊 (5001)
+//! ends queues and visits, 替诊 and 改诊 (5008) have everybody asked. Stored with its fate before it is answered; a repetition
+//! changes nothing.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
+use sqlx::PgConnection;
 
 use super::release_slot::freed;
 use super::{Answer, Desk};
@@ -109,15 +111,8 @@ impl Desk {
         let came = store::signal::hint(&mut tx, hospital, &told).await?;
         let body = json!({ "regId": reg_id });
         let callback = Callback { source: SOURCE, event_id, kind: "5007", subject: reg_id, body: &body };
-        let first = callbacks::receive(&mut tx, hospital, &callback).await?;
-        let fate = match first {
-            false => Fate::Duplicate,
-            true if came.contains(&Signalled::Delivered) => Fate::Delivered,
-            true => Fate::Kept,
-        };
-        if first {
-            callbacks::settle(&mut tx, hospital, SOURCE, event_id, fate.as_str()).await?;
-        }
+        let delivered = came.contains(&Signalled::Delivered);
+        let fate = self.keep(&mut tx, &callback, if delivered { Fate::Delivered } else { Fate::Kept }).await?;
         tx.commit().await?;
         Ok(fate)
     }
@@ -139,15 +134,7 @@ impl Desk {
         store::signal::deliver(&mut tx, hospital, &told).await?;
         let body = json!({ "orderId": order_id });
         let callback = Callback { source: SOURCE, event_id: &event_id, kind: "5002", subject: order_id, body: &body };
-        let first = callbacks::receive(&mut tx, hospital, &callback).await?;
-        let fate = match (first, told.is_empty()) {
-            (false, _) => Fate::Duplicate,
-            (true, true) => Fate::NoRun,
-            (true, false) => Fate::Delivered,
-        };
-        if first {
-            callbacks::settle(&mut tx, hospital, SOURCE, &event_id, fate.as_str()).await?;
-        }
+        let fate = self.keep(&mut tx, &callback, if told.is_empty() { Fate::NoRun } else { Fate::Delivered }).await?;
         tx.commit().await?;
         Ok(fate)
     }
@@ -169,15 +156,7 @@ impl Desk {
         }
         let body = json!({ "schedules": ids, "day": stop.day, "part": stop.part, "slot": stop.slot });
         let callback = Callback { source: SOURCE, event_id, kind: "5001", subject: stop.doctor_id, body: &body };
-        let first = callbacks::receive(&mut tx, hospital, &callback).await?;
-        let fate = match (first, told.is_empty()) {
-            (false, _) => Fate::Duplicate,
-            (true, true) => Fate::NoRun,
-            (true, false) => Fate::Delivered,
-        };
-        if first {
-            callbacks::settle(&mut tx, hospital, SOURCE, event_id, fate.as_str()).await?;
-        }
+        let fate = self.keep(&mut tx, &callback, if told.is_empty() { Fate::NoRun } else { Fate::Delivered }).await?;
         tx.commit().await?;
         Ok(fate)
     }
@@ -203,21 +182,22 @@ impl Desk {
         store::signal::deliver(&mut tx, hospital, &told).await?;
         let body = json!({ "regId": reg_id, "sitting": sitting, "at": at });
         let callback = Callback { source: SOURCE, event_id, kind: "5008", subject: reg_id, body: &body };
-        let first = callbacks::receive(&mut tx, hospital, &callback).await?;
-        let fate = match (first, told.is_empty()) {
-            (false, _) => Fate::Duplicate,
-            (true, true) => Fate::NoRun,
-            (true, false) => Fate::Delivered,
-        };
-        if first {
-            callbacks::settle(&mut tx, hospital, SOURCE, event_id, fate.as_str()).await?;
-        }
+        let fate = self.keep(&mut tx, &callback, if told.is_empty() { Fate::NoRun } else { Fate::Delivered }).await?;
         tx.commit().await?;
         Ok(fate)
     }
 
+    /// Writes a push down with its fate, which is `fate` where it has not come before.
+    async fn keep(&self, conn: &mut PgConnection, callback: &Callback<'_>, fate: Fate) -> Answer<Fate> {
+        if !callbacks::receive(&mut *conn, self.hospital(), callback).await? {
+            return Ok(Fate::Duplicate);
+        }
+        callbacks::settle(conn, self.hospital(), callback.source, callback.event_id, fate.as_str()).await?;
+        Ok(fate)
+    }
+
     /// Whole schedules: their hand-outs tell everybody (R34).
-    async fn whole(&self, conn: &mut sqlx::PgConnection, ids: &[String]) -> Answer<Vec<Outgoing>> {
+    async fn whole(&self, conn: &mut PgConnection, ids: &[String]) -> Answer<Vec<Outgoing>> {
         let concerning = concern::concerning(conn, self.hospital(), ids).await?;
         Ok(concerning
             .into_iter()
@@ -233,7 +213,7 @@ impl Desk {
     /// Some times of schedules: who is booked there, or about to be, is concerned; the queue goes on for other times.
     async fn times(
         &self,
-        conn: &mut sqlx::PgConnection,
+        conn: &mut PgConnection,
         event_id: &str,
         ids: &[String],
         slot: &TimeSlot,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tokio::sync::{Notify, watch};
 
 use super::endings::Endings;
@@ -14,7 +14,7 @@ use super::registry::Registry;
 use super::store::survey::{self, Survey};
 use super::store::turns::{Came, Done};
 use super::takers::{Seat, Takers};
-use super::warm::{Lent, Warm};
+use super::warm::Warm;
 
 /// What every part of the engine shares: the database, the tenant and the workflows.
 pub struct Engine {
@@ -110,9 +110,9 @@ impl Engine {
         self.limits.get(destination).copied().unwrap_or_default()
     }
 
-    /// A connection for calls that are short and many: one statement, or one transaction that ends with it.
-    pub async fn lend(&self) -> sqlx::Result<Lent<'_>> {
-        self.warm.lend().await
+    /// Does this on a connection for calls that are short and many: one statement, or one transaction that ends with it.
+    pub async fn call<T>(&self, work: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> sqlx::Result<T> {
+        self.warm.call(work).await
     }
 
     /// The database connections of this process.

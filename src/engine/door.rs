@@ -136,11 +136,9 @@ impl Engine {
 
     /// Starts a run as it rests after its first turn; false where it has to start like any other.
     async fn start_decided(&self, new: &NewRun, done: Done) -> sqlx::Result<bool> {
-        let mut conn = self.warm.lend().await?;
         let span = traces::turn(&Claimed::begun(new.clone(), DateTime::UNIX_EPOCH));
-        let written = store::start_decided(&mut conn, &self.tenant, new, &done).instrument(span.clone()).await?;
-        conn.rest();
-        let Some(now) = written else { return Ok(false) };
+        let writes = self.warm.call(async |conn| store::start_decided(conn, &self.tenant, new, &done).await);
+        let Some(now) = writes.instrument(span.clone()).await? else { return Ok(false) };
         traces::came(&span, &done.result);
         self.measures.turn((done.workflow, done.step), done.took, &done.result, &Committed::Yes(now));
         if matches!(&done.result, Came::Moved(to) if matches!(to.rest, Rest::Waits { until, .. } if until <= now)) {
@@ -153,10 +151,8 @@ impl Engine {
 
     /// Starts a run that is running in a worker's hands; false where there is one of its key.
     async fn start_held(&self, new: &NewRun, seat: Seat) -> sqlx::Result<bool> {
-        let mut conn = self.warm.lend().await?;
-        let held = store::start_held(&mut conn, &self.tenant, new, seat.worker).await?;
-        conn.rest();
-        let Some(now) = held else { return Ok(false) };
+        let writes = self.warm.call(async |conn| store::start_held(conn, &self.tenant, new, seat.worker).await);
+        let Some(now) = writes.await? else { return Ok(false) };
         seat.take(Claimed::begun(new.clone(), now));
         Ok(true)
     }
@@ -177,11 +173,13 @@ impl Engine {
         let to = To::Key { workflow, key: key.to_owned() };
         let payload = serde_json::to_value(payload)?;
         let sent = Outgoing { to, name: signal.into(), id: id.to_owned(), payload };
-        let mut conn = self.warm.lend().await?;
-        let mut tx = conn.begin().await?;
-        let signalled = store::signal(&mut tx, &self.tenant, &sent).await?;
-        tx.commit().await?;
-        conn.rest();
+        let sends = self.warm.call(async |conn| {
+            let mut tx = conn.begin().await?;
+            let signalled = store::signal(&mut tx, &self.tenant, &sent).await?;
+            tx.commit().await?;
+            Ok(signalled)
+        });
+        let signalled = sends.await?;
         self.hint();
         Ok(signalled)
     }

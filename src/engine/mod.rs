@@ -93,7 +93,6 @@ pub use lease::MOVES_ON_WITHIN;
 pub use registry::Registry;
 pub use retry::RetryPolicy;
 pub use table::{Chosen, OutcomeRow, Priority, StepRow, Table};
-pub use warm::Lent;
 
 /// What [`flow!`](crate::flow) writes into other crates, so that they need not have it themselves.
 #[doc(hidden)]

@@ -205,13 +205,10 @@ impl Postman {
                 continue;
             }
             let count = i64::try_from(most).unwrap_or(i64::MAX);
-            let claimed = async {
-                let mut conn = self.engine.warm.lend().await?;
-                let claimed = letters::claim(&mut *conn, &self.engine.tenant, self.worker, topic, count).await?;
-                conn.rest();
-                Ok::<_, sqlx::Error>(claimed)
-            };
-            let claimed = claimed.await.unwrap_or_else(|error| {
+            let (engine, worker) = (&self.engine, self.worker);
+            let claims =
+                engine.warm.call(async |conn| letters::claim(conn, &engine.tenant, worker, topic, count).await);
+            let claimed = claims.await.unwrap_or_else(|error| {
                 tracing::warn!(%error, topic, "due letters could not be claimed; trying again");
                 Vec::new()
             });
@@ -287,8 +284,5 @@ impl Postman {
 }
 
 async fn settle(engine: &Engine, worker: Uuid, settled: &[Settled]) -> sqlx::Result<()> {
-    let mut conn = engine.warm.lend().await?;
-    letters::settle(&mut conn, &engine.tenant, worker, settled).await?;
-    conn.rest();
-    Ok(())
+    engine.warm.call(async |conn| letters::settle(conn, &engine.tenant, worker, settled).await).await
 }

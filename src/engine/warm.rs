@@ -35,7 +35,7 @@ struct Resting {
 }
 
 /// A connection in use. Only [`Lent::rest`] keeps it here: where a call fails, panics or is given up, it goes back to the pool.
-pub struct Lent<'a> {
+pub(super) struct Lent<'a> {
     connection: PoolConnection<Postgres>,
     call: Call<'a>,
 }
@@ -85,6 +85,17 @@ impl Warm {
         Ok(Lent { connection, call: Call { warm: self, done: false } })
     }
 
+    /// Does this on a connection that was lent for it. It may not leave anything open where it succeeds.
+    pub(super) async fn call<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
+    ) -> sqlx::Result<T> {
+        let mut conn = self.lend().await?;
+        let done = work(&mut conn).await?;
+        conn.rest();
+        Ok(done)
+    }
+
     /// One of the pool. A `begin` that was given up before its answer came leaves a transaction that nobody knows of; what is
     /// committed inside it would not be.
     async fn fresh(&self) -> sqlx::Result<PoolConnection<Postgres>> {
@@ -115,7 +126,7 @@ impl Warm {
 
 impl Lent<'_> {
     /// What it was lent for is done, and nothing is open on it.
-    pub fn rest(self) {
+    pub(super) fn rest(self) {
         let Self { connection, mut call } = self;
         call.done = true;
         let (warm, pool) = (call.warm, &call.warm.pool);

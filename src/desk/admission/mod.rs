@@ -124,9 +124,7 @@ impl Admission {
         decided.hand_outs = stand.iter().filter_map(|id| facts.hand_outs.get(*id)).map(|run| run.id).collect();
         let told = self.told(facts, &decided);
         if unopened.is_empty() && told.is_empty() && decided.is_alone() {
-            let mut conn = self.engine.lend().await?;
-            admissions::admit(&mut *conn, hospital, &over, &decided).await?;
-            conn.rest();
+            self.engine.call(async |conn| admissions::admit(conn, hospital, &over, &decided).await).await?;
             self.engine.hint_of(&decided.runs, !decided.letters.is_empty());
             return Ok(());
         }
@@ -185,18 +183,8 @@ impl Admission {
         let known = async {
             if accounts.is_empty() { Ok(Vec::new()) } else { accounts::read(pool, hospital, &accounts).await }
         };
-        let ground = async {
-            let mut conn = self.engine.lend().await?;
-            let ground = admission_ground::read(&mut *conn, hospital, &wanted).await?;
-            conn.rest();
-            Ok(ground)
-        };
-        let payers = async {
-            let mut conn = self.engine.lend().await?;
-            let payers = patients::find_all(&mut *conn, hospital, &patients).await?;
-            conn.rest();
-            Ok(payers)
-        };
+        let ground = self.engine.call(async |conn| admission_ground::read(conn, hospital, &wanted).await);
+        let payers = self.engine.call(async |conn| patients::find_all(conn, hospital, &patients).await);
         let (ground, payers, known) = futures::try_join!(ground, payers, known)?;
         let mut persons: HashMap<String, Person> = HashMap::new();
         let mut person_of = HashMap::new();
@@ -297,13 +285,8 @@ impl Admission {
         let mut shown = HashMap::new();
         if !ids.is_empty() {
             // What was written stands: that it cannot be read now is no reason to decide again.
-            let found = async {
-                let mut conn = self.engine.lend().await?;
-                let found = entries::find_all(&mut *conn, &self.engine.tenant, &ids).await?;
-                conn.rest();
-                Ok::<_, sqlx::Error>(found)
-            };
-            match found.await {
+            let hospital = self.engine.tenant.as_str();
+            match self.engine.call(async |conn| entries::find_all(conn, hospital, &ids).await).await {
                 Ok(found) => shown = found.into_iter().map(|one| (one.id, one)).collect(),
                 Err(error) => tracing::warn!(%error, "admitted applications could not be read back"),
             }

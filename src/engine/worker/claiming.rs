@@ -21,13 +21,12 @@ impl Shift {
         let mut round = Round::begin(&self.lanes, &self.names, self.rounds.fetch_add(1, Ordering::Relaxed), free);
         let most = i64::try_from(free).unwrap_or(1);
         let began = Instant::now();
-        let claimed = async {
-            let (mut conn, known) = (engine.warm.lend().await?, self.releases.claims());
-            let claimed = claim::claim_in(&mut *conn, &engine.tenant, self.id, &known, &round.asks, most).await?;
-            conn.rest();
-            Ok::<_, sqlx::Error>(claimed)
-        };
-        let claimed = match claimed.await {
+        let (tenant, known) = (engine.tenant.as_str(), self.releases.claims());
+        let claimed = engine
+            .warm
+            .call(async |conn| claim::claim_in(conn, tenant, self.id, &known, &round.asks, most).await)
+            .await;
+        let claimed = match claimed {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::warn!(%error, "due runs could not be claimed; trying again");
@@ -39,13 +38,7 @@ impl Shift {
         let mut unread = if signalled.is_empty() {
             Vec::new()
         } else {
-            let unread = async {
-                let mut conn = engine.warm.lend().await?;
-                let unread = claim::unread(&mut *conn, &engine.tenant, &signalled).await?;
-                conn.rest();
-                Ok::<_, sqlx::Error>(unread)
-            };
-            match unread.await {
+            match engine.warm.call(async |conn| claim::unread(conn, tenant, &signalled).await).await {
                 Ok(unread) => unread,
                 Err(error) => {
                     tracing::warn!(%error, "inboxes could not be read; handing the runs back");
