@@ -4,6 +4,10 @@
 //! `desk` 4 · `http`, `console` 5. `sandbox` is the simulated outside world; `app`, `cli`, `config`,
 //! `demo`, `postgres` and `main.rs` are the roof.
 
+/// What all programs of this package allocate with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub mod app;
 pub mod cli;
 pub mod config;

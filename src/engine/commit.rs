@@ -25,9 +25,9 @@ use super::store::turns::{self, Came, Done, Held};
 /// The most turns of one transaction.
 const BATCH_MAX: usize = 128;
 /// Flushes under way at one time: while the server writes one to disk, it works on the next.
-const FLUSHES: usize = 2;
+const FLUSHES: usize = 3;
 /// The fewest turns for which a flush begins beside another one: what a flush costs is mostly the same for one and for many.
-const WORTH_A_FLUSH: usize = 16;
+const WORTH_A_FLUSH: usize = 48;
 /// A flush that takes longer has a connection that hangs.
 const FLUSH_MAX: Duration = Duration::from_secs(30);
 
@@ -46,7 +46,8 @@ pub(super) enum Committed {
     Refused(String),
 }
 
-type Waiting = (Done, oneshot::Sender<Committed>);
+/// A turn, and where it goes back to with what came of its commit.
+type Waiting = (Done, oneshot::Sender<(Committed, Done)>);
 
 /// The door to the committer.
 #[derive(Clone)]
@@ -62,13 +63,12 @@ impl Committer {
         Self { door }
     }
 
-    /// Commits one turn with whoever is there at the same time.
-    pub(super) async fn commit(&self, done: Done) -> Committed {
+    /// Commits one turn with whoever is there at the same time, and hands it back. `None`: the committer has ended, and the
+    /// turn may stand or not.
+    pub(super) async fn commit(&self, done: Done) -> Option<(Committed, Done)> {
         let (answer, answered) = oneshot::channel();
-        if self.door.send((done, answer)).await.is_err() {
-            return Committed::Unsure("the worker is stopping".to_owned());
-        }
-        answered.await.unwrap_or_else(|_| Committed::Unsure("the committer ended".to_owned()))
+        self.door.send((done, answer)).await.ok()?;
+        answered.await.ok()
     }
 }
 
@@ -114,28 +114,29 @@ impl Writer {
             Ok(held) => {
                 self.engine.hint_letters_of(&batch);
                 self.engine.endings.committed(&batch, &held);
-                for (done, answer) in batch.iter().zip(answers) {
-                    let _ = answer.send(held.get(&done.fence()).map_or(Committed::Lost, |now| Committed::Yes(*now)));
+                for (done, answer) in batch.into_iter().zip(answers) {
+                    let came = held.get(&done.fence()).map_or(Committed::Lost, |now| Committed::Yes(*now));
+                    let _ = answer.send((came, done));
                 }
             }
             Err(error) if batch.len() > 1 && is_refusal(&error) => {
                 for (done, answer) in batch.into_iter().zip(answers) {
-                    let _ = answer.send(self.alone(done).await);
+                    let _ = answer.send((self.alone(&done).await, done));
                 }
             }
             Err(error) => {
-                for answer in answers {
-                    let _ = answer.send(failed(&error));
+                for (done, answer) in batch.into_iter().zip(answers) {
+                    let _ = answer.send((failed(&error), done));
                 }
             }
         }
     }
 
-    async fn alone(&self, done: Done) -> Committed {
-        match self.guarded(std::slice::from_ref(&done)).await {
+    async fn alone(&self, done: &Done) -> Committed {
+        match self.guarded(std::slice::from_ref(done)).await {
             Ok(held) => {
-                self.engine.hint_letters_of(std::slice::from_ref(&done));
-                self.engine.endings.committed(std::slice::from_ref(&done), &held);
+                self.engine.hint_letters_of(std::slice::from_ref(done));
+                self.engine.endings.committed(std::slice::from_ref(done), &held);
                 held.get(&done.fence()).map_or(Committed::Lost, |now| Committed::Yes(*now))
             }
             Err(error) => failed(&error),
@@ -219,14 +220,14 @@ fn projects(engine: &Engine, done: &Done) -> bool {
 }
 
 /// A workflow and those of its runs that moved.
-type Projection<'a> = (&'a Arc<dyn Mounted>, Vec<Projected<Value>>);
+type Projection<'a> = (&'a Arc<dyn Mounted>, Vec<Projected<&'a Value>>);
 
 /// The moved runs by workflow, in the order of the registry.
-fn projections<'a>(engine: &'a Engine, batch: &[Done], held: &Held) -> Vec<Projection<'a>> {
-    let mut by_workflow: std::collections::BTreeMap<&str, Vec<Projected<Value>>> = std::collections::BTreeMap::new();
+fn projections<'a>(engine: &'a Engine, batch: &'a [Done], held: &Held) -> Vec<Projection<'a>> {
+    let mut by_workflow: std::collections::BTreeMap<&str, Vec<Projected<&Value>>> = std::collections::BTreeMap::new();
     for done in batch.iter().filter(|done| held.contains_key(&done.fence())) {
         if let Came::Moved(to) = &done.result {
-            let moved = Projected { run: done.run, step: to.chosen.next, state: to.state.clone() };
+            let moved = Projected { run: done.run, step: to.chosen.next, state: &to.state };
             by_workflow.entry(done.workflow).or_default().push(moved);
         }
     }

@@ -41,7 +41,7 @@ pub(super) async fn handle(mounted: &dyn Mounted, row: &'static StepRow, run: &C
         Woke::Deadline => "deadline".to_owned(),
         Woke::Signal { name, .. } => (*name).to_owned(),
     });
-    let handling = mounted.handle(&run.step, run.state.clone(), &turn, woke);
+    let handling = mounted.handle(&run.step, &run.state, &turn, woke);
     let answer = match tokio::time::timeout(HANDLER_MAX, handling).await {
         Ok(answer) => answer,
         // What it called may be under way.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -27,9 +28,8 @@ use super::traces;
 const LETTERS_MAX: usize = 64;
 /// Nobody waits for a letter by the millisecond: a claim is never sooner after the last one, unless that one was full.
 const CLAIM_EVERY: Duration = Duration::from_millis(10);
-/// While a worker has fewer hands free for turns than so many of eight, turns come first.
-const TURNS_FREE_OF_EIGHT: usize = 3;
-const CLAIM_EVERY_BUSY: Duration = Duration::from_millis(80);
+/// The same while more turns are due than there are hands for: they come first.
+const CLAIM_EVERY_BEHIND: Duration = Duration::from_millis(80);
 /// The fewest letters of a claim while there are more, as far as so many hands become free in that time.
 const CLAIM_MIN: usize = 16;
 
@@ -118,8 +118,7 @@ pub(super) struct Postman {
     lanes: Arc<Lanes>,
     outlets: Outlets,
     poll: Duration,
-    turns: Arc<Semaphore>,
-    turns_max: usize,
+    behind: Arc<AtomicBool>,
     settling: Group<Settled, Result<(), String>>,
 }
 
@@ -131,9 +130,8 @@ impl Postman {
         lanes: Arc<Lanes>,
         outlets: Outlets,
         poll: Duration,
-        turns: Arc<Semaphore>,
+        behind: Arc<AtomicBool>,
     ) -> Arc<Self> {
-        let turns_max = turns.available_permits();
         let of = Arc::clone(&engine);
         let settling = Group::start(LETTERS_MAX, move |settled: Vec<Settled>| {
             let engine = Arc::clone(&of);
@@ -153,7 +151,7 @@ impl Postman {
             }
             .boxed()
         });
-        Arc::new(Self { engine, worker, hands, lanes, outlets, poll, turns, turns_max, settling })
+        Arc::new(Self { engine, worker, hands, lanes, outlets, poll, behind, settling })
     }
 
     pub(super) async fn work(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
@@ -164,9 +162,9 @@ impl Postman {
         while !*stopped.borrow() && !self.outlets.by_topic.is_empty() {
             while carrying.try_join_next().is_some() {}
             // With every hand full there is nothing to claim: some free hands come first.
-            let busy = self.turns.available_permits() * 8 < self.turns_max * TURNS_FREE_OF_EIGHT;
-            let every = if busy { CLAIM_EVERY_BUSY } else { CLAIM_EVERY };
-            let _ = tokio::time::timeout_at((claimed_at + every).into(), gathers(&hands, full && !busy)).await;
+            let behind = self.behind.load(Ordering::Relaxed);
+            let every = if behind { CLAIM_EVERY_BEHIND } else { CLAIM_EVERY };
+            let _ = tokio::time::timeout_at((claimed_at + every).into(), gathers(&hands, full && !behind)).await;
             drop(hands.acquire().await);
             claimed_at = Instant::now();
             let claimed = self.claim(hands.available_permits()).await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -28,7 +29,7 @@ pub trait Mounted: Send + Sync {
     async fn handle(
         &self,
         step: &str,
-        state: Value,
+        state: &Value,
         turn: &Turn,
         woke: Option<Woke<'_>>,
     ) -> Result<(Value, Chosen), Fault>;
@@ -43,7 +44,7 @@ pub trait Mounted: Send + Sync {
     /// True where the workflow has tables of its own.
     fn projects(&self) -> bool;
     /// Brings the workflow's own tables in line.
-    async fn project(&self, conn: &mut PgConnection, tenant: &str, moved: &[Projected<Value>]) -> sqlx::Result<()>;
+    async fn project(&self, conn: &mut PgConnection, tenant: &str, moved: &[Projected<&Value>]) -> sqlx::Result<()>;
 }
 
 struct Mount<F: Flow> {
@@ -66,7 +67,7 @@ impl<F: Flow> Mounted for Mount<F> {
     async fn handle(
         &self,
         step: &str,
-        state: Value,
+        state: &Value,
         turn: &Turn,
         woke: Option<Woke<'_>>,
     ) -> Result<(Value, Chosen), Fault> {
@@ -82,11 +83,11 @@ impl<F: Flow> Mounted for Mount<F> {
     }
 
     fn until(&self, step: &str, state: &Value) -> Result<Option<DateTime<Utc>>, Fault> {
-        Ok(F::until(step, &decode(state.clone())?))
+        Ok(F::until(step, &decode(state)?))
     }
 
     fn lacks(&self, step: &str, state: &Value) -> Result<Vec<&'static str>, Fault> {
-        Ok(F::lacks(step, &decode(state.clone())?))
+        Ok(F::lacks(step, &decode(state)?))
     }
 
     fn sample(&self) -> Result<Option<Value>, Fault> {
@@ -94,18 +95,18 @@ impl<F: Flow> Mounted for Mount<F> {
     }
 
     fn effects(&self, run: RunId, edge: &Edge, state: &Value) -> Result<Vec<Effect>, Fault> {
-        Ok(F::effects(run, edge, &decode(state.clone())?))
+        Ok(F::effects(run, edge, &decode(state)?))
     }
 
     fn projects(&self) -> bool {
         F::PROJECTS
     }
 
-    async fn project(&self, conn: &mut PgConnection, tenant: &str, moved: &[Projected<Value>]) -> sqlx::Result<()> {
+    async fn project(&self, conn: &mut PgConnection, tenant: &str, moved: &[Projected<&Value>]) -> sqlx::Result<()> {
         let typed: Vec<Projected<F::State>> = moved
             .iter()
             .map(|one| {
-                let state = serde_json::from_value(one.state.clone()).map_err(|e| sqlx::Error::Decode(e.into()))?;
+                let state = F::State::deserialize(one.state).map_err(|e| sqlx::Error::Decode(e.into()))?;
                 Ok(Projected { run: one.run, step: one.step, state })
             })
             .collect::<sqlx::Result<_>>()?;
@@ -113,8 +114,8 @@ impl<F: Flow> Mounted for Mount<F> {
     }
 }
 
-fn decode<S: serde::de::DeserializeOwned>(state: Value) -> Result<S, Fault> {
-    serde_json::from_value(state).map_err(|error| Fault::Stop(format!("the run's state cannot be read: {error}")))
+fn decode<S: serde::de::DeserializeOwned>(state: &Value) -> Result<S, Fault> {
+    S::deserialize(state).map_err(|error| Fault::Stop(format!("the run's state cannot be read: {error}")))
 }
 
 fn encode<S: serde::Serialize>(state: &S) -> Result<Value, Fault> {

@@ -135,6 +135,7 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
     .await?;
     let keeper = Keeper::begin(Arc::clone(&engine), id, Arc::clone(&lanes), &options.outlets.routes()).await?;
     let turns = Arc::new(Semaphore::new(options.turns_max));
+    let behind = Arc::new(AtomicBool::new(false));
     let postman = Postman::new(
         Arc::clone(&engine),
         id,
@@ -142,7 +143,7 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
         Arc::clone(&lanes),
         options.outlets.clone(),
         options.poll,
-        Arc::clone(&turns),
+        Arc::clone(&behind),
     );
     let (stop, stopped) = watch::channel(false);
     let (door, taken) = mpsc::unbounded_channel();
@@ -167,6 +168,7 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
         names,
         rounds: AtomicU64::new(0),
         short: AtomicBool::new(false),
+        behind,
     });
     let (ended, until) = watch::channel(false);
     // Bulks are in no hurry: they have a rate of their own.
@@ -203,6 +205,8 @@ struct Shift {
     rounds: AtomicU64,
     /// The last round left something due behind, or may have.
     short: AtomicBool,
+    /// More is due than there are hands for: the last round had all that it asked for, or could ask for nothing.
+    behind: Arc<AtomicBool>,
 }
 
 impl Shift {
@@ -234,6 +238,7 @@ impl Shift {
             let claimed = self.beside(&mut taken, &mut driving, claim).await;
             (claimed_at, full) = (Instant::now(), claimed.len() >= FULL);
             self.short.store(free == 0 || !claimed.is_empty(), Ordering::Relaxed);
+            self.behind.store(claimed.len() >= free, Ordering::Relaxed);
             if claimed.is_empty() {
                 // Where a rate alone holds something up, the next pass is there before the next poll.
                 let wait =
@@ -336,16 +341,17 @@ impl Shift {
                 seen: run.signal_count,
                 step: row.name,
                 took: began.elapsed(),
-                result: came.clone(),
+                result: came,
             };
-            traces::came(&span, &came);
-            let ends = matches!(&came, Came::Moved(to) if to.rest == Rest::Ended && to.effects.is_empty());
-            let committed = self.committer.commit(done.clone()).instrument(span).await;
-            self.engine.measures.turn((done.workflow, done.step), done.took, &came, &committed);
+            traces::came(&span, &done.result);
+            let Some((committed, done)) = self.committer.commit(done).instrument(span).await else {
+                break self.unsure(&run, "the committer has ended").await;
+            };
+            self.engine.measures.turn((done.workflow, done.step), done.took, &done.result, &committed);
             if matches!(committed, Committed::Yes(_)) && self.sabotage(Point::AfterCommit, &run) == Act::Crash {
                 break self.hand_back(&run, true).await;
             }
-            match (committed, came) {
+            match (committed, done.result) {
                 (Committed::Yes(now), Came::Moved(to)) if to.rest == Rest::GoesOn => {
                     unread.retain(|signal| !to.reads(&signal.signal_id));
                     to.chosen.next.clone_into(&mut run.step);
@@ -357,23 +363,19 @@ impl Shift {
                     run.owes = to.owes;
                     run.now = now;
                 }
-                (Committed::Yes(_), _) => {
-                    alone = ends && run.parent.is_none();
+                (Committed::Yes(_), Came::Moved(to)) => {
+                    alone = to.rest == Rest::Ended && to.effects.is_empty() && run.parent.is_none();
                     break;
                 }
+                (Committed::Yes(_), _) => break,
                 (Committed::Lost, _) => break self.hand_back(&run, false).await,
                 (Committed::Crashed, _) => break self.hand_back(&run, true).await,
-                (Committed::Unsure(error), _) => {
-                    tracing::warn!(run = %run.id, workflow = run.workflow, step = run.step, error, "a commit was not confirmed; the step will look again");
-                    // Whatever it is, it is not over at once, and the step would call outside again and again.
-                    tokio::time::sleep(HEARTBEAT).await;
-                    break self.hand_back(&run, true).await;
-                }
+                (Committed::Unsure(error), _) => break self.unsure(&run, &error).await,
                 (Committed::Refused(error), _) => {
                     tracing::error!(run = %run.id, workflow = run.workflow, step = run.step, error, "turn refused");
                     let error = format!("the turn cannot be written: {error}");
                     let result = Came::Failed { wait: None, class: "stop", error };
-                    if let Committed::Yes(_) = self.committer.commit(Done { result, ..done }).await {
+                    if let Some((Committed::Yes(_), _)) = self.committer.commit(Done { result, ..done }).await {
                         break;
                     }
                     // Nothing can be written of it: the step would call outside again and again.
@@ -386,6 +388,14 @@ impl Shift {
         if !alone || self.short.load(Ordering::Relaxed) {
             self.engine.hint_due();
         }
+    }
+
+    /// A turn may stand or not.
+    async fn unsure(&self, run: &Claimed, error: &str) {
+        tracing::warn!(run = %run.id, workflow = run.workflow, step = run.step, error, "a commit was not confirmed; the step will look again");
+        // Whatever it is, it is not over at once, and the step would call outside again and again.
+        tokio::time::sleep(HEARTBEAT).await;
+        self.hand_back(run, true).await;
     }
 
     /// A run comes to rest before its next step where this worker is asked to stop, or leaves that step to others: it is

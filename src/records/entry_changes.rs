@@ -1,5 +1,7 @@
 //! What runs change in their applications' rows, written in the transactions of their moves.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::postgres::PgRow;
@@ -37,10 +39,50 @@ pub struct Changed {
     pub question: Option<Value>,
 }
 
-/// Brings entries in line with their runs, and the caps with the entries: those that ended count no more, and one that
-/// staff lead back into the queue counts again. Answers the schedules of those that have paid for their place in the queue
-/// and stand in it from now on.
-pub async fn change(conn: &mut PgConnection, hospital: &str, changed: &[Changed]) -> sqlx::Result<Vec<String>> {
+/// What the changes of entries bring with them.
+#[derive(Debug, Default)]
+pub struct Brought {
+    /// The schedules of those that have paid for their place in the queue and stand in it from now on.
+    pub joined: Vec<String>,
+    /// By how many the levels count more: those that ended count no more, and one that staff lead back into the queue counts
+    /// again.
+    counts: BTreeMap<(Level, String), i32>,
+}
+
+impl Brought {
+    fn by(turned: Vec<Turned>) -> Self {
+        let mut brought = Self::default();
+        for one in turned {
+            if one.by != 0 {
+                let levels = [
+                    (Level::Doctor, one.doctor_id),
+                    (Level::Department, one.department_id),
+                    (Level::Campus, one.campus_id),
+                ];
+                for level in levels {
+                    *brought.counts.entry(level).or_default() += one.by;
+                }
+            }
+            brought.joined.extend(one.joined.then_some(one.schedule_id));
+        }
+        brought
+    }
+
+    /// Brings the caps in line. Last in a transaction: everybody's entries of a campus count in one row, and whoever changes
+    /// it keeps all others waiting until the commit.
+    pub async fn count(&self, conn: &mut PgConnection, hospital: &str) -> sqlx::Result<()> {
+        let counts: Vec<(&str, &str, i32)> = self
+            .counts
+            .iter()
+            .filter(|(_, by)| **by != 0)
+            .map(|((level, id), by)| (level.as_str(), id.as_str(), *by))
+            .collect();
+        policies::count(conn, hospital, &counts).await
+    }
+}
+
+/// Brings entries in line with their runs. What that brings with it is to be counted.
+pub async fn change(conn: &mut PgConnection, hospital: &str, changed: &[Changed]) -> sqlx::Result<Brought> {
     let mut left: Vec<&Changed> = changed.iter().collect();
     // As a draw does, so that nobody waits in a circle.
     left.sort_unstable_by_key(|entry| entry.id);
@@ -52,19 +94,7 @@ pub async fn change(conn: &mut PgConnection, hospital: &str, changed: &[Changed]
         // A draw has given them another place meanwhile (R17): this statement waited for it and the next one sees it.
         left.retain(|entry| moved.iter().any(|(id, _)| *id == entry.id));
     }
-    let counted: Vec<(&str, &str, i32)> = turned
-        .iter()
-        .filter(|one| one.by != 0)
-        .flat_map(|one| {
-            [
-                (Level::Doctor.as_str(), one.doctor_id.as_str(), one.by),
-                (Level::Department.as_str(), one.department_id.as_str(), one.by),
-                (Level::Campus.as_str(), one.campus_id.as_str(), one.by),
-            ]
-        })
-        .collect();
-    policies::count(conn, hospital, &counted).await?;
-    Ok(turned.into_iter().filter(|one| one.joined).map(|one| one.schedule_id).collect())
+    Ok(Brought::by(turned))
 }
 
 /// An entry that says something new.
@@ -106,7 +136,7 @@ async fn turn(
              update entry e
              set status = t.status, live = t.live, slot = t.slot, deadline = t.deadline, reason = t.reason,
                  payment = t.payment, order_id = t.order_id, agreed_at = t.agreed_at, question = t.question,
-                 version = e.version + 1, updated_at = engine_now()
+                 version = e.version + 1, updated_at = (select engine_now())
              from (select t.*, found.ctid as found from t
                    cross join lateral (select b.ctid from entry b where b.ctid = t.place limit 1) found) t
              where e.ctid = t.found

@@ -104,7 +104,7 @@ pub async fn put_payments(conn: &mut PgConnection, hospital: &str, all: &[Paymen
     sqlx::query(
         "insert into payment (hospital, out_trade_no, entry_id, amount_fen, status, transaction_id, paid_at,
                               out_refund_no, refunded_fen, kept_fen, part_refund_no, settled_at)
-         select $1, t.*, case when t.status in ('closed', 'refunded') then engine_now() end
+         select $1, t.*, case when t.status in ('closed', 'refunded') then (select engine_now()) end
          from unnest($2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::timestamptz[],
                                     $8::text[], $9::bigint[], $10::bigint[], $11::text[])
               as t (out_trade_no, entry_id, amount_fen, status, transaction_id, paid_at, out_refund_no, refunded_fen,
@@ -112,7 +112,7 @@ pub async fn put_payments(conn: &mut PgConnection, hospital: &str, all: &[Paymen
          on conflict (hospital, out_trade_no) do update
          set status = excluded.status, transaction_id = excluded.transaction_id, paid_at = excluded.paid_at,
              out_refund_no = excluded.out_refund_no, refunded_fen = excluded.refunded_fen,
-             kept_fen = excluded.kept_fen, part_refund_no = excluded.part_refund_no, updated_at = engine_now(),
+             kept_fen = excluded.kept_fen, part_refund_no = excluded.part_refund_no, updated_at = (select engine_now()),
              settled_at = case when excluded.settled_at is not null
                                then coalesce(payment.settled_at, excluded.settled_at) end
          where (payment.status, payment.transaction_id, payment.paid_at, payment.out_refund_no, payment.refunded_fen,

@@ -25,7 +25,7 @@ pub(super) async fn project(
 ) -> sqlx::Result<()> {
     let changed: Vec<Changed> =
         moved.iter().filter_map(|one| Some(entry(one.run, Step::parse(one.step)?, &one.state))).collect();
-    let joined = entry_changes::change(conn, hospital, &changed).await?;
+    let brought = entry_changes::change(conn, hospital, &changed).await?;
     let renewed = moved.iter().filter(|one| one.state.renewed);
     let renewed: Vec<(RunId, DateTime<Utc>, i64)> =
         renewed.map(|one| (one.run, one.state.cutoff, one.state.fee_fen)).collect();
@@ -37,7 +37,8 @@ pub(super) async fn project(
     visits::put_payments(conn, hospital, &payments).await?;
     let offers: Vec<Offer> = moved.iter().filter_map(offer).collect();
     offers::put(conn, hospital, &offers).await?;
-    has_his_asked(conn, hospital, &joined).await
+    has_his_asked(conn, hospital, &brought.joined).await?;
+    brought.count(conn, hospital).await
 }
 
 /// Whoever has paid for the place in the queue may stand beside one that came free while nobody waited (R6, R16).

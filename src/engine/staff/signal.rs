@@ -35,7 +35,7 @@ pub(super) async fn decide(
     // A step that waits only decides, so trying it on a copy of the state changes nothing.
     let turn = Turn { run: run.id, now: run.now, attempt: 0, again: false };
     let woke = Woke::Signal { name, payload };
-    let tried = mounted.handle(step, run.state.clone(), &turn, Some(woke)).await;
+    let tried = mounted.handle(step, &run.state, &turn, Some(woke)).await;
     tried.map_err(|fault| Refused::PayloadUnreadable { why: fault.to_string() })?;
     let signal = Outgoing { to: To::Run(run.id), name: name.into(), id: id.to_owned(), payload: payload.clone() };
     Ok(Change::Signals(Box::new(signal)))

@@ -134,8 +134,8 @@ async fn settle_all(
          update outbox o
          set status = t.status, reference = t.reference, last_error = t.error, worker = null,
              attempt = o.attempt + (t.wait_s is not null)::int,
-             due_at = coalesce(t.due, engine_now() + make_interval(secs => t.wait_s), o.due_at),
-             settled_at = case when t.wait_s is null and t.due is null then engine_now() end
+             due_at = coalesce(t.due, (select engine_now()) + make_interval(secs => t.wait_s), o.due_at),
+             settled_at = case when t.wait_s is null and t.due is null then (select engine_now()) end
          from (select t.*, held.place
                from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::timestamptz[])
                     as t (id, status, reference, error, wait_s, due)
