@@ -136,13 +136,15 @@ pub async fn put_payments(conn: &mut PgConnection, hospital: &str, all: &[Paymen
     .map(drop)
 }
 
-/// What an order is for: the amount and the run.
+/// What an order is for: the amount and the run; and whether it was closed without money.
 pub async fn payment_of(
     db: impl PgExecutor<'_>,
     hospital: &str,
     out_trade_no: &str,
-) -> sqlx::Result<Option<(Uuid, i64)>> {
-    sqlx::query_as("select entry_id, amount_fen from payment where hospital = $1 and out_trade_no = $2")
+) -> sqlx::Result<Option<(Uuid, i64, bool)>> {
+    sqlx::query_as(
+        "select entry_id, amount_fen, status = 'closed' from payment where hospital = $1 and out_trade_no = $2",
+    )
         .bind(hospital)
         .bind(out_trade_no)
         .fetch_optional(db)

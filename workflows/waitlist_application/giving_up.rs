@@ -58,6 +58,16 @@ impl Application {
         }
     }
 
+    /// The time on offer does not take place (R34): it was not missed, and the place in the queue is kept.
+    pub fn is_revoked(&mut self) {
+        self.unusable = Some(Unusable::Stopped);
+    }
+
+    /// True where the present offer was ended so.
+    pub fn revoked(&self) -> bool {
+        self.unusable == Some(Unusable::Stopped)
+    }
+
     /// True where the patient has declined or missed this time before. Where HIS keeps no times (R18) all places have the one
     /// time of the half-day: the patient is asked about each.
     pub fn does_not_want(&self, slot: &TimeSlot) -> bool {

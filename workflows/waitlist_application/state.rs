@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::account::PartTold;
 use super::asking::Question;
 use super::giving_up::GivenUp;
 use super::lock_check::Checking;
@@ -111,6 +112,9 @@ pub struct Application {
     /// The how manieth offer ended just now without an answer: it is seen then whether the patient was told of it at all (R9).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unanswered: Option<u16>,
+    /// What the patient was told last of money that went back while the visit stands (R6, E2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_told: Option<PartTold>,
     /// What the lock is being looked at for (R10).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checking: Option<Checking>,
@@ -128,6 +132,8 @@ pub enum Unusable {
     TooLate,
     /// Its time is over, and nobody had been told of it.
     Untold,
+    /// Its time does not take place, and the rest of the schedule does (R34).
+    Stopped,
 }
 
 // Serde hands references.
@@ -315,6 +321,7 @@ impl Application {
             left: None,
             not_cancelled: 0,
             unanswered: None,
+            part_told: None,
             checking: None,
             why: None,
         }
@@ -333,6 +340,11 @@ impl Application {
         // As exact as a table's column.
         let ends = self.offer.as_ref().and_then(|offer| offer.deadline).map(|at| at.timestamp_micros());
         until.is_none_or(|until| ends == Some(until.timestamp_micros()))
+    }
+
+    /// The time that is offered, locked or booked.
+    pub fn slot(&self) -> Option<&TimeSlot> {
+        self.offer.as_ref().map(|offer| &offer.slot)
     }
 
     /// The reminder of its visit, if there is to be one.

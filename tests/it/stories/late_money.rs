@@ -13,17 +13,22 @@ use houbu::desk::his_push::Fate;
 use houbu::engine::RunId;
 use houbu::engine::sabotage::{Act, Point};
 use houbu::ports::payments::{Notice, Paid};
+use houbu::sandbox::his::channel;
 use houbu::sandbox::wechat_pay::{PayServer, Payer};
 use houbu::waitlist::ids;
 use houbu::waitlist::policy::PaymentMode;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{THE_MONEY_COMES_BACK, folded, of_application};
-use crate::hospital::Hospital;
+use super::{APPLICATION, THE_MONEY_COMES_BACK, Told, folded, of_application};
 use crate::hospital::world::{FEE_FEN, local};
+use crate::hospital::{Hospital, Setup};
 
 const COMES_LATE: &[&str] = &["Unpaid on late: reopened", "Reckoning: Held", THE_MONEY_COMES_BACK, "Closure: Unpaid"];
+
+const GOES_BACK_AT_ONCE: &[&str] = &["Visit on LateMoney: Late", "PartRefund: Processing"];
+
+pub const TOLD: &[Told] = &[(APPLICATION, GOES_BACK_AT_ONCE)];
 
 /// A notice about this order as the provider would send it.
 async fn notice_about(hospital: &Hospital, out_trade_no: &str, amount_fen: i64) -> Notice {
@@ -103,6 +108,51 @@ fn is_paid_all_the_same(
         }
         .boxed()
     }
+}
+
+/// The patient let one offer pass, paid the next one and is booked; then the provider brings the money for the first after all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e02_r20_money_for_an_order_that_another_replaced_goes_back_at_once_and_the_visit_stands() {
+    let mut setup = Setup::paying(PaymentMode::LockThenPay);
+    setup.policy.missed_offers_max = Some(3);
+    let hospital = Hospital::open(setup).await;
+    hospital.payer(1, Payer::Never);
+    hospital.provider.closes_in_words_only();
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.free_a_place("w1-am").await;
+    hospital.confirm(entry).await;
+    hospital.pass_minutes(31).await;
+    assert_eq!(hospital.status(entry).await, "waiting");
+    assert!(hospital.his.cancel_ordinary("w1-am", 1, channel::WINDOW, true).await.unwrap().is_some());
+    hospital.pass_seconds(5).await;
+    hospital.payer(1, Payer::Pays { after: Duration::from_secs(5) });
+    hospital.confirm(entry).await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    let [replaced, living] = [ids::trade_no(entry, 1), ids::trade_no(entry, 2)];
+    let steps = hospital.steps(entry).await.len();
+
+    let shows = hospital.sandbox_clock().load(Ordering::SeqCst);
+    hospital.sandbox_clock().store(shows - 20 * 60_000_000, Ordering::SeqCst);
+    hospital.pay.pay_now(&replaced).await.unwrap();
+    hospital.sandbox_clock().store(shows, Ordering::SeqCst);
+    hospital.pass_minutes(20).await;
+    assert_eq!(hospital.steps(entry).await[steps..][..2], *GOES_BACK_AT_ONCE);
+    assert_eq!(hospital.status(entry).await, "booked");
+    let back = async || -> Vec<(String, i64)> {
+        let refunds = hospital.pay.books().await.refunds;
+        refunds.into_iter().map(|one| (one.out_trade_no, one.amount_fen)).collect()
+    };
+    assert_eq!(back().await, [(replaced.clone(), FEE_FEN)], "long before the visit");
+    assert_eq!(hospital.told(1).await.iter().filter(|told| *told == "waitlist_refunded").count(), 1);
+    let again = notice_about(&hospital, &replaced, FEE_FEN).await;
+    assert_eq!(hospital.desk.payment_notice(&again).await.unwrap(), Fate::Duplicate);
+
+    hospital.cancel_visit(entry).await;
+    hospital.pass_minutes(10).await;
+    assert_eq!(hospital.status(entry).await, "visitCancelled");
+    assert_eq!(back().await, [(replaced, FEE_FEN), (living, FEE_FEN)], "each once");
+    hospital.finish().await;
 }
 
 /// The notice comes between the provider's "closed" and the end: the answer it followed from was true, and is no more.
