@@ -95,6 +95,7 @@ pub(super) fn application(
         cutoff,
         latest_at: apply.latest_at,
         renewed: false,
+        stood: false,
         offers: 0,
         offer_id: None,
         freed_at: None,

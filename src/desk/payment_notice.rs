@@ -14,9 +14,7 @@ use crate::ports::payments::{Notice, Paid, Refund};
 use crate::records::callbacks::{self, Callback};
 use crate::records::visits;
 use crate::waitlist::ids;
-use crate::workflows::waitlist_application::{
-    LateMoney, Obligation, Payment, RefundNotice, Step, WaitlistApplication,
-};
+use crate::workflows::waitlist_application::{LateMoney, Obligation, Payment, RefundNotice, Step, WaitlistApplication};
 
 const SOURCE: &str = "wechat-pay";
 

@@ -145,10 +145,10 @@ pub async fn payment_of(
     sqlx::query_as(
         "select entry_id, amount_fen, status = 'closed' from payment where hospital = $1 and out_trade_no = $2",
     )
-        .bind(hospital)
-        .bind(out_trade_no)
-        .fetch_optional(db)
-        .await
+    .bind(hospital)
+    .bind(out_trade_no)
+    .fetch_optional(db)
+    .await
 }
 
 /// True where we know of no money for an order of ours.

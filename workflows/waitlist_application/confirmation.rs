@@ -72,7 +72,8 @@ pub(super) fn confirmation(app: &mut Application, turn: &Turn, woke: woke::Confi
         },
         woke::Confirmation::Deadline => {
             app.unanswered = Some(app.offers);
-            (Why::Lapsed, outcome::Confirmation::Lapsed)
+            app.why = app.lapses();
+            return outcome::Confirmation::Lapsed;
         }
     };
     app.why = app.gives_up(why);

@@ -68,7 +68,9 @@ fn notice(
         Step::Withdrawn if app.why == Some(Why::Elsewhere) => failed(FailReason::Elsewhere),
         Step::Withdrawn if app.why == Some(Why::Changed) => failed(FailReason::Changed),
         // The visit as the patient has agreed to it (R34).
-        Step::Visit | Step::PartRefundWait if outcome == Some("Kept") && app.agreements > 0 => vec![(NoticeKind::Booked, 1 + app.agreements)],
+        Step::Visit | Step::PartRefundWait if outcome == Some("Kept") && app.agreements > 0 => {
+            vec![(NoticeKind::Booked, 1 + app.agreements)]
+        }
         Step::Withdrawn => failed(FailReason::Withdrawn),
         Step::Unpaid => failed(FailReason::Unpaid),
         Step::VisitCancelled => vec![(NoticeKind::VisitCancelled, 1)],
@@ -148,7 +150,7 @@ fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: 
         // Told on the way back into the queue and no sooner: the next place is then offered to the same patient (R16).
         (Step::Locking | Step::Unlocking, Step::Waiting, _) if app.withheld => Reply::Passed,
         // Told when the place was locked: what is given back now is a place that came free (Q6).
-        (Step::Unlocking, Step::Waiting, _) if app.given_up_now().is_some() => return None,
+        (Step::Unlocking, Step::Waiting, _) if app.given_up_now().is_some() || app.is_let_go() => return None,
         (Step::Locking | Step::Unlocking, Step::Waiting, _) => Reply::Conflict,
         (Step::Booking, Step::Unlocking, Some("Refused")) => Reply::Passed,
         _ if given_up => Reply::Passed,

@@ -132,8 +132,8 @@ flow! {
         {
             Booked + Visit - Lock - Money -> Visit, Overpaid + Visit + Money - Lock -> PartRefund, Taken -> Unlocking, Withheld -> Unlocking, Refused -> Unlocking,
         }
-    /// Gives the lock back: to the queue where the place was lost, only this time is not wanted (Q6) or takes place (R34), or nobody
-    /// was told of it (R9); else to the settlement.
+    /// Gives the lock back: to the queue where the place was lost, only this time is not wanted (Q6) or does not take place (R34),
+    /// or nobody was told of it (R9); else to the settlement.
     Unlocking = unlocking at his priority Urgent
         { Requeued - Lock -> Waiting, Released - Lock -> Settlement }
 

@@ -126,7 +126,7 @@ pub(super) async fn payment_check(
         Asked::Paid => outcome::PaymentCheck::Paid,
         Asked::Open => outcome::PaymentCheck::Open,
         Asked::Closed => {
-            app.why = app.gives_up(Why::Lapsed);
+            app.why = app.lapses();
             outcome::PaymentCheck::Over
         }
     })

@@ -47,9 +47,9 @@ pub(super) async fn project(
     has_his_asked(conn, hospital, &joined).await
 }
 
-/// True where it may have come from the prepayment just now.
+/// True where it has come from the prepayment just now.
 fn joins(app: &Application) -> bool {
-    app.policy.payment_mode == PaymentMode::Prepay && app.offers == 0
+    app.policy.payment_mode == PaymentMode::Prepay && !app.stood
 }
 
 /// Whoever has paid for the place in the queue may stand beside one that came free while nobody waited (R6, R16).

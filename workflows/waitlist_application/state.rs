@@ -45,6 +45,9 @@ pub struct Application {
     /// True once its end or its fee is another one than it began with.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renewed: bool,
+    /// True once it stands in the queue and has moved there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stood: bool,
     /// How many places were offered; the next one's ids derive from it.
     pub offers: u16,
     /// The id of the last offer, for the answer to `slot_release`.
@@ -134,6 +137,8 @@ pub enum Unusable {
     Untold,
     /// Its time does not take place, and the rest of the schedule does (R34).
     Stopped,
+    /// Its time was over while the patient was asked whether the schedule is kept as it has become (R34).
+    Changed,
 }
 
 // Serde hands references.
@@ -297,6 +302,7 @@ impl Application {
             cutoff: DateTime::UNIX_EPOCH,
             latest_at: None,
             renewed: false,
+            stood: false,
             offers: 0,
             offer_id: None,
             freed_at: None,

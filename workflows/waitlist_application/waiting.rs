@@ -23,6 +23,7 @@ fn of(asked: Came) -> outcome::Waiting {
 }
 
 pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -> outcome::Waiting {
+    app.stood = true;
     match woke {
         woke::Waiting::Offer(offer) => {
             app.offer_id = Some(offer.id);

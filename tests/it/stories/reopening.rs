@@ -19,7 +19,7 @@ use crate::patience::{wait_at_most, wait_for};
 
 const OPEN_AGAIN: &[&str] =
     &["Idle on deadline: CutOff", "Shut on Terms: Reopened", "Refreshing: Nobody", "Idle on Freed: Hint"];
-const STAYS_SHUT: &[&str] = &["Idle: cancelled", "Shut on Terms: Changed"];
+const STAYS_SHUT: &[&str] = &["Idle on staff: cancelled", "Shut on Terms: Changed"];
 const ON_ANOTHER_DAY: &[&str] = &["Idle on deadline: CutOff", "Shut on Change: Reopened"];
 
 pub const TOLD: &[Told] = &[(RELEASE, OPEN_AGAIN), (RELEASE, ON_ANOTHER_DAY), (RELEASE, &["Shut on Terms: Changed"])];

@@ -43,8 +43,7 @@ const PAID_FOR_IT: &[&str] = &[
     THE_MONEY_COMES_BACK,
     "Closure: Stopped",
 ];
-const OF_OTHER_TIMES: &[&str] =
-    &["Waiting on Offer: Payable", "Locking: Locked", "Confirmation on Stoppage: Stale"];
+const OF_OTHER_TIMES: &[&str] = &["Waiting on Offer: Payable", "Locking: Locked", "Confirmation on Stoppage: Stale"];
 
 pub const TOLD: &[Told] = &[
     (APPLICATION, OFFERED_THERE),
@@ -70,9 +69,8 @@ async fn stops(hospital: &Hospital, slot: TimeSlot) {
 /// The time that somebody is offered.
 async fn time_of(hospital: &Hospital, entry: RunId) -> TimeSlot {
     let locks = hospital.his.books().await.locks;
-    let held = locks.into_iter().find(|lock| {
-        lock.state == LockState::Held && ids::run_of(&lock.lock_id) == Some(entry)
-    });
+    let held =
+        locks.into_iter().find(|lock| lock.state == LockState::Held && ids::run_of(&lock.lock_id) == Some(entry));
     held.unwrap().slot
 }
 
