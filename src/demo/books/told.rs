@@ -61,7 +61,7 @@ fn untrue(
     let came_to = |outcome: &str| {
         all.ours.moves_of(entry.id).iter().find(|one| one.outcome.as_deref() == Some(outcome)).map(|one| one.at)
     };
-    let stopped = came_to("Stopped").or(ended("Stopped").and(came_to("Revoked")));
+    let stopped = came_to("Stopped").into_iter().chain(ended("Stopped").and(came_to("Revoked"))).min();
     match message.client_msg_id.as_bytes().get(KIND_AT)? {
         // A question is asked of whoever waits or is booked (C, Q).
         b'S' | b'C' | b'Q' => (message.at < entry.created_at).then_some("the application was not made yet"),
