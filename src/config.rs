@@ -30,6 +30,9 @@ pub use traces::Traces;
 /// Every key with its default, as `houbu config` prints it.
 pub const REFERENCE: &str = include_str!("config.reference.toml");
 
+/// No HIS that we know of opens its schedules further ahead than a quarter.
+const SCHEDULE_DAYS_AHEAD_MAX: u16 = 92;
+
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +49,8 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// When schedules are pulled from HIS: a cron expression of five fields in the hospital's zone.
     pub schedule_sync: String,
+    /// How many days ahead schedules are pulled: as far as HIS lets patients book, and a day more.
+    pub schedule_days_ahead: u16,
     /// When the day before is reconciled with HIS and the payment provider (R36): a cron expression of five fields.
     pub reconciliation: String,
     /// When breaches are pulled from HIS (R32): a cron expression of five fields.
@@ -283,11 +288,19 @@ impl Config {
         let texts = environment.iter().map(|(key, value)| (key.as_str().to_owned(), value)).collect();
         let figment = keep_texts(figment.merge(environment), texts);
         let config: Self = figment.extract().map_err(|error| ConfigError::Unreadable(in_one_line(&error)))?;
-        config.limits.check()?;
-        config.retention.check(config.signals.unmatched_days)?;
-        config.traces.check()?;
-        config.slow_lane.check()?;
+        config.check()?;
         Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if !(1..=SCHEDULE_DAYS_AHEAD_MAX).contains(&self.schedule_days_ahead) {
+            let what = format!("it is {} days; make it 1 to {SCHEDULE_DAYS_AHEAD_MAX}", self.schedule_days_ahead);
+            return Err(ConfigError::Invalid { key: "schedule_days_ahead", what });
+        }
+        self.limits.check()?;
+        self.retention.check(self.signals.unmatched_days)?;
+        self.traces.check()?;
+        self.slow_lane.check()
     }
 
     /// What is logged where nothing else is configured.
@@ -392,6 +405,17 @@ mod tests {
         let figment = Figment::from(Toml::string(REFERENCE)).merge(Toml::string("[worker]\nturms = 3"));
         let error = in_one_line(&figment.extract::<Config>().unwrap_err());
         assert!(error.contains("turms"), "{error}");
+    }
+
+    #[test]
+    fn r14_schedules_are_pulled_some_days_ahead_and_not_years() {
+        let config: Config = Figment::from(Toml::string(REFERENCE)).extract().unwrap();
+        for (days, good) in [(0, false), (1, true), (14, true), (92, true), (93, false)] {
+            let config = Config { schedule_days_ahead: days, ..config.clone() };
+            let checked = config.check();
+            assert_eq!(checked.is_ok(), good, "{days}");
+            assert!(checked.err().is_none_or(|error| error.to_string().contains("schedule_days_ahead")), "{days}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Schedules that have become another one (替诊, 改诊), told to everybody whom it concerns (R34): by the pull and by HIS's push
 //! alike. What decides is how the rows stand, so that a telling which was lost is made up for by the next.
 
-use chrono::{DateTime, Days, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
@@ -59,11 +59,10 @@ pub fn change(of: &OfSchedule, ports: &Ports, now: DateTime<Utc>) -> Option<Chan
     let (sitting, at, policy) = (of.sitting.clone()?, of.changed_at?, &of.policy);
     let begins = calendar::visit_starts_at(sitting.visit_date, sitting.part.slot(&policy.half_days).begins, ports.tz);
     let stop = calendar::hard_stop_at(begins, policy.hard_stop_minutes_before_visit);
-    let next_day = sitting.visit_date.checked_add_days(Days::new(1)).unwrap_or(sitting.visit_date);
     Some(Change {
         at,
         closes: calendar::cutoff_at(sitting.visit_date, &policy.cutoff, &ports.working_days, ports.tz),
-        ends: calendar::visit_starts_at(next_day, NaiveTime::MIN, ports.tz),
+        ends: calendar::visits_end(sitting.visit_date, ports.tz),
         answer_by: calendar::offer_deadline(now, policy.question_minutes, Some(&policy.quiet_hours), stop, ports.tz),
         sitting,
     })

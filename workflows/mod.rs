@@ -35,6 +35,8 @@ pub struct Ports {
     pub hospital: String,
     /// Its time zone.
     pub tz: Tz,
+    /// How many days ahead its schedules are kept in step with HIS.
+    pub schedule_days_ahead: u16,
     /// Its holidays and 调休.
     pub working_days: WorkingDays,
     /// Our own tables.

@@ -77,6 +77,7 @@ impl Hospital {
         let lookup = Arc::new(LookupKey::new(&SecretString::from(LOOKUP)).unwrap());
         let ports = Arc::new(Ports {
             lookup: Arc::clone(&lookup),
+            schedule_days_ahead: 8,
             hospital: TENANT.to_owned(),
             tz: Shanghai,
             working_days: WorkingDays::default(),

@@ -63,6 +63,7 @@ impl App {
         let lookup = Arc::new(LookupKey::new(&config.keys.lookup)?);
         let ports = Arc::new(Ports {
             lookup: Arc::clone(&lookup),
+            schedule_days_ahead: config.schedule_days_ahead,
             hospital: config.hospital.clone(),
             tz: config.time_zone,
             working_days: calendar::working_days(config)?,

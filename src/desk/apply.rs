@@ -95,6 +95,7 @@ pub(super) fn application(
         cutoff,
         latest_at: apply.latest_at,
         renewed: false,
+        stood: false,
         offers: 0,
         offer_id: None,
         freed_at: None,
@@ -118,6 +119,7 @@ pub(super) fn application(
         left: None,
         not_cancelled: 0,
         unanswered: None,
+        part_told: None,
         question: None,
         checking: None,
         why: None,
@@ -164,13 +166,13 @@ pub(super) fn open_for(
 }
 
 /// A place that is freed must be handed out by somebody: a hand-out that is over, or that staff have ended, begins no
-/// second time.
+/// second time. One that its cutoff has ended is taken up again where the queue closes later by now (R24), which was asked before.
 pub(super) fn hand_out_allows(run: Option<&StandingRun>) -> Result<(), Refusal> {
     use slot_release::Step;
     let Some(run) = run else { return Ok(()) };
     match Step::parse(&run.step) {
         Some(Step::Stopping | Step::Closed) => Err(Refusal::ScheduleStopped),
-        Some(Step::Shut) => Err(Refusal::PastCutoff),
+        Some(Step::Shut) if run.past != Some(true) => Err(Refusal::PastCutoff),
         _ if matches!(run.status.as_str(), "cancelled" | "faulted") => Err(Refusal::PastCutoff),
         _ => Ok(()),
     }

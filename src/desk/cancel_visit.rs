@@ -2,6 +2,7 @@
 
 use super::{Answer, Desk, DeskError};
 use crate::engine::clock;
+use crate::engine::store::signal;
 use crate::ports::his::TimeSlot;
 use crate::records::{entry_changes, schedules, visits};
 use crate::waitlist::calendar;
@@ -32,6 +33,9 @@ impl Desk {
         if clock::now(&mut *tx).await? >= begins {
             return Err(Refusal::NotCancellable.into());
         }
-        self.send(tx, found.entry_id, "Cancellation", "cancel".to_owned(), serde_json::json!({})).await.map(drop)
+        // Said again while it was not heard it is the same; a visit that staff have led back may be cancelled anew.
+        let heard = signal::heard(&mut *tx, hospital, found.entry_id, "Cancellation").await?;
+        let id = format!("cancel:{heard}");
+        self.send(tx, found.entry_id, "Cancellation", id, serde_json::json!({})).await.map(drop)
     }
 }

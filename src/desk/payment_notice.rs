@@ -14,7 +14,7 @@ use crate::ports::payments::{Notice, Paid, Refund};
 use crate::records::callbacks::{self, Callback};
 use crate::records::visits;
 use crate::waitlist::ids;
-use crate::workflows::waitlist_application::{Obligation, Payment, RefundNotice, Step, WaitlistApplication};
+use crate::workflows::waitlist_application::{LateMoney, Obligation, Payment, RefundNotice, Step, WaitlistApplication};
 
 const SOURCE: &str = "wechat-pay";
 
@@ -42,7 +42,7 @@ impl Desk {
         let mut tx = self.begin().await?;
         let body = json!({ "transactionId": paid.transaction_id, "amountFen": paid.amount_fen });
         let kind = "TRANSACTION.SUCCESS";
-        let Some((entry, amount_fen)) = self.order_of(&mut tx, out_trade_no).await? else {
+        let Some((entry, amount_fen, closed)) = self.order_of(&mut tx, out_trade_no).await? else {
             return self.not_ours(tx, notice_id, kind, out_trade_no, &body).await;
         };
         if amount_fen != paid.amount_fen {
@@ -64,10 +64,25 @@ impl Desk {
             payload: payload(&payment)?,
         };
         let fate = self.tell(&mut tx, &signal, notice_id, kind, out_trade_no, &body).await?;
+        if closed {
+            self.comes_late(&mut tx, entry, payment).await?;
+        }
         self.settle_late(&mut tx, entry, out_trade_no).await?;
         tx.commit().await?;
         self.engine.hint();
         Ok(fate)
+    }
+
+    /// Money for an order that was closed: the visit that may stand by now has no need of it, and it goes back at once (E2).
+    /// Whoever has not come to a visit hears of it there. The run is locked by the signal before.
+    async fn comes_late(&self, conn: &mut PgConnection, entry: Uuid, payment: Payment) -> Answer<()> {
+        let late = Outgoing {
+            to: To::Run(entry),
+            name: "LateMoney".into(),
+            id: format!("late:{}", payment.paid.transaction_id),
+            payload: payload(&LateMoney { payment })?,
+        };
+        Ok(store::signal(conn, self.hospital(), &late).await.map(drop)?)
     }
 
     /// Money for an application that has ended without knowing of it, or is about to, goes back (rule 6, E2): the run is
@@ -86,7 +101,7 @@ impl Desk {
     async fn refunded(&self, notice_id: &str, out_trade_no: &str, out_refund_no: &str, refund: Refund) -> Answer<Fate> {
         let mut tx = self.begin().await?;
         let body = json!({ "outRefundNo": out_refund_no, "refund": refund });
-        let Some((entry, _)) = self.order_of(&mut tx, out_trade_no).await? else {
+        let Some((entry, ..)) = self.order_of(&mut tx, out_trade_no).await? else {
             return self.not_ours(tx, notice_id, "REFUND", out_trade_no, &body).await;
         };
         let signal = Outgoing {
@@ -116,10 +131,10 @@ impl Desk {
         Err(DeskError::NotOurs)
     }
 
-    /// The run and the amount of an order of ours. The number must lead to the run that opened it.
-    async fn order_of(&self, conn: &mut PgConnection, out_trade_no: &str) -> Answer<Option<(Uuid, i64)>> {
+    /// The run and the amount of an order of ours, and whether it was closed without money. The number must lead to the run that opened it.
+    async fn order_of(&self, conn: &mut PgConnection, out_trade_no: &str) -> Answer<Option<(Uuid, i64, bool)>> {
         let known = visits::payment_of(conn, self.hospital(), out_trade_no).await?;
-        Ok(known.filter(|(entry, _)| ids::run_of(out_trade_no) == Some(*entry)))
+        Ok(known.filter(|(entry, ..)| ids::run_of(out_trade_no) == Some(*entry)))
     }
 
     async fn tell(

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::admission::OVER_AT;
+use super::admission::{OVER_AT, SHUT};
 use super::again::again;
 use super::{Answer, Desk};
-use crate::engine::To;
 use crate::engine::staff::By;
 use crate::engine::store::Outgoing;
 use crate::engine::store::audit::{self, Deed};
 use crate::engine::store::signal::deliver;
+use crate::engine::{To, clock};
 use crate::records::{entries, hand_outs, policies, schedules};
 use crate::waitlist::calendar;
 use crate::waitlist::policy::{Level, LevelPolicy};
@@ -56,12 +56,15 @@ impl Desk {
         let hospital = self.hospital();
         let live = entries::live_under(&mut *tx, hospital, level, id).await?;
         let over = OVER_AT.map(Step::name);
-        let handed_out = hand_outs::going_on_under(&mut *tx, hospital, SlotRelease::NAME, &over, level, id).await?;
-        let mut to: BTreeMap<&str, Vec<To>> = handed_out.iter().map(|id| (id.as_str(), Vec::new())).collect();
+        let now = clock::now(&mut *tx).await?;
+        let handed_out =
+            hand_outs::going_on_under(&mut *tx, hospital, SlotRelease::NAME, &over, SHUT.name(), level, id).await?;
+        let mut to: BTreeMap<&str, Vec<To>> = handed_out.iter().map(|(id, _)| (id.as_str(), Vec::new())).collect();
         for (schedule_id, entry) in &live {
             to.entry(schedule_id).or_default().push(To::Run(*entry));
         }
-        let carried = CarriedOver { schedules: to.len(), applications: live.len() };
+        let shut = |id: &str| handed_out.iter().any(|(one, shut)| *shut && one == id);
+        let mut carried = CarriedOver { schedules: 0, applications: live.len() };
         let change = Uuid::now_v7();
         let mut told: Vec<Outgoing> = Vec::new();
         for (schedule_id, entries) in to {
@@ -69,7 +72,13 @@ impl Desk {
             let visit_date = schedule.ok_or(Refusal::UnknownSchedule)?.visit_date;
             let policy = policies::of_schedule(&mut *tx, hospital, schedule_id).await?.policy;
             let closes = calendar::cutoff_at(visit_date, &policy.cutoff, &self.ports.working_days, self.ports.tz);
-            let (terms, id) = (Terms { policy, closes }, format!("terms:{change}"));
+            // A queue that has closed, and stays so.
+            if entries.is_empty() && shut(schedule_id) && closes <= now {
+                continue;
+            }
+            carried.schedules += 1;
+            let ends = Some(calendar::visits_end(visit_date, self.ports.tz));
+            let (terms, id) = (Terms { policy, closes, ends }, format!("terms:{change}"));
             told.push(terms.to_hand_out(schedule_id, id.clone()));
             told.extend(entries.into_iter().map(|entry| terms.signal(entry, id.clone())));
         }

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::verbs::joined_anew;
 use super::{Answer, Desk, DeskError};
 use crate::engine::RunId;
 use crate::engine::staff::bulk::{self, Asked, Bulk, DryRun, Turned};
@@ -25,7 +26,7 @@ impl Desk {
     /// patient has joined anew.
     pub async fn perform(&self, run: RunId, by: &By, verb: &Verb) -> Answer<Performed> {
         match perform(&self.engine, run, by, verb).await {
-            Err(error) if joined_anew(&error) => Err(Refusal::DuplicateApplication.into()),
+            Ok(Err(refused)) if joined_anew(&refused) => Err(Refusal::DuplicateApplication.into()),
             performed => Ok(performed??),
         }
     }
@@ -76,9 +77,4 @@ impl Desk {
     pub async fn audit(&self, wanted: &Wanted) -> Answer<Vec<Audited>> {
         Ok(audit::list(&self.engine.pool, self.hospital(), wanted).await?)
     }
-}
-
-/// True where the rule of one live entry a patient and schedule (R4) forbids what was written.
-fn joined_anew(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.constraint() == Some("entry_once"))
 }

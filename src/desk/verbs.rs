@@ -2,14 +2,23 @@
 
 use crate::engine::staff::Refused;
 use crate::engine::staff::explain::Would;
+use crate::records::entries;
 use crate::waitlist::language::Language;
 
 /// Why a verb is not done.
 pub fn refusal(refused: &Refused, language: Language) -> String {
     match language {
         Language::ZhCn => refused_zh(refused),
+        Language::En if joined_anew(refused) => {
+            "The patient has joined this queue anew: withdraw or cancel that application first.".to_owned()
+        }
         Language::En => sentence(&refused.to_string()),
     }
+}
+
+/// True where an application would go back into a queue that its patient has joined anew.
+pub(super) fn joined_anew(refused: &Refused) -> bool {
+    matches!(refused, Refused::Contradicts { rule } if rule == entries::ONCE)
 }
 
 /// What a verb would do.
@@ -69,6 +78,10 @@ fn refused_zh(refused: &Refused) -> String {
         Refused::WouldStrand { owed, instead } => {
             format!("尚有（或可能有）未了结的 {}，会因此遗留。可安全转到：{}。", list(owed), list(instead))
         }
+        Refused::Contradicts { .. } if joined_anew(refused) => {
+            "该患者已重新加入该候补队列：请先取消那一条候补。".to_owned()
+        }
+        Refused::Contradicts { rule } => format!("由此产生的数据与业务表中的记录相抵触（{rule}）。"),
         Refused::InTree { run, refused } => format!("下级流程实例 {run} 不允许：{}", refused_zh(refused)),
     }
 }

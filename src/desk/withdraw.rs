@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::{Answer, Desk};
+use crate::engine::store::signal;
 use crate::waitlist::refusal::Refusal;
 
 impl Desk {
@@ -17,6 +18,8 @@ impl Desk {
         if !status.withdrawable() {
             return Err(Refusal::NotWithdrawable.into());
         }
-        self.send(tx, id, "Withdrawal", "withdraw".to_owned(), serde_json::json!({})).await.map(drop)
+        // Said again while it was not heard it is the same; whom staff have led back may withdraw anew.
+        let heard = signal::heard(&mut *tx, self.hospital(), id, "Withdrawal").await?;
+        self.send(tx, id, "Withdrawal", format!("withdraw:{heard}"), serde_json::json!({})).await.map(drop)
     }
 }

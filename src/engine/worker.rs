@@ -80,14 +80,20 @@ impl Default for Options {
     }
 }
 
-/// A working worker.
+/// A working worker. One that is dropped stops as one that is asked to, and nobody hears of it.
 pub struct Worker {
-    stop: watch::Sender<bool>,
-    ended: watch::Sender<bool>,
-    tasks: Vec<JoinHandle<()>>,
-    lease: JoinHandle<u64>,
-    keeper: JoinHandle<()>,
+    stop: Stop,
+    end: JoinHandle<u64>,
     shift: Arc<Shift>,
+}
+
+/// Tells the tasks of a worker to stop, at the latest when it is dropped.
+struct Stop(watch::Sender<bool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
 }
 
 impl Worker {
@@ -98,14 +104,31 @@ impl Worker {
 
     /// Stops claiming, lets the steps and letters in hand finish, then gives up the lease. What is not finished by
     /// `drain_max` is handed back as a dead worker's is, only sooner; answers how many runs those are.
-    pub async fn stop(mut self) -> u64 {
-        let _ = self.stop.send(true);
+    pub async fn stop(self) -> u64 {
+        drop(self.stop);
+        self.end.await.unwrap_or(0)
+    }
+}
+
+/// What works while a worker works, and what ends after that.
+struct AtWork {
+    tasks: Vec<JoinHandle<()>>,
+    lease: JoinHandle<u64>,
+    keeper: JoinHandle<()>,
+    ended: watch::Sender<bool>,
+    drain_max: Duration,
+}
+
+impl AtWork {
+    /// The end, once the tasks are told to stop: see [`Worker::stop`].
+    async fn end(mut self, mut stopped: watch::Receiver<bool>) -> u64 {
+        let _ = stopped.wait_for(|stopped| *stopped).await;
         let all = futures::future::join_all(&mut self.tasks);
-        if tokio::time::timeout(self.shift.options.drain_max, all).await.is_err() {
+        if tokio::time::timeout(self.drain_max, all).await.is_err() {
             tracing::warn!("what is in hand takes too long; it is handed back");
             self.tasks.iter().for_each(JoinHandle::abort);
         }
-        let _ = self.ended.send(true);
+        self.ended.send_replace(true);
         let _ = tokio::time::timeout(LAST_WORDS, self.keeper).await;
         self.lease.await.unwrap_or(0)
     }
@@ -185,10 +208,12 @@ pub async fn start(engine: Arc<Engine>, options: Options) -> sqlx::Result<Worker
         watched(&shift.engine, "postman", postman.work(stopped.clone())),
         watched(&shift.engine, "clerk", clerk),
         watched(&shift.engine, "ticker", ticker),
-        watched(&shift.engine, "housekeeper", housekeeper.work(stopped)),
+        watched(&shift.engine, "housekeeper", housekeeper.work(stopped.clone())),
     ];
     let keeper = watched(&shift.engine, "keeper of limits", keeper.keep(until.clone()));
-    Ok(Worker { stop, ended, tasks, lease: tokio::spawn(lease.keep(until)), keeper, shift })
+    let lease = tokio::spawn(lease.keep(until));
+    let at_work = AtWork { tasks, lease, keeper, ended, drain_max: shift.options.drain_max };
+    Ok(Worker { stop: Stop(stop), end: tokio::spawn(at_work.end(stopped)), shift })
 }
 
 /// One worker's working life.

@@ -76,7 +76,8 @@ pub struct Kpi {
     /// No-shows of visits.
     #[serde(skip_serializing_if = "Option::is_none")]
     no_show_rate: Option<f64>,
-    /// Places that could not be had although nobody else took them: HIS refused the lock, or the offer came too late.
+    /// Places that could not be had although nobody else took them: HIS refused the lock or
+    /// stopped that time, or the offer came too late or reached nobody.
     unusable: i64,
 }
 

@@ -88,8 +88,10 @@ pub struct StandingRun {
     pub status: String,
     /// When it closes, as it knows.
     pub cutoff: Option<DateTime<Utc>>,
-    /// True where it has heard that a place may be free while nobody waited, and has not asked HIS.
+    /// True where a place may be free that nobody was there for.
     pub unasked: Option<bool>,
+    /// True where its cutoff has ended it, and a later one takes it up again.
+    pub past: Option<bool>,
 }
 
 /// Who asks for what.
@@ -128,11 +130,12 @@ const GROUND: &str = "
         'hand_outs', (
             select coalesce(json_agg(r), '[]') from s
             cross join lateral (
-                select r.key, r.id, r.step, r.status, k.cutoff, k.unasked
+                select r.key, r.id, r.step, r.status, k.cutoff, k.unasked, k.past
                 from (select r.* from run r
                       where r.tenant = $1 and r.key = s.id and r.workflow = $5 limit 1) r
                 cross join lateral (
-                    select k.state -> 'cutoff' as cutoff, k.state -> 'unasked' as unasked from run_state k
+                    select k.state -> 'cutoff' as cutoff, k.state -> 'unasked' as unasked, k.state -> 'past' as past
+                    from run_state k
                     where k.tenant = $1 and k.run_id = r.id limit 1) k) r),
         'waiting', (
             select coalesce(json_agg(json_build_array(s.id, (

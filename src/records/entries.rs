@@ -10,6 +10,9 @@ use uuid::Uuid;
 use super::policies;
 use crate::waitlist::policy::Level;
 
+/// The rule of one live entry a patient and schedule (R4).
+pub const ONCE: &str = "entry_once";
+
 /// An admitted application, written in the transaction that starts its run.
 #[derive(Debug, Clone)]
 pub struct NewEntry<'a> {

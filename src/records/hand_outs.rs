@@ -1,25 +1,30 @@
 //! Schedules whose places are being handed out: the runs that do so, by the schedule's id, which is their key. `workflow` is
 //! theirs.
 
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 
+use crate::engine::RunId;
 use crate::waitlist::policy::Level;
 
-/// Schedules under a doctor, department or campus whose hand-out goes on; `over_at` are the steps at which one is over.
+/// Schedules under a doctor, department or campus whose hand-out goes on, and whether it is at `shut_at`, where a later cutoff takes
+/// it up again unless staff have ended it; `over_at` are the steps at which one is over.
 ///
-/// Plan: a scan of the schedules under it, and one run by its key each; staff ask for it now and then.
+/// Plan: a scan of the schedules under it, and one run by its key and its state by its id each; staff ask for it now and then.
 pub async fn going_on_under(
     db: impl PgExecutor<'_>,
     hospital: &str,
     workflow: &str,
     over_at: &[&str],
+    shut_at: &str,
     level: Level,
     id: &str,
-) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar(
-        "select s.id from schedule s
+) -> sqlx::Result<Vec<(String, bool)>> {
+    sqlx::query_as(
+        "select s.id, r.step = $6 from schedule s
          join run r on r.tenant = s.hospital and r.key = s.id and r.workflow = $2
+         join run_state k on k.tenant = r.tenant and k.run_id = r.id
          where s.hospital = $1 and r.step <> all($3) and r.status not in ('completed', 'cancelled', 'faulted')
+           and (r.step <> $6 or k.state -> 'past' = 'true')
            and case $4 when 'doctor' then s.doctor_id when 'department' then s.department_id else s.campus_id end = $5
          order by s.id",
     )
@@ -28,11 +33,48 @@ pub async fn going_on_under(
     .bind(over_at)
     .bind(level.as_str())
     .bind(id)
+    .bind(shut_at)
     .fetch_all(db)
     .await
 }
 
-/// Those of these schedules whose hand-out has heard that a place may be free while nobody waited, and has not asked HIS.
+/// True where none of these is over by now. They are held by whoever asks.
+pub async fn all_go_on(
+    conn: &mut PgConnection,
+    hospital: &str,
+    hand_outs: &[RunId],
+    over_at: &[&str],
+) -> sqlx::Result<bool> {
+    if hand_outs.is_empty() {
+        return Ok(true);
+    }
+    let go_on: i64 = sqlx::query_scalar(
+        "select count(*) from run
+         where tenant = $1 and id = any($2) and step <> all($3) and status not in ('cancelled', 'faulted')",
+    )
+    .bind(hospital)
+    .bind(hand_outs)
+    .bind(over_at)
+    .fetch_one(conn)
+    .await?;
+    Ok(usize::try_from(go_on) == Ok(hand_outs.len()))
+}
+
+/// Holds the hand-outs of these schedules for the rest of the transaction: what they have found, and what one of them is about
+/// to find, is seen by the next statement.
+///
+/// Plan: one run by its key each.
+pub async fn hold(conn: &mut PgConnection, hospital: &str, workflow: &str, schedules: &[&str]) -> sqlx::Result<()> {
+    sqlx::query("select from run where tenant = $1 and key = any($3) and workflow = $2 order by id for update")
+        .bind(hospital)
+        .bind(workflow)
+        .bind(schedules)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Those of these schedules of which a place may be free that nobody was there for.
 ///
 /// Plan: one run by its key and its state by its id each.
 pub async fn unasked(

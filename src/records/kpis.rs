@@ -37,7 +37,8 @@ pub struct Sums {
     pub missed: i64,
     /// Places that somebody of another channel took between the offer and the lock or booking (114 loss, R28).
     pub lost: i64,
-    /// Places that could not be had although nobody else took them: HIS refused the lock, or the offer came too late.
+    /// Places that could not be had although nobody else took them: HIS refused the lock or
+    /// stopped that time, or the offer came too late or reached nobody.
     pub unusable: i64,
     /// Places that HIS locked or booked for us, of which it is known when they came free.
     pub filled: i64,

@@ -136,17 +136,19 @@ pub async fn put_payments(conn: &mut PgConnection, hospital: &str, all: &[Paymen
     .map(drop)
 }
 
-/// What an order is for: the amount and the run.
+/// What an order is for: the amount and the run; and whether it was closed without money.
 pub async fn payment_of(
     db: impl PgExecutor<'_>,
     hospital: &str,
     out_trade_no: &str,
-) -> sqlx::Result<Option<(Uuid, i64)>> {
-    sqlx::query_as("select entry_id, amount_fen from payment where hospital = $1 and out_trade_no = $2")
-        .bind(hospital)
-        .bind(out_trade_no)
-        .fetch_optional(db)
-        .await
+) -> sqlx::Result<Option<(Uuid, i64, bool)>> {
+    sqlx::query_as(
+        "select entry_id, amount_fen, status = 'closed' from payment where hospital = $1 and out_trade_no = $2",
+    )
+    .bind(hospital)
+    .bind(out_trade_no)
+    .fetch_optional(db)
+    .await
 }
 
 /// True where we know of no money for an order of ours.

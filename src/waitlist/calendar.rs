@@ -74,6 +74,11 @@ pub fn past_cutoff(now: DateTime<Utc>, cutoff_at: DateTime<Utc>) -> bool {
     now >= cutoff_at
 }
 
+/// When the last visit of a day is over: at its end.
+pub fn visits_end(visit_date: NaiveDate, tz: Tz) -> DateTime<Utc> {
+    visit_starts_at(visit_date.succ_opt().unwrap_or(visit_date), NaiveTime::MIN, tz)
+}
+
 /// When a visit begins.
 pub fn visit_starts_at(visit_date: NaiveDate, begins: NaiveTime, tz: Tz) -> DateTime<Utc> {
     instant(visit_date.and_time(begins), tz)

@@ -87,11 +87,13 @@ pub enum NoticeKind {
     Changed,
     /// The patient is booked on that day: is this application kept? (R35)
     OthersAsked,
+    /// The time on offer does not take place, and the application waits on at its place in the queue (R34).
+    OfferWithdrawn,
 }
 
 impl NoticeKind {
     /// The letters that [`NoticeKind::letter`] gives.
-    pub(super) const LETTERS: [char; 10] = ['S', 'P', 'B', 'F', 'R', 'V', 'K', 'D', 'C', 'Q'];
+    pub(super) const LETTERS: [char; 11] = ['S', 'P', 'B', 'F', 'R', 'V', 'K', 'D', 'C', 'Q', 'W'];
 
     /// The template that it is written with.
     pub fn template(self) -> TemplateName {
@@ -106,6 +108,7 @@ impl NoticeKind {
             Self::Reminder => TemplateName::VisitReminder,
             Self::Changed => TemplateName::VisitChanged,
             Self::OthersAsked => TemplateName::WaitlistOthersAsked,
+            Self::OfferWithdrawn => TemplateName::WaitlistOfferWithdrawn,
         }
     }
 
@@ -122,6 +125,7 @@ impl NoticeKind {
             Self::Reminder => 'D',
             Self::Changed => 'C',
             Self::OthersAsked => 'Q',
+            Self::OfferWithdrawn => 'W',
         }
     }
 
@@ -136,7 +140,7 @@ impl NoticeKind {
             // A part goes back while the visit stands (R6); what is back stays back.
             Self::Refunded => true,
             Self::VisitCancelled => status == EntryStatus::VisitCancelled,
-            Self::OthersAsked => status.live(),
+            Self::OthersAsked | Self::OfferWithdrawn => status.live(),
         }
     }
 
@@ -167,11 +171,12 @@ impl NoticeKind {
             | Self::VisitCancelled
             | Self::NotCancelled
             | Self::Reminder
-            | Self::OthersAsked => AtNight::Wait,
+            | Self::OthersAsked
+            | Self::OfferWithdrawn => AtNight::Wait,
         };
         let before_its_day = ends.with_timezone(&night.tz).date_naive() < night.visit_date;
         let harmless = match self {
-            Self::Submitted | Self::Refunded => true,
+            Self::Submitted | Self::Refunded | Self::OfferWithdrawn => true,
             Self::PleaseConfirm | Self::Changed | Self::OthersAsked => {
                 night.deadline.is_some_and(|deadline| deadline >= ends + TimeDelta::minutes(TO_ANSWER_MINUTES))
             }
@@ -184,13 +189,21 @@ impl NoticeKind {
 
     /// True where the visit's time of day is known whenever this is said; else it may be the half-day alone.
     pub(super) fn knows_the_time(self) -> bool {
-        matches!(self, Self::PleaseConfirm | Self::Booked | Self::VisitCancelled | Self::NotCancelled | Self::Reminder)
+        matches!(
+            self,
+            Self::PleaseConfirm
+                | Self::Booked
+                | Self::VisitCancelled
+                | Self::NotCancelled
+                | Self::Reminder
+                | Self::OfferWithdrawn
+        )
     }
 
     /// At most five letters, as a `phrase` field takes them.
     pub(super) fn status_phrase(self) -> &'static str {
         match self {
-            Self::Submitted => "候补中",
+            Self::Submitted | Self::OfferWithdrawn => "候补中",
             Self::PleaseConfirm | Self::OthersAsked => "待确认",
             Self::Booked => "挂号成功",
             Self::Failed(_) => "候补失败",
@@ -213,6 +226,7 @@ impl NoticeKind {
             Self::NotCancelled => "已不能退号，请就诊或到窗口办理",
             Self::Changed => "请确认是否保留，逾期将取消",
             Self::OthersAsked => "您当日已挂号，是否保留本候补",
+            Self::OfferWithdrawn => "该时段停诊，您的候补排位不变",
         }
     }
 }
@@ -231,6 +245,7 @@ impl NoticeKind {
             Self::Reminder,
             Self::Changed,
             Self::OthersAsked,
+            Self::OfferWithdrawn,
         ]
         .into_iter()
         .chain(FailReason::ALL.map(Self::Failed))

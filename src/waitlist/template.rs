@@ -39,11 +39,13 @@ pub enum TemplateName {
     VisitChanged,
     /// Whether an application is kept beside a visit of that day (R35).
     WaitlistOthersAsked,
+    /// The time on offer does not take place, and the application waits on (R34).
+    WaitlistOfferWithdrawn,
 }
 
 impl TemplateName {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::WaitlistSubmitted,
         Self::WaitlistPleaseConfirm,
         Self::WaitlistBooked,
@@ -53,6 +55,7 @@ impl TemplateName {
         Self::VisitReminder,
         Self::VisitChanged,
         Self::WaitlistOthersAsked,
+        Self::WaitlistOfferWithdrawn,
     ];
 
     /// The name in paths, on the wire, in the database and in the configuration.
@@ -67,6 +70,7 @@ impl TemplateName {
             Self::VisitReminder => "visit_reminder",
             Self::VisitChanged => "visit_changed",
             Self::WaitlistOthersAsked => "waitlist_others_asked",
+            Self::WaitlistOfferWithdrawn => "waitlist_offer_withdrawn",
         }
     }
 
@@ -87,6 +91,7 @@ impl TemplateName {
             Self::VisitReminder => vec![NoticeKind::Reminder],
             Self::VisitChanged => vec![NoticeKind::Changed],
             Self::WaitlistOthersAsked => vec![NoticeKind::OthersAsked],
+            Self::WaitlistOfferWithdrawn => vec![NoticeKind::OfferWithdrawn],
         }
     }
 }
@@ -228,7 +233,7 @@ impl Template {
             TemplateName::WaitlistRefunded => &[("金额", "{amount}")],
             TemplateName::VisitReminder => &[("候补地点", "{place}")],
             TemplateName::VisitChanged | TemplateName::WaitlistOthersAsked => &[("截止时间", "{deadline}")],
-            TemplateName::WaitlistFailed | TemplateName::VisitCancelled => &[],
+            TemplateName::WaitlistFailed | TemplateName::VisitCancelled | TemplateName::WaitlistOfferWithdrawn => &[],
         };
         let always =
             [("就诊时间", "{visitTime}"), ("候补医师", "{doctor}"), ("候补状态", "{status}"), ("温馨提示", "{remark}")];
@@ -247,6 +252,9 @@ impl Template {
             }
             TemplateName::WaitlistOthersAsked => {
                 "您当日已挂号成功，{doctor}医生{visitTime}的候补是否保留？请于{deadline}前答复，逾期将继续候补。"
+            }
+            TemplateName::WaitlistOfferWithdrawn => {
+                "您候补的{doctor}医生{visitTime}号源因停诊取消，请勿支付。您的候补排位不变，有号将再通知您。"
             }
         };
         let fields = always.iter().chain(more).map(|(key, text)| ((*key).to_owned(), (*text).to_owned()));

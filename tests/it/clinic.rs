@@ -116,6 +116,7 @@ impl Clinic {
         let lookup = Arc::new(LookupKey::new(&secret("2")).unwrap());
         let ports = Arc::new(Ports {
             lookup: Arc::clone(&lookup),
+            schedule_days_ahead: 8,
             hospital: HOSPITAL.to_owned(),
             tz: Shanghai,
             working_days: houbu::app::calendar::shipped().unwrap(),

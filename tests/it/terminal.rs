@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::hospital::Hospital;
 use crate::hospital::world::{HOSPITAL, local};
+use houbu::engine::sabotage::{Act, Point};
 use houbu::waitlist::notice::FailReason;
 use houbu::waitlist::policy::PaymentMode;
 use houbu::waitlist::template::TemplateName;
@@ -195,5 +196,22 @@ async fn r23_staff_look_at_texts_at_the_terminal() {
     assert_eq!(hospital.sms.books().await[0].text, "医生w1：候补中");
     assert_eq!(notices(&["resend", &entry, "M1", "-r", "x"]).await.code, 2);
     assert_eq!(notices(&["list", &nobody]).await.code, 2);
+    hospital.finish().await;
+}
+
+/// R4: what the tables forbid is said in words, not in the database's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r37_a_jump_into_a_queue_that_the_patient_has_joined_anew_says_what_to_do() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.mishaps.plan_for(entry, Point::AfterCall, "waitlist_application/Settlement", Act::Fail);
+    let id = entry.to_string();
+    hospital.withdraw(entry).await;
+    assert_eq!(hospital.status(entry).await, "settling");
+    hospital.apply("w1-am", 1).await;
+    let jump = ["jump", &id, "Waiting", "--patch", r#"{"why": null}"#, "--reason", "the patient asks"];
+    let refused = houbu(&hospital, &jump).await;
+    assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{}", refused.err);
+    assert!(refused.err.contains("joined this queue anew"), "{}", refused.err);
     hospital.finish().await;
 }

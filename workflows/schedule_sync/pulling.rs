@@ -10,9 +10,6 @@ use crate::ports::his::ScheduleState;
 use crate::records::{concern, entries, schedules};
 use crate::workflows::{Ports, changes, unread};
 
-/// How many days ahead schedules are kept in step; HIS opens booking 7 days ahead (尚医通's cycle).
-const DAYS_AHEAD: u64 = 8;
-
 /// HIS that did not answer is asked again after so long.
 const ASK_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(2);
 
@@ -33,7 +30,7 @@ pub(super) async fn pulling(
     ports: &Ports,
 ) -> Result<outcome::Pulling, Fault> {
     let today = turn.now.with_timezone(&ports.tz).date_naive();
-    let until = today + Days::new(DAYS_AHEAD);
+    let until = today + Days::new(u64::from(ports.schedule_days_ahead));
     let told = match ports.his.schedules(&department.id, None, today, until).await {
         Ok(told) => told,
         Err(error @ CallError::Broken { .. }) => return Err(error.into()),

@@ -20,6 +20,8 @@ pub(super) async fn matching(release: &mut Release, turn: &Turn, ports: &Ports) 
     // Handing the earlier ones out may have taken its time.
     release.skip_what_is_near(turn.now, ports.tz);
     let Some((slot, entry)) = next(release, ports).await? else {
+        // What is left over is for whoever joins next.
+        release.unasked = !release.free.is_empty();
         return Ok(if release.free.is_empty() { outcome::Matching::Exhausted } else { outcome::Matching::Nobody });
     };
     release.offers += 1;

@@ -12,13 +12,15 @@ mod state;
 mod stopping;
 
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::Ports;
 use super::waitlist_application::{Answer, Change, Stoppage, Terms};
+use crate::engine::store::signal::deliver;
 use crate::engine::{Edge, Effect, Projected, RunId, To};
 use crate::flow;
-use crate::records::draws;
 use crate::records::schedules::{self, Free};
+use crate::records::{draws, entries};
 use crate::waitlist::draw::Seed;
 use crate::workflows::waitlist_application::Offer;
 use answering::{answer_check, answer_is_asked, answering, offer_id};
@@ -69,9 +71,10 @@ flow! {
     /// 停诊: tells everybody whom it concerns (R34).
     Stopping = stopping
         { Told -> Closed }
-    /// After the cutoff, or where staff end it sooner, no place is handed out; 停诊 still concerns everybody (R34).
-    Shut = shut on Stoppage, Change until visits_end
-        { Stopped -> Stopping, Changed -> Shut, Over -> Closed }
+    /// After the cutoff, or where staff end it sooner, no place is handed out; 停诊 still concerns everybody (R34). A later cutoff
+    /// takes up what an earlier one has ended (R24), and nothing what staff have.
+    Shut = shut on Stoppage, Change, Terms until visits_end
+        { Stopped -> Stopping, Changed -> Shut, Reopened -> Refreshing, Over -> Closed }
 }
 
 fn effects(run: RunId, edge: &Edge, release: &Release) -> Vec<Effect> {
@@ -104,8 +107,8 @@ fn stopped(entry: RunId, schedule_id: &str) -> Effect {
 }
 
 /// A hand-out has no table of its own; what it has learnt of the free places is written where they are shown (R1): what
-/// the queue took is not bookable, what nobody waits for is. A draw is held here: the run's row, which every admission
-/// shares, is held by this transaction.
+/// the queue took is not bookable, what nobody waits for is. A draw is held here, and it is seen whether there is still nobody to
+/// ask: the run's row, which every admission shares, is held by this transaction.
 async fn project(conn: &mut PgConnection, hospital: &str, moved: &[Projected<Release>]) -> sqlx::Result<()> {
     let free: Vec<Free> = moved
         .iter()
@@ -119,6 +122,13 @@ async fn project(conn: &mut PgConnection, hospital: &str, moved: &[Projected<Rel
         let seed = one.state.draw.as_ref().and_then(|draw| draw.seed.as_deref()).and_then(Seed::from_hex);
         if let Some(seed) = seed {
             draws::hold(conn, hospital, &one.state.schedule_id, &seed).await?;
+        }
+    }
+    for one in moved.iter().filter(|one| one.step == Step::Idle.name() && one.state.unasked) {
+        let (id, asked) = (&one.state.schedule_id, one.state.asked());
+        // Whoever has joined since the step looked, and did not know that it had found nobody.
+        if entries::first_in_line(&mut *conn, hospital, id, &asked).await?.is_some() {
+            deliver(conn, hospital, &[Freed::unasked(id, Uuid::now_v7())]).await?;
         }
     }
     schedules::note_free(conn, hospital, &free).await

@@ -34,18 +34,24 @@ pub(super) fn idle(release: &mut Release, turn: &Turn, woke: woke::Idle) -> outc
             outcome::Idle::Hint
         }
         woke::Idle::Terms(terms) => {
-            release.cutoff = terms.closes;
-            release.goes_by(&terms.policy);
-            // Those that the earlier cutoff kept from being handed out may be handed out after all.
-            if release.free.is_empty() { outcome::Idle::Renewed } else { outcome::Idle::Hint }
+            release.renews(&terms);
+            renewed(release)
         }
         woke::Idle::Change(change) => {
             release.becomes(&change);
-            outcome::Idle::Renewed
+            renewed(release)
         }
         woke::Idle::Stoppage(_) => outcome::Idle::Stopped,
-        woke::Idle::Deadline => outcome::Idle::CutOff,
+        woke::Idle::Deadline => {
+            release.past = true;
+            outcome::Idle::CutOff
+        }
     }
+}
+
+/// Places that the earlier cutoff kept from being handed out may be handed out after all.
+fn renewed(release: &Release) -> outcome::Idle {
+    if release.free.is_empty() { outcome::Idle::Renewed } else { outcome::Idle::Hint }
 }
 
 fn chance() -> u16 {

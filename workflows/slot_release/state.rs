@@ -10,7 +10,7 @@ use crate::engine::{RunId, To};
 use crate::ports::his::{OpenSlot, TimeSlot};
 use crate::waitlist::calendar;
 use crate::waitlist::policy::Policy;
-use crate::workflows::waitlist_application::Change;
+use crate::workflows::waitlist_application::{Change, Terms};
 
 /// What a run of `slot_release` knows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,9 +60,12 @@ pub struct Release {
     /// What the schedule has become since it began, as it was found when HIS was last asked (R34).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
-    /// A place may be free that HIS was not asked about, since nobody waited: whoever joins the queue has it asked.
+    /// A place may be free that nobody was there for: whoever joins the queue has HIS asked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unasked: bool,
+    /// The cutoff has ended it, and a later one takes it up again. Not where staff have ended it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub past: bool,
     /// The draw of the queue's order, until it is held; none where arrival decides (R17).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw: Option<Draw>,
@@ -146,6 +149,7 @@ impl Release {
             handed_out_at: None,
             change: None,
             unasked: false,
+            past: false,
             draw: None,
         }
     }
@@ -156,7 +160,26 @@ impl Release {
         self.delay_minutes_max = policy.release_delay_minutes_max;
     }
 
-    /// The schedule is another one by now. A queue that has closed stays closed.
+    /// Goes by other settings from now on.
+    pub fn renews(&mut self, terms: &Terms) {
+        self.cutoff = terms.closes;
+        self.visits_end = terms.ends.unwrap_or(self.visits_end);
+        self.goes_by(&terms.policy);
+    }
+
+    /// Takes up again what an earlier cutoff has ended. False where the present one is past too, or staff have ended it.
+    pub fn reopens(&mut self, now: DateTime<Utc>) -> bool {
+        let reopens = self.past && now < self.cutoff;
+        self.past &= !reopens;
+        reopens
+    }
+
+    /// Who has been asked about the present places, and does not take one.
+    pub fn asked(&self) -> Vec<RunId> {
+        self.passed.iter().copied().chain(self.unwanted.iter().map(|one| one.entry)).collect()
+    }
+
+    /// The schedule is another one by now.
     pub fn becomes(&mut self, change: &Change) {
         self.visit_date = change.sitting.visit_date;
         self.cutoff = change.closes;

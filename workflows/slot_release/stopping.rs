@@ -17,13 +17,13 @@ pub(super) fn visits_end(release: &Release) -> DateTime<Utc> {
     release.visits_end
 }
 
-pub(super) fn shut(release: &mut Release, _: &Turn, woke: woke::Shut) -> outcome::Shut {
+pub(super) fn shut(release: &mut Release, turn: &Turn, woke: woke::Shut) -> outcome::Shut {
     match woke {
-        woke::Shut::Change(change) => {
-            release.visits_end = change.ends;
-            outcome::Shut::Changed
-        }
-        woke::Shut::Stoppage(_) => outcome::Shut::Stopped,
-        woke::Shut::Deadline => outcome::Shut::Over,
+        woke::Shut::Change(change) => release.becomes(&change),
+        woke::Shut::Terms(terms) => release.renews(&terms),
+        woke::Shut::Stoppage(_) => return outcome::Shut::Stopped,
+        woke::Shut::Deadline => return outcome::Shut::Over,
     }
+    // What came free meanwhile was not heard: HIS is asked.
+    if release.reopens(turn.now) { outcome::Shut::Reopened } else { outcome::Shut::Changed }
 }

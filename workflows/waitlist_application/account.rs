@@ -2,7 +2,9 @@
 //! number. Pure.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
+use super::signals::Payment;
 use super::state::{Application, Order, Refunding};
 use crate::ports::his::PaidWith;
 use crate::waitlist::policy::PaymentMode;
@@ -13,12 +15,28 @@ const PARTS_FROM: u16 = 32;
 /// So many numbers are tried for one refund.
 const NUMBERS_MAX: u16 = 5;
 
+/// What a patient was told of money that went back while the visit stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartTold {
+    /// The how manieth time.
+    pub nth: u16,
+    /// What went back then, 分.
+    pub amount_fen: i64,
+}
+
 /// What goes back next.
 pub(super) struct Next<'a> {
     pub(super) out_trade_no: &'a str,
     /// What was paid for the order.
     pub(super) total_fen: i64,
     pub(super) refund: &'a mut Refunding,
+}
+
+impl Next<'_> {
+    /// True where a part of what was paid stays with the visit.
+    pub(super) fn is_part(&self) -> bool {
+        self.refund.nth > PARTS_FROM
+    }
 }
 
 impl Application {
@@ -72,6 +90,13 @@ impl Application {
     /// Puts an order in the place of the present one.
     pub(super) fn reorder(&mut self, order: Order) {
         self.earlier.extend(self.order.replace(order));
+    }
+
+    /// Writes down money that has come for an order which was closed by then. False where it is known, or the order is not ours.
+    pub(super) fn receives_late(&mut self, payment: &Payment) -> bool {
+        let mut orders = self.earlier.iter_mut().chain(&mut self.order);
+        let unpaid = orders.find(|order| order.out_trade_no == payment.out_trade_no && order.paid.is_none());
+        unpaid.map(|order| order.paid = Some(payment.paid.clone())).is_some()
     }
 
     fn kept_by_fee(&self) -> Vec<i64> {
@@ -160,12 +185,15 @@ impl Application {
         done.map(|(order, refund)| refund.amount_fen.unwrap_or_else(|| order.paid_fen())).sum()
     }
 
-    /// What is back by now while the visit stands is told now.
+    /// What is back by now while the visit stands is told now, beside what was told before.
     pub(super) fn tells_of_refunds(&mut self) {
+        let before_fen = self.returned_fen(true);
         let orders = self.earlier.iter_mut().chain(&mut self.order);
         for refund in orders.flat_map(|order| [&mut order.part, &mut order.refund]).flatten() {
             refund.told |= refund.done;
         }
+        let nth = self.part_told.map_or(1, |told| told.nth.saturating_add(1));
+        self.part_told = Some(PartTold { nth, amount_fen: self.returned_fen(true) - before_fen });
     }
 }
 

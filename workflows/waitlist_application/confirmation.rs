@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::asking::Came;
 use super::lock_check::Checking;
-use super::signals::{Confirm, Decline};
+use super::signals::{Confirm, Decline, Stops};
 use super::state::{Application, Why};
 use super::{outcome, woke};
 use crate::engine::Turn;
@@ -61,10 +61,19 @@ pub(super) fn confirmation(app: &mut Application, turn: &Turn, woke: woke::Confi
             Some(asked) => return of(asked),
             None => (withdrawal.why(), outcome::Confirmation::Withdrawn),
         },
-        woke::Confirmation::Stoppage(_) => (Why::Stopped, outcome::Confirmation::Stopped),
+        woke::Confirmation::Stoppage(stoppage) => match stoppage.stops(app.slot()) {
+            Stops::All => (Why::Stopped, outcome::Confirmation::Stopped),
+            // The patient has missed nothing, and waits on for another time.
+            Stops::ItsTime => {
+                app.is_revoked();
+                return outcome::Confirmation::Revoked;
+            }
+            Stops::Nothing => return outcome::Confirmation::Stale,
+        },
         woke::Confirmation::Deadline => {
             app.unanswered = Some(app.offers);
-            (Why::Lapsed, outcome::Confirmation::Lapsed)
+            app.why = app.lapses();
+            return outcome::Confirmation::Lapsed;
         }
     };
     app.why = app.gives_up(why);

@@ -42,6 +42,9 @@ fn notice(
         // Whoever was told hears nothing more at the end, which says the same under the same number.
         _ if stopped && app.visit.is_some() => vec![(NoticeKind::Failed(FailReason::Stopped), 2)],
         _ if stopped => failed(FailReason::Stopped),
+        // Told as soon as it is sure that nobody has paid for it.
+        Step::Unlocking if app.revoked() && app.why.is_none() => vec![(NoticeKind::OfferWithdrawn, app.offers)],
+        Step::Unlocking if app.revoked() && app.why == Some(Why::Stopped) => failed(FailReason::Stopped),
         Step::Waiting if !matches!(from, Some(Step::Locking | Step::Unlocking | Step::Waiting)) => {
             vec![(NoticeKind::Submitted, 1)]
         }
@@ -52,7 +55,9 @@ fn notice(
             vec![(NoticeKind::NotCancelled, app.not_cancelled)]
         }
         Step::PartRefund if from == Some(Step::Booking) => booked(app),
-        Step::Visit if from == Some(Step::PartRefund) && app.returned_fen(true) > 0 => vec![(NoticeKind::Refunded, 2)],
+        Step::Visit if from == Some(Step::PartRefund) && outcome == Some("Refunded") => {
+            app.part_told.map(|told| (NoticeKind::Refunded, 1 + told.nth)).into_iter().collect()
+        }
         Step::Visit if !matches!(from, Some(Step::Visit | Step::Asking | Step::PartRefund)) => booked(app),
         Step::Expired => failed(FailReason::Expired),
         Step::Stopped if app.visit.is_some() => vec![(NoticeKind::Failed(FailReason::Stopped), 2)],
@@ -63,7 +68,9 @@ fn notice(
         Step::Withdrawn if app.why == Some(Why::Elsewhere) => failed(FailReason::Elsewhere),
         Step::Withdrawn if app.why == Some(Why::Changed) => failed(FailReason::Changed),
         // The visit as the patient has agreed to it (R34).
-        Step::Visit if outcome == Some("Kept") && app.agreements > 0 => vec![(NoticeKind::Booked, 1 + app.agreements)],
+        Step::Visit | Step::PartRefundWait if outcome == Some("Kept") && app.agreements > 0 => {
+            vec![(NoticeKind::Booked, 1 + app.agreements)]
+        }
         Step::Withdrawn => failed(FailReason::Withdrawn),
         Step::Unpaid => failed(FailReason::Unpaid),
         Step::VisitCancelled => vec![(NoticeKind::VisitCancelled, 1)],
@@ -119,7 +126,8 @@ fn letter(run: RunId, kind: NoticeKind, nth: u16, app: &Application) -> Letter {
             },
             deadline,
             amount_fen: match kind {
-                NoticeKind::Refunded => Some(app.returned_fen(nth > 1)),
+                NoticeKind::Refunded if nth > 1 => app.part_told.map(|told| told.amount_fen),
+                NoticeKind::Refunded => Some(app.returned_fen(false)),
                 // What is to be paid, for which no order is open yet.
                 NoticeKind::PleaseConfirm => Some(app.due_fen()),
                 // What the visit stands on, or the order that is open.
@@ -142,7 +150,7 @@ fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: 
         // Told on the way back into the queue and no sooner: the next place is then offered to the same patient (R16).
         (Step::Locking | Step::Unlocking, Step::Waiting, _) if app.withheld => Reply::Passed,
         // Told when the place was locked: what is given back now is a place that came free (Q6).
-        (Step::Unlocking, Step::Waiting, _) if app.given_up_now().is_some() => return None,
+        (Step::Unlocking, Step::Waiting, _) if app.given_up_now().is_some() || app.is_let_go() => return None,
         (Step::Locking | Step::Unlocking, Step::Waiting, _) => Reply::Conflict,
         (Step::Booking, Step::Unlocking, Some("Refused")) => Reply::Passed,
         _ if given_up => Reply::Passed,

@@ -58,6 +58,31 @@ impl Application {
         }
     }
 
+    /// The time on offer does not take place (R34): it was not missed, and the place in the queue is kept.
+    pub fn is_revoked(&mut self) {
+        self.unusable = Some(Unusable::Stopped);
+    }
+
+    /// True where the present offer was ended so.
+    pub fn revoked(&self) -> bool {
+        self.unusable == Some(Unusable::Stopped)
+    }
+
+    /// The time to answer the present offer is over. Whoever was being asked about a change could not accept it (R34): it was not
+    /// missed, and the place in the queue is kept. Else as with [`Self::gives_up`].
+    pub fn lapses(&mut self) -> Option<Why> {
+        if self.changing().is_none() {
+            return self.gives_up(Why::Lapsed);
+        }
+        self.unusable = Some(Unusable::Changed);
+        None
+    }
+
+    /// True where the present offer was locked, and is over without having been missed or declined.
+    pub fn is_let_go(&self) -> bool {
+        matches!(self.unusable, Some(Unusable::Stopped | Unusable::Changed))
+    }
+
     /// True where the patient has declined or missed this time before. Where HIS keeps no times (R18) all places have the one
     /// time of the half-day: the patient is asked about each.
     pub fn does_not_want(&self, slot: &TimeSlot) -> bool {

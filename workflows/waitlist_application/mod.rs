@@ -28,8 +28,8 @@ mod waiting;
 
 use crate::flow;
 pub use signals::{
-    Answer, Cancellation, Change, Confirm, Consent, Decline, Offer, Payment, RefundNotice, Reply, Stoppage, Terms,
-    Withdrawal,
+    Answer, Cancellation, Change, Confirm, Consent, Decline, LateMoney, Offer, Payment, RefundNotice, Reply, Stoppage,
+    Terms, Withdrawal,
 };
 pub use state::{Application, Order, Why};
 
@@ -102,8 +102,8 @@ flow! {
     Confirmation = confirmation priority Urgent on Confirm, Decline, Withdrawal, Stoppage, Change, Consent until confirmed_until
         {
             Confirmed -> OfferOrder, Declined -> Unlocking, Lapsed -> Unlocking, Withdrawn -> Unlocking,
-            Stopped -> Unlocking, Stale -> Confirmation, Asked -> Confirmation, Kept -> Confirmation, Left -> Unlocking,
-            Due -> LockCheck, Checked -> LockCheck,
+            Stopped -> Unlocking, Revoked -> Unlocking, Stale -> Confirmation, Asked -> Confirmation, Kept -> Confirmation,
+            Left -> Unlocking, Due -> LockCheck, Checked -> LockCheck,
         }
     /// Renews the lock ahead of its end, or asks whether it still holds before money is asked for, where HIS can be asked (R10).
     LockCheck = lock_check at his priority Urgent
@@ -117,7 +117,7 @@ flow! {
     Paying = paying priority Urgent on Payment, Decline, Withdrawal, Stoppage, Change, Consent until paying_until
         {
             Paid -> Booking, Due -> PaymentCheck, Declined -> OrderClosing, Withdrawn -> OrderClosing,
-            Stopped -> OrderClosing, Asked -> Paying, Kept -> Paying, Left -> OrderClosing,
+            Stopped -> OrderClosing, Revoked -> OrderClosing, Asked -> Paying, Kept -> Paying, Left -> OrderClosing,
             Renews -> LockCheck,
         }
     /// Asks the payment provider: a notice can be lost.
@@ -132,26 +132,27 @@ flow! {
         {
             Booked + Visit - Lock - Money -> Visit, Overpaid + Visit + Money - Lock -> PartRefund, Taken -> Unlocking, Withheld -> Unlocking, Refused -> Unlocking,
         }
-    /// Gives the lock back: to the queue where the place was lost, only this time is not wanted (Q6) or nobody was told of it (R9),
-    /// else to the settlement.
+    /// Gives the lock back: to the queue where the place was lost, only this time is not wanted (Q6) or does not take place (R34),
+    /// or nobody was told of it (R9); else to the settlement.
     Unlocking = unlocking at his priority Urgent
         { Requeued - Lock -> Waiting, Released - Lock -> Settlement }
 
-    /// Booked; nothing to do unless somebody cancels (R21, R22, R34).
-    Visit = visit on Cancellation, Withdrawal, Stoppage, Change, Consent until visit_ends
+    /// Booked; nothing to do unless somebody cancels (R21, R22, R34), or money comes late for an order of which the visit has
+    /// no need (E2).
+    Visit = visit on Cancellation, Withdrawal, Stoppage, Change, Consent, LateMoney until visit_ends
         {
             Over - Visit -> Fulfilled, Unsettled + Money - Visit -> Settlement, Cancelled + Money -> Cancelling,
             Withdrawn + Money -> Cancelling, Stopped + Money -> Cancelling, Kept -> Visit,
-            Changed -> Asking, Left + Money -> Cancelling,
+            Changed -> Asking, Left + Money -> Cancelling, Late + Money -> PartRefund,
         }
     /// Asks HIS when the visit is by now: another doctor sees the patient, or on another day or half-day (R34).
     Asking = asking at his
         { Asked -> Visit }
-    /// Asks for what was paid above the fee of the booked visit, and where it stands (R6).
+    /// Asks for what was paid above the fee of the booked visit, and where it stands (R6, E2).
     PartRefund = part_refund at payments
         { Processing -> PartRefundWait, Refunded - Money -> Visit, Left - Money -> Visit }
-    /// Booked, with a part of the money on its way back.
-    PartRefundWait = part_refund_wait on RefundNotice, Cancellation, Withdrawal, Stoppage until part_is_asked
+    /// Booked, with a part of the money on its way back, which may take days: a question about the visit is answered meanwhile.
+    PartRefundWait = part_refund_wait on RefundNotice, Cancellation, Withdrawal, Stoppage, Consent until part_is_asked
         { Due -> PartRefund, Cancelled -> Cancelling, Stopped -> Cancelling, Kept -> PartRefundWait }
     /// Cancels the booking at HIS; what HIS has cancelled itself stays cancelled. What HIS does not cancel any more for the patient
     /// stays a visit, and the patient is told (R22).

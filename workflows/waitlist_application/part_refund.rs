@@ -3,7 +3,9 @@
 
 use chrono::{DateTime, Utc};
 
+use super::asking::Came;
 use super::refund::{Followed, follow, next, request};
+use super::signals::Stops;
 use super::state::{Application, Why};
 use super::visit::visit_ends;
 use super::{outcome, woke};
@@ -20,7 +22,8 @@ pub(super) async fn part_refund(
         let out_refund_no = due.refund.out_refund_no.clone();
         ports.payments.refund_status(&out_refund_no).await?
     } else {
-        ports.payments.refund(&request(due, "挂号费调整退差额")).await?
+        let reason = if due.is_part() { "挂号费调整退差额" } else { "重复支付退费" };
+        ports.payments.refund(&request(due, reason)).await?
     };
     match follow(app, turn, said) {
         Ok(Followed::Done) => {
@@ -37,15 +40,35 @@ pub(super) async fn part_refund(
     }
 }
 
-/// Until when a refund notice is awaited before the provider is asked.
+/// Until when a refund notice is awaited before the provider is asked, or until when the patient may answer about the visit.
 pub(super) fn part_is_asked(app: &Application) -> DateTime<Utc> {
-    app.refund_asked_at().unwrap_or_else(|| visit_ends(app))
+    let asked = app.refund_asked_at().unwrap_or_else(|| visit_ends(app));
+    app.changing().map_or(asked, |question| question.until.min(asked))
 }
 
-pub(super) fn part_refund_wait(app: &mut Application, _: &Turn, woke: woke::PartRefundWait) -> outcome::PartRefundWait {
+pub(super) fn part_refund_wait(
+    app: &mut Application,
+    turn: &Turn,
+    woke: woke::PartRefundWait,
+) -> outcome::PartRefundWait {
+    let stood = app.question.clone();
+    let asked = match &woke {
+        woke::PartRefundWait::Consent(consent) => app.answers(consent),
+        woke::PartRefundWait::Deadline => app.is_not_answered(turn.now),
+        _ => Came::Nothing,
+    };
+    if asked == Came::Left {
+        // Should HIS not cancel it any more, the visit is as it has become.
+        app.left = stood;
+        return outcome::PartRefundWait::Cancelled;
+    }
     let (why, outcome) = match woke {
         woke::PartRefundWait::RefundNotice(_) | woke::PartRefundWait::Deadline => return outcome::PartRefundWait::Due,
+        woke::PartRefundWait::Consent(_) => return outcome::PartRefundWait::Kept,
         woke::PartRefundWait::Withdrawal(withdrawal) if withdrawal.booked_by.is_some() => {
+            return outcome::PartRefundWait::Kept;
+        }
+        woke::PartRefundWait::Stoppage(stoppage) if stoppage.stops(app.slot()) == Stops::Nothing => {
             return outcome::PartRefundWait::Kept;
         }
         woke::PartRefundWait::Cancellation(_) => (Why::VisitCancelled, outcome::PartRefundWait::Cancelled),

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::asking::Came;
 use super::lock_check::Checking;
-use super::signals::Decline;
+use super::signals::{Decline, Stops};
 use super::state::{Application, Order, Why, payment_is_asked};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn, limits};
@@ -94,10 +94,17 @@ pub(super) fn paying(app: &mut Application, turn: &Turn, woke: woke::Paying) -> 
             app.why = Some(withdrawal.why());
             outcome::Paying::Withdrawn
         }
-        woke::Paying::Stoppage(_) => {
-            app.why = Some(Why::Stopped);
-            outcome::Paying::Stopped
-        }
+        woke::Paying::Stoppage(stoppage) => match stoppage.stops(app.slot()) {
+            Stops::All => {
+                app.why = Some(Why::Stopped);
+                outcome::Paying::Stopped
+            }
+            Stops::ItsTime => {
+                app.is_revoked();
+                outcome::Paying::Revoked
+            }
+            Stops::Nothing => outcome::Paying::Due,
+        },
     }
 }
 
@@ -119,7 +126,7 @@ pub(super) async fn payment_check(
         Asked::Paid => outcome::PaymentCheck::Paid,
         Asked::Open => outcome::PaymentCheck::Open,
         Asked::Closed => {
-            app.why = app.gives_up(Why::Lapsed);
+            app.why = app.lapses();
             outcome::PaymentCheck::Over
         }
     })
@@ -142,6 +149,9 @@ pub(super) async fn order_closing(
                 app.takes_after_all();
                 return Ok(outcome::OrderClosing::Paid);
             }
+            // Paid for a time that does not take place: the money goes back, and nobody's is kept for a place that they may never
+            // be offered (R34).
+            None if app.revoked() => app.why = Some(Why::Stopped),
             // An earlier attempt has opened the order after all, though the provider refused it later.
             None => {
                 app.withheld = false;

@@ -2,6 +2,7 @@
 //! provider could not be reached before the order's end, or refuses it, the patient has missed nothing: the next one is opened.
 
 use super::paying::{Asked, ask, close, open};
+use super::signals::Stops;
 use super::state::{Application, Why};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn};
@@ -48,6 +49,8 @@ pub(super) fn prepayment(app: &mut Application, _: &Turn, woke: woke::Prepayment
             app.why = Some(withdrawal.why());
             outcome::Prepayment::Withdrawn
         }
+        // Of some times: nothing was offered yet.
+        woke::Prepayment::Stoppage(stoppage) if stoppage.stops(None) != Stops::All => outcome::Prepayment::Due,
         woke::Prepayment::Stoppage(_) => {
             app.why = Some(Why::Stopped);
             outcome::Prepayment::Stopped

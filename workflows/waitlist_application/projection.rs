@@ -15,6 +15,7 @@ use crate::records::entry_changes::{self, Changed};
 use crate::records::hand_outs;
 use crate::records::offers::{self, Offer};
 use crate::records::visits::{self, Appointment, Payment};
+use crate::waitlist::policy::PaymentMode;
 use crate::waitlist::status::EntryStatus;
 use crate::workflows::slot_release::{Freed, SlotRelease};
 
@@ -23,6 +24,12 @@ pub(super) async fn project(
     hospital: &str,
     moved: &[Projected<Application>],
 ) -> sqlx::Result<()> {
+    // Before all else but the runs: whoever has paid comes to stand in a queue whose hand-out may find at this moment that nobody does.
+    let joining = moved.iter().filter(|one| one.step == Step::Waiting.name() && joins(&one.state));
+    let joining: Vec<&str> = joining.map(|one| one.state.schedule_id.as_str()).collect();
+    if !joining.is_empty() {
+        hand_outs::hold(conn, hospital, SlotRelease::NAME, &joining).await?;
+    }
     let changed: Vec<Changed> =
         moved.iter().filter_map(|one| Some(entry(one.run, Step::parse(one.step)?, &one.state))).collect();
     let brought = entry_changes::change(conn, hospital, &changed).await?;
@@ -39,6 +46,11 @@ pub(super) async fn project(
     offers::put(conn, hospital, &offers).await?;
     has_his_asked(conn, hospital, &brought.joined).await?;
     brought.count(conn, hospital).await
+}
+
+/// True where it has come from the prepayment just now.
+fn joins(app: &Application) -> bool {
+    app.policy.payment_mode == PaymentMode::Prepay && !app.stood
 }
 
 /// Whoever has paid for the place in the queue may stand beside one that came free while nobody waited (R6, R16).

@@ -63,6 +63,14 @@ pub struct Payment {
     pub paid: Paid,
 }
 
+/// Money has arrived for an order that was closed by then: it goes back at once (E2).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LateMoney {
+    /// The order, and the money.
+    #[serde(flatten)]
+    pub payment: Payment,
+}
+
 /// The provider says that a refund has moved; it is asked for the truth.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RefundNotice {
@@ -146,6 +154,9 @@ pub struct Terms {
     pub policy: Policy,
     /// When the queue closes by them.
     pub closes: DateTime<Utc>,
+    /// When the schedule's last visit is over, as it stands now; none from an older release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<DateTime<Utc>>,
 }
 
 impl Terms {
@@ -167,4 +178,26 @@ pub struct Stoppage {
     /// Some times of it alone: whoever has a place there is concerned, and nobody who only waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<TimeSlot>,
+}
+
+/// What a stoppage is to an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stops {
+    /// Its schedule does not take place.
+    All,
+    /// The time of its place does not, and others of the schedule do.
+    ItsTime,
+    /// It is about other times.
+    Nothing,
+}
+
+impl Stoppage {
+    /// What it is to whoever has this place, or none. One of the whole half-day is met by any part of it.
+    pub fn stops(&self, slot: Option<&TimeSlot>) -> Stops {
+        match (&self.times, slot) {
+            (None, _) => Stops::All,
+            (Some(times), Some(slot)) if times.begins < slot.ends && slot.begins < times.ends => Stops::ItsTime,
+            (Some(_), _) => Stops::Nothing,
+        }
+    }
 }

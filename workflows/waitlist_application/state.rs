@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::account::PartTold;
 use super::asking::Question;
 use super::giving_up::GivenUp;
 use super::lock_check::Checking;
@@ -44,6 +45,9 @@ pub struct Application {
     /// True once its end or its fee is another one than it began with.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renewed: bool,
+    /// True once it stands in the queue and has moved there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stood: bool,
     /// How many places were offered; the next one's ids derive from it.
     pub offers: u16,
     /// The id of the last offer, for the answer to `slot_release`.
@@ -111,6 +115,9 @@ pub struct Application {
     /// The how manieth offer ended just now without an answer: it is seen then whether the patient was told of it at all (R9).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unanswered: Option<u16>,
+    /// What the patient was told last of money that went back while the visit stands (R6, E2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_told: Option<PartTold>,
     /// What the lock is being looked at for (R10).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checking: Option<Checking>,
@@ -128,6 +135,10 @@ pub enum Unusable {
     TooLate,
     /// Its time is over, and nobody had been told of it.
     Untold,
+    /// Its time does not take place, and the rest of the schedule does (R34).
+    Stopped,
+    /// Its time was over while the patient was asked whether the schedule is kept as it has become (R34).
+    Changed,
 }
 
 // Serde hands references.
@@ -291,6 +302,7 @@ impl Application {
             cutoff: DateTime::UNIX_EPOCH,
             latest_at: None,
             renewed: false,
+            stood: false,
             offers: 0,
             offer_id: None,
             freed_at: None,
@@ -315,6 +327,7 @@ impl Application {
             left: None,
             not_cancelled: 0,
             unanswered: None,
+            part_told: None,
             checking: None,
             why: None,
         }
@@ -333,6 +346,11 @@ impl Application {
         // As exact as a table's column.
         let ends = self.offer.as_ref().and_then(|offer| offer.deadline).map(|at| at.timestamp_micros());
         until.is_none_or(|until| ends == Some(until.timestamp_micros()))
+    }
+
+    /// The time that is offered, locked or booked.
+    pub fn slot(&self) -> Option<&TimeSlot> {
+        self.offer.as_ref().map(|offer| &offer.slot)
     }
 
     /// The reminder of its visit, if there is to be one.

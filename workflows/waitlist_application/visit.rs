@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::asking::Came;
+use super::signals::{LateMoney, Stops};
 use super::state::{Application, Why};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn};
@@ -48,7 +49,13 @@ pub(super) fn visit(app: &mut Application, turn: &Turn, woke: woke::Visit) -> ou
         woke::Visit::Withdrawal(withdrawal) if withdrawal.booked_by.is_some() => return outcome::Visit::Kept,
         // A withdrawal that was accepted in the queue while the place was already on its way (E5).
         woke::Visit::Withdrawal(_) => (Why::Withdrawn, outcome::Visit::Withdrawn),
+        woke::Visit::Stoppage(stoppage) if stoppage.stops(app.slot()) == Stops::Nothing => return outcome::Visit::Kept,
         woke::Visit::Stoppage(_) => (Why::Stopped, outcome::Visit::Stopped),
+        woke::Visit::LateMoney(LateMoney { payment }) => {
+            // Its number is committed with the move, before a call uses it (E6).
+            let goes_back = app.receives_late(&payment) && app.refund_next(turn.now).is_some();
+            return if goes_back { outcome::Visit::Late } else { outcome::Visit::Kept };
+        }
     };
     app.why = Some(why);
     outcome

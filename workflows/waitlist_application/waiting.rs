@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::asking::Came;
+use super::signals::Stops;
 use super::state::{Application, Offered, Why};
 use super::{outcome, woke};
 use crate::engine::Turn;
@@ -22,6 +23,7 @@ fn of(asked: Came) -> outcome::Waiting {
 }
 
 pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -> outcome::Waiting {
+    app.stood = true;
     match woke {
         woke::Waiting::Offer(offer) => {
             app.offer_id = Some(offer.id);
@@ -56,8 +58,8 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             app.why = Some(withdrawal.why());
             outcome::Waiting::Withdrawn
         }
-        // It was for a place that has been given up since; the queue goes on for other times.
-        woke::Waiting::Stoppage(stoppage) if stoppage.times.is_some() => outcome::Waiting::Elsewhere,
+        // Of some times: the queue goes on for the others.
+        woke::Waiting::Stoppage(stoppage) if stoppage.stops(None) != Stops::All => outcome::Waiting::Elsewhere,
         woke::Waiting::Stoppage(_) => {
             app.why = Some(Why::Stopped);
             outcome::Waiting::Stopped

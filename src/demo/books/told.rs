@@ -58,8 +58,10 @@ fn untrue(
         moves.find(|one| ends(one) && (at.is_empty() || one.next == at)).map(|one| one.at)
     };
     // Told at once, and settled afterwards (R34).
-    let stopped =
-        all.ours.moves_of(entry.id).iter().find(|one| one.outcome.as_deref() == Some("Stopped")).map(|one| one.at);
+    let came_to = |outcome: &str| {
+        all.ours.moves_of(entry.id).iter().find(|one| one.outcome.as_deref() == Some(outcome)).map(|one| one.at)
+    };
+    let stopped = came_to("Stopped").into_iter().chain(ended("Stopped").and(came_to("Revoked"))).min();
     match message.client_msg_id.as_bytes().get(KIND_AT)? {
         // A question is asked of whoever waits or is booked (C, Q).
         b'S' | b'C' | b'Q' => (message.at < entry.created_at).then_some("the application was not made yet"),
@@ -75,6 +77,7 @@ fn untrue(
             (!booked || gone).then_some("nothing was booked")
         }
         b'F' => (!by(ended("")) && !by(stopped)).then_some("the application was not over"),
+        b'W' => (!by(came_to("Revoked"))).then_some("no offer was over"),
         b'V' => (!by(ended("VisitCancelled"))).then_some("no visit was cancelled"),
         b'R' => {
             let refunded = all.theirs.pay.refunds.iter().any(|refund| {

@@ -9,7 +9,7 @@ mod deciding;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -20,13 +20,13 @@ use super::{Answer, DeskError, draws, for_all};
 use crate::engine::group::Group;
 use crate::engine::store::signal::deliver;
 use crate::engine::store::{self, Outgoing};
-use crate::engine::{Engine, NewRun, Registry, RunId};
+use crate::engine::{Engine, NewRun, Registry, RunId, To};
 use crate::records;
 use crate::records::admission_ground::{self, Asked, Counted};
 use crate::records::admissions::{self, Decided};
 use crate::records::policies::Standing;
 use crate::records::schedules::Schedule;
-use crate::records::{accounts, entries, patients};
+use crate::records::{accounts, entries, hand_outs, patients};
 use crate::waitlist::calendar;
 use crate::waitlist::cipher::Pseudonym;
 use crate::waitlist::policy::{CapCounts, Policy};
@@ -43,8 +43,9 @@ const ATTEMPTS_MAX: u32 = 8;
 /// What `admit` says then.
 const MOVED: &str = "HB001";
 /// The steps at which a hand-out begins no second time.
-pub(super) const OVER_AT: [slot_release::Step; 3] =
-    [slot_release::Step::Stopping, slot_release::Step::Shut, slot_release::Step::Closed];
+pub(super) const OVER_AT: [slot_release::Step; 2] = [slot_release::Step::Stopping, slot_release::Step::Closed];
+/// The step at which a later cutoff takes it up again.
+pub(super) const SHUT: slot_release::Step = slot_release::Step::Shut;
 
 /// The door to admission.
 pub(super) type Admissions = Group<Apply, Answer<Applied>>;
@@ -74,7 +75,7 @@ impl From<sqlx::Error> for Unwritten {
     /// Whoever meets another one at a constraint or in a deadlock sees next time what that one did.
     fn from(error: sqlx::Error) -> Self {
         let moved = error.as_database_error().is_some_and(|error| {
-            matches!(error.constraint(), Some("entry_once" | "entry_idempotency" | "run_key"))
+            matches!(error.constraint(), Some(entries::ONCE | "entry_idempotency" | "run_key"))
                 || matches!(error.code().as_deref(), Some(MOVED | "40P01" | "40001"))
         });
         if moved { Self::Moved } else { Self::Failed(error) }
@@ -118,13 +119,16 @@ impl Admission {
     async fn admit(&self, facts: &Facts, mut decided: Decided<'_>) -> Result<(), Unwritten> {
         let (pool, hospital) = (&self.engine.pool, self.engine.tenant.as_str());
         let over = OVER_AT.map(slot_release::Step::name);
+        let over_or_shut = [&over[..], &[SHUT.name()]].concat();
         let wanted = distinct(decided.entries.iter().map(|entry| entry.schedule_id));
         let (stand, unopened): (Vec<&str>, Vec<&str>) =
             wanted.into_iter().partition(|id| facts.hand_outs.contains_key(*id));
-        decided.hand_outs = stand.iter().filter_map(|id| facts.hand_outs.get(*id)).map(|run| run.id).collect();
         let told = self.told(facts, &decided);
+        let standing = stand.iter().filter_map(|id| facts.hand_outs.get(*id));
+        let (know, others): (Vec<_>, Vec<_>) = standing.partition(|run| told.iter().any(|one| is_for(one, &run.key)));
+        decided.hand_outs = others.iter().map(|run| run.id).collect();
         if unopened.is_empty() && told.is_empty() && decided.is_alone() {
-            self.engine.call(async |conn| admissions::admit(conn, hospital, &over, &decided).await).await?;
+            self.engine.call(async |conn| admissions::admit(conn, hospital, &over_or_shut, &decided).await).await?;
             self.engine.hint_of(&decided.runs, !decided.letters.is_empty());
             return Ok(());
         }
@@ -138,7 +142,12 @@ impl Admission {
         let begun = self.begin_hand_outs(&mut tx, facts, &unopened).await?;
         decided.hand_outs.extend(begun);
         deliver(&mut tx, hospital, &told).await?;
-        admissions::admit(&mut *tx, hospital, &over, &decided).await?;
+        // Whoever is told is held by that, and hears it wherever the places stand by now.
+        let know: Vec<RunId> = know.iter().map(|run| run.id).collect();
+        if !hand_outs::all_go_on(&mut tx, hospital, &know, &over).await? {
+            return Err(Unwritten::Moved);
+        }
+        admissions::admit(&mut *tx, hospital, &over_or_shut, &decided).await?;
         if !admissions::within_each(&mut *tx, hospital, &decided.each).await? {
             return Err(Unwritten::Moved);
         }
@@ -161,10 +170,11 @@ impl Admission {
                 told.push(Freed::unasked(id, run.id));
             }
             let closes = facts.closes(schedule, &self.ports);
-            if stands.cutoff.is_some_and(|cutoff| cutoff < closes) && seen.insert(("Terms", id)) {
-                told.push(
-                    Terms { policy: facts.policy(schedule), closes }.to_hand_out(id, format!("terms:{}", run.id)),
-                );
+            let later = stands.cutoff.is_some_and(|cutoff| cutoff < closes) || stands.step == SHUT.name();
+            if later && seen.insert(("Terms", id)) {
+                let ends = Some(calendar::visits_end(schedule.visit_date, self.ports.tz));
+                let terms = Terms { policy: facts.policy(schedule), closes, ends };
+                told.push(terms.to_hand_out(id, format!("terms:{}", run.id)));
             }
         }
         told
@@ -260,8 +270,7 @@ impl Admission {
         closes: DateTime<Utc>,
         drawn_at: Option<DateTime<Utc>>,
     ) -> sqlx::Result<NewRun> {
-        let next_day = schedule.visit_date.succ_opt().unwrap_or(schedule.visit_date);
-        let visits_end = calendar::visit_starts_at(next_day, NaiveTime::MIN, self.ports.tz);
+        let visits_end = calendar::visits_end(schedule.visit_date, self.ports.tz);
         let mut state = Release::new(schedule.id.clone(), schedule.visit_date, closes, visits_end);
         state.goes_by(policy);
         let (state, first) = match drawn_at {
@@ -304,6 +313,11 @@ impl Admission {
             })
             .collect())
     }
+}
+
+/// True where the hand-out of this schedule is told this.
+fn is_for(told: &Outgoing, schedule_id: &str) -> bool {
+    matches!(&told.to, To::Key { key, .. } if key == schedule_id)
 }
 
 fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {

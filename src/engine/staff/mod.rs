@@ -36,6 +36,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
+use sqlx::error::DatabaseError;
 use uuid::Uuid;
 
 use super::RunId;
@@ -143,9 +144,15 @@ pub async fn perform(engine: &Engine, run: RunId, by: &By, verb: &Verb) -> sqlx:
             }
             Ok(Err(refused)) => return Ok(Err(refused)),
             Err(error) if met_another(&error) && meetings < MEETINGS_MAX => meetings += 1,
-            Err(error) => return Err(error),
+            Err(error) => return contradicts(&error).map(Err).ok_or(error),
         }
     }
+}
+
+/// What a rule of the workflow's own tables says no to.
+fn contradicts(error: &sqlx::Error) -> Option<Refused> {
+    let rule = error.as_database_error().and_then(DatabaseError::constraint)?;
+    Some(Refused::Contradicts { rule: rule.to_owned() })
 }
 
 /// The same in the caller's transaction, which must be rolled back where it fails.

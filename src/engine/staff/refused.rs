@@ -84,6 +84,11 @@ pub enum Refused {
         /// Where a jump would strand nothing.
         instead: Vec<String>,
     },
+    /// What would follow from it in the workflow's own tables contradicts what stands there.
+    Contradicts {
+        /// The rule of the tables.
+        rule: String,
+    },
     /// A run below it refuses, so nothing is done to any.
     InTree {
         /// Which one.
@@ -113,6 +118,7 @@ impl Refused {
             Self::StateUnreadable { .. } => "state_unreadable",
             Self::Lacks { .. } => "state_lacks",
             Self::WouldStrand { .. } => "would_strand",
+            Self::Contradicts { .. } => "contradicts",
             Self::InTree { .. } => "refused_below",
         }
     }
@@ -170,6 +176,9 @@ impl fmt::Display for Refused {
                 owed.join(" and "),
                 instead.join(", ")
             ),
+            Self::Contradicts { rule } => {
+                write!(f, "what would follow from it contradicts what stands in the workflow's own tables ({rule})")
+            }
             Self::InTree { run, refused } => write!(f, "the run {run} below it refuses: {refused}"),
         }
     }

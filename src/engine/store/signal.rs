@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 
 use super::super::RunId;
 use super::super::flow::{ChildEnded, To};
@@ -226,6 +226,18 @@ async fn lock_with_early(
 /// such run.
 pub async fn hold(conn: &mut PgConnection, tenant: &str, run: RunId) -> sqlx::Result<bool> {
     Ok(!lock(conn, tenant, vec![run]).await?.is_empty())
+}
+
+/// How many signals of this name a run has heard: one that is sent anew after that has another id.
+pub async fn heard(db: impl PgExecutor<'_>, tenant: &str, run: RunId, name: &str) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
+        "select count(*) from inbox where tenant = $1 and run_id = $2 and name = $3 and read_turn is not null",
+    )
+    .bind(tenant)
+    .bind(run)
+    .bind(name)
+    .fetch_one(db)
+    .await
 }
 
 /// Locks these runs in the order of their ids and answers which exist.

@@ -33,6 +33,29 @@ async fn a_run_that_would_go_on_rests_at_the_next_step() {
     works.close(vec![next]).await;
 }
 
+/// Nobody asks it to stop, and nobody waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_dropped_finishes_what_it_has_in_hand_and_gives_up_its_lease() {
+    let works = Works::new().await;
+    let old = Release::old(&works);
+    old.takes_the_irons();
+    let worker = old.worker().await;
+    let run = old.shirt("Ironing", "shirt").await;
+    old.is_ironing(&works, 1).await;
+    drop(worker);
+    old.irons.free.add_permits(1);
+    let leases = "select count(*) from worker";
+    let gone = async || sqlx::query_scalar::<_, i64>(leases).fetch_one(&works.db.pool).await.unwrap() == 0;
+    works.wait_for("the lease to be given up", gone).await;
+    let row = works.row(run).await;
+    assert_eq!((row.step.as_str(), row.status.as_str()), ("Hanging", "pending"));
+    let later = old.shirt("Ironing", "another shirt").await;
+    let next = old.worker().await;
+    old.irons.free.add_permits(1);
+    works.wait_for("another worker to go on", || async { works.row(later).await.step == "Fetched" }).await;
+    works.close(vec![next]).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_takes_too_long_is_handed_back() {
     let works = Works::new().await;

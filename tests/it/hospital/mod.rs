@@ -80,6 +80,8 @@ pub struct Setup {
     pub seed: u64,
     /// When schedules are pulled from HIS, once that has begun.
     pub sync_at: &'static str,
+    /// How many days ahead.
+    pub days_ahead: u16,
     /// Places of each half-hour.
     pub places: u32,
     /// How many patients there are.
@@ -99,6 +101,7 @@ impl Setup {
             faults: Level::None,
             seed: 7,
             sync_at: "*/30 * * * *",
+            days_ahead: 8,
             places: 2,
             patients: 4,
             addresses: Addresses::default(),
@@ -159,6 +162,7 @@ impl Hospital {
         let lookup = Arc::new(LookupKey::new(&SecretString::from("b7".repeat(32))).unwrap());
         let ports = Arc::new(Ports {
             lookup: Arc::clone(&lookup),
+            schedule_days_ahead: setup.days_ahead,
             hospital: HOSPITAL.to_owned(),
             tz: chrono_tz::Asia::Shanghai,
             working_days: WorkingDays::default(),

@@ -51,6 +51,13 @@ fn slots(part: DayPart, places: u32) -> Vec<OpenSlot> {
         .to_vec()
 }
 
+/// A schedule of another day.
+pub fn schedule_on(id: &str, places: u32, visit_date: NaiveDate) -> ScheduleSeed {
+    let mut seed = schedule(id, places);
+    seed.schedule.visit_date = visit_date;
+    seed
+}
+
 fn schedule(id: &str, places: u32) -> ScheduleSeed {
     let (doctor, part) = id.split_once('-').unwrap();
     let part = if part == "am" { DayPart::Morning } else { DayPart::Afternoon };

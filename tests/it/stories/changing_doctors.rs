@@ -279,6 +279,21 @@ async fn r34_an_offer_is_confirmed_only_by_who_has_agreed_to_the_other_doctor() 
     hospital.finish().await;
 }
 
+/// The offer is over long before the question: nobody has missed what could not be accepted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r34_an_offer_that_ends_while_its_patient_is_asked_was_not_missed() {
+    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.free_a_place("w1-am").await;
+    hospital.becomes("w1-am", &replaced_by("W9")).await;
+    hospital.pass_minutes(31).await;
+    assert_eq!(hospital.status(entry).await, "waiting");
+    hospital.answer(entry, "keep").await;
+    hospital.until_still().await;
+    assert_eq!(hospital.status(entry).await, "offered", "the same place once more");
+    hospital.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r34_whoever_is_paying_is_asked_as_well() {
     let hospital = Hospital::paying(PaymentMode::LockThenPay).await;

@@ -26,7 +26,7 @@ pub(super) async fn changes(hospital: &Hospital, settings: &Value) {
     hospital.ask(Method::PUT, &path, Some(policy)).await;
 }
 
-async fn carries_over(hospital: &Hospital) -> Value {
+pub(super) async fn carries_over(hospital: &Hospital) -> Value {
     let why = json!({ "reason": "the hospital closes early that day" });
     hospital.ask(Method::POST, &format!("/v1/policies/campus/{CAMPUS}/applications"), Some(why)).await
 }
@@ -79,11 +79,11 @@ async fn r24_a_later_cutoff_is_carried_over_and_places_are_handed_out_until_then
 }
 
 /// Half past six, where the queues that have opened close at six and the settings say eight by now.
-async fn passes_the_first_cutoff(hospital: &Hospital) {
+pub(super) async fn passes_the_first_cutoff(hospital: &Hospital) {
     hospital.pass_until(cutoff() + chrono::TimeDelta::minutes(30)).await;
 }
 
-fn at_eight() -> Value {
+pub(super) fn at_eight() -> Value {
     json!({ "cutoff": { "daysBefore": 1, "at": "20:00:00", "onWorkingDay": false } })
 }
 

@@ -11,13 +11,13 @@ use houbu::workflows::waitlist_application::WaitlistApplication;
 
 use super::{
     THE_MONEY_COMES_BACK, Told, breaching, cancelling, caring_for_locks, changing_doctors, changing_terms, delaying,
-    drawing, fee_changes, giving_up, leading, offers, paying, prepaying, queue, reconciling, refunds, releases,
-    second_thoughts, several_queues, sureties, syncing, visits,
+    drawing, fee_changes, giving_up, late_money, leading, offers, paying, prepaying, queue, reconciling, refunds,
+    releases, reopening, second_thoughts, several_queues, stopping_times, sureties, syncing, visits,
 };
 
 #[test]
 fn no_row_of_a_table_goes_untold() {
-    let files: [&[Told]; 22] = [
+    let files: [&[Told]; 25] = [
         breaching::TOLD,
         cancelling::TOLD,
         caring_for_locks::TOLD,
@@ -34,9 +34,12 @@ fn no_row_of_a_table_goes_untold() {
         queue::TOLD,
         reconciling::TOLD,
         refunds::TOLD,
+        late_money::TOLD,
         releases::TOLD,
+        reopening::TOLD,
         second_thoughts::TOLD,
         several_queues::TOLD,
+        stopping_times::TOLD,
         sureties::TOLD,
         syncing::TOLD,
         visits::TOLD,

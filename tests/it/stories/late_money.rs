@@ -12,18 +12,26 @@ use houbu::desk::DeskError;
 use houbu::desk::his_push::Fate;
 use houbu::engine::RunId;
 use houbu::engine::sabotage::{Act, Point};
+use houbu::ports::his::DayPart;
 use houbu::ports::payments::{Notice, Paid};
+use houbu::sandbox::his::{Becomes, channel};
 use houbu::sandbox::wechat_pay::{PayServer, Payer};
 use houbu::waitlist::ids;
 use houbu::waitlist::policy::PaymentMode;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{THE_MONEY_COMES_BACK, folded, of_application};
-use crate::hospital::Hospital;
-use crate::hospital::world::{FEE_FEN, local};
+use super::{APPLICATION, THE_MONEY_COMES_BACK, Told, folded, of_application};
+use crate::hospital::world::{FEE_FEN, local, visit_date};
+use crate::hospital::{Hospital, Setup};
 
 const COMES_LATE: &[&str] = &["Unpaid on late: reopened", "Reckoning: Held", THE_MONEY_COMES_BACK, "Closure: Unpaid"];
+
+const GOES_BACK_AT_ONCE: &[&str] = &["Visit on LateMoney: Late", "PartRefund: Processing"];
+
+const LEFT_MEANWHILE: &[&str] = &["PartRefundWait on Consent: Cancelled", "Cancelling: Cancelled"];
+
+pub const TOLD: &[Told] = &[(APPLICATION, GOES_BACK_AT_ONCE), (APPLICATION, LEFT_MEANWHILE)];
 
 /// A notice about this order as the provider would send it.
 async fn notice_about(hospital: &Hospital, out_trade_no: &str, amount_fen: i64) -> Notice {
@@ -103,6 +111,85 @@ fn is_paid_all_the_same(
         }
         .boxed()
     }
+}
+
+/// The patient let one offer pass, paid for the next one and is booked.
+async fn booked_at_the_second_offer() -> (Hospital, RunId) {
+    let mut setup = Setup::paying(PaymentMode::LockThenPay);
+    setup.policy.missed_offers_max = Some(3);
+    let hospital = Hospital::open(setup).await;
+    hospital.payer(1, Payer::Never);
+    hospital.provider.closes_in_words_only();
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.free_a_place("w1-am").await;
+    hospital.confirm(entry).await;
+    hospital.pass_minutes(31).await;
+    assert_eq!(hospital.status(entry).await, "waiting");
+    // Of another time than the one that was missed.
+    assert!(hospital.his.cancel_ordinary("w1-am", 2, channel::WINDOW, true).await.unwrap().is_some());
+    hospital.pass_seconds(5).await;
+    hospital.payer(1, Payer::Pays { after: Duration::from_secs(5) });
+    hospital.confirm(entry).await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    (hospital, entry)
+}
+
+/// The provider brings the money for the first order after all.
+async fn is_paid_late(hospital: &Hospital, number: &str) {
+    let shows = hospital.sandbox_clock().load(Ordering::SeqCst);
+    hospital.sandbox_clock().store(shows - 20 * 60_000_000, Ordering::SeqCst);
+    hospital.pay.pay_now(number).await.unwrap();
+    hospital.sandbox_clock().store(shows, Ordering::SeqCst);
+}
+
+/// What went back, by our numbers of the orders.
+async fn went_back(hospital: &Hospital) -> Vec<(String, i64)> {
+    let refunds = hospital.pay.books().await.refunds;
+    refunds.into_iter().map(|one| (one.out_trade_no, one.amount_fen)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e02_r20_money_for_an_order_that_another_replaced_goes_back_at_once_and_the_visit_stands() {
+    let (hospital, entry) = booked_at_the_second_offer().await;
+    let [replaced, living] = [ids::trade_no(entry, 1), ids::trade_no(entry, 2)];
+    let steps = hospital.steps(entry).await.len();
+    is_paid_late(&hospital, &replaced).await;
+    hospital.pass_minutes(20).await;
+    assert_eq!(hospital.steps(entry).await[steps..][..2], *GOES_BACK_AT_ONCE);
+    assert_eq!(hospital.status(entry).await, "booked");
+    assert_eq!(went_back(&hospital).await, [(replaced.clone(), FEE_FEN)], "long before the visit");
+    assert_eq!(hospital.told(1).await.iter().filter(|told| *told == "waitlist_refunded").count(), 1);
+    let again = notice_about(&hospital, &replaced, FEE_FEN).await;
+    assert_eq!(hospital.desk.payment_notice(&again).await.unwrap(), Fate::Duplicate);
+
+    hospital.cancel_visit(entry).await;
+    hospital.pass_minutes(10).await;
+    assert_eq!(hospital.status(entry).await, "visitCancelled");
+    assert_eq!(went_back(&hospital).await, [(replaced, FEE_FEN), (living, FEE_FEN)], "each once");
+    hospital.finish().await;
+}
+
+/// R34: a refund may take days, and the patient's answer about the visit does not wait for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r34_a_question_about_a_visit_is_answered_while_a_part_of_the_money_is_on_its_way() {
+    let (hospital, entry) = booked_at_the_second_offer().await;
+    let (doctor_id, doctor_name) = ("W9".to_owned(), "替诊".to_owned());
+    let becomes = Becomes { doctor_id, doctor_name, visit_date: visit_date(), part: DayPart::Morning };
+    hospital.becomes("w1-am", &becomes).await;
+    hospital.until_still().await;
+    let replaced = ids::trade_no(entry, 1);
+    is_paid_late(&hospital, &replaced).await;
+    hospital.pass_seconds(1).await;
+    assert_eq!(hospital.steps(entry).await.last().unwrap(), "PartRefund: Processing");
+    hospital.answer(entry, "leave").await;
+    hospital.until_still().await;
+    let steps = hospital.steps(entry).await;
+    assert!(steps.windows(2).any(|two| two == LEFT_MEANWHILE), "{steps:#?}");
+    hospital.pass_minutes(10).await;
+    assert_eq!(hospital.status(entry).await, "withdrawn");
+    assert_eq!(went_back(&hospital).await.len(), 2, "each once");
+    hospital.finish().await;
 }
 
 /// The notice comes between the provider's "closed" and the end: the answer it followed from was true, and is no more.

@@ -84,6 +84,19 @@ async fn whoever_is_led_back_with_an_unpaid_order_is_settled_at_the_cutoff() {
     hospital.finish().await;
 }
 
+/// A withdrawal that was heard before is not taken for the one of now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r12_whoever_is_led_back_into_the_queue_may_withdraw_again() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let entry = withdrawn(&hospital).await;
+    let back = jumps(&hospital, entry, "Waiting", json!({ "why": null })).await;
+    assert_eq!((back.status, hospital.status(entry).await.as_str()), (202, "waiting"), "{}", back.body);
+    hospital.withdraw(entry).await;
+    hospital.until_still().await;
+    assert_eq!(hospital.status(entry).await, "withdrawn");
+    hospital.finish().await;
+}
+
 /// R4: the patient has joined the same queue anew meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_has_joined_anew_is_not_led_back() {
@@ -179,6 +192,8 @@ async fn paid_twice(hospital: &Hospital) -> RunId {
     hospital.confirm(entry).await;
     hospital.pass_seconds(5).await;
     assert_eq!(hospital.status(entry).await, "booked");
+    // Of which no notice comes: nobody knows of it before the provider is asked.
+    hospital.door.shut_to_callbacks();
     hospital.pay.pay_now(&ids::trade_no(entry, 1)).await.unwrap();
     hospital.pass_seconds(5).await;
     assert_eq!(hospital.status(entry).await, "booked");

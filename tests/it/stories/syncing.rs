@@ -1,5 +1,6 @@
 //! The department's schedules are pulled from HIS, and what nobody pushed is found (R14).
 
+use chrono::Days;
 use houbu::ports::his::His;
 use houbu::records::schedules;
 use houbu::waitlist::policy::PaymentMode;
@@ -7,8 +8,8 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{SYNC, Told};
-use crate::hospital::Hospital;
-use crate::hospital::world::{DEPARTMENT, HOSPITAL, local, visit_date};
+use crate::hospital::world::{DEPARTMENT, HOSPITAL, local, opening, schedule_on, visit_date};
+use crate::hospital::{Hospital, Setup};
 
 const PULLED: &[&str] = &["Pulling: Pulled"];
 const GIVEN_UP: &[&str] = &["Pulling: Away", "Resting on PullNow: Retired"];
@@ -57,6 +58,21 @@ async fn r14_extra_places_are_found_too() {
     hospital.pass_until(local(1, 10, 30)).await;
     assert_eq!(super::statuses(&hospital, [first, second]).await, ["booked", "booked"]);
     hospital.finish().await;
+}
+
+/// A hospital that lets patients book a fortnight ahead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r14_schedules_are_pulled_as_many_days_ahead_as_the_hospital_says() {
+    for (days_ahead, known) in [(8, false), (15, true)] {
+        let hospital = Hospital::open(Setup { days_ahead, ..Setup::paying(PaymentMode::None) }).await;
+        let far = opening().date_naive().checked_add_days(Days::new(14)).unwrap();
+        hospital.his.add_schedule(schedule_on("w9-am", 2, far)).await.unwrap();
+        hospital.start_sync().await;
+        hospital.pass_until(local(1, 10, 30)).await;
+        let found = hospital.door.ask(Method::GET, "/v1/schedules/w9-am/waitlist", None).await;
+        assert_eq!(found.status == 200, known, "{days_ahead} days: {} {}", found.status, found.body);
+        hospital.finish().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

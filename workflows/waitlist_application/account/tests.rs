@@ -197,3 +197,23 @@ fn r08_a_refund_that_an_older_release_asked_for_is_of_the_whole_order() {
     assert!(read.is_settled());
     assert_eq!(read.returned_fen(false), 5_000);
 }
+
+#[test]
+fn r20_money_that_comes_late_goes_back_whole_and_what_the_visit_stands_on_stays() {
+    let mut app = prepaid(FeeChange::KeepPaid, 5_000);
+    let (paid, late) = (app.order.clone(), Order::new(Uuid::nil(), 7, 5_000, at(0), at(0)));
+    app.earlier.push(Order { closed: true, ..late.clone() });
+    booked(&mut app);
+    assert!(app.is_settled() || app.refund_next(at(0)).is_none(), "no money is there to go back");
+    let money = paid.and_then(|order| order.paid).unwrap_or_else(|| panic!("the visit is paid for"));
+    let payment = Payment { out_trade_no: late.out_trade_no.clone(), paid: money };
+    assert!(app.receives_late(&payment) && !app.receives_late(&payment), "once");
+    let next = app.refund_next(at(0)).unwrap_or_else(|| panic!("it goes back"));
+    assert_eq!((next.out_trade_no, next.refund.amount_fen), (late.out_trade_no.as_str(), Some(5_000)));
+    assert!(!next.is_part());
+    next.refund.done = true;
+    assert!(app.refund_next(at(0)).is_none(), "the living order's money stays");
+    app.tells_of_refunds();
+    assert_eq!(app.part_told, Some(PartTold { nth: 1, amount_fen: 5_000 }));
+    assert_eq!(app.paid_with().map(|paid| paid.amount_fen), Some(5_000));
+}
