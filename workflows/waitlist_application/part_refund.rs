@@ -50,6 +50,9 @@ pub(super) fn part_refund_wait(app: &mut Application, _: &Turn, woke: woke::Part
         }
         woke::PartRefundWait::Cancellation(_) => (Why::VisitCancelled, outcome::PartRefundWait::Cancelled),
         woke::PartRefundWait::Withdrawal(_) => (Why::Withdrawn, outcome::PartRefundWait::Cancelled),
+        woke::PartRefundWait::Stoppage(stoppage) if !stoppage.ends(&app.schedule_id) => {
+            return outcome::PartRefundWait::Kept;
+        }
         woke::PartRefundWait::Stoppage(_) => (Why::Stopped, outcome::PartRefundWait::Stopped),
     };
     app.why = Some(why);

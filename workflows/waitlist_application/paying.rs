@@ -94,6 +94,7 @@ pub(super) fn paying(app: &mut Application, turn: &Turn, woke: woke::Paying) -> 
             app.why = Some(withdrawal.why());
             outcome::Paying::Withdrawn
         }
+        woke::Paying::Stoppage(stoppage) if !stoppage.ends(&app.schedule_id) => outcome::Paying::Kept,
         woke::Paying::Stoppage(_) => {
             app.why = Some(Why::Stopped);
             outcome::Paying::Stopped

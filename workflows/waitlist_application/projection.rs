@@ -14,7 +14,9 @@ use crate::engine::{Projected, RunId};
 use crate::records::entry_changes::{self, Changed};
 use crate::records::hand_outs;
 use crate::records::offers::{self, Offer};
+use crate::records::schedules;
 use crate::records::visits::{self, Appointment, Payment};
+use crate::waitlist::policy::QueuePer;
 use crate::waitlist::status::EntryStatus;
 use crate::workflows::slot_release::{Freed, SlotRelease};
 
@@ -37,15 +39,26 @@ pub(super) async fn project(
     visits::put_payments(conn, hospital, &payments).await?;
     let offers: Vec<Offer> = moved.iter().filter_map(offer).collect();
     offers::put(conn, hospital, &offers).await?;
-    has_his_asked(conn, hospital, &joined).await
+    let per_day = moved.iter().any(|one| one.state.policy.queue_per == QueuePer::Day);
+    has_his_asked(conn, hospital, joined, per_day).await
 }
 
 /// Whoever has paid for the place in the queue may stand beside one that came free while nobody waited (R6, R16).
-async fn has_his_asked(conn: &mut PgConnection, hospital: &str, joined: &[String]) -> sqlx::Result<()> {
+async fn has_his_asked(
+    conn: &mut PgConnection,
+    hospital: &str,
+    mut joined: Vec<String>,
+    per_day: bool,
+) -> sqlx::Result<()> {
     if joined.is_empty() {
         return Ok(());
     }
-    let unasked = hand_outs::unasked(&mut *conn, hospital, SlotRelease::NAME, joined).await?;
+    if per_day {
+        let of: Vec<&str> = joined.iter().map(String::as_str).collect();
+        let beside = schedules::beside(&mut *conn, hospital, &of).await?;
+        joined.extend(beside.into_values().flatten());
+    }
+    let unasked = hand_outs::unasked(&mut *conn, hospital, SlotRelease::NAME, &joined).await?;
     let hints: Vec<Outgoing> = unasked.iter().map(|schedule| Freed::unasked(schedule, Uuid::now_v7())).collect();
     deliver(conn, hospital, &hints).await.map(drop)
 }
@@ -104,6 +117,7 @@ fn entry(run: RunId, step: Step, app: &Application) -> Changed {
     };
     Changed {
         id: run,
+        schedule_id: app.schedule_id.clone(),
         status: status.as_str(),
         live,
         slot,

@@ -9,6 +9,7 @@ use crate::engine::store::Outgoing;
 use crate::engine::{RunId, To};
 use crate::ports::his::{Sitting, TimeSlot};
 use crate::ports::payments::Paid;
+use crate::records::schedules::Half;
 use crate::waitlist::policy::Policy;
 use crate::workflows::slot_release::SlotRelease;
 
@@ -28,6 +29,9 @@ pub struct Offer {
     /// What the schedule has become, where it is another one than it was: nobody takes a place of it unknowingly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
+    /// Which half-day the place is of, where the doctor has several on that day (Q2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub half: Option<Half>,
 }
 
 /// What became of an offer, to the schedule's `slot_release` run.
@@ -107,6 +111,9 @@ impl Withdrawal {
 /// 替诊, 改诊: somebody else sees the patients of the schedule, or on another day or half-day (R34).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
+    /// Which schedule: nobody is asked about one that they are not at (Q2). None in what was told before it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_id: Option<String>,
     /// When it became so; of two, the later one counts.
     pub at: DateTime<Utc>,
     /// Who, and when, from now on.
@@ -167,4 +174,17 @@ pub struct Stoppage {
     /// Some times of it alone: whoever has a place there is concerned, and nobody who only waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<TimeSlot>,
+    /// Which schedule, where the whole of it is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_id: Option<String>,
+    /// To whoever waits for the day: the half-day where the turn lives on (Q2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_at: Option<Half>,
+}
+
+impl Stoppage {
+    /// True where an application at this schedule ends by it, as long as it is at none of the times that are stopped alone.
+    pub fn ends(&self, schedule_id: &str) -> bool {
+        self.waits_at.is_none() && self.schedule_id.as_ref().is_none_or(|stopped| stopped == schedule_id)
+    }
 }

@@ -48,6 +48,7 @@ pub(super) fn visit(app: &mut Application, turn: &Turn, woke: woke::Visit) -> ou
         woke::Visit::Withdrawal(withdrawal) if withdrawal.booked_by.is_some() => return outcome::Visit::Kept,
         // A withdrawal that was accepted in the queue while the place was already on its way (E5).
         woke::Visit::Withdrawal(_) => (Why::Withdrawn, outcome::Visit::Withdrawn),
+        woke::Visit::Stoppage(stoppage) if !stoppage.ends(&app.schedule_id) => return outcome::Visit::Kept,
         woke::Visit::Stoppage(_) => (Why::Stopped, outcome::Visit::Stopped),
     };
     app.why = Some(why);
