@@ -52,16 +52,13 @@ impl Decided<'_> {
 
 /// Whether each queue keeps its cap, with those just written: all admissions of a schedule have met at its doctor's
 /// `capacity` by now, so that nobody's is on its way unseen.
-pub async fn within_each(
-    db: impl PgExecutor<'_>,
-    hospital: &str,
-    each: &[Each<'_>],
-) -> sqlx::Result<bool> {
+pub async fn within_each(db: impl PgExecutor<'_>, hospital: &str, each: &[Each<'_>]) -> sqlx::Result<bool> {
     if each.is_empty() {
         return Ok(true);
     }
     let schedules: BTreeSet<&str> = each.iter().flat_map(|one| one.schedules.iter().copied()).collect();
-    let found = entries::counts(db, hospital, &Vec::from_iter(schedules)).await?;
+    let schedules: Vec<&str> = schedules.into_iter().collect();
+    let found = entries::counts(db, hospital, &schedules).await?;
     let has = |one: &Each<'_>| {
         let found = one.schedules.iter().filter_map(|id| found.get(*id));
         found.map(|found| counted(one.counts, *found)).sum::<u32>()

@@ -59,9 +59,8 @@ pub async fn concerned(
     .fetch_all(db)
     .await?;
     let read = |(entry, id, part, changed_at): (Uuid, Option<String>, Option<String>, _)| {
-        let half = id.zip(part).map(|(schedule_id, part)| {
-            from_name(&part).map(|part| Half { schedule_id, part, changed_at })
-        });
+        let half =
+            id.zip(part).map(|(schedule_id, part)| from_name(&part).map(|part| Half { schedule_id, part, changed_at }));
         half.transpose().map(|half| (entry, half))
     };
     rows.into_iter().map(read).collect()

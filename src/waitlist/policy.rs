@@ -10,7 +10,9 @@ use utoipa::ToSchema;
 
 use super::calendar::{Cutoff, QuietHours};
 use super::refusal::Refusal;
-pub use choices::{CapCounts, CapReading, FeeChange, InsurancePrepay, OtherQueues, PayType, PaymentMode, QueueOrder, QueuePer};
+pub use choices::{
+    CapCounts, CapReading, FeeChange, InsurancePrepay, OtherQueues, PayType, PaymentMode, QueueOrder, QueuePer,
+};
 pub use half_days::{HalfDays, Hours};
 
 /// Where a setting is made, in the order in which the hospital checks (R2: A doctor, B department, C campus).

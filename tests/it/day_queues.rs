@@ -34,7 +34,11 @@ async fn refused(clinic: &Clinic, patient: &str, schedule: &str) -> Option<Refus
 async fn q2_r01_r04_the_day_s_queue_opens_when_all_its_half_days_are_full_and_has_everybody_once() {
     let clinic = clinic(3, open()).await;
     let has = async |places: i32| {
-        sqlx::query("update schedule set remaining = $1 where id = 'S3'").bind(places).execute(&clinic.pool).await.unwrap();
+        sqlx::query("update schedule set remaining = $1 where id = 'S3'")
+            .bind(places)
+            .execute(&clinic.pool)
+            .await
+            .unwrap();
     };
     has(1).await;
     assert_eq!(refused(&clinic, "p0", "S1").await, Some(Refusal::BookableNow));

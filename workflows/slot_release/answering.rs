@@ -60,7 +60,9 @@ pub(super) async fn answer_check(
     let live = |status: &str| EntryStatus::parse(status).is_some_and(EntryStatus::live);
     match standing {
         // Another half-day's hand-out asked at the same moment, and was heard first (Q2): the place is free for the next.
-        Some((status, _, at)) if at != release.schedule_id && EntryStatus::parse(&status) != Some(EntryStatus::Waiting) => {
+        Some((status, _, at))
+            if at != release.schedule_id && EntryStatus::parse(&status) != Some(EntryStatus::Waiting) =>
+        {
             release.passed.push(offer.entry);
             Ok(outcome::AnswerCheck::Gone)
         }

@@ -11,6 +11,8 @@ use crate::workflows::{Ports, unread};
 
 /// How long an offer may be out before we look whether the applicant is still at it.
 const ASK_AFTER: TimeDelta = TimeDelta::seconds(60);
+/// The same where another half-day's hand-out may have asked the same applicant at the same moment (Q2).
+const ASK_AFTER_OF_A_DAY: TimeDelta = TimeDelta::seconds(5);
 
 pub(super) async fn matching(release: &mut Release, turn: &Turn, ports: &Ports) -> Result<outcome::Matching, Fault> {
     release.offer = None;
@@ -26,9 +28,6 @@ pub(super) async fn matching(release: &mut Release, turn: &Turn, ports: &Ports) 
     release.offer = Some(OnOffer { nth: release.offers, entry, slot, ask_at: turn.now + ask_after(release) });
     Ok(outcome::Matching::Offered)
 }
-
-/// The same where another half-day's hand-out may have asked the same applicant at the same moment (Q2).
-const ASK_AFTER_OF_A_DAY: TimeDelta = TimeDelta::seconds(5);
 
 pub(super) fn ask_after(release: &Release) -> TimeDelta {
     if release.day.is_some() { ASK_AFTER_OF_A_DAY } else { ASK_AFTER }

@@ -93,7 +93,8 @@ fn offered(run: RunId, offer: &state::OnOffer, release: &Release) -> Effect {
     let id = offer_id(run, offer.nth);
     let (freed_at, fee_fen) = (release.heard_at, release.fee_fen);
     let (change, half) = (release.change.clone(), release.day.as_ref().map(|day| day.half.clone()));
-    let payload = serde_json::json!(Offer { id: id.clone(), slot: offer.slot.clone(), freed_at, fee_fen, change, half });
+    let payload =
+        serde_json::json!(Offer { id: id.clone(), slot: offer.slot.clone(), freed_at, fee_fen, change, half });
     Effect::Signal { to: To::Run(offer.entry), name: "Offer", id, payload }
 }
 

@@ -61,7 +61,9 @@ pub(super) fn confirmation(app: &mut Application, turn: &Turn, woke: woke::Confi
             Some(asked) => return of(asked),
             None => (withdrawal.why(), outcome::Confirmation::Withdrawn),
         },
-        woke::Confirmation::Stoppage(stoppage) if !stoppage.ends(&app.schedule_id) => return outcome::Confirmation::Stale,
+        woke::Confirmation::Stoppage(stoppage) if !stoppage.ends(&app.schedule_id) => {
+            return outcome::Confirmation::Stale;
+        }
         woke::Confirmation::Stoppage(_) => (Why::Stopped, outcome::Confirmation::Stopped),
         woke::Confirmation::Deadline => {
             app.unanswered = Some(app.offers);

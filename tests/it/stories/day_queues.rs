@@ -130,7 +130,8 @@ async fn q2_r34_where_one_half_stops_whoever_waits_waits_on_for_the_other() {
     let hospital = per_day(PaymentMode::None).await;
     let booked = hospital.apply("w1-am", 1).await;
     hospital.free_a_place("w1-am").await;
-    let waiting = [hospital.apply("w1-am", 2).await, hospital.apply("w1-pm", 3).await, hospital.apply("w1-am", 4).await];
+    let waiting =
+        [hospital.apply("w1-am", 2).await, hospital.apply("w1-pm", 3).await, hospital.apply("w1-am", 4).await];
     hospital.stop("w1-am").await;
     assert_eq!(hospital.status(booked).await, "stopped");
     assert_eq!(statuses(&hospital, waiting).await, ["waiting"; 3]);
