@@ -27,6 +27,14 @@ pub async fn concerning(db: impl PgExecutor<'_>, hospital: &str, schedules: &[St
     .await
 }
 
+#[derive(sqlx::FromRow)]
+struct Concerned {
+    entry: Uuid,
+    half: Option<String>,
+    part: Option<String>,
+    changed_at: Option<DateTime<Utc>>,
+}
+
 /// Everybody whom the end of a schedule concerns: who waits, is offered, pays or is booked. Whoever only waits, for the day, waits
 /// on where another half-day of it is open; where none is any more, those at half-days that were stopped before are concerned too.
 pub async fn concerned(
@@ -34,13 +42,13 @@ pub async fn concerned(
     hospital: &str,
     schedule_id: &str,
 ) -> sqlx::Result<Vec<(Uuid, Option<Half>)>> {
-    let rows: Vec<(Uuid, Option<String>, Option<String>, Option<DateTime<Utc>>)> = sqlx::query_as(
+    let rows: Vec<Concerned> = sqlx::query_as(
         "with beside as materialized (
              select o.* from schedule s
              join schedule o on o.hospital = s.hospital and o.doctor_id = s.doctor_id and o.visit_date = s.visit_date
                             and o.department_id = s.department_id and o.id <> s.id
              where s.hospital = $1 and s.id = $2)
-         (select e.id, refuge.id, refuge.part, refuge.changed_at from entry e
+         (select e.id as entry, refuge.id as half, refuge.part, refuge.changed_at from entry e
           left join lateral (
               select b.* from beside b
               where b.state = 'open' and e.whole_day and e.status = 'waiting'
@@ -58,9 +66,9 @@ pub async fn concerned(
     .bind(schedule_id)
     .fetch_all(db)
     .await?;
-    let read = |(entry, id, part, changed_at): (Uuid, Option<String>, Option<String>, _)| {
-        let half =
-            id.zip(part).map(|(schedule_id, part)| from_name(&part).map(|part| Half { schedule_id, part, changed_at }));
+    let read = |Concerned { entry, half, part, changed_at }: Concerned| {
+        let half = half.zip(part);
+        let half = half.map(|(schedule_id, part)| from_name(&part).map(|part| Half { schedule_id, part, changed_at }));
         half.transpose().map(|half| (entry, half))
     };
     rows.into_iter().map(read).collect()
