@@ -47,7 +47,7 @@ pub async fn untold(
     for of_schedule in behind.chunk_by(|(one, _), (next, _)| one == next) {
         let Some((schedule_id, _)) = of_schedule.first() else { continue };
         let of = policies::of_schedule(&mut *conn, &ports.hospital, schedule_id).await?;
-        let Some(change) = change(&of, ports, now) else { continue };
+        let Some(change) = change(schedule_id, &of, ports, now) else { continue };
         let entries = of_schedule.iter().map(|(_, entry)| *entry).collect();
         untold.push(Untold { schedule_id: schedule_id.clone(), entries, change });
     }
@@ -55,11 +55,12 @@ pub async fn untold(
 }
 
 /// What a schedule has become; none where it is as it began.
-pub fn change(of: &OfSchedule, ports: &Ports, now: DateTime<Utc>) -> Option<Change> {
+pub fn change(schedule_id: &str, of: &OfSchedule, ports: &Ports, now: DateTime<Utc>) -> Option<Change> {
     let (sitting, at, policy) = (of.sitting.clone()?, of.changed_at?, &of.policy);
     let begins = calendar::visit_starts_at(sitting.visit_date, sitting.part.slot(&policy.half_days).begins, ports.tz);
     let stop = calendar::hard_stop_at(begins, policy.hard_stop_minutes_before_visit);
     Some(Change {
+        schedule_id: Some(schedule_id.to_owned()),
         at,
         closes: calendar::cutoff_at(sitting.visit_date, &policy.cutoff, &ports.working_days, ports.tz),
         ends: calendar::visits_end(sitting.visit_date, ports.tz),

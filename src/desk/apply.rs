@@ -98,6 +98,7 @@ pub(super) fn application(
         stood: false,
         offers: 0,
         offer_id: None,
+        offered_by: None,
         freed_at: None,
         offer: None,
         gave_back: false,
@@ -144,9 +145,11 @@ pub(super) fn prepays(schedule: &Schedule, policy: &Policy) -> bool {
     policy.payment_mode == PaymentMode::Prepay && schedule.fee_fen > 0
 }
 
-/// What a schedule says to one more applicant, before any level is asked (R1, R13, R25).
+/// What a schedule says to one more applicant, before any level is asked (R1, R13, R25). `remaining` and `waiting` are the queue's:
+/// of the day, where that has one (Q2).
 pub(super) fn open_for(
     schedule: &Schedule,
+    remaining: u32,
     waiting: i64,
     now: DateTime<Utc>,
     closes: DateTime<Utc>,
@@ -156,7 +159,7 @@ pub(super) fn open_for(
         ScheduleState::NotOpen => return Err(Refusal::ScheduleNotOpen),
         ScheduleState::Open => {}
     }
-    if schedule.remaining > 0 && waiting == 0 {
+    if remaining > 0 && waiting == 0 {
         return Err(Refusal::BookableNow);
     }
     if calendar::past_cutoff(now, closes) {

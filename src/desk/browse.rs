@@ -6,12 +6,13 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::apply::{open_for, under};
 use super::{Answer, Desk};
+use crate::ports::his::ScheduleState;
 use crate::records::policies;
 use crate::records::schedules::{self, Schedule};
 use crate::records::{admissions, entries};
 use crate::waitlist::admission::{self, Standing, Standings};
 use crate::waitlist::calendar;
-use crate::waitlist::policy::{CapCounts, Policy};
+use crate::waitlist::policy::{CapCounts, Policy, QueuePer};
 use crate::waitlist::refusal::Refusal;
 
 /// How many days are listed where the caller does not say.
@@ -70,10 +71,15 @@ impl Desk {
         let ids: Vec<&str> = own_number.map(|(schedule, _)| schedule.id.as_str()).collect();
         let own =
             if ids.is_empty() { HashMap::new() } else { entries::counts(&mut *conn, self.hospital(), &ids).await? };
-        let listed = standing.into_iter().map(|(schedule, levels)| {
-            let length = lengths.get(&schedule.id).copied().unwrap_or(0);
-            let own = own.get(&schedule.id).copied();
-            self.listed(schedule, &levels, own, length, now)
+        // A day's half-days are listed together (Q2).
+        let all: Vec<Half> = standing.iter().map(|(schedule, _)| Half::of(schedule, &lengths, &own)).collect();
+        let listed = standing.into_iter().zip(&all).map(|((schedule, levels), own)| {
+            let queue = if resolve(&levels).queue_per == QueuePer::Day {
+                QueueOf::sum(all.iter().filter(|half| half.schedule.is_of_the_day_of(&schedule)))
+            } else {
+                QueueOf::sum(std::iter::once(own))
+            };
+            self.listed(schedule, &levels, &queue, now)
         });
         Ok(listed.collect())
     }
@@ -84,35 +90,80 @@ impl Desk {
         let mut conn = self.engine.pool.acquire().await?;
         let schedule =
             schedules::find(&mut *conn, self.hospital(), schedule_id).await?.ok_or(Refusal::UnknownSchedule)?;
-        let length = entries::queue_length(&mut *conn, self.hospital(), schedule_id).await?;
         let levels = policies::standings(&mut *conn, self.hospital(), &under(&schedule)).await?;
-        let own = entries::counts(&mut *conn, self.hospital(), &[schedule_id]).await?;
-        Ok(self.listed(schedule, &levels, own.get(schedule_id).copied(), length, now))
+        let mut of = vec![schedule.clone()];
+        if resolve(&levels).queue_per == QueuePer::Day {
+            let beside = schedules::beside(&mut *conn, self.hospital(), &[schedule_id]).await?;
+            let beside: Vec<&str> = beside.values().flatten().map(String::as_str).collect();
+            of.extend(schedules::find_all(&mut *conn, self.hospital(), &beside).await?);
+        }
+        let ids: Vec<String> = of.iter().map(|one| one.id.clone()).collect();
+        let lengths = entries::queue_lengths(&mut *conn, self.hospital(), &ids).await?;
+        let ids: Vec<&str> = of.iter().map(|one| one.id.as_str()).collect();
+        let own = entries::counts(&mut *conn, self.hospital(), &ids).await?;
+        let halves: Vec<Half> = of.iter().map(|one| Half::of(one, &lengths, &own)).collect();
+        Ok(self.listed(schedule, &levels, &QueueOf::sum(halves.iter()), now))
     }
 
-    /// `own`: the schedule's live entries and all it ever had; looked at where the caps count those.
     fn listed(
         &self,
         schedule: Schedule,
         levels: &[policies::Standing; 3],
-        own: Option<(u32, u32)>,
-        length: i64,
+        queue: &QueueOf,
         now: DateTime<Utc>,
     ) -> Listed {
         let policy = resolve(levels);
         let cutoff = calendar::cutoff_at(schedule.visit_date, &policy.cutoff, &self.ports.working_days, self.ports.tz);
         let counted = |at: &policies::Standing| match policy.cap_counts {
             CapCounts::LiveInAll => at.live,
-            counts => admissions::counted(counts, own.unwrap_or_default()),
+            counts => admissions::counted(counts, queue.own),
         };
         let standing = |at: &'_ policies::Standing| at.policy.cap.map(|cap| (cap, counted(at)));
         let cap = levels.iter().filter_map(standing).min_by_key(|(cap, live)| cap.saturating_sub(*live));
         let [doctor, department, campus] =
             levels.each_ref().map(|at| Standing { policy: &at.policy, live: counted(at) });
         let admitted = admission::admit(&Standings { doctor, department, campus }, policy.cap_reading);
-        let closed = open_for(&schedule, length, now, cutoff).and(admitted).err();
+        let closed = open_for(&schedule, queue.remaining, queue.length, now, cutoff).and(admitted).err();
+        let length = queue.length;
         let full = schedule.remaining == 0 || length > 0;
         Listed { schedule, full, length, closed, policy, cutoff, cap }
+    }
+}
+
+/// One schedule with what is known of its entries.
+struct Half {
+    schedule: Schedule,
+    length: i64,
+    own: (u32, u32),
+}
+
+impl Half {
+    fn of(schedule: &Schedule, lengths: &HashMap<String, i64>, own: &HashMap<String, (u32, u32)>) -> Self {
+        let length = lengths.get(&schedule.id).copied().unwrap_or(0);
+        let own = own.get(&schedule.id).copied().unwrap_or_default();
+        Self { schedule: schedule.clone(), length, own }
+    }
+}
+
+/// What a queue comes to over the schedules that it is of (Q2).
+#[derive(Default)]
+struct QueueOf {
+    /// Free places of those that are open.
+    remaining: u32,
+    /// How many wait.
+    length: i64,
+    /// Live entries, and all there ever were; looked at where the caps count those.
+    own: (u32, u32),
+}
+
+impl QueueOf {
+    fn sum<'a>(halves: impl Iterator<Item = &'a Half>) -> Self {
+        halves.fold(Self::default(), |sum, half| Self {
+            remaining: sum.remaining
+                + if half.schedule.state == ScheduleState::Open { half.schedule.remaining } else { 0 },
+            length: sum.length + half.length,
+            own: (sum.own.0 + half.own.0, sum.own.1 + half.own.1),
+        })
     }
 }
 

@@ -1,14 +1,14 @@
 //! The draw of a queue's order (R17), as anybody may see it: the hash of its seed before, seed and transcript afterwards.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgExecutor;
+use sqlx::PgConnection;
 
 use super::apply::under;
 use super::{Answer, Desk};
 use crate::engine::inspect;
 use crate::records::{draws, policies, schedules};
 use crate::waitlist::draw::{self, Seed, Transcript};
-use crate::waitlist::policy::{Policy, QueueOrder};
+use crate::waitlist::policy::{Policy, QueueOrder, QueuePer};
 use crate::waitlist::refusal::Refusal;
 use crate::workflows::Ports;
 use crate::workflows::slot_release::SlotRelease;
@@ -16,6 +16,8 @@ use crate::workflows::slot_release::SlotRelease;
 /// A draw as it stands.
 #[derive(Debug, Clone)]
 pub struct Standing {
+    /// Whose draw it is (Q2).
+    pub of_schedule: String,
     /// Fixes the seed.
     pub commitment: String,
     /// When the first one applied; none: nobody has yet.
@@ -43,21 +45,35 @@ impl Desk {
             if begun || policy.order != QueueOrder::Random {
                 return Err(Refusal::NotFound.into());
             }
-            fix(&mut *conn, &self.ports, schedule_id).await?;
+            let mut ids = vec![schedule_id];
+            let mut root = schedule_id.to_owned();
+            let beside = if policy.queue_per == QueuePer::Day {
+                schedules::beside(&mut *conn, hospital, &[schedule_id]).await?.remove(schedule_id).unwrap_or_default()
+            } else {
+                Vec::new()
+            };
+            if !beside.is_empty() {
+                ids.extend(beside.iter().map(String::as_str));
+                root = draws::root(&mut conn, hospital, &ids).await?;
+            }
+            fix(&mut conn, &self.ports, &root, &ids).await?;
             found = draws::find(&mut *conn, hospital, schedule_id).await?;
         }
         let draw = found.ok_or(Refusal::NotFound)?;
         let transcript = draws::transcript(pool, hospital, schedule_id, &draw).await?;
-        let draws::Draw { commitment, opened_at, held_at, drawn_at, .. } = draw;
-        Ok(Standing { commitment, opened_at, held_at, drawn_at, transcript })
+        let draws::Draw { of_schedule, commitment, opened_at, held_at, drawn_at, .. } = draw;
+        let of_schedule = of_schedule.unwrap_or_else(|| schedule_id.to_owned());
+        Ok(Standing { of_schedule, commitment, opened_at, held_at, drawn_at, transcript })
     }
 }
 
-/// Fixes the seed of a schedule's draw, unless it is fixed.
-pub(super) async fn fix(db: impl PgExecutor<'_>, ports: &Ports, schedule_id: &str) -> sqlx::Result<()> {
+/// Fixes the seed of the draw of `root`, unless it is fixed, and has these schedules take part in it.
+pub(super) async fn fix(conn: &mut PgConnection, ports: &Ports, root: &str, schedules: &[&str]) -> sqlx::Result<()> {
     let seed = Seed::random().ok_or_else(|| sqlx::Error::Encode("there is no chance to draw a seed from".into()))?;
-    let commitment = draw::commitment(&ports.hospital, schedule_id, &seed);
-    let sealed = ports.keyring.seal(&draw::about(schedule_id), &seed.to_hex());
+    let commitment = draw::commitment(&ports.hospital, root, &seed);
+    let sealed = ports.keyring.seal(&draw::about(root), &seed.to_hex());
     let sealed = sealed.map_err(|error| sqlx::Error::Encode(error.into()))?;
-    draws::fix(db, &ports.hospital, schedule_id, &commitment, sealed.as_bytes()).await
+    draws::fix(&mut *conn, &ports.hospital, root, &commitment, sealed.as_bytes()).await?;
+    let others: Vec<&str> = schedules.iter().copied().filter(|id| *id != root).collect();
+    if others.is_empty() { Ok(()) } else { draws::share(conn, &ports.hospital, root, &others).await }
 }

@@ -38,7 +38,7 @@ pub enum Stage {
 pub struct Draw {
     /// Where it stands.
     stage: Stage,
-    /// The schedule.
+    /// The schedule whose draw it is: where the half-days of a day have one queue, they have one draw, of one of them (Q2).
     schedule_id: String,
     /// SHA-256 of `houbu-draw-1\n`, the hospital, `\n`, the schedule, `\n` and the 32 bytes of the seed.
     commitment: String,
@@ -94,7 +94,7 @@ pub(super) async fn show(
     };
     Ok(Json(Draw {
         stage,
-        schedule_id,
+        schedule_id: draw.of_schedule,
         commitment: draw.commitment,
         opened_at: local(draw.opened_at),
         held_at: local(draw.held_at),

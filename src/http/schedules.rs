@@ -17,7 +17,7 @@ use crate::desk::browse::Listed;
 use crate::ports::his::TimeSlot;
 use crate::records::schedules::name_of;
 use crate::waitlist::language::Language;
-use crate::waitlist::policy::{InsurancePrepay, Level, PaymentMode, QueueOrder};
+use crate::waitlist::policy::{InsurancePrepay, Level, PaymentMode, QueueOrder, QueuePer};
 
 /// Which schedules.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -120,6 +120,8 @@ pub struct Queue {
     cutoff: DateTime<FixedOffset>,
     /// In which order it is served.
     mode: QueueOrder,
+    /// What has this queue: the half-day alone, or all half-days of the doctor's day in the department together (Q2).
+    queue_per: QueuePer,
     /// How many wait.
     length: i64,
     /// The nearest cap of doctor, department or campus.
@@ -199,6 +201,7 @@ pub(super) async fn queue(
         fee_fen: listed.schedule.fee_fen,
         cutoff: surface.local(listed.cutoff),
         mode: listed.policy.order,
+        queue_per: listed.policy.queue_per,
         length: listed.length,
         cap: listed.cap.map(|(cap, _)| cap),
         room: listed.cap.map(|(cap, live)| cap.saturating_sub(live)),

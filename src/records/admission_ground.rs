@@ -26,8 +26,8 @@ pub struct Ground {
     pub levels: Vec<Counted>,
     /// All accounts of the persons who ask.
     pub accounts: Vec<Account>,
-    /// Their live entries: patient, schedule, department, day.
-    pub live: Vec<(String, String, String, NaiveDate)>,
+    /// Their live entries.
+    pub live: Vec<Live>,
     /// Their booked visits: patient, department, day.
     pub booked: Vec<(String, String, NaiveDate)>,
     /// Those of them who are blacklisted now, until when, and in which department alone.
@@ -47,6 +47,23 @@ pub struct Account {
     pub person: String,
     /// How often this person was admitted.
     pub applied: i32,
+}
+
+/// A live entry of a person who asks.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Live {
+    /// Whose it is.
+    pub patient_id: String,
+    /// The schedule that it is at.
+    pub schedule_id: String,
+    /// The schedule's doctor.
+    pub doctor_id: String,
+    /// The department.
+    pub department_id: String,
+    /// The day of the visit.
+    pub visit_date: NaiveDate,
+    /// True where it waits for any half-day of the day (Q2).
+    pub whole_day: bool,
 }
 
 /// One level's settings and its live entries.
@@ -154,10 +171,10 @@ const GROUND: &str = "
                 select live from capacity where hospital = $1 and level = l.level and id = l.id limit 1) c on true),
         'accounts', (select coalesce(json_agg(a), '[]') from a),
         'live', (
-            select coalesce(json_agg(json_build_array(e.patient_id, e.schedule_id, e.department_id, e.visit_date)), '[]')
+            select coalesce(json_agg(e), '[]')
             from person
             cross join lateral (
-                select e.patient_id, e.schedule_id, e.department_id, s.visit_date from entry e
+                select e.patient_id, e.schedule_id, s.doctor_id, e.department_id, s.visit_date, e.whole_day from entry e
                 join schedule s on s.hospital = e.hospital and s.id = e.schedule_id
                 where e.hospital = $1 and e.patient_id = person.id and e.live offset 0) e),
         'booked', (

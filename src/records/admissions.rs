@@ -1,6 +1,8 @@
 //! Admission, many at once: the one statement that writes what was decided. It looks again at everything that could let in
 //! one too many, under locks that end with it, and writes nothing where that has moved.
 
+use std::collections::BTreeSet;
+
 use sqlx::PgExecutor;
 
 use super::entries::{self, NewEntry};
@@ -22,12 +24,23 @@ pub struct Decided<'a> {
     pub letters: Vec<(RunId, Letter)>,
     /// Level, id, the most live entries that may be found there (`None`: no cap was asked), entries to be added.
     pub counts: Vec<(&'static str, &'a str, Option<i32>, i32)>,
-    /// Schedules whose own entries have a cap, and which of them it counts (Q1).
-    pub each: Vec<(&'a str, u32, CapCounts)>,
+    /// Queues whose own entries have a cap (Q1).
+    pub each: Vec<Each<'a>>,
     /// The accounts that ask, with `applied` as it was read.
     pub accounts: Vec<(Vec<u8>, i32)>,
     /// Account, and for whom it asks.
     pub account_persons: Vec<(Vec<u8>, String)>,
+}
+
+/// A queue whose own entries have a cap.
+#[derive(Debug)]
+pub struct Each<'a> {
+    /// The schedules that it is of.
+    pub schedules: Vec<&'a str>,
+    /// How many there may be.
+    pub cap: u32,
+    /// Which of them count.
+    pub counts: CapCounts,
 }
 
 impl Decided<'_> {
@@ -37,19 +50,20 @@ impl Decided<'_> {
     }
 }
 
-/// Whether each schedule keeps its cap, with those just written: all admissions of a schedule have met at its doctor's
+/// Whether each queue keeps its cap, with those just written: all admissions of a schedule have met at its doctor's
 /// `capacity` by now, so that nobody's is on its way unseen.
-pub async fn within_each(
-    db: impl PgExecutor<'_>,
-    hospital: &str,
-    each: &[(&str, u32, CapCounts)],
-) -> sqlx::Result<bool> {
+pub async fn within_each(db: impl PgExecutor<'_>, hospital: &str, each: &[Each<'_>]) -> sqlx::Result<bool> {
     if each.is_empty() {
         return Ok(true);
     }
-    let schedules: Vec<&str> = each.iter().map(|(id, ..)| *id).collect();
+    let schedules: BTreeSet<&str> = each.iter().flat_map(|one| one.schedules.iter().copied()).collect();
+    let schedules: Vec<&str> = schedules.into_iter().collect();
     let found = entries::counts(db, hospital, &schedules).await?;
-    Ok(each.iter().all(|(id, cap, counts)| found.get(*id).is_none_or(|found| counted(*counts, *found) <= *cap)))
+    let has = |one: &Each<'_>| {
+        let found = one.schedules.iter().filter_map(|id| found.get(*id));
+        found.map(|found| counted(one.counts, *found)).sum::<u32>()
+    };
+    Ok(each.iter().all(|one| has(one) <= one.cap))
 }
 
 /// What a cap of this kind counts of a schedule's live and past entries.

@@ -1,14 +1,25 @@
 //! Whom it concerns that a schedule does not take place, or takes place otherwise (R34).
 
-use chrono::NaiveTime;
+use chrono::{DateTime, NaiveTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-/// Those of these schedules whose end would concern somebody.
+use super::schedules::{Half, from_name};
+
+/// Those of these schedules whose end would concern somebody; one who waits for the day at a half-day that is stopped among them
+/// (Q2).
 pub async fn concerning(db: impl PgExecutor<'_>, hospital: &str, schedules: &[String]) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
-        "select distinct schedule_id from entry
-         where hospital = $1 and schedule_id = any($2) and (live or status = 'booked') order by 1",
+        "select schedule_id from entry
+         where hospital = $1 and schedule_id = any($2) and (live or status = 'booked')
+         union
+         select s.id from schedule s
+         join schedule o on o.hospital = s.hospital and o.doctor_id = s.doctor_id and o.visit_date = s.visit_date
+                        and o.department_id = s.department_id and o.id <> s.id and o.state = 'stopped'
+         where s.hospital = $1 and s.id = any($2)
+           and exists (select from entry e
+                       where e.hospital = o.hospital and e.schedule_id = o.id and e.status = 'waiting' and e.whole_day)
+         order by 1",
     )
     .bind(hospital)
     .bind(schedules)
@@ -16,15 +27,51 @@ pub async fn concerning(db: impl PgExecutor<'_>, hospital: &str, schedules: &[St
     .await
 }
 
-/// Everybody whom the end of a schedule concerns: who waits, is offered, pays or is booked.
-pub async fn concerned(db: impl PgExecutor<'_>, hospital: &str, schedule_id: &str) -> sqlx::Result<Vec<Uuid>> {
-    sqlx::query_scalar(
-        "select id from entry where hospital = $1 and schedule_id = $2 and (live or status = 'booked') order by seq",
+#[derive(sqlx::FromRow)]
+struct Concerned {
+    entry: Uuid,
+    half: Option<String>,
+    part: Option<String>,
+    changed_at: Option<DateTime<Utc>>,
+}
+
+/// Everybody whom the end of a schedule concerns: who waits, is offered, pays or is booked. Whoever only waits, for the day, waits
+/// on where another half-day of it is open; where none is any more, those at half-days that were stopped before are concerned too.
+pub async fn concerned(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    schedule_id: &str,
+) -> sqlx::Result<Vec<(Uuid, Option<Half>)>> {
+    let rows: Vec<Concerned> = sqlx::query_as(
+        "with beside as materialized (
+             select o.* from schedule s
+             join schedule o on o.hospital = s.hospital and o.doctor_id = s.doctor_id and o.visit_date = s.visit_date
+                            and o.department_id = s.department_id and o.id <> s.id
+             where s.hospital = $1 and s.id = $2)
+         (select e.id as entry, refuge.id as half, refuge.part, refuge.changed_at from entry e
+          left join lateral (
+              select b.* from beside b
+              where b.state = 'open' and e.whole_day and e.status = 'waiting'
+                and not exists (select from entry o
+                                where o.hospital = e.hospital and o.schedule_id = b.id and o.patient_id = e.patient_id
+                                  and o.live)
+              order by b.id limit 1) refuge on true
+          where e.hospital = $1 and e.schedule_id = $2 and (e.live or e.status = 'booked') order by e.seq)
+         union all
+         select e.id, null, null, null from beside b
+         join entry e on e.hospital = b.hospital and e.schedule_id = b.id and e.status = 'waiting' and e.whole_day
+         where b.state = 'stopped' and not exists (select from beside where state = 'open')",
     )
     .bind(hospital)
     .bind(schedule_id)
     .fetch_all(db)
-    .await
+    .await?;
+    let read = |Concerned { entry, half, part, changed_at }: Concerned| {
+        let half = half.zip(part);
+        let half = half.map(|(schedule_id, part)| from_name(&part).map(|part| Half { schedule_id, part, changed_at }));
+        half.transpose().map(|half| (entry, half))
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Who is booked at a time of these schedules that `begins` to `ends` is a part of, or the other way round (停诊 of some times):

@@ -54,21 +54,10 @@ pub async fn live_under(
     .await
 }
 
-/// The first in line of a schedule, passing over those already asked about this place; whose run stands still for a
-/// person, since it would not hear; whoever is blacklisted by now (R32), or is being offered a place in another queue (R35),
-/// under any account; and whoever has not said yet whether the application is kept, as it is by now (R34) or at all (R35). All keep
-/// their turn.
-///
-/// Plan: walks `entry_queue` and asks the four by primary key and `patient_by_id_number`, until one is found.
-pub async fn first_in_line(
-    db: impl PgExecutor<'_>,
-    hospital: &str,
-    schedule_id: &str,
-    passing_over: &[Uuid],
-) -> sqlx::Result<Option<Uuid>> {
-    sqlx::query_scalar(
-        "select e.id from entry e
-         where e.hospital = $1 and e.schedule_id = $2 and e.status = 'waiting' and e.id <> all($3)
+/// What lets a waiting application `e` be offered a place now; `$1` is the hospital, `$3` whom to pass over.
+macro_rules! may_be_asked {
+    () => {
+        "e.hospital = $1 and e.status = 'waiting' and e.id <> all($3)
            and e.cutoff > engine_now() and e.question is null
            and not exists (
                select from schedule s
@@ -87,14 +76,48 @@ pub async fn first_in_line(
                join patient p on p.hospital = own.hospital and p.id_hash = own.id_hash
                join entry o on o.hospital = p.hospital and o.patient_id = p.id
                where own.hospital = e.hospital and own.id = e.patient_id and o.id <> e.id and o.live
-                 and o.status in ('offered', 'awaitingPayment', 'booking'))
-         order by e.seq limit 1",
-    )
-    .bind(hospital)
-    .bind(schedule_id)
-    .bind(passing_over)
-    .fetch_optional(db)
-    .await
+                 and o.status in ('offered', 'awaitingPayment', 'booking'))"
+    };
+}
+
+/// The first in line of a schedule, and of the day's queue at the half-days `beside` it (Q2), passing over those already asked
+/// about this place; whose run stands still for a person, since it would not hear; whoever is blacklisted by now (R32), or is being
+/// offered a place in another queue (R35), under any account; and whoever has not said yet whether the application is kept, as it is
+/// by now (R34) or at all (R35). All keep their turn.
+///
+/// Plan: walks `entry_queue`, and `entry_day_queue` for each half-day beside it, and asks the four by primary key and
+/// `patient_by_id_number`, until one is found.
+pub async fn first_in_line(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    schedule_id: &str,
+    beside: &[String],
+    passing_over: &[Uuid],
+) -> sqlx::Result<Option<Uuid>> {
+    let first = if beside.is_empty() {
+        concat!("select e.id from entry e where e.schedule_id = $2 and ", may_be_asked!(), " order by e.seq limit 1")
+    } else {
+        concat!(
+            "select id from (
+                 (select e.id, e.seq from entry e where e.schedule_id = $2 and ",
+            may_be_asked!(),
+            " order by e.seq limit 1)
+                 union all
+                 select first.id, first.seq from unnest($4::text[]) as t (id)
+                 cross join lateral (
+                     select e.id, e.seq from entry e
+                     where e.schedule_id = t.id and e.whole_day
+                       and not exists (
+                           select from entry o
+                           where o.hospital = e.hospital and o.schedule_id = $2 and o.patient_id = e.patient_id and o.live)
+                       and ",
+            may_be_asked!(),
+            " order by e.seq limit 1) first) firsts
+             order by seq limit 1"
+        )
+    };
+    let query = sqlx::query_scalar(first).bind(hospital).bind(schedule_id).bind(passing_over);
+    if beside.is_empty() { query.fetch_optional(db).await } else { query.bind(beside).fetch_optional(db).await }
 }
 
 /// Whether the person of this application is being offered a place, or booked, in another queue (R35). Of two that ask at
@@ -139,11 +162,18 @@ pub async fn others_of(
     .await
 }
 
-/// Those of these schedules that somebody waits for.
+/// Those of these schedules that somebody waits for, there or in the day's queue (Q2).
 pub async fn waited_for(db: impl PgExecutor<'_>, hospital: &str, schedules: &[String]) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
-        "select distinct schedule_id from entry
-         where hospital = $1 and schedule_id = any($2) and status = 'waiting' order by 1",
+        "select schedule_id from entry where hospital = $1 and schedule_id = any($2) and status = 'waiting'
+         union
+         select s.id from schedule s
+         join schedule o on o.hospital = s.hospital and o.doctor_id = s.doctor_id and o.visit_date = s.visit_date
+                        and o.department_id = s.department_id and o.id <> s.id
+         where s.hospital = $1 and s.id = any($2)
+           and exists (select from entry e
+                       where e.hospital = o.hospital and e.schedule_id = o.id and e.status = 'waiting' and e.whole_day)
+         order by 1",
     )
     .bind(hospital)
     .bind(schedules)
@@ -151,11 +181,15 @@ pub async fn waited_for(db: impl PgExecutor<'_>, hospital: &str, schedules: &[St
     .await
 }
 
-/// The status of one entry, and whether its run moves by itself: not one that is suspended, nor one whose step has
-/// failed again and again.
-pub async fn standing(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::Result<Option<(String, bool)>> {
+/// The status of one entry; whether its run moves by itself: not one that is suspended, nor one whose step has failed again and
+/// again; and which schedule it is at.
+pub async fn standing(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    id: Uuid,
+) -> sqlx::Result<Option<(String, bool, String)>> {
     sqlx::query_as(
-        "select e.status, r.status <> 'suspended' and r.attempt < $3 from entry e
+        "select e.status, r.status <> 'suspended' and r.attempt < $3, e.schedule_id from entry e
          join run r on r.tenant = e.hospital and r.id = e.id
          where e.hospital = $1 and e.id = $2",
     )
@@ -232,7 +266,16 @@ macro_rules! select_shown {
                               and d.drawn_at is null) then
                         (select count(*) from entry q
                          where q.hospital = e.hospital and q.schedule_id = e.schedule_id and q.status = 'waiting'
-                           and q.seq <= e.seq) end as position
+                           and q.seq <= e.seq)
+                        + case when e.whole_day then
+                            (select count(*) from schedule s
+                             join schedule o on o.hospital = s.hospital and o.doctor_id = s.doctor_id
+                                            and o.visit_date = s.visit_date and o.department_id = s.department_id
+                                            and o.id <> s.id
+                             join entry q on q.hospital = o.hospital and q.schedule_id = o.id and q.status = 'waiting'
+                                         and q.whole_day and q.seq <= e.seq
+                             where s.hospital = e.hospital and s.id = e.schedule_id)
+                          else 0 end end as position
              from entry e where e.hospital = $1 and ",
             $where
         )
@@ -269,15 +312,6 @@ pub async fn of_patient(
     .bind(most)
     .fetch_all(db)
     .await
-}
-
-/// How many wait for a schedule.
-pub async fn queue_length(db: impl PgExecutor<'_>, hospital: &str, schedule_id: &str) -> sqlx::Result<i64> {
-    sqlx::query_scalar("select count(*) from entry where hospital = $1 and schedule_id = $2 and status = 'waiting'")
-        .bind(hospital)
-        .bind(schedule_id)
-        .fetch_one(db)
-        .await
 }
 
 /// How many wait for each of these schedules; one that nobody waits for is left out.

@@ -19,6 +19,8 @@ pub const NOT_CANCELLED: &str = "notCancelled";
 pub struct Changed {
     /// The run.
     pub id: Uuid,
+    /// The schedule that it is at: another half-day than was asked for, where the queue is of the day (Q2).
+    pub schedule_id: String,
     /// The new status.
     pub status: &'static str,
     /// Whether it still counts toward the caps.
@@ -124,18 +126,19 @@ async fn turn(
         "with t as materialized (
              select t.*, before.ctid as place, before.live as lived, before.status as stood
              from unnest($2::uuid[], $3::bool[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::text[], $8::jsonb[],
-                         $9::text[], $10::timestamptz[], $11::jsonb[])
-                  as t (id, live, status, slot, deadline, reason, payment, order_id, agreed_at, question)
+                         $9::text[], $10::timestamptz[], $11::jsonb[], $12::text[])
+                  as t (id, live, status, slot, deadline, reason, payment, order_id, agreed_at, question, schedule_id)
              cross join lateral (
                  select b.*, b.ctid from entry b where b.hospital = $1 and b.id = t.id limit 1) before
              where (before.live, before.status, before.slot, before.deadline, before.reason, before.payment,
-                    before.order_id, before.agreed_at, before.question)
+                    before.order_id, before.agreed_at, before.question, before.schedule_id)
                    is distinct from (t.live, t.status, t.slot, t.deadline, t.reason, t.payment, t.order_id, t.agreed_at,
-                                     t.question)),
+                                     t.question, t.schedule_id)),
          turned as (
              update entry e
              set status = t.status, live = t.live, slot = t.slot, deadline = t.deadline, reason = t.reason,
                  payment = t.payment, order_id = t.order_id, agreed_at = t.agreed_at, question = t.question,
+                 schedule_id = t.schedule_id,
                  version = e.version + 1, updated_at = (select engine_now())
              from (select t.*, found.ctid as found from t
                    cross join lateral (select b.ctid from entry b where b.ctid = t.place limit 1) found) t
@@ -155,6 +158,7 @@ async fn turn(
     .bind(changed.iter().map(|entry| entry.order_id.clone()).collect::<Vec<_>>())
     .bind(changed.iter().map(|entry| entry.agreed_at).collect::<Vec<_>>())
     .bind(changed.iter().map(|entry| entry.question.clone()).collect::<Vec<_>>())
+    .bind(changed.iter().map(|entry| entry.schedule_id.as_str()).collect::<Vec<_>>())
     .fetch_all(conn)
     .await?;
     let read = |row: &PgRow| -> sqlx::Result<(Uuid, Option<Turned>)> {

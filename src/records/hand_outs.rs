@@ -64,7 +64,7 @@ pub async fn all_go_on(
 /// to find, is seen by the next statement.
 ///
 /// Plan: one run by its key each.
-pub async fn hold(conn: &mut PgConnection, hospital: &str, workflow: &str, schedules: &[&str]) -> sqlx::Result<()> {
+pub async fn hold(conn: &mut PgConnection, hospital: &str, workflow: &str, schedules: &[String]) -> sqlx::Result<()> {
     sqlx::query("select from run where tenant = $1 and key = any($3) and workflow = $2 order by id for update")
         .bind(hospital)
         .bind(workflow)

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, PgExecutor};
 
 use super::schedules::from_name;
 use crate::ports::his::{DayPart, Sitting};
-use crate::waitlist::policy::{Level, LevelPolicy, Policy};
+use crate::waitlist::policy::{Level, LevelPolicy, Policy, QueuePer};
 
 /// Whose settings a schedule is under.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +71,9 @@ pub struct OfSchedule {
     pub sitting: Option<Sitting>,
     /// When that last became another one (R34).
     pub changed_at: Option<DateTime<Utc>>,
+    /// The doctor's other half-days of the day in the department whose lines for the day are served here too: all, where the queue is
+    /// of the day by now; else those where somebody waits for the day (Q2).
+    pub beside: Vec<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -83,14 +86,26 @@ struct LevelOf {
     part: String,
     visit_date: NaiveDate,
     changed_at: Option<DateTime<Utc>>,
+    beside: Vec<String>,
+    waited_beside: Vec<String>,
 }
 
 /// See [`OfSchedule`].
 ///
-/// Plan: the schedule and three rows of `policy`, each by primary key.
+/// Plan: the schedule and three rows of `policy`, each by primary key; the half-days beside it by `schedule_of_doctor`.
 pub async fn of_schedule(db: impl PgExecutor<'_>, hospital: &str, schedule_id: &str) -> sqlx::Result<OfSchedule> {
     let rows: Vec<LevelOf> = sqlx::query_as(
-        "select p.body, s.fee_fen, s.timed, s.department_id, s.doctor_id, s.part, s.visit_date, s.changed_at
+        "select p.body, s.fee_fen, s.timed, s.department_id, s.doctor_id, s.part, s.visit_date, s.changed_at,
+                array(select o.id from schedule o
+                      where o.hospital = s.hospital and o.doctor_id = s.doctor_id and o.visit_date = s.visit_date
+                        and o.department_id = s.department_id and o.id <> s.id
+                      order by o.id) as beside,
+                array(select o.id from schedule o
+                      where o.hospital = s.hospital and o.doctor_id = s.doctor_id and o.visit_date = s.visit_date
+                        and o.department_id = s.department_id and o.id <> s.id
+                        and exists (select from entry e where e.hospital = o.hospital and e.schedule_id = o.id
+                                                          and e.status = 'waiting' and e.whole_day)
+                      order by o.id) as waited_beside
          from schedule s
          cross join lateral (values (1, 'doctor', s.doctor_id), (2, 'department', s.department_id),
                                     (3, 'campus', s.campus_id)) l (nth, level, id)
@@ -107,10 +122,12 @@ pub async fn of_schedule(db: impl PgExecutor<'_>, hospital: &str, schedule_id: &
     let half_day = (first.department_id.clone(), first.doctor_id.clone(), part);
     let sitting = Some(Sitting { doctor_id: first.doctor_id.clone(), visit_date: first.visit_date, part });
     let changed_at = first.changed_at;
+    let (beside, waited_beside) = (first.beside.clone(), first.waited_beside.clone());
     let mut levels = rows.into_iter().map(|row| row.body.map(read).transpose().map(Option::unwrap_or_default));
     let mut level = || levels.next().transpose().map(Option::unwrap_or_default);
     let policy = Policy::resolve(&level()?, &level()?, &level()?);
-    Ok(OfSchedule { policy, fee_fen, half_day: (!timed).then_some(half_day), sitting, changed_at })
+    let beside = if policy.queue_per == QueuePer::Day { beside } else { waited_beside };
+    Ok(OfSchedule { policy, fee_fen, half_day: (!timed).then_some(half_day), sitting, changed_at, beside })
 }
 
 /// Makes or replaces the settings of one level.

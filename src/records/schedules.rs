@@ -1,6 +1,8 @@
 //! Schedules as HIS last told them, and whom they belong to. HIS is the truth; these rows are for showing and for the
 //! first answer to an application.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgExecutor, Postgres, QueryBuilder};
@@ -34,6 +36,26 @@ pub struct Schedule {
     pub remaining: u32,
     /// 分.
     pub fee_fen: i64,
+}
+
+/// One half-day of a doctor's day, as whoever waits for the day is told of it (Q2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Half {
+    /// The schedule.
+    pub schedule_id: String,
+    /// Which part of the day.
+    pub part: DayPart,
+    /// When its doctor, day or half-day last became another one (R34).
+    pub changed_at: Option<DateTime<Utc>>,
+}
+
+impl Schedule {
+    /// True where both are half-days of one doctor's day in one department (Q2).
+    pub fn is_of_the_day_of(&self, other: &Self) -> bool {
+        self.doctor_id == other.doctor_id
+            && self.department_id == other.department_id
+            && self.visit_date == other.visit_date
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -156,6 +178,31 @@ pub async fn of_doctor_on(
     .bind(department_id)
     .fetch_all(db)
     .await
+}
+
+/// The other half-days of the doctors' days that these schedules are of, in the same department (Q2): schedule and one beside it.
+///
+/// Plan: each by its key, and those beside it by `schedule_of_doctor`.
+pub async fn beside(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    schedules: &[&str],
+) -> sqlx::Result<HashMap<String, Vec<String>>> {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "select s.id, o.id from schedule s
+         join schedule o on o.hospital = s.hospital and o.doctor_id = s.doctor_id and o.visit_date = s.visit_date
+                        and o.department_id = s.department_id and o.id <> s.id
+         where s.hospital = $1 and s.id = any($2) order by s.id, o.id",
+    )
+    .bind(hospital)
+    .bind(schedules)
+    .fetch_all(db)
+    .await?;
+    let mut beside: HashMap<String, Vec<String>> = HashMap::new();
+    for (of, id) in rows {
+        beside.entry(of).or_default().push(id);
+    }
+    Ok(beside)
 }
 
 /// A department and the campus it stands on.

@@ -43,7 +43,7 @@ pub async fn sealed_otherwise(
         }
         Of::Draws => {
             "select schedule_id, sealed from draw
-             where hospital = $1 and schedule_id > $3 and drawn_at is null
+             where hospital = $1 and schedule_id > $3 and drawn_at is null and of_schedule is null
                and substring(sealed from 1 for length($2::bytea)) <> $2
              order by schedule_id limit $4"
         }

@@ -10,7 +10,9 @@ use utoipa::ToSchema;
 
 use super::calendar::{Cutoff, QuietHours};
 use super::refusal::Refusal;
-pub use choices::{CapCounts, CapReading, FeeChange, InsurancePrepay, OtherQueues, PayType, PaymentMode, QueueOrder};
+pub use choices::{
+    CapCounts, CapReading, FeeChange, InsurancePrepay, OtherQueues, PayType, PaymentMode, QueueOrder, QueuePer,
+};
 pub use half_days::{HalfDays, Hours};
 
 /// Where a setting is made, in the order in which the hospital checks (R2: A doctor, B department, C campus).
@@ -79,6 +81,9 @@ pub struct LevelPolicy {
     /// See [`Policy::order`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<QueueOrder>,
+    /// See [`Policy::queue_per`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_per: Option<QueuePer>,
     /// See [`Policy::draw_window_minutes`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draw_window_minutes: Option<u32>,
@@ -200,6 +205,8 @@ pub struct Policy {
     pub fee_change: FeeChange,
     /// Default: first come, first served (R16).
     pub order: QueueOrder,
+    /// What has a queue. Default: each half-day (Q2).
+    pub queue_per: QueuePer,
     /// How long after its opening a queue in random order takes part in the draw (R17). Default: 30 minutes; half the time
     /// to the cutoff where that is less.
     pub draw_window_minutes: u32,
@@ -258,6 +265,7 @@ impl Default for Policy {
             insurance_prepay: InsurancePrepay::SelfPayFirst,
             fee_change: FeeChange::RefundOnly,
             order: QueueOrder::Fifo,
+            queue_per: QueuePer::HalfDay,
             draw_window_minutes: 30,
             cap_reading: CapReading::AllMustPass,
             cap_counts: CapCounts::LiveInAll,
@@ -300,6 +308,7 @@ impl Policy {
         set(&mut self.insurance_prepay, level.insurance_prepay);
         set(&mut self.fee_change, level.fee_change);
         set(&mut self.order, level.order);
+        set(&mut self.queue_per, level.queue_per);
         set(&mut self.draw_window_minutes, level.draw_window_minutes);
         set(&mut self.cap_reading, level.cap_reading);
         set(&mut self.cap_counts, level.cap_counts);
@@ -356,7 +365,7 @@ mod tests {
     fn every_setting_can_be_set_and_is_taken_over() {
         let json = serde_json::json!({
             "switch": "on", "cap": 200, "paymentMode": "prepay", "insurancePrepay": "notAccepted",
-            "feeChange": "refundAndTopUp", "order": "random",
+            "feeChange": "refundAndTopUp", "order": "random", "queuePer": "day",
             "drawWindowMinutes": 20, "capReading": "firstConfiguredDecides", "capCounts": "everInEach",
             "cutoff": {"daysBefore": 2, "at": "17:00:00", "onWorkingDay": true},
             "hardStopMinutesBeforeVisit": 1, "offerWindowMinutes": 2, "prepayMinutes": 3, "lockGraceMinutes": 6,

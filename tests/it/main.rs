@@ -41,6 +41,7 @@ mod calendar;
 mod chaos;
 mod clinic;
 mod cluster;
+mod day_queues;
 mod demo_day;
 mod early_by_key;
 mod emptied;

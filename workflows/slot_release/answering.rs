@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::matching::ASK_AFTER;
+use super::matching::ask_after;
 use super::state::{Release, Unwanted};
 use super::{outcome, woke};
 use crate::engine::{Fault, RunId, Turn};
@@ -59,14 +59,21 @@ pub(super) async fn answer_check(
     let standing = entries::standing(&ports.pool, &ports.hospital, offer.entry).await.map_err(unread)?;
     let live = |status: &str| EntryStatus::parse(status).is_some_and(EntryStatus::live);
     match standing {
-        Some((status, moves)) if live(&status) && moves => {
-            offer.ask_at = turn.now + ASK_AFTER;
+        // Another half-day's hand-out asked at the same moment, and was heard first (Q2): the place is free for the next.
+        Some((status, _, at))
+            if at != release.schedule_id && EntryStatus::parse(&status) != Some(EntryStatus::Waiting) =>
+        {
+            release.passed.push(offer.entry);
+            Ok(outcome::AnswerCheck::Gone)
+        }
+        Some((status, moves, _)) if live(&status) && moves => {
+            offer.ask_at = turn.now + ask_after(release);
             release.offer = Some(offer);
             Ok(outcome::AnswerCheck::AtIt)
         }
         // Somebody must look at the head of the queue; the queue does not wait for that (R16). Who still waits has called
         // nobody: the place is free for the next. Who went on with the offer may hold it.
-        Some((status, _)) if live(&status) => {
+        Some((status, ..)) if live(&status) => {
             release.passed.push(offer.entry);
             if EntryStatus::parse(&status) != Some(EntryStatus::Waiting) {
                 release.take(&offer.slot);

@@ -1,7 +1,8 @@
 //! One run a schedule: finds freed places at HIS and hands each to the first in line (R13–R18, E8).
 //!
 //! Whatever says that a place is free (a push, our own cancel, a sync) is only a hint: HIS is asked. Places are handed
-//! out one after the other, so that a place and a turn are never given twice. Where the policy has a queue drawn (R17), no
+//! out one after the other, so that a place and a turn are never given twice. Who waits for a doctor's day stands in the line of
+//! each of its half-days (Q2). Where the policy has a queue drawn (R17), no
 //! place is handed out before the draw.
 
 mod answering;
@@ -19,7 +20,7 @@ use super::waitlist_application::{Answer, Change, Stoppage, Terms};
 use crate::engine::store::signal::deliver;
 use crate::engine::{Edge, Effect, Projected, RunId, To};
 use crate::flow;
-use crate::records::schedules::{self, Free};
+use crate::records::schedules::{self, Free, Half};
 use crate::records::{draws, entries};
 use crate::waitlist::draw::Seed;
 use crate::workflows::waitlist_application::Offer;
@@ -83,7 +84,9 @@ fn effects(run: RunId, edge: &Edge, release: &Release) -> Vec<Effect> {
             release.offer.iter().map(|offer| offered(run, offer, release)).collect()
         }
         (Some(Step::Stopping), Some("Told")) => {
-            release.concerned.iter().map(|entry| stopped(*entry, &release.schedule_id)).collect()
+            let ended = release.concerned.iter().map(|entry| (entry, None));
+            let moved = release.moving.iter().map(|(entry, half)| (entry, Some(half)));
+            ended.chain(moved).map(|(entry, half)| stopped(*entry, &release.schedule_id, half)).collect()
         }
         _ => Vec::new(),
     }
@@ -92,17 +95,19 @@ fn effects(run: RunId, edge: &Edge, release: &Release) -> Vec<Effect> {
 fn offered(run: RunId, offer: &state::OnOffer, release: &Release) -> Effect {
     let id = offer_id(run, offer.nth);
     let (freed_at, fee_fen) = (release.heard_at, release.fee_fen);
-    let change = release.change.clone();
-    let payload = serde_json::json!(Offer { id: id.clone(), slot: offer.slot.clone(), freed_at, fee_fen, change });
+    let (change, half) = (release.change.clone(), release.day.as_ref().map(|day| day.half.clone()));
+    let payload =
+        serde_json::json!(Offer { id: id.clone(), slot: offer.slot.clone(), freed_at, fee_fen, change, half });
     Effect::Signal { to: To::Run(offer.entry), name: "Offer", id, payload }
 }
 
-fn stopped(entry: RunId, schedule_id: &str) -> Effect {
+fn stopped(entry: RunId, schedule_id: &str, half: Option<&Half>) -> Effect {
+    let stoppage = Stoppage { times: None, schedule_id: Some(schedule_id.to_owned()), waits_at: half.cloned() };
     Effect::Signal {
         to: To::Run(entry),
         name: "Stoppage",
         id: format!("stop:{schedule_id}"),
-        payload: serde_json::json!({}),
+        payload: serde_json::json!(stoppage),
     }
 }
 
@@ -127,7 +132,8 @@ async fn project(conn: &mut PgConnection, hospital: &str, moved: &[Projected<Rel
     for one in moved.iter().filter(|one| one.step == Step::Idle.name() && one.state.unasked) {
         let (id, asked) = (&one.state.schedule_id, one.state.asked());
         // Whoever has joined since the step looked, and did not know that it had found nobody.
-        if entries::first_in_line(&mut *conn, hospital, id, &asked).await?.is_some() {
+        let beside = schedules::beside(&mut *conn, hospital, &[id]).await?.remove(id).unwrap_or_default();
+        if entries::first_in_line(&mut *conn, hospital, id, &beside, &asked).await?.is_some() {
             deliver(conn, hospital, &[Freed::unasked(id, Uuid::now_v7())]).await?;
         }
     }

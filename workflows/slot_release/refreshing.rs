@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 
-use super::state::{Freed, Release};
+use super::state::{Day, Freed, Release};
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn, limits};
 use crate::ports::his::{DayPart, OpenSlot, ScheduleState};
 use crate::records::entries;
 use crate::records::policies::{self, OfSchedule};
+use crate::records::schedules::Half;
 use crate::waitlist::calendar;
 use crate::waitlist::policy::HalfDays;
 use crate::workflows::{Ports, changes, unread};
@@ -86,13 +87,19 @@ pub(super) async fn refreshing(
     release.told_at = None;
     // Settings and fees that are changed while a queue stands count from the next place on.
     let of = policies::of_schedule(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
-    release.change = changes::change(&of, ports, turn.now);
-    let OfSchedule { policy, fee_fen, half_day, sitting, .. } = of;
+    release.change = changes::change(&release.schedule_id, &of, ports, turn.now);
+    let OfSchedule { policy, fee_fen, half_day, sitting, changed_at, beside } = of;
+    let half = sitting.as_ref().map(|sitting| Half {
+        schedule_id: release.schedule_id.clone(),
+        part: sitting.part,
+        changed_at,
+    });
+    release.day = half.filter(|_| !beside.is_empty()).map(|half| Day { half, beside });
     release.visit_date = sitting.map_or(release.visit_date, |sitting| sitting.visit_date);
     release.goes_by(&policy);
     release.fee_fen = fee_fen;
-    let waits =
-        entries::first_in_line(&ports.pool, &ports.hospital, &release.schedule_id, &[]).await.map_err(unread)?;
+    let (id, beside) = (&release.schedule_id, release.beside());
+    let waits = entries::first_in_line(&ports.pool, &ports.hospital, id, beside, &[]).await.map_err(unread)?;
     if waits.is_none() {
         release.unasked = true;
         limits::nobody_called();

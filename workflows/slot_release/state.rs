@@ -8,6 +8,7 @@ use super::SlotRelease;
 use crate::engine::store::Outgoing;
 use crate::engine::{RunId, To};
 use crate::ports::his::{OpenSlot, TimeSlot};
+use crate::records::schedules::Half;
 use crate::waitlist::calendar;
 use crate::waitlist::policy::Policy;
 use crate::workflows::waitlist_application::{Change, Terms};
@@ -45,6 +46,13 @@ pub struct Release {
     pub too_near: u32,
     /// Whom 停诊 concerns.
     pub concerned: Vec<RunId>,
+    /// Who waits for the day and does so at another half-day from then on (Q2).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moving: Vec<(RunId, Half)>,
+    /// Where the doctor has other half-days on that day: this one, as it was found when HIS was last asked, and those. Who waits for
+    /// the day stands in this line too (Q2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<Day>,
     /// Nobody is offered a visit that begins sooner than this (R18); read anew whenever HIS is asked.
     #[serde(default)]
     pub notice_minutes: u32,
@@ -69,6 +77,15 @@ pub struct Release {
     /// The draw of the queue's order, until it is held; none where arrival decides (R17).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw: Option<Draw>,
+}
+
+/// One of a doctor's half-days, beside others.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Day {
+    /// This one.
+    pub half: Half,
+    /// The others.
+    pub beside: Vec<String>,
 }
 
 /// A draw that is to be held.
@@ -143,6 +160,8 @@ impl Release {
             unwanted: Vec::new(),
             too_near: 0,
             concerned: Vec::new(),
+            moving: Vec::new(),
+            day: None,
             notice_minutes: 0,
             delay_minutes_max: 0,
             fee_fen: None,
@@ -152,6 +171,11 @@ impl Release {
             past: false,
             draw: None,
         }
+    }
+
+    /// The half-days whose lines for the day are served here too (Q2).
+    pub fn beside(&self) -> &[String] {
+        self.day.as_ref().map_or(&[], |day| &day.beside)
     }
 
     /// Takes over the settings of this moment.

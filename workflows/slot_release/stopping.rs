@@ -9,7 +9,16 @@ use crate::records::concern;
 use crate::workflows::{Ports, unread};
 
 pub(super) async fn stopping(release: &mut Release, _: &Turn, ports: &Ports) -> Result<outcome::Stopping, Fault> {
-    release.concerned = concern::concerned(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
+    let all = concern::concerned(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
+    // Who has not heard of our last offer yet is about to ask HIS for a place of this half-day.
+    let offered = release.offer.as_ref().map(|offer| offer.entry);
+    (release.concerned, release.moving) = (Vec::new(), Vec::new());
+    for (entry, half) in all {
+        match half.filter(|_| offered != Some(entry)) {
+            Some(half) => release.moving.push((entry, half)),
+            None => release.concerned.push(entry),
+        }
+    }
     Ok(outcome::Stopping::Told)
 }
 

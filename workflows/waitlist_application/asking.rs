@@ -101,6 +101,9 @@ impl Application {
     /// The schedule has become another one. One that was heard of, or is older than what was, changes nothing; one that leads
     /// back to what the patient agreed to is agreed to.
     pub(super) fn hears(&mut self, change: Change) -> Came {
+        if change.schedule_id.as_ref().is_some_and(|changed| *changed != self.schedule_id) {
+            return Came::Nothing;
+        }
         let open = self.question.as_ref().and_then(|question| match &question.about {
             About::Change { change, .. } => Some(change.at),
             About::Others { .. } => None,
@@ -227,7 +230,7 @@ mod tests {
         // Every third one leads back to the doctor whom the patient chose.
         let doctor_id = if nth.is_multiple_of(3) { app.doctor_id } else { format!("doctor {nth}") };
         let sitting = Sitting { doctor_id, visit_date: NaiveDate::default(), part: app.part };
-        Change { at, sitting, closes: at, ends: at, answer_by: at + TimeDelta::hours(12) }
+        Change { schedule_id: None, at, sitting, closes: at, ends: at, answer_by: at + TimeDelta::hours(12) }
     }
 
     proptest! {

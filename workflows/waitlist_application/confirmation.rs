@@ -61,7 +61,7 @@ pub(super) fn confirmation(app: &mut Application, turn: &Turn, woke: woke::Confi
             Some(asked) => return of(asked),
             None => (withdrawal.why(), outcome::Confirmation::Withdrawn),
         },
-        woke::Confirmation::Stoppage(stoppage) => match stoppage.stops(app.slot()) {
+        woke::Confirmation::Stoppage(stoppage) => match stoppage.stops(&app.schedule_id, app.slot()) {
             Stops::All => (Why::Stopped, outcome::Confirmation::Stopped),
             // The patient has missed nothing, and waits on for another time.
             Stops::ItsTime => {

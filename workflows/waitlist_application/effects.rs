@@ -162,8 +162,9 @@ fn answer(run: RunId, from: Option<Step>, to: Step, outcome: Option<&str>, app: 
     // Such an offer is not counted; its own id tells it from others.
     let about = if given_up { offer_id.clone() } else { app.offers.to_string() };
     let payload = serde_json::to_value(Answer { id: offer_id, reply, this_time_only: given_up }).ok()?;
+    let hand_out = app.offered_by.as_ref().unwrap_or(&app.schedule_id);
     Some(Effect::Signal {
-        to: To::Key { workflow: SlotRelease::NAME, key: app.schedule_id.clone() },
+        to: To::Key { workflow: SlotRelease::NAME, key: hand_out.clone() },
         name: "Answer",
         id: format!("answer:{run}:{about}:{}", from.name()),
         payload,

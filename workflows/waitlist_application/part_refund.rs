@@ -68,7 +68,7 @@ pub(super) fn part_refund_wait(
         woke::PartRefundWait::Withdrawal(withdrawal) if withdrawal.booked_by.is_some() => {
             return outcome::PartRefundWait::Kept;
         }
-        woke::PartRefundWait::Stoppage(stoppage) if stoppage.stops(app.slot()) == Stops::Nothing => {
+        woke::PartRefundWait::Stoppage(stoppage) if stoppage.stops(&app.schedule_id, app.slot()) == Stops::Nothing => {
             return outcome::PartRefundWait::Kept;
         }
         woke::PartRefundWait::Cancellation(_) => (Why::VisitCancelled, outcome::PartRefundWait::Cancelled),

@@ -94,7 +94,7 @@ pub(super) fn paying(app: &mut Application, turn: &Turn, woke: woke::Paying) -> 
             app.why = Some(withdrawal.why());
             outcome::Paying::Withdrawn
         }
-        woke::Paying::Stoppage(stoppage) => match stoppage.stops(app.slot()) {
+        woke::Paying::Stoppage(stoppage) => match stoppage.stops(&app.schedule_id, app.slot()) {
             Stops::All => {
                 app.why = Some(Why::Stopped);
                 outcome::Paying::Stopped

@@ -50,7 +50,9 @@ pub(super) fn prepayment(app: &mut Application, _: &Turn, woke: woke::Prepayment
             outcome::Prepayment::Withdrawn
         }
         // Of some times: nothing was offered yet.
-        woke::Prepayment::Stoppage(stoppage) if stoppage.stops(None) != Stops::All => outcome::Prepayment::Due,
+        woke::Prepayment::Stoppage(stoppage) if stoppage.stops(&app.schedule_id, None) != Stops::All => {
+            outcome::Prepayment::Due
+        }
         woke::Prepayment::Stoppage(_) => {
             app.why = Some(Why::Stopped);
             outcome::Prepayment::Stopped

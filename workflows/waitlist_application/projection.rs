@@ -14,8 +14,9 @@ use crate::engine::{Projected, RunId};
 use crate::records::entry_changes::{self, Changed};
 use crate::records::hand_outs;
 use crate::records::offers::{self, Offer};
+use crate::records::schedules;
 use crate::records::visits::{self, Appointment, Payment};
-use crate::waitlist::policy::PaymentMode;
+use crate::waitlist::policy::{PaymentMode, QueuePer};
 use crate::waitlist::status::EntryStatus;
 use crate::workflows::slot_release::{Freed, SlotRelease};
 
@@ -26,13 +27,15 @@ pub(super) async fn project(
 ) -> sqlx::Result<()> {
     // Before all else but the runs: whoever has paid comes to stand in a queue whose hand-out may find at this moment that nobody does.
     let joining = moved.iter().filter(|one| one.step == Step::Waiting.name() && joins(&one.state));
-    let joining: Vec<&str> = joining.map(|one| one.state.schedule_id.as_str()).collect();
+    let joining: Vec<String> = joining.map(|one| one.state.schedule_id.clone()).collect();
+    let per_day = moved.iter().any(|one| one.state.policy.queue_per == QueuePer::Day);
+    let joining = beside_too(conn, hospital, joining, per_day).await?;
     if !joining.is_empty() {
         hand_outs::hold(conn, hospital, SlotRelease::NAME, &joining).await?;
     }
     let changed: Vec<Changed> =
         moved.iter().filter_map(|one| Some(entry(one.run, Step::parse(one.step)?, &one.state))).collect();
-    let brought = entry_changes::change(conn, hospital, &changed).await?;
+    let mut brought = entry_changes::change(conn, hospital, &changed).await?;
     let renewed = moved.iter().filter(|one| one.state.renewed);
     let renewed: Vec<(RunId, DateTime<Utc>, i64)> =
         renewed.map(|one| (one.run, one.state.cutoff, one.state.fee_fen)).collect();
@@ -44,13 +47,29 @@ pub(super) async fn project(
     visits::put_payments(conn, hospital, &payments).await?;
     let offers: Vec<Offer> = moved.iter().filter_map(offer).collect();
     offers::put(conn, hospital, &offers).await?;
-    has_his_asked(conn, hospital, &brought.joined).await?;
+    let joined = beside_too(conn, hospital, std::mem::take(&mut brought.joined), per_day).await?;
+    has_his_asked(conn, hospital, &joined).await?;
     brought.count(conn, hospital).await
 }
 
 /// True where it has come from the prepayment just now.
 fn joins(app: &Application) -> bool {
     app.policy.payment_mode == PaymentMode::Prepay && !app.stood
+}
+
+/// With the other half-days of the same days, where somebody waits for a whole one (Q2).
+async fn beside_too(
+    conn: &mut PgConnection,
+    hospital: &str,
+    mut joined: Vec<String>,
+    per_day: bool,
+) -> sqlx::Result<Vec<String>> {
+    if per_day && !joined.is_empty() {
+        let of: Vec<&str> = joined.iter().map(String::as_str).collect();
+        let beside = schedules::beside(&mut *conn, hospital, &of).await?;
+        joined.extend(beside.into_values().flatten());
+    }
+    Ok(joined)
 }
 
 /// Whoever has paid for the place in the queue may stand beside one that came free while nobody waited (R6, R16).
@@ -117,6 +136,7 @@ fn entry(run: RunId, step: Step, app: &Application) -> Changed {
     };
     Changed {
         id: run,
+        schedule_id: app.schedule_id.clone(),
         status: status.as_str(),
         live,
         slot,

@@ -9,6 +9,7 @@ use crate::engine::store::Outgoing;
 use crate::engine::{RunId, To};
 use crate::ports::his::{Sitting, TimeSlot};
 use crate::ports::payments::Paid;
+use crate::records::schedules::Half;
 use crate::waitlist::policy::Policy;
 use crate::workflows::slot_release::SlotRelease;
 
@@ -28,6 +29,9 @@ pub struct Offer {
     /// What the schedule has become, where it is another one than it was: nobody takes a place of it unknowingly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
+    /// Which half-day the place is of, where the doctor has several on that day (Q2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub half: Option<Half>,
 }
 
 /// What became of an offer, to the schedule's `slot_release` run.
@@ -115,6 +119,9 @@ impl Withdrawal {
 /// 替诊, 改诊: somebody else sees the patients of the schedule, or on another day or half-day (R34).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
+    /// Which schedule: nobody is asked about one that they are not at (Q2). None in what was told before it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_id: Option<String>,
     /// When it became so; of two, the later one counts.
     pub at: DateTime<Utc>,
     /// Who, and when, from now on.
@@ -178,6 +185,12 @@ pub struct Stoppage {
     /// Some times of it alone: whoever has a place there is concerned, and nobody who only waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<TimeSlot>,
+    /// Which schedule, where the whole of it is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_id: Option<String>,
+    /// To whoever waits for the day: the half-day where the turn lives on (Q2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_at: Option<Half>,
 }
 
 /// What a stoppage is to an application.
@@ -192,8 +205,12 @@ pub enum Stops {
 }
 
 impl Stoppage {
-    /// What it is to whoever has this place, or none. One of the whole half-day is met by any part of it.
-    pub fn stops(&self, slot: Option<&TimeSlot>) -> Stops {
+    /// What it is to whoever is at this schedule and has this place, or none. One of the whole half-day is met by any part of it;
+    /// one of another half-day of the day, or of a day that lives on at another one, by nobody here (Q2).
+    pub fn stops(&self, schedule_id: &str, slot: Option<&TimeSlot>) -> Stops {
+        if self.waits_at.is_some() || self.schedule_id.as_ref().is_some_and(|stopped| stopped != schedule_id) {
+            return Stops::Nothing;
+        }
         match (&self.times, slot) {
             (None, _) => Stops::All,
             (Some(times), Some(slot)) if times.begins < slot.ends && slot.begins < times.ends => Stops::ItsTime,

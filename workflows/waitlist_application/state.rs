@@ -11,6 +11,7 @@ use super::signals::{Payment, Terms};
 use crate::engine::RunId;
 use crate::ports::his::{DayPart, Place, TimeSlot};
 use crate::ports::payments::{OrderRequest, Paid};
+use crate::records::schedules::Half;
 use crate::waitlist::policy::{PayType, Policy};
 use crate::waitlist::reminder::Reminder;
 use crate::waitlist::{calendar, ids};
@@ -52,6 +53,9 @@ pub struct Application {
     pub offers: u16,
     /// The id of the last offer, for the answer to `slot_release`.
     pub offer_id: Option<String>,
+    /// Whose hand-out offered it, where that is not the schedule's own (Q2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered_by: Option<String>,
     /// When the hand-out heard that the place of the last offer is free.
     #[serde(default)]
     pub freed_at: Option<DateTime<Utc>>,
@@ -305,6 +309,7 @@ impl Application {
             stood: false,
             offers: 0,
             offer_id: None,
+            offered_by: None,
             freed_at: None,
             offer: None,
             gave_back: false,
@@ -333,12 +338,20 @@ impl Application {
         }
     }
 
-    /// Goes by other settings from now on. How it is paid stays as it began (R29): an order may be paid by now.
+    /// Goes by other settings from now on. How it is paid stays as it began (R29): an order may be paid by now. So does what it waits
+    /// for (Q2): the place in the queue is one there.
     pub fn renew(&mut self, terms: Terms) {
-        let Policy { payment_mode, insurance_prepay, fee_change, .. } = self.policy;
-        self.policy = Policy { payment_mode, insurance_prepay, fee_change, ..terms.policy };
+        let Policy { payment_mode, insurance_prepay, fee_change, queue_per, .. } = self.policy;
+        self.policy = Policy { payment_mode, insurance_prepay, fee_change, queue_per, ..terms.policy };
         self.cutoff = calendar::entry_ends_at(terms.closes, self.latest_at);
         self.renewed = true;
+    }
+
+    /// Is at another half-day of the day from now on, as that is by now (Q2).
+    pub fn goes_to(&mut self, half: Half) {
+        self.schedule_id = half.schedule_id;
+        self.part = half.part;
+        self.agreed_at = self.agreed_at.max(half.changed_at);
     }
 
     /// True where an answer is meant for the offer that is out. One without an end is from before answers had one.

@@ -49,7 +49,9 @@ pub(super) fn visit(app: &mut Application, turn: &Turn, woke: woke::Visit) -> ou
         woke::Visit::Withdrawal(withdrawal) if withdrawal.booked_by.is_some() => return outcome::Visit::Kept,
         // A withdrawal that was accepted in the queue while the place was already on its way (E5).
         woke::Visit::Withdrawal(_) => (Why::Withdrawn, outcome::Visit::Withdrawn),
-        woke::Visit::Stoppage(stoppage) if stoppage.stops(app.slot()) == Stops::Nothing => return outcome::Visit::Kept,
+        woke::Visit::Stoppage(stoppage) if stoppage.stops(&app.schedule_id, app.slot()) == Stops::Nothing => {
+            return outcome::Visit::Kept;
+        }
         woke::Visit::Stoppage(_) => (Why::Stopped, outcome::Visit::Stopped),
         woke::Visit::LateMoney(LateMoney { payment }) => {
             // Its number is committed with the move, before a call uses it (E6).

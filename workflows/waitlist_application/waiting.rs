@@ -31,8 +31,11 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             app.withheld = false;
             app.unusable = None;
             app.unanswered = None;
+            // Of another half-day of the day (Q2): what that was before concerns nobody who never asked for it.
+            let elsewhere = offer.half.filter(|half| half.schedule_id != app.schedule_id);
+            app.offered_by = elsewhere.as_ref().map(|half| half.schedule_id.clone());
             // Nobody takes a place of what the schedule has become, unasked (R34).
-            if let Some(change) = offer.change {
+            if let Some(change) = offer.change.filter(|_| elsewhere.is_none()) {
                 app.hears(change);
             }
             if app.question.is_some() {
@@ -45,6 +48,9 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             // The next ids derive from this count; it is committed with this move, before any call uses them (E6).
             let Some(offers) = app.offers.checked_add(1) else { return outcome::Waiting::GivenUp };
             app.offers = offers;
+            if let Some(half) = elsewhere {
+                app.goes_to(half);
+            }
             app.costs(offer.fee_fen);
             app.offer = Some(Offered::new(offer.slot));
             if app.covered() { outcome::Waiting::Covered } else { outcome::Waiting::Payable }
@@ -58,8 +64,15 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             app.why = Some(withdrawal.why());
             outcome::Waiting::Withdrawn
         }
-        // Of some times: the queue goes on for the others.
-        woke::Waiting::Stoppage(stoppage) if stoppage.stops(None) != Stops::All => outcome::Waiting::Elsewhere,
+        // Of some times, for which another place will come. Of another half-day of the day than this one is at by now, or it lives on
+        // at another one (Q2).
+        woke::Waiting::Stoppage(stoppage) if stoppage.stops(&app.schedule_id, None) != Stops::All => {
+            let here = stoppage.schedule_id.as_ref() == Some(&app.schedule_id);
+            if let Some(half) = stoppage.waits_at.filter(|_| here && app.question.is_none()) {
+                app.goes_to(half);
+            }
+            outcome::Waiting::Elsewhere
+        }
         woke::Waiting::Stoppage(_) => {
             app.why = Some(Why::Stopped);
             outcome::Waiting::Stopped

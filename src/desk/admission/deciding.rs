@@ -10,16 +10,17 @@ use super::super::apply::{
 };
 use super::super::{Answer, DeskError};
 use crate::engine::Effect;
+use crate::ports::his::ScheduleState;
 use crate::records::accounts::Account;
-use crate::records::admission_ground::{Keyed, StandingRun};
-use crate::records::admissions::{self, Decided};
+use crate::records::admission_ground::{Keyed, Live, StandingRun};
+use crate::records::admissions::{self, Decided, Each};
 use crate::records::entries::NewEntry;
 use crate::records::patients::Patient;
 use crate::records::policies::Standing as Counted;
 use crate::records::schedules::{self, Schedule};
 use crate::waitlist::admission::{self, Standing, Standings};
 use crate::waitlist::cipher::Pseudonym;
-use crate::waitlist::policy::{CapCounts, Level, LevelPolicy, PaymentMode, Policy, QueueOrder};
+use crate::waitlist::policy::{CapCounts, Level, LevelPolicy, PaymentMode, Policy, QueueOrder, QueuePer};
 use crate::waitlist::refusal::Refusal;
 use crate::waitlist::status::EntryStatus;
 use crate::waitlist::{calendar, draw};
@@ -38,8 +39,7 @@ pub(super) enum Verdict {
 pub(super) struct Person {
     /// Patients with the same ID document, and how often each was admitted.
     pub(super) accounts: BTreeMap<String, i32>,
-    /// The schedules of live entries, each with its department and day.
-    pub(super) live: Vec<(String, (String, NaiveDate))>,
+    pub(super) live: Vec<Live>,
     /// Department and day. A visit that is booked between this look and the writing is one that came after it.
     pub(super) booked: HashSet<(String, NaiveDate)>,
     /// Until when each entry of the blacklist holds (`None`: until it is lifted), and in which department alone.
@@ -51,8 +51,10 @@ pub(super) struct Facts {
     pub(super) now: DateTime<Utc>,
     pub(super) schedules: HashMap<String, Schedule>,
     pub(super) hand_outs: HashMap<String, StandingRun>,
-    /// Queue lengths of schedules with free places.
+    /// Queue lengths of schedules with free places; of all half-days of a day that has a queue (Q2).
     pub(super) waiting: HashMap<String, i64>,
+    /// Of schedules whose queue is the day's: the other half-days of the day (Q2).
+    pub(super) beside: HashMap<String, Vec<String>>,
     pub(super) counted: HashMap<(Level, String), Counted>,
     /// Live entries and all entries of schedules whose own number has a cap (Q1).
     pub(super) in_each: HashMap<String, (u32, u32)>,
@@ -72,7 +74,7 @@ struct SoFar<'a> {
     taken: BTreeMap<(&'static str, &'a str), Taken>,
     /// How many entries of each schedule, and the caps that were asked for its own number.
     entered: BTreeMap<&'a str, u32>,
-    each: BTreeMap<&'a str, (u32, CapCounts)>,
+    each: BTreeMap<&'a str, Each<'a>>,
     /// Schedules of this flush's entries by person.
     joined: HashMap<&'a str, Vec<&'a Schedule>>,
     /// Persons of this flush's entries by account.
@@ -115,6 +117,26 @@ impl Facts {
         calendar::cutoff_at(schedule.visit_date, &self.policy(schedule).cutoff, &ports.working_days, ports.tz)
     }
 
+    /// The schedules that the queue is of: this one, and those beside it where it is the day's (Q2).
+    pub(super) fn queue_of<'a>(&'a self, schedule: &'a Schedule) -> impl Iterator<Item = &'a str> {
+        let beside = self.beside.get(&schedule.id).into_iter().flatten().map(String::as_str);
+        std::iter::once(schedule.id.as_str()).chain(beside)
+    }
+
+    /// True where a schedule of this one's queue has, or may get, a hand-out.
+    pub(super) fn goes_on(&self, schedule: &Schedule, id: &str) -> bool {
+        let stopped = self.schedules.get(id).is_none_or(|one| one.state == ScheduleState::Stopped);
+        id == schedule.id || (!stopped && hand_out_allows(self.hand_outs.get(id)).is_ok())
+    }
+
+    /// How many places are free in the queue's half-days that are open, and how many wait for one (R1).
+    fn fullness(&self, schedule: &Schedule) -> (u32, i64) {
+        let found = self.queue_of(schedule).filter_map(|id| self.schedules.get(id));
+        let open = found.filter(|one| one.state == ScheduleState::Open);
+        let waiting = self.queue_of(schedule).filter_map(|id| self.waiting.get(id)).sum();
+        (open.map(|one| one.remaining).sum(), waiting)
+    }
+
     /// When the order of the schedule's queue is drawn, if it opens now (R17); `None` where arrival decides.
     pub(super) fn drawn_at(&self, schedule: &Schedule, closes: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let policy = self.policy(schedule);
@@ -137,7 +159,7 @@ impl Facts {
         }
         decided.counts =
             so_far.taken.into_iter().map(|((level, id), taken)| (level, id, taken.most, taken.added)).collect();
-        decided.each = so_far.each.into_iter().map(|(id, (cap, counts))| (id, cap, counts)).collect();
+        decided.each = so_far.each.into_values().collect();
         let persons: HashSet<&str> = so_far.joined.into_keys().collect();
         let accounts = persons.into_iter().filter_map(|person| self.persons.get(person));
         for (id, persons) in so_far.accounts {
@@ -163,8 +185,8 @@ impl Facts {
         }
         let policy = self.policy(schedule);
         let closes = self.closes(schedule, ports);
-        let waiting = self.waiting.get(&schedule.id).copied().unwrap_or(0);
-        open_for(schedule, waiting, self.now, closes)?;
+        let (remaining, waiting) = self.fullness(schedule);
+        open_for(schedule, remaining, waiting, self.now, closes)?;
         hand_out_allows(self.hand_outs.get(&schedule.id))?;
         latest_at_allows(apply, self.now)?;
         insurance_allows(apply, schedule, &policy)?;
@@ -204,8 +226,11 @@ impl Facts {
             let live = match policy.cap_counts {
                 CapCounts::LiveInAll => counted.live.saturating_add_signed(added),
                 counts => {
-                    let found = self.in_each.get(&schedule.id).copied().unwrap_or_default();
-                    admissions::counted(counts, found) + so_far.entered.get(schedule.id.as_str()).unwrap_or(&0)
+                    let own = self.queue_of(schedule).map(|id| {
+                        let found = self.in_each.get(id).copied().unwrap_or_default();
+                        admissions::counted(counts, found) + so_far.entered.get(id).unwrap_or(&0)
+                    });
+                    own.sum()
                 }
             };
             Standing { policy: &counted.policy, live }
@@ -248,7 +273,8 @@ impl Facts {
         *so_far.entered.entry(&schedule.id).or_default() += 1;
         let in_all = policy.cap_counts == CapCounts::LiveInAll;
         if let Some(cap) = caps.iter().flatten().min().filter(|_| !in_all) {
-            so_far.each.insert(&schedule.id, (*cap, policy.cap_counts));
+            let schedules = self.queue_of(schedule).collect();
+            so_far.each.insert(&schedule.id, Each { schedules, cap: *cap, counts: policy.cap_counts });
         }
         for (level, cap) in Level::ALL.into_iter().zip(*caps) {
             let cap = cap.filter(|_| in_all);
@@ -282,6 +308,15 @@ struct Room<'a> {
     caps: [Option<u32>; 3],
 }
 
+/// R4: whether an application to a schedule, or to the day's queue, would be the second one for a place that this one waits for;
+/// each waits for what it joined, whatever the settings say by now (Q2).
+fn meets(live: &Live, schedule: &Schedule, per_day: bool) -> bool {
+    let of_the_day = live.doctor_id == schedule.doctor_id
+        && live.department_id == schedule.department_id
+        && live.visit_date == schedule.visit_date;
+    live.schedule_id == schedule.id || ((per_day || live.whole_day) && of_the_day)
+}
+
 impl Person {
     /// R4, R32, R35: nothing about the person is in the way; `joined` are the queues joined in this flush.
     fn allows(&self, joined: &[&Schedule], schedule: &Schedule, policy: &Policy, ports: &Ports) -> Result<(), Refusal> {
@@ -292,8 +327,11 @@ impl Person {
             let until = until.map(|until| until.with_timezone(&ports.tz).date_naive());
             return Err(Refusal::Blacklisted { until });
         }
-        let before = self.live.iter().map(|(id, _)| id).chain(joined.iter().map(|one| &one.id));
-        if before.into_iter().any(|id| *id == schedule.id) {
+        let per_day = policy.queue_per == QueuePer::Day;
+        // Settings of one doctor in one department: what is joined in this flush is of the same kind.
+        let again = |one: &&Schedule| one.id == schedule.id || (per_day && one.is_of_the_day_of(schedule));
+        let twice = self.live.iter().any(|one| meets(one, schedule, per_day)) || joined.iter().any(again);
+        if twice {
             return Err(Refusal::DuplicateApplication);
         }
         let limit = policy.live_entries_per_patient;
@@ -301,7 +339,7 @@ impl Person {
             return Err(Refusal::PatientLimit { limit });
         }
         let day = (&schedule.department_id, schedule.visit_date);
-        let live = self.live.iter().filter(|(_, (department, on))| (department, *on) == day).count();
+        let live = self.live.iter().filter(|one| (&one.department_id, one.visit_date) == day).count();
         let joined = joined.iter().filter(|one| (&one.department_id, one.visit_date) == day).count();
         let limit = policy.live_entries_per_department_and_day;
         if live + joined >= usize::try_from(limit).unwrap_or(usize::MAX) {
@@ -311,5 +349,60 @@ impl Person {
             return Err(Refusal::AlreadyBooked);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ports::his::DayPart;
+
+    fn schedule(id: u8, doctor: u8, day: u32) -> Schedule {
+        Schedule {
+            id: id.to_string(),
+            doctor_id: doctor.to_string(),
+            doctor_name: String::new(),
+            department_id: "d".to_owned(),
+            department_name: String::new(),
+            campus_id: "c".to_owned(),
+            visit_date: NaiveDate::from_ymd_opt(2026, 3, day).unwrap_or_default(),
+            part: DayPart::Morning,
+            state: ScheduleState::Open,
+            total: 1,
+            remaining: 0,
+            fee_fen: 0,
+        }
+    }
+
+    /// Whose places somebody may be offered who joined there.
+    fn served<'a>(all: &'a [Schedule], at: &'a Schedule, per_day: bool) -> BTreeSet<&'a str> {
+        let own = |one: &&Schedule| one.id == at.id || (per_day && one.is_of_the_day_of(at));
+        all.iter().filter(own).map(|one| one.id.as_str()).collect()
+    }
+
+    proptest! {
+        /// However the settings have changed in between.
+        #[test]
+        fn q2_r04_nobody_stands_twice_for_one_place(
+            sittings in proptest::collection::vec((0_u8..2, 4_u32..6), 1..6), first: prop::sample::Index,
+            second: prop::sample::Index, first_per_day: bool, second_per_day: bool,
+        ) {
+            let all: Vec<Schedule> = (0..).zip(&sittings).map(|(id, (doctor, day))| schedule(id, *doctor, *day)).collect();
+            let (at, joins) = (first.get(&all), second.get(&all));
+            let live = Live {
+                patient_id: "p".to_owned(),
+                schedule_id: at.id.clone(),
+                doctor_id: at.doctor_id.clone(),
+                department_id: at.department_id.clone(),
+                visit_date: at.visit_date,
+                whole_day: first_per_day,
+            };
+            let both = served(&all, at, first_per_day).intersection(&served(&all, joins, second_per_day)).count();
+            prop_assert_eq!(meets(&live, joins, second_per_day), both > 0);
+        }
     }
 }

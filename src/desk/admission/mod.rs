@@ -25,11 +25,11 @@ use crate::records;
 use crate::records::admission_ground::{self, Asked, Counted};
 use crate::records::admissions::{self, Decided};
 use crate::records::policies::Standing;
-use crate::records::schedules::Schedule;
+use crate::records::schedules::{self, Schedule};
 use crate::records::{accounts, entries, hand_outs, patients};
 use crate::waitlist::calendar;
 use crate::waitlist::cipher::Pseudonym;
-use crate::waitlist::policy::{CapCounts, Policy};
+use crate::waitlist::policy::{CapCounts, Policy, QueuePer};
 use crate::waitlist::status::EntryStatus;
 use crate::workflows::Ports;
 use crate::workflows::slot_release::{self, Freed, Release, SlotRelease};
@@ -120,7 +120,10 @@ impl Admission {
         let (pool, hospital) = (&self.engine.pool, self.engine.tenant.as_str());
         let over = OVER_AT.map(slot_release::Step::name);
         let over_or_shut = [&over[..], &[SHUT.name()]].concat();
-        let wanted = distinct(decided.entries.iter().map(|entry| entry.schedule_id));
+        let asked = decided.entries.iter().filter_map(|entry| facts.schedules.get(entry.schedule_id));
+        // One beside it that is stopped, or whose hand-out is over, has no place to hand out (Q2).
+        let queues = asked.flat_map(|schedule| facts.queue_of(schedule).filter(move |id| facts.goes_on(schedule, id)));
+        let wanted = distinct(queues);
         let (stand, unopened): (Vec<&str>, Vec<&str>) =
             wanted.into_iter().partition(|id| facts.hand_outs.contains_key(*id));
         let told = self.told(facts, &decided);
@@ -163,18 +166,20 @@ impl Admission {
     fn told(&self, facts: &Facts, decided: &Decided<'_>) -> Vec<Outgoing> {
         let (mut told, mut seen) = (Vec::new(), HashSet::new());
         for (entry, run) in decided.entries.iter().zip(&decided.runs) {
-            let id = entry.schedule_id;
-            let (Some(stands), Some(schedule)) = (facts.hand_outs.get(id), facts.schedules.get(id)) else { continue };
+            let Some(schedule) = facts.schedules.get(entry.schedule_id) else { continue };
             let waits = entry.status == EntryStatus::Waiting.as_str();
-            if waits && stands.unasked == Some(true) && seen.insert(("Freed", id)) {
-                told.push(Freed::unasked(id, run.id));
-            }
             let closes = facts.closes(schedule, &self.ports);
-            let later = stands.cutoff.is_some_and(|cutoff| cutoff < closes) || stands.step == SHUT.name();
-            if later && seen.insert(("Terms", id)) {
-                let ends = Some(calendar::visits_end(schedule.visit_date, self.ports.tz));
-                let terms = Terms { policy: facts.policy(schedule), closes, ends };
-                told.push(terms.to_hand_out(id, format!("terms:{}", run.id)));
+            for id in facts.queue_of(schedule).filter(|id| facts.goes_on(schedule, id)) {
+                let Some(stands) = facts.hand_outs.get(id) else { continue };
+                if waits && stands.unasked == Some(true) && seen.insert(("Freed", id)) {
+                    told.push(Freed::unasked(id, run.id));
+                }
+                let later = stands.cutoff.is_some_and(|cutoff| cutoff < closes) || stands.step == SHUT.name();
+                if later && seen.insert(("Terms", id)) {
+                    let ends = Some(calendar::visits_end(schedule.visit_date, self.ports.tz));
+                    let terms = Terms { policy: facts.policy(schedule), closes, ends };
+                    told.push(terms.to_hand_out(id, format!("terms:{}", run.id)));
+                }
             }
         }
         told
@@ -205,8 +210,7 @@ impl Admission {
         }
         for person in persons.values_mut() {
             let own = |id: &String| person.accounts.contains_key(id);
-            let live = ground.live.iter().filter(|(id, ..)| own(id));
-            person.live = live.map(|(_, schedule, d, day)| (schedule.clone(), (d.clone(), *day))).collect();
+            person.live = ground.live.iter().filter(|one| own(&one.patient_id)).cloned().collect();
             person.booked =
                 ground.booked.iter().filter(|(id, ..)| own(id)).map(|(_, d, day)| (d.clone(), *day)).collect();
             let listed = ground.blacklisted.iter().filter(|(id, ..)| own(id));
@@ -220,6 +224,7 @@ impl Admission {
             now: ground.now,
             hand_outs: ground.hand_outs.into_iter().map(|run| (run.key.clone(), run)).collect(),
             waiting: ground.waiting.into_iter().collect(),
+            beside: HashMap::new(),
             counted: ground.levels.into_iter().map(counted).collect(),
             in_each: HashMap::new(),
             persons,
@@ -229,6 +234,7 @@ impl Admission {
             accounts: known.into_iter().map(|account| (account.id.clone(), account)).collect(),
             payers: payers.into_iter().map(|patient| (patient.id.clone(), patient)).collect(),
         };
+        self.read_beside(&mut facts).await?;
         // Rarely asked for, and read after the rest: who joins in between is met again when all is written.
         let own_number = |schedule: &&Schedule| facts.policy(schedule).cap_counts != CapCounts::LiveInAll;
         let ids: Vec<&str> = facts.schedules.values().filter(own_number).map(|one| one.id.as_str()).collect();
@@ -236,6 +242,26 @@ impl Admission {
             facts.in_each = entries::counts(pool, hospital, &ids).await?;
         }
         Ok(facts)
+    }
+
+    /// The other half-days of the days that have a queue (Q2).
+    async fn read_beside(&self, facts: &mut Facts) -> sqlx::Result<()> {
+        let (pool, hospital) = (&self.engine.pool, self.engine.tenant.as_str());
+        let per_day = |schedule: &&Schedule| facts.policy(schedule).queue_per == QueuePer::Day;
+        let of: Vec<&str> = facts.schedules.values().filter(per_day).map(|one| one.id.as_str()).collect();
+        if of.is_empty() {
+            return Ok(());
+        }
+        let beside = schedules::beside(pool, hospital, &of).await?;
+        let ids = distinct(beside.values().flatten().map(String::as_str));
+        let wanted = Asked { schedules: &ids, patients: &[], keys: &[], hand_out: SlotRelease::NAME };
+        let ground = admission_ground::read(pool, hospital, &wanted).await?;
+        let all: Vec<String> = of.iter().copied().chain(ids.iter().copied()).map(str::to_owned).collect();
+        facts.waiting.extend(entries::queue_lengths(pool, hospital, &all).await?);
+        facts.hand_outs.extend(ground.hand_outs.into_iter().map(|run| (run.key.clone(), run)));
+        facts.schedules.extend(ground.schedules.into_iter().map(|schedule| (schedule.id.clone(), schedule)));
+        facts.beside = beside;
+        Ok(())
     }
 
     /// The hand-outs of schedules that have none yet; one that somebody has begun meanwhile is answered too.
@@ -248,19 +274,40 @@ impl Admission {
         let (mut new, mut windows) = (Vec::new(), Vec::new());
         for schedule in schedules.iter().filter_map(|id| facts.schedules.get(*id)) {
             let closes = facts.closes(schedule, &self.ports);
-            let drawn_at = facts.drawn_at(schedule, closes);
+            let draw = self.draw_of(&mut *conn, facts, schedule, closes).await?;
+            let drawn_at = draw.as_ref().map(|(_, at)| *at);
             new.push(self.release(schedule, &facts.policy(schedule), closes, drawn_at)?);
-            windows.push((schedule.id.as_str(), drawn_at));
+            windows.push((schedule.id.as_str(), draw));
         }
         let started = store::start_all(conn, &self.engine.tenant, new).await?;
-        for (one, (id, drawn_at)) in started.iter().zip(windows) {
-            if let Some(at) = drawn_at.filter(|_| one.new) {
+        for (one, (id, draw)) in started.iter().zip(windows) {
+            if let Some((root, at)) = draw.filter(|_| one.new) {
                 // Nobody is let in before the seed stands (R17).
-                draws::fix(&mut *conn, &self.ports, id).await?;
+                draws::fix(&mut *conn, &self.ports, &root, &[id]).await?;
                 records::draws::open(&mut *conn, &self.engine.tenant, id, facts.now, at).await?;
             }
         }
         Ok(started.into_iter().map(|one| one.id).collect())
+    }
+
+    /// Whose draw orders a queue that opens now, and when it is held; none where arrival decides. The half-days of a day that has a
+    /// queue are drawn together; one that opens later takes part while the draw is not held (Q2).
+    async fn draw_of(
+        &self,
+        conn: &mut PgConnection,
+        facts: &Facts,
+        schedule: &Schedule,
+        closes: DateTime<Utc>,
+    ) -> sqlx::Result<Option<(String, DateTime<Utc>)>> {
+        let Some(at) = facts.drawn_at(schedule, closes) else { return Ok(None) };
+        let ids: Vec<&str> = facts.queue_of(schedule).collect();
+        if ids.len() == 1 {
+            return Ok(Some((schedule.id.clone(), at)));
+        }
+        if ids.iter().any(|id| facts.hand_outs.contains_key(*id)) {
+            return records::draws::under_way(conn, &self.engine.tenant, &ids).await;
+        }
+        Ok(Some((records::draws::root(conn, &self.engine.tenant, &ids).await?, at)))
     }
 
     fn release(

@@ -96,6 +96,17 @@ pub enum CapCounts {
     EverInEach,
 }
 
+/// What has a queue (Q2). Who waits stays in the kind of queue that they joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum QueuePer {
+    /// Each schedule: a doctor's half-day.
+    #[default]
+    HalfDay,
+    /// A doctor's day in a department: whoever waits is offered a place of any of its half-days.
+    Day,
+}
+
 /// What becomes of a person's other applications for the same day once a visit is booked (R35).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -110,4 +121,21 @@ pub enum OtherQueues {
     WithdrawDay,
     /// The patient is asked about each of that day. Until the answer no place is offered there; without one in time it waits on.
     Ask,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{LevelPolicy, Policy};
+    use super::*;
+
+    #[test]
+    fn q2_a_queue_is_of_a_half_day_unless_the_nearest_level_says_otherwise() {
+        let say = |queue_per| LevelPolicy { queue_per, ..LevelPolicy::default() };
+        let (silent, day, half) = (say(None), say(Some(QueuePer::Day)), say(Some(QueuePer::HalfDay)));
+        let per = |levels: [&LevelPolicy; 3]| Policy::resolve(levels[0], levels[1], levels[2]).queue_per;
+        assert_eq!(per([&silent, &silent, &silent]), QueuePer::HalfDay);
+        assert_eq!(per([&silent, &silent, &day]), QueuePer::Day);
+        assert_eq!(per([&half, &silent, &day]), QueuePer::HalfDay);
+        assert_eq!(per([&silent, &day, &half]), QueuePer::Day);
+    }
 }

@@ -9,6 +9,7 @@ mod caring_for_locks;
 mod changing_doctors;
 mod changing_terms;
 mod coverage;
+mod day_queues;
 mod delaying;
 mod drawing;
 mod fee_changes;
