@@ -59,8 +59,8 @@ pub(super) async fn run(config: &Config, asked: HisCheck) -> anyhow::Result<Exit
     })?;
     let (listening, mut heard) = match asked.pushes {
         Some(_) => {
-            let (hears, heard) = mpsc::unbounded_channel();
-            (Some(listen(config, hears).await?), Some(heard))
+            let (telling, heard) = mpsc::unbounded_channel();
+            (Some(listen(config, telling).await?), Some(heard))
         }
         None => (None, None),
     };

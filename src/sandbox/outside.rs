@@ -135,6 +135,7 @@ impl Outside {
     }
 
     /// The same, with a HIS that is spoken to in this.
+    #[must_use]
     pub fn speaking(self, protocol: Protocol) -> Self {
         Self { protocol, ..self }
     }

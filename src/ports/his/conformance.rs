@@ -84,7 +84,7 @@ pub async fn ask(his: &dyn His, scope: &Scope) -> Vec<Finding> {
         (Some(place), true) => found.booking(his, place).await,
         (None, true) => found.not_asked("booking", "no place is free to be booked"),
         (_, false) => {
-            found.not_asked("booking", "add --book, on a test system, to have a made-up patient booked and cancelled")
+            found.not_asked("booking", "add --book, on a test system, to have a made-up patient booked and cancelled");
         }
     }
     found.0
@@ -305,7 +305,7 @@ impl Findings {
                 self.wrong("cancel", format!("refused with code {code}: order {order_id} is to be cancelled by hand"));
             }
             (Err(error), _) => {
-                self.wrong("cancel", format!("{error}: order {order_id} may have to be cancelled by hand"))
+                self.wrong("cancel", format!("{error}: order {order_id} may have to be cancelled by hand"));
             }
             (Ok(Cancelling::Done), Ok(Cancelling::Refused { code })) => {
                 self.wrong("cancel", format!("the second time it is refused with code {code}"));

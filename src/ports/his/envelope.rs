@@ -78,6 +78,7 @@ pub struct Envelope {
 
 impl Envelope {
     /// The same for a system that writes in this character set: what is signed and encrypted are its bytes.
+    #[must_use]
     pub fn in_charset(self, charset: Charset) -> Self {
         Self { charset, ..self }
     }

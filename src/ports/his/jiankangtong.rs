@@ -23,8 +23,8 @@ use crate::ports::calling::traced;
 
 /// What carries a function there and its answer back.
 enum Line {
-    Soap(SoapLine),
-    Json(JsonLine),
+    Soap(Box<SoapLine>),
+    Json(Box<JsonLine>),
 }
 
 /// The client.
@@ -37,8 +37,8 @@ impl JiankangtongHis {
     /// A client with a connection pool of its own.
     pub fn new(config: Config) -> Result<Self, SetupError> {
         let line = match config.protocol {
-            Protocol::Rest => Line::Json(JsonLine::new(&config)?),
-            _ => Line::Soap(SoapLine::new(&config)?),
+            Protocol::Rest => Line::Json(Box::new(JsonLine::new(&config)?)),
+            _ => Line::Soap(Box::new(SoapLine::new(&config)?)),
         };
         Ok(Self { config, line })
     }

@@ -95,9 +95,9 @@ fn child(name: &str, value: &Value, xml: &mut String) -> Result<(), Unreadable> 
         Value::Number(number) => xml.push_str(&element(name, &number.to_string())),
         Value::String(text) => xml.push_str(&element(name, text)),
         Value::Object(fields) => {
-            xml.push_str(&format!("<{name}>"));
-            children(fields, xml)?;
-            xml.push_str(&format!("</{name}>"));
+            let mut inner = String::new();
+            children(fields, &mut inner)?;
+            xml.extend(["<", name, ">", &inner, "</", name, ">"]);
         }
         Value::Array(_) => return Err(Unreadable),
     }

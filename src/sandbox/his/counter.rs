@@ -103,6 +103,9 @@ pub(super) struct Reply {
     pub(super) said: Said,
 }
 
+/// Why a request did not come as far as the counter: code and words.
+pub(super) type Unheard = (&'static str, &'static str);
+
 impl Reply {
     pub(super) fn of(code: &'static str, message: &str) -> Self {
         Self { code, message: message.to_owned(), said: Said::Nothing }

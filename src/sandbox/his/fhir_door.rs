@@ -37,7 +37,7 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/fhir/Slot", get(slots))
         .route("/fhir/Appointment", get(search).post(create).patch(cancel))
         .route("/fhir/Appointment/{operation}", post(operate))
-        .layer(from_fn_with_state(Arc::clone(shared), known))
+        .route_layer(from_fn_with_state(Arc::clone(shared), known))
 }
 
 /// Who brings no token of ours is sent away.

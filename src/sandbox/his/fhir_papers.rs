@@ -108,7 +108,7 @@ pub(super) fn lock(ledger: &Ledger, lock_id: &str, zone: Tz) -> Option<Appointme
         LockState::Unlocked => ("cancelled", "unlocked"),
         LockState::Expired => ("cancelled", "expired"),
     };
-    paper.status = status.to_owned();
+    status.clone_into(&mut paper.status);
     paper.extension.push(words::code("lock-state", state));
     Some(paper)
 }
@@ -121,7 +121,8 @@ pub(super) fn order(ledger: &Ledger, order_id: &str, zone: Tz) -> Option<Appoint
     paper.identifier =
         vec![words::identifier(words::ORDER, order_id), words::identifier(words::HIS_ORDER, &order.his_order_id)];
     paper.id = Some(order.his_order_id.clone());
-    paper.status = if order.state == OrderState::Booked { "booked" } else { "cancelled" }.to_owned();
+    let status = if order.state == OrderState::Booked { "booked" } else { "cancelled" };
+    status.clone_into(&mut paper.status);
     paper.extension.push(words::text("serial", &order.serial.to_string()));
     if let Some(paid) = &order.paid {
         paper.extension.push(words::text("out-trade-no", &paid.out_trade_no));

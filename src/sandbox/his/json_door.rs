@@ -13,7 +13,7 @@ use chrono::Utc;
 use serde_json::Value;
 
 use super::Shared;
-use super::counter::{self, Call, Reply, Said};
+use super::counter::{self, Call, Reply, Said, Unheard};
 use crate::ports::his::json;
 use crate::ports::his::json_line::{Answering, Asking, STALE};
 use crate::ports::his::return_code::Function;
@@ -31,21 +31,21 @@ pub(super) async fn answer(
         Ok((function, call)) => {
             counter::serve(&shared, function, call, |_, reply| respond(&shared, &stamp, reply)).await
         }
-        Err(reply) => respond(&shared, &stamp, &reply),
+        Err((code, words)) => respond(&shared, &stamp, &Reply::of(code, words)),
     }
 }
 
-fn open(shared: &Shared, code: &str, stamp: &Stamp, raw: &[u8]) -> Result<(Function, Call), Reply> {
-    shared.stamper.verify(stamp, raw).map_err(|_| Reply::of("7", "签名错误"))?;
-    stamp.fresh(Utc::now()).map_err(|_| Reply::of(STALE, "时间戳超出允许范围"))?;
-    let asking: Asking = serde_json::from_slice(raw).map_err(|_| Reply::of("1", "参数错误"))?;
+fn open(shared: &Shared, code: &str, stamp: &Stamp, raw: &[u8]) -> Result<(Function, Call), Unheard> {
+    shared.stamper.verify(stamp, raw).map_err(|_| ("7", "签名错误"))?;
+    stamp.fresh(Utc::now()).map_err(|_| (STALE, "时间戳超出允许范围"))?;
+    let asking: Asking = serde_json::from_slice(raw).map_err(|_| ("1", "参数错误"))?;
     if asking.user_id != shared.credentials.user_id {
-        return Err(Reply::of("7", "签名错误"));
+        return Err(("7", "签名错误"));
     }
     let function = Function::of_code(&asking.function).filter(|function| function.code() == code);
-    let function = function.ok_or_else(|| Reply::of("1", "功能号不存在"))?;
-    let body = json::as_xml(&asking.data).map_err(|_| Reply::of("1", "参数错误"))?;
-    let call = Call::read(function, &body).map_err(|_| Reply::of("1", "参数错误"))?;
+    let function = function.ok_or_else(|| ("1", "功能号不存在"))?;
+    let body = json::as_xml(&asking.data).map_err(|_| ("1", "参数错误"))?;
+    let call = Call::read(function, &body).map_err(|_| ("1", "参数错误"))?;
     Ok((function, call))
 }
 

@@ -8,7 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
 use super::Shared;
-use super::counter::{self, Call, Reply, Said};
+use super::counter::{self, Call, Reply, Said, Unheard};
 use crate::ports::his::envelope::EnvelopeError;
 use crate::ports::his::return_code::Function;
 use crate::ports::his::{messages, soap};
@@ -19,17 +19,17 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, raw: Bytes) -> Res
         Ok((function, call)) => {
             counter::serve(&shared, function, call, |_, reply| respond(&shared, function.name(), reply)).await
         }
-        Err(reply) => respond(&shared, "Unknown", &reply),
+        Err((code, words)) => respond(&shared, "Unknown", &Reply::of(code, words)),
     }
 }
 
-fn open(shared: &Shared, raw: &[u8]) -> Result<(Function, Call), Reply> {
+fn open(shared: &Shared, raw: &[u8]) -> Result<(Function, Call), Unheard> {
     let request = shared.envelope.open_request(raw).map_err(|error| match error {
-        EnvelopeError::Signature => Reply::of("7", "签名错误"),
-        _ => Reply::of("1", "参数错误"),
+        EnvelopeError::Signature => ("7", "签名错误"),
+        _ => ("1", "参数错误"),
     })?;
-    let function = Function::of_code(&request.function).ok_or_else(|| Reply::of("1", "功能号不存在"))?;
-    let call = Call::read(function, &request.body).map_err(|_| Reply::of("1", "参数错误"))?;
+    let function = Function::of_code(&request.function).ok_or_else(|| ("1", "功能号不存在"))?;
+    let call = Call::read(function, &request.body).map_err(|_| ("1", "参数错误"))?;
     Ok((function, call))
 }
 

@@ -40,7 +40,7 @@ pub fn met(call: &'static str, status: u16, outcome: Option<&OperationOutcome>) 
         (200 | 204, ..) => Ok(Met::Done),
         (201, ..) => Ok(Met::Created),
         (429, ..) | (503, _, Some("throttled" | "transient")) => Err(CallError::not_taken("his", http())),
-        (408 | 500.., ..) | (202..=299, ..) => Err(unknown()),
+        (408 | 500.. | 202..=299, ..) => Err(unknown()),
         (400 | 404 | 409 | 410 | 412 | 422, Some(code), _) => Ok(Met::Business(code)),
         (404 | 410, None, Some(_)) => Ok(Met::Nowhere),
         (409 | 412 | 422, None, Some(code @ ("conflict" | "duplicate" | "business-rule"))) => {

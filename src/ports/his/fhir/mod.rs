@@ -75,14 +75,13 @@ impl FhirHis {
         let found = self.search(call, "Appointment", &[("identifier", &format!("{system}|{id}"))]).await?;
         let is_it = |it: &Appointment| words::value_of(&it.identifier, system) == Some(id);
         let mut found = found.into_iter().filter_map(appointment).filter(is_it);
-        match (found.next(), found.next()) {
-            (one, None) => Ok(one),
+        let one = found.next();
+        if found.next().is_some() {
             // Which of them counts is for a person: guessing would double a place.
-            (_, Some(_)) => {
-                let detail = "two appointments stand under one id of ours".to_owned();
-                Err(CallError::Broken { system: "his", call, detail })
-            }
+            let detail = "two appointments stand under one id of ours".to_owned();
+            return Err(CallError::Broken { system: "his", call, detail });
         }
+        Ok(one)
     }
 
     /// One page of a day's list.
@@ -253,10 +252,7 @@ impl His for FhirHis {
             Met::Business(code) => Ok(Lock::Refused { code: code.clone() }),
             Met::Nowhere => Ok(Lock::Refused { code: "not-found".to_owned() }),
             Met::Done | Met::Created => {
-                let made = match &heard.resource {
-                    Some(Resource::Appointment(made)) => made,
-                    _ => return Err(heard.unreadable()),
-                };
+                let Some(Resource::Appointment(made)) = &heard.resource else { return Err(heard.unreadable()) };
                 let until = words::find(&made.extension, "lock-expires").and_then(|it| it.value_instant);
                 let ours = words::value_of(&made.identifier, words::LOCK) == Some(lock_id);
                 until.filter(|_| ours).map(|until| Lock::Held { until }).ok_or_else(|| heard.unreadable())
