@@ -87,6 +87,7 @@ fn tells_what_it_supports(protocol: &str) {
     let other = sandbox.but("sandbox-sign-key", "another-sign-key");
     let (code, said) = sandbox.asks(&other, &["--department", "K01"]);
     assert!(code == 1 && said.contains("✗ query-by-our-id: his refuses"), "{said}");
+    assert!(said.contains("✗ list-of-orders: his refuses"), "keys that do not fit are not a missing function: {said}");
 }
 
 #[test]

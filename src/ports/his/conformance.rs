@@ -190,10 +190,15 @@ impl Findings {
         }
     }
 
-    /// Refused for good: not offered. No answer: a fault.
+    /// Refused for good: not offered. No answer, or keys that are not believed: a fault.
     fn absent(&mut self, check: &'static str, error: &CallError, without: &str) {
+        let of_keys = |detail: &str| {
+            ["RETURN_CODE 7", "code 7", "HTTP 401", "HTTP 403"].iter().any(|refusal| detail.starts_with(refusal))
+        };
         match error {
-            CallError::Broken { .. } => self.say(check, Standing::Absent, format!("not offered ({error}): {without}")),
+            CallError::Broken { detail, .. } if !of_keys(detail) => {
+                self.say(check, Standing::Absent, format!("not offered ({error}): {without}"))
+            }
             _ => self.wrong(check, error.to_string()),
         }
     }

@@ -95,9 +95,13 @@ fn child(name: &str, value: &Value, xml: &mut String) -> Result<(), Unreadable> 
         Value::Number(number) => xml.push_str(&element(name, &number.to_string())),
         Value::String(text) => xml.push_str(&element(name, text)),
         Value::Object(fields) => {
-            let mut inner = String::new();
-            children(fields, &mut inner)?;
-            xml.extend(["<", name, ">", &inner, "</", name, ">"]);
+            xml.push('<');
+            xml.push_str(name);
+            xml.push('>');
+            children(fields, xml)?;
+            xml.push_str("</");
+            xml.push_str(name);
+            xml.push('>');
         }
         Value::Array(_) => return Err(Unreadable),
     }

@@ -43,7 +43,7 @@ fn open(shared: &Shared, code: &str, stamp: &Stamp, raw: &[u8]) -> Result<(Funct
         return Err(("7", "签名错误"));
     }
     let function = Function::of_code(&asking.function).filter(|function| function.code() == code);
-    let function = function.ok_or_else(|| ("1", "功能号不存在"))?;
+    let function = function.ok_or(("1", "功能号不存在"))?;
     let body = json::as_xml(&asking.data).map_err(|_| ("1", "参数错误"))?;
     let call = Call::read(function, &body).map_err(|_| ("1", "参数错误"))?;
     Ok((function, call))

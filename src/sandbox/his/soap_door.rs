@@ -28,7 +28,7 @@ fn open(shared: &Shared, raw: &[u8]) -> Result<(Function, Call), Unheard> {
         EnvelopeError::Signature => ("7", "签名错误"),
         _ => ("1", "参数错误"),
     })?;
-    let function = Function::of_code(&request.function).ok_or_else(|| ("1", "功能号不存在"))?;
+    let function = Function::of_code(&request.function).ok_or(("1", "功能号不存在"))?;
     let call = Call::read(function, &request.body).map_err(|_| ("1", "参数错误"))?;
     Ok((function, call))
 }

@@ -291,6 +291,21 @@ in_every_language! {
 }
 
 #[tokio::test]
+async fn a_his_that_writes_gbk_is_read_booked_and_heard_without_losing_a_character() {
+    let world = World::in_gbk().await;
+    let listed = world.client.schedules("DEPT", None, day(12), day(12)).await.unwrap();
+    assert_eq!((listed[0].doctor_name.as_str(), listed[0].doctor_title.as_str()), ("李医生", "主任医师"));
+    let Booking::Booked(visit) = world.client.book(&request("W1", 0, 1)).await.unwrap() else { panic!("not booked") };
+    assert!(visit.place.starts_with("门诊楼"), "{visit:?}");
+    let twice = world.client.book(&request("W2", 0, 1)).await.unwrap();
+    assert_eq!(twice, Booking::Refused { code: "200701".into() }, "the reason is read past its Chinese words");
+    // Agreed on something else, neither side believes the other: what is signed are bytes.
+    let utf8 = crate::ports::his::connect(world::config(world.his.url())).unwrap();
+    let answer = utf8.schedules("DEPT", None, day(12), day(12)).await;
+    assert!(matches!(answer, Err(CallError::Unknown { .. })), "{answer:?}");
+}
+
+#[tokio::test]
 async fn the_history_tells_how_places_came_free_and_who_took_them() {
     let world = World::open().await;
     assert_eq!(world.his.fill("R1", 2, channel::WEBSITE).await.unwrap(), 2);

@@ -189,6 +189,34 @@ mod tests {
     }
 
     #[test]
+    fn an_appointment_of_another_server_is_read_past_what_we_have_no_use_for() {
+        let recorded = r##"{
+            "resourceType": "Appointment", "id": "example", "meta": { "versionId": "3", "lastUpdated": "2026-10-10T01:00:00Z" },
+            "text": { "status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">Brian MRI results</div>" },
+            "identifier": [
+                { "use": "official", "system": "urn:houbu:his:order", "value": "W1", "period": { "start": "2026-10-10" } },
+                { "system": "http://example.org/sampleappointment-identifier", "value": "123" }
+            ],
+            "status": "booked",
+            "serviceCategory": [{ "coding": [{ "system": "http://example.org/service-category", "code": "gp", "display": "GP" }] }],
+            "appointmentType": { "coding": [{ "code": "FOLLOWUP", "display": "A follow up visit" }] },
+            "reasonReference": [{ "reference": "Condition/example", "display": "Severe burn of left ear" }], "priority": 5,
+            "description": "Discussion on the results", "start": "2026-10-12T00:00:00Z", "end": "2026-10-12T00:30:00Z",
+            "created": "2026-10-10", "minutesDuration": 30, "slot": [{ "reference": "Slot/example" }],
+            "participant": [
+                { "actor": { "reference": "Patient/example", "display": "Peter" }, "required": "required", "status": "accepted" },
+                { "type": [{ "coding": [{ "code": "ATND" }] }], "actor": { "reference": "Practitioner/D7" }, "status": "accepted" },
+                { "actor": { "type": "Location", "display": "门诊楼3层" }, "required": "required", "status": "accepted" }
+            ]
+        }"##;
+        let Ok(Resource::Appointment(found)) = serde_json::from_str::<Resource>(recorded) else { panic!("unread") };
+        let Some(Order::Booked(visit)) = order_of(&found) else { panic!("not booked") };
+        assert_eq!((visit.his_order_id.as_str(), visit.place.as_str()), ("example", "门诊楼3层"));
+        let slot = time_of(&found, chrono_tz::Asia::Shanghai).unwrap();
+        assert_eq!((slot.begins.to_string(), slot.ends.to_string()), ("08:00:00".into(), "08:30:00".into()));
+    }
+
+    #[test]
     fn every_status_of_an_appointment_has_its_meaning() {
         for (status, meaning) in [
             ("proposed", "cannot be told"),

@@ -51,6 +51,16 @@ impl World {
         Self::with(protocol, Level::None, 0).await
     }
 
+    /// A HIS of old that writes GBK, with the schedule R1.
+    pub(super) async fn in_gbk() -> Self {
+        let clock = Clock::new();
+        let options = Options { charset: Charset::Gbk, ..Options::quiet(credentials(), clock.source()) };
+        let his = HisServer::start(options).await.unwrap();
+        his.add_schedule(seed("R1", 2)).await.unwrap();
+        let client = connect(Config { charset: Charset::Gbk, ..config(his.url()) }).unwrap();
+        Self { his, client, clock }
+    }
+
     /// With the schedule R1: two times of two places.
     pub(super) async fn open() -> Self {
         Self::open_in(Protocol::Jiankangtong).await
