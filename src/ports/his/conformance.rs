@@ -197,7 +197,7 @@ impl Findings {
         };
         match error {
             CallError::Broken { detail, .. } if !of_keys(detail) => {
-                self.say(check, Standing::Absent, format!("not offered ({error}): {without}"))
+                self.say(check, Standing::Absent, format!("not offered ({error}): {without}"));
             }
             _ => self.wrong(check, error.to_string()),
         }

@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn an_appointment_of_another_server_is_read_past_what_we_have_no_use_for() {
-        let recorded = r##"{
+        let recorded = r#"{
             "resourceType": "Appointment", "id": "example", "meta": { "versionId": "3", "lastUpdated": "2026-10-10T01:00:00Z" },
             "text": { "status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">Brian MRI results</div>" },
             "identifier": [
@@ -208,7 +208,7 @@ mod tests {
                 { "type": [{ "coding": [{ "code": "ATND" }] }], "actor": { "reference": "Practitioner/D7" }, "status": "accepted" },
                 { "actor": { "type": "Location", "display": "门诊楼3层" }, "required": "required", "status": "accepted" }
             ]
-        }"##;
+        }"#;
         let Ok(Resource::Appointment(found)) = serde_json::from_str::<Resource>(recorded) else { panic!("unread") };
         let Some(Order::Booked(visit)) = order_of(&found) else { panic!("not booked") };
         assert_eq!((visit.his_order_id.as_str(), visit.place.as_str()), ("example", "门诊楼3层"));
