@@ -110,9 +110,9 @@ impl Setup {
     }
 }
 
-/// What HIS is spoken to in by every story that does not say it: `HOUBU_STORIES_HIS=fhir cargo test stories` tells them all anew.
+/// What HIS is spoken to in by every story that does not say it: `STORIES_HIS=fhir cargo test stories` tells them all anew.
 fn spoken() -> Protocol {
-    let named = std::env::var("HOUBU_STORIES_HIS").unwrap_or_default();
+    let named = std::env::var("STORIES_HIS").unwrap_or_default();
     Protocol::ALL.into_iter().find(|it| it.name() == named).unwrap_or_default()
 }
 
