@@ -2,6 +2,7 @@
 //!
 //! `REFERENCE` documents every key and is itself the file of defaults; a test holds both together.
 
+mod his;
 mod messages;
 mod networks;
 mod retention;
@@ -20,7 +21,9 @@ use figment::value::magic::RelativePathBuf;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::ports::his::Protocol;
 use crate::sandbox::faults::Level;
+pub use his::His;
 pub use messages::{Sms, WechatMessages};
 pub use networks::Network;
 pub use retention::Retention;
@@ -188,34 +191,10 @@ pub struct Sandbox {
     pub enabled: bool,
     /// How much goes wrong there.
     pub faults: Level,
+    /// What the HIS there is spoken to in.
+    pub his: Protocol,
     /// Seed of all chance there.
     pub seed: u64,
-}
-
-/// See [`Config::his`].
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct His {
-    /// The SOAP endpoint.
-    pub url: String,
-    /// `HOS_ID`.
-    pub hospital_id: String,
-    /// `USER_ID`.
-    pub user_id: String,
-    /// `KEY` of the MD5 signature.
-    pub sign_key: SecretString,
-    /// Key of the AES body.
-    pub aes_key: SecretString,
-    /// `CHANNEL_ID`.
-    pub channel_id: String,
-    /// Where it pushes from (R15); empty: from anywhere.
-    #[serde(default)]
-    pub push_from: Vec<Network>,
-    /// How long a call may take, ms.
-    pub timeout_ms: u64,
-    /// Whether it offers 2014 `RenewLock` and 2016 `QueryLock` (R10).
-    #[serde(default)]
-    pub cares_for_locks: bool,
 }
 
 /// See [`Config::wechat_pay`].
@@ -300,7 +279,8 @@ impl Config {
         self.limits.check()?;
         self.retention.check(self.signals.unmatched_days)?;
         self.traces.check()?;
-        self.slow_lane.check()
+        self.slow_lane.check()?;
+        self.his.as_ref().map_or(Ok(()), His::check)
     }
 
     /// What is logged where nothing else is configured.

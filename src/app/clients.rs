@@ -7,7 +7,7 @@ use anyhow::Context;
 use secrecy::ExposeSecret;
 
 use crate::config::Config;
-use crate::ports::his::{Config as HisConfig, His, JiankangtongHis, PushReader};
+use crate::ports::his::{self, Config as HisConfig, His, PushReader};
 use crate::ports::messages::sms::{Sms, SmsConfig, SmsGateway};
 use crate::ports::messages::{Config as MessagesConfig, Messages, WechatMessages};
 use crate::ports::payments::{Config as PayConfig, Payments, WechatPay};
@@ -53,12 +53,12 @@ pub fn guard_keys(config: &Config) -> anyhow::Result<()> {
 impl Clients {
     /// Clients as configured; what is not configured comes from `outside`.
     pub fn new(config: &Config, outside: Option<&Outside>, base_url: &str) -> anyhow::Result<Self> {
-        let his = his(config, outside)?;
-        let pushes = Arc::new(PushReader::new(&his.credentials(), config.time_zone).context("his.aes_key")?);
+        let his = his_config(config, outside)?;
+        let pushes = Arc::new(PushReader::of(&his).context("his.aes_key")?);
         let gateway = sms(config, outside).map(SmsGateway::new).transpose().context("sms.url")?;
         Ok(Self {
             sms: gateway.map(|gateway| Arc::new(gateway) as Arc<dyn Sms>),
-            his: Arc::new(JiankangtongHis::new(his).context("the client of the HIS could not be made")?),
+            his: his::connect(his).context("the client of the HIS could not be made")?,
             pushes,
             payments: Arc::new(
                 WechatPay::new(payments(config, outside, base_url)?)
@@ -72,8 +72,13 @@ impl Clients {
 }
 
 /// The configured HIS alone, for a question before anything is started.
-pub fn real_his(config: &Config) -> anyhow::Result<JiankangtongHis> {
-    Ok(JiankangtongHis::new(his(config, None)?)?)
+pub fn real_his(config: &Config) -> anyhow::Result<Arc<dyn His>> {
+    Ok(his::connect(his_config(config, None)?)?)
+}
+
+/// How the configured HIS is reached.
+pub fn real_his_config(config: &Config) -> anyhow::Result<HisConfig> {
+    his_config(config, None)
 }
 
 /// The configured payment provider alone.
@@ -86,9 +91,11 @@ pub fn real_messages(config: &Config) -> anyhow::Result<WechatMessages> {
     Ok(WechatMessages::new(messages(config, None)?)?)
 }
 
-fn his(config: &Config, outside: Option<&Outside>) -> anyhow::Result<HisConfig> {
+fn his_config(config: &Config, outside: Option<&Outside>) -> anyhow::Result<HisConfig> {
     match (&config.his, outside) {
         (Some(his), _) => Ok(HisConfig {
+            protocol: his.protocol,
+            charset: his.charset,
             url: his.url.clone(),
             hospital_id: his.hospital_id.clone(),
             user_id: his.user_id.clone(),

@@ -191,7 +191,8 @@ async fn outside(config: &Config, pool: &PgPool, base_url: &str) -> anyhow::Resu
     let now = clock::now(pool).await?;
     let sandbox = &config.sandbox;
     let outside = Outside::start(sandbox.seed, sandbox.faults, config.time_zone, store, SandboxClock::at(now)).await?;
-    outside.his.set_push_to(format!("{base_url}/callbacks/his"));
+    let outside = outside.speaking(sandbox.his);
+    outside.tell_houbu(base_url);
     Ok(outside)
 }
 

@@ -1,7 +1,10 @@
 //! `houbu check`: what must hold before this program may run here. Starts nothing, changes nothing: the database is
 //! read, and of the outside only what is configured is asked, with questions that alter nothing there.
 
+mod mending;
+
 use std::process::ExitCode;
+use std::time::Duration;
 
 use chrono::{Datelike, Days, Utc};
 use sqlx::PgPool;
@@ -13,7 +16,7 @@ use crate::config::{Config, Network};
 use crate::engine::preflight::{self, Crew, Knows, Unrunnable};
 use crate::engine::proof;
 use crate::ports::CallError;
-use crate::ports::his::His as _;
+use crate::ports::his::Protocol;
 use crate::ports::payments::Payments as _;
 use crate::records::schedules;
 use crate::workflows;
@@ -23,12 +26,20 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let mut sound = proofs();
     sound &= keys(config);
     sound &= holidays(config);
-    let department = match Database::find(config).await? {
-        None => {
+    sound &= reached(config);
+    let department = match Database::find(config).await {
+        Err(error) => {
+            println!(
+                "✗ database: {error:#}; look at database.url (DATABASE_URL), and whether PostgreSQL lets us in from here"
+            );
+            sound = false;
+            None
+        }
+        Ok(None) => {
             println!("– database: the private one is not running; `houbu serve` makes and starts it");
             None
         }
-        Some(database) => {
+        Ok(Some(database)) => {
             println!("✓ database");
             let asked = stored(config, &database).await;
             database.close().await;
@@ -42,6 +53,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     sound &= payments(config).await;
     sound &= messages(config).await;
     println!("{}", sms(config));
+    collector(config).await;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -188,7 +200,44 @@ async fn his(config: &Config, department: &str) -> bool {
         Ok(his) => his.schedules(department, None, today, today + Days::new(1)).await.map(drop),
         Err(error) => return wrong("HIS", &error.to_string(), "[his]"),
     };
-    answered("HIS", "2003", asked, "[his] url, user_id, sign_key and aes_key")
+    let (name, keys) = match config.his.as_ref().map(|his| his.protocol) {
+        Some(Protocol::Rest) => ("HIS (rest)", "[his] url, user_id and sign_key"),
+        Some(Protocol::Fhir) => ("HIS (fhir)", "[his] url and sign_key"),
+        _ => ("HIS", "[his] url, user_id, sign_key, aes_key and charset"),
+    };
+    answered(name, "schedules", asked, keys)
+}
+
+/// How the outside reaches us: HIS and the payment provider send to `public_url`.
+fn reached(config: &Config) -> bool {
+    let told = reaching(&config.public_url, config.his.is_some() || config.wechat_pay.is_some());
+    println!("{}", told.1);
+    told.0
+}
+
+fn reaching(public_url: &str, real: bool) -> (bool, String) {
+    if public_url.is_empty() {
+        let what = if real { ": notices and pushes find only this machine" } else { "" };
+        return (true, format!("– public_url: empty{what}; set it to https://<our name>, as the outside reaches us"));
+    }
+    match reqwest::Url::parse(public_url) {
+        Ok(url) if url.scheme() == "https" => (true, format!("✓ public_url: {public_url}")),
+        Ok(url) if url.scheme() == "http" => {
+            (true, format!("– public_url: {public_url} is not https; WeChat Pay sends notices to https alone"))
+        }
+        _ => (false, format!("✗ public_url: {public_url} is no address; set it to https://<our name>")),
+    }
+}
+
+/// The collector of traces: whether somebody listens there. Houbu works without.
+async fn collector(config: &Config) {
+    let Ok(url) = reqwest::Url::parse(&config.traces.otlp_endpoint) else { return };
+    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return };
+    let connecting = tokio::net::TcpStream::connect((host.trim_matches(['[', ']']), port));
+    match tokio::time::timeout(Duration::from_secs(5), connecting).await {
+        Ok(Ok(_)) => println!("✓ traces: somebody listens at {host}:{port}"),
+        _ => println!("– traces: nobody listens at {host}:{port}, so traces are lost; look at traces.otlp_endpoint"),
+    }
 }
 
 /// Who may push in the name of HIS (R15).
@@ -256,7 +305,10 @@ fn answered(name: &str, call: &str, asked: Result<(), CallError>, look_at: &str)
             println!("✓ {name} answers ({call})");
             true
         }
-        Err(error) => wrong(name, &error.to_string(), look_at),
+        Err(error) => {
+            println!("✗ {name}: {error}; {}", mending::mend(&error, look_at));
+            false
+        }
     }
 }
 
@@ -289,6 +341,13 @@ mod tests {
             ["10.0.0.0/8", "10.1.2.3"].into_iter().filter_map(|text| Network::try_from(text.to_owned()).ok()).collect();
         let said = pushing(&networks, 1);
         assert!(said.starts_with('✓') && said.contains("2 networks") && said.contains("1 trusted"), "{said}");
+    }
+
+    #[test]
+    fn an_address_that_the_outside_cannot_reach_is_said() {
+        assert!(reaching("", true).1.contains("only this machine") && !reaching("our name", true).0);
+        assert!(reaching("https://houbu.example.org", true).1.starts_with('✓'));
+        assert!(reaching("http://houbu.example.org", true).1.contains("not https"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::app::{App, door};
 use crate::config::Config;
 use crate::demo::{A_DEPARTMENT, Script, Size, Stage, play};
 use crate::engine::clock;
+use crate::ports::his::Protocol;
 use crate::sandbox::faults::Level;
 
 /// What `houbu demo` may be told.
@@ -31,6 +32,9 @@ pub struct Demo {
     /// How much goes wrong outside.
     #[arg(long, value_enum, default_value_t = Level::Some)]
     faults: Level,
+    /// What HIS is spoken to in; without it, as `sandbox.his` is set.
+    #[arg(long, value_enum)]
+    his: Option<Protocol>,
     /// The day that is played, the first of several; without it, tomorrow.
     #[arg(long)]
     day: Option<NaiveDate>,
@@ -58,7 +62,7 @@ const SLOW_LANE_S: u32 = 1;
 
 impl Default for Demo {
     fn default() -> Self {
-        Self { once: false, json: false, seed: 7, faults: Level::Some, day: None, days: 1, size: None }
+        Self { once: false, json: false, seed: 7, faults: Level::Some, his: None, day: None, days: 1, size: None }
     }
 }
 
@@ -70,6 +74,7 @@ pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCo
     );
     config.sandbox.seed = demo.seed;
     config.sandbox.faults = demo.faults;
+    config.sandbox.his = demo.his.unwrap_or(config.sandbox.his);
     config.slow_lane.device_every_s = SLOW_LANE_S;
     let listener = listen(&config).await?;
     let base_url = config.base_url(listener.local_addr()?);

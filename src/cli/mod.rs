@@ -7,6 +7,7 @@ mod demo;
 mod draw;
 mod ending;
 mod health;
+mod his_check;
 mod jobs;
 mod letters;
 mod logs;
@@ -72,6 +73,8 @@ enum Command {
     Migrate,
     /// Check configuration, workflow proofs, connectivity, and whether every parked run could go on here.
     Check,
+    /// Ask a HIS test system what it supports; exits with 1 if the waitlist could not rely on it.
+    HisCheck(his_check::HisCheck),
     /// Print a workflow's table as a page with a Mermaid diagram; without a name, list the workflows.
     Chart {
         /// The workflow.
@@ -94,6 +97,10 @@ impl Cli {
             }
             _ => {}
         }
+        let file = match &self.command {
+            Some(Command::HisCheck(asked)) => asked.file().or(file),
+            _ => file,
+        };
         let config = Config::load(file)?;
         let plays = matches!(
             self.command,
@@ -126,6 +133,7 @@ impl Cli {
                 Some(Command::Sandbox) => sandbox::run(&config).await,
                 Some(Command::Migrate) => migrate(&config).await,
                 Some(Command::Check) => check::run(&config).await,
+                Some(Command::HisCheck(asked)) => his_check::run(&config, asked).await,
                 Some(Command::Chart { .. } | Command::Config | Command::Draw(_)) => Ok(ExitCode::SUCCESS),
             }
         });

@@ -16,8 +16,10 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let sandbox = &config.sandbox;
     let outside =
         Outside::start(sandbox.seed, sandbox.faults, config.time_zone, Store::in_memory(), clock.clone()).await?;
+    let outside = outside.speaking(sandbox.his);
     let base_url = config.base_url(config.listen);
-    outside.his.set_push_to(format!("{base_url}/callbacks/his"));
+    outside.tell_houbu(&base_url);
+    outside.furnish(Utc::now().with_timezone(&config.time_zone).date_naive()).await?;
     println!("{}", outside.configuration(&base_url, CLIENT_TIMEOUT)?);
     clock.run(chrono::TimeDelta::zero());
     let busy = async {

@@ -83,9 +83,14 @@ impl Desk {
                 let becomes = Becomes { reg_id, department_id, doctor, sitting, at: *changed_at };
                 self.changed(event_id, &becomes).await?
             }
-            Push::Other { code } => {
-                tracing::info!(code, "a push that the waitlist does not act on");
-                Fate::Ignored
+            Push::Other { event_id, code } => {
+                // What it says of a person is not kept: nobody here needs it.
+                let body = json!({});
+                let callback = Callback { source: SOURCE, event_id, kind: code, subject: "", body: &body };
+                let mut tx = self.begin().await?;
+                let fate = self.keep(&mut tx, &callback, Fate::Ignored).await?;
+                tx.commit().await?;
+                fate
             }
         };
         self.engine.hint();

@@ -13,9 +13,9 @@ use utoipa::ToSchema;
 
 use super::Surface;
 use super::addresses::FromHis;
-use super::problem::ProblemBody;
+use super::problem::{Problem, ProblemBody};
 use crate::desk::DeskError;
-use crate::ports::his::PushAnswer;
+use crate::ports::his::{Push, PushAnswer, PushError};
 use crate::ports::payments::{NoticeError, NoticeHeaders};
 
 /// A push of HIS (健康通 v3.3): 5001 停诊, 5002 a cancelled booking of ours, 5007 one of any channel, 5008 (ours) 替诊 and 改诊.
@@ -26,11 +26,64 @@ use crate::ports::payments::{NoticeError, NoticeHeaders};
     request_body(content = String, content_type = "text/xml"),
     responses(
         (status = 200, content_type = "text/xml", body = String),
-        (status = 403, description = "From an address that is not in `his.push_from`", body = ProblemBody)
+        (status = 403, description = "From an address that is not in `his.push_from`", body = ProblemBody),
+        (status = 404, description = "This HIS speaks no SOAP (`his.protocol`)", body = ProblemBody)
     )
 )]
-pub(super) async fn his(State(surface): State<Arc<Surface>>, _: FromHis, body: Bytes) -> Response {
-    let answer = match surface.his_pushes.read(&body) {
+pub(super) async fn his(State(surface): State<Arc<Surface>>, _: FromHis, body: Bytes) -> Result<Response, Problem> {
+    let charset = surface.his_pushes.charset().ok_or_else(Problem::not_found)?;
+    let answer = taken(&surface, surface.his_pushes.read(&body)).await;
+    let content_type = format!("text/xml; charset={charset}");
+    Ok(([(header::CONTENT_TYPE, content_type)], surface.his_pushes.answer(answer)).into_response())
+}
+
+/// A push of HIS as JSON: `{"function": "5007", "userId": "…", "data": {…}}`, the fields of 健康通 v3.3 in camelCase. The headers
+/// `X-Houbu-Timestamp`, `X-Houbu-Nonce` and `X-Houbu-Signature` carry HMAC-SHA256 over timestamp, nonce and raw body, each on a
+/// line; a timestamp more than five minutes away from our clock is refused. Answered `{"code", "message"}` in the same way, with
+/// the same nonce: `0` stored, `1` unreadable, `7` wrong signature, `stale`, `99` send it again.
+#[utoipa::path(
+    post, path = "/callbacks/his/events", tag = "callbacks",
+    params(
+        ("x-houbu-timestamp" = i64, Header, description = "Seconds since 1970"),
+        ("x-houbu-nonce" = String, Header, description = "8 to 64 letters, digits and hyphens"),
+        ("x-houbu-signature" = String, Header, description = "64 hexadecimal digits")
+    ),
+    request_body(
+        content = Object,
+        example = json!({
+            "function": "5007", "userId": "HIS",
+            "data": {
+                "eventId": "cancel-1", "hospOrderId": "H1", "channelId": "9", "regId": "20260305D0011",
+                "deptId": "K01", "doctorId": "D001", "regDate": "2026-03-05", "timeFlag": "1",
+                "beginTime": "08:30", "endTime": "09:00", "cancelTime": "2026-03-04 10:15:30"
+            }
+        })
+    ),
+    responses(
+        (status = 200, description = "Stored, or stored before", body = Object, example = json!({ "code": "0" })),
+        (status = 400, description = "Unreadable", body = Object, example = json!({ "code": "1" })),
+        (status = 401, description = "Not believed, or too old", body = Object, example = json!({ "code": "7" })),
+        (status = 403, description = "From an address that is not in `his.push_from`", body = ProblemBody),
+        (status = 500, description = "Not stored; send it again", body = Object, example = json!({ "code": "99" })),
+        (status = 503, description = "Not now; send it again", body = ProblemBody)
+    )
+)]
+pub(super) async fn his_events(
+    State(surface): State<Arc<Surface>>,
+    _: FromHis,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let now = surface.desk.now().await?;
+    let answer = taken(&surface, surface.his_pushes.read_event(&headers, &body, now)).await;
+    let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let answer = surface.his_pushes.answer_event(&headers, answer, now);
+    Ok((status, answer.headers, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response())
+}
+
+/// Stores a push that can be believed; says how it is to be answered.
+async fn taken(surface: &Surface, push: Result<Push, PushError>) -> PushAnswer {
+    match push {
         Ok(push) => match surface.desk.his_push(&push).await {
             Ok(_) => PushAnswer::Accepted,
             Err(error) => {
@@ -42,8 +95,7 @@ pub(super) async fn his(State(surface): State<Arc<Surface>>, _: FromHis, body: B
             tracing::warn!(%error, "a push was not believed");
             error.into()
         }
-    };
-    ([(header::CONTENT_TYPE, "text/xml; charset=utf-8")], surface.his_pushes.answer(answer)).into_response()
+    }
 }
 
 /// The answer to a notice that was not taken.

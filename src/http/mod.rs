@@ -187,6 +187,7 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(signals::unmatched));
     let open = OpenApiRouter::new()
         .routes(routes!(callbacks::his))
+        .routes(routes!(callbacks::his_events))
         .routes(routes!(callbacks::payments))
         .routes(routes!(callbacks::refunds))
         .routes(routes!(wechat_events::verify, wechat_events::receive))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -16,7 +16,9 @@ use super::his::{self, HisServer};
 use super::sms::{self, SmsServer};
 use super::wechat_messages::{self, MessageServer};
 use super::wechat_pay::{self, PayServer};
-use crate::ports::his::{Config as HisConfig, Credentials};
+use crate::ports::his::{
+    Charset, Config as HisConfig, Credentials, DayPart, HisSchedule, OpenSlot, Protocol, ScheduleState, TimeSlot,
+};
 
 /// How long a client waits for the sandbox, unless it is told otherwise.
 pub const CLIENT_TIMEOUT: Duration = Duration::from_millis(200);
@@ -79,6 +81,8 @@ pub struct Outside {
     pub sms: SmsServer,
     /// Their clock.
     pub clock: SandboxClock,
+    /// What the HIS is spoken to in.
+    protocol: Protocol,
     time_zone: Tz,
 }
 
@@ -96,6 +100,7 @@ impl Outside {
         let his = HisServer::start(his::Options {
             listen,
             credentials: credentials(),
+            charset: Charset::Utf8,
             time_zone,
             seed,
             now: clock.reader(),
@@ -126,18 +131,52 @@ impl Outside {
         .await?;
         let now = clock.reader();
         let sms = SmsServer::start(sms::Options { listen, seed, now, faults, store, slow: SLOW }).await?;
-        Ok(Self { his, pay, messages, sms, clock, time_zone })
+        Ok(Self { his, pay, messages, sms, clock, protocol: Protocol::default(), time_zone })
+    }
+
+    /// The same, with a HIS that is spoken to in this.
+    #[must_use]
+    pub fn speaking(self, protocol: Protocol) -> Self {
+        Self { protocol, ..self }
+    }
+
+    /// The HIS tells the Houbu at this address what happens, from now on.
+    pub fn tell_houbu(&self, base_url: &str) {
+        self.his.tell_houbu(base_url, self.protocol);
+    }
+
+    /// A small department, K01, to look at from outside: two doctors on the seven days after `today`, their mornings with free
+    /// places, their afternoons full.
+    pub async fn furnish(&self, today: NaiveDate) -> anyhow::Result<()> {
+        let mut seeds = Vec::new();
+        let mut full = Vec::new();
+        for day in today.iter_days().skip(1).take(7) {
+            for doctor in 1..=2 {
+                for (part, half, begins) in [(DayPart::Morning, 1, 8), (DayPart::Afternoon, 2, 13)] {
+                    let seed = seed(day, doctor, (part, half, begins));
+                    if part == DayPart::Afternoon {
+                        full.push((seed.schedule.reg_id.clone(), u32::MAX, his::channel::WINDOW.to_owned()));
+                    }
+                    seeds.push(seed);
+                }
+            }
+        }
+        self.his.add_schedules(seeds).await?;
+        self.his.fill_all(full).await?;
+        Ok(())
     }
 
     /// The configuration of a client that fits the simulated HIS.
     pub fn his_config(&self) -> HisConfig {
         let Credentials { user_id, sign_key, aes_key } = credentials();
         HisConfig {
-            url: self.his.url(),
+            protocol: self.protocol,
+            url: self.his.url_for(self.protocol),
             hospital_id: "1001".to_owned(),
             user_id,
             sign_key,
             aes_key,
+            charset: Charset::Utf8,
             channel_id: his::channel::WEBSITE.to_owned(),
             timeout: CLIENT_TIMEOUT,
             time_zone: self.time_zone,
@@ -158,10 +197,11 @@ impl Outside {
             .map(|(serial, pem)| Ok(format!("{} = {}", text(serial)?, text(pem)?)))
             .collect::<Result<_, serde_json::Error>>()?;
         Ok(format!(
-            "[his]\nurl = {}\nhospital_id = {}\nuser_id = {}\nsign_key = {}\naes_key = {}\nchannel_id = {}\n\
+            "[his]\nprotocol = {}\nurl = {}\nhospital_id = {}\nuser_id = {}\nsign_key = {}\naes_key = {}\nchannel_id = {}\n\
              timeout_ms = {timeout_ms}\n\n[wechat_pay]\nbase_url = {}\napp_id = {}\nmch_id = {}\nserial_no = {}\n\
              private_key_pem = {}\nplatform_keys = {{ {} }}\napi_v3_key = {}\ntimeout_ms = {timeout_ms}\n\n\
              [wechat_messages]\nbase_url = {}\napp_id = {}\nsecret = {}\ntimeout_ms = {timeout_ms}",
+            text(self.protocol.name())?,
             text(&his.url)?,
             text(&his.hospital_id)?,
             text(&his.user_id)?,
@@ -196,6 +236,29 @@ impl Outside {
     /// True while requests or pushes are in flight.
     pub async fn busy(&self) -> bool {
         self.his.busy().await || self.pay.busy().await
+    }
+}
+
+/// A half-day of four times with two places each.
+fn seed(day: NaiveDate, doctor: u32, (part, half, begins): (DayPart, u32, u32)) -> his::ScheduleSeed {
+    let time = |nth: u32| NaiveTime::from_hms_opt(begins + nth / 2, nth % 2 * 30, 0).unwrap_or_default();
+    his::ScheduleSeed {
+        campus_id: "C1".to_owned(),
+        schedule: HisSchedule {
+            reg_id: format!("{}D{doctor:03}{half}", day.format("%Y%m%d")),
+            department_id: "K01".to_owned(),
+            doctor_id: format!("D{doctor:03}"),
+            doctor_name: format!("医生{doctor}"),
+            doctor_title: "主任医师".to_owned(),
+            visit_date: day,
+            part,
+            state: ScheduleState::Open,
+            total: 0,
+            remaining: 0,
+            fee_fen: 5_000,
+            timed: true,
+        },
+        slots: (0..4).map(|nth| OpenSlot { slot: TimeSlot::new(time(nth), time(nth + 1)), remaining: 2 }).collect(),
     }
 }
 

@@ -164,13 +164,20 @@ async fn r15_r30_pushes_that_are_not_his_change_nothing() {
         ("another signature", "7", from_another),
         ("another function under the same signature", "7", genuine.replacen("5007", "5001", 1)),
         ("fields missing", "1", sealed(&credentials(), "5007", "<REQ><EVENT_ID>e1</EVENT_ID></REQ>")),
-        ("a function that we do not have", "0", sealed(&credentials(), "5003", "<REQ/>")),
     ];
     for (what, expected, body) in cases {
         let reply = refused(&hospital, what, 200, push(body)).await;
         assert_eq!(code(&reply), expected, "{what}");
     }
     refused(&hospital, "a huge push", 413, push("x".repeat(400_000))).await;
+    // A function that we do not act on is written down, once, without what it carries.
+    for _ in 0..2 {
+        let printed = sealed(&credentials(), "5004", "<REQ><NAME>张三</NAME></REQ>");
+        assert_eq!(code(&door::Door::reply(push(printed)).await), "0");
+    }
+    let ignored = "select fate, times, body::text from callback where kind = '5004'";
+    let ignored: Vec<(String, i32, String)> = sqlx::query_as(ignored).fetch_all(&hospital.db.pool).await.unwrap();
+    assert_eq!(ignored, [("ignored".to_owned(), 2, "{}".to_owned())]);
     // The genuine one is not lost for all that; repeated, it does nothing more.
     assert_eq!(code(&door::Door::reply(push(genuine.clone())).await), "0");
     hospital.until_still().await;

@@ -29,7 +29,8 @@ const FLOORS: [(&str, &[&str]); 14] = [
     ("sandbox", &["ports"]),
     // The roof: the private server stands alone, the stage plays on the program without assembling it.
     ("postgres", &[]),
-    ("config", &["sandbox"]),
+    // What can be chosen: by name, from those who have it to offer.
+    ("config", &["ports", "sandbox"]),
     ("demo", &["engine", "waitlist", "ports", "records", "workflows", "sandbox"]),
     (
         "app",

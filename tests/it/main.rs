@@ -51,6 +51,8 @@ mod example;
 mod fairness;
 mod floors;
 mod health;
+mod his_events;
+mod his_kit;
 mod hospital;
 mod joining;
 mod kpi_plans;

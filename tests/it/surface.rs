@@ -251,7 +251,8 @@ async fn operators_and_readers_find_what_they_need() {
 fn errors_of(path: &str) -> &'static [&'static str] {
     match path {
         "/healthz" => &[],
-        "/callbacks/his" => &["403"],
+        "/callbacks/his" => &["403", "404"],
+        "/callbacks/his/events" => &["400", "401", "403", "500", "503"],
         "/readyz" => &["503"],
         "/metrics" => &["500", "503"],
         _ if path.starts_with("/callbacks/wechat-pay/") => &["400", "401", "404", "422", "500", "503"],

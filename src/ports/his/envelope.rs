@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use md5::{Digest, Md5};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::charset::Charset;
 use super::soap::{self, XmlError, element};
 
 /// Who we are to the other side, and the two shared keys.
@@ -70,12 +71,24 @@ pub struct Reply {
 pub struct Envelope {
     user_id: String,
     sign_key: SecretString,
+    charset: Charset,
     encrypting: PaddedBlockEncryptingKey,
     decrypting: PaddedBlockDecryptingKey,
 }
 
 impl Envelope {
-    /// An envelope for these credentials.
+    /// The same for a system that writes in this character set: what is signed and encrypted are its bytes.
+    #[must_use]
+    pub fn in_charset(self, charset: Charset) -> Self {
+        Self { charset, ..self }
+    }
+
+    /// In what the other side writes.
+    pub fn charset(&self) -> Charset {
+        self.charset
+    }
+
+    /// An envelope for these credentials, in UTF-8.
     pub fn new(credentials: &Credentials) -> Result<Self, KeyError> {
         let key = || {
             let bytes = credentials.aes_key.expose_secret().as_bytes();
@@ -90,6 +103,7 @@ impl Envelope {
         Ok(Self {
             user_id: credentials.user_id.clone(),
             sign_key: credentials.sign_key.clone(),
+            charset: Charset::Utf8,
             encrypting: PaddedBlockEncryptingKey::ecb_pkcs7(key()?).map_err(|_| KeyError)?,
             decrypting: PaddedBlockDecryptingKey::ecb_pkcs7(key()?).map_err(|_| KeyError)?,
         })
@@ -125,7 +139,7 @@ impl Envelope {
 
     /// Verifies and decrypts a request, bare or in SOAP.
     pub fn open_request(&self, raw: &[u8]) -> Result<Request, EnvelopeError> {
-        let fields = soap::root(raw)?;
+        let fields = soap::root(raw, self.charset)?;
         let field = |name| fields.get(name).ok_or(EnvelopeError::Missing(name));
         let (function, user_id, encrypted) = (field("FUN_CODE")?, field("USER_ID")?, field("REQ_ENCRYPTED")?);
         let expected = self.sign_request(function, encrypted, user_id);
@@ -138,7 +152,7 @@ impl Envelope {
 
     /// Verifies and decrypts a reply, bare or in SOAP.
     pub fn open_reply(&self, raw: &[u8]) -> Result<Reply, EnvelopeError> {
-        let fields = soap::root(raw)?;
+        let fields = soap::root(raw, self.charset)?;
         let field = |name| fields.get(name).ok_or(EnvelopeError::Missing(name));
         let (code, message) = (field("RETURN_CODE")?, field("RETURN_MSG")?);
         let encrypted = fields.get("RES_ENCRYPTED").unwrap_or_default();
@@ -157,14 +171,14 @@ impl Envelope {
 
     fn md5(&self, fields: &str) -> String {
         let mut md5 = Md5::new();
-        md5.update(fields.as_bytes());
+        md5.update(self.charset.bytes(fields));
         md5.update(b"&KEY=");
         md5.update(self.sign_key.expose_secret().as_bytes());
         hex::encode_upper(md5.finalize())
     }
 
     fn encrypt(&self, body: &str) -> Result<String, EnvelopeError> {
-        let mut bytes = body.as_bytes().to_vec();
+        let mut bytes = self.charset.bytes(body).into_owned();
         self.encrypting.encrypt(&mut bytes).map_err(|_| EnvelopeError::Cipher)?;
         Ok(STANDARD.encode(bytes))
     }
@@ -174,7 +188,7 @@ impl Envelope {
         let compact: String = encrypted.split_ascii_whitespace().collect();
         let mut bytes = STANDARD.decode(compact).map_err(|_| EnvelopeError::Cipher)?;
         let plain = self.decrypting.decrypt(&mut bytes, DecryptionContext::None).map_err(|_| EnvelopeError::Cipher)?;
-        std::str::from_utf8(plain).map(str::to_owned).map_err(|_| EnvelopeError::Cipher)
+        self.charset.text(plain).map(String::from).ok_or(EnvelopeError::Cipher)
     }
 }
 
@@ -231,6 +245,26 @@ mod tests {
         assert_eq!((opened.code.as_str(), opened.message.as_str()), ("13", "200709 约满 <&>"));
         let forged = reply.replace("200709", "200708");
         assert_eq!(ours.open_reply(forged.as_bytes()).err(), Some(EnvelopeError::Signature));
+    }
+
+    #[test]
+    fn a_system_that_writes_gbk_is_understood_and_signed_for_in_gbk() {
+        let utf8 = envelope("sign", "0123456789abcdef");
+        let gbk = envelope("sign", "0123456789abcdef").in_charset(Charset::Gbk);
+        let root = gbk.seal_reply("13", "200709 约满", "<RES><NAME>张三</NAME></RES>").unwrap();
+        let raw = soap::bytes(&soap::reply("OrderReg", &root), Charset::Gbk);
+        let opened = gbk.open_reply(&raw).unwrap();
+        assert_eq!(
+            (opened.message.as_str(), opened.body.as_deref()),
+            ("200709 约满", Some("<RES><NAME>张三</NAME></RES>"))
+        );
+        assert_eq!(
+            utf8.open_reply(&raw).err(),
+            Some(EnvelopeError::Signature),
+            "declared, but signed over other bytes"
+        );
+        let undeclared = Charset::Gbk.bytes(&root).into_owned();
+        assert!(gbk.open_reply(&undeclared).is_ok() && utf8.open_reply(&undeclared).is_err());
     }
 
     #[test]

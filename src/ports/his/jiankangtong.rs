@@ -1,88 +1,46 @@
-//! The client of a HIS that speaks 健康通 v3.3: one request a call, with a time-out, never a retry.
+//! The client of a HIS that has the functions of 健康通 v3.3, in SOAP and XML or in JSON: one request a call, with a time-out,
+//! never a retry.
 //!
 //! Nothing that a HIS says is logged or repeated in an error beyond its codes: its messages may name patients.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use chrono::NaiveDate;
-use chrono_tz::Tz;
-use secrecy::SecretString;
 use serde::Serialize;
 
-use super::envelope::{Credentials, Envelope, EnvelopeError, KeyError};
+use super::connection::{Config, Protocol, SetupError};
+use super::json_line::JsonLine;
 use super::lists::{BreachList, GetList, ListedBreach, ListedLock, ListedOrder, LockList, OrderItem, OrderList, Page};
 use super::messages::{self, OrderReg, RegRecord, TimeRegInfo};
-use super::replies::{Answer, booking_of, broken, holding_of, lock_of, order_of, schedules_of, unknown};
-use super::return_code::{Function, Outcome, outcome};
+use super::replies::{Answer, booking_of, holding_of, lock_of, order_of, schedules_of, unknown};
+use super::return_code::{Function, Outcome};
+use super::soap_line::SoapLine;
 use super::{
     BookRequest, Booking, Cancelling, His, HisSchedule, Holding, Identity, Lock, OpenSlot, Order, PaidWith, Place,
-    TimeSlot, soap,
+    TimeSlot,
 };
 use crate::ports::CallError;
-use crate::ports::calling::{carried, traced};
+use crate::ports::calling::traced;
 
-/// A reply is never larger than this; a department's month of schedules is about one tenth of it.
-const REPLY_BYTES_MAX: usize = 8 << 20;
-
-/// Where the HIS is and how we are known there.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The address of its SOAP service.
-    pub url: String,
-    /// `HOS_ID`.
-    pub hospital_id: String,
-    /// `USER_ID`.
-    pub user_id: String,
-    /// The signature's `KEY`.
-    pub sign_key: SecretString,
-    /// The body's AES key: 16, 24 or 32 bytes.
-    pub aes_key: SecretString,
-    /// `CHANNEL_ID` of what we lock and book.
-    pub channel_id: String,
-    /// How long one call may take altogether; connecting may take a third of it.
-    pub timeout: Duration,
-    /// The hospital's clock.
-    pub time_zone: Tz,
-    /// Whether it offers 2014 `RenewLock` and 2016 `QueryLock`.
-    pub cares_for_locks: bool,
-}
-
-impl Config {
-    /// The part that both sides of the interface share.
-    pub fn credentials(&self) -> Credentials {
-        Credentials { user_id: self.user_id.clone(), sign_key: self.sign_key.clone(), aes_key: self.aes_key.clone() }
-    }
-}
-
-/// Why no client could be made.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// The body's key has a wrong length.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The HTTP client cannot start (no TLS roots).
-    #[error("the HTTP client for the HIS cannot start: {0}")]
-    Http(#[from] reqwest::Error),
+/// What carries a function there and its answer back.
+enum Line {
+    Soap(Box<SoapLine>),
+    Json(Box<JsonLine>),
 }
 
 /// The client.
 pub struct JiankangtongHis {
     config: Config,
-    envelope: Envelope,
-    http: reqwest::Client,
+    line: Line,
 }
 
 impl JiankangtongHis {
     /// A client with a connection pool of its own.
     pub fn new(config: Config) -> Result<Self, SetupError> {
-        let envelope = Envelope::new(&config.credentials())?;
-        let http = reqwest::Client::builder()
-            .connect_timeout(config.timeout / 3)
-            .timeout(config.timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        Ok(Self { config, envelope, http })
+        let line = match config.protocol {
+            Protocol::Rest => Line::Json(Box::new(JsonLine::new(&config)?)),
+            _ => Line::Soap(Box::new(SoapLine::new(&config)?)),
+        };
+        Ok(Self { config, line })
     }
 
     /// One call: seal, send, open, read the return code.
@@ -91,16 +49,14 @@ impl JiankangtongHis {
     }
 
     async fn ask(&self, function: Function, body: &(impl Serialize + Sync)) -> Result<Answer, CallError> {
-        let ours = |what| broken(function, format!("the request could not be written: {what}"));
-        let body = messages::write_request(body).map_err(|_| ours("body"))?;
-        let root = self.envelope.seal_request(function.code(), &body).map_err(|_| ours("envelope"))?;
-        let raw = self.send(function, soap::request(function.name(), &root)).await?;
-        let reply = self.envelope.open_reply(&raw).map_err(|error| unopened(function, error, &raw))?;
-        let outcome = outcome(function, &reply.code, &reply.message)?;
-        if let Outcome::Business(code) = &outcome {
+        let answer = match &self.line {
+            Line::Soap(line) => line.ask(function, body).await?,
+            Line::Json(line) => line.ask(function, body).await?,
+        };
+        if let Outcome::Business(code) = &answer.outcome {
             tracing::Span::current().record("code", code.as_str());
         }
-        Ok(Answer { function, outcome, body: reply.body })
+        Ok(answer)
     }
 
     async fn list<T: serde::de::DeserializeOwned>(
@@ -117,48 +73,6 @@ impl JiankangtongHis {
             Outcome::Business(code) => Err(answer.surprise(code)),
         }
     }
-
-    async fn send(&self, function: Function, soap: String) -> Result<Vec<u8>, CallError> {
-        let request = self
-            .http
-            .post(&self.config.url)
-            .header("Content-Type", "text/xml; charset=utf-8")
-            .header("SOAPAction", format!("\"http://tempuri.org/{}\"", function.name()))
-            .body(soap);
-        let mut response =
-            carried(request).send().await.map_err(|error| CallError::unanswered("his", function.label(), &error))?;
-        let status = response.status();
-        match status.as_u16() {
-            200 => {}
-            429 => return Err(CallError::NotTaken { system: "his", detail: "HTTP 429".into() }),
-            // SOAP faults come with 500: the service may have got as far as doing the work.
-            408 | 500.. => return Err(unknown(function, format!("HTTP {}", status.as_u16()))),
-            other => return Err(broken(function, format!("HTTP {other}"))),
-        }
-        let mut raw = Vec::new();
-        while let Some(chunk) =
-            response.chunk().await.map_err(|error| CallError::unanswered("his", function.label(), &error))?
-        {
-            if raw.len() + chunk.len() > REPLY_BYTES_MAX {
-                return Err(unknown(function, "the reply is too large"));
-            }
-            raw.extend_from_slice(&chunk);
-        }
-        Ok(raw)
-    }
-}
-
-/// A reply that cannot be believed says nothing about the request. One that complains about *our* signature with a
-/// signature that we in turn find wrong is what two different keys look like: that is for a person.
-fn unopened(function: Function, error: EnvelopeError, raw: &[u8]) -> CallError {
-    let complains = || soap::root(raw).is_ok_and(|fields| fields.get("RETURN_CODE") == Some("7"));
-    match error {
-        EnvelopeError::Signature if complains() => {
-            broken(function, "RETURN_CODE 7, itself signed with another key: the two sides' KEY differ")
-        }
-        EnvelopeError::Signature => unknown(function, "the reply's signature is wrong"),
-        _ => unknown(function, "the reply cannot be read"),
-    }
 }
 
 /// A page of which every line could be read: a list with a gap would look like a difference.
@@ -168,7 +82,7 @@ fn paged<T>(function: Function, lines: Option<Vec<T>>, pages: u32) -> Result<Pag
 }
 
 /// `SEX` as the 17th digit of an 身份证 number tells it: odd 1 男, even 2 女.
-fn sex_of(identity: &Identity) -> Option<String> {
+pub(super) fn sex_of(identity: &Identity) -> Option<String> {
     let seventeenth = identity.id_number.chars().nth(16).filter(|_| identity.id_number.len() == 18)?;
     let odd = seventeenth.to_digit(10).filter(|_| identity.id_type == "1")? % 2 == 1;
     Some(if odd { "1" } else { "2" }.to_owned())

@@ -4,25 +4,40 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `jiankangtong` | the client, [`JiankangtongHis`] |
+//! | `connection` | which of the three languages a HIS speaks, and the client for it: [`connect`] |
+//! | `jiankangtong` | the client of 健康通's functions, [`JiankangtongHis`], over `soap_line` or `json_line` |
 //! | `replies` | what its answers come to |
+//! | `fhir` | the client of HL7 FHIR R4, [`FhirHis`] |
 //! | `push` | the other direction: what a HIS sends us, [`PushReader`] |
 //! | `return_code` | what a `RETURN_CODE` means, one pure table |
 //! | `messages`, `lists`, `wire` | bodies and values as they stand on the wire; `lists` those of a whole day |
-//! | `envelope`, `soap` | signature, cipher, XML around a body |
+//! | `envelope`, `soap`, `charset` | signature, cipher, XML around a body, in UTF-8 or GBK |
+//! | `json`, `stamp` | the same bodies as JSON, and who wrote it and when |
+//! | `conformance` | what a test system supports, asked one thing after the other |
 
+pub mod charset;
+pub mod conformance;
+mod connection;
 pub mod envelope;
+pub mod fhir;
 mod jiankangtong;
+pub mod json;
+pub mod json_line;
 pub mod lists;
 pub mod messages;
 mod push;
 mod replies;
 pub mod return_code;
 pub mod soap;
+mod soap_line;
+pub mod stamp;
 pub mod wire;
 
+pub use charset::Charset;
+pub use connection::{Config, Protocol, SetupError, connect};
 pub use envelope::Credentials;
-pub use jiankangtong::{Config, JiankangtongHis, SetupError};
+pub use fhir::FhirHis;
+pub use jiankangtong::JiankangtongHis;
 pub use lists::{ListedBreach, ListedLock, ListedOrder, ListedState, LockStanding, Page};
 pub use push::{Push, PushAnswer, PushError, PushReader};
 

@@ -1,4 +1,4 @@
-//! Reads what a HIS sends to `POST /callbacks/his`: 停诊 (5001), cancelled bookings (5002 of ours, 5007 of all), 替诊 and 改诊
+//! Reads what a HIS sends to `POST /callbacks/his`, or as JSON to `POST /callbacks/his/events`: 停诊 (5001), cancelled bookings (5002 of ours, 5007 of all), 替诊 and 改诊
 //! (5008, ours) and the rest of 500x.
 //!
 //! Verifies before it reads. It decides nothing: storing, deduplicating by `event_id` and answering fast is the
@@ -7,11 +7,15 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
+use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 
+use super::connection::{Config, Protocol};
 use super::envelope::{Credentials, Envelope, EnvelopeError, KeyError};
+use super::json_line::{Answering, Asking, STALE};
 use super::messages::{self, CancelPush, CancelRegByHis, ChangePush, StopReg};
-use super::{DayPart, Sitting, TimeSlot, soap, wire};
+use super::stamp::{NONCE, Stamp, StampError, Stamper};
+use super::{DayPart, Sitting, TimeSlot, json, soap, wire};
 
 /// A verified, decrypted push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +83,8 @@ pub enum Push {
     },
     /// Another function: nothing that the waitlist acts on.
     Other {
+        /// Derived from all that it says: the same on every repetition.
+        event_id: String,
         /// `FUN_CODE`.
         code: String,
     },
@@ -93,6 +99,9 @@ pub enum PushError {
     /// Signature, `USER_ID` or `SIGN_TYPE` are wrong.
     #[error("the push's signature is wrong")]
     BadSignature,
+    /// Written too long ago, or by a clock that is ahead of ours: perhaps played again.
+    #[error("the push's timestamp is more than five minutes away from our clock")]
+    Stale,
     /// A part of it is missing or cannot be read.
     #[error("the push cannot be read: {0}")]
     Unreadable(&'static str),
@@ -107,6 +116,8 @@ pub enum PushAnswer {
     Unreadable,
     /// `7`: the signature is wrong.
     BadSignature,
+    /// `stale`: the timestamp is too far from our clock, which the answer tells.
+    Stale,
     /// `99`: not stored, send it again.
     TryAgain,
 }
@@ -115,51 +126,133 @@ impl From<PushError> for PushAnswer {
     fn from(error: PushError) -> Self {
         match error {
             PushError::BadSignature => Self::BadSignature,
+            PushError::Stale => Self::Stale,
             PushError::NotXml | PushError::Unreadable(_) => Self::Unreadable,
         }
     }
 }
 
+impl PushAnswer {
+    fn code_and_message(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Accepted => ("0", "交易成功"),
+            Self::Unreadable => ("1", "参数错误"),
+            Self::BadSignature => ("7", "签名错误"),
+            Self::Stale => (STALE, "时间戳超出允许范围"),
+            Self::TryAgain => ("99", "系统异常"),
+        }
+    }
+
+    /// The HTTP status of the answer to an event.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Accepted => 200,
+            Self::Unreadable => 400,
+            Self::BadSignature | Self::Stale => 401,
+            Self::TryAgain => 500,
+        }
+    }
+}
+
+/// The answer to an event: its headers and its body.
+pub struct EventAnswer {
+    /// Of [`Stamp`].
+    pub headers: [(&'static str, String); 3],
+    /// JSON.
+    pub body: Vec<u8>,
+}
+
 /// Reads and answers pushes of one HIS.
 pub struct PushReader {
-    envelope: Envelope,
+    /// None where the HIS speaks no SOAP.
+    envelope: Option<Envelope>,
+    stamper: Stamper,
+    user_id: String,
     time_zone: Tz,
 }
 
 impl PushReader {
     /// A reader for the HIS with these credentials and this clock.
     pub fn new(credentials: &Credentials, time_zone: Tz) -> Result<Self, KeyError> {
-        Ok(Self { envelope: Envelope::new(credentials)?, time_zone })
+        let (stamper, user_id) = (Stamper::new(&credentials.sign_key), credentials.user_id.clone());
+        Ok(Self { envelope: Some(Envelope::new(credentials)?), stamper, user_id, time_zone })
     }
 
-    /// Verifies, decrypts and reads a raw request body.
+    /// A reader for the HIS of this connection: of SOAP where that is what it speaks, of JSON events always.
+    pub fn of(config: &Config) -> Result<Self, KeyError> {
+        let envelope = match config.protocol {
+            Protocol::Jiankangtong => Some(Envelope::new(&config.credentials())?.in_charset(config.charset)),
+            Protocol::Rest | Protocol::Fhir => None,
+        };
+        let (stamper, user_id) = (Stamper::new(&config.sign_key), config.user_id.clone());
+        Ok(Self { envelope, stamper, user_id, time_zone: config.time_zone })
+    }
+
+    /// Verifies, decrypts and reads the raw body of a push in SOAP.
     pub fn read(&self, raw: &[u8]) -> Result<Push, PushError> {
-        let request = self.envelope.open_request(raw).map_err(|error| match error {
+        let envelope = self.envelope.as_ref().ok_or(PushError::BadSignature)?;
+        let request = envelope.open_request(raw).map_err(|error| match error {
             EnvelopeError::Xml(_) => PushError::NotXml,
             EnvelopeError::Signature => PushError::BadSignature,
             EnvelopeError::Missing(field) => PushError::Unreadable(field),
             EnvelopeError::Cipher => PushError::Unreadable("REQ_ENCRYPTED"),
         })?;
-        match request.function.as_str() {
-            "5001" => stopped(&request.body),
-            "5002" => order_cancelled(&request.body),
-            "5007" => cancelled(&request.body, self.time_zone),
-            "5008" => changed(&request.body, self.time_zone),
-            _ => Ok(Push::Other { code: request.function.chars().take(16).collect() }),
+        self.understand(&request.function, &request.body)
+    }
+
+    /// Verifies and reads the raw body of an event, which was stamped within five minutes of `now`.
+    pub fn read_event(&self, headers: &HeaderMap, raw: &[u8], now: DateTime<Utc>) -> Result<Push, PushError> {
+        let doubted = |error| match error {
+            StampError::Header(name) => PushError::Unreadable(name),
+            StampError::Signature => PushError::BadSignature,
+            StampError::Stale => PushError::Stale,
+        };
+        let stamp = Stamp::read(headers).map_err(doubted)?;
+        self.stamper.verify(&stamp, raw).map_err(doubted)?;
+        stamp.fresh(now).map_err(doubted)?;
+        let event: Asking = serde_json::from_slice(raw).map_err(|_| PushError::Unreadable("function, userId, data"))?;
+        if event.user_id != self.user_id {
+            return Err(PushError::BadSignature);
+        }
+        let body = json::as_xml(&event.data).map_err(|_| PushError::Unreadable("data"))?;
+        self.understand(&event.function, &body)
+    }
+
+    fn understand(&self, function: &str, body: &str) -> Result<Push, PushError> {
+        match function {
+            "5001" => stopped(body),
+            "5002" => order_cancelled(body),
+            "5007" => cancelled(body, self.time_zone),
+            "5008" => changed(body, self.time_zone),
+            _ => {
+                let code: String = function.chars().take(16).collect();
+                Ok(Push::Other { event_id: hashed(&code, [function, body]), code })
+            }
         }
     }
 
     /// The reply to a push: SOAP around an envelope with `RETURN_CODE`.
-    pub fn answer(&self, result: PushAnswer) -> String {
-        let (code, message) = match result {
-            PushAnswer::Accepted => ("0", "交易成功"),
-            PushAnswer::Unreadable => ("1", "参数错误"),
-            PushAnswer::BadSignature => ("7", "签名错误"),
-            PushAnswer::TryAgain => ("99", "系统异常"),
-        };
+    pub fn answer(&self, result: PushAnswer) -> Vec<u8> {
+        let Some(envelope) = &self.envelope else { return Vec::new() };
+        let (code, message) = result.code_and_message();
         // Sealing an empty body cannot fail with a key that was accepted; if it did, an empty reply makes HIS repeat.
-        let root = self.envelope.seal_reply(code, message, "").unwrap_or_default();
-        soap::reply("Push", &root)
+        let root = envelope.seal_reply(code, message, "").unwrap_or_default();
+        soap::bytes(&soap::reply("Push", &root), envelope.charset())
+    }
+
+    /// In what the replies in SOAP are written; none where this HIS speaks no SOAP.
+    pub fn charset(&self) -> Option<&'static str> {
+        self.envelope.as_ref().map(|envelope| envelope.charset().name())
+    }
+
+    /// The reply to an event, stamped in turn and with its nonce.
+    pub fn answer_event(&self, headers: &HeaderMap, result: PushAnswer, now: DateTime<Utc>) -> EventAnswer {
+        let (code, message) = result.code_and_message();
+        let answer = Answering { code: code.to_owned(), message: message.to_owned(), data: serde_json::Value::Null };
+        let body = serde_json::to_vec(&answer).unwrap_or_default();
+        let nonce = headers.get(NONCE).and_then(|nonce| nonce.to_str().ok()).unwrap_or_default();
+        let nonce: String = nonce.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect();
+        EventAnswer { headers: self.stamper.sign(now, &nonce, &body).headers(), body }
     }
 }
 
@@ -231,20 +324,26 @@ fn time_slot(begins: Option<NaiveTime>, ends: Option<NaiveTime>) -> Result<Optio
 /// A stable id for a 停诊 without one. The remark is left out: a corrected remark is the same 停诊.
 fn derived_id(stop: &StopReg) -> String {
     let time = |time: Option<NaiveTime>| time.map(|time| time.to_string()).unwrap_or_default();
-    let mut sha = Context::new(&SHA256);
-    for part in [
+    let parts = [
         stop.dept_id.as_str(),
         &stop.doctor_id,
         &stop.reg_date.to_string(),
         stop.time_flag.map(DayPart::flag).unwrap_or_default(),
         &time(stop.begin_time),
         &time(stop.end_time),
-    ] {
+    ];
+    hashed("5001", parts)
+}
+
+/// An id from what makes a push the same.
+fn hashed<'a>(code: &str, parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut sha = Context::new(&SHA256);
+    for part in parts {
         sha.update(&u64::try_from(part.len()).unwrap_or_default().to_be_bytes());
         sha.update(part.as_bytes());
     }
     let digest = hex::encode(sha.finish());
-    format!("5001-{}", digest.get(..32).unwrap_or(&digest))
+    format!("{code}-{}", digest.get(..32).unwrap_or(&digest))
 }
 
 #[cfg(test)]

@@ -80,7 +80,12 @@ fn a_stop_without_an_event_id_gets_a_stable_one() {
 fn other_functions_and_every_refusal_have_their_own_word() {
     let reader = reader();
     let read = |raw: &str| reader.read(raw.as_bytes());
-    assert_eq!(read(&sealed("5003", "<REQ/>")), Ok(Push::Other { code: "5003".into() }));
+    let other = |body: &str| match read(&sealed("5003", body)) {
+        Ok(Push::Other { event_id, code }) if code == "5003" => event_id,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(other("<REQ/>"), other("<REQ/>"), "the same on every repetition");
+    assert_ne!(other("<REQ/>"), other("<REQ><ORDER_ID>1</ORDER_ID></REQ>"));
     assert_eq!(read("hello"), Err(PushError::NotXml));
     assert_eq!(read(&format!("<!DOCTYPE x>{}", sealed("5007", CANCEL))), Err(PushError::NotXml));
     assert_eq!(read(&sealed("5007", CANCEL).replace("5007", "5001")), Err(PushError::BadSignature));
@@ -100,7 +105,7 @@ fn the_answer_is_an_envelope_that_the_his_can_verify() {
         (PushAnswer::from(PushError::BadSignature), "7"),
         (PushAnswer::TryAgain, "99"),
     ] {
-        let text = reader.answer(answer);
+        let text = String::from_utf8(reader.answer(answer)).unwrap();
         assert!(text.contains(&format!("<RETURN_CODE>{code}</RETURN_CODE>")), "{text}");
         assert_eq!(Envelope::new(&credentials()).unwrap().open_reply(text.as_bytes()).unwrap().code, code);
     }
@@ -136,5 +141,65 @@ proptest! {
         body.splice(at..(at + 3).min(CANCEL.chars().count()), piece.chars());
         let body: String = body.into_iter().collect();
         let _ = reader().read(sealed(&function, &body).as_bytes());
+    }
+}
+
+/// An event as the sender stamps it.
+fn stamped(at: DateTime<Utc>, user: &str, function: &str, data: serde_json::Value) -> (HeaderMap, Vec<u8>) {
+    let event = Asking { function: function.into(), user_id: user.into(), data };
+    let body = serde_json::to_vec(&event).unwrap();
+    let stamp = Stamper::new(&credentials().sign_key).sign(at, "nonce-0001", &body);
+    let headers = stamp.headers().into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+    (headers.collect(), body)
+}
+
+#[test]
+fn an_event_says_what_its_twin_in_soap_says() {
+    let now = "2026-10-10T01:16:00Z".parse().unwrap();
+    let data = serde_json::json!({
+        "eventId": "e1", "hospOrderId": "H1", "channelId": 9, "regId": "R1", "deptId": "D1", "doctorId": 7,
+        "regDate": "2026-10-12", "timeFlag": 1, "beginTime": "08:00", "endTime": "8:30",
+        "cancelTime": "2026-10-10 09:15:30"
+    });
+    let (headers, body) = stamped(now, "HIS-1", "5007", data);
+    let twin = reader().read(sealed("5007", CANCEL).as_bytes()).unwrap();
+    assert_eq!(reader().read_event(&headers, &body, now), Ok(twin));
+    let answer = reader().answer_event(&headers, PushAnswer::Accepted, now);
+    let told: Answering = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(told.code, "0");
+    let headers = answer.headers.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+    let stamp = Stamp::read(&headers.collect()).unwrap();
+    assert_eq!((stamp.nonce.as_str(), stamp.at), ("nonce-0001", now), "of this event, at our time");
+    assert_eq!(Stamper::new(&credentials().sign_key).verify(&stamp, &answer.body), Ok(()));
+}
+
+#[test]
+fn r15_an_event_that_is_forged_played_again_or_meant_for_others_is_refused() {
+    let now: DateTime<Utc> = "2026-10-10T01:16:00Z".parse().unwrap();
+    let data = serde_json::json!({ "orderId": "L1" });
+    let (headers, body) = stamped(now, "HIS-1", "5002", data.clone());
+    let ours = Ok(Push::OrderCancelled { order_id: "L1".into() });
+    assert_eq!(reader().read_event(&headers, &body, now + chrono::TimeDelta::minutes(4)), ours);
+    assert_eq!(reader().read_event(&headers, &body, now + chrono::TimeDelta::minutes(6)), Err(PushError::Stale));
+    assert_eq!(reader().read_event(&headers, &body, now - chrono::TimeDelta::minutes(6)), Err(PushError::Stale));
+    let forged = String::from_utf8(body).unwrap().replace("L1", "L2").into_bytes();
+    assert_eq!(reader().read_event(&headers, &forged, now), Err(PushError::BadSignature));
+    let (headers, body) = stamped(now, "HIS-2", "5002", data);
+    assert_eq!(reader().read_event(&headers, &body, now), Err(PushError::BadSignature));
+    assert_eq!(reader().read_event(&HeaderMap::new(), &body, now), Err(PushError::Unreadable("x-houbu-timestamp")));
+    let (headers, body) = stamped(now, "HIS-1", "5002", serde_json::json!({ "orderId": " " }));
+    assert_eq!(reader().read_event(&headers, &body, now), Err(PushError::Unreadable("ORDER_ID")));
+    let (headers, body) = stamped(now, "HIS-1", "5004", serde_json::json!([1]));
+    assert_eq!(reader().read_event(&headers, &body, now), Err(PushError::Unreadable("data")));
+}
+
+proptest! {
+    #[test]
+    fn no_signed_event_makes_the_reader_panic(function in "(5001|5002|5007|5008|[0-9]{4})", text in ".{0,200}") {
+        let now = DateTime::<Utc>::default();
+        let data = serde_json::from_str(&text).unwrap_or(serde_json::json!({ "eventId": text, "regDate": text }));
+        let (headers, body) = stamped(now, "HIS-1", &function, data);
+        let _ = reader().read_event(&headers, &body, now);
+        let _ = reader().read_event(&headers, text.as_bytes(), now);
     }
 }

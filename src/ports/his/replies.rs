@@ -28,6 +28,21 @@ impl Answer {
     }
 }
 
+/// A reply is never larger than this; a department's month of schedules is about one tenth of it.
+const REPLY_BYTES_MAX: usize = 8 << 20;
+
+/// The whole body of a reply.
+pub(super) async fn heard(call: &'static str, mut response: reqwest::Response) -> Result<Vec<u8>, CallError> {
+    let mut raw = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| CallError::unanswered("his", call, &error))? {
+        if raw.len() + chunk.len() > REPLY_BYTES_MAX {
+            return Err(CallError::unknown("his", call, "the reply is too large"));
+        }
+        raw.extend_from_slice(&chunk);
+    }
+    Ok(raw)
+}
+
 pub(super) fn unknown(function: Function, detail: impl Into<String>) -> CallError {
     CallError::Unknown { system: "his", call: function.label(), detail: detail.into() }
 }

@@ -7,10 +7,12 @@ use quick_xml::Reader;
 use quick_xml::escape::{escape, resolve_xml_entity};
 use quick_xml::events::{BytesRef, Event};
 
+use super::charset::Charset;
+
 /// Why a text is not an XML message that we read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum XmlError {
-    /// Not UTF-8, not well formed, an unknown entity, or no `ROOT` in it.
+    /// Not in its character set, not well formed, an unknown entity, or no `ROOT` in it.
     #[error("it is not a well-formed XML message")]
     Malformed,
     /// It carries a document type declaration; those are refused whatever they declare.
@@ -39,6 +41,12 @@ pub fn reply(method: &str, xml: &str) -> String {
     )
 }
 
+/// The bytes of a message in this character set, which its declaration names.
+pub fn bytes(message: &str, charset: Charset) -> Vec<u8> {
+    let declared = message.replacen("encoding=\"utf-8\"", &format!("encoding=\"{}\"", charset.name()), 1);
+    charset.bytes(&declared).into_owned()
+}
+
 /// An element with a text, escaped.
 pub fn element(name: &str, text: &str) -> String {
     format!("<{name}>{}</{name}>", escape(text))
@@ -55,10 +63,11 @@ impl Fields {
     }
 }
 
-/// Finds `<ROOT>` in a message: bare, inside SOAP as elements, or inside SOAP as text (escaped or in CDATA).
-pub fn root(raw: &[u8]) -> Result<Fields, XmlError> {
-    let text = std::str::from_utf8(raw).map_err(|_| XmlError::Malformed)?;
-    let outer = scan(text)?;
+/// Finds `<ROOT>` in a message: bare, inside SOAP as elements, or inside SOAP as text (escaped or in CDATA). What it is
+/// written in stands in its declaration, else it is `agreed`.
+pub fn root(raw: &[u8], agreed: Charset) -> Result<Fields, XmlError> {
+    let text = agreed.message(raw).ok_or(XmlError::Malformed)?;
+    let outer = scan(&text)?;
     if outer.found {
         return Ok(outer.fields);
     }
@@ -152,7 +161,7 @@ mod tests {
         let nested = "<s:Envelope xmlns:s='x'><s:Body><R><![CDATA[<?xml version='1.0'?><ROOT><RETURN_CODE><![CDATA[0]]]]>>\
                       <![CDATA[</RETURN_CODE><RETURN_MSG>a&lt;b &amp; c&#62;</RETURN_MSG></ROOT>]]></R></s:Body></s:Envelope>";
         for raw in [xml.clone(), request("CancelReg", &xml), reply("CancelReg", &xml), nested.to_owned()] {
-            let fields = root(raw.as_bytes()).unwrap();
+            let fields = root(raw.as_bytes(), Charset::Utf8).unwrap();
             assert_eq!(fields.get("RETURN_CODE"), Some("0"), "{raw}");
             assert_eq!(fields.get("RETURN_MSG"), Some("a<b & c>"), "{raw}");
             assert_eq!(fields.get("SIGN"), None);
@@ -162,11 +171,11 @@ mod tests {
     #[test]
     fn refuses_document_types_and_unknown_entities() {
         let bomb = "<!DOCTYPE r [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><ROOT><SIGN>&a;</SIGN></ROOT>";
-        assert_eq!(root(bomb.as_bytes()).err(), Some(XmlError::Doctype));
-        assert_eq!(root(request("X", bomb).as_bytes()).err(), Some(XmlError::Doctype));
+        assert_eq!(root(bomb.as_bytes(), Charset::Utf8).err(), Some(XmlError::Doctype));
+        assert_eq!(root(request("X", bomb).as_bytes(), Charset::Utf8).err(), Some(XmlError::Doctype));
         assert_eq!(check(bomb).err(), Some(XmlError::Doctype));
-        assert_eq!(root(b"<ROOT><SIGN>&a;</SIGN></ROOT>").err(), Some(XmlError::Malformed));
-        assert_eq!(root(b"<ROOT><SIGN>").err(), Some(XmlError::Malformed));
-        assert_eq!(root(b"hello").err(), Some(XmlError::Malformed));
+        assert_eq!(root(b"<ROOT><SIGN>&a;</SIGN></ROOT>", Charset::Utf8).err(), Some(XmlError::Malformed));
+        assert_eq!(root(b"<ROOT><SIGN>", Charset::Utf8).err(), Some(XmlError::Malformed));
+        assert_eq!(root(b"hello", Charset::Utf8).err(), Some(XmlError::Malformed));
     }
 }

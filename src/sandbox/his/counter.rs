@@ -1,13 +1,9 @@
-//! The simulated HIS's counter: opens a request, draws its fault, lets the ledger rule, saves, answers.
+//! The simulated HIS's counter: draws the fault of a request, lets the ledger rule, saves, answers. Which language the request
+//! came in is the doors' affair: `soap_door`, `json_door`, `fhir_door` read it and write the answer.
 //!
 //! What is answered has been saved before. A fault that prevents leaves the ledger untouched.
 
-use std::sync::Arc;
-
 use aws_lc_rs::hmac;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveTime, Utc};
 use secrecy::ExposeSecret;
@@ -16,21 +12,20 @@ use serde::Serialize;
 use super::ledger::{Asked, Failure, Ledger, Locking, Visitor};
 use super::records::{Freed, OrderRecord, OrderState, PaidRecord};
 use super::{Shared, lists};
-use crate::ports::his::envelope::EnvelopeError;
-use crate::ports::his::lists::GetList;
+use crate::ports::his::lists::{BreachList, GetList, LockList, OrderList};
 use crate::ports::his::messages::{
     self, CancelReg, GetRegInfo, GetTimeRegInfo, LockReg, LockReply, OrderReg, OrderReply, QueryRegRecord, Refund,
     RegDay, RegDoctor, RegInfo, RegPart, RegRecord, RenewLock, TimeReg, TimeRegInfo, UnlockReg, Unreadable,
 };
 use crate::ports::his::return_code::Function;
-use crate::ports::his::{ScheduleState, TimeSlot, soap, wire};
+use crate::ports::his::{ScheduleState, TimeSlot, wire};
 use crate::sandbox::faults;
 
 /// What 2005 gives.
 const LOCK_MINUTES: u32 = 10;
 
 /// A request that was understood.
-enum Call {
+pub(super) enum Call {
     Schedules(GetRegInfo),
     Slots(GetTimeRegInfo),
     Lock(LockReg),
@@ -48,7 +43,7 @@ enum Call {
 }
 
 impl Call {
-    fn read(function: Function, body: &str) -> Result<Self, Unreadable> {
+    pub(super) fn read(function: Function, body: &str) -> Result<Self, Unreadable> {
         Ok(match function {
             Function::GetRegInfo => Self::Schedules(messages::read(body)?),
             Function::GetTimeRegInfo => Self::Slots(messages::read(body)?),
@@ -68,7 +63,7 @@ impl Call {
     }
 
     /// What the request is about.
-    fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         match self {
             Self::Schedules(asked) => format!("{}/{}/{}", asked.dept_id, asked.doctor_id, asked.start_date),
             Self::Slots(asked) => asked.reg_id.clone(),
@@ -86,47 +81,67 @@ impl Call {
     }
 }
 
-/// `RETURN_CODE`, `RETURN_MSG` and the body.
-struct Reply {
-    code: &'static str,
-    message: String,
-    body: String,
+/// The body of an answer, in no language yet.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Said {
+    Nothing,
+    Schedules(RegInfo),
+    Slots(TimeRegInfo),
+    Lock(LockReply),
+    Order(OrderReply),
+    Record(RegRecord),
+    Orders(OrderList),
+    Locks(LockList),
+    Breaches(BreachList),
 }
 
+/// `RETURN_CODE`, `RETURN_MSG` and the body.
+pub(super) struct Reply {
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    pub(super) said: Said,
+}
+
+/// Why a request did not come as far as the counter: code and words.
+pub(super) type Unheard = (&'static str, &'static str);
+
 impl Reply {
-    fn of(code: &'static str, message: &str) -> Self {
-        Self { code, message: message.to_owned(), body: String::new() }
+    pub(super) fn of(code: &'static str, message: &str) -> Self {
+        Self { code, message: message.to_owned(), said: Said::Nothing }
     }
 
     fn done() -> Self {
         Self::of("0", "交易成功")
     }
 
-    fn with(body: &impl Serialize) -> Self {
-        match messages::write_reply(body) {
-            Ok(body) => Self { body, ..Self::done() },
-            Err(Unreadable) => Self::of("99", "系统异常"),
-        }
+    fn with(said: Said) -> Self {
+        Self { said, ..Self::done() }
     }
 
     fn failed(Failure(code, message): Failure) -> Self {
         Self::of("13", &format!("{code} {message}"))
     }
+
+    /// The six digits of a business failure.
+    pub(super) fn business(&self) -> Option<&str> {
+        self.message.get(..6).filter(|_| self.code == "13")
+    }
 }
 
-/// `POST /`: one call.
-pub(super) async fn answer(State(shared): State<Arc<Shared>>, raw: Bytes) -> Response {
+/// One request at the counter: `answer` writes what is said of it, with the books as they stand then.
+pub(super) async fn serve(
+    shared: &Shared,
+    function: Function,
+    call: Call,
+    answer: impl FnOnce(&Ledger, &Reply) -> Response,
+) -> Response {
     let busy = shared.busy();
-    let (function, call) = match open(&shared, &raw) {
-        Ok(understood) => understood,
-        Err(reply) => return respond(&shared, "Unknown", &reply),
-    };
     let fault = shared.pusher.faults.request(function.code(), &call.key());
     if let Some(fault) = fault.filter(|fault| fault.prevents()) {
         return faults::spoil(fault, ().into_response(), shared.slow).await;
     }
-    let reply = work(&shared, call).await;
-    let response = respond(&shared, function.name(), &reply);
+    let response = work(shared, call, answer).await;
     // Waiting before a slow answer is not work that a moved clock should wait for.
     drop(busy);
     match fault {
@@ -135,40 +150,21 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, raw: Bytes) -> Res
     }
 }
 
-fn open(shared: &Shared, raw: &[u8]) -> Result<(Function, Call), Reply> {
-    let request = shared.envelope.open_request(raw).map_err(|error| match error {
-        EnvelopeError::Signature => Reply::of("7", "签名错误"),
-        _ => Reply::of("1", "参数错误"),
-    })?;
-    let function = Function::of_code(&request.function).ok_or_else(|| Reply::of("1", "功能号不存在"))?;
-    let call = Call::read(function, &request.body).map_err(|_| Reply::of("1", "参数错误"))?;
-    Ok((function, call))
-}
-
-fn respond(shared: &Shared, method: &str, reply: &Reply) -> Response {
-    match shared.envelope.seal_reply(reply.code, &reply.message, &reply.body) {
-        Ok(root) => ([(CONTENT_TYPE, "text/xml; charset=utf-8")], soap::reply(method, &root)).into_response(),
-        Err(_) => axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
-}
-
-async fn work(shared: &Shared, call: Call) -> Reply {
+async fn work(shared: &Shared, call: Call, answer: impl FnOnce(&Ledger, &Reply) -> Response) -> Response {
     let now = (shared.now)();
     let mut ledger = shared.ledger.lock().await;
     ledger.expire(now);
-    let reply = rule(shared, &mut ledger, call, now);
-    match shared.save(&mut ledger).await {
-        Ok(()) => reply,
-        Err(error) => {
-            tracing::error!(%error, "the simulated HIS could not save its books");
-            Reply::of("99", "系统异常")
-        }
+    let mut reply = rule(shared, &mut ledger, call, now);
+    if let Err(error) = shared.save(&mut ledger).await {
+        tracing::error!(%error, "the simulated HIS could not save its books");
+        reply = Reply::of("99", "系统异常");
     }
+    answer(&ledger, &reply)
 }
 
 fn rule(shared: &Shared, ledger: &mut Ledger, call: Call, now: DateTime<Utc>) -> Reply {
     match call {
-        Call::Schedules(asked) => Reply::with(&schedules(ledger, asked)),
+        Call::Schedules(asked) => Reply::with(Said::Schedules(schedules(ledger, asked))),
         Call::Slots(asked) => slots(ledger, &asked),
         Call::Lock(asked) => lock(shared, ledger, &asked, None, now),
         Call::WaitLock(asked) => match asked.lock_minutes {
@@ -206,9 +202,9 @@ fn rule(shared: &Shared, ledger: &mut Ledger, call: Call, now: DateTime<Utc>) ->
             None => Reply::failed(Failure("201001", "订单不存在")),
         },
         Call::Query(asked) => query(ledger, &asked.order_id),
-        Call::Orders(asked) => Reply::with(&lists::orders(ledger, &asked, shared.time_zone)),
-        Call::Locks(asked) => Reply::with(&lists::locks(ledger, &asked, shared.time_zone)),
-        Call::Breaches(asked) => Reply::with(&lists::breaches(ledger, &asked)),
+        Call::Orders(asked) => Reply::with(Said::Orders(lists::orders(ledger, &asked, shared.time_zone))),
+        Call::Locks(asked) => Reply::with(Said::Locks(lists::locks(ledger, &asked, shared.time_zone))),
+        Call::Breaches(asked) => Reply::with(Said::Breaches(lists::breaches(ledger, &asked))),
     }
 }
 
@@ -267,7 +263,7 @@ fn slots(ledger: &Ledger, asked: &GetTimeRegInfo) -> Reply {
             reg_id: asked.reg_id.clone(),
         })
         .collect();
-    Reply::with(&TimeRegInfo { time_reg_list })
+    Reply::with(Said::Slots(TimeRegInfo { time_reg_list }))
 }
 
 /// The time that is meant; where the schedule has no times (R18) its only one, if none is named.
@@ -283,7 +279,7 @@ fn asked_for(ledger: &Ledger, reg_id: &str, named: (Option<NaiveTime>, Option<Na
 }
 
 fn expiry(shared: &Shared, until: DateTime<Utc>) -> Reply {
-    Reply::with(&LockReply { lock_expire_time: wire::local(until, shared.time_zone) })
+    Reply::with(Said::Lock(LockReply { lock_expire_time: wire::local(until, shared.time_zone) }))
 }
 
 fn lock(shared: &Shared, ledger: &mut Ledger, asked: &LockReg, minutes: Option<u32>, now: DateTime<Utc>) -> Reply {
@@ -315,11 +311,11 @@ fn book(shared: &Shared, ledger: &mut Ledger, asked: OrderReg, now: DateTime<Utc
     let place = Asked { id: &asked.order_id, channel: &asked.channel_id, reg_id: &asked.reg_id, slot };
     let patient = patient(shared, &asked.idcard_type, &asked.idcard_no);
     match ledger.book(&place, Visitor { patient, paid, ordinary: false }, now) {
-        Ok(order) => Reply::with(&OrderReply {
+        Ok(order) => Reply::with(Said::Order(OrderReply {
             hosp_order_id: order.his_order_id.clone(),
             hosp_serial_num: order.serial.to_string(),
             hosp_see_doct_addr: address(&asked.dept_id),
-        }),
+        })),
         Err(failure) => Reply::failed(failure),
     }
 }
@@ -330,7 +326,7 @@ fn patient(shared: &Shared, id_type: &str, id_number: &str) -> String {
     hex::encode(hmac::sign(&key, format!("{id_type}|{}", id_number.to_uppercase()).as_bytes()))
 }
 
-fn address(department_id: &str) -> String {
+pub(super) fn address(department_id: &str) -> String {
     format!("门诊楼{}层", faults::hash(&[department_id.as_bytes()]) % 6 + 1)
 }
 
@@ -345,14 +341,14 @@ fn cancel(shared: &Shared, ledger: &mut Ledger, order_id: &str, now: DateTime<Ut
 
 fn query(ledger: &Ledger, order_id: &str) -> Reply {
     let Some(order) = ledger.order(order_id) else {
-        return Reply::with(&RegRecord {
+        return Reply::with(Said::Record(RegRecord {
             order_status: "1".into(),
             hosp_order_id: String::new(),
             hosp_serial_num: String::new(),
             hosp_see_doct_addr: String::new(),
             begin_time: None,
             end_time: None,
-        });
+        }));
     };
     let status = match (order.state, &order.paid) {
         (OrderState::Booked, None) => "2",
@@ -363,12 +359,12 @@ fn query(ledger: &Ledger, order_id: &str) -> Reply {
     let schedule = ledger.schedule(&order.reg_id).map(|it| it.schedule);
     let timed = schedule.as_ref().is_some_and(|schedule| schedule.timed);
     let department = schedule.map(|schedule| schedule.department_id).unwrap_or_default();
-    Reply::with(&RegRecord {
+    Reply::with(Said::Record(RegRecord {
         order_status: status.into(),
         hosp_order_id: order.his_order_id.clone(),
         hosp_serial_num: order.serial.to_string(),
         hosp_see_doct_addr: address(&department),
         begin_time: timed.then_some(order.slot.begins),
         end_time: timed.then_some(order.slot.ends),
-    })
+    }))
 }

@@ -276,6 +276,11 @@ impl Ledger {
         }
     }
 
+    /// The lock under this `LOCK_ID`.
+    pub fn lock_record(&self, lock_id: &str) -> Option<&LockRecord> {
+        self.locks.get(lock_id)
+    }
+
     /// All locks.
     pub fn locks(&self) -> impl Iterator<Item = &LockRecord> {
         self.locks.values()

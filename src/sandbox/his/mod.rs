@@ -1,15 +1,20 @@
-//! The simulated HIS: a 健康通 v3.3 server on 127.0.0.1 with books of its own.
+//! The simulated HIS: a server on 127.0.0.1 with books of its own.
 //!
-//! It speaks the wire format of [`crate::ports::his`] and keeps departments' schedules, locks, orders and the history
+//! It speaks all three languages of [`crate::ports::his`] over the same counter, 健康通 v3.3 at `/`, JSON at `/rest` and FHIR at
+//! `/fhir`, tells what happens in the one that [`PushTo`] says, and keeps departments' schedules, locks, orders and the history
 //! of every freed place. The world around it (other channels' patients, 114, 加号, 停诊) is driven by the methods of
 //! [`HisServer`]; what it does by itself (pushes and their repetition) stands in its agenda.
 
 mod counter;
+mod fhir_door;
+mod fhir_papers;
+mod json_door;
 mod ledger;
 mod lists;
 mod planted;
 mod pushes;
 mod records;
+mod soap_door;
 #[cfg(test)]
 mod tests;
 
@@ -39,11 +44,21 @@ use super::Now;
 use super::books::Store;
 use super::faults::{Faults, Level};
 use super::heard::heard;
-use crate::ports::his::Credentials;
 use crate::ports::his::envelope::Envelope;
+use crate::ports::his::stamp::Stamper;
+use crate::ports::his::{Charset, Credentials, Protocol};
 
 /// How a push may take, in real time.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where pushes go, and how they are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PushTo {
+    /// SOAP, to Houbu's `POST /callbacks/his`.
+    Soap(String),
+    /// JSON, to Houbu's `POST /callbacks/his/events`.
+    Events(String),
+}
 
 /// How the server is set up.
 pub struct Options {
@@ -51,6 +66,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Shared with the client and the push reader.
     pub credentials: Credentials,
+    /// In what its SOAP is written.
+    pub charset: Charset,
     /// The hospital's clock.
     pub time_zone: Tz,
     /// The source of chance.
@@ -61,8 +78,8 @@ pub struct Options {
     pub faults: Arc<Faults>,
     /// Where the books are kept.
     pub store: Store,
-    /// Houbu's `POST /callbacks/his`; pushes wait until it is known.
-    pub push_to: Option<String>,
+    /// Where pushes go; they wait until it is known.
+    pub push_to: Option<PushTo>,
     /// How long a slow answer takes, in real time: longer than the client waits.
     pub slow: Duration,
 }
@@ -73,6 +90,7 @@ impl Options {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             credentials,
+            charset: Charset::Utf8,
             time_zone: chrono_tz::Asia::Shanghai,
             seed: 0,
             now,
@@ -88,12 +106,13 @@ impl Options {
 struct Shared {
     credentials: Credentials,
     envelope: Envelope,
+    stamper: Stamper,
     time_zone: Tz,
     now: Now,
     store: Store,
     slow: Duration,
     pusher: Pusher,
-    push_to: std::sync::Mutex<Option<String>>,
+    push_to: std::sync::Mutex<Option<PushTo>>,
     ledger: Mutex<Ledger>,
     agenda: Agenda,
     in_flight: AtomicUsize,
@@ -114,7 +133,7 @@ impl Shared {
         Ok(())
     }
 
-    fn push_to(&self) -> Option<String> {
+    fn push_to(&self) -> Option<PushTo> {
         self.push_to.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -164,7 +183,8 @@ impl HisServer {
             http: reqwest::Client::builder().timeout(PUSH_TIMEOUT).build()?,
         };
         let shared = Arc::new(Shared {
-            envelope: Envelope::new(&options.credentials)?,
+            envelope: Envelope::new(&options.credentials)?.in_charset(options.charset),
+            stamper: Stamper::new(&options.credentials.sign_key),
             credentials: options.credentials,
             time_zone: options.time_zone,
             now: options.now,
@@ -181,7 +201,11 @@ impl HisServer {
             .await
             .with_context(|| format!("the simulated HIS cannot listen on {}", options.listen))?;
         let address = listener.local_addr()?;
-        let router = Router::new().route("/", post(counter::answer)).with_state(shared.clone());
+        let router = Router::new()
+            .route("/", post(soap_door::answer))
+            .route("/rest/{function}", post(json_door::answer))
+            .merge(fhir_door::router(&shared))
+            .with_state(shared.clone());
         let router = router.layer(from_fn(|request, next| heard("his", request, next)));
         let listener = listener.tap_io(|stream| {
             // A refusal costs some delay and nothing else.
@@ -195,14 +219,37 @@ impl HisServer {
         Ok(Self { shared, address, _serving: Arc::new(Serving(serving)) })
     }
 
-    /// The address for [`crate::ports::his::Config`].
+    /// The address for [`crate::ports::his::Config`], for a client that speaks 健康通.
     pub fn url(&self) -> String {
-        format!("http://{}/", self.address)
+        self.url_for(Protocol::Jiankangtong)
     }
 
-    /// Tells where pushes go from now on.
+    /// The address for a client that speaks this.
+    pub fn url_for(&self, protocol: Protocol) -> String {
+        let path = match protocol {
+            Protocol::Jiankangtong => "",
+            Protocol::Rest => "rest",
+            Protocol::Fhir => "fhir",
+        };
+        format!("http://{}/{path}", self.address)
+    }
+
+    /// Tells where pushes go from now on, in SOAP.
     pub fn set_push_to(&self, url: String) {
-        *self.shared.push_to.lock().unwrap_or_else(PoisonError::into_inner) = Some(url);
+        self.tell(PushTo::Soap(url));
+    }
+
+    /// Tells the Houbu at this address from now on, as one that speaks this is told.
+    pub fn tell_houbu(&self, base_url: &str, protocol: Protocol) {
+        let url = format!("{base_url}{}", protocol.callback());
+        self.tell(match protocol {
+            Protocol::Jiankangtong => PushTo::Soap(url),
+            Protocol::Rest | Protocol::Fhir => PushTo::Events(url),
+        });
+    }
+
+    fn tell(&self, to: PushTo) {
+        *self.shared.push_to.lock().unwrap_or_else(PoisonError::into_inner) = Some(to);
     }
 
     /// Opens one schedule; one that is known stays as it is.
@@ -346,7 +393,7 @@ impl HisServer {
             let due = shared.ledger.lock().await.due_push(now);
             let Some(push) = due else { return Ok(sent) };
             // The books stay open to requests while Houbu is being told: it may well ask back.
-            let push = shared.pusher.send(&shared.envelope, &to, push, now).await;
+            let push = shared.pusher.send(shared, &to, push, now).await;
             let mut ledger = shared.ledger.lock().await;
             ledger.put_push(push);
             shared.save(&mut ledger).await?;

@@ -7,11 +7,17 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
 use super::ledger::Ledger;
 use super::records::{OrderRecord, PushRecord, PushState, ScheduleRecord};
-use crate::ports::his::envelope::Envelope;
+use super::{PushTo, Shared};
+use crate::ports::his::json_line::{Answering, Asking};
 use crate::ports::his::messages::{self, CancelPush, ChangePush, StopReg};
-use crate::ports::his::{soap, wire};
+use crate::ports::his::stamp::Stamp;
+use crate::ports::his::{json, soap, wire};
 use crate::sandbox::faults::{Faults, PushFault, hash};
 
 /// Waits between attempts, in seconds of the sandbox's clock; the last one repeats.
@@ -119,24 +125,17 @@ impl Pusher {
     /// Sends a push once, and says how it stands afterwards.
     pub(super) async fn send(
         &self,
-        envelope: &Envelope,
-        to: &str,
+        shared: &Shared,
+        to: &PushTo,
         mut push: PushRecord,
         now: DateTime<Utc>,
     ) -> PushRecord {
-        let Ok(root) = envelope.seal_request(&push.function, &push.body) else {
-            push.state = PushState::GivenUp;
-            return push;
-        };
         if push.forge_first {
-            // The body is changed, the signature is not.
-            let other = if push.function == "5001" { "5007" } else { "5001" };
-            let forged = root.replacen(&push.function, other, 1);
-            push.forged_answer = self.post(envelope, to, &forged).await;
+            push.forged_answer = self.told(shared, to, &push, true, now).await;
             push.forge_first = false;
         }
         push.attempts += 1;
-        if self.post(envelope, to, &root).await.as_deref() == Some("0") {
+        if self.told(shared, to, &push, false, now).await.as_deref() == Some("0") {
             push.state = PushState::Delivered;
         } else if push.attempts >= ATTEMPTS_MAX {
             push.state = PushState::GivenUp;
@@ -147,11 +146,64 @@ impl Pusher {
         push
     }
 
-    /// The `RETURN_CODE` of one attempt, if there was a reply that can be believed.
-    async fn post(&self, envelope: &Envelope, to: &str, root: &str) -> Option<String> {
-        let request =
-            self.http.post(to).header("Content-Type", "text/xml; charset=utf-8").body(soap::request("Push", root));
+    /// The code of one attempt, if there was a reply that can be believed. A forged one is changed after it was signed.
+    async fn told(
+        &self,
+        shared: &Shared,
+        to: &PushTo,
+        push: &PushRecord,
+        forged: bool,
+        now: DateTime<Utc>,
+    ) -> Option<String> {
+        let other = if push.function == "5001" { "5007" } else { "5001" };
+        match to {
+            PushTo::Soap(url) => {
+                let root = shared.envelope.seal_request(&push.function, &push.body).ok()?;
+                let root = if forged { root.replacen(&push.function, other, 1) } else { root };
+                self.in_soap(shared, url, &root).await
+            }
+            PushTo::Events(url) => {
+                let (function, user_id) = (push.function.clone(), shared.credentials.user_id.clone());
+                let event = Asking { function, user_id, data: event_of(&push.function, &push.body)? };
+                let body = serde_json::to_string(&event).ok()?;
+                let nonce = Uuid::new_v4().simple().to_string();
+                let stamp = shared.stamper.sign(now, &nonce, body.as_bytes());
+                let body = if forged { body.replacen(&push.function, other, 1) } else { body };
+                self.as_event(shared, url, &stamp, body).await
+            }
+        }
+    }
+
+    async fn in_soap(&self, shared: &Shared, url: &str, root: &str) -> Option<String> {
+        let charset = shared.envelope.charset();
+        let request = self.http.post(url).header("Content-Type", format!("text/xml; charset={}", charset.name()));
+        let request = request.body(soap::bytes(&soap::request("Push", root), charset));
         let raw = request.send().await.ok()?.bytes().await.ok()?;
-        envelope.open_reply(&raw).ok().map(|reply| reply.code)
+        shared.envelope.open_reply(&raw).ok().map(|reply| reply.code)
+    }
+
+    async fn as_event(&self, shared: &Shared, url: &str, stamp: &Stamp, body: String) -> Option<String> {
+        let mut request = self.http.post(url).header("Content-Type", "application/json");
+        for (name, value) in stamp.headers() {
+            request = request.header(name, value);
+        }
+        let reply = request.body(body).send().await.ok()?;
+        let theirs = Stamp::read(reply.headers()).ok().filter(|theirs| theirs.nonce == stamp.nonce)?;
+        let raw = reply.bytes().await.ok()?;
+        shared.stamper.verify(&theirs, &raw).ok()?;
+        serde_json::from_slice::<Answering>(&raw).ok().map(|answer| answer.code)
+    }
+}
+
+/// The JSON twin of a push's body.
+fn event_of(function: &str, body: &str) -> Option<serde_json::Value> {
+    fn twin<T: DeserializeOwned + Serialize>(body: &str) -> Option<serde_json::Value> {
+        json::write(&messages::read::<T>(body).ok()?).ok()
+    }
+    match function {
+        "5001" => twin::<StopReg>(body),
+        "5007" => twin::<CancelPush>(body),
+        "5008" => twin::<ChangePush>(body),
+        _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! Sixty applications while one request in eight and one push in four goes wrong: everybody's matter ends, and the
 //! books of all three sides agree.
 
+use houbu::ports::his::Protocol;
 use houbu::sandbox::faults::Level;
 use houbu::waitlist::policy::PaymentMode;
 use houbu::waitlist::status::EntryStatus;
@@ -8,9 +9,9 @@ use houbu::waitlist::status::EntryStatus;
 use crate::hospital::world::{SCHEDULES, local};
 use crate::hospital::{Hospital, Setup};
 
-async fn twenty_applications(mode: PaymentMode, seed: u64) {
-    let setup =
-        Setup { faults: Level::Heavy, seed, sync_at: "15 */3 * * *", places: 10, patients: 20, ..Setup::paying(mode) };
+async fn twenty_applications(mode: PaymentMode, seed: u64, his: Protocol) {
+    let usual = Setup::paying(mode);
+    let setup = Setup { faults: Level::Heavy, seed, sync_at: "15 */3 * * *", places: 10, patients: 20, his, ..usual };
     let hospital = Hospital::open(setup).await;
     hospital.start_sync().await;
     let mut entries = Vec::new();
@@ -61,15 +62,35 @@ async fn twenty_applications(mode: PaymentMode, seed: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heavy_faults_without_payment() {
-    twenty_applications(PaymentMode::None, 11).await;
+    twenty_applications(PaymentMode::None, 11, Protocol::Jiankangtong).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heavy_faults_with_prepayment() {
-    twenty_applications(PaymentMode::Prepay, 12).await;
+    twenty_applications(PaymentMode::Prepay, 12, Protocol::Jiankangtong).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heavy_faults_with_lock_and_payment() {
-    twenty_applications(PaymentMode::LockThenPay, 13).await;
+    twenty_applications(PaymentMode::LockThenPay, 13, Protocol::Jiankangtong).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heavy_faults_with_prepayment_over_rest() {
+    twenty_applications(PaymentMode::Prepay, 14, Protocol::Rest).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heavy_faults_with_lock_and_payment_over_rest() {
+    twenty_applications(PaymentMode::LockThenPay, 15, Protocol::Rest).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heavy_faults_with_prepayment_over_fhir() {
+    twenty_applications(PaymentMode::Prepay, 16, Protocol::Fhir).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heavy_faults_with_lock_and_payment_over_fhir() {
+    twenty_applications(PaymentMode::LockThenPay, 17, Protocol::Fhir).await;
 }

@@ -1,21 +1,21 @@
 //! The real client of HIS with wishes granted: nobody answers for a while, HIS has not read a booking yet when it is
 //! asked about it, says "taken" of a booking that it has, or refuses one, or a lock, with a code of its own.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
 use futures::future::BoxFuture;
 use houbu::ports::CallError;
 use houbu::ports::his::{
-    BookRequest, Booking, Cancelling, His, HisSchedule, Holding, JiankangtongHis, ListedBreach, ListedLock,
-    ListedOrder, Lock, OpenSlot, Order, Page, PaidWith, Place, TimeSlot,
+    BookRequest, Booking, Cancelling, His, HisSchedule, Holding, ListedBreach, ListedLock, ListedOrder, Lock, OpenSlot,
+    Order, Page, PaidWith, Place, TimeSlot,
 };
 
 /// HIS as the steps see it.
 pub struct Line {
-    client: JiankangtongHis,
+    client: Arc<dyn His>,
     cut: AtomicBool,
     in_vain: AtomicUsize,
     asks_too_early: AtomicBool,
@@ -28,7 +28,7 @@ pub struct Line {
 type Deed = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
 impl Line {
-    pub fn new(client: JiankangtongHis) -> Self {
+    pub fn new(client: Arc<dyn His>) -> Self {
         let no = AtomicBool::default;
         Self {
             client,
@@ -74,12 +74,12 @@ impl Line {
         *self.refuses_lock.lock().unwrap() = Some(code);
     }
 
-    fn client(&self) -> Result<&JiankangtongHis, CallError> {
+    fn client(&self) -> Result<&dyn His, CallError> {
         if self.cut.load(Ordering::SeqCst) {
             self.in_vain.fetch_add(1, Ordering::SeqCst);
             return Err(CallError::NotTaken { system: "his", detail: "the line is cut".to_owned() });
         }
-        Ok(&self.client)
+        Ok(self.client.as_ref())
     }
 }
 

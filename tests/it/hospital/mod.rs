@@ -35,7 +35,7 @@ use houbu::engine::worker::{self, Worker};
 use houbu::engine::{Engine, Registry, RunId, clock};
 use houbu::http::Surface;
 use houbu::http::addresses::Addresses;
-use houbu::ports::his::{Config as HisConfig, Credentials, JiankangtongHis, PushReader};
+use houbu::ports::his::{Charset, Config as HisConfig, Credentials, Protocol, PushReader, connect};
 use houbu::ports::messages::WechatMessages;
 use houbu::ports::messages::sms::{Sms, SmsGateway};
 use houbu::ports::payments::WechatPay;
@@ -90,6 +90,8 @@ pub struct Setup {
     pub addresses: Addresses,
     /// Whether HIS renews locks and is asked about them (2014, 2016).
     pub cares_for_locks: bool,
+    /// What HIS is spoken to in.
+    pub his: Protocol,
 }
 
 impl Setup {
@@ -106,8 +108,15 @@ impl Setup {
             patients: 4,
             addresses: Addresses::default(),
             cares_for_locks: false,
+            his: spoken(),
         }
     }
+}
+
+/// What HIS is spoken to in by every story that does not say it: `STORIES_HIS=fhir cargo test stories` tells them all anew.
+fn spoken() -> Protocol {
+    let named = std::env::var("STORIES_HIS").unwrap_or_default();
+    Protocol::ALL.into_iter().find(|it| it.name() == named).unwrap_or_default()
 }
 
 /// A hospital at work.
@@ -151,9 +160,10 @@ impl Hospital {
         let timeout = if setup.faults == Level::None { Duration::from_secs(5) } else { Duration::from_millis(250) };
         let provider = Arc::new(Provider::new(Arc::new(WechatPay::new(pay.client_config(&address, timeout)).unwrap())));
         let line = Arc::new(Line::new(
-            JiankangtongHis::new(HisConfig {
+            connect(HisConfig {
+                protocol: setup.his,
                 cares_for_locks: setup.cares_for_locks,
-                ..his_config(his.url(), timeout)
+                ..his_config(his.url_for(setup.his), timeout)
             })
             .unwrap(),
         ));
@@ -650,6 +660,8 @@ pub fn credentials() -> Credentials {
 fn his_config(url: String, timeout: Duration) -> HisConfig {
     let Credentials { user_id, sign_key, aes_key } = credentials();
     HisConfig {
+        protocol: Protocol::Jiankangtong,
+        charset: Charset::Utf8,
         url,
         hospital_id: "1001".to_owned(),
         user_id,
@@ -675,7 +687,6 @@ async fn outside(
     let his = HisServer::start(his::Options {
         seed: setup.seed,
         faults: Arc::clone(&faults),
-        push_to: Some(format!("{address}/callbacks/his")),
         slow,
         ..his::Options::quiet(credentials(), Arc::clone(now))
     });
@@ -699,5 +710,7 @@ async fn outside(
     let (now, store) = (Arc::clone(now), Store::in_memory());
     let sms = SmsServer::start(sms::Options { listen, seed: setup.seed, now, faults, store, slow });
     let (his, pay, messages, sms) = tokio::join!(his, pay, messages, sms);
-    (his.unwrap(), pay.unwrap(), messages.unwrap(), sms.unwrap())
+    let his = his.unwrap();
+    his.tell_houbu(address, setup.his);
+    (his, pay.unwrap(), messages.unwrap(), sms.unwrap())
 }

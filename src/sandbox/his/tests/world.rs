@@ -7,7 +7,8 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::super::{HisServer, Options, ScheduleSeed};
 use crate::ports::his::{
-    Config, Credentials, DayPart, HisSchedule, Identity, JiankangtongHis, OpenSlot, Place, ScheduleState, TimeSlot,
+    Charset, Config, Credentials, DayPart, His, HisSchedule, Identity, OpenSlot, Place, Protocol, ScheduleState,
+    TimeSlot, connect,
 };
 use crate::sandbox::Now;
 use crate::sandbox::faults::{Faults, Level};
@@ -36,24 +37,42 @@ impl Clock {
 
 pub(super) struct World {
     pub(super) his: HisServer,
-    pub(super) client: JiankangtongHis,
+    pub(super) client: Arc<dyn His>,
     pub(super) clock: Clock,
 }
 
 impl World {
     /// Without a schedule, without faults.
     pub(super) async fn start() -> Self {
-        Self::with(Level::None, 0).await
+        Self::speaking(Protocol::Jiankangtong).await
+    }
+
+    pub(super) async fn speaking(protocol: Protocol) -> Self {
+        Self::with(protocol, Level::None, 0).await
+    }
+
+    /// A HIS of old that writes GBK, with the schedule R1.
+    pub(super) async fn in_gbk() -> Self {
+        let clock = Clock::new();
+        let options = Options { charset: Charset::Gbk, ..Options::quiet(credentials(), clock.source()) };
+        let his = HisServer::start(options).await.unwrap();
+        his.add_schedule(seed("R1", 2)).await.unwrap();
+        let client = connect(Config { charset: Charset::Gbk, ..config(his.url()) }).unwrap();
+        Self { his, client, clock }
     }
 
     /// With the schedule R1: two times of two places.
     pub(super) async fn open() -> Self {
-        let world = Self::start().await;
+        Self::open_in(Protocol::Jiankangtong).await
+    }
+
+    pub(super) async fn open_in(protocol: Protocol) -> Self {
+        let world = Self::speaking(protocol).await;
         world.his.add_schedule(seed("R1", 2)).await.unwrap();
         world
     }
 
-    pub(super) async fn with(level: Level, seed: u64) -> Self {
+    pub(super) async fn with(protocol: Protocol, level: Level, seed: u64) -> Self {
         let clock = Clock::new();
         let mut options = Options::quiet(credentials(), clock.source());
         options.faults = Arc::new(Faults::new(level, seed));
@@ -61,7 +80,7 @@ impl World {
         // Far longer than the client waits.
         options.slow = Duration::from_mins(10);
         let his = HisServer::start(options).await.unwrap();
-        let client = JiankangtongHis::new(config(his.url())).unwrap();
+        let client = connect(Config { protocol, ..config(his.url_for(protocol)) }).unwrap();
         Self { his, client, clock }
     }
 }
@@ -76,6 +95,8 @@ pub(super) fn credentials() -> Credentials {
 
 pub(super) fn config(url: String) -> Config {
     Config {
+        protocol: Protocol::Jiankangtong,
+        charset: Charset::Utf8,
         url,
         hospital_id: "1001".into(),
         user_id: "HOUBU".into(),

@@ -1,0 +1,108 @@
+//! Pushes of HIS as JSON, at the door where they come in (R15, R30).
+
+use chrono::{DateTime, TimeDelta, Utc};
+use houbu::ports::his::stamp::{Stamp, Stamper};
+use houbu::waitlist::policy::PaymentMode;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::hospital::{Hospital, credentials};
+
+fn cancellation(event: &str, schedule: &str) -> Value {
+    json!({
+        "function": "5007", "userId": "HOUBU",
+        "data": {
+            "eventId": event, "hospOrderId": format!("H-{event}"), "channelId": "9", "regId": schedule, "deptId": "K1",
+            "doctorId": "W1", "regDate": "2026-09-03", "timeFlag": "1", "cancelTime": "2026-09-01 10:00:00"
+        }
+    })
+}
+
+/// The event as the sender stamps it at this time.
+fn event(hospital: &Hospital, at: DateTime<Utc>, body: &Value) -> (Stamp, RequestBuilder) {
+    let body = body.to_string();
+    let stamp = Stamper::new(&credentials().sign_key).sign(at, "nonce-0001", body.as_bytes());
+    let mut request = hospital.door.request(Method::POST, "/callbacks/his/events").body(body);
+    for (name, value) in stamp.headers() {
+        request = request.header(name, value);
+    }
+    (stamp, request)
+}
+
+/// The status and the code of an answer that is ours, to this event.
+async fn answered(request: RequestBuilder) -> (u16, String) {
+    let reply = request.send().await.unwrap();
+    let (status, headers) = (reply.status().as_u16(), reply.headers().clone());
+    let raw = reply.bytes().await.unwrap();
+    let stamp = Stamp::read(&headers).unwrap();
+    Stamper::new(&credentials().sign_key).verify(&stamp, &raw).unwrap();
+    assert_eq!(stamp.nonce, "nonce-0001");
+    let said: Value = serde_json::from_slice(&raw).unwrap();
+    (status, said["code"].as_str().unwrap().to_owned())
+}
+
+async fn callbacks(hospital: &Hospital) -> Vec<(String, i32)> {
+    sqlx::query_as("select event_id, times from callback where source = 'his' order by 1")
+        .fetch_all(&hospital.db.pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r15_r30_an_event_frees_a_place_once_and_what_is_old_or_forged_changes_nothing() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.free_silently("w1-am", 1).await;
+    let genuine = cancellation("e1", "w1-am");
+    let at = |minutes: i64| hospital.now() + TimeDelta::minutes(minutes);
+    assert_eq!(answered(event(&hospital, at(-6), &genuine).1).await, (401, "stale".to_owned()), "played again");
+    assert_eq!(answered(event(&hospital, at(6), &genuine).1).await, (401, "stale".to_owned()), "from the future");
+    let stranger = json!({ "function": "5007", "userId": "ANOTHER", "data": genuine["data"] });
+    assert_eq!(answered(event(&hospital, at(0), &stranger).1).await, (401, "7".to_owned()));
+    let half = json!({ "function": "5007", "userId": "HOUBU", "data": { "eventId": "e1" } });
+    assert_eq!(answered(event(&hospital, at(0), &half).1).await, (400, "1".to_owned()));
+    let (_, forged) = event(&hospital, at(0), &genuine);
+    let forged = forged.body(cancellation("e1", "w2-am").to_string()).send().await.unwrap();
+    assert_eq!(forged.status(), 401);
+    let unsigned = hospital.door.request(Method::POST, "/callbacks/his/events").body(genuine.to_string());
+    assert_eq!(unsigned.send().await.unwrap().status(), 400);
+    hospital.until_still().await;
+    assert_eq!((hospital.status(entry).await.as_str(), callbacks(&hospital).await.len()), ("waiting", 0));
+
+    for minutes in [-4, 0, 4] {
+        assert_eq!(answered(event(&hospital, at(minutes), &genuine).1).await, (200, "0".to_owned()));
+    }
+    hospital.until_still().await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    assert_eq!(callbacks(&hospital).await, [("e1".to_owned(), 3)], "stored once, counted");
+    hospital.finish().await;
+}
+
+/// Thousands of bodies that are nothing: each is answered, none with a failure of ours, and nothing is written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r15_thousands_of_malformed_bodies_are_each_refused() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let pieces =
+        ["{", "}", "[", "]", "\"function\":", "\"5007\"", ",", "null", "\u{fffd}", "<ROOT>", "<!DOCTYPE", "&a;", "\0"];
+    let mut state = 7_u64;
+    let mut chance = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap()
+    };
+    let stamper = Stamper::new(&credentials().sign_key);
+    for nth in 0..10_000_u32 {
+        let body: String = (0..chance() % 12).map(|_| pieces[chance() % pieces.len()]).collect();
+        let path = if nth % 2 == 0 { "/callbacks/his" } else { "/callbacks/his/events" };
+        let mut request = hospital.door.request(Method::POST, path).body(body.clone());
+        if nth % 4 == 1 {
+            // Signed nonsense gets further.
+            for (name, value) in stamper.sign(hospital.now(), "nonce-0001", body.as_bytes()).headers() {
+                request = request.header(name, value);
+            }
+        }
+        let status = request.send().await.unwrap().status().as_u16();
+        assert!(matches!((path, status), ("/callbacks/his", 200) | (_, 400 | 401)), "{path} {status}: {body}");
+    }
+    assert!(callbacks(&hospital).await.is_empty());
+    hospital.finish().await;
+}
