@@ -210,6 +210,12 @@ impl MessageServer {
         self.house.follows(openid)
     }
 
+    /// How many tokens were given out so far, and how many of them because somebody forced it.
+    pub fn tokens_given(&self) -> (u64, u64) {
+        let tokens = self.house.tokens();
+        (tokens.issued, tokens.forced)
+    }
+
     /// From now on the current token is refused (40001), although it is still the one given out; only a forced
     /// refresh brings another.
     pub fn refuse_token(&self) {

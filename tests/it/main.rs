@@ -23,6 +23,7 @@
 //! | `stored_books` | the sandbox's books, read while another process keeps them |
 //! | `chaos` | real processes stopped, killed and asked to end, and the database killed under them |
 //! | `health` | what is wrong with the whole, over the API and at the terminal; readiness with its reasons |
+//! | `tokens` | the message platform's token, shared by processes that never end each other's |
 //! | `traces` | a request, the turns of its run and the calls they make are one trace, from real processes |
 //! | `watch` | dashboard, alerts and runbook, held against the figures that there are |
 //! | `why` | `houbu runs why` for a run in each kind of standing still |
@@ -63,6 +64,7 @@ mod stored_books;
 mod stories;
 mod surface;
 mod terminal;
+mod tokens;
 mod traces;
 mod watch;
 mod why;
