@@ -17,6 +17,8 @@
 //! | `kpi_plans` | the figures of a day read that day's rows alone |
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
+//! | `fuzzing` | what comes from outside is read without panic, and believed only where it is right; so many cases a run |
+//! | `hammering` | thousands of malformed callbacks: none panics, none is answered 500, none stays in memory |
 //! | `notices` | what patients are told: texts as data, and what becomes of a notice |
 //! | `meetings` | transactions that wait for each other: one is done again, and nobody hears of it |
 //! | `persons` | one person's data handed over, forgotten, sealed anew |
@@ -50,6 +52,8 @@ mod every_crash;
 mod example;
 mod fairness;
 mod floors;
+mod fuzzing;
+mod hammering;
 mod health;
 mod hospital;
 mod joining;
