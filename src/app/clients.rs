@@ -1,5 +1,6 @@
 //! The clients of the outside world: the configured ones, or those of the sandbox.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,6 +112,15 @@ pub fn real_platform(config: &Config) -> anyhow::Result<MessagePlatform> {
     MessagePlatform::new(config).context("message_platform.url")
 }
 
+/// The platform's ids of these templates of ours.
+fn subscribed(names: &[String], templates: &BTreeMap<String, String>) -> anyhow::Result<BTreeSet<String>> {
+    let id = |name: &String| {
+        let id = templates.get(name).cloned();
+        id.with_context(|| format!("wechat_messages.subscribe names {name}, which is not among [templates]"))
+    };
+    names.iter().map(id).collect()
+}
+
 fn his(config: &Config, outside: Option<&Outside>) -> anyhow::Result<HisConfig> {
     match (&config.his, outside) {
         (Some(his), _) => Ok(HisConfig {
@@ -155,6 +165,7 @@ fn messages(config: &Config, outside: Option<&Outside>) -> anyhow::Result<Messag
             base_url: messages.base_url.clone(),
             app_id: messages.app_id.clone(),
             secret: messages.secret.clone(),
+            subscribed: subscribed(&messages.subscribe, &config.templates)?,
             timeout: Duration::from_millis(messages.timeout_ms),
         }),
         (None, Some(outside)) => Ok(outside.messages.client_config(CLIENT_TIMEOUT)),
@@ -193,6 +204,14 @@ mod tests {
         let error = real_platform(&all_real()).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains("take one of them out"), "{error}");
         assert!(real_platform(&Config { wechat_messages: None, ..all_real() }).is_ok());
+    }
+
+    #[test]
+    fn subscribe_messages_are_named_as_we_name_them() {
+        let templates = all_real().templates;
+        let named = |name: &str| subscribed(&[name.to_owned()], &templates);
+        assert_eq!(named("visit_reminder").unwrap(), BTreeSet::from(["TM00007".to_owned()]));
+        assert!(named("visit_remainder").unwrap_err().to_string().contains("visit_remainder"));
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub struct WechatMessages {
     pub app_id: String,
     /// `secret`.
     pub secret: SecretString,
+    /// Our names of the templates that are subscribe messages there.
+    #[serde(default)]
+    pub subscribe: Vec<String>,
     /// The token of its event callbacks; none: there are none.
     pub event_token: Option<SecretString>,
     /// How long a call may take, ms.

@@ -77,6 +77,8 @@ pub struct Outside {
     pub messages: MessageServer,
     /// The SMS gateway.
     pub sms: SmsServer,
+    /// What goes wrong with them.
+    pub faults: Arc<Faults>,
     /// Their clock.
     pub clock: SandboxClock,
     time_zone: Tz,
@@ -125,8 +127,9 @@ impl Outside {
         })
         .await?;
         let now = clock.reader();
-        let sms = SmsServer::start(sms::Options { listen, seed, now, faults, store, slow: SLOW }).await?;
-        Ok(Self { his, pay, messages, sms, clock, time_zone })
+        let sms = SmsServer::start(sms::Options { listen, seed, now, faults: Arc::clone(&faults), store, slow: SLOW })
+            .await?;
+        Ok(Self { his, pay, messages, sms, faults, clock, time_zone })
     }
 
     /// The configuration of a client that fits the simulated HIS.

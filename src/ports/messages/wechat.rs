@@ -1,9 +1,10 @@
-//! The client of WeChat template messages: one message a call, and the access token that it needs.
+//! The client of WeChat template and subscribe messages: one message a call, and the access token that it needs.
 //!
 //! The token stands in a book that all processes share (`tokens`): one of them asks for it, and the others take what it
 //! brought. It is asked for plainly first, which leaves a token that others hold valid; a forced refresh, which does not,
 //! comes only after the platform refused the very token it had just given.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub app_id: String,
     /// Its `secret`.
     pub secret: SecretString,
+    /// The templates (by the platform's id) that are subscribe messages: one consent of the receiver is one message.
+    pub subscribed: BTreeSet<String>,
     /// How long one call may take.
     pub timeout: Duration,
 }
@@ -226,13 +229,14 @@ impl WechatMessages {
     async fn ask_to_send(&self, message: &Message, token: &SecretString) -> Result<Attempt, CallError> {
         let data: serde_json::Map<_, _> =
             message.fields.iter().map(|(name, value)| (name.clone(), json!({"value": value}))).collect();
-        let body = json!({
-            "touser": message.openid,
-            "template_id": message.template_id,
-            "client_msg_id": message.client_msg_id,
-            "data": data,
-        });
-        let url = format!("{}/cgi-bin/message/template/send", self.base);
+        let mut body = json!({"touser": message.openid, "template_id": message.template_id, "data": data});
+        let url = if self.config.subscribed.contains(&message.template_id) {
+            // These have no id of ours: one that is sent again after a lost answer may come twice.
+            format!("{}/cgi-bin/message/subscribe/bizsend", self.base)
+        } else {
+            body["client_msg_id"] = json!(message.client_msg_id);
+            format!("{}/cgi-bin/message/template/send", self.base)
+        };
         let request = self.http.post(url).query(&[("access_token", token.expose_secret())]).json(&body);
         let response = carried(request).send().await.map_err(|error| CallError::unanswered(SYSTEM, SEND, &error))?;
         let status = response.status().as_u16();
@@ -366,6 +370,7 @@ mod tests {
             base_url: "http://127.0.0.1:9".into(),
             app_id: "wx1".into(),
             secret: "hush-hush".into(),
+            subscribed: BTreeSet::new(),
             timeout: Duration::from_secs(1),
         };
         assert!(!format!("{:?}", WechatMessages::new(config).unwrap()).contains("hush"));
