@@ -85,7 +85,7 @@ impl Switches {
                 Switch::Times(times) => (Some(*times), None),
                 Switch::OfThousand(rate) => (None, Some(*rate)),
             };
-            Shown { call: call.clone(), fault: *fault, times, of_thousand }
+            Shown { call: call.clone(), fault, times, of_thousand }
         };
         self.0.iter().map(shown).collect()
     }
