@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::ports::his::Protocol;
 use crate::sandbox::faults::Level;
 pub use his::His;
-pub use messages::{Sms, WechatMessages};
+pub use messages::{MessagePlatform, Sms, WechatMessages};
 pub use networks::Network;
 pub use retention::Retention;
 pub use slow_lane::{SlowLane, WAIT_MAX_S};
@@ -83,6 +83,8 @@ pub struct Config {
     pub wechat_pay: Option<WechatPay>,
     /// A real service account; none: the sandbox's.
     pub wechat_messages: Option<WechatMessages>,
+    /// The hospital's own message platform, in the place of a service account.
+    pub message_platform: Option<MessagePlatform>,
     /// The SMS gateway; none: whom WeChat does not reach gets nothing, or the sandbox's.
     pub sms: Option<Sms>,
     /// The message platform's template ids by our names.
@@ -212,7 +214,11 @@ pub struct WechatPay {
     /// The merchant's private key, PEM.
     pub private_key_pem: SecretString,
     /// The platform's public keys by serial number or key id, PEM.
+    #[serde(default)]
     pub platform_keys: BTreeMap<String, String>,
+    /// Whether certificates are taken from the platform too (`GET /v3/certificates`).
+    #[serde(default)]
+    pub platform_certificates: bool,
     /// The `APIv3` key, 32 bytes.
     pub api_v3_key: SecretString,
     /// How long a call may take, ms.
@@ -246,6 +252,11 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// Whether messages reach people.
+    pub fn messages_are_real(&self) -> bool {
+        self.wechat_messages.is_some() || self.message_platform.is_some()
+    }
+
     /// Reads defaults, then `file` (if given, it must exist; else `houbu.toml` if there is one), then the environment:
     /// `DATABASE_URL`, `OTEL_EXPORTER_OTLP_ENDPOINT`, and `HOUBU_…` with `__` between levels (`HOUBU_DATABASE__CONNECTIONS=20`).
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {

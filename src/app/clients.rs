@@ -1,5 +1,6 @@
 //! The clients of the outside world: the configured ones, or those of the sandbox.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use secrecy::ExposeSecret;
 use crate::config::Config;
 use crate::ports::his::{self, Config as HisConfig, His, PushReader};
 use crate::ports::messages::sms::{Sms, SmsConfig, SmsGateway};
+use crate::ports::messages::tokens::TokenBook;
+use crate::ports::messages::unified::{MessagePlatform, PlatformConfig};
 use crate::ports::messages::{Config as MessagesConfig, Messages, WechatMessages};
 use crate::ports::payments::{Config as PayConfig, Payments, WechatPay};
 use crate::sandbox::outside::{CLIENT_TIMEOUT, Outside};
@@ -30,7 +33,7 @@ pub struct Clients {
 
 /// True where at least one system is simulated.
 pub fn simulated(config: &Config) -> bool {
-    config.sandbox.enabled && (config.his.is_none() || config.wechat_pay.is_none() || config.wechat_messages.is_none())
+    config.sandbox.enabled && (config.his.is_none() || config.wechat_pay.is_none() || !config.messages_are_real())
 }
 
 /// With a real system, personal data is real: keys that everybody knows are refused.
@@ -39,7 +42,7 @@ pub fn guard_keys(config: &Config) -> anyhow::Result<()> {
     let real = !config.sandbox.enabled
         || config.his.is_some()
         || config.wechat_pay.is_some()
-        || config.wechat_messages.is_some()
+        || config.messages_are_real()
         || config.sms.is_some();
     if real && (known(&config.keys.sealing) || known(&config.keys.lookup)) {
         anyhow::bail!(
@@ -51,8 +54,14 @@ pub fn guard_keys(config: &Config) -> anyhow::Result<()> {
 }
 
 impl Clients {
-    /// Clients as configured; what is not configured comes from `outside`.
-    pub fn new(config: &Config, outside: Option<&Outside>, base_url: &str) -> anyhow::Result<Self> {
+    /// Clients as configured; what is not configured comes from `outside`. All processes share the message platform's token
+    /// in `tokens`.
+    pub fn new(
+        config: &Config,
+        outside: Option<&Outside>,
+        base_url: &str,
+        tokens: Arc<dyn TokenBook>,
+    ) -> anyhow::Result<Self> {
         let his = his_config(config, outside)?;
         let pushes = Arc::new(PushReader::of(&his).context("his.aes_key")?);
         let gateway = sms(config, outside).map(SmsGateway::new).transpose().context("sms.url")?;
@@ -64,9 +73,14 @@ impl Clients {
                 WechatPay::new(payments(config, outside, base_url)?)
                     .context("the client of WeChat Pay could not be made")?,
             ),
-            messages: Arc::new(
-                WechatMessages::new(messages(config, outside)?).context("the client of WeChat could not be made")?,
-            ),
+            messages: match &config.message_platform {
+                Some(_) => Arc::new(real_platform(config)?),
+                None => Arc::new(
+                    WechatMessages::new(messages(config, outside)?)
+                        .context("the client of WeChat could not be made")?
+                        .with_book(tokens),
+                ),
+            },
         })
     }
 }
@@ -89,6 +103,27 @@ pub fn real_payments(config: &Config) -> anyhow::Result<WechatPay> {
 /// The configured message platform alone.
 pub fn real_messages(config: &Config) -> anyhow::Result<WechatMessages> {
     Ok(WechatMessages::new(messages(config, None)?)?)
+}
+
+/// The hospital's own message platform alone.
+pub fn real_platform(config: &Config) -> anyhow::Result<MessagePlatform> {
+    let Some(platform) = &config.message_platform else { anyhow::bail!("[message_platform] is not configured") };
+    anyhow::ensure!(
+        config.wechat_messages.is_none(),
+        "messages go one way: [message_platform] and [wechat_messages] are both configured; take one of them out"
+    );
+    let (url, key) = (platform.url.clone(), platform.key.clone());
+    let config = PlatformConfig { url, key, timeout: Duration::from_millis(platform.timeout_ms) };
+    MessagePlatform::new(config).context("message_platform.url")
+}
+
+/// The platform's ids of these templates of ours.
+fn subscribed(names: &[String], templates: &BTreeMap<String, String>) -> anyhow::Result<BTreeSet<String>> {
+    let id = |name: &String| {
+        let id = templates.get(name).cloned();
+        id.with_context(|| format!("wechat_messages.subscribe names {name}, which is not among [templates]"))
+    };
+    names.iter().map(id).collect()
 }
 
 fn his_config(config: &Config, outside: Option<&Outside>) -> anyhow::Result<HisConfig> {
@@ -120,6 +155,7 @@ fn payments(config: &Config, outside: Option<&Outside>, base_url: &str) -> anyho
             serial_no: pay.serial_no.clone(),
             private_key_pem: pay.private_key_pem.clone(),
             platform_keys: pay.platform_keys.iter().map(|(serial, pem)| (serial.clone(), pem.clone())).collect(),
+            platform_certificates: pay.platform_certificates,
             api_v3_key: pay.api_v3_key.clone(),
             notify_url_payments: format!("{base_url}/callbacks/wechat-pay/payments"),
             notify_url_refunds: format!("{base_url}/callbacks/wechat-pay/refunds"),
@@ -136,6 +172,7 @@ fn messages(config: &Config, outside: Option<&Outside>) -> anyhow::Result<Messag
             base_url: messages.base_url.clone(),
             app_id: messages.app_id.clone(),
             secret: messages.secret.clone(),
+            subscribed: subscribed(&messages.subscribe, &config.templates)?,
             timeout: Duration::from_millis(messages.timeout_ms),
         }),
         (None, Some(outside)) => Ok(outside.messages.client_config(CLIENT_TIMEOUT)),
@@ -151,7 +188,7 @@ fn sms(config: &Config, outside: Option<&Outside>) -> Option<SmsConfig> {
             key: sms.key.clone(),
             timeout: Duration::from_millis(sms.timeout_ms),
         }),
-        (None, Some(outside)) if config.wechat_messages.is_none() => Some(outside.sms.client_config(CLIENT_TIMEOUT)),
+        (None, Some(outside)) if !config.messages_are_real() => Some(outside.sms.client_config(CLIENT_TIMEOUT)),
         (None, _) => None,
     }
 }
@@ -170,13 +207,36 @@ mod tests {
     }
 
     #[test]
+    fn messages_go_one_way() {
+        let error = real_platform(&all_real()).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("take one of them out"), "{error}");
+        assert!(real_platform(&Config { wechat_messages: None, ..all_real() }).is_ok());
+    }
+
+    #[test]
+    fn subscribe_messages_are_named_as_we_name_them() {
+        let templates = all_real().templates;
+        let named = |name: &str| subscribed(&[name.to_owned()], &templates);
+        assert_eq!(named("visit_reminder").unwrap(), BTreeSet::from(["TM00007".to_owned()]));
+        assert!(named("visit_remainder").unwrap_err().to_string().contains("visit_remainder"));
+    }
+
+    #[test]
     fn known_keys_are_refused_as_soon_as_one_system_is_real() {
-        let simulated = Config { his: None, wechat_pay: None, wechat_messages: None, sms: None, ..all_real() };
+        let simulated = Config {
+            his: None,
+            wechat_pay: None,
+            wechat_messages: None,
+            message_platform: None,
+            sms: None,
+            ..all_real()
+        };
         assert!(guard_keys(&simulated).is_ok());
         let real = [
             Config { his: all_real().his, ..simulated.clone() },
             Config { wechat_pay: all_real().wechat_pay, ..simulated.clone() },
             Config { wechat_messages: all_real().wechat_messages, ..simulated.clone() },
+            Config { message_platform: all_real().message_platform, ..simulated.clone() },
             Config { sms: all_real().sms, ..simulated.clone() },
         ];
         for config in real {

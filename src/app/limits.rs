@@ -13,7 +13,7 @@ pub fn limits(config: &Config) -> BTreeMap<&'static str, Limits> {
     BTreeMap::from([
         ("his", limit(&all.his, config.his.is_some())),
         ("payments", limit(&all.payments, config.wechat_pay.is_some())),
-        (notices::LANE, limit(&all.messages, config.wechat_messages.is_some())),
+        (notices::LANE, limit(&all.messages, config.messages_are_real())),
         (notices::SMS, limit(&all.sms, config.sms.is_some())),
     ])
 }

@@ -21,6 +21,7 @@ use crate::engine::housekeeping::Retention;
 use crate::engine::jobs::Job;
 use crate::engine::outbox::Outlets;
 use crate::engine::{Engine, Registry, clock, worker};
+use crate::records::tokens::SharedTokens;
 use crate::records::{accounts, answers, callbacks};
 use crate::sandbox::books::Store;
 use crate::sandbox::outside::{Outside, SandboxClock};
@@ -59,7 +60,9 @@ impl App {
         let pool = database.pool.clone();
         let outside = if clients::simulated(config) { Some(outside(config, &pool, base_url).await?) } else { None };
         clients::guard_keys(config)?;
-        let clients = Clients::new(config, outside.as_ref(), base_url)?;
+        let keyring = || Keyring::new(&config.keys.sealing, &config.keys.sealing_older);
+        let tokens = SharedTokens::new(pool.clone(), config.hospital.clone(), keyring()?);
+        let clients = Clients::new(config, outside.as_ref(), base_url, Arc::new(tokens))?;
         let lookup = Arc::new(LookupKey::new(&config.keys.lookup)?);
         let ports = Arc::new(Ports {
             lookup: Arc::clone(&lookup),
@@ -68,7 +71,7 @@ impl App {
             tz: config.time_zone,
             working_days: calendar::working_days(config)?,
             pool: pool.clone(),
-            keyring: Keyring::new(&config.keys.sealing, &config.keys.sealing_older)?,
+            keyring: keyring()?,
             his: Arc::clone(&clients.his),
             payments: Arc::clone(&clients.payments),
             template_ids: config.templates.clone(),

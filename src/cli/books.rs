@@ -9,10 +9,7 @@ use crate::demo::check_stored_books;
 
 pub(super) async fn run(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
-        config.sandbox.enabled
-            && config.his.is_none()
-            && config.wechat_pay.is_none()
-            && config.wechat_messages.is_none(),
+        config.sandbox.enabled && config.his.is_none() && config.wechat_pay.is_none() && !config.messages_are_real(),
         "only the sandbox shows its books, and here [his], [wechat_pay] or [wechat_messages] is a real system"
     );
     let database = Database::attach(config).await?;

@@ -276,6 +276,9 @@ async fn payments(config: &Config) -> bool {
 }
 
 async fn messages(config: &Config) -> bool {
+    if config.message_platform.is_some() {
+        return platform(config);
+    }
     if let Some(told) =
         Standing::of(config.wechat_messages.is_some(), config).told("WeChat messages", "wechat_messages")
     {
@@ -288,11 +291,22 @@ async fn messages(config: &Config) -> bool {
     answered("WeChat messages", "token", asked, "[wechat_messages] base_url, app_id and secret, and the IP allow-list")
 }
 
+/// Nor is the hospital's own platform asked, for the same reason as the gateway.
+fn platform(config: &Config) -> bool {
+    match clients::real_platform(config) {
+        Ok(_) => {
+            println!("– message platform: configured; it cannot be asked without sending one");
+            true
+        }
+        Err(error) => wrong("message platform", &format!("{error:#}"), "[message_platform]"),
+    }
+}
+
 /// The gateway is not asked: all that it can be asked is to send one.
 fn sms(config: &Config) -> &'static str {
-    match (&config.sms, &config.wechat_messages, config.sandbox.enabled) {
+    match (&config.sms, config.messages_are_real(), config.sandbox.enabled) {
         (Some(_), ..) => "– SMS: configured; it cannot be asked without sending one",
-        (None, None, true) => "– SMS: simulated (sandbox)",
+        (None, false, true) => "– SMS: simulated (sandbox)",
         (None, ..) => {
             "– SMS: none, so whom WeChat does not reach is told nothing; fill in [sms] where there is a gateway"
         }
@@ -330,7 +344,9 @@ mod tests {
         let real: Config = Figment::from(Toml::string(&REFERENCE.replace("#~ ", ""))).extract()?;
         assert!(sms(&real).contains("configured"));
         assert!(sms(&Config { sms: None, ..real.clone() }).contains("told nothing"));
-        assert!(sms(&Config { sms: None, wechat_messages: None, ..real }).contains("simulated"));
+        assert!(
+            sms(&Config { sms: None, wechat_messages: None, message_platform: None, ..real }).contains("simulated")
+        );
         Ok(())
     }
 

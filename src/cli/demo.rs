@@ -68,9 +68,9 @@ impl Default for Demo {
 
 pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
-        config.his.is_none() && config.wechat_pay.is_none() && config.wechat_messages.is_none() && config.sms.is_none(),
-        "the demo plays on the sandbox alone; take [his], [wechat_pay], [wechat_messages] and [sms] out of its \
-         configuration"
+        config.his.is_none() && config.wechat_pay.is_none() && !config.messages_are_real() && config.sms.is_none(),
+        "the demo plays on the sandbox alone; take [his], [wechat_pay], [wechat_messages], [message_platform] and \
+         [sms] out of its configuration"
     );
     config.sandbox.seed = demo.seed;
     config.sandbox.faults = demo.faults;

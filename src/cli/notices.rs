@@ -88,7 +88,7 @@ async fn do_it(config: &Config, pool: &PgPool, asked: Notices) -> anyhow::Result
         Command::List { entry } => list(&engine(config, pool), entry, asked.json).await,
         Command::Resend { entry, notice, sms, why } => {
             let channel = sms.then_some(Channel::Sms);
-            let has_sms = config.sms.is_some() || (config.sandbox.enabled && config.wechat_messages.is_none());
+            let has_sms = config.sms.is_some() || (config.sandbox.enabled && !config.messages_are_real());
             match resend(&engine(config, pool), has_sms, (entry, &notice), channel, &why.by()).await {
                 Ok(id) => println!("{id}: it is sent"),
                 Err(error @ (DeskError::Refused(_) | DeskError::NotResent(_))) => {

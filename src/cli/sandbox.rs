@@ -8,6 +8,7 @@ use chrono::Utc;
 use super::ending::Ending;
 use crate::config::Config;
 use crate::sandbox::books::Store;
+use crate::sandbox::control;
 use crate::sandbox::outside::{CLIENT_TIMEOUT, Outside, SandboxClock};
 
 /// Runs the servers with books in memory and prints the configuration that connects to them.
@@ -21,6 +22,8 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     outside.tell_houbu(&base_url);
     outside.furnish(Utc::now().with_timezone(&config.time_zone).date_naive()).await?;
     println!("{}", outside.configuration(&base_url, CLIENT_TIMEOUT)?);
+    let control = control::serve(std::sync::Arc::clone(&outside.faults)).await?;
+    println!("\n# What goes wrong is switched at http://{control}/");
     clock.run(chrono::TimeDelta::zero());
     let busy = async {
         loop {

@@ -1,4 +1,4 @@
-//! `[wechat_messages]` and `[sms]`: how patients are told.
+//! `[wechat_messages]`, `[message_platform]` and `[sms]`: how patients are told.
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -13,8 +13,23 @@ pub struct WechatMessages {
     pub app_id: String,
     /// `secret`.
     pub secret: SecretString,
+    /// Our names of the templates that are subscribe messages there.
+    #[serde(default)]
+    pub subscribe: Vec<String>,
     /// The token of its event callbacks; none: there are none.
     pub event_token: Option<SecretString>,
+    /// How long a call may take, ms.
+    pub timeout_ms: u64,
+}
+
+/// See [`Config::message_platform`](super::Config::message_platform).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessagePlatform {
+    /// Where it is asked.
+    pub url: String,
+    /// Our key there.
+    pub key: SecretString,
     /// How long a call may take, ms.
     pub timeout_ms: u64,
 }

@@ -38,6 +38,15 @@ impl Desk {
         }
     }
 
+    /// Writes down for staff that the provider signed a notice which is not for us: another merchant, application or currency
+    /// (`what`). It changes no run.
+    pub async fn foreign_notice(&self, notice_id: &str, what: &str) -> Answer<()> {
+        tracing::error!(notice_id, what, "a signed payment notice is not for us; are mch_id and app_id right?");
+        let mut tx = self.begin().await?;
+        self.note(&mut tx, notice_id, "NOT-OURS", what, &json!({ "what": what }), Fate::Refused).await?;
+        Ok(tx.commit().await?)
+    }
+
     async fn paid(&self, notice_id: &str, out_trade_no: &str, paid: &Paid) -> Answer<Fate> {
         let mut tx = self.begin().await?;
         let body = json!({ "transactionId": paid.transaction_id, "amountFen": paid.amount_fen });

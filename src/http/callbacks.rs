@@ -8,12 +8,12 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Surface;
 use super::addresses::FromHis;
-use super::problem::{Problem, ProblemBody};
+use super::problem::{Problem, ProblemBody, cannot_be_stored};
 use crate::desk::DeskError;
 use crate::ports::his::{Push, PushAnswer, PushError};
 use crate::ports::payments::{NoticeError, NoticeHeaders};
@@ -86,6 +86,10 @@ async fn taken(surface: &Surface, push: Result<Push, PushError>) -> PushAnswer {
     match push {
         Ok(push) => match surface.desk.his_push(&push).await {
             Ok(_) => PushAnswer::Accepted,
+            Err(error) if is_for_good(&error) => {
+                tracing::warn!(%error, "a push says what can never be stored");
+                PushAnswer::Unreadable
+            }
             Err(error) => {
                 tracing::error!(%error, "a push could not be stored; HIS sends it again");
                 PushAnswer::TryAgain
@@ -153,12 +157,26 @@ async fn notice(surface: &Surface, headers: &HeaderMap, body: &[u8]) -> Response
             return fail(StatusCode::SERVICE_UNAVAILABLE, "try again");
         }
     };
-    let notice = match surface.payments.notice(&signature(headers), body, now) {
+    let signed = signature(headers);
+    let mut read = surface.payments.notice(&signed, body, now);
+    // The platform may have begun to sign with a key that it has not shown us yet.
+    if read == Err(NoticeError::UnknownKey) {
+        match surface.payments.learn_keys().await {
+            Ok(()) => read = surface.payments.notice(&signed, body, now),
+            Err(error) => tracing::warn!(%error, "the payment provider's keys could not be asked for"),
+        }
+    }
+    let notice = match read {
         Ok(notice) => notice,
         Err(error) => {
             tracing::warn!(%error, "a payment notice was not believed");
+            if let NoticeError::NotOurs(what) = error {
+                foreign(surface, body, what).await;
+            }
             let status = match error {
-                NoticeError::Header(_) | NoticeError::Stale | NoticeError::Signature => StatusCode::UNAUTHORIZED,
+                NoticeError::Header(_) | NoticeError::Stale | NoticeError::Signature | NoticeError::UnknownKey => {
+                    StatusCode::UNAUTHORIZED
+                }
                 NoticeError::Body(_) | NoticeError::NotOurs(_) => StatusCode::BAD_REQUEST,
             };
             return fail(status, error.to_string());
@@ -168,10 +186,35 @@ async fn notice(surface: &Surface, headers: &HeaderMap, body: &[u8]) -> Response
         Ok(_) => StatusCode::NO_CONTENT.into_response(),
         Err(DeskError::NotOurs) => fail(StatusCode::NOT_FOUND, "the order is not known here"),
         Err(DeskError::WrongAmount) => fail(StatusCode::UNPROCESSABLE_ENTITY, "the amount is not that of the order"),
+        Err(error) if is_for_good(&error) => {
+            tracing::warn!(%error, "a payment notice says what can never be stored");
+            fail(StatusCode::BAD_REQUEST, "a value cannot be stored")
+        }
         Err(error) => {
             tracing::error!(%error, "a notice could not be stored; the provider sends it again");
             fail(StatusCode::INTERNAL_SERVER_ERROR, "try again")
         }
+    }
+}
+
+/// The provider signed it, and it is for another merchant: that staff see it is all that can be done.
+async fn foreign(surface: &Surface, body: &[u8], what: &'static str) {
+    #[derive(Deserialize)]
+    struct Named {
+        id: String,
+    }
+    let Ok(Named { id }) = serde_json::from_slice(body) else { return };
+    if let Err(error) = surface.desk.foreign_notice(&id, what).await {
+        tracing::error!(%error, "a payment notice that is not ours could not be written down");
+    }
+}
+
+/// True where what was sent can never be stored, however often it comes: nobody is asked to send it again.
+fn is_for_good(error: &DeskError) -> bool {
+    match error {
+        DeskError::Database(error) => cannot_be_stored(error),
+        DeskError::TooLarge(_) => true,
+        _ => false,
     }
 }
 

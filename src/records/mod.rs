@@ -21,6 +21,7 @@
 //! | `callbacks` | what the outside told us |
 //! | `seals` | what is sealed, for a rotation of keys |
 //! | `schema` | which migrations have run |
+//! | `tokens` | the message platform's access token, for all processes |
 //! | `answers` | answers already given, by idempotency key |
 
 pub mod accounts;
@@ -46,4 +47,5 @@ pub mod schedules;
 pub mod schema;
 pub mod seals;
 pub mod templates;
+pub mod tokens;
 pub mod visits;

@@ -5,11 +5,13 @@
 
 use std::collections::HashMap;
 use std::hash::Hasher;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+
+use super::switches::{Switches, Wrong};
 
 /// How a request to the sandbox goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,19 +63,47 @@ pub enum Level {
 /// Draws faults.
 pub struct Faults {
     seed: u64,
-    level: Level,
+    level: Mutex<Level>,
     drawn: Mutex<HashMap<u64, u64>>,
+    switches: Mutex<Switches>,
 }
 
 impl Faults {
     /// Faults of this level from this seed.
     pub fn new(level: Level, seed: u64) -> Self {
-        Self { seed, level, drawn: Mutex::default() }
+        Self { seed, level: Mutex::new(level), drawn: Mutex::default(), switches: Mutex::default() }
+    }
+
+    /// How much goes wrong.
+    pub fn level(&self) -> Level {
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// So much goes wrong from now on.
+    pub fn set_level(&self, level: Level) {
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner) = level;
+    }
+
+    /// What is switched on by hand.
+    pub fn switches(&self) -> MutexGuard<'_, Switches> {
+        self.switches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is switched on for this call. Where nothing is, no chance is used up: the level draws as it always did.
+    fn switched(&self, call: &str, key: &str, is_push: bool) -> Option<Wrong> {
+        if self.switches().shown().is_empty() {
+            return None;
+        }
+        let roll = self.roll("switch", &format!("{call}/{key}"));
+        self.switches().draw(call, roll, is_push)
     }
 
     /// What goes wrong with this request, if anything. `key` names the thing the request is about.
     pub fn request(&self, call: &str, key: &str) -> Option<Fault> {
-        let of_1000 = match self.level {
+        if let Some(Wrong::Request(fault)) = self.switched(call, key, false) {
+            return Some(fault);
+        }
+        let of_1000 = match self.level() {
             Level::None => return None,
             Level::Some => 20,
             Level::Heavy => 125,
@@ -90,7 +120,10 @@ impl Faults {
 
     /// What goes wrong with this push, if anything.
     pub fn push(&self, kind: &str, key: &str) -> Option<PushFault> {
-        let of_1000 = match self.level {
+        if let Some(Wrong::Push(fault)) = self.switched(kind, key, true) {
+            return Some(fault);
+        }
+        let of_1000 = match self.level() {
             Level::None => return None,
             Level::Some => 50,
             Level::Heavy => 250,
@@ -108,7 +141,7 @@ impl Faults {
     fn roll(&self, call: &str, key: &str) -> u64 {
         let pair = hash(&[&self.seed.to_le_bytes(), call.as_bytes(), key.as_bytes()]);
         let nth = {
-            let mut drawn = self.drawn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
             let nth = drawn.entry(pair).or_insert(0);
             *nth += 1;
             *nth

@@ -79,6 +79,8 @@ pub struct Outside {
     pub messages: MessageServer,
     /// The SMS gateway.
     pub sms: SmsServer,
+    /// What goes wrong with them.
+    pub faults: Arc<Faults>,
     /// Their clock.
     pub clock: SandboxClock,
     /// What the HIS is spoken to in.
@@ -130,8 +132,9 @@ impl Outside {
         })
         .await?;
         let now = clock.reader();
-        let sms = SmsServer::start(sms::Options { listen, seed, now, faults, store, slow: SLOW }).await?;
-        Ok(Self { his, pay, messages, sms, clock, protocol: Protocol::default(), time_zone })
+        let sms = SmsServer::start(sms::Options { listen, seed, now, faults: Arc::clone(&faults), store, slow: SLOW })
+            .await?;
+        Ok(Self { his, pay, messages, sms, faults, clock, protocol: Protocol::default(), time_zone })
     }
 
     /// The same, with a HIS that is spoken to in this.

@@ -2,7 +2,7 @@
 //!
 //! Tokens live in memory: a restart makes the old one wrong, as another holder's forced refresh would.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -96,6 +96,8 @@ struct House {
     secret: String,
     sent: tokio::sync::Mutex<Sent>,
     tokens: Mutex<Tokens>,
+    /// How often receivers still agree to a subscribe message; who is not here always does.
+    consents: Mutex<HashMap<String, u32>>,
 }
 
 #[derive(Default)]
@@ -164,12 +166,14 @@ impl MessageServer {
         }
         let secret = format!("{:016x}", hash(&[&seed.to_le_bytes(), b"secret"]));
         let (sent, tokens) = (tokio::sync::Mutex::new(sent), Mutex::default());
-        let house = Arc::new(House { seed, now, faults, store, slow, secret, sent, tokens });
+        let consents = Mutex::default();
+        let house = Arc::new(House { seed, now, faults, store, slow, secret, sent, tokens, consents });
         let listener = TcpListener::bind(listen).await?;
         let at = listener.local_addr()?;
         let router = axum::Router::new()
             .route("/cgi-bin/stable_token", post(stable_token))
             .route("/cgi-bin/message/template/send", post(send))
+            .route("/cgi-bin/message/subscribe/bizsend", post(send_subscribed))
             .with_state(house.clone())
             .layer(from_fn(|request, next| heard("messages", request, next)));
         let (open, closed) = tokio::sync::oneshot::channel::<()>();
@@ -192,7 +196,8 @@ impl MessageServer {
     /// The client's configuration that fits this server.
     pub fn client_config(&self, timeout: Duration) -> Config {
         let secret = self.house.secret.as_str().into();
-        Config { base_url: self.url(), app_id: APP_ID.to_owned(), secret, timeout }
+        let subscribed = BTreeSet::new();
+        Config { base_url: self.url(), app_id: APP_ID.to_owned(), secret, subscribed, timeout }
     }
 
     /// What was accepted, in order, repetitions within ten minutes dropped.
@@ -210,6 +215,17 @@ impl MessageServer {
         self.house.follows(openid)
     }
 
+    /// This receiver agrees to so many subscribe messages more; then they are answered 43101.
+    pub fn consents(&self, openid: &str, times: u32) {
+        self.house.consented().insert(openid.to_owned(), times);
+    }
+
+    /// How many tokens were given out so far, and how many of them because somebody forced it.
+    pub fn tokens_given(&self) -> (u64, u64) {
+        let tokens = self.house.tokens();
+        (tokens.issued, tokens.forced)
+    }
+
     /// From now on the current token is refused (40001), although it is still the one given out; only a forced
     /// refresh brings another.
     pub fn refuse_token(&self) {
@@ -222,6 +238,22 @@ impl MessageServer {
 impl House {
     fn tokens(&self) -> std::sync::MutexGuard<'_, Tokens> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn consented(&self) -> std::sync::MutexGuard<'_, HashMap<String, u32>> {
+        self.consents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Uses one consent up; false where there is none.
+    fn uses_consent(&self, openid: &str) -> bool {
+        match self.consented().get_mut(openid) {
+            None => true,
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+        }
     }
 
     fn follows(&self, openid: &str) -> bool {
@@ -340,6 +372,27 @@ async fn send(State(house): State<Arc<House>>, Query(query): Query<SendQuery>, J
     match fault {
         Some(fault) => spoil(fault, answer, house.slow).await,
         None => answer,
+    }
+}
+
+/// A subscribe message, which has no id of the sender's.
+async fn send_subscribed(
+    State(house): State<Arc<House>>,
+    Query(query): Query<SendQuery>,
+    Json(body): Json<SendBody>,
+) -> Json<Value> {
+    if let Some(code) = house.token_error(&query.access_token).or_else(|| house.message_error(&body)) {
+        return refusal(code);
+    }
+    if !house.uses_consent(&body.touser) {
+        return refusal(43101);
+    }
+    match house.accept(SendBody { client_msg_id: String::new(), ..body }).await {
+        Ok(_) => Json(json!({"errcode": 0, "errmsg": "ok"})),
+        Err(error) => {
+            tracing::error!(%error, "the books of the simulated WeChat message platform are not saved");
+            refusal(-1)
+        }
     }
 }
 

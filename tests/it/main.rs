@@ -17,12 +17,15 @@
 //! | `kpi_plans` | the figures of a day read that day's rows alone |
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
+//! | `fuzzing` | what comes from outside is read without panic, and believed only where it is right; so many cases a run |
+//! | `hammering` | thousands of malformed callbacks: none panics, none is answered 500, none stays in memory |
 //! | `notices` | what patients are told: texts as data, and what becomes of a notice |
 //! | `meetings` | transactions that wait for each other: one is done again, and nobody hears of it |
 //! | `persons` | one person's data handed over, forgotten, sealed anew |
 //! | `stored_books` | the sandbox's books, read while another process keeps them |
 //! | `chaos` | real processes stopped, killed and asked to end, and the database killed under them |
 //! | `health` | what is wrong with the whole, over the API and at the terminal; readiness with its reasons |
+//! | `tokens` | the message platform's token, shared by processes that never end each other's |
 //! | `traces` | a request, the turns of its run and the calls they make are one trace, from real processes |
 //! | `watch` | dashboard, alerts and runbook, held against the figures that there are |
 //! | `why` | `houbu runs why` for a run in each kind of standing still |
@@ -50,6 +53,8 @@ mod every_crash;
 mod example;
 mod fairness;
 mod floors;
+mod fuzzing;
+mod hammering;
 mod health;
 mod his_events;
 mod his_kit;
@@ -66,6 +71,7 @@ mod stored_books;
 mod stories;
 mod surface;
 mod terminal;
+mod tokens;
 mod traces;
 mod watch;
 mod why;

@@ -282,11 +282,17 @@ fn title(status: StatusCode, language: Language) -> &'static str {
     }
 }
 
+/// True where what was sent can never be stored: a NUL in a text, a date beyond all calendars (class 22), an id too long for
+/// its index (class 54).
+pub(super) fn cannot_be_stored(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let refused = code.is_some_and(|code| code.starts_with("22") || code.starts_with("54"));
+    refused || matches!(error, sqlx::Error::Encode(_))
+}
+
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
-        if code.is_some_and(|code| code.starts_with("22")) {
-            // What was sent cannot be stored: a NUL in a text, a date beyond all calendars.
+        if cannot_be_stored(&error) {
             return Self::invalid("a value cannot be stored");
         }
         tracing::error!(%error, "the database did not do a request");

@@ -1,7 +1,9 @@
-//! The message platform: one message to one patient (WeChat template messages); and the SMS gateway, for whom it does not
-//! reach.
+//! The message platform: one message to one patient (WeChat template messages, or the hospital's own platform); and the SMS
+//! gateway, for whom it does not reach.
 
 pub mod sms;
+pub mod tokens;
+pub mod unified;
 mod wechat;
 
 pub use wechat::{Config, ConfigError, WechatMessages};

@@ -93,7 +93,7 @@ impl SmsGateway {
         let response = carried(request).send().await.map_err(|error| CallError::unanswered(SYSTEM, SEND, &error))?;
         let status = response.status().as_u16();
         let body = response.bytes().await.map_err(|error| CallError::unanswered(SYSTEM, SEND, &error))?;
-        answered(status, &body)
+        answered((SYSTEM, SEND), status, &body)
     }
 }
 
@@ -104,23 +104,27 @@ impl Sms for SmsGateway {
     }
 }
 
-fn answered(status: u16, body: &[u8]) -> Result<Sent, CallError> {
+/// What a gateway's answer means; `(system, call)` is who is asked, for errors.
+pub(super) fn answered(
+    (system, call): (&'static str, &'static str),
+    status: u16,
+    body: &[u8],
+) -> Result<Sent, CallError> {
+    let broken = |detail| Err(CallError::Broken { system, call, detail });
     match status {
         200 => {}
-        429 => return Err(CallError::not_taken(SYSTEM, "frequency limited")),
-        400..=499 => {
-            return Err(CallError::Broken { system: SYSTEM, call: SEND, detail: format!("status {status}") });
-        }
-        _ => return Err(CallError::unknown(SYSTEM, SEND, format!("status {status}"))),
+        429 => return Err(CallError::not_taken(system, "frequency limited")),
+        400..=499 => return broken(format!("status {status}")),
+        _ => return Err(CallError::unknown(system, call, format!("status {status}"))),
     }
     let answer: Answer =
-        serde_json::from_slice(body).map_err(|_| CallError::unknown(SYSTEM, SEND, "the answer cannot be read"))?;
+        serde_json::from_slice(body).map_err(|_| CallError::unknown(system, call, "the answer cannot be read"))?;
     match answer.code {
         0 => Ok(Sent::Accepted { msg_id: answer.message_id.unwrap_or_default() }),
         1 => Ok(Sent::Unreachable { code: 1 }),
         2 => Ok(Sent::Rejected { code: 2 }),
-        3 => Err(CallError::not_taken(SYSTEM, "not now")),
-        code => Err(CallError::Broken { system: SYSTEM, call: SEND, detail: format!("code {code}") }),
+        3 => Err(CallError::not_taken(system, "not now")),
+        code => broken(format!("code {code}")),
     }
 }
 
@@ -128,6 +132,10 @@ fn answered(status: u16, body: &[u8]) -> Result<Sent, CallError> {
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
+
+    fn answered(status: u16, body: &[u8]) -> Result<Sent, CallError> {
+        super::answered((SYSTEM, SEND), status, body)
+    }
 
     #[test]
     fn r23_what_the_gateway_answers_is_told_apart() {

@@ -1,8 +1,11 @@
-//! The client of WeChat template messages: one message a call, and the access token that it needs.
+//! The client of WeChat template and subscribe messages: one message a call, and the access token that it needs.
 //!
-//! The token lives in this process only. It is asked for plainly first, which leaves a token that others hold valid;
-//! a forced refresh, which does not, comes only after the platform refused the very token it had just given.
+//! The token stands in a book that all processes share (`tokens`): one of them asks for it, and the others take what it
+//! brought. It is asked for plainly first, which leaves a token that others hold valid; a forced refresh, which does not,
+//! comes only after the platform refused the very token it had just given.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +19,7 @@ use tokio::time::Instant;
 
 use super::super::CallError;
 use super::super::calling::{carried, is_here, traced};
+use super::tokens::{BookError, OwnBook, Token, TokenBook};
 use super::{Message, Messages, Sent};
 
 const SYSTEM: &str = "wechat-messages";
@@ -24,11 +28,13 @@ const DESTINATION: &str = "messages";
 const SEND: &str = "send template message";
 const TOKEN: &str = "stable_token";
 
-/// The platform allows a forced refresh every 30 s, and 20 a day.
-const FORCE_APART: Duration = Duration::from_secs(30);
-
 /// A token is given up this long before it ends.
 const TOKEN_MARGIN: Duration = Duration::from_mins(5);
+
+/// While another process asks for the token, the book is looked at so often,
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// and so many times; then the message is sent later.
+const LOOKS: u32 = 40;
 
 /// What the client needs to know of our account.
 #[derive(Debug, Clone)]
@@ -39,6 +45,8 @@ pub struct Config {
     pub app_id: String,
     /// Its `secret`.
     pub secret: SecretString,
+    /// The templates (by the platform's id) that are subscribe messages: one consent of the receiver is one message.
+    pub subscribed: BTreeSet<String>,
     /// How long one call may take.
     pub timeout: Duration,
 }
@@ -60,17 +68,13 @@ pub struct WechatMessages {
     config: Config,
     base: String,
     http: reqwest::Client,
-    tokens: Mutex<Tokens>,
+    book: Arc<dyn TokenBook>,
+    /// What this process has read of the book.
+    held: Mutex<Option<Held>>,
 }
 
-#[derive(Debug, Default)]
-struct Tokens {
-    held: Option<Token>,
-    forced_at: Option<Instant>,
-}
-
-#[derive(Debug, Clone)]
-struct Token {
+#[derive(Debug)]
+struct Held {
     value: SecretString,
     ends: Instant,
 }
@@ -132,31 +136,66 @@ impl WechatMessages {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent("houbu");
         let http = if is_here(&url) { http.no_proxy() } else { http }.build()?;
-        Ok(Self { base: config.base_url.trim_end_matches('/').to_owned(), config, http, tokens: Mutex::default() })
+        let (base, book) = (config.base_url.trim_end_matches('/').to_owned(), Arc::new(OwnBook::default()));
+        Ok(Self { base, config, http, book, held: Mutex::default() })
+    }
+
+    /// The same with the book that it shares with others.
+    #[must_use]
+    pub fn with_book(self, book: Arc<dyn TokenBook>) -> Self {
+        Self { book, ..self }
     }
 
     /// The token to send with. `refused` is one that the platform has just refused.
     ///
-    /// All senders wait for one request (the lock is held over it), and those who come after it take what it brought.
+    /// All senders of this process wait for one (the lock is held over it), and those who come after it take what it brought.
     pub(crate) async fn token(&self, refused: Option<&SecretString>) -> Result<SecretString, CallError> {
-        let mut tokens = self.tokens.lock().await;
-        let is_refused = |token: &SecretString| refused.is_some_and(|r| r.expose_secret() == token.expose_secret());
-        if let Some(held) = &tokens.held
+        let mut held = self.held.lock().await;
+        if let Some(held) = &*held
             && held.ends > Instant::now()
-            && !is_refused(&held.value)
+            && !is(refused, &held.value)
         {
             return Ok(held.value.clone());
         }
-        let mut fresh = self.fetch_token(false).await?;
-        if is_refused(&fresh.value) {
-            if tokens.forced_at.is_some_and(|at| at.elapsed() < FORCE_APART) {
-                return Err(CallError::not_taken(SYSTEM, "the token is refused, and a forced refresh is too recent"));
+        let token = self.shared(refused).await?;
+        *held = Some(Held { value: token.value.clone(), ends: Instant::now() + token.lasts });
+        Ok(token.value)
+    }
+
+    /// The token in the book, once there is one that is not `refused`: another process writes it, or this one.
+    async fn shared(&self, refused: Option<&SecretString>) -> Result<Token, CallError> {
+        let account = &self.config.app_id;
+        // Two calls, and what stands around them.
+        let lease = self.config.timeout * 2 + Duration::from_secs(5);
+        for _ in 0..LOOKS {
+            if let Some(token) = self.book.read(account).await?
+                && !is(refused, &token.value)
+            {
+                return Ok(token);
             }
-            tokens.forced_at = Some(Instant::now());
-            fresh = self.fetch_token(true).await?;
+            if let Some(right) = self.book.begin(account, lease).await? {
+                let asked = self.asked(refused, right).await;
+                if let Err(error) = self.book.end(account, right, asked.as_ref().ok()).await {
+                    tracing::warn!(%error, "a fresh token could not be shared; other processes ask for it themselves");
+                }
+                return asked;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        tokens.held = Some(fresh.clone());
-        Ok(fresh.value)
+        Err(CallError::not_taken(SYSTEM, "another process asks for the token, and has not got it yet"))
+    }
+
+    /// A token from the platform: plainly, and by force only where that brings the refused one.
+    async fn asked(&self, refused: Option<&SecretString>, right: uuid::Uuid) -> Result<Token, CallError> {
+        let token = self.fetch_token(false).await?;
+        if !is(refused, &token.value) {
+            return Ok(token);
+        }
+        if !self.book.may_force(&self.config.app_id, right).await? {
+            let detail = "the token is refused, and a forced refresh is too recent or one too many for today";
+            return Err(CallError::not_taken(SYSTEM, detail));
+        }
+        self.fetch_token(true).await
     }
 
     /// Whatever goes wrong here, no message was sent: an outcome is never unknown.
@@ -190,18 +229,31 @@ impl WechatMessages {
     async fn ask_to_send(&self, message: &Message, token: &SecretString) -> Result<Attempt, CallError> {
         let data: serde_json::Map<_, _> =
             message.fields.iter().map(|(name, value)| (name.clone(), json!({"value": value}))).collect();
-        let body = json!({
-            "touser": message.openid,
-            "template_id": message.template_id,
-            "client_msg_id": message.client_msg_id,
-            "data": data,
-        });
-        let url = format!("{}/cgi-bin/message/template/send", self.base);
+        let mut body = json!({"touser": message.openid, "template_id": message.template_id, "data": data});
+        let url = if self.config.subscribed.contains(&message.template_id) {
+            // These have no id of ours: one that is sent again after a lost answer may come twice.
+            format!("{}/cgi-bin/message/subscribe/bizsend", self.base)
+        } else {
+            body["client_msg_id"] = json!(message.client_msg_id);
+            format!("{}/cgi-bin/message/template/send", self.base)
+        };
         let request = self.http.post(url).query(&[("access_token", token.expose_secret())]).json(&body);
         let response = carried(request).send().await.map_err(|error| CallError::unanswered(SYSTEM, SEND, &error))?;
         let status = response.status().as_u16();
         let body = response.bytes().await.map_err(|error| CallError::unanswered(SYSTEM, SEND, &error))?;
         answered(status, &body)
+    }
+}
+
+/// True if this is the one that was refused.
+fn is(refused: Option<&SecretString>, token: &SecretString) -> bool {
+    refused.is_some_and(|refused| refused.expose_secret() == token.expose_secret())
+}
+
+/// Without the book nothing was sent.
+impl From<BookError> for CallError {
+    fn from(error: BookError) -> Self {
+        Self::not_taken(SYSTEM, error.to_string())
     }
 }
 
@@ -227,7 +279,7 @@ fn token_of(answer: TokenAnswer) -> Result<Token, CallError> {
             // A clamp: the platform says 7200, and an absurd number must not overflow the clock.
             let lifetime = Duration::from_secs(seconds.min(86_400));
             let usable = lifetime.checked_sub(TOKEN_MARGIN).unwrap_or(lifetime / 2);
-            Ok(Token { value: value.into(), ends: Instant::now() + usable })
+            Ok(Token { value: value.into(), lasts: usable })
         }
         (-1 | 45009 | 45011, ..) => Err(CallError::not_taken(SYSTEM, "no token: busy or over the limit")),
         (0, ..) => Err(CallError::not_taken(SYSTEM, "no token: unreadable answer")),
@@ -309,7 +361,7 @@ mod tests {
         assert!(matches!(answer("{}"), Err(CallError::NotTaken { .. })));
         assert!(matches!(answer(r#"{"errcode":40125}"#), Err(CallError::Broken { .. })));
         let absurd = answer(r#"{"access_token":"t","expires_in":18446744073709551615}"#).unwrap();
-        assert!(absurd.ends <= Instant::now() + Duration::from_hours(24));
+        assert!(absurd.lasts <= Duration::from_hours(24));
     }
 
     #[test]
@@ -318,6 +370,7 @@ mod tests {
             base_url: "http://127.0.0.1:9".into(),
             app_id: "wx1".into(),
             secret: "hush-hush".into(),
+            subscribed: BTreeSet::new(),
             timeout: Duration::from_secs(1),
         };
         assert!(!format!("{:?}", WechatMessages::new(config).unwrap()).contains("hush"));

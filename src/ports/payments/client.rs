@@ -2,6 +2,7 @@
 //!
 //! It never retries and never decides; no openid, key or token reaches a log or an error.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,20 +12,28 @@ use reqwest::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use thiserror::Error;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::super::CallError;
 use super::super::calling::{carried, is_here, traced};
 use super::answers::{self, Answer, SYSTEM, broken, unknown};
 use super::bill::{self, Bill};
+use super::certificates;
 use super::notice::{self, Ours};
 use super::sealed::SealingKey;
 use super::signature::{
-    KeyError, SigningKey, VerifyingKeys, authorization, client_message, nonce, platform_message, request_message,
+    KeyError, SigningKey, Untrusted, VerifyingKeys, authorization, client_message, nonce, platform_message,
+    request_message,
 };
 use super::{Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, Refund, RefundRequest};
 
 /// How the download of a bill is called in errors.
 const DOWNLOAD: &str = "bill download";
+/// How the download of certificates is.
+const CERTIFICATES: &str = "platform certificates";
+/// Certificates are asked for no more often, whoever sends us what names an unknown key.
+const LEARN_APART: Duration = Duration::from_mins(1);
 
 /// What the client needs to know of our merchant and of the platform.
 #[derive(Debug, Clone)]
@@ -41,6 +50,8 @@ pub struct Config {
     pub private_key_pem: SecretString,
     /// The platform's keys: serial (or `PUB_KEY_ID_…`) and public key PEM; two while it rotates.
     pub platform_keys: Vec<(String, String)>,
+    /// Whether it hands out certificates (`GET /v3/certificates`): one that signs and is not known is looked for there.
+    pub platform_certificates: bool,
     /// The API v3 key, 32 bytes.
     pub api_v3_key: SecretString,
     /// Where payment notices go: a full address.
@@ -68,6 +79,9 @@ pub enum ConfigError {
         /// Why.
         error: KeyError,
     },
+    /// Nothing that the platform says could be believed.
+    #[error("neither platform_keys nor platform_certificates is set: no answer could be verified")]
+    NoPlatformKey,
     /// The API v3 key.
     #[error("the API v3 key is not 32 bytes long")]
     ApiKey,
@@ -82,7 +96,11 @@ pub struct WechatPay {
     config: Config,
     base: String,
     signing: SigningKey,
-    platform_keys: VerifyingKeys,
+    /// Those that are configured.
+    own_keys: VerifyingKeys,
+    /// And those that the platform handed out.
+    platform_keys: RwLock<Arc<VerifyingKeys>>,
+    learnt_at: Mutex<Option<Instant>>,
     api_v3_key: SealingKey,
     http: reqwest::Client,
 }
@@ -101,11 +119,17 @@ impl WechatPay {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent("houbu");
         let http = if is_here(&url) { http.no_proxy() } else { http };
+        let own_keys =
+            VerifyingKeys::from_pems(pems).map_err(|(serial, error)| ConfigError::PlatformKey { serial, error })?;
+        if config.platform_keys.is_empty() && !config.platform_certificates {
+            return Err(ConfigError::NoPlatformKey);
+        }
         Ok(Self {
             base: config.base_url.trim_end_matches('/').to_owned(),
             signing: SigningKey::from_pem(config.private_key_pem.expose_secret()).map_err(ConfigError::PrivateKey)?,
-            platform_keys: VerifyingKeys::from_pems(pems)
-                .map_err(|(serial, error)| ConfigError::PlatformKey { serial, error })?,
+            platform_keys: RwLock::new(Arc::new(own_keys.clone())),
+            own_keys,
+            learnt_at: Mutex::default(),
             api_v3_key: SealingKey::new(&config.api_v3_key).ok_or(ConfigError::ApiKey)?,
             http: http.build()?,
             config,
@@ -130,6 +154,22 @@ impl WechatPay {
         target: &str,
         body: Option<serde_json::Value>,
     ) -> Result<Answer, CallError> {
+        let (answer, headers) = self.exchange(call, method, target, body).await?;
+        // A bill is not signed: its hash came in an answer that was.
+        if (200..300).contains(&answer.status) && call != DOWNLOAD && !self.is_theirs(&headers, &answer.body).await {
+            return Err(unknown(call, "the answer's signature is wrong"));
+        }
+        Ok(answer)
+    }
+
+    /// One signed request, and what came back, believed or not.
+    async fn exchange(
+        &self,
+        call: &'static str,
+        method: Method,
+        target: &str,
+        body: Option<serde_json::Value>,
+    ) -> Result<(Answer, HeaderMap), CallError> {
         let url = Url::parse(&format!("{}{target}", self.base)).map_err(|_| broken(call, "not an address"))?;
         // What is signed is what is sent: the address after normalisation.
         let sent = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
@@ -147,11 +187,7 @@ impl WechatPay {
         let response = carried(request).send().await.map_err(|error| CallError::unanswered(SYSTEM, call, &error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await.map_err(|error| CallError::unanswered(SYSTEM, call, &error))?;
-        // A bill is not signed: its hash came in an answer that was.
-        if (200..300).contains(&status) && call != DOWNLOAD && !self.is_theirs(&headers, &body) {
-            return Err(unknown(call, "the answer's signature is wrong"));
-        }
-        Ok(Answer { status, body: body.to_vec() })
+        Ok((Answer { status, body: body.to_vec() }, headers))
     }
 
     /// The path and query of an address of the provider's own. Our signature goes nowhere else.
@@ -165,12 +201,49 @@ impl WechatPay {
         }
     }
 
-    /// True if the platform signed this answer.
-    fn is_theirs(&self, headers: &HeaderMap, body: &[u8]) -> bool {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let message = platform_message(text("wechatpay-timestamp"), text("wechatpay-nonce"), body);
-        self.platform_keys.verify(text("wechatpay-serial"), &message, text("wechatpay-signature")).is_ok()
+    /// True if the platform signed this answer, with a key that it may have begun to use just now.
+    async fn is_theirs(&self, headers: &HeaderMap, body: &[u8]) -> bool {
+        match verified(&self.keys(), headers, body) {
+            Err(Untrusted::Serial) => {
+                if let Err(error) = self.learn_keys().await {
+                    tracing::warn!(%error, "an answer is signed with a key that could not be asked for");
+                }
+                verified(&self.keys(), headers, body).is_ok()
+            }
+            known => known.is_ok(),
+        }
     }
+
+    fn keys(&self) -> Arc<VerifyingKeys> {
+        Arc::clone(&self.platform_keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The certificates that are good now, in the place of those that were. The answer is signed with one of them: each is
+    /// believed because it is sealed with our key, and then the answer because it fits.
+    async fn download_keys(&self) -> Result<(), CallError> {
+        let (answer, headers) = self.exchange(CERTIFICATES, Method::GET, "/v3/certificates", None).await?;
+        if !answers::ok(&answer) {
+            let code = answers::refusal(CERTIFICATES, &answer)?;
+            return Err(broken(CERTIFICATES, &code));
+        }
+        let handed_out = certificates::keys(&answer.body, &self.api_v3_key, Utc::now())
+            .map_err(|what| broken(CERTIFICATES, what))?;
+        let serials: Vec<String> = handed_out.iter().map(|(serial, _)| serial.clone()).collect();
+        let keys = self.own_keys.and(handed_out).map_err(|(_, error)| broken(CERTIFICATES, &error.to_string()))?;
+        if verified(&keys, &headers, &answer.body).is_err() {
+            return Err(unknown(CERTIFICATES, "the answer's signature is wrong"));
+        }
+        tracing::info!(?serials, "the payment provider's certificates are known");
+        *self.platform_keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(())
+    }
+}
+
+/// Whether one of these keys signed this answer.
+fn verified(keys: &VerifyingKeys, headers: &HeaderMap, body: &[u8]) -> Result<(), Untrusted> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let message = platform_message(text("wechatpay-timestamp"), text("wechatpay-nonce"), body);
+    keys.verify(text("wechatpay-serial"), &message, text("wechatpay-signature"))
 }
 
 /// True for what may stand in a path as one of our numbers; anything else is never sent.
@@ -247,11 +320,25 @@ impl Payments for WechatPay {
         bill::read(&lies, &raw.body).map(Bill::Lines)
     }
 
+    async fn learn_keys(&self) -> Result<(), CallError> {
+        if !self.config.platform_certificates {
+            return Ok(());
+        }
+        // Whoever comes while they are asked for waits, and finds them.
+        let mut learnt_at = self.learnt_at.lock().await;
+        if learnt_at.is_some_and(|at| at.elapsed() < LEARN_APART) {
+            return Ok(());
+        }
+        *learnt_at = Some(Instant::now());
+        traced("payments", CERTIFICATES, self.download_keys()).await
+    }
+
     fn notice(&self, headers: &NoticeHeaders, body: &[u8], now: DateTime<Utc>) -> Result<Notice, NoticeError> {
+        let keys = self.keys();
         let ours = Ours {
             app_id: &self.config.app_id,
             mch_id: &self.config.mch_id,
-            platform_keys: &self.platform_keys,
+            platform_keys: &keys,
             api_v3_key: &self.api_v3_key,
         };
         notice::read(&ours, headers, body, now)
@@ -288,6 +375,7 @@ mod tests {
             serial_no: "OURS".into(),
             private_key_pem: private.into(),
             platform_keys: vec![("S1".into(), public.clone())],
+            platform_certificates: false,
             api_v3_key: "0123456789abcdef0123456789abcdef".into(),
             notify_url_payments: "http://127.0.0.1:9/payments".into(),
             notify_url_refunds: "http://127.0.0.1:9/refunds".into(),
@@ -307,6 +395,7 @@ mod tests {
         assert!(matches!(built(|c| c.base_url = "ftp://x".into()), ConfigError::BaseUrl));
         assert!(matches!(built(|c| c.private_key_pem = "x".into()), ConfigError::PrivateKey(_)));
         assert!(matches!(built(|c| c.api_v3_key = "short".into()), ConfigError::ApiKey));
+        assert!(matches!(built(|c| c.platform_keys.clear()), ConfigError::NoPlatformKey));
         assert!(matches!(
             built(|c| c.platform_keys = vec![("S9".into(), "x".into())]),
             ConfigError::PlatformKey { serial, .. } if serial == "S9"

@@ -2,11 +2,12 @@
 //!
 //! Money is integer 分. Ids (`out_trade_no`, `out_refund_no`) are ours and exist before the first call.
 //!
-//! `client` is the real client, `answers` what its answers mean, `bill` what a day's bill says, `notice` how a notice comes to be believed, and
+//! `client` is the real client, `certificates` how the platform hands its keys out, `answers` what its answers mean, `bill` what a day's bill says, `notice` how a notice comes to be believed, and
 //! `signature` and `sealed` the cryptography of both.
 
 mod answers;
 mod bill;
+pub mod certificates;
 mod client;
 mod notice;
 pub mod sealed;
@@ -153,9 +154,12 @@ pub enum NoticeError {
     /// The timestamp is outside the replay window (5 minutes).
     #[error("the notice's timestamp is outside the replay window")]
     Stale,
-    /// The signature does not fit the raw body, or names a key that we do not know.
+    /// The signature does not fit the raw body.
     #[error("the notice's signature is wrong")]
     Signature,
+    /// It names a platform key that we do not know (yet): see [`Payments::learn_keys`].
+    #[error("the notice is signed with a key that is not known")]
+    UnknownKey,
     /// The body cannot be read or decrypted.
     #[error("the notice's body cannot be read: {0}")]
     Body(&'static str),
@@ -199,6 +203,11 @@ pub trait Payments: Send + Sync {
     async fn bill(&self, _day: NaiveDate) -> Result<Bill, CallError> {
         let detail = "this provider has no bills".to_owned();
         Err(CallError::Broken { system: "payments", call: "trade bill", detail })
+    }
+
+    /// Asks the provider for the keys that it signs with, where it hands them out; no more than once a minute.
+    async fn learn_keys(&self) -> Result<(), CallError> {
+        Ok(())
     }
 
     /// Verifies and decrypts a notice from its headers and its **raw** body, at `now`.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::answers::{Transaction, refund_named};
 use super::sealed::{ALGORITHM, SealingKey};
-use super::signature::{VerifyingKeys, platform_message};
+use super::signature::{Untrusted, VerifyingKeys, platform_message};
 use super::{Notice, NoticeError, NoticeHeaders, Refund};
 
 /// How far a notice's timestamp may be from now, seconds (4.3).
@@ -88,7 +88,10 @@ fn believe(ours: &Ours<'_>, headers: &NoticeHeaders, body: &[u8], now: DateTime<
         return Err(NoticeError::Stale);
     }
     let message = platform_message(&headers.timestamp, &headers.nonce, body);
-    ours.platform_keys.verify(&headers.serial, &message, &headers.signature).map_err(|_| NoticeError::Signature)
+    ours.platform_keys.verify(&headers.serial, &message, &headers.signature).map_err(|error| match error {
+        Untrusted::Serial => NoticeError::UnknownKey,
+        Untrusted::Signature => NoticeError::Signature,
+    })
 }
 
 fn paid(ours: &Ours<'_>, notice_id: String, plain: &[u8]) -> Result<Notice, NoticeError> {
@@ -208,7 +211,7 @@ mod tests {
         assert_eq!(read_at(&good, &body, NOW - 301), Err(NoticeError::Stale));
         assert!(read_at(&good, &body, NOW + 300).is_ok());
         let stranger = NoticeHeaders { serial: "S2".into(), ..good.clone() };
-        assert_eq!(read_at(&stranger, &body, NOW), Err(NoticeError::Signature));
+        assert_eq!(read_at(&stranger, &body, NOW), Err(NoticeError::UnknownKey));
         let probe = NoticeHeaders { signature: format!("WECHATPAY/SIGNTEST/{}", good.signature), ..good.clone() };
         assert_eq!(read_at(&probe, &body, NOW), Err(NoticeError::Signature));
         let bare = NoticeHeaders { nonce: String::new(), ..good.clone() };

@@ -61,7 +61,7 @@ impl SigningKey {
 }
 
 /// Public keys by serial: the platform's several keys while it rotates them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct VerifyingKeys(HashMap<String, ParsedPublicKey>);
 
 impl VerifyingKeys {
@@ -73,6 +73,18 @@ impl VerifyingKeys {
             let der = der(pem, "PUBLIC KEY").map_err(named)?;
             let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der).map_err(|_| named(KeyError::Rsa))?;
             known.insert(serial.to_owned(), key);
+        }
+        Ok(Self(known))
+    }
+
+    /// These keys and more, each the DER of a public key as a certificate holds it.
+    pub(super) fn and(&self, more: Vec<(String, Vec<u8>)>) -> Result<Self, (String, KeyError)> {
+        let mut known = self.0.clone();
+        for (serial, der) in more {
+            match ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der) {
+                Ok(key) => drop(known.insert(serial, key)),
+                Err(_) => return Err((serial, KeyError::Rsa)),
+            }
         }
         Ok(Self(known))
     }

@@ -161,3 +161,18 @@ async fn without_a_token_nothing_was_sent_whatever_went_wrong() {
     }
     assert!(wrong > 3, "{wrong} of 60 went wrong");
 }
+
+#[tokio::test]
+async fn r23_one_consent_is_one_subscribe_message() {
+    let (server, template, _) = world(Level::None, 1).await;
+    let mut config = server.client_config(Duration::from_secs(20));
+    config.subscribed.insert("TM9".to_owned());
+    let client = WechatMessages::new(config).unwrap();
+    let subscribed = |id: &str| Message { template_id: "TM9".to_owned(), ..message(&server, id) };
+    server.consents(&message(&server, "m").openid, 1);
+    assert_eq!(client.send(&subscribed("m1")).await, Ok(Outcome::Accepted { msg_id: String::new() }));
+    assert_eq!(client.send(&subscribed("m2")).await, Ok(Outcome::Unreachable { code: 43101 }));
+    assert!(matches!(template.send(&message(&server, "m3")).await, Ok(Outcome::Accepted { .. })));
+    let ids: Vec<String> = server.books().await.into_iter().map(|sent| sent.client_msg_id).collect();
+    assert_eq!(ids, ["", "m3"]);
+}

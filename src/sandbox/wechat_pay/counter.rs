@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::House;
 use super::bill;
+use super::certificates;
 use super::entries::{Asked, RefundAsked};
 use super::keys::{APP_ID, MCH_ID};
 use super::ledger::{Refusal, refuse};
@@ -32,6 +33,7 @@ enum Call {
     QueryRefund(String),
     Bill(NaiveDate),
     Download(NaiveDate),
+    Certificates,
 }
 
 #[derive(Deserialize)]
@@ -132,6 +134,7 @@ fn name_and_key(call: &Call) -> (&'static str, String) {
         Call::QueryRefund(number) => ("wechat-pay refund query", number.clone()),
         Call::Bill(day) => ("wechat-pay bill", day.to_string()),
         Call::Download(day) => ("wechat-pay bill download", day.to_string()),
+        Call::Certificates => ("wechat-pay certificates", String::new()),
     }
 }
 
@@ -155,6 +158,7 @@ async fn serve(house: &House, call: Call, delivered: bool) -> Result<Answered, R
             let download = format!("http://{}{BILLS}{day}", house.listens_at);
             Ok(bill::address(&house.ledger.lock().await.books(), day, now, &download).map(Some))
         }
+        Call::Certificates => Ok(Ok(certificates::handed_out(&house.keys))),
         Call::Download(day) => return Ok(Answered::File(bill::text(&house.ledger.lock().await.books(), day))),
     };
     let answered = result.unwrap_or_else(|error| {
@@ -217,6 +221,7 @@ fn read(method: &Method, path: &str, query: Option<&str>, body: &[u8]) -> Result
                 Err(param("out_refund_no"))
             }
         }
+        ("GET", ["v3", "certificates"]) => Ok(Call::Certificates),
         ("GET", ["v3", "bill", "tradebill"]) => Ok(Call::Bill(named(query, "bill_date")?)),
         ("GET", ["v3", "billdownload", "file"]) => Ok(Call::Download(named(query, "token")?)),
         _ => Err(refuse(404, "RESOURCE_NOT_EXISTS", "没有这个接口")),
@@ -300,7 +305,7 @@ fn signed(house: &House, result: Result<Option<Value>, Refusal>) -> Response {
         Err(Refusal { status, code, message }) => (status, json!({"code": code, "message": message}).to_string()),
     };
     let (timestamp, nonce) = ((house.now)().timestamp().to_string(), nonce());
-    let signature = house.keys.platform.sign(&platform_message(&timestamp, &nonce, body.as_bytes()));
+    let signature = house.keys.platform().sign(&platform_message(&timestamp, &nonce, body.as_bytes()));
     Response::builder()
         .status(status)
         .header("Content-Type", "application/json; charset=utf-8")

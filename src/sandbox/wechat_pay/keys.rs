@@ -2,6 +2,9 @@
 //!
 //! They are worth nothing outside the sandbox.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::KeyPair;
@@ -25,8 +28,10 @@ const BOOK: &str = "wechat_pay.keys";
 /// The keys in use.
 pub(super) struct Keys {
     saved: Saved,
-    /// Signs answers and notices.
-    pub platform: SigningKey,
+    platform: SigningKey,
+    /// The platform's next key, from the moment that it is handed out; a restart forgets it.
+    next: OnceLock<(Pair, SigningKey)>,
+    signs_with_next: AtomicBool,
     /// Verifies requests.
     pub merchant: VerifyingKeys,
     /// Seals notices.
@@ -42,10 +47,10 @@ struct Saved {
 }
 
 #[derive(Clone, Serialize, Deserialize)]
-struct Pair {
-    serial: String,
-    private_pem: String,
-    public_pem: String,
+pub(super) struct Pair {
+    pub(super) serial: String,
+    pub(super) private_pem: String,
+    pub(super) public_pem: String,
 }
 
 impl Keys {
@@ -63,6 +68,8 @@ impl Keys {
         let merchant = (saved.merchant.serial.as_str(), saved.merchant.public_pem.as_str());
         Ok(Self {
             platform: SigningKey::from_pem(&saved.platform.private_pem)?,
+            next: OnceLock::new(),
+            signs_with_next: AtomicBool::default(),
             merchant: VerifyingKeys::from_pems([merchant]).map_err(|(_, error)| error)?,
             sealing: SealingKey::new(&saved.api_v3_key.as_str().into())
                 .ok_or_else(|| anyhow::anyhow!("the sandbox's API v3 key is not 32 bytes long"))?,
@@ -70,9 +77,38 @@ impl Keys {
         })
     }
 
+    fn next(&self) -> Option<&(Pair, SigningKey)> {
+        self.next.get().filter(|_| self.signs_with_next.load(Ordering::SeqCst))
+    }
+
+    /// Signs answers and notices.
+    pub(super) fn platform(&self) -> &SigningKey {
+        self.next().map_or(&self.platform, |(_, key)| key)
+    }
+
     /// The serial of the key that signs answers and notices.
     pub(super) fn platform_serial(&self) -> &str {
-        &self.saved.platform.serial
+        &self.next().map_or(&self.saved.platform, |(pair, _)| pair).serial
+    }
+
+    /// The pairs whose certificates are handed out: two while the platform rotates.
+    pub(super) fn handed_out(&self) -> Vec<&Pair> {
+        let next = self.next.get().map(|(pair, _)| pair);
+        [Some(&self.saved.platform), next].into_iter().flatten().collect()
+    }
+
+    /// The next key is handed out from now on.
+    pub(super) fn hand_out_next(&self) -> anyhow::Result<()> {
+        let pair = Pair::make()?;
+        let key = SigningKey::from_pem(&pair.private_pem)?;
+        // Whoever was first has made it already.
+        let _ = self.next.set((pair, key));
+        Ok(())
+    }
+
+    /// The next key signs from now on.
+    pub(super) fn sign_with_next(&self) {
+        self.signs_with_next.store(true, Ordering::SeqCst);
     }
 
     /// What the merchant knows: its serial, its private key, the platform's keys, the API v3 key.
@@ -126,7 +162,7 @@ mod tests {
         let made = Saved::make().unwrap();
         let first = Keys::of(made.clone()).unwrap();
         let again = Keys::of(serde_json::from_value(serde_json::to_value(&made).unwrap()).unwrap()).unwrap();
-        let signature = first.platform.sign(b"x").unwrap();
+        let signature = first.platform().sign(b"x").unwrap();
         let (.., platform_keys, _) = again.for_merchant();
         let keys = VerifyingKeys::from_pems(platform_keys.iter().map(|(s, p)| (s.as_str(), p.as_str()))).unwrap();
         assert_eq!(keys.verify(first.platform_serial(), b"x", &signature), Ok(()));

@@ -1,10 +1,11 @@
 //! The simulated WeChat Pay: a real HTTP server with keys, payers, books and an agenda of its own.
 //!
 //! `counter` answers requests by the rules of `ledger`, `payers` decide who pays, `notices` carries the news back,
-//! `planted` is what stands wrong on purpose, `entries` are what is kept, `bill` how a day of it is told, and `keys` what signs it. It never looks into Houbu's tables, and nothing happens in it
+//! `planted` is what stands wrong on purpose, `entries` are what is kept, `certificates` how its keys are handed out, `bill` how a day of it is told, and `keys` what signs it. It never looks into Houbu's tables, and nothing happens in it
 //! by itself: whoever moves the clock asks for [`PayServer::next_at`] and calls [`PayServer::run_due`].
 
 mod bill;
+mod certificates;
 mod counter;
 mod entries;
 mod keys;
@@ -183,11 +184,22 @@ impl PayServer {
             serial_no,
             private_key_pem,
             platform_keys,
+            platform_certificates: false,
             api_v3_key,
             notify_url_payments: format!("{callbacks}/payments"),
             notify_url_refunds: format!("{callbacks}/refunds"),
             timeout,
         }
+    }
+
+    /// A second platform key is handed out from now on (`GET /v3/certificates`), beside the first.
+    pub fn hand_out_next_key(&self) -> anyhow::Result<()> {
+        self.house.keys.hand_out_next()
+    }
+
+    /// Answers and notices are signed with the second key from now on.
+    pub fn sign_with_next_key(&self) {
+        self.house.keys.sign_with_next();
     }
 
     /// Sets what a payer does with orders opened from now on; those who are not set decide by chance.

@@ -133,7 +133,7 @@ async fn post(
     probe: bool,
 ) -> Option<u16> {
     let (timestamp, nonce) = (now.timestamp().to_string(), nonce());
-    let signature = keys.platform.sign(&platform_message(&timestamp, &nonce, body.as_bytes()))?;
+    let signature = keys.platform().sign(&platform_message(&timestamp, &nonce, body.as_bytes()))?;
     // The platform's own probes look like this.
     let signature = if probe { format!("WECHATPAY/SIGNTEST/{signature}") } else { signature };
     let request = http

@@ -327,7 +327,7 @@ async fn a_notice_is_believed_once_untouched_and_fresh() {
     let later = clock.now() + TimeDelta::seconds(301);
     assert_eq!(pay.notice(&headers, &body, later), Err(NoticeError::Stale));
     let renamed = NoticeHeaders { serial: "OTHER".into(), ..headers.clone() };
-    assert_eq!(pay.notice(&renamed, &body, clock.now()), Err(NoticeError::Signature));
+    assert_eq!(pay.notice(&renamed, &body, clock.now()), Err(NoticeError::UnknownKey));
     let restamped = NoticeHeaders { timestamp: later.timestamp().to_string(), ..headers };
     assert_eq!(pay.notice(&restamped, &body, later), Err(NoticeError::Signature));
 }

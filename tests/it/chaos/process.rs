@@ -34,13 +34,18 @@ impl Process {
     }
 
     async fn start(ward: &Ward, name: &str, command: &str, settings: &[(&str, &str)]) -> Self {
+        Self::of(name, command, &configuration(ward), &ward.hospital.db.url(), settings).await
+    }
+
+    /// A process with a configuration of its own.
+    pub async fn of(name: &str, command: &str, configuration: &str, database: &str, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("houbu.toml");
-        std::fs::write(&file, configuration(ward)).unwrap();
+        std::fs::write(&file, configuration).unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let mut houbu = Command::new(env!("CARGO_BIN_EXE_houbu"));
         houbu.arg("--config").arg(&file).arg(command).current_dir(folder.path());
-        houbu.env_clear().env("DATABASE_URL", ward.hospital.db.url());
+        houbu.env_clear().env("DATABASE_URL", database);
         houbu.envs(settings.iter().copied());
         houbu.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let child = houbu.spawn().unwrap();
@@ -57,6 +62,13 @@ impl Process {
     /// The name of its lease.
     pub fn lease(&self) -> String {
         format!("houbu-{}", self.pid)
+    }
+
+    /// The memory that it has in hand, bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// What it has said so far.

@@ -133,6 +133,10 @@ impl Payments for Provider {
         self.client.bill(day).await
     }
 
+    async fn learn_keys(&self) -> Result<(), CallError> {
+        self.client.learn_keys().await
+    }
+
     fn notice(&self, headers: &NoticeHeaders, body: &[u8], now: DateTime<Utc>) -> Result<Notice, NoticeError> {
         self.client.notice(headers, body, now)
     }

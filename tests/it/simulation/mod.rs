@@ -28,7 +28,7 @@
 //!
 //! `.ci/run` plays fresh seeds for a minute.
 
-mod chance;
+pub mod chance;
 mod crew;
 mod facts;
 mod harbour;
