@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::App;
 use crate::config::{Config, Network, SlowLane};
+use crate::console::access::Settings;
 use crate::desk::Desk;
 use crate::desk::slow_lane::Paces;
 use crate::http::addresses::Addresses;
@@ -63,6 +64,13 @@ fn addresses(config: &Config) -> Addresses {
     }
 }
 
+/// How the console is entered: as the outside reaches it.
+fn console(config: &Config) -> Settings {
+    let (scheme, host) = config.public_url.split_once("://").unwrap_or_default();
+    let host = host.split('/').next().filter(|host| !host.is_empty()).map(str::to_owned);
+    Settings { secure: scheme == "https", host, ..Settings::default() }
+}
+
 impl App {
     /// Opens the door.
     pub fn open(&self, config: &Config, listener: TcpListener, api_keys: Vec<ApiKey>) -> anyhow::Result<Door> {
@@ -75,6 +83,7 @@ impl App {
             api_keys,
             wechat_token: config.wechat_messages.as_ref().and_then(|messages| messages.event_token.clone()),
             addresses: addresses(config),
+            console: console(config),
         };
         let address = listener.local_addr()?;
         let (stop, mut stopped) = watch::channel(false);

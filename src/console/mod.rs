@@ -1,6 +1,7 @@
 //! Floor 5, the support staff's pages: server-rendered, in Chinese or English, without scripts. They only look; no
 //! personal data is on them.
 
+pub mod access;
 mod runs;
 mod words;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::header;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::get;
 
@@ -15,7 +17,11 @@ use crate::http::Surface;
 
 /// The pages.
 pub fn router(surface: Arc<Surface>) -> Router {
-    Router::new().route("/", get(runs::list)).route("/assets/console.css", get(style)).with_state(surface)
+    let pages = Router::new()
+        .route("/", get(runs::list))
+        .route_layer(from_fn_with_state(Arc::clone(&surface), access::layer));
+    let assets = Router::new().route("/assets/console.css", get(style));
+    pages.merge(assets).layer(from_fn(access::headers)).with_state(surface)
 }
 
 async fn style() -> impl IntoResponse {

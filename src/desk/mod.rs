@@ -30,9 +30,11 @@
 //! | `templates` | the texts of notices: stored, taken back, looked at before they are sent |
 //! | `health` | what is wrong with the whole, and what to do about it |
 //! | `runs`, `why` | any workflow's runs, for staff |
+//! | `access` | users of the console, roles, sessions, API keys |
 //! | `staff`, `verbs` | what staff do to runs, and the words for it |
 //! | `early_signals` | signals by key, and those whose run there is not |
 
+pub mod access;
 mod admission;
 mod again;
 mod answer;

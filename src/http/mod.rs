@@ -89,6 +89,8 @@ pub struct Surface {
     pub wechat_token: Option<SecretString>,
     /// Where pushes may come from.
     pub addresses: Addresses,
+    /// How the console is entered.
+    pub console: console::access::Settings,
 }
 
 /// The whole surface, console included.

@@ -22,6 +22,7 @@
 //! | `seals` | what is sealed, for a rotation of keys |
 //! | `schema` | which migrations have run |
 //! | `answers` | answers already given, by idempotency key |
+//! | `staff_users`, `staff_sessions` | users of the console; who is logged in, links that are good once |
 
 pub mod accounts;
 pub mod admission_ground;
@@ -45,5 +46,7 @@ pub mod reconciliation;
 pub mod schedules;
 pub mod schema;
 pub mod seals;
+pub mod staff_sessions;
+pub mod staff_users;
 pub mod templates;
 pub mod visits;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use houbu::console::access::Settings;
 use houbu::engine::worker::{self, Worker};
 use houbu::http::addresses::Addresses;
 use houbu::http::auth::ApiKey;
@@ -59,6 +60,7 @@ impl House {
             api_keys: vec![key("all", KEY, &["waitlist", "runs", "admin"]), key("weak", WEAK, &["runs"])],
             wechat_token: None,
             addresses: Addresses::default(),
+            console: Settings::default(),
         };
         Self { hospital, router: router(Arc::new(surface)), envelope: Envelope::new(&his).unwrap() }
     }

@@ -187,6 +187,7 @@ impl Hospital {
             api_keys: vec![door::api_key()],
             wechat_token: None,
             addresses: setup.addresses.clone(),
+            console: houbu::console::access::Settings::default(),
         };
         let door = Door::open(listener, address, surface);
         let mishaps = Arc::new(Mishaps::new(db.pool.clone()));
