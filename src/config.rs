@@ -2,6 +2,7 @@
 //!
 //! `REFERENCE` documents every key and is itself the file of defaults; a test holds both together.
 
+mod console;
 mod messages;
 mod networks;
 mod retention;
@@ -21,6 +22,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::sandbox::faults::Level;
+pub use console::{ApiRate, Console};
 pub use messages::{Sms, WechatMessages};
 pub use networks::Network;
 pub use retention::Retention;
@@ -85,6 +87,10 @@ pub struct Config {
     pub slow_lane: SlowLane,
     /// Traces.
     pub traces: Traces,
+    /// How long staff stay logged in.
+    pub console: Console,
+    /// How often one key of the API may ask.
+    pub api_rate: ApiRate,
 }
 
 /// See [`Config::database`].
@@ -287,6 +293,8 @@ impl Config {
         config.retention.check(config.signals.unmatched_days)?;
         config.traces.check()?;
         config.slow_lane.check()?;
+        config.console.check()?;
+        config.api_rate.check()?;
         Ok(config)
     }
 

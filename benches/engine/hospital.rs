@@ -172,6 +172,7 @@ impl Hospital {
             api_keys: vec![ApiKey::new("bench", &SecretString::from(KEY), &scopes).unwrap()],
             wechat_token: None,
             addresses: Addresses::default(),
+            rates: houbu::desk::access::rates::Rates::default(),
             console: Settings::default(),
         };
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();

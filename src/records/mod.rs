@@ -22,12 +22,14 @@
 //! | `seals` | what is sealed, for a rotation of keys |
 //! | `schema` | which migrations have run |
 //! | `answers` | answers already given, by idempotency key |
+//! | `api_keys` | keys of the API that administrators make |
 //! | `staff_users`, `staff_sessions` | users of the console; who is logged in, links that are good once |
 
 pub mod accounts;
 pub mod admission_ground;
 pub mod admissions;
 pub mod answers;
+pub mod api_keys;
 pub mod breaches;
 pub mod callbacks;
 pub mod concern;

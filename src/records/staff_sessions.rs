@@ -133,7 +133,8 @@ pub async fn delete_ended(db: impl PgExecutor<'_>, hospital: &str, idle_s: f64, 
     Ok(done.unsigned_abs())
 }
 
-/// Makes a link, in place of any other for the same user (or for the first administrator).
+/// Makes a link, in place of any other for the same user. Of those for the first administrator there may be several: each process
+/// that starts prints one.
 pub async fn make_link(
     db: impl PgExecutor<'_>,
     hospital: &str,
@@ -142,7 +143,7 @@ pub async fn make_link(
     lasts_s: f64,
 ) -> sqlx::Result<()> {
     sqlx::query(
-        "with former as (delete from staff_link where hospital = $1 and user_id is not distinct from $3)
+        "with former as (delete from staff_link where hospital = $1 and user_id = $3)
          insert into staff_link (hospital, token_hash, user_id, ends_at)
          values ($1, $2, $3, clock_timestamp() + make_interval(secs => $4))",
     )

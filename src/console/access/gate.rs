@@ -1,15 +1,18 @@
 //! The layer before the pages. It finds who asks by the cookie, lets nobody change anything without the session's own `csrf`
 //! or from another site's page, and gives every page its headers. The cookie holds a token and nothing else.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Form;
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::{Refused, Settings, Staff};
 use crate::desk::access::token::Token;
@@ -21,6 +24,9 @@ const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const HTMX: HeaderName = HeaderName::from_static("hx-request");
 const HTMX_REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
+
+/// The cookie of the language that was chosen in a browser.
+const LANGUAGE: &str = "houbu_language";
 
 /// What pages may load and where they may send: our own files, our own addresses, and no script within a page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -46,9 +52,12 @@ pub(super) fn no_cookie(settings: &Settings) -> String {
 
 fn token(settings: &Settings, headers: &HeaderMap) -> Option<Token> {
     let name = cookie_name(settings);
+    cookies(headers).find(|(key, _)| *key == name).and_then(|(_, value)| Token::presented(value))
+}
+
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = all.flat_map(|list| list.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name).and_then(|(_, value)| Token::presented(value))
+    all.flat_map(|list| list.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
 
 /// Whether a request comes from a page of ours. A browser says so; what is no browser says nothing and has no cookie either
@@ -75,9 +84,46 @@ pub(super) fn asked_language(uri: &Uri) -> Option<Language> {
     Language::ALL.into_iter().find(|language| language.tag() == tag)
 }
 
-/// The language of a page: as it is asked for, as the user has chosen, as the browser says.
-fn language(request: &Request, chosen: Option<Language>) -> Language {
-    asked_language(request.uri()).or(chosen).unwrap_or_else(|| language_of(request.headers()))
+/// The language of a page: as it is asked for, as the user has chosen, as was chosen in this browser, as it says.
+fn page_language(uri: &Uri, headers: &HeaderMap, chosen: Option<Language>) -> Language {
+    asked_language(uri).or(chosen).unwrap_or_else(|| language(headers))
+}
+
+/// The language that somebody reads who is not known: as was chosen in this browser, or as the browser says.
+pub fn language(headers: &HeaderMap) -> Language {
+    let chosen = cookies(headers).find(|(key, _)| *key == LANGUAGE).map(|(_, tag)| tag);
+    Language::ALL.into_iter().find(|one| Some(one.tag()) == chosen).unwrap_or_else(|| language_of(headers))
+}
+
+/// The cookie that keeps a language for a year.
+pub(super) fn language_cookie(settings: &Settings, language: Language) -> String {
+    let secure = if settings.secure { "; Secure" } else { "" };
+    format!("{LANGUAGE}={}; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000{secure}", language.tag())
+}
+
+/// The language of a page for everybody.
+pub(super) struct Asked(pub(super) Language);
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let chosen = parts.extensions.get::<Staff>().map(|staff| staff.language);
+        Ok(Self(page_language(&parts.uri, &parts.headers, chosen)))
+    }
+}
+
+/// A form that was sent.
+pub(super) struct Sent<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        // What was typed is not repeated: it may be a password.
+        let form = Form::<T>::from_request(request, state).await;
+        form.map(|Form(form)| Self(form)).map_err(|_| Problem::unreadable("a form that is not filled in"))
+    }
 }
 
 /// The layer before every page that is not for everybody.
@@ -96,7 +142,7 @@ pub(super) async fn open_layer(
     next: Next,
 ) -> Result<Response, Response> {
     if !is_safe(request.method()) && !is_ours(&surface.console, request.headers()) {
-        return Err(Refused::elsewhere(language(&request, None)).into_response());
+        return Err(Refused::elsewhere(page_language(request.uri(), request.headers(), None)).into_response());
     }
     let request = recognised(&surface, request).await.map_err(IntoResponse::into_response)?;
     Ok(next.run(request).await)
@@ -111,9 +157,9 @@ async fn recognised(surface: &Surface, mut request: Request) -> Result<Request, 
     let Some(token) = token(&surface.console, request.headers()) else { return Ok(request) };
     // A stream that a page holds open says nothing about whether somebody sits before it.
     let is_stream = request.headers().get(header::ACCEPT).is_some_and(|accept| accept == "text/event-stream");
-    let who = surface.desk.who_is_in(&token, surface.console.limits, !is_stream).await?;
+    let who = surface.desk.lodge.who_is_in(&token, surface.console.limits, !is_stream).await?;
     if let Some(who) = who {
-        let (csrf, language) = (token.csrf(), language(&request, who.language));
+        let (csrf, language) = (token.csrf(), page_language(request.uri(), request.headers(), who.language));
         request.extensions_mut().insert(Staff {
             name: who.name,
             role: who.role,
@@ -145,7 +191,7 @@ fn to_login(request: &Request) -> Response {
     if is_safe(request.method()) {
         return Redirect::to(&address).into_response();
     }
-    Refused::not_in(language(request, None)).into_response()
+    Refused::not_in(page_language(request.uri(), request.headers(), None)).into_response()
 }
 
 /// A text as a part of a query.

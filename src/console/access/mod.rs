@@ -7,17 +7,27 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `gate` | the layer, cookies, what is same-origin |
+//! | `gate` | the layers, cookies, what is same-origin |
+//! | `door` | logging in and out, links that are good once, the language |
+//! | `account`, `users`, `keys` | one's own password and sessions; users and roles; API keys |
 //! | `refused` | the page of whoever may not |
 
+mod account;
+mod door;
 mod gate;
+mod keys;
 mod refused;
+mod users;
+mod words;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
 use uuid::Uuid;
 
 pub use crate::desk::access::SessionLimits;
@@ -25,7 +35,8 @@ pub use crate::desk::access::role::{Permission, Role};
 use crate::desk::access::token::Token;
 use crate::engine::staff::By;
 use crate::waitlist::language::Language;
-pub use gate::{headers, layer};
+use crate::http::Surface;
+pub use gate::{headers, language, layer};
 pub use refused::Refused;
 
 /// How the console is entered.
@@ -33,12 +44,39 @@ pub use refused::Refused;
 pub struct Settings {
     /// It is reached over https alone: cookies are `Secure` and have the `__Host-` prefix.
     pub secure: bool,
+    /// Where it is reached, for links.
+    pub url: String,
     /// The name under which it is reached, with the port where it is not the usual one; none: as the request says.
     pub host: Option<String>,
     /// How long a session lasts.
     pub limits: SessionLimits,
     /// A demo is played: whoever comes may be any of its users, with one click.
     pub demo: bool,
+}
+
+/// Pages for everybody: where one comes in.
+pub fn open_router(surface: &Arc<Surface>) -> Router<Arc<Surface>> {
+    Router::new()
+        .route("/login", get(door::login).post(door::log_in))
+        .route("/login/demo", post(door::enter_demo))
+        .route("/welcome/{link}", get(door::welcome).post(door::choose))
+        .route_layer(from_fn_with_state(Arc::clone(surface), gate::open_layer))
+}
+
+/// Pages for whoever is in; they stand behind [`layer`].
+pub fn router() -> Router<Arc<Surface>> {
+    Router::new()
+        .route("/logout", post(door::log_out))
+        .route("/language", post(door::read_in))
+        .route("/account", get(account::show_own))
+        .route("/account/password", post(account::change_password))
+        .route("/account/sessions", post(account::end_others))
+        .route("/users", get(users::list).post(users::invite))
+        .route("/users/{id}/role", post(users::give_role))
+        .route("/users/{id}/deed", post(users::deed))
+        .route("/keys", get(keys::list).post(keys::make))
+        .route("/keys/{id}/rotate", post(keys::rotate))
+        .route("/keys/{id}/revoke", post(keys::revoke))
 }
 
 /// Who of the staff asks.
@@ -90,7 +128,7 @@ impl<S: Sync> FromRequestParts<S> for Staff {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
-        let language = crate::http::problem::language_of(&parts.headers);
+        let language = language(&parts.headers);
         parts.extensions.get::<Self>().cloned().ok_or(Refused::not_in(language))
     }
 }

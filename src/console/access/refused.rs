@@ -1,9 +1,12 @@
-//! The page of whoever may not: not logged in, without the role, or from a page that is not ours.
+//! The page of whoever may not: not logged in, without the role, or with a form that is not the session's own.
 
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 
 use super::Role;
+use super::door::{Door, Turned};
+use super::words::Access;
+use crate::console::page::show;
 use crate::waitlist::language::Language;
 
 /// Why a page is not shown, or a form not taken.
@@ -39,7 +42,19 @@ impl Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let status = if self.why == Why::NotIn { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
-        (status, Html(String::new())).into_response()
+        let w = Access::of(self.language);
+        let (status, detail) = match self.why {
+            Why::NotIn => (StatusCode::UNAUTHORIZED, w.not_in),
+            Why::Needs(Role::Viewer) => (StatusCode::FORBIDDEN, w.needs_viewer),
+            Why::Needs(Role::Operator) => (StatusCode::FORBIDDEN, w.needs_operator),
+            Why::Needs(Role::Administrator) => (StatusCode::FORBIDDEN, w.needs_administrator),
+            Why::Elsewhere => (StatusCode::FORBIDDEN, w.elsewhere),
+        };
+        let (href, link) = if self.why == Why::NotIn { ("/login", w.log_in) } else { ("/", w.back_home) };
+        let page = Turned { door: Door::of(self.language), title: w.refused_title, detail, href, link };
+        match show(&page) {
+            Ok(page) => (status, page).into_response(),
+            Err(problem) => problem.into_response(),
+        }
     }
 }

@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::super::{Answer, Desk, DeskError};
+use super::super::{Answer, DeskError};
+use super::Lodge;
 use super::role::Role;
 use super::token::Token;
 use crate::engine::staff::By;
 use crate::engine::store::audit::{self, Deed};
-use crate::records::staff_sessions;
+use crate::records::staff_sessions::{self, Listed};
 use crate::waitlist::language::Language;
 
 /// A session is written down as seen no more often than this, s.
@@ -46,15 +47,15 @@ pub struct Who {
     pub language: Option<Language>,
 }
 
-impl Desk {
+impl Lodge {
     /// Whose token it is, where the session has not ended. `is_present`: a person does something, rather than a page by itself.
     pub async fn who_is_in(&self, token: &Token, limits: SessionLimits, is_present: bool) -> Answer<Option<Who>> {
         let (idle_s, most_s) = (limits.idle.as_secs_f64(), limits.most.as_secs_f64());
-        let (pool, hash) = (&self.engine.pool, token.hash());
-        let found = staff_sessions::find(pool, self.hospital(), &hash, idle_s, most_s).await?;
+        let (pool, hash) = (&self.pool, token.hash());
+        let found = staff_sessions::find(pool, &self.hospital, &hash, idle_s, most_s).await?;
         let Some(found) = found else { return Ok(None) };
         if is_present && found.idle_s > SEEN_EVERY_S.min(idle_s / 2.0) {
-            staff_sessions::seen(pool, self.hospital(), &hash).await?;
+            staff_sessions::seen(pool, &self.hospital, &hash).await?;
         }
         Ok(Some(Who {
             id: found.user_id,
@@ -67,14 +68,19 @@ impl Desk {
     /// Begins a session of a user, in a transaction.
     pub(super) async fn begin_session(&self, conn: &mut PgConnection, user: Uuid) -> Answer<Token> {
         let token = Token::make()?;
-        staff_sessions::begin(conn, self.hospital(), &token.hash(), user).await?;
+        staff_sessions::begin(conn, &self.hospital, &token.hash(), user).await?;
         Ok(token)
+    }
+
+    /// Where a user is logged in, the latest seen first.
+    pub async fn sessions_of(&self, user: Uuid) -> Answer<Vec<Listed>> {
+        Ok(staff_sessions::of_user(&self.pool, &self.hospital, user).await?)
     }
 
     /// Ends the session of a token.
     pub async fn log_out(&self, token: &Token, name: &str) -> Answer<()> {
-        let mut tx = self.begin().await?;
-        if staff_sessions::end(&mut *tx, self.hospital(), &token.hash()).await? > 0 {
+        let mut tx = self.pool.begin().await?;
+        if staff_sessions::end(&mut *tx, &self.hospital, &token.hash()).await? > 0 {
             let by = By { who: name.to_owned(), reason: String::new() };
             self.audit_access(&mut tx, &by, "logout", json!({}), json!({ "user": name })).await?;
         }
@@ -93,7 +99,7 @@ impl Desk {
     ) -> Answer<()> {
         let (who, reason) = (by.who.as_str(), by.reason.as_str());
         let deed = Deed { who, verb, run: None, job: None, reason, before, after, bulk: None };
-        Ok(audit::write(conn, self.hospital(), &deed).await?)
+        Ok(audit::write(conn, &self.hospital, &deed).await?)
     }
 }
 
