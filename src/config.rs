@@ -5,6 +5,7 @@
 mod console;
 mod messages;
 mod networks;
+mod oidc;
 mod retention;
 mod slow_lane;
 mod traces;
@@ -25,6 +26,7 @@ use crate::sandbox::faults::Level;
 pub use console::{ApiRate, Console};
 pub use messages::{Sms, WechatMessages};
 pub use networks::Network;
+pub use oidc::Oidc;
 pub use retention::Retention;
 pub use slow_lane::{SlowLane, WAIT_MAX_S};
 pub use traces::Traces;
@@ -79,6 +81,8 @@ pub struct Config {
     pub wechat_messages: Option<WechatMessages>,
     /// The SMS gateway; none: whom WeChat does not reach gets nothing, or the sandbox's.
     pub sms: Option<Sms>,
+    /// The hospital's identity provider for staff; none: local users alone.
+    pub oidc: Option<Oidc>,
     /// The message platform's template ids by our names.
     pub templates: BTreeMap<String, String>,
     /// Logs.
@@ -295,6 +299,7 @@ impl Config {
         config.slow_lane.check()?;
         config.console.check()?;
         config.api_rate.check()?;
+        config.oidc.as_ref().map_or(Ok(()), Oidc::check)?;
         Ok(config)
     }
 
@@ -370,7 +375,7 @@ mod tests {
         // What stands behind `#~` are settings that have no default: with the marks removed they must be readable.
         let config: Config = Figment::from(Toml::string(&REFERENCE.replace("#~ ", ""))).extract().unwrap();
         assert!(config.his.is_some() && config.wechat_pay.is_some() && config.wechat_messages.is_some());
-        assert!(config.sms.is_some());
+        assert!(config.sms.is_some() && config.oidc.is_some());
         assert!(!config.templates.is_empty() && !config.api_keys.is_empty());
     }
 

@@ -12,14 +12,16 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::App;
-use crate::config::{ApiRate, Config, Network, SlowLane};
-use crate::console::access::{SessionLimits, Settings};
+use crate::config::{ApiRate, Config, Network, Oidc, SlowLane};
+use crate::console::access::{Provider, Role, SessionLimits, Settings};
 use crate::desk::Desk;
+use crate::desk::access::GroupRoles;
 use crate::desk::access::rates::{Rate, Rates};
 use crate::desk::slow_lane::Paces;
 use crate::http::addresses::Addresses;
 use crate::http::auth::ApiKey;
 use crate::http::{Surface, on_socket, router};
+use crate::ports::identity::{IdentityConfig, IdentityProvider};
 use crate::waitlist::pace::Pace;
 
 /// A listening surface.
@@ -74,14 +76,34 @@ fn rate(rate: &ApiRate) -> Option<Rate> {
 }
 
 /// How the console is entered: as the outside reaches it.
-fn console(config: &Config, listening: SocketAddr) -> Settings {
+fn console(config: &Config, listening: SocketAddr) -> anyhow::Result<Settings> {
     let (scheme, host) = config.public_url.split_once("://").unwrap_or_default();
     let host = host.split('/').next().filter(|host| !host.is_empty()).map(str::to_owned);
     let limits = SessionLimits {
         idle: Duration::from_mins(config.console.idle_min.into()),
         most: Duration::from_hours(config.console.most_h.into()),
     };
-    Settings { secure: scheme == "https", url: config.base_url(listening), host, limits, demo: false }
+    let url = config.base_url(listening);
+    let provider = config.oidc.as_ref().map(|oidc| provider(oidc, &url)).transpose().context("oidc")?;
+    let provider = provider.map(Arc::new);
+    Ok(Settings { secure: scheme == "https", url, host, limits, provider, demo: false })
+}
+
+/// The identity provider, and what its groups may.
+fn provider(oidc: &Oidc, url: &str) -> anyhow::Result<Provider> {
+    let client = IdentityProvider::new(IdentityConfig {
+        issuer: oidc.issuer.clone(),
+        client_id: oidc.client_id.clone(),
+        client_secret: oidc.client_secret.clone(),
+        redirect_url: format!("{url}/login/provider/back"),
+        scopes: oidc.scopes.clone(),
+        name_claim: oidc.name_claim.clone(),
+        groups_claim: oidc.groups_claim.clone(),
+        timeout: Duration::from_millis(oidc.timeout_ms),
+    })?;
+    let groups = oidc.roles.iter().filter_map(|(role, groups)| Some((Role::parse(role)?, groups)));
+    let roles = groups.flat_map(|(role, groups)| groups.iter().map(move |group| (group.clone(), role)));
+    Ok(Provider { client, issuer: oidc.issuer.clone(), roles: GroupRoles(roles.collect()) })
 }
 
 impl App {
@@ -109,7 +131,7 @@ impl App {
             wechat_token: config.wechat_messages.as_ref().and_then(|messages| messages.event_token.clone()),
             addresses: addresses(config),
             rates: Rates::new(rate(&config.api_rate)),
-            console: Settings { demo, ..console(config, listener.local_addr()?) },
+            console: Settings { demo, ..console(config, listener.local_addr()?)? },
         };
         let address = listener.local_addr()?;
         let (stop, mut stopped) = watch::channel(false);

@@ -150,7 +150,12 @@ async fn forget_records(pool: PgPool, hospital: String, kept: config::Retention,
             _ => Ok(0),
         };
         let of_patients = of_patients.map_err(|error| error.to_string());
-        let told = [("callbacks", of_callbacks), ("answers", of_answers), ("accounts", of_accounts), ("sessions", of_sessions)];
+        let told = [
+            ("callbacks", of_callbacks),
+            ("answers", of_answers),
+            ("accounts", of_accounts),
+            ("sessions", of_sessions),
+        ];
         let told = told.map(|(what, done)| (what, done.map_err(|error| error.to_string())));
         for (what, done) in told.into_iter().chain([("patients", of_patients)]) {
             match done {

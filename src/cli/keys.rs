@@ -78,9 +78,7 @@ async fn do_it(lodge: &Lodge, tz: Tz, asked: Keys) -> anyhow::Result<ExitCode> {
             list(&lodge.api_keys().await?, tz, asked.json);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Add { name, scopes, why } => {
-            told(lodge.make_api_key(&name, &scopes, &why.by()).await, asked.json)
-        }
+        Command::Add { name, scopes, why } => told(lodge.make_api_key(&name, &scopes, &why.by()).await, asked.json),
         Command::Rotate { name, overlap_hours, why } => {
             let overlap = Duration::from_hours(overlap_hours);
             let done = match id_of(&name).await {

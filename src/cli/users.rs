@@ -88,7 +88,11 @@ async fn do_it(lodge: &Lodge, config: &Config, asked: Users) -> anyhow::Result<E
     match refused(done)? {
         Ok(Some(link)) => {
             let link = format!("{}/welcome/{}", config.base_url(config.listen), link.expose());
-            if asked.json { println!("{}", json!({ "link": link })) } else { println!("{link}") }
+            if asked.json {
+                println!("{}", json!({ "link": link }))
+            } else {
+                println!("{link}")
+            }
             Ok(ExitCode::SUCCESS)
         }
         Ok(None) => {

@@ -26,7 +26,8 @@ pub struct ApiRate {
 
 impl Console {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let wrong = |key| Err(ConfigError::Invalid { key, what: "it is 0; nobody would be in for a moment".to_owned() });
+        let wrong =
+            |key| Err(ConfigError::Invalid { key, what: "it is 0; nobody would be in for a moment".to_owned() });
         match (self.idle_min, self.most_h) {
             (0, _) => wrong("console.idle_min"),
             (_, 0) => wrong("console.most_h"),

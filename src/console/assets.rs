@@ -10,5 +10,5 @@ pub(super) fn version() -> &'static str {
 
 pub(super) async fn style() -> impl IntoResponse {
     let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=3600")];
-    (headers, include_str!("console.css"))
+    (headers, concat!(include_str!("console.css"), include_str!("assets/access.css")))
 }

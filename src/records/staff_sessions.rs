@@ -99,12 +99,7 @@ pub async fn end(db: impl PgExecutor<'_>, hospital: &str, token_hash: &[u8]) -> 
 }
 
 /// Ends all of a user's but one; how many.
-pub async fn end_all(
-    db: impl PgExecutor<'_>,
-    hospital: &str,
-    user: Uuid,
-    but: Option<&[u8]>,
-) -> sqlx::Result<u64> {
+pub async fn end_all(db: impl PgExecutor<'_>, hospital: &str, user: Uuid, but: Option<&[u8]>) -> sqlx::Result<u64> {
     let done = sqlx::query(
         "delete from staff_session where hospital = $1 and user_id = $2 and token_hash is distinct from $3::bytea",
     )

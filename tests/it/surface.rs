@@ -47,20 +47,20 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn open(doctor: LevelPolicy) -> Self {
-        Self::with(doctor, false, None).await
+        Self::with(doctor, Settings::default(), None).await
+    }
+
+    /// A house whose console is entered so.
+    pub(crate) async fn entered(settings: Settings) -> Self {
+        Self::with(LevelPolicy::default(), settings, None).await
     }
 
     /// A house whose keys may ask only so often.
     pub(crate) async fn at_rate(rate: Rate) -> Self {
-        Self::with(LevelPolicy::default(), false, Some(rate)).await
+        Self::with(LevelPolicy::default(), Settings::default(), Some(rate)).await
     }
 
-    /// A house in which a demo is played.
-    pub(crate) async fn of_a_demo() -> Self {
-        Self::with(LevelPolicy::default(), true, None).await
-    }
-
-    async fn with(doctor: LevelPolicy, demo: bool, rate: Option<Rate>) -> Self {
+    async fn with(doctor: LevelPolicy, settings: Settings, rate: Option<Rate>) -> Self {
         let hospital = Clinic::with(0, doctor).await;
         let his =
             Credentials { user_id: "HIS".to_owned(), sign_key: "sign".into(), aes_key: "0123456789abcdef".into() };
@@ -76,7 +76,7 @@ impl House {
             wechat_token: None,
             addresses: Addresses::default(),
             rates: Rates::new(rate),
-            console: Settings { url: "http://houbu.test".to_owned(), demo, ..Settings::default() },
+            console: Settings { url: "http://houbu.test".to_owned(), ..settings },
         };
         Self { hospital, router: router(Arc::new(surface)), envelope: Envelope::new(&his).unwrap() }
     }

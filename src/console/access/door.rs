@@ -117,7 +117,7 @@ pub(super) fn local(next: &str) -> &str {
     if ours { next } else { "/" }
 }
 
-fn login_page(
+pub(super) fn login_page(
     surface: &Surface,
     language: Language,
     wrong: Option<Refused>,
@@ -131,7 +131,7 @@ fn login_page(
         next: local(next),
         name,
         demo: roles.iter().rev().map(|role| (role.name(), role.title(language))).collect(),
-        provider: false,
+        provider: surface.console.provider.is_some(),
     };
     let page = show(&page)?;
     Ok(match wrong {
@@ -205,7 +205,7 @@ pub(super) async fn enter_demo(
 }
 
 /// Whoever comes in anew is out of the session before.
-async fn leave(surface: &Surface, staff: Option<Staff>) -> Result<(), Problem> {
+pub(super) async fn leave(surface: &Surface, staff: Option<Staff>) -> Result<(), Problem> {
     if let Some(staff) = staff {
         surface.desk.lodge.log_out(&staff.token, &staff.name).await?;
     }
@@ -319,7 +319,9 @@ mod tests {
         for ours in ["/", "/runs?status=suspended&q=1", "/runs/0199b0c2"] {
             assert_eq!(local(ours), ours);
         }
-        for elsewhere in ["", "//example.org", "https://example.org", "/\\example.org", "javascript:x", "/a\r\nb", "/候"] {
+        for elsewhere in
+            ["", "//example.org", "https://example.org", "/\\example.org", "javascript:x", "/a\r\nb", "/候"]
+        {
             assert_eq!(local(elsewhere), "/", "{elsewhere}");
         }
     }

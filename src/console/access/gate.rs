@@ -23,6 +23,7 @@ use crate::waitlist::language::Language;
 const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const HTMX: HeaderName = HeaderName::from_static("hx-request");
+const HTMX_TRIGGER: HeaderName = HeaderName::from_static("hx-trigger");
 const HTMX_REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
 
 /// The cookie of the language that was chosen in a browser.
@@ -52,7 +53,12 @@ pub(super) fn no_cookie(settings: &Settings) -> String {
 
 fn token(settings: &Settings, headers: &HeaderMap) -> Option<Token> {
     let name = cookie_name(settings);
-    cookies(headers).find(|(key, _)| *key == name).and_then(|(_, value)| Token::presented(value))
+    cookie_of(headers, name).and_then(Token::presented)
+}
+
+/// A cookie's value.
+pub(super) fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    cookies(headers).find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
@@ -91,7 +97,7 @@ fn page_language(uri: &Uri, headers: &HeaderMap, chosen: Option<Language>) -> La
 
 /// The language that somebody reads who is not known: as was chosen in this browser, or as the browser says.
 pub fn language(headers: &HeaderMap) -> Language {
-    let chosen = cookies(headers).find(|(key, _)| *key == LANGUAGE).map(|(_, tag)| tag);
+    let chosen = cookie_of(headers, LANGUAGE);
     Language::ALL.into_iter().find(|one| Some(one.tag()) == chosen).unwrap_or_else(|| language_of(headers))
 }
 
@@ -148,6 +154,13 @@ pub(super) async fn open_layer(
     Ok(next.run(request).await)
 }
 
+/// Whether a page asks by itself: a stream that it holds open, or a part that it looks at again every few seconds, which is called
+/// `live`. That says nothing about whether somebody sits before it.
+fn is_by_itself(headers: &HeaderMap) -> bool {
+    let is = |name: &HeaderName, text: &str| headers.get(name).is_some_and(|value| value == text);
+    is(&header::ACCEPT, "text/event-stream") || is(&HTMX_TRIGGER, "live")
+}
+
 fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
@@ -155,19 +168,11 @@ fn is_safe(method: &Method) -> bool {
 /// The request with who asks, where somebody is logged in.
 async fn recognised(surface: &Surface, mut request: Request) -> Result<Request, Problem> {
     let Some(token) = token(&surface.console, request.headers()) else { return Ok(request) };
-    // A stream that a page holds open says nothing about whether somebody sits before it.
-    let is_stream = request.headers().get(header::ACCEPT).is_some_and(|accept| accept == "text/event-stream");
-    let who = surface.desk.lodge.who_is_in(&token, surface.console.limits, !is_stream).await?;
+    let is_present = !is_by_itself(request.headers());
+    let who = surface.desk.lodge.who_is_in(&token, surface.console.limits, is_present).await?;
     if let Some(who) = who {
         let (csrf, language) = (token.csrf(), page_language(request.uri(), request.headers(), who.language));
-        request.extensions_mut().insert(Staff {
-            name: who.name,
-            role: who.role,
-            language,
-            csrf,
-            id: who.id,
-            token,
-        });
+        request.extensions_mut().insert(Staff { name: who.name, role: who.role, language, csrf, id: who.id, token });
     }
     Ok(request)
 }
@@ -214,14 +219,10 @@ async fn guarded(surface: &Surface, request: Request, staff: &Staff) -> Result<R
         return if same(given.as_bytes(), &staff.csrf) { Ok(request) } else { Err(refused()) };
     }
     let (parts, body) = request.into_parts();
-    let bytes = to_bytes(body, BODY_BYTES_MAX)
-        .await
-        .map_err(|_| Problem::too_large(BODY_BYTES_MAX).into_response())?;
+    let bytes = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| Problem::too_large(BODY_BYTES_MAX).into_response())?;
     let looked_at = Request::from_parts(parts.clone(), Body::from(bytes.clone()));
     match Form::<Guarded>::from_request(looked_at, &()).await {
-        Ok(Form(form)) if same(form.csrf.as_bytes(), &staff.csrf) => {
-            Ok(Request::from_parts(parts, Body::from(bytes)))
-        }
+        Ok(Form(form)) if same(form.csrf.as_bytes(), &staff.csrf) => Ok(Request::from_parts(parts, Body::from(bytes))),
         _ => Err(refused()),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use super::account::minute;
 use super::door::{refusal, said};
 use super::gate::Sent;
 use super::words::Access;
-use super::{Permission, Staff};
+use super::{Denied, Permission, Staff};
 use crate::console::page::{Frame, show};
 use crate::desk::DeskError;
 use crate::desk::access::{Given, Listed};
@@ -113,14 +113,10 @@ async fn page(surface: &Surface, staff: &Staff, done: Option<Done>) -> Result<Re
     })
 }
 
-fn permitted(staff: &Staff) -> Result<(), Response> {
-    staff.require_to(Permission::Keys).map_err(IntoResponse::into_response)
-}
-
 /// `GET /keys`.
-pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> Result<Response, Response> {
-    permitted(&staff)?;
-    page(&surface, &staff, None).await.map_err(IntoResponse::into_response)
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> Result<Response, Denied> {
+    staff.require_to(Permission::Keys)?;
+    Ok(page(&surface, &staff, None).await?)
 }
 
 /// `POST /keys`.
@@ -128,13 +124,13 @@ pub(super) async fn make(
     State(surface): State<Arc<Surface>>,
     staff: Staff,
     Sent(wanted): Sent<Wanted>,
-) -> Result<Response, Response> {
-    permitted(&staff)?;
+) -> Result<Response, Denied> {
+    staff.require_to(Permission::Keys)?;
     let ticked = [("waitlist", &wanted.waitlist), ("runs", &wanted.runs), ("admin", &wanted.admin)];
     let scopes: Vec<String> =
         ticked.into_iter().filter(|(_, ticked)| ticked.is_some()).map(|(scope, _)| scope.to_owned()).collect();
     let done = surface.desk.lodge.make_api_key(&wanted.name, &scopes, &staff.by("")).await.map(Some);
-    page(&surface, &staff, Some(done)).await.map_err(IntoResponse::into_response)
+    Ok(page(&surface, &staff, Some(done)).await?)
 }
 
 /// `POST /keys/{id}/rotate`.
@@ -143,11 +139,11 @@ pub(super) async fn rotate(
     staff: Staff,
     Path(id): Path<Uuid>,
     Sent(overlap): Sent<Overlap>,
-) -> Result<Response, Response> {
-    permitted(&staff)?;
+) -> Result<Response, Denied> {
+    staff.require_to(Permission::Keys)?;
     let overlap = Duration::from_secs(overlap.hours.saturating_mul(3600));
     let done = surface.desk.lodge.rotate_api_key(id, overlap, &staff.by("")).await.map(Some);
-    page(&surface, &staff, Some(done)).await.map_err(IntoResponse::into_response)
+    Ok(page(&surface, &staff, Some(done)).await?)
 }
 
 /// `POST /keys/{id}/revoke`.
@@ -156,9 +152,9 @@ pub(super) async fn revoke(
     staff: Staff,
     Path(id): Path<Uuid>,
     Sent(why): Sent<Why>,
-) -> Result<Response, Response> {
-    permitted(&staff)?;
+) -> Result<Response, Denied> {
+    staff.require_to(Permission::Keys)?;
     let reason: String = why.reason.trim().chars().filter(|letter| !letter.is_control()).take(200).collect();
     let done = surface.desk.lodge.revoke_api_key(id, &staff.by(reason)).await.map(|()| None);
-    page(&surface, &staff, Some(done)).await.map_err(IntoResponse::into_response)
+    Ok(page(&surface, &staff, Some(done)).await?)
 }

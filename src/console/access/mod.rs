@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `gate` | the layers, cookies, what is same-origin |
 //! | `door` | logging in and out, links that are good once, the language |
+//! | `provider` | logging in at the hospital's identity provider |
 //! | `account`, `users`, `keys` | one's own password and sessions; users and roles; API keys |
 //! | `refused` | the page of whoever may not |
 
@@ -16,6 +17,7 @@ mod account;
 mod door;
 mod gate;
 mod keys;
+mod provider;
 mod refused;
 mod users;
 mod words;
@@ -34,10 +36,11 @@ pub use crate::desk::access::SessionLimits;
 pub use crate::desk::access::role::{Permission, Role};
 use crate::desk::access::token::Token;
 use crate::engine::staff::By;
-use crate::waitlist::language::Language;
 use crate::http::Surface;
+use crate::waitlist::language::Language;
 pub use gate::{headers, language, layer};
-pub use refused::Refused;
+pub use provider::Provider;
+pub use refused::{Denied, Refused};
 
 /// How the console is entered.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +53,8 @@ pub struct Settings {
     pub host: Option<String>,
     /// How long a session lasts.
     pub limits: SessionLimits,
+    /// The hospital's identity provider; none: local users alone.
+    pub provider: Option<Arc<Provider>>,
     /// A demo is played: whoever comes may be any of its users, with one click.
     pub demo: bool,
 }
@@ -59,6 +64,8 @@ pub fn open_router(surface: &Arc<Surface>) -> Router<Arc<Surface>> {
     Router::new()
         .route("/login", get(door::login).post(door::log_in))
         .route("/login/demo", post(door::enter_demo))
+        .route("/login/provider", get(provider::begin))
+        .route("/login/provider/back", get(provider::back))
         .route("/welcome/{link}", get(door::welcome).post(door::choose))
         .route_layer(from_fn_with_state(Arc::clone(surface), gate::open_layer))
 }

@@ -7,6 +7,7 @@ use super::Role;
 use super::door::{Door, Turned};
 use super::words::Access;
 use crate::console::page::show;
+use crate::http::problem::Problem;
 use crate::waitlist::language::Language;
 
 /// Why a page is not shown, or a form not taken.
@@ -37,6 +38,36 @@ impl Refused {
     /// The form is not the session's own.
     pub fn elsewhere(language: Language) -> Self {
         Self { why: Why::Elsewhere, language }
+    }
+}
+
+/// Why a handler has no page: whoever asks may not, or it was not done.
+#[derive(Debug)]
+pub enum Denied {
+    /// It may not.
+    Refused(Refused),
+    /// It was not done.
+    Problem(Problem),
+}
+
+impl From<Refused> for Denied {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<Problem> for Denied {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Refused(refused) => refused.into_response(),
+            Self::Problem(problem) => problem.into_response(),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use super::account::minute;
 use super::door::{refusal, said};
 use super::gate::Sent;
 use super::words::Access;
-use super::{Permission, Role, Staff};
+use super::{Denied, Permission, Role, Staff};
 use crate::console::page::{Frame, show};
 use crate::desk::DeskError;
 use crate::desk::access::role::PERMISSIONS;
@@ -123,19 +123,14 @@ async fn page(surface: &Surface, staff: &Staff, done: Option<Done>) -> Result<Re
     })
 }
 
-/// What an administrator did, as a page; whoever is none is refused before anything is done.
-fn permitted(staff: &Staff) -> Result<(), Response> {
-    staff.require_to(Permission::Users).map_err(IntoResponse::into_response)
-}
-
 fn given_role(name: &str) -> Result<Role, Problem> {
     Role::parse(name).ok_or_else(|| Problem::unreadable("there is no such role"))
 }
 
 /// `GET /users`.
-pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> Result<Response, Response> {
-    permitted(&staff)?;
-    page(&surface, &staff, None).await.map_err(IntoResponse::into_response)
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> Result<Response, Denied> {
+    staff.require_to(Permission::Users)?;
+    Ok(page(&surface, &staff, None).await?)
 }
 
 /// `POST /users`.
@@ -143,11 +138,11 @@ pub(super) async fn invite(
     State(surface): State<Arc<Surface>>,
     staff: Staff,
     Sent(invited): Sent<Invited>,
-) -> Result<Response, Response> {
-    permitted(&staff)?;
-    let role = given_role(&invited.role).map_err(IntoResponse::into_response)?;
+) -> Result<Response, Denied> {
+    staff.require_to(Permission::Users)?;
+    let role = given_role(&invited.role)?;
     let done = surface.desk.lodge.invite(&invited.name, role, &staff.by("")).await.map(Some);
-    page(&surface, &staff, Some(done)).await.map_err(IntoResponse::into_response)
+    Ok(page(&surface, &staff, Some(done)).await?)
 }
 
 /// `POST /users/{id}/role`.
@@ -156,11 +151,11 @@ pub(super) async fn give_role(
     staff: Staff,
     Path(id): Path<Uuid>,
     Sent(given): Sent<Given>,
-) -> Result<Response, Response> {
-    permitted(&staff)?;
-    let role = given_role(&given.role).map_err(IntoResponse::into_response)?;
+) -> Result<Response, Denied> {
+    staff.require_to(Permission::Users)?;
+    let role = given_role(&given.role)?;
     let done = surface.desk.lodge.give_role(id, role, &staff.by("")).await.map(|()| None);
-    page(&surface, &staff, Some(done)).await.map_err(IntoResponse::into_response)
+    Ok(page(&surface, &staff, Some(done)).await?)
 }
 
 /// `POST /users/{id}/deed`.
@@ -169,15 +164,15 @@ pub(super) async fn deed(
     staff: Staff,
     Path(id): Path<Uuid>,
     Sent(asked): Sent<Asked>,
-) -> Result<Response, Response> {
-    permitted(&staff)?;
+) -> Result<Response, Denied> {
+    staff.require_to(Permission::Users)?;
     let (desk, by) = (&surface.desk, staff.by(""));
     let done = match asked.deed.as_str() {
         "link" => desk.lodge.link_for(id, &by).await.map(Some),
         "sessions" => desk.lodge.end_sessions(id, None, &by).await.map(|_| None),
         "disable" => desk.lodge.shut_out(id, &by).await.map(|()| None),
         "enable" => desk.lodge.let_in_again(id, &by).await.map(|()| None),
-        _ => return Err(Problem::not_found().into_response()),
+        _ => return Err(Problem::not_found().into()),
     };
-    page(&surface, &staff, Some(done)).await.map_err(IntoResponse::into_response)
+    Ok(page(&surface, &staff, Some(done)).await?)
 }

@@ -69,7 +69,11 @@ impl Lodge {
     /// Makes a key. It opens something from now on in this process, in others after a few seconds.
     pub async fn make_api_key(&self, name: &str, scopes: &[String], by: &By) -> Answer<Given> {
         let name = name_of(name)?;
-        let scopes: Vec<String> = SCOPES.iter().filter(|scope| scopes.iter().any(|one| one == *scope)).map(|scope| (*scope).to_owned()).collect();
+        let scopes: Vec<String> = SCOPES
+            .iter()
+            .filter(|scope| scopes.iter().any(|one| one == *scope))
+            .map(|scope| (*scope).to_owned())
+            .collect();
         if scopes.is_empty() {
             return Err(Refused::NoScope.into());
         }

@@ -76,7 +76,12 @@ impl KnownKeys {
 
     /// Who the secret of this hash belongs to, where it opens something. A secret by chance cannot be found by how long it takes
     /// to compare its hash.
-    pub(super) async fn holder(self: &Arc<Self>, pool: &PgPool, hospital: &str, hash: [u8; 32]) -> sqlx::Result<Option<Holder>> {
+    pub(super) async fn holder(
+        self: &Arc<Self>,
+        pool: &PgPool,
+        hospital: &str,
+        hash: [u8; 32],
+    ) -> sqlx::Result<Option<Holder>> {
         if !self.is_fresh(KNOWN_FOR) {
             let _asking = self.asking.lock().await;
             // Somebody may have asked meanwhile.

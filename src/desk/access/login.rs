@@ -15,8 +15,8 @@ use super::token::Token;
 use super::users::name_of;
 use super::{LINK_LASTS, Lodge, lockout};
 use crate::engine::staff::By;
-use crate::records::staff_users::{self, Held, NewUser};
 use crate::records::staff_sessions;
+use crate::records::staff_users::{self, Held, NewUser};
 
 /// Who a link is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +34,7 @@ fn as_is(who: &str) -> By {
 impl Lodge {
     /// Logs in; the session's token. Whoever is refused is not told whether it was the name.
     pub async fn log_in(&self, name: &str, password: &SecretString, from: Option<IpAddr>) -> Answer<Token> {
-        if let Some(from) = from {
-            self.logins.take(from).map_err(Refused::TooManyTries)?;
-        }
+        self.may_try(from)?;
         let name = name.trim().to_lowercase();
         let tried = self.count_try(&name).await?;
         let may = tried.as_ref().filter(|tried| tried.locked_s.is_none() && !tried.disabled);
@@ -104,9 +102,7 @@ impl Lodge {
                 let user = user.filter(|user| user.disabled_at.is_none()).ok_or(Refused::LinkEnded)?;
                 Ok(LinkFor::User(user.name))
             }
-            None if staff_users::is_anybody(&self.pool, &self.hospital).await? => {
-                Err(Refused::LinkEnded.into())
-            }
+            None if staff_users::is_anybody(&self.pool, &self.hospital).await? => Err(Refused::LinkEnded.into()),
             None => Ok(LinkFor::First),
         }
     }
@@ -129,7 +125,8 @@ impl Lodge {
         let id = staff_users::make(&mut *tx, &self.hospital, user).await?.ok_or(Refused::NameTaken)?;
         staff_users::came(&mut *tx, &self.hospital, id).await?;
         let token = self.begin_session(&mut tx, id).await?;
-        self.audit_access(&mut tx, &as_is(&name), "user.first", json!({}), json!({ "user": name, "role": role })).await?;
+        self.audit_access(&mut tx, &as_is(&name), "user.first", json!({}), json!({ "user": name, "role": role }))
+            .await?;
         tx.commit().await?;
         Ok(token)
     }

@@ -7,6 +7,7 @@
 //! | `passwords`, `lockout` | which are refused, how they are kept; how long nobody is let in after wrong ones |
 //! | `token` | secrets that are given away once and kept as a hash |
 //! | `login`, `sessions` | coming in, and who is in |
+//! | `outside` | users whom an identity provider knows |
 //! | `users` | what administrators do to users |
 //! | `keys`, `known_keys` | keys of the API, and those in force as this process knows them |
 //! | `rates` | how often somebody may ask |
@@ -16,6 +17,7 @@ mod keys;
 mod known_keys;
 mod lockout;
 mod login;
+mod outside;
 pub mod passwords;
 pub mod rates;
 mod refused;
@@ -31,6 +33,7 @@ use std::time::Duration;
 pub use keys::{Given, Listed, OVERLAP_MAX, SCOPES};
 pub use known_keys::Holder;
 pub use login::{LinkFor, agreed, demo_name};
+pub use outside::GroupRoles;
 pub use refused::Refused;
 pub use sessions::{SessionLimits, Who};
 
@@ -67,6 +70,11 @@ impl Lodge {
     #[must_use]
     pub fn reserving(self, key_names: impl IntoIterator<Item = String>) -> Self {
         Self { keys: Arc::new(KnownKeys::reserving(key_names)), ..self }
+    }
+
+    /// One more try to come in from an address.
+    pub fn may_try(&self, from: Option<IpAddr>) -> Answer<()> {
+        from.map_or(Ok(()), |from| self.logins.take(from).map_err(|wait| Refused::TooManyTries(wait).into()))
     }
 
     /// Who a key that was presented belongs to. The database is asked every few seconds, not for each request.

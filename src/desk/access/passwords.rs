@@ -87,10 +87,8 @@ pub fn check(password: &str, name: &str) -> Result<(), Flaw> {
 /// Whether each character follows the one before it, up or down: `abcdefghijkl`, `987654321098`.
 fn is_row(text: &str) -> bool {
     let codes: Vec<u32> = text.chars().map(u32::from).collect();
-    let steps: Vec<i64> = codes
-        .windows(2)
-        .filter_map(|pair| Some(i64::from(*pair.last()?) - i64::from(*pair.first()?)))
-        .collect();
+    let steps: Vec<i64> =
+        codes.windows(2).filter_map(|pair| Some(i64::from(*pair.last()?) - i64::from(*pair.first()?))).collect();
     let follows = |by: i64| steps.iter().filter(|step| **step == by || **step == -9 * by).count() == steps.len();
     follows(1) || follows(-1)
 }

@@ -35,6 +35,15 @@ pub enum Refused {
     /// The identity provider knows the password, not we.
     #[error("the user has no password here")]
     NoPassword,
+    /// The identity provider does not answer.
+    #[error("the identity provider does not answer")]
+    ProviderAway,
+    /// It refuses, or is not believed, or the user is shut out here.
+    #[error("the identity provider's user is not let in")]
+    ProviderRefused,
+    /// None of the groups that the user has there has a role here.
+    #[error("no group of the user has a role")]
+    NoRole,
     /// A key needs at least one scope.
     #[error("a key needs a scope")]
     NoScope,
@@ -56,6 +65,9 @@ impl Refused {
             Self::LinkEnded => "link_ended",
             Self::LastAdministrator => "last_administrator",
             Self::NoPassword => "no_password",
+            Self::ProviderAway => "provider_away",
+            Self::ProviderRefused => "provider_refused",
+            Self::NoRole => "no_role",
             Self::NoScope => "no_scope",
             Self::KeyRevoked => "key_revoked",
         }
@@ -64,7 +76,9 @@ impl Refused {
     /// The HTTP status.
     pub fn status(self) -> u16 {
         match self {
-            Self::WrongPassword => 401,
+            Self::WrongPassword | Self::ProviderRefused => 401,
+            Self::NoRole => 403,
+            Self::ProviderAway => 503,
             Self::TooManyTries(_) => 429,
             Self::NameTaken | Self::LastAdministrator | Self::NoPassword | Self::KeyRevoked => 409,
             Self::LinkEnded => 410,
@@ -96,13 +110,24 @@ impl Refused {
                 "该链接已使用或已过期，请向管理员索取新的链接。",
                 "This link was used or has ended. Ask an administrator for another one.",
             ),
-            Self::LastAdministrator => (
-                "至少需要保留一名可以登录的管理员。",
-                "There has to be at least one administrator who can log in.",
-            ),
+            Self::LastAdministrator => {
+                ("至少需要保留一名可以登录的管理员。", "There has to be at least one administrator who can log in.")
+            }
             Self::NoPassword => (
                 "该用户通过统一身份认证登录，在此没有密码。",
                 "This user logs in at the identity provider and has no password here.",
+            ),
+            Self::ProviderAway => (
+                "统一身份认证暂时无法访问，请稍后再试，或使用本地用户登录。",
+                "The identity provider does not answer. Try again later, or log in as a local user.",
+            ),
+            Self::ProviderRefused => (
+                "统一身份认证登录未成功，请重试，或联系管理员。",
+                "You were not let in by the identity provider. Try again, or ask an administrator.",
+            ),
+            Self::NoRole => (
+                "您在统一身份认证中的用户组没有控制台权限，请联系管理员。",
+                "None of your groups at the identity provider has a role here. Ask an administrator.",
             ),
             Self::NoScope => ("请至少选择一个权限范围。", "Choose at least one scope."),
             Self::KeyRevoked => ("该密钥已吊销。", "This key is revoked."),

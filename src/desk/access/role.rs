@@ -74,13 +74,38 @@ pub enum Permission {
 
 /// The table: who may do what. It is shown on the users page and in `docs/operations/access.md`.
 pub const PERMISSIONS: [(Permission, Role, &str, &str); 10] = [
-    (Permission::Look, Role::Viewer, "查看所有页面（个人信息脱敏），共享视图", "See every page (personal data masked), shared views"),
-    (Permission::Export, Role::Viewer, "导出列表为 CSV（个人信息脱敏）", "Download lists as CSV (personal data masked)"),
-    (Permission::Unmask, Role::Operator, "填写原因后查看未脱敏的个人信息（记入审计）", "See personal data in the clear, with a reason (audited)"),
-    (Permission::Mend, Role::Operator, "处理单个流程实例、消息、通知、定时任务、外部系统与对账差异", "Act on single runs, messages, notices, jobs, outside systems and reconciliation cases"),
+    (
+        Permission::Look,
+        Role::Viewer,
+        "查看所有页面（个人信息脱敏），共享视图",
+        "See every page (personal data masked), shared views",
+    ),
+    (
+        Permission::Export,
+        Role::Viewer,
+        "导出列表为 CSV（个人信息脱敏）",
+        "Download lists as CSV (personal data masked)",
+    ),
+    (
+        Permission::Unmask,
+        Role::Operator,
+        "填写原因后查看未脱敏的个人信息（记入审计）",
+        "See personal data in the clear, with a reason (audited)",
+    ),
+    (
+        Permission::Mend,
+        Role::Operator,
+        "处理单个流程实例、消息、通知、定时任务、外部系统与对账差异",
+        "Act on single runs, messages, notices, jobs, outside systems and reconciliation cases",
+    ),
     (Permission::Bulk, Role::Operator, "批量处理流程实例（先试算）", "Act on many runs at once (after a dry run)"),
     (Permission::Blacklist, Role::Operator, "维护黑名单，处理申诉", "Keep the blacklist and decide appeals"),
-    (Permission::Rules, Role::Administrator, "修改规则、黑名单规则与通知模板", "Change policies, rules of the blacklist and templates"),
+    (
+        Permission::Rules,
+        Role::Administrator,
+        "修改规则、黑名单规则与通知模板",
+        "Change policies, rules of the blacklist and templates",
+    ),
     (Permission::Persons, Role::Administrator, "导出或删除个人数据", "Hand over or erase one person's data"),
     (Permission::Users, Role::Administrator, "管理用户、角色与登录会话", "Manage users, roles and their sessions"),
     (Permission::Keys, Role::Administrator, "管理接口密钥", "Manage API keys"),

@@ -6,14 +6,14 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::super::Answer;
-use super::{LINK_LASTS, Lodge};
 use super::refused::Refused;
 use super::role::Role;
 use super::sessions::role_of;
 use super::token::Token;
+use super::{LINK_LASTS, Lodge};
 use crate::engine::staff::By;
-use crate::records::staff_users::{self, Held, NewUser, User};
 use crate::records::staff_sessions;
+use crate::records::staff_users::{self, Held, NewUser, User};
 use crate::waitlist::language::Language;
 use crate::waitlist::refusal::Refusal;
 
@@ -24,9 +24,9 @@ const NAME_LENGTH_MAX: usize = 32;
 pub(super) fn name_of(text: &str) -> Answer<String> {
     let name = text.trim().to_lowercase();
     let first = name.bytes().next().is_some_and(|first| first.is_ascii_lowercase() || first.is_ascii_digit());
-    let rest = name.bytes().all(|letter| {
-        letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, b'.' | b'_' | b'-')
-    });
+    let rest = name
+        .bytes()
+        .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, b'.' | b'_' | b'-'));
     if first && rest && (2..=NAME_LENGTH_MAX).contains(&name.len()) { Ok(name) } else { Err(Refused::BadName.into()) }
 }
 
@@ -102,7 +102,8 @@ impl Lodge {
         }
         self.spare(&mut tx, &held).await?;
         staff_users::set_role(&mut *tx, &self.hospital, id, role.name()).await?;
-        let (before, after) = (json!({ "user": held.name, "role": former }), json!({ "user": held.name, "role": role }));
+        let (before, after) =
+            (json!({ "user": held.name, "role": former }), json!({ "user": held.name, "role": role }));
         self.audit_access(&mut tx, by, "user.role", before, after).await?;
         tx.commit().await?;
         Ok(())
@@ -139,7 +140,8 @@ impl Lodge {
         let mut tx = self.pool.begin().await?;
         let held = self.hold_user(&mut tx, id).await?;
         let but = but.map(Token::hash);
-        let ended = staff_sessions::end_all(&mut *tx, &self.hospital, id, but.as_ref().map(<[u8; 32]>::as_slice)).await?;
+        let ended =
+            staff_sessions::end_all(&mut *tx, &self.hospital, id, but.as_ref().map(<[u8; 32]>::as_slice)).await?;
         let after = json!({ "user": held.name, "sessionsEnded": ended });
         self.audit_access(&mut tx, by, "logout.everywhere", json!({}), after).await?;
         tx.commit().await?;

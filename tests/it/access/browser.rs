@@ -10,6 +10,8 @@ pub(crate) struct Browser<'a> {
     house: &'a House,
     /// The session's cookie.
     pub(crate) cookie: Option<String>,
+    /// The cookie of a login at the identity provider.
+    pub(crate) errand: Option<String>,
     /// What the last page's forms carry.
     pub(crate) csrf: String,
     language: &'static str,
@@ -54,7 +56,7 @@ fn encoded(fields: &[(&str, &str)]) -> String {
 
 impl<'a> Browser<'a> {
     pub(crate) fn new(house: &'a House) -> Self {
-        Self { house, cookie: None, csrf: String::new(), language: "en" }
+        Self { house, cookie: None, errand: None, csrf: String::new(), language: "en" }
     }
 
     /// One that reads Chinese.
@@ -64,7 +66,7 @@ impl<'a> Browser<'a> {
 
     fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
         let mut request = Request::builder().method(method).uri(path).header("accept-language", self.language);
-        if let Some(cookie) = &self.cookie {
+        for cookie in self.cookie.iter().chain(&self.errand) {
             request = request.header("cookie", cookie);
         }
         request
@@ -78,7 +80,12 @@ impl<'a> Browser<'a> {
             if name.contains("language") {
                 continue;
             }
-            self.cookie = (!value.is_empty()).then(|| pair.to_owned());
+            let kept = (!value.is_empty()).then(|| pair.to_owned());
+            if name.contains("errand") {
+                self.errand = kept;
+            } else {
+                self.cookie = kept;
+            }
         }
         let page = Page { status: status.as_u16(), headers, text };
         if page.text.contains("name=\"csrf\" value=\"") {
@@ -90,6 +97,13 @@ impl<'a> Browser<'a> {
     /// Asks for a page.
     pub(crate) async fn get(&mut self, path: &str) -> Page {
         let request = self.request("GET", path).body(Body::empty()).unwrap();
+        self.send(request).await
+    }
+
+    /// A page asks for a part of itself again.
+    pub(crate) async fn get_by_itself(&mut self, path: &str) -> Page {
+        let request = self.request("GET", path).header("hx-request", "true").header("hx-trigger", "live");
+        let request = request.body(Body::empty()).unwrap();
         self.send(request).await
     }
 

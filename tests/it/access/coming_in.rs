@@ -1,5 +1,6 @@
 //! Logging in and out, how long a session lasts, wrong passwords, forms of other sites, and the first administrator.
 
+use houbu::console::access::Settings;
 use houbu::desk::access::role::Role;
 use houbu::waitlist::policy::LevelPolicy;
 
@@ -97,8 +98,12 @@ async fn a_session_ends_by_itself_by_its_holder_and_by_whoever_holds_another() {
     assert_eq!(browser.get("/account").await.status, 200, "and it was seen");
     pass(&house, "idle", 59).await;
     assert_eq!(browser.get("/account").await.status, 200);
-    pass(&house, "idle", 61).await;
-    assert_eq!(browser.get("/account").await.status, 303);
+    pass(&house, "idle", 40).await;
+    assert_eq!(browser.get_by_itself("/account").await.status, 200);
+    pass(&house, "idle", 21).await;
+    assert_eq!(browser.get("/account").await.status, 303, "that a page renewed itself is nobody's presence");
+    let script = browser.get_by_itself("/account").await;
+    assert_eq!((script.status, script.headers["hx-redirect"].to_str().unwrap()), (401, "/login"));
 
     browser.log_in("viewer", PASSWORD).await;
     assert_ne!(browser.cookie, former, "every login has a token of its own");
@@ -198,7 +203,8 @@ async fn one_address_tries_only_so_often() {
 async fn the_first_administrator_comes_by_a_link_that_is_good_once() {
     let house = House::open(LevelPolicy::default()).await;
     let desk = &house.hospital.desk;
-    let (link, second) = (desk.lodge.first_link().await.unwrap().unwrap(), desk.lodge.first_link().await.unwrap().unwrap());
+    let (link, second) =
+        (desk.lodge.first_link().await.unwrap().unwrap(), desk.lodge.first_link().await.unwrap().unwrap());
     let path = format!("/welcome/{}", link.expose());
     let mut browser = Browser::new(&house);
     assert!(browser.get(&path).await.text.contains("You become the first administrator"));
@@ -238,8 +244,10 @@ async fn of_two_who_want_to_be_first_one_is() {
     let desk = &house.hospital.desk;
     let (one, two) = (desk.lodge.first_link().await.unwrap().unwrap(), desk.lodge.first_link().await.unwrap().unwrap());
     let password = PASSWORD.into();
-    let (first, second) =
-        tokio::join!(desk.lodge.become_first(&one, "anna", &password), desk.lodge.become_first(&two, "bert", &password));
+    let (first, second) = tokio::join!(
+        desk.lodge.become_first(&one, "anna", &password),
+        desk.lodge.become_first(&two, "bert", &password)
+    );
     assert!(first.is_ok() != second.is_ok());
     assert_eq!(desk.lodge.users().await.unwrap().len(), 1);
     house.hospital.close().await;
@@ -266,7 +274,7 @@ async fn without_a_demo_nobody_comes_in_by_one_click() {
     assert_eq!(browser.cookie, None);
     house.hospital.close().await;
 
-    let house = House::of_a_demo().await;
+    let house = House::entered(Settings { demo: true, ..Settings::default() }).await;
     house.hospital.desk.lodge.make_demo_users(&PASSWORD.into()).await.unwrap();
     let mut browser = Browser::new(&house);
     assert!(browser.get("/login").await.text.contains(r#"action="/login/demo""#));

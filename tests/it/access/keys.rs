@@ -38,8 +38,10 @@ async fn a_key_is_made_shown_once_changed_and_revoked() {
     assert_eq!(ask(&house, &secret, RUNS).await.status, 200);
     assert_eq!(ask(&house, &secret, DEPARTMENTS).await.code(), "forbidden", "it has the scope runs alone");
     assert_eq!(ask(&house, &secret[..48], RUNS).await.code(), "unauthorized");
-    let stored: Vec<Vec<u8>> =
-        sqlx::query_scalar("select hash from api_key_secret").fetch_all(&house.hospital.desk.engine.pool).await.unwrap();
+    let stored: Vec<Vec<u8>> = sqlx::query_scalar("select hash from api_key_secret")
+        .fetch_all(&house.hospital.desk.engine.pool)
+        .await
+        .unwrap();
     assert!(stored.iter().all(|hash| hash.len() == 32));
 
     for (fields, status) in [
@@ -94,7 +96,10 @@ async fn an_overlap_ends_and_at_most_two_secrets_open_anything() {
     let third = desk.lodge.rotate_api_key(first.id, day, &by()).await.unwrap();
     let fit = async |secret: &str| desk.lodge.key_holder(secret).await.unwrap().is_some();
     assert!(!fit(&first.secret).await && fit(&second.secret).await && fit(&third.secret).await);
-    sqlx::query("update api_key_secret set ends_at = ends_at - interval '1 day'").execute(&desk.engine.pool).await.unwrap();
+    sqlx::query("update api_key_secret set ends_at = ends_at - interval '1 day'")
+        .execute(&desk.engine.pool)
+        .await
+        .unwrap();
     // What this process knew of it is forgotten with the next change.
     desk.lodge.make_api_key("other", &["runs".to_owned()], &by()).await.unwrap();
     assert!(!fit(&second.secret).await && fit(&third.secret).await);

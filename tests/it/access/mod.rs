@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 mod coming_in;
 mod keys;
+mod provider;
 mod terminal;
 mod users;
 
