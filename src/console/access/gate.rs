@@ -280,9 +280,9 @@ mod tests {
     fn a_cookie_is_bound_to_this_host_where_it_is_reached_over_https() {
         let token = Token::make().unwrap();
         let (plain, secure) = (Settings::default(), Settings { secure: true, ..Settings::default() });
-        let set = cookie(&secure, &token);
-        assert!(set.starts_with("__Host-houbu=") && set.contains("; Secure") && set.contains("; Path=/;"), "{set}");
-        assert!(set.contains("HttpOnly") && set.contains("SameSite=Lax") && !set.contains("Domain"));
+        let made = cookie(&secure, &token);
+        assert!(made.starts_with("__Host-houbu=") && made.contains("; Secure") && made.contains("; Path=/;"), "{made}");
+        assert!(made.contains("HttpOnly") && made.contains("SameSite=Lax") && !made.contains("Domain"));
         assert!(!cookie(&plain, &token).contains("Secure"));
         let sent = format!("other=1; houbu_session={}; __Host-houbu=nonsense", token.expose());
         let sent = with(&[("cookie", sent.as_str())]);

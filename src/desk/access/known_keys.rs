@@ -13,7 +13,7 @@ use crate::records::api_keys::{self, Live};
 /// What is known is looked at again after so long: a key that another process revoked is good for no longer.
 const KNOWN_FOR: Duration = Duration::from_secs(3);
 /// Where the database does not answer, what was known is believed for so long.
-const BELIEVED_FOR: Duration = Duration::from_secs(60);
+const BELIEVED_FOR: Duration = Duration::from_mins(1);
 /// When secrets were used is written down after so long.
 const WRITTEN_AFTER: Duration = Duration::from_secs(30);
 

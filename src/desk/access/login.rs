@@ -116,8 +116,8 @@ impl Lodge {
         let kept = kept(password, &name).await?;
         let mut tx = self.pool.begin().await?;
         staff_users::lock_all(&mut tx, &self.hospital).await?;
-        let used = staff_sessions::use_link(&mut *tx, &self.hospital, &link.hash()).await?;
-        if used != Some(None) || staff_users::is_anybody(&mut *tx, &self.hospital).await? {
+        let was_for = staff_sessions::use_link(&mut *tx, &self.hospital, &link.hash()).await?;
+        if was_for != Some(None) || staff_users::is_anybody(&mut *tx, &self.hospital).await? {
             return Err(Refused::LinkEnded.into());
         }
         let role = Role::Administrator.name();

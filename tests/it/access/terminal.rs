@@ -40,7 +40,7 @@ impl Serving {
         let mut command = houbu(db);
         command.arg("serve").current_dir(folder.path()).stdout(said).stderr(Stdio::inherit());
         let serving = Self { child: command.spawn().unwrap(), folder };
-        wait_at_most(Duration::from_secs(60), "the process to serve", || async {
+        wait_at_most(Duration::from_mins(1), "the process to serve", || async {
             serving.said().contains("No API key is configured")
         })
         .await;

@@ -167,6 +167,8 @@ async fn a_password_is_changed_by_whoever_knows_the_present_one() {
 
 #[test]
 fn the_document_shows_the_table_of_permissions() {
+    use std::fmt::Write as _;
+
     use houbu::desk::access::role::PERMISSIONS;
 
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations/access.md");
@@ -177,7 +179,7 @@ fn the_document_shows_the_table_of_permissions() {
     let mut table = format!("| | {} |\n|---|---|---|---|\n", names.join(" | "));
     for (_, needs, _, what) in PERMISSIONS {
         let marks = Role::ALL.map(|role| if role >= needs { "✓" } else { "" });
-        table.push_str(&format!("| {what} | {} |\n", marks.join(" | ")));
+        writeln!(table, "| {what} | {} |", marks.join(" | ")).unwrap();
     }
     assert_eq!(stands, table);
 }
