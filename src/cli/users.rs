@@ -89,9 +89,9 @@ async fn do_it(lodge: &Lodge, config: &Config, asked: Users) -> anyhow::Result<E
         Ok(Some(link)) => {
             let link = format!("{}/welcome/{}", config.base_url(config.listen), link.expose());
             if asked.json {
-                println!("{}", json!({ "link": link }))
+                println!("{}", json!({ "link": link }));
             } else {
-                println!("{link}")
+                println!("{link}");
             }
             Ok(ExitCode::SUCCESS)
         }
