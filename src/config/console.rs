@@ -25,7 +25,7 @@ pub struct ApiRate {
 }
 
 impl Console {
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(super) fn check(self) -> Result<(), ConfigError> {
         let wrong =
             |key| Err(ConfigError::Invalid { key, what: "it is 0; nobody would be in for a moment".to_owned() });
         match (self.idle_min, self.most_h) {

@@ -86,7 +86,7 @@ struct Guarded {
 /// The language that a page is asked for with `?lang=`.
 pub(super) fn asked_language(uri: &Uri) -> Option<Language> {
     let pairs = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    let tag = pairs.filter(|(key, _)| *key == "lang").map(|(_, tag)| tag).last()?;
+    let tag = pairs.filter(|(key, _)| *key == "lang").map(|(_, tag)| tag).next_back()?;
     Language::ALL.into_iter().find(|language| language.tag() == tag)
 }
 
@@ -258,9 +258,10 @@ mod tests {
 
     #[test]
     fn only_a_page_of_ours_changes_anything() {
+        type Row<'a> = (&'a Settings, &'a [(&'static str, &'a str)], bool);
         let plain = Settings::default();
         let proxied = Settings { host: Some("houbu.example.org".to_owned()), ..Settings::default() };
-        let table: [(&Settings, &[(&'static str, &str)], bool); 9] = [
+        let table: [Row<'_>; 9] = [
             (&plain, &[], true),
             (&plain, &[("sec-fetch-site", "same-origin"), ("origin", "null")], true),
             (&plain, &[("sec-fetch-site", "cross-site")], false),
