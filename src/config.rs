@@ -2,9 +2,11 @@
 //!
 //! `REFERENCE` documents every key and is itself the file of defaults; a test holds both together.
 
+mod console;
 mod his;
 mod messages;
 mod networks;
+mod oidc;
 mod retention;
 mod slow_lane;
 mod traces;
@@ -23,9 +25,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::ports::his::Protocol;
 use crate::sandbox::faults::Level;
+pub use console::{ApiRate, Console};
 pub use his::His;
 pub use messages::{MessagePlatform, Sms, WechatMessages};
 pub use networks::Network;
+pub use oidc::Oidc;
 pub use retention::Retention;
 pub use slow_lane::{SlowLane, WAIT_MAX_S};
 pub use traces::Traces;
@@ -87,6 +91,8 @@ pub struct Config {
     pub message_platform: Option<MessagePlatform>,
     /// The SMS gateway; none: whom WeChat does not reach gets nothing, or the sandbox's.
     pub sms: Option<Sms>,
+    /// The hospital's identity provider for staff; none: local users alone.
+    pub oidc: Option<Oidc>,
     /// The message platform's template ids by our names.
     pub templates: BTreeMap<String, String>,
     /// Logs.
@@ -95,6 +101,10 @@ pub struct Config {
     pub slow_lane: SlowLane,
     /// Traces.
     pub traces: Traces,
+    /// How long staff stay logged in.
+    pub console: Console,
+    /// How often one key of the API may ask.
+    pub api_rate: ApiRate,
 }
 
 /// See [`Config::database`].
@@ -291,6 +301,9 @@ impl Config {
         self.retention.check(self.signals.unmatched_days)?;
         self.traces.check()?;
         self.slow_lane.check()?;
+        self.console.check()?;
+        self.api_rate.check()?;
+        self.oidc.as_ref().map_or(Ok(()), Oidc::check)?;
         self.his.as_ref().map_or(Ok(()), His::check)
     }
 
@@ -366,7 +379,7 @@ mod tests {
         // What stands behind `#~` are settings that have no default: with the marks removed they must be readable.
         let config: Config = Figment::from(Toml::string(&REFERENCE.replace("#~ ", ""))).extract().unwrap();
         assert!(config.his.is_some() && config.wechat_pay.is_some() && config.wechat_messages.is_some());
-        assert!(config.sms.is_some());
+        assert!(config.sms.is_some() && config.oidc.is_some());
         assert!(!config.templates.is_empty() && !config.api_keys.is_empty());
     }
 

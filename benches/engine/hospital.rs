@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Asia::Shanghai;
+use houbu::console::access::Settings;
 use houbu::desk::Desk;
 use houbu::desk::apply::{Apply, Origin, PayType};
 use houbu::engine::limits::Limits;
@@ -172,6 +173,8 @@ impl Hospital {
             api_keys: vec![ApiKey::new("bench", &SecretString::from(KEY), &scopes).unwrap()],
             wechat_token: None,
             addresses: Addresses::default(),
+            rates: houbu::desk::access::rates::Rates::default(),
+            console: Settings::default(),
         };
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
         let address = listener.local_addr().unwrap();

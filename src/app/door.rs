@@ -12,18 +12,24 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::App;
-use crate::config::{Config, Network, SlowLane};
+use crate::config::{ApiRate, Config, Network, Oidc, SlowLane};
+use crate::console::access::{Provider, Role, SessionLimits, Settings};
 use crate::desk::Desk;
+use crate::desk::access::GroupRoles;
+use crate::desk::access::rates::{Rate, Rates};
 use crate::desk::slow_lane::Paces;
 use crate::http::addresses::Addresses;
 use crate::http::auth::ApiKey;
 use crate::http::{Surface, on_socket, router};
+use crate::ports::identity::{IdentityConfig, IdentityProvider};
 use crate::waitlist::pace::Pace;
 
 /// A listening surface.
 pub struct Door {
     /// Where it listens.
     pub address: SocketAddr,
+    /// What it asks.
+    pub desk: Arc<Desk>,
     stop: watch::Sender<bool>,
     task: JoinHandle<std::io::Result<()>>,
 }
@@ -63,18 +69,69 @@ fn addresses(config: &Config) -> Addresses {
     }
 }
 
+/// How often a key may ask.
+fn rate(rate: &ApiRate) -> Option<Rate> {
+    let every = || Duration::from_secs_f64(rate.per_s.recip());
+    (rate.per_s > 0.0).then(|| Rate { at_once: rate.at_once, every: every() })
+}
+
+/// How the console is entered: as the outside reaches it.
+fn console(config: &Config, listening: SocketAddr) -> anyhow::Result<Settings> {
+    let (scheme, host) = config.public_url.split_once("://").unwrap_or_default();
+    let host = host.split('/').next().filter(|host| !host.is_empty()).map(str::to_owned);
+    let limits = SessionLimits {
+        idle: Duration::from_mins(config.console.idle_min.into()),
+        most: Duration::from_hours(config.console.most_h.into()),
+    };
+    let url = config.base_url(listening);
+    let provider = config.oidc.as_ref().map(|oidc| provider(oidc, &url)).transpose().context("oidc")?;
+    let provider = provider.map(Arc::new);
+    Ok(Settings { secure: scheme == "https", url, host, limits, provider, demo: false })
+}
+
+/// The identity provider, and what its groups may.
+fn provider(oidc: &Oidc, url: &str) -> anyhow::Result<Provider> {
+    let client = IdentityProvider::new(IdentityConfig {
+        issuer: oidc.issuer.clone(),
+        client_id: oidc.client_id.clone(),
+        client_secret: oidc.client_secret.clone(),
+        redirect_url: format!("{url}/login/provider/back"),
+        scopes: oidc.scopes.clone(),
+        name_claim: oidc.name_claim.clone(),
+        groups_claim: oidc.groups_claim.clone(),
+        timeout: Duration::from_millis(oidc.timeout_ms),
+    })?;
+    let groups = oidc.roles.iter().filter_map(|(role, groups)| Some((Role::parse(role)?, groups)));
+    let roles = groups.flat_map(|(role, groups)| groups.iter().map(move |group| (group.clone(), role)));
+    Ok(Provider { client, issuer: oidc.issuer.clone(), roles: GroupRoles(roles.collect()) })
+}
+
 impl App {
-    /// Opens the door.
-    pub fn open(&self, config: &Config, listener: TcpListener, api_keys: Vec<ApiKey>) -> anyhow::Result<Door> {
-        let desk = Desk::new(Arc::clone(&self.engine), Arc::clone(&self.ports), Arc::clone(&self.lookup))
-            .paced(paces(&config.slow_lane));
+    /// What the surface asks.
+    fn desk(&self, config: &Config, api_keys: &[ApiKey]) -> Arc<Desk> {
+        let desk = Desk::new(Arc::clone(&self.engine), Arc::clone(&self.ports), Arc::clone(&self.lookup));
+        let reserved = api_keys.iter().map(|key| key.name().to_owned());
+        Arc::new(desk.paced(paces(&config.slow_lane)).reserving(reserved))
+    }
+
+    /// Opens the door. `demo`: whoever comes to the console may be any of the demo's users.
+    pub fn open(
+        &self,
+        config: &Config,
+        listener: TcpListener,
+        api_keys: Vec<ApiKey>,
+        demo: bool,
+    ) -> anyhow::Result<Door> {
+        let desk = self.desk(config, &api_keys);
         let surface = Surface {
-            desk: Arc::new(desk),
+            desk: Arc::clone(&desk),
             his_pushes: Arc::clone(&self.clients.pushes),
             payments: Arc::clone(&self.clients.payments),
             api_keys,
             wechat_token: config.wechat_messages.as_ref().and_then(|messages| messages.event_token.clone()),
             addresses: addresses(config),
+            rates: Rates::new(rate(&config.api_rate)),
+            console: Settings { demo, ..console(config, listener.local_addr()?)? },
         };
         let address = listener.local_addr()?;
         let (stop, mut stopped) = watch::channel(false);
@@ -82,7 +139,7 @@ impl App {
             let _ = stopped.wait_for(|stop| *stop).await;
         };
         let serving = axum::serve(listener, on_socket(router(Arc::new(surface)))).with_graceful_shutdown(until);
-        Ok(Door { address, stop, task: tokio::spawn(serving.into_future()) })
+        Ok(Door { address, desk, stop, task: tokio::spawn(serving.into_future()) })
     }
 }
 

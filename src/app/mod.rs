@@ -22,7 +22,7 @@ use crate::engine::jobs::Job;
 use crate::engine::outbox::Outlets;
 use crate::engine::{Engine, Registry, clock, worker};
 use crate::records::tokens::SharedTokens;
-use crate::records::{accounts, answers, callbacks};
+use crate::records::{accounts, answers, callbacks, staff_sessions};
 use crate::sandbox::books::Store;
 use crate::sandbox::outside::{Outside, SandboxClock};
 use crate::waitlist::cipher::{Keyring, LookupKey};
@@ -106,7 +106,8 @@ impl App {
             drain_max: Duration::from_secs(config.worker.drain_max_s),
             ..worker::Options::default()
         };
-        tokio::spawn(forget_records(self.pool.clone(), config.hospital.clone(), config.retention.clone()));
+        let (hospital, kept) = (config.hospital.clone(), config.retention.clone());
+        tokio::spawn(forget_records(self.pool.clone(), hospital, kept, config.console));
         if self.ports.keyring.rotates() {
             tokio::spawn(seal_anew(Arc::clone(&self.ports)));
         }
@@ -134,10 +135,11 @@ fn retention(config: &Config) -> Retention {
     }
 }
 
-/// Deletes what is old of callbacks, idempotency answers and accounts every hour, and of patients every day, until the pool is
+/// Deletes what is old of callbacks, idempotency answers, accounts and sessions every hour, and of patients every day, until the pool is
 /// closed. Several processes may do it at once. Runs and what belongs to them are the engine's to keep (see
 /// [`housekeeping`](crate::engine::housekeeping)).
-async fn forget_records(pool: PgPool, hospital: String, kept: config::Retention) {
+async fn forget_records(pool: PgPool, hospital: String, kept: config::Retention, console: config::Console) {
+    let (idle_s, most_s) = (f64::from(console.idle_min) * 60.0, f64::from(console.most_h) * 3600.0);
     for hour in (0..ROUNDS_A_DAY).cycle() {
         if pool.is_closed() {
             return;
@@ -145,13 +147,19 @@ async fn forget_records(pool: PgPool, hospital: String, kept: config::Retention)
         let of_callbacks = callbacks::delete_older(&pool, &hospital, kept.callbacks_days.into()).await;
         let of_answers = answers::delete_older(&pool, &hospital, ANSWERS_KEPT_DAYS).await;
         let of_accounts = accounts::delete_older(&pool, &hospital).await;
+        let of_sessions = staff_sessions::delete_ended(&pool, &hospital, idle_s, most_s).await;
         // Every patient is looked at for it.
         let of_patients = match hour {
             0 => persons::forget_absent(&pool, &hospital, kept.patients_days.into()).await,
             _ => Ok(0),
         };
         let of_patients = of_patients.map_err(|error| error.to_string());
-        let told = [("callbacks", of_callbacks), ("answers", of_answers), ("accounts", of_accounts)];
+        let told = [
+            ("callbacks", of_callbacks),
+            ("answers", of_answers),
+            ("accounts", of_accounts),
+            ("sessions", of_sessions),
+        ];
         let told = told.map(|(what, done)| (what, done.map_err(|error| error.to_string())));
         for (what, done) in told.into_iter().chain([("patients", of_patients)]) {
             match done {

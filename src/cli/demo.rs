@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use chrono::{Days, NaiveDate, Utc};
+use secrecy::SecretString;
 use tokio::net::TcpListener;
 
 use super::ending::Ending;
@@ -13,6 +14,7 @@ use crate::app::database::Database;
 use crate::app::{App, door};
 use crate::config::Config;
 use crate::demo::{A_DEPARTMENT, Script, Size, Stage, play};
+use crate::desk::access::token::Token;
 use crate::engine::clock;
 use crate::ports::his::Protocol;
 use crate::sandbox::faults::Level;
@@ -57,6 +59,8 @@ impl Demo {
     }
 }
 
+/// The password of the demo's users has so many characters, by chance.
+const PASSWORD_LENGTH: usize = 16;
 /// A device that is faster than people waits so long in a demo, real time (in a hospital, six times that).
 const SLOW_LANE_S: u32 = 1;
 
@@ -93,7 +97,10 @@ pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCo
     clock::set(&database.pool, morning).await?;
     let app = App::assemble(&config, database, &base_url).await?;
     let mut ending = Ending::listen()?;
-    let door = app.open(&config, listener, api_keys)?;
+    let door = app.open(&config, listener, api_keys, true)?;
+    let password = Token::make()?.expose().chars().take(PASSWORD_LENGTH).collect::<String>();
+    door.desk.lodge.make_demo_users(&SecretString::from(password.clone())).await?;
+    println!("The console is open at {base_url}/ (one click, no password), while the day is played and after.");
     let worker = app.work(&config).await?;
     let clean = tokio::select! {
         clean = played_on(&app, &config, &demo, day, &base_url, &api_key) => Some(clean?),
@@ -101,7 +108,7 @@ pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCo
     };
     match clean {
         Some(_) if !demo.once => {
-            invite(&base_url, &api_key);
+            invite(&base_url, &api_key, &password);
             until_asked(&app, &mut ending).await?;
         }
         Some(_) => {}
@@ -168,8 +175,9 @@ async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-fn invite(base_url: &str, api_key: &str) {
+fn invite(base_url: &str, api_key: &str, password: &str) {
     println!("\nHoubu goes on serving {base_url} (console {base_url}/, API {base_url}/docs); Ctrl-C ends. To try:");
+    println!("  {base_url}/    one click, or log in as admin, operator or viewer with the password {password}");
     println!("  curl -H 'Authorization: Bearer {api_key}' '{base_url}/v1/schedules?departmentId={A_DEPARTMENT}'");
     println!("  curl -H 'Authorization: Bearer {api_key}' '{base_url}/v1/runs?status=waiting'");
     println!("  curl {base_url}/metrics");

@@ -9,6 +9,7 @@ mod ending;
 mod health;
 mod his_check;
 mod jobs;
+mod keys;
 mod letters;
 mod logs;
 mod notices;
@@ -17,6 +18,7 @@ mod runs;
 mod sandbox;
 mod serve;
 mod spans;
+mod users;
 mod why;
 
 use std::path::PathBuf;
@@ -59,6 +61,10 @@ enum Command {
     Jobs(jobs::Jobs),
     /// Look at differences from HIS and the payment provider, and resolve one; exits with 2 where that is refused.
     Reconciliation(reconciliation::Reconciliation),
+    /// Look at keys of the API, make, change and revoke them; exits with 2 where that is refused.
+    Keys(keys::Keys),
+    /// Look at the users of the console, invite one, shut one out, let one in again; exits with 2 where that is refused.
+    Users(users::Users),
     /// List messages that the platform did not take, and send them again.
     Letters(letters::Letters),
     /// Look at the texts of notices, and at what became of notices; send one again. Exits with 2 where that is refused.
@@ -109,6 +115,8 @@ impl Cli {
                     | Command::Books { .. }
                     | Command::Health(_)
                     | Command::Jobs(_)
+                    | Command::Keys(_)
+                    | Command::Users(_)
                     | Command::Letters(_)
                     | Command::Notices(_)
                     | Command::Reconciliation(_)
@@ -128,6 +136,8 @@ impl Cli {
                 Some(Command::Jobs(jobs)) => jobs::run(&config, jobs).await,
                 Some(Command::Letters(letters)) => letters::run(&config, letters).await,
                 Some(Command::Notices(asked)) => notices::run(&config, asked).await,
+                Some(Command::Keys(asked)) => keys::run(&config, asked).await,
+                Some(Command::Users(asked)) => users::run(&config, asked).await,
                 Some(Command::Reconciliation(asked)) => reconciliation::run(&config, asked).await,
                 Some(Command::Runs(runs)) => runs::run(&config, *runs).await,
                 Some(Command::Sandbox) => sandbox::run(&config).await,

@@ -20,13 +20,20 @@ pub(super) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     database.migrate().await?;
     let app = App::assemble(&config, database, &base_url).await?;
     let mut ending = Ending::listen()?;
-    let door = app.open(&config, listener, api_keys)?;
+    let door = app.open(&config, listener, api_keys, false)?;
     let worker = app.work(&config).await?;
     println!(
         "Houbu listens on {listens} and serves {base_url} (console {base_url}/, API {base_url}/docs); Ctrl-C ends"
     );
     if let Some(made) = made {
         println!("No API key is configured; until the end this one is good: {made}");
+    }
+    if let Some(link) = door.desk.lodge.first_link().await? {
+        println!(
+            "There is no user of the console yet. Whoever opens this link becomes the first administrator; it is good once, \
+             for 24 hours: {base_url}/welcome/{}",
+            link.expose()
+        );
     }
     until_asked(&app, &mut ending).await?;
     ending.in_order(close(app, Some(door), worker)).await;

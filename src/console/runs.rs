@@ -10,7 +10,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::words::{self, Words, words};
+use super::words::{self, Words, fixed};
 use crate::desk::why::sentence;
 use crate::engine::inspect::Filter;
 use crate::http::Surface;
@@ -96,7 +96,7 @@ pub(super) async fn list(
         status: shown.seen.status,
     });
     let page = Page {
-        words: words(language),
+        words: fixed(language),
         tag: language.tag(),
         other_tag: if language == Language::En { "zh-CN" } else { "en" },
         lang: &wanted.lang,

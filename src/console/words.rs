@@ -1,4 +1,42 @@
-//! The words of the pages in both languages.
+//! The words of the pages in both languages. A list of words has both or does not compile.
+
+/// A list of words: a name, Chinese, English.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($key:ident: $zh:literal, $en:literal;)+ }) => {
+        $(#[$doc])*
+        pub(in crate::console) struct $name {
+            $(pub(in crate::console) $key: &'static str,)+
+        }
+
+        impl $name {
+            const ZH: Self = Self { $($key: $zh,)+ };
+            const EN: Self = Self { $($key: $en,)+ };
+
+            /// The words of a language.
+            pub(in crate::console) fn of(language: crate::waitlist::language::Language) -> &'static Self {
+                match language {
+                    crate::waitlist::language::Language::ZhCn => &Self::ZH,
+                    crate::waitlist::language::Language::En => &Self::EN,
+                }
+            }
+        }
+
+        #[cfg(test)]
+        #[test]
+        fn every_word_is_in_both_languages() {
+            $(crate::console::words::assert_both(stringify!($key), $zh, $en);)+
+        }
+    };
+}
+pub(in crate::console) use words;
+
+/// Fails where a word stands in the wrong language or in none.
+#[cfg(test)]
+pub(super) fn assert_both(key: &str, zh: &str, en: &str) {
+    let is_chinese = |text: &str| text.chars().any(|letter| ('\u{3400}'..='\u{9fff}').contains(&letter));
+    assert!(is_chinese(en) == (en == "中文"), "{key} in English: {en}");
+    assert!(is_chinese(zh) || zh == "English", "{key} in Chinese: {zh}");
+}
 
 use crate::waitlist::language::Language;
 
@@ -23,7 +61,7 @@ pub(super) struct Words {
 }
 
 /// The words of a language.
-pub(super) fn words(language: Language) -> Words {
+pub(super) fn fixed(language: Language) -> Words {
     match language {
         Language::ZhCn => Words {
             title: "候补挂号",

@@ -30,9 +30,11 @@
 //! | `templates` | the texts of notices: stored, taken back, looked at before they are sent |
 //! | `health` | what is wrong with the whole, and what to do about it |
 //! | `runs`, `why` | any workflow's runs, for staff |
+//! | `access` | users of the console, roles, sessions, API keys |
 //! | `staff`, `verbs` | what staff do to runs, and the words for it |
 //! | `early_signals` | signals by key, and those whose run there is not |
 
+pub mod access;
 mod admission;
 mod again;
 mod answer;
@@ -102,6 +104,8 @@ pub struct Desk {
     pub lookup: Arc<LookupKey>,
     /// What callers were answered, by their keys.
     pub answers: answers::Answers,
+    /// Who of the staff may come in, and the keys of the API.
+    pub lodge: access::Lodge,
     admissions: admission::Admissions,
     releases: release_slot::Releases,
     slow_lane: slow_lane::SlowLane,
@@ -158,6 +162,9 @@ pub enum DeskError {
     /// A case is resolved once.
     #[error("the case is resolved already")]
     CaseResolved,
+    /// Something about users, sessions or keys is not done.
+    #[error("{0}")]
+    Access(#[from] access::Refused),
     /// A bulk without a filter would be for every run there is.
     #[error("a bulk needs a filter")]
     NoFilter,
@@ -246,13 +253,20 @@ impl Desk {
         let admissions = admission::open(Arc::clone(&engine), Arc::clone(&ports));
         let (answers, releases) = (answers::Answers::open(&engine), release_slot::open(Arc::clone(&engine)));
         let slow_lane = slow_lane::SlowLane::new(slow_lane::Paces::default());
-        Self { engine, ports, lookup, answers, admissions, releases, slow_lane }
+        let lodge = access::Lodge::new(engine.pool.clone(), ports.hospital.clone());
+        Self { engine, ports, lookup, answers, lodge, admissions, releases, slow_lane }
     }
 
     /// The same with other paces.
     #[must_use]
     pub fn paced(self, paces: slow_lane::Paces) -> Self {
         Self { slow_lane: slow_lane::SlowLane::new(paces), ..self }
+    }
+
+    /// The same, where these names of keys are the configuration's.
+    #[must_use]
+    pub fn reserving(self, key_names: impl IntoIterator<Item = String>) -> Self {
+        Self { lodge: self.lodge.reserving(key_names), ..self }
     }
 
     /// What time it is for every rule.

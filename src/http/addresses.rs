@@ -1,6 +1,7 @@
 //! Which network address a request comes from, behind a proxy too, and whether HIS pushes from there (R15). A signature
 //! says who wrote a push; this says who may knock at all, before a byte of the body is read.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -27,6 +28,18 @@ impl Addresses {
     fn may_push(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
         let from = || whence(peer?, headers, &self.trusted_proxies);
         self.push_from.is_empty() || from().is_some_and(|from| within(from, &self.push_from))
+    }
+}
+
+/// Which network address a request comes from; none where nobody can tell.
+pub(crate) struct Whence(pub(crate) Option<IpAddr>);
+
+impl FromRequestParts<Arc<Surface>> for Whence {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, surface: &Arc<Surface>) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+        Ok(Self(peer.and_then(|peer| whence(peer, &parts.headers, &surface.addresses.trusted_proxies))))
     }
 }
 

@@ -1,10 +1,10 @@
-//! API keys of backend services. A key is compared as its SHA-256, in constant time, with every key there is, so that
-//! the time of an answer tells nothing. Keys are never logged.
+//! API keys of backend services: those of the configuration, and those that administrators made. One of the configuration, which a
+//! person may have chosen, is compared as its SHA-256, in constant time, with every key there is, so that the time of an answer
+//! tells nothing. One of the others is by chance, and looked up by its SHA-256. Keys are never logged.
 
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Surface;
 use super::problem::Problem;
+use crate::desk::access::token::hash_of;
 
 /// The fewest characters of a key.
 const KEY_LENGTH_MIN: usize = 24;
@@ -29,6 +30,15 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waitlist => "waitlist",
+            Self::Runs => "runs",
+            Self::Admin => "admin",
+        }
+    }
+
     /// The scope of this name: `waitlist`, `runs`, `admin`.
     pub fn parse(name: &str) -> Option<Self> {
         match name {
@@ -56,10 +66,20 @@ pub enum KeyError {
 pub struct ApiKey {
     name: Arc<str>,
     hash: [u8; 32],
-    scopes: Vec<Scope>,
+    scopes: Arc<[Scope]>,
 }
 
 impl ApiKey {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it allows, by name.
+    pub fn scope_names(&self) -> String {
+        self.scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(", ")
+    }
+
     /// From configuration. `name` stands in logs and histories.
     pub fn new(name: &str, key: &SecretString, scopes: &[String]) -> Result<Self, KeyError> {
         if key.expose_secret().len() < KEY_LENGTH_MIN {
@@ -68,8 +88,8 @@ impl ApiKey {
         let scopes = scopes
             .iter()
             .map(|scope| Scope::parse(scope).ok_or_else(|| KeyError::Scope(name.to_owned(), scope.clone())))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { name: name.into(), hash: hash(key.expose_secret()), scopes })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { name: name.into(), hash: hash_of(key.expose_secret()), scopes: scopes.into() })
     }
 }
 
@@ -94,14 +114,8 @@ impl Scopes {
     }
 }
 
-fn hash(key: &str) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.iter_mut().zip(digest(&SHA256, key.as_bytes()).as_ref()).for_each(|(to, from)| *to = *from);
-    hash
-}
-
 fn find<'a>(keys: &'a [ApiKey], presented: &str) -> Option<&'a ApiKey> {
-    let presented = hash(presented);
+    let presented = hash_of(presented);
     // Every key is compared, whichever fits.
     keys.iter().fold(
         None,
@@ -123,13 +137,23 @@ pub(super) async fn layer(
     next: Next,
 ) -> Result<Response, Problem> {
     let presented = bearer(request.headers()).ok_or_else(Problem::unauthorized)?;
-    let key = find(&surface.api_keys, presented).ok_or_else(Problem::unauthorized)?;
-    if !key.scopes.contains(&scope) {
+    let (name, scopes) = match find(&surface.api_keys, presented) {
+        Some(key) => (Arc::clone(&key.name), Arc::clone(&key.scopes)),
+        None => stored(&surface, presented).await?.ok_or_else(Problem::unauthorized)?,
+    };
+    surface.rates.take(Arc::clone(&name)).map_err(Problem::too_many_requests)?;
+    if !scopes.contains(&scope) {
         return Err(Problem::forbidden());
     }
-    request.extensions_mut().insert(Caller(Arc::clone(&key.name)));
-    request.extensions_mut().insert(Scopes(key.scopes.as_slice().into()));
+    request.extensions_mut().insert(Caller(name));
+    request.extensions_mut().insert(Scopes(scopes));
     Ok(next.run(request).await)
+}
+
+/// A key that an administrator made.
+async fn stored(surface: &Surface, presented: &str) -> Result<Option<(Arc<str>, Arc<[Scope]>)>, Problem> {
+    let holder = surface.desk.lodge.key_holder(presented).await?;
+    Ok(holder.map(|holder| (holder.name, holder.scopes.iter().filter_map(|scope| Scope::parse(scope)).collect())))
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::console;
 use crate::desk::Desk;
+use crate::desk::access::rates::Rates;
 use crate::engine::sizes::INPUT_BYTES_MAX;
 use crate::ports::his::PushReader;
 use crate::ports::payments::Payments;
@@ -89,6 +90,10 @@ pub struct Surface {
     pub wechat_token: Option<SecretString>,
     /// Where pushes may come from.
     pub addresses: Addresses,
+    /// How often a key may ask.
+    pub rates: Rates<Arc<str>>,
+    /// How the console is entered.
+    pub console: console::access::Settings,
 }
 
 /// The whole surface, console included.

@@ -76,6 +76,9 @@ pub(super) enum Problems {
     /// The body, or something in it, is larger than it may be; `limit` says how many bytes it may have.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(#[to_schema] ProblemBody),
+    /// More requests under one key than are taken; `Retry-After` says when to come back.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooManyRequests(#[to_schema] ProblemBody),
     /// The body is not `application/json`.
     #[response(status = 415, content_type = "application/problem+json")]
     UnsupportedMediaType(#[to_schema] ProblemBody),

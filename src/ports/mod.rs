@@ -7,6 +7,7 @@
 
 mod calling;
 pub mod his;
+pub mod identity;
 pub mod messages;
 pub mod payments;
 

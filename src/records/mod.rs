@@ -23,11 +23,14 @@
 //! | `schema` | which migrations have run |
 //! | `tokens` | the message platform's access token, for all processes |
 //! | `answers` | answers already given, by idempotency key |
+//! | `api_keys` | keys of the API that administrators make |
+//! | `staff_users`, `staff_sessions` | users of the console; who is logged in, links that are good once |
 
 pub mod accounts;
 pub mod admission_ground;
 pub mod admissions;
 pub mod answers;
+pub mod api_keys;
 pub mod breaches;
 pub mod callbacks;
 pub mod concern;
@@ -46,6 +49,8 @@ pub mod reconciliation;
 pub mod schedules;
 pub mod schema;
 pub mod seals;
+pub mod staff_sessions;
+pub mod staff_users;
 pub mod templates;
 pub mod tokens;
 pub mod visits;

@@ -128,7 +128,7 @@ impl Clinic {
             sms: None,
         });
         let engine = Engine::new(pool.clone(), HOSPITAL, workflows::registry(&ports));
-        let desk = Arc::new(Desk::new(engine, ports, lookup));
+        let desk = Arc::new(Desk::new(engine, ports, lookup).reserving(["all", "weak"].map(str::to_owned)));
         let hospital = Self { desk, pool, db };
         hospital.furnish(patients, doctor).await;
         hospital

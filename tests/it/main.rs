@@ -9,6 +9,7 @@
 //! | `stories` | what happens to applications, as steps; every row of the tables at least once |
 //! | `every_crash` | every step failed, repeated and crashed, and a day of heavy faults: the ending is the same |
 //! | `simulation` | thousands of runs by seed while workers die and connections break, and a judge |
+//! | `access` | who may come in to the console and to the API, and what the audit knows of it |
 //! | `admission`, `surface` | caps exact under concurrency; the HTTP surface, bad input included, at a small `clinic` |
 //! | `calendar` | the cutoff before a holiday |
 //! | `fairness` | limits of persons, accounts and days; the slow lane |
@@ -38,6 +39,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod admission;
 mod bad_input;
 mod calendar;

@@ -116,7 +116,13 @@ async fn the_console_opens_with_the_applications() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     hospital.apply("w1-am", 1).await;
     hospital.start_sync().await;
-    let page = async |path: &str| get(&hospital, path).await.as_str().unwrap().to_owned();
+    hospital.desk.lodge.make_demo_users(&"three lamps and a kettle".into()).await.unwrap();
+    let token = hospital.desk.lodge.enter_demo(houbu::desk::access::role::Role::Viewer).await.unwrap();
+    let page = async |path: &str| {
+        let cookie = format!("houbu_session={}", token.expose());
+        let request = hospital.door.request(reqwest::Method::GET, path).header("cookie", cookie);
+        crate::hospital::door::Door::reply(request).await.body.as_str().unwrap().to_owned()
+    };
     let home = page("/").await;
     assert!(home.contains("<td>waitlist_application</td>") && !home.contains("<td>schedule_sync</td>"), "{home}");
     let all = page("/?workflow=").await;

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use houbu::console::access::Settings;
+use houbu::desk::access::rates::{Rate, Rates};
 use houbu::engine::worker::{self, Worker};
 use houbu::http::addresses::Addresses;
 use houbu::http::auth::ApiKey;
@@ -22,8 +24,8 @@ pub(crate) const WEAK: &str = "a-key-for-the-runs-and-no-more";
 
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    headers: HeaderMap,
-    text: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
@@ -45,6 +47,20 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn open(doctor: LevelPolicy) -> Self {
+        Self::with(doctor, Settings::default(), None).await
+    }
+
+    /// A house whose console is entered so.
+    pub(crate) async fn entered(settings: Settings) -> Self {
+        Self::with(LevelPolicy::default(), settings, None).await
+    }
+
+    /// A house whose keys may ask only so often.
+    pub(crate) async fn at_rate(rate: Rate) -> Self {
+        Self::with(LevelPolicy::default(), Settings::default(), Some(rate)).await
+    }
+
+    async fn with(doctor: LevelPolicy, settings: Settings, rate: Option<Rate>) -> Self {
         let hospital = Clinic::with(0, doctor).await;
         let his =
             Credentials { user_id: "HIS".to_owned(), sign_key: "sign".into(), aes_key: "0123456789abcdef".into() };
@@ -59,6 +75,8 @@ impl House {
             api_keys: vec![key("all", KEY, &["waitlist", "runs", "admin"]), key("weak", WEAK, &["runs"])],
             wechat_token: None,
             addresses: Addresses::default(),
+            rates: Rates::new(rate),
+            console: Settings { url: "http://houbu.test".to_owned(), ..settings },
         };
         Self { hospital, router: router(Arc::new(surface)), envelope: Envelope::new(&his).unwrap() }
     }
@@ -205,7 +223,7 @@ async fn operators_and_readers_find_what_they_need() {
         ("/metrics", "houbu_due_runs"),
         ("/openapi.json", "/v1/waitlist/{waitlistId}/confirm"),
         ("/docs/", "swagger"),
-        ("/", "/assets/console.css"),
+        ("/login", "/assets/console.css"),
         ("/assets/console.css", "--accent"),
     ] {
         let answer = house.get(path).await;

@@ -269,6 +269,8 @@ fn title(status: StatusCode, language: Language) -> &'static str {
         403 => ("没有权限", "Not allowed"),
         404 => ("未找到", "Not found"),
         405 => ("不支持的请求方法", "Method not allowed"),
+        410 => ("已失效", "No longer good"),
+        429 => ("请求过于频繁", "Too many requests"),
         409 => ("与当前状态冲突", "Does not fit the present state"),
         413 => ("请求内容过大", "The request is too large"),
         415 => ("不支持的内容类型", "Unsupported content type"),

@@ -1,12 +1,16 @@
 //! What the desk refuses, as a problem: the status and the code of each.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 
 use super::{Problem, Said};
 use crate::desk::DeskError;
+use crate::desk::access;
 use crate::desk::notices::NotResent;
 use crate::engine::sizes::TooLarge;
 use crate::engine::staff::Refused;
+use crate::waitlist::language::Language;
 use crate::waitlist::refusal::Refusal;
 
 impl From<Refusal> for Problem {
@@ -29,6 +33,33 @@ impl From<Refused> for Problem {
         );
         let status = if never { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::CONFLICT };
         Self { status, said: Said::Staff(refused), retry_after_s: None }
+    }
+}
+
+impl From<access::Refused> for Problem {
+    fn from(refused: access::Refused) -> Self {
+        let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::CONFLICT);
+        let said = Said::Fixed(refused.code(), refused.message(Language::ZhCn), refused.message(Language::En));
+        let retry_after_s = refused.retry_after().map(whole_seconds);
+        Self { status, said, retry_after_s }
+    }
+}
+
+/// The whole seconds after which a wait is over.
+fn whole_seconds(wait: Duration) -> u32 {
+    u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
+}
+
+impl Problem {
+    /// More requests under one key than are taken; the same request may be sent again after the wait.
+    pub fn too_many_requests(wait: Duration) -> Self {
+        let problem = Self::fixed(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            "该 API 密钥的请求过于频繁，请稍后重试。",
+            "Too many requests under this API key. Please try again shortly.",
+        );
+        Self { retry_after_s: Some(whole_seconds(wait)), ..problem }
     }
 }
 
@@ -120,6 +151,7 @@ impl From<DeskError> for Problem {
             DeskError::CaseResolved => {
                 Self::fixed(Is::CONFLICT, "case_resolved", "该差异已处理。", "This difference is resolved already.")
             }
+            DeskError::Access(refused) => refused.into(),
             DeskError::NoFilter => Self::invalid("a bulk needs a filter: without one it would be for every run"),
             DeskError::AlreadyPaused => Self::fixed(
                 Is::CONFLICT,

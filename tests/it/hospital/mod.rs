@@ -201,6 +201,8 @@ impl Hospital {
             api_keys: vec![door::api_key()],
             wechat_token: None,
             addresses: setup.addresses.clone(),
+            rates: houbu::desk::access::rates::Rates::default(),
+            console: houbu::console::access::Settings::default(),
         };
         let door = Door::open(listener, address, surface);
         let mishaps = Arc::new(Mishaps::new(db.pool.clone()));

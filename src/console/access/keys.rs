@@ -1,0 +1,160 @@
+//! API keys: made, changed with an overlap, revoked. A secret is shown once, on the page that answers its making.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::account::minute;
+use super::door::{refusal, said};
+use super::gate::Sent;
+use super::words::Access;
+use super::{Denied, Permission, Staff};
+use crate::console::page::{Frame, show};
+use crate::desk::DeskError;
+use crate::desk::access::{Given, Listed};
+use crate::http::Surface;
+use crate::http::problem::Problem;
+
+#[derive(Template)]
+#[template(path = "access_keys.html")]
+struct Page {
+    frame: Frame,
+    w: &'static Access,
+    wrong: Option<&'static str>,
+    said: Option<&'static str>,
+    given: Option<Given>,
+    keys: Vec<Row>,
+    configured: Vec<(String, String)>,
+    overlaps: [(u64, &'static str); 4],
+}
+
+struct Row {
+    id: Uuid,
+    name: String,
+    is_live: bool,
+    scopes: String,
+    made: String,
+    secrets: Vec<Secret>,
+}
+
+struct Secret {
+    hint: String,
+    used: String,
+    ends: Option<String>,
+}
+
+/// A key that is asked for.
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    name: String,
+    waitlist: Option<String>,
+    runs: Option<String>,
+    admin: Option<String>,
+}
+
+/// How long the secret before is good still.
+#[derive(Deserialize)]
+pub(super) struct Overlap {
+    hours: u64,
+}
+
+/// Why.
+#[derive(Deserialize)]
+pub(super) struct Why {
+    reason: String,
+}
+
+fn row(surface: &Surface, w: &'static Access, listed: Listed) -> Row {
+    let Listed { key, secrets } = listed;
+    let secret = |one: crate::records::api_keys::Secret| Secret {
+        hint: one.hint,
+        used: one.used_at.map_or_else(|| w.never.to_owned(), |at| minute(surface, at)),
+        ends: one.ends_at.map(|at| minute(surface, at)),
+    };
+    Row {
+        id: key.id,
+        is_live: key.revoked_at.is_none(),
+        scopes: key.scopes.join(", "),
+        made: format!("{} · {}", minute(surface, key.made_at), key.made_by),
+        secrets: if key.revoked_at.is_none() { secrets.into_iter().map(secret).collect() } else { Vec::new() },
+        name: key.name,
+    }
+}
+
+/// What was done: nothing, or a secret that is shown once.
+type Done = Result<Option<Given>, DeskError>;
+
+async fn page(surface: &Surface, staff: &Staff, done: Option<Done>) -> Result<Response, Problem> {
+    let w = Access::of(staff.language);
+    let (wrong, given, says_done) = match done {
+        None => (None, None, false),
+        Some(Ok(given)) => (None, given, true),
+        Some(Err(error)) => (Some(refusal(error)?), None, false),
+    };
+    let keys = surface.desk.lodge.api_keys().await?;
+    let page = show(&Page {
+        frame: Frame::of(staff, "users"),
+        w,
+        wrong: wrong.map(|refused| refused.message(staff.language)),
+        said: (says_done && given.is_none()).then_some(w.done),
+        given,
+        keys: keys.into_iter().map(|key| row(surface, w, key)).collect(),
+        configured: surface.api_keys.iter().map(|key| (key.name().to_owned(), key.scope_names())).collect(),
+        overlaps: [(0, w.overlap_none), (1, w.overlap_hour), (24, w.overlap_day), (24 * 7, w.overlap_week)],
+    })?;
+    Ok(match wrong {
+        None => page,
+        Some(refused) => said(refused, page),
+    })
+}
+
+/// `GET /keys`.
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> Result<Response, Denied> {
+    staff.require_to(Permission::Keys)?;
+    Ok(page(&surface, &staff, None).await?)
+}
+
+/// `POST /keys`.
+pub(super) async fn make(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Sent(wanted): Sent<Wanted>,
+) -> Result<Response, Denied> {
+    staff.require_to(Permission::Keys)?;
+    let ticked = [("waitlist", &wanted.waitlist), ("runs", &wanted.runs), ("admin", &wanted.admin)];
+    let scopes: Vec<String> =
+        ticked.into_iter().filter(|(_, ticked)| ticked.is_some()).map(|(scope, _)| scope.to_owned()).collect();
+    let done = surface.desk.lodge.make_api_key(&wanted.name, &scopes, &staff.by("")).await.map(Some);
+    Ok(page(&surface, &staff, Some(done)).await?)
+}
+
+/// `POST /keys/{id}/rotate`.
+pub(super) async fn rotate(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path(id): Path<Uuid>,
+    Sent(overlap): Sent<Overlap>,
+) -> Result<Response, Denied> {
+    staff.require_to(Permission::Keys)?;
+    let overlap = Duration::from_secs(overlap.hours.saturating_mul(3600));
+    let done = surface.desk.lodge.rotate_api_key(id, overlap, &staff.by("")).await.map(Some);
+    Ok(page(&surface, &staff, Some(done)).await?)
+}
+
+/// `POST /keys/{id}/revoke`.
+pub(super) async fn revoke(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path(id): Path<Uuid>,
+    Sent(why): Sent<Why>,
+) -> Result<Response, Denied> {
+    staff.require_to(Permission::Keys)?;
+    let reason: String = why.reason.trim().chars().filter(|letter| !letter.is_control()).take(200).collect();
+    let done = surface.desk.lodge.revoke_api_key(id, &staff.by(reason)).await.map(|()| None);
+    Ok(page(&surface, &staff, Some(done)).await?)
+}

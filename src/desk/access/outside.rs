@@ -1,0 +1,148 @@
+//! Users whom an identity provider knows: made when they come in first, with the role that their groups there have here, which is
+//! looked at again each time. A name that somebody has already is nobody else's.
+
+use serde_json::json;
+
+use super::super::Answer;
+use super::Lodge;
+use super::refused::Refused;
+use super::role::Role;
+use super::sessions::role_of;
+use super::token::{Token, hash_of};
+use super::users::name_of;
+use crate::engine::staff::By;
+use crate::records::staff_sessions;
+use crate::records::staff_users::{self, Held, NewUser};
+
+/// Which groups of the provider have which role.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupRoles(pub Vec<(String, Role)>);
+
+impl GroupRoles {
+    /// The greatest role that any of the groups has.
+    pub fn of(&self, groups: &[String]) -> Option<Role> {
+        self.0.iter().filter(|(group, _)| groups.contains(group)).map(|(_, role)| *role).max()
+    }
+}
+
+/// The longest name before what tells two of the same name apart.
+const NAME_LENGTH_MAX: usize = 24;
+
+/// A name like the one that the provider has, in our letters.
+fn like(name: Option<&str>, subject: &str) -> String {
+    let local = name.unwrap_or_default().split('@').next().unwrap_or_default().to_lowercase();
+    let fitting: String = local
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-') { letter } else { '-' })
+        .take(NAME_LENGTH_MAX)
+        .collect();
+    let fitting = fitting.trim_matches(['-', '.', '_']);
+    if fitting.len() < 2 { format!("user-{}", mark(subject)) } else { fitting.to_owned() }
+}
+
+/// What tells one subject from others of the same name.
+fn mark(subject: &str) -> String {
+    hex::encode(&hash_of(subject)[..3])
+}
+
+impl Lodge {
+    /// Lets in whom the provider knows; the session's token. `issuer` and `subject` say who it is for good.
+    pub async fn let_in_from(
+        &self,
+        issuer: &str,
+        subject: &str,
+        name: Option<&str>,
+        role: Option<Role>,
+    ) -> Answer<Token> {
+        let Some(role) = role else {
+            self.turned_away("no group of this user has a role").await?;
+            return Err(Refused::NoRole.into());
+        };
+        let subject = format!("{issuer} {subject}");
+        let mut tx = self.pool.begin().await?;
+        staff_users::lock_all(&mut tx, &self.hospital).await?;
+        let by = By { who: "identity provider".to_owned(), reason: String::new() };
+        let held = match staff_users::hold_subject(&mut tx, &self.hospital, &subject).await? {
+            Some(held) => held,
+            None => self.make_from(&mut tx, &subject, name, role, &by).await?,
+        };
+        if held.disabled {
+            drop(tx);
+            self.turned_away("the user is disabled").await?;
+            return Err(Refused::ProviderRefused.into());
+        }
+        let former = role_of(&held.role)?;
+        if former != role {
+            staff_users::set_role(&mut *tx, &self.hospital, held.id, role.name()).await?;
+            let (before, after) =
+                (json!({ "user": held.name, "role": former }), json!({ "user": held.name, "role": role }));
+            self.audit_access(&mut tx, &by, "user.role", before, after).await?;
+        }
+        staff_users::came(&mut *tx, &self.hospital, held.id).await?;
+        let token = Token::make()?;
+        staff_sessions::begin(&mut *tx, &self.hospital, &token.hash(), held.id).await?;
+        let by = By { who: held.name.clone(), reason: String::new() };
+        let after = json!({ "user": held.name, "provider": true });
+        self.audit_access(&mut tx, &by, "login", json!({}), after).await?;
+        tx.commit().await?;
+        Ok(token)
+    }
+
+    async fn make_from(
+        &self,
+        conn: &mut sqlx::PgConnection,
+        subject: &str,
+        name: Option<&str>,
+        role: Role,
+        by: &By,
+    ) -> Answer<Held> {
+        let plain = name_of(&like(name, subject))?;
+        let marked = name_of(&format!("{plain}-{}", mark(subject)))?;
+        for name in [&plain, &marked] {
+            let user = NewUser { name, password: None, role: role.name(), subject: Some(subject) };
+            if staff_users::make(&mut *conn, &self.hospital, user).await?.is_some() {
+                self.audit_access(conn, by, "user.made", json!({}), json!({ "user": name, "role": role })).await?;
+                break;
+            }
+        }
+        let made = staff_users::hold_subject(conn, &self.hospital, subject).await?;
+        Ok(made.ok_or(Refused::NameTaken)?)
+    }
+
+    /// Somebody whom the provider let in is not let in here, or the provider's word was not believed.
+    pub async fn turned_away(&self, why: &str) -> Answer<()> {
+        let mut tx = self.pool.begin().await?;
+        let by = By { who: "?".to_owned(), reason: why.to_owned() };
+        self.audit_access(&mut tx, &by, "login.failed", json!({}), json!({ "provider": true })).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greatest_role_of_all_groups_counts() {
+        let roles = GroupRoles(vec![
+            ("staff".to_owned(), Role::Viewer),
+            ("desk".to_owned(), Role::Operator),
+            ("it".to_owned(), Role::Administrator),
+        ]);
+        let of = |groups: &[&str]| roles.of(&groups.iter().map(|group| (*group).to_owned()).collect::<Vec<_>>());
+        assert_eq!(of(&["desk", "staff", "kitchen"]), Some(Role::Operator));
+        assert_eq!(of(&["it", "staff"]), Some(Role::Administrator));
+        assert_eq!(of(&["kitchen"]), None);
+        assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn a_name_is_made_to_fit() {
+        assert_eq!(like(Some("Anna.Keller@example.org"), "s"), "anna.keller");
+        assert_eq!(like(Some("Anna Keller"), "s"), "anna-keller");
+        assert!(like(Some("张三"), "s").starts_with("user-"));
+        assert!(like(None, "s").starts_with("user-"));
+        assert_ne!(like(None, "s"), like(None, "t"));
+    }
+}
