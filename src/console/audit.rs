@@ -17,6 +17,7 @@ use super::words::names;
 use crate::engine::store::audit::{Audited, Wanted as Filter};
 use crate::http::Surface;
 use crate::http::extract::Query;
+use crate::waitlist::language::Language;
 
 /// Deeds of one file.
 const CSV_ROWS: i64 = 5000;
@@ -35,6 +36,8 @@ pub(super) struct DeedRow {
     pub(super) what: String,
     pub(super) why: String,
     pub(super) run: Option<Uuid>,
+    /// The end of the run's id: its beginning is a time that many share.
+    pub(super) short: String,
     pub(super) patient: String,
     pub(super) about: String,
     pub(super) change: Vec<(String, String, String)>,
@@ -50,16 +53,17 @@ pub(super) fn row(one: Audited, clock: &Clock) -> DeedRow {
         at: clock.stamp(one.at),
         what: names::verb(&one.verb, clock.language),
         run: one.run_id,
+        short: one.run_id.map(|run| run.simple().to_string().split_off(20)).unwrap_or_default(),
         patient: of("patientId"),
         about: one.job.clone().unwrap_or_else(|| of("id")),
-        change: change(&one.before, &one.after),
+        change: change(&one.before, &one.after, clock.language),
         who: one.who,
         why: one.reason,
     }
 }
 
 /// What is another before and after.
-fn change(before: &Value, after: &Value) -> Vec<(String, String, String)> {
+fn change(before: &Value, after: &Value, language: Language) -> Vec<(String, String, String)> {
     let (Some(before), Some(after)) = (before.as_object(), after.as_object()) else { return Vec::new() };
     let keys = before.keys().chain(after.keys().filter(|key| !before.contains_key(*key)));
     let said = |value: Option<&Value>| match value {
@@ -68,7 +72,7 @@ fn change(before: &Value, after: &Value) -> Vec<(String, String, String)> {
         Some(other) => other.to_string(),
     };
     keys.filter(|key| before.get(*key) != after.get(*key))
-        .map(|key| (names::spaced(key), said(before.get(key)), said(after.get(key))))
+        .map(|key| (names::field(key, language), said(before.get(key)), said(after.get(key))))
         .collect()
 }
 
@@ -149,7 +153,7 @@ mod tests {
     fn only_what_has_changed_is_shown() {
         let before = json!({ "step": "Booking", "status": "suspended", "attempt": 24 });
         let after = json!({ "step": "Booking", "status": "pending", "attempt": 0 });
-        let said: Vec<String> = change(&before, &after).into_iter().map(|(what, from, to)| format!("{what}: {from} → {to}")).collect();
+        let said: Vec<String> = change(&before, &after, Language::En).into_iter().map(|(what, from, to)| format!("{what}: {from} → {to}")).collect();
         assert_eq!(said, ["Attempt: 24 → 0", "Status: suspended → pending"]);
     }
 }

@@ -104,7 +104,7 @@ fn found(finding: &Finding, clock: &Clock) -> Matter {
 fn open(w: &HomeWords, numbers: &Numbers, refunds: usize, language: Language) -> Vec<Matter> {
     let refunds = i64::try_from(refunds).unwrap_or(i64::MAX);
     let all = [
-        (refunds, "critical", w.refunds, w.refunds_hint, "/runs?status=suspended&step=RefundCheck"),
+        (refunds, "critical", w.refunds, w.refunds_hint, "/runs?status=suspended"),
         (numbers.cases, "warning", w.cases, w.cases_hint, "/cases"),
         (numbers.unmatched, "warning", w.unmatched, w.unmatched_hint, "/callbacks?fate=unmatched"),
         (numbers.appeals, "warning", w.appeals, w.appeals_hint, "/blacklist"),

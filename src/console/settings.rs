@@ -155,7 +155,7 @@ fn setting(
         Some(nth) => levels.get(nth).map(|(name, _)| name.clone()).unwrap_or_default(),
         None => w.default.to_owned(),
     };
-    let in_effect = if each { own.clone() } else { of(field, resolved).map(|value| typed(&value)).unwrap_or_default() };
+    let in_effect = of(field, resolved).map(|value| typed(&value)).unwrap_or_default();
     let (kind, options) = match field.kind {
         Kind::Number => ("number", Vec::new()),
         Kind::Time => ("time", Vec::new()),
@@ -163,13 +163,23 @@ fn setting(
         Kind::Choice(of) => ("choice", picks(of.iter().copied(), &own, names::choice, language)),
     };
     let in_effect = match (field.kind, in_effect.as_str()) {
-        (_, "") => w.inherit.to_owned(),
+        _ if each => of_each(field, levels, w, language),
         (Kind::Choice(_), name) => names::choice(name, language),
         (Kind::Flag, "true") => w.yes.to_owned(),
         (Kind::Flag, _) => w.no.to_owned(),
         (_, value) => value.to_owned(),
     };
     Setting { id: id(field), name: words(w, field), kind, picks: options, own, in_effect, from }
+}
+
+/// What every level says that says something.
+fn of_each(field: &Field, levels: &[(String, Value)], w: &PolicyWords, language: Language) -> String {
+    let said = levels.iter().filter_map(|(name, own)| {
+        let value = of(field, own).map(|value| typed(&value)).filter(|value| value != "inherit" && !value.is_empty())?;
+        Some(format!("{name}: {}", names::choice(&value, language)))
+    });
+    let said: Vec<String> = said.collect();
+    if said.is_empty() { w.nowhere.to_owned() } else { said.join(" · ") }
 }
 
 fn flags(w: &PolicyWords, own: &str) -> Vec<Pick> {

@@ -29,9 +29,7 @@ impl Desk {
 
     /// Removes one.
     pub async fn remove_view(&self, id: Uuid) -> Answer<()> {
-        match views::remove(&self.engine.pool, self.hospital(), id).await? {
-            true => Ok(()),
-            false => Err(Refusal::NotFound.into()),
-        }
+        let removed = views::remove(&self.engine.pool, self.hospital(), id).await?;
+        if removed { Ok(()) } else { Err(Refusal::NotFound.into()) }
     }
 }

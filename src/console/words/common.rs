@@ -38,17 +38,11 @@ words! {
         keys: "键盘", "Keyboard";
         other_language: "English", "中文";
         sign_out: "退出登录", "Sign out";
-        signed_in_as: "当前用户", "Signed in as";
         older: "更早", "Older";
-        newest: "最新", "Newest";
         all: "全部", "All";
         none: "无", "None";
         back: "返回", "Back";
         reason: "原因（写入操作记录，勿填个人信息）", "Reason (kept in the audit log; no personal data)";
-        do_it: "确认执行", "Do it";
-        not_allowed: "您的角色不能执行此操作。", "Your role may not do this.";
-        hand_clock: "系统时钟为人工设定，非真实时间。", "The clock is set by hand: these are not real times.";
-        hospital_time: "医院时间", "Hospital time";
         key_find: "查找", "Find";
         key_rows: "下一行、上一行", "Next row, previous row";
         key_help: "显示本帮助", "Show this help";

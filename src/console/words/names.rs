@@ -1,6 +1,6 @@
 //! What the program calls by names of its own, in words: in English a name is its own word where nothing better is known.
 
-use super::tables::{CHOICES, DIFFERENCES, NOTICES, OUTCOMES, RULES, SIGNALS, STATES, STEPS, TEXTS, THINGS, VERBS, WORKFLOWS};
+use super::tables::{CHOICES, DIFFERENCES, FIELDS, NOTICES, OUTCOMES, RULES, SIGNALS, STATES, STEPS, TEXTS, THINGS, VERBS, WORKFLOWS};
 use crate::waitlist::language::Language;
 
 /// A name with its Chinese.
@@ -81,6 +81,11 @@ pub(in crate::console) fn difference(name: &str, language: Language) -> String {
 /// The text of a message by its name.
 pub(in crate::console) fn text(name: &str, language: Language) -> String {
     in_words(TEXTS, name, language)
+}
+
+/// A field of what the audit keeps.
+pub(in crate::console) fn field(name: &str, language: Language) -> String {
+    in_words(FIELDS, name, language)
 }
 
 /// A field of a rule of the blacklist.

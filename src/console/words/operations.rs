@@ -27,7 +27,6 @@ words! {
         any_rate: "不限", "Any";
         answered: "成功", "Answered";
         failed: "失败", "Failed";
-        failing: "失败率", "Failing";
         runs_wait: "等待的流程", "Runs waiting";
         letters_wait: "等待的消息", "Letters waiting";
         since: "自", "since";

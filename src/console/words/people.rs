@@ -107,7 +107,6 @@ pub(in crate::console) mod queues {
             drawn: "已抽签", "Drawn";
             not_drawn: "尚未抽签", "Not drawn yet";
             arrived: "申请次序", "Arrived";
-            transcript: "抽签记录", "Transcript";
             hand_out: "号源释放流程", "The hand-out's run";
             effective: "生效的规则", "The policy in effect";
             deadlines_hint: "最近到期的在前。", "The soonest first.";

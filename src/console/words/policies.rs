@@ -7,8 +7,8 @@ words! {
     PolicyWords {
         hint: "医生的设置优先于科室，科室优先于院区；未设置的继承上级。修改只影响新申请，除非另行应用于在途申请。",
               "A doctor's settings override the department's, a department's the campus's; what is not set is inherited. A change counts for new applications, until it is carried over to those who wait.";
-        campuses: "院区", "Campuses";
         own: "有自己的设置", "Has settings of its own";
+        set: "有设置", "Own";
         inherits: "继承上级", "Inherits";
         live: "进行中的申请", "Live applications";
         settings: "设置", "Setting";
@@ -18,6 +18,7 @@ words! {
         default: "默认值", "The default";
         inherit: "继承", "Inherit";
         each_level: "逐级检查", "Each level is asked in turn";
+        nowhere: "各级均未设置", "No level says";
         save: "保存设置", "Save";
         saved: "设置已保存。", "The settings are saved.";
         carry: "应用于在途申请", "Carry over to those who wait";

@@ -36,7 +36,6 @@ words! {
         signal: "信号", "The signal";
         patch: "同时修改流程数据（JSON 合并补丁，可不填）", "Changes of what the run knows (JSON merge patch, optional)";
         payload: "信号内容（JSON，可不填）", "What goes with the signal (JSON, optional)";
-        cannot: "当前不可执行", "Not possible now";
         known: "流程数据", "What it knows";
         known_hint: "只含编号，不含个人信息。", "References only, no personal data.";
         inbox: "收到的信号", "Signals received";

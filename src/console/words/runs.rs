@@ -53,7 +53,6 @@ words! {
         sample: "将被更改的部分实例", "Some that would change";
         begin: "确认执行批量操作", "Begin the bulk";
         nothing_to_do: "没有会被更改的流程实例，无需执行。", "No run would change: there is nothing to begin.";
-        per_second: "每秒个数", "Runs a second";
         bulks_none: "尚无批量操作", "No bulk yet";
         bulks_none_hint: "在流程实例列表中筛选后发起批量操作。", "Filter the list of runs and begin one from there.";
         progress: "进度", "Progress";
