@@ -1,10 +1,12 @@
-//! `GET /cases`: differences between the books, and the days that were compared; `POST /cases/{id}/resolve`: one is settled.
+//! `GET /cases`: differences between the books, and the days that were compared; `POST /cases/{id}/resolve`: one is settled;
+//! `POST /cases/days`: a day is compared now.
 
 use std::sync::Arc;
 
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
+use chrono::{Days, NaiveDate};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -65,6 +67,8 @@ struct Cases {
     states: Vec<Pick>,
     kinds: Vec<Pick>,
     state: String,
+    yesterday: NaiveDate,
+    request: Uuid,
     rows: Vec<Row>,
     days: Vec<Day>,
     older: Option<String>,
@@ -98,6 +102,8 @@ pub(super) async fn list(
         days: days.into_iter().take(DAYS_SHOWN).map(|day| compared(&day, &clock)).collect(),
         older: older.map(|cursor| format!("/cases{}", query(&[("state", state), ("kind", &wanted.kind), ("cursor", &cursor)]))),
         state: state.to_owned(),
+        yesterday: clock.today().checked_sub_days(Days::new(1)).unwrap_or_else(|| clock.today()),
+        request: Uuid::now_v7(),
         w,
     };
     show(&page)
@@ -135,6 +141,21 @@ fn compared(day: &Reconciliation, clock: &Clock) -> Day {
         asked: day.asked,
         found: day.found,
     }
+}
+
+/// A day that is compared now.
+#[derive(Debug, Deserialize)]
+pub(super) struct Again {
+    day: NaiveDate,
+    reason: String,
+    request: String,
+}
+
+pub(super) async fn reconcile(State(surface): State<Arc<Surface>>, staff: Staff, Form(again): Form<Again>) -> Page {
+    staff.require_to(Permission::Mend)?;
+    let by = staff.by(reason(&again.reason)?);
+    let started = surface.desk.reconcile(again.day, &by, Some(&again.request)).await?;
+    to(&format!("/runs/{}", started.id))
 }
 
 /// What was found and done.

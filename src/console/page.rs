@@ -10,7 +10,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use super::access::{Permission, Refused, Staff};
 use super::assets;
-use super::words::common::Common;
+use super::words::frame::FrameWords;
 use crate::http::problem::{Problem, language_of};
 use crate::waitlist::language::Language;
 
@@ -49,7 +49,7 @@ impl IntoResponse for Not {
 /// What stands around a page.
 pub(super) struct Frame {
     /// The words of every page.
-    pub(super) words: &'static Common,
+    pub(super) words: &'static FrameWords,
     /// The language's tag.
     pub(super) tag: &'static str,
     /// The other one's.
@@ -58,8 +58,6 @@ pub(super) struct Frame {
     pub(super) name: String,
     /// Goes with every form.
     pub(super) csrf: String,
-    /// Which entry of the navigation is here.
-    pub(super) here: &'static str,
     /// True for who may act on single runs, letters, jobs and cases.
     pub(super) mends: bool,
     /// True for who may act on many runs at once.
@@ -90,14 +88,13 @@ pub(super) struct Link {
 impl Frame {
     /// The frame of the page `here` for `staff`.
     pub(super) fn of(staff: &Staff, here: &'static str) -> Self {
-        let words = Common::of(staff.language);
+        let words = FrameWords::of(staff.language);
         Self {
             words,
             tag: staff.language.tag(),
             other_tag: if staff.language == Language::En { Language::ZhCn.tag() } else { Language::En.tag() },
             name: staff.name.to_string(),
             csrf: staff.csrf.clone(),
-            here,
             mends: staff.may(Permission::Mend),
             bulks: staff.may(Permission::Bulk),
             rules: staff.may(Permission::Rules),
@@ -113,7 +110,7 @@ impl Frame {
     }
 }
 
-fn groups(w: &'static Common, here: &'static str, sees_users: bool) -> Vec<Group> {
+fn groups(w: &'static FrameWords, here: &'static str, sees_users: bool) -> Vec<Group> {
     let group = |title: &'static str, links: &[(&'static str, &'static str, &'static str)]| Group {
         title,
         links: links.iter().map(|(name, href, title)| Link { here: *name == here, href, title }).collect(),
@@ -180,7 +177,7 @@ pub(super) fn to(path: &str) -> Page {
 #[derive(Template)]
 #[template(path = "wrong.html")]
 struct Wrong<'a> {
-    w: &'static Common,
+    w: &'static FrameWords,
     tag: &'static str,
     version: &'static str,
     title: &'a str,
@@ -197,7 +194,7 @@ pub(super) async fn wrong(request: Request, next: Next) -> Response {
     let status = response.status();
     let (title, detail) = problem.in_words(language);
     let back = back(&asked);
-    let words = Common::of(language);
+    let words = FrameWords::of(language);
     let page = Wrong { w: words, tag: language.tag(), version: assets::version(), title, detail: &detail, back: &back };
     let Ok(html) = page.render() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     (status, Html(html)).into_response()

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use askama::Template as _;
 use axum::Form;
 use axum::extract::State;
 use serde::Deserialize;

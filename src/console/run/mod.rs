@@ -1,4 +1,5 @@
 //! `GET /runs/{id}`: where a run stands and why, the way it came, what can be done, and what belongs to it.
+//! `POST /runs/{id}/letters/{letter}`: a notice is sent again.
 
 mod application;
 pub(super) mod chart;
@@ -8,13 +9,14 @@ pub(super) mod verbs;
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Form;
 use axum::extract::State;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::access::Staff;
+use super::access::{Permission, Staff};
 use super::audit::{self, DeedRow};
-use super::page::{Frame, Page, show};
+use super::page::{Frame, Page, reason, show, to};
 use super::row::{self, Chip, RunRow};
 use super::when::{Clock, Stamp};
 use super::words::names;
@@ -72,6 +74,8 @@ struct Heard {
 
 /// A letter, ready for the page.
 struct LetterRow {
+    id: String,
+    resendable: bool,
     topic: String,
     chip: Chip,
     attempt: i32,
@@ -134,10 +138,30 @@ fn heard(w: &RunWords, one: Received, clock: &Clock) -> Heard {
 
 fn letter(one: Posted, clock: &Clock) -> LetterRow {
     LetterRow {
+        // Notices alone can be sent once more; the way that they went is known by then.
+        resendable: matches!(one.topic.as_str(), "notice" | "sms") && !matches!(one.status.as_str(), "pending" | "sending"),
         topic: names::thing(&one.topic, clock.language),
         chip: Chip::like(&one.status, &[("suspended", "putAside"), ("undeliverable", "unreachable"), ("pending", "queued")], clock.language),
         attempt: one.attempt,
         error: one.last_error.unwrap_or_default(),
         at: clock.stamp(one.settled_at.unwrap_or(one.created_at)),
+        id: one.id,
     }
+}
+
+/// Why it is sent again.
+#[derive(Debug, Deserialize)]
+pub(super) struct Why {
+    reason: String,
+}
+
+pub(super) async fn resend(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path((run, letter)): Path<(Uuid, String)>,
+    Form(why): Form<Why>,
+) -> Page {
+    staff.require_to(Permission::Mend)?;
+    surface.desk.resend_notice(run, &letter, None, &staff.by(reason(&why.reason)?)).await?;
+    to(&format!("/runs/{run}?done=notice.resend"))
 }

@@ -1,4 +1,4 @@
-//! What staff did.
+//! What the audit says.
 
 use super::words;
 

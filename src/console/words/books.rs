@@ -17,11 +17,10 @@ words! {
         theirs: "对方", "Theirs";
         amount: "金额（元）", "Amount (yuan)";
         found: "发现时间", "Found";
-        seen: "最近一次", "Seen last";
         resolve: "标记为已处理", "Resolve";
         resolve_hint: "写明核实结果与处理方式。", "Say what was found and done.";
-        resolved_by: "处理人", "Resolved by";
         runs: "对账记录", "Days compared";
+        compare: "立即对账", "Compare that day now";
         compared: "比对申请", "Compared";
         asked: "再次核实", "Asked again";
         differences: "差异", "Differences";

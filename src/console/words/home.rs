@@ -1,4 +1,4 @@
-//! The first page.
+//! What the first page says.
 
 use super::words;
 

@@ -3,7 +3,7 @@
 
 pub(super) mod audit;
 pub(super) mod books;
-pub(super) mod common;
+pub(super) mod frame;
 pub(super) mod home;
 pub(super) mod names;
 pub(super) mod operations;

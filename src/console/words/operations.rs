@@ -8,7 +8,6 @@ words! {
         jobs_hint: "按时间启动流程的任务。立即执行不影响原计划。", "What starts runs by the clock. Running one now leaves its plan as it is.";
         jobs_none: "没有定时任务", "There is no job";
         jobs_none_hint: "工作进程启动后会登记定时任务。", "A worker makes its jobs known when it starts.";
-        job: "任务", "Job";
         plan: "计划", "Plan";
         last: "上次执行", "Last tick";
         next: "下次执行", "Next ticks";
@@ -17,11 +16,9 @@ words! {
         pause: "暂停", "Pause";
         resume: "恢复", "Resume";
         failures: "连续失败", "Failures in a row";
-        destinations: "外部系统", "Systems outside";
         destinations_hint: "暂停后不再向该系统发送请求，需要它的流程会等待而不会失败。", "While one is paused nothing is sent there, and what needs it waits rather than fails.";
         destinations_none: "尚未调用过外部系统", "None has been called yet";
         destinations_none_hint: "工作进程首次启动后显示。", "They appear once a worker has started.";
-        destination: "系统", "System";
         in_hand: "处理中 / 上限", "In hand / most";
         rate: "每秒上限", "A second, at most";
         any_rate: "不限", "Any";

@@ -88,7 +88,6 @@ pub(in crate::console) mod texts {
             taken_back: "已撤回", "Taken back";
             take_back: "撤回到内置文本", "Take it back";
             draft: "修改预览（尚未保存）", "The change, not stored yet";
-            most: "最多字数", "At most";
         }
     }
 }

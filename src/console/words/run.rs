@@ -1,13 +1,11 @@
-//! One run.
+//! What the page of one run says.
 
 use super::words;
 
 words! {
     /// One run.
     RunWords {
-        title: "流程实例", "Run";
         stands: "当前情况", "Where it stands and why";
-        next: "下一步", "Next";
         due: "将于此时处理或到期", "Due, or its deadline";
         attempts: "本步骤失败次数", "Failed attempts at this step";
         failing_since: "持续失败自", "Failing since";
@@ -26,8 +24,6 @@ words! {
         times: "次", "times";
         took: "用时", "took";
         woke: "由", "by";
-        to: "转至", "to";
-        said: "说明", "Said";
         verbs: "可执行的操作", "What can be done";
         verbs_hint: "每项操作都会写入操作记录。", "Every deed stands in the audit log.";
         read_only: "您的角色只能查看。", "Your role may look only.";
@@ -44,6 +40,7 @@ words! {
         unheard: "未处理", "Not yet heard";
         late: "迟到", "Too late";
         letters: "发出的消息", "Letters";
+        resend: "重发", "Send again";
         letters_none: "未发出消息。", "None was written.";
         children: "下级流程实例", "Runs that it started";
         parent: "上级流程实例", "Started by";

@@ -4,7 +4,7 @@ use super::words;
 
 words! {
     /// What every page says.
-    Common {
+    FrameWords {
         title: "候补挂号", "Houbu waitlist";
         skip: "跳到正文", "Skip to the page";
         menu: "菜单", "Menu";
