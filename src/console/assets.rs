@@ -6,11 +6,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-const STYLE: &str = concat!(
-    include_str!("assets/ground.css"),
-    include_str!("assets/parts.css"),
-    include_str!("assets/pages.css")
-);
+const STYLE: &str =
+    concat!(include_str!("assets/ground.css"), include_str!("assets/parts.css"), include_str!("assets/pages.css"));
 const SCRIPT: &str = include_str!("assets/console.js");
 /// htmx 2.0.6 as published on npm.
 const HTMX: &str = include_str!("assets/htmx.min.js");

@@ -23,9 +23,31 @@ use crate::waitlist::language::Language;
 const CSV_ROWS: i64 = 5000;
 /// What can be asked for.
 const VERBS: [&str; 26] = [
-    "retry", "answer", "jump", "signal", "suspend", "resume", "cancel", "bulk.begin", "bulk.pause", "bulk.resume",
-    "bulk.cancel", "job.run", "job.pause", "job.resume", "letter.retry", "notice.resend", "case.resolve", "blacklist.put",
-    "blacklist.lift", "appeal.granted", "appeal.refused", "patient.unmask", "patient.export", "template.put", "policy.put",
+    "retry",
+    "answer",
+    "jump",
+    "signal",
+    "suspend",
+    "resume",
+    "cancel",
+    "bulk.begin",
+    "bulk.pause",
+    "bulk.resume",
+    "bulk.cancel",
+    "job.run",
+    "job.pause",
+    "job.resume",
+    "letter.retry",
+    "notice.resend",
+    "case.resolve",
+    "blacklist.put",
+    "blacklist.lift",
+    "appeal.granted",
+    "appeal.refused",
+    "patient.unmask",
+    "patient.export",
+    "template.put",
+    "policy.put",
     "policy.carryOver",
 ];
 
@@ -102,11 +124,7 @@ fn filter(wanted: &Wanted, most: i64) -> Filter {
     Filter { run: None, job: None, who: some(&wanted.who), verb: some(&wanted.verb), before: wanted.cursor, most }
 }
 
-pub(super) async fn list(
-    State(surface): State<Arc<Surface>>,
-    staff: Staff,
-    Query(wanted): Query<Wanted>,
-) -> Page {
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
     let found = surface.desk.audit(&filter(&wanted, ROWS)).await?;
     let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
@@ -124,11 +142,7 @@ pub(super) async fn list(
     show(&page)
 }
 
-pub(super) async fn file(
-    State(surface): State<Arc<Surface>>,
-    staff: Staff,
-    Query(wanted): Query<Wanted>,
-) -> Page {
+pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
     staff.require_to(Permission::Export)?;
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
     let found = surface.desk.audit(&filter(&wanted, CSV_ROWS)).await?;
@@ -153,7 +167,10 @@ mod tests {
     fn only_what_has_changed_is_shown() {
         let before = json!({ "step": "Booking", "status": "suspended", "attempt": 24 });
         let after = json!({ "step": "Booking", "status": "pending", "attempt": 0 });
-        let said: Vec<String> = change(&before, &after, Language::En).into_iter().map(|(what, from, to)| format!("{what}: {from} → {to}")).collect();
+        let said: Vec<String> = change(&before, &after, Language::En)
+            .into_iter()
+            .map(|(what, from, to)| format!("{what}: {from} → {to}"))
+            .collect();
         assert_eq!(said, ["Attempt: 24 → 0", "Status: suspended → pending"]);
     }
 }

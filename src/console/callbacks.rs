@@ -64,11 +64,7 @@ struct Callbacks<'a> {
     older: Option<String>,
 }
 
-pub(super) async fn list(
-    State(surface): State<Arc<Surface>>,
-    staff: Staff,
-    Query(wanted): Query<Wanted>,
-) -> Page {
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
     let (desk, language) = (&surface.desk, staff.language);
     let w = OperationWords::of(language);
     let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language };
@@ -89,7 +85,12 @@ pub(super) async fn list(
     let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
     let older = found.last().filter(|_| full).map(|last| {
         let before = last.received_at.to_rfc3339();
-        let pairs = [("source", wanted.source.as_str()), ("fate", &wanted.fate), ("subject", &wanted.subject), ("before", &before)];
+        let pairs = [
+            ("source", wanted.source.as_str()),
+            ("fate", &wanted.fate),
+            ("subject", &wanted.subject),
+            ("before", &before),
+        ];
         format!("/callbacks{}", query(&pairs))
     });
     let waiting = desk.unmatched(Standing::Waiting, None, ROWS).await?;
@@ -102,12 +103,14 @@ pub(super) async fn list(
         },
         at: clock.stamp(one.received_at),
     });
-    let mut fates = vec![Pick {
-        value: "unmatched".to_owned(),
-        name: w.unmatched_fate.to_owned(),
-        is: wanted.fate == "unmatched",
-    }];
-    fates.extend(picks(["delivered", "kept", "duplicate", "ignored", "no-run", "received"], &wanted.fate, names::state, language));
+    let mut fates =
+        vec![Pick { value: "unmatched".to_owned(), name: w.unmatched_fate.to_owned(), is: wanted.fate == "unmatched" }];
+    fates.extend(picks(
+        ["delivered", "kept", "duplicate", "ignored", "no-run", "received"],
+        &wanted.fate,
+        names::state,
+        language,
+    ));
     let page = Callbacks {
         frame: Frame::of(&staff, "callbacks"),
         w,

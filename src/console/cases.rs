@@ -74,11 +74,7 @@ struct Cases {
     older: Option<String>,
 }
 
-pub(super) async fn list(
-    State(surface): State<Arc<Surface>>,
-    staff: Staff,
-    Query(wanted): Query<Wanted>,
-) -> Page {
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
     let (w, language) = (BookWords::of(staff.language), staff.language);
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language };
     let state = if wanted.state.is_empty() { "open" } else { wanted.state.as_str() };
@@ -100,7 +96,8 @@ pub(super) async fn list(
         kinds: picks(Kind::ALL.map(Kind::as_str), &wanted.kind, names::difference, language),
         rows: found.into_iter().map(|case| row(case, &clock)).collect(),
         days: days.into_iter().take(DAYS_SHOWN).map(|day| compared(&day, &clock)).collect(),
-        older: older.map(|cursor| format!("/cases{}", query(&[("state", state), ("kind", &wanted.kind), ("cursor", &cursor)]))),
+        older: older
+            .map(|cursor| format!("/cases{}", query(&[("state", state), ("kind", &wanted.kind), ("cursor", &cursor)]))),
         state: state.to_owned(),
         yesterday: clock.today().checked_sub_days(Days::new(1)).unwrap_or_else(|| clock.today()),
         request: Uuid::now_v7(),
@@ -123,9 +120,9 @@ fn row(case: Case, clock: &Clock) -> Row {
         day: clock.day(case.day),
         amounts,
         found: clock.stamp(case.found_at),
-        resolved: case.resolved_at.map(|at| {
-            (clock.stamp(at), case.resolved_by.unwrap_or_default(), case.resolution.unwrap_or_default())
-        }),
+        resolved: case
+            .resolved_at
+            .map(|at| (clock.stamp(at), case.resolved_by.unwrap_or_default(), case.resolution.unwrap_or_default())),
         subject: case.subject,
         ours: case.ours,
         theirs: case.theirs,

@@ -82,18 +82,17 @@ pub(super) async fn show_figures(
         bars: Bars::draw(by_day.iter().map(|day| (day.day, day.applications, day.converted))),
         shares: Shares::draw(shares.into_iter().chain(more)),
         rows: rows(w, groups, group, &clock),
-        csv: format!("/figures.csv{}", query(&[("from", &from.to_string()), ("to", &to.to_string()), ("by", by_name(group))])),
+        csv: format!(
+            "/figures.csv{}",
+            query(&[("from", &from.to_string()), ("to", &to.to_string()), ("by", by_name(group))])
+        ),
         from,
         to,
     };
     show(&page)
 }
 
-pub(super) async fn file(
-    State(surface): State<Arc<Surface>>,
-    staff: Staff,
-    Query(wanted): Query<Wanted>,
-) -> Page {
+pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
     staff.require_to(Permission::Export)?;
     let w = BookWords::of(staff.language);
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
@@ -101,14 +100,33 @@ pub(super) async fn file(
     let group = group(&wanted.by);
     let c = Frame::of(&staff, "figures").words;
     let head = [
-        c.day, "id", w.group, w.applications, w.converted, w.offers, w.declined, w.missed, w.lost, w.unusable, w.filled,
-        w.visits, w.no_shows,
+        c.day,
+        "id",
+        w.group,
+        w.applications,
+        w.converted,
+        w.offers,
+        w.declined,
+        w.missed,
+        w.lost,
+        w.unusable,
+        w.filled,
+        w.visits,
+        w.no_shows,
     ];
     let found = surface.desk.kpis(from, to, group).await?;
     let lines = found.into_iter().map(|sums| {
         let numbers = [
-            sums.applications, sums.converted, sums.offers, sums.declined, sums.missed, sums.lost, sums.unusable,
-            sums.filled, sums.visits, sums.no_shows,
+            sums.applications,
+            sums.converted,
+            sums.offers,
+            sums.declined,
+            sums.missed,
+            sums.lost,
+            sums.unusable,
+            sums.filled,
+            sums.visits,
+            sums.no_shows,
         ];
         let mut line = vec![sums.day.to_string(), sums.id, sums.name];
         line.extend(numbers.iter().map(i64::to_string));
@@ -147,7 +165,8 @@ fn rows(w: &BookWords, all: Vec<Sums>, group: By, clock: &Clock) -> Vec<Row> {
     let mut groups: BTreeMap<String, Sums> = BTreeMap::new();
     for sums in all {
         let key = if group == By::Day { sums.day.to_string() } else { sums.id.clone() };
-        let before = groups.remove(&key).unwrap_or_else(|| Sums { name: sums.name.clone(), id: sums.id.clone(), ..nothing() });
+        let before =
+            groups.remove(&key).unwrap_or_else(|| Sums { name: sums.name.clone(), id: sums.id.clone(), ..nothing() });
         let day = sums.day;
         groups.insert(key, Sums { day, ..added(before, &sums) });
     }

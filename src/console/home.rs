@@ -60,8 +60,7 @@ pub(super) async fn home(State(surface): State<Arc<Surface>>, staff: Staff) -> P
     let unrunnable = Filter { most: STUCK_SHOWN, ..of("unrunnable") };
     stuck.extend(desk.runs(unrunnable).await?);
     let w = HomeWords::of(staff.language);
-    let mut matters: Vec<Matter> =
-        desk.health().await?.findings.iter().map(|finding| found(finding, &clock)).collect();
+    let mut matters: Vec<Matter> = desk.health().await?.findings.iter().map(|finding| found(finding, &clock)).collect();
     matters.extend(open(w, &numbers, refunds, staff.language));
     matters.sort_by_key(|matter| match matter.tone {
         "critical" => 0,
@@ -84,9 +83,10 @@ fn found(finding: &Finding, clock: &Clock) -> Matter {
         Finding::Unrunnable { .. } => "/runs?status=unrunnable",
         Finding::LettersSuspended { .. } => "/letters",
         Finding::BulksFailing { .. } => "/bulks",
-        Finding::JobFailing { .. } | Finding::JobOverdue { .. } | Finding::JobPaused { .. } | Finding::JobEnded { .. } => {
-            "/jobs"
-        }
+        Finding::JobFailing { .. }
+        | Finding::JobOverdue { .. }
+        | Finding::JobPaused { .. }
+        | Finding::JobEnded { .. } => "/jobs",
         Finding::Unmatched { .. } => "/callbacks?kind=signals",
         Finding::Overdue { .. } => "/runs?status=pending",
         _ => "/system",
@@ -111,8 +111,13 @@ fn open(w: &HomeWords, numbers: &Numbers, refunds: usize, language: Language) ->
     ];
     let stop = if language == Language::En { "." } else { "。" };
     let some = all.into_iter().filter(|(n, ..)| *n > 0);
-    some.map(|(n, tone, name, hint, href)| Matter { tone, said: format!("{n} {name}{stop}"), hint: hint.to_owned(), href })
-        .collect()
+    some.map(|(n, tone, name, hint, href)| Matter {
+        tone,
+        said: format!("{n} {name}{stop}"),
+        hint: hint.to_owned(),
+        href,
+    })
+    .collect()
 }
 
 fn tiles(w: &'static HomeWords, numbers: &Numbers) -> Vec<Tile> {

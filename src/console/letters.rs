@@ -42,11 +42,7 @@ pub(super) struct Done {
     done: String,
 }
 
-pub(super) async fn list(
-    State(surface): State<Arc<Surface>>,
-    staff: Staff,
-    Query(said): Query<Done>,
-) -> Page {
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(said): Query<Done>) -> Page {
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
     let w = OperationWords::of(staff.language);
     let found = surface.desk.letters_put_aside(&Wanted { most: RETRIED_MAX, ..Wanted::default() }).await?;

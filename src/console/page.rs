@@ -115,7 +115,8 @@ fn groups(w: &'static FrameWords, here: &'static str, sees_users: bool) -> Vec<G
         title,
         links: links.iter().map(|(name, href, title)| Link { here: *name == here, href, title }).collect(),
     };
-    let mut machine = vec![("jobs", "/jobs", w.jobs), ("system", "/system", w.system), ("callbacks", "/callbacks", w.callbacks)];
+    let mut machine =
+        vec![("jobs", "/jobs", w.jobs), ("system", "/system", w.system), ("callbacks", "/callbacks", w.callbacks)];
     if sees_users {
         machine.push(("users", "/users", w.users));
     }
@@ -130,9 +131,22 @@ fn groups(w: &'static FrameWords, here: &'static str, sees_users: bool) -> Vec<G
                 ("deadlines", "/deadlines", w.deadlines),
             ],
         ),
-        group(w.patients_and_queues, &[("patients", "/patients", w.patients), ("schedules", "/schedules", w.schedules)]),
-        group(w.rules, &[("policies", "/policies", w.policies), ("texts", "/texts", w.texts), ("blacklist", "/blacklist", w.blacklist)]),
-        group(w.books, &[("cases", "/cases", w.cases), ("figures", "/figures", w.figures), ("audit", "/audit", w.audit)]),
+        group(
+            w.patients_and_queues,
+            &[("patients", "/patients", w.patients), ("schedules", "/schedules", w.schedules)],
+        ),
+        group(
+            w.rules,
+            &[
+                ("policies", "/policies", w.policies),
+                ("texts", "/texts", w.texts),
+                ("blacklist", "/blacklist", w.blacklist),
+            ],
+        ),
+        group(
+            w.books,
+            &[("cases", "/cases", w.cases), ("figures", "/figures", w.figures), ("audit", "/audit", w.audit)],
+        ),
         group(w.machine, &machine),
     ]
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
-use super::page::{Frame, Page, reason, query, show, to};
+use super::page::{Frame, Page, query, reason, show, to};
 use super::patients::masked;
 use super::row::{Chip, slot, yuan};
 use super::when::{Clock, Stamp};

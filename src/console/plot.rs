@@ -103,7 +103,11 @@ mod tests {
         let day = |n: u64| NaiveDate::default() + chrono::Days::new(n);
         let bars = Bars::draw((0..40).map(|n| (day(n), i64::try_from(n).unwrap_or(0) * 3, 1)));
         assert_eq!(bars.days.len(), 40);
-        assert!(bars.days.iter().all(|bar| bar.all_y >= TOP && bar.all_y + bar.all_tall == FLOOR && bar.part_tall <= bar.all_tall.max(2)));
+        assert!(
+            bars.days.iter().all(|bar| bar.all_y >= TOP
+                && bar.all_y + bar.all_tall == FLOOR
+                && bar.part_tall <= bar.all_tall.max(2))
+        );
         assert!(bars.days.iter().filter(|bar| !bar.label.is_empty()).count() <= 16);
         assert_eq!([0, 3, 17, 117, 600, 601].map(round), [4, 4, 20, 200, 600, 800]);
     }

@@ -81,7 +81,8 @@ pub(super) async fn runs(surface: &Surface, all: Vec<Shown>, clock: &Clock) -> R
         let brief = briefs.get(&shown.seen.id);
         let about = brief.map(|one| {
             let day = one.visit_date.map(|day| clock.day(day)).unwrap_or_default();
-            let (name, doctor) = (one.name.as_deref().unwrap_or_default(), one.doctor_name.as_deref().unwrap_or_default());
+            let (name, doctor) =
+                (one.name.as_deref().unwrap_or_default(), one.doctor_name.as_deref().unwrap_or_default());
             format!("{name} {} · {doctor} {day}", one.patient_id)
         });
         RunRow { about, ..run(shown, clock) }

@@ -58,7 +58,8 @@ impl Wanted {
 
     /// The same as an address.
     fn address(&self, cursor: Option<&str>) -> String {
-        let mut pairs = vec![("workflow", self.workflow()), ("status", self.status.as_str()), ("step", self.step.as_str())];
+        let mut pairs =
+            vec![("workflow", self.workflow()), ("status", self.status.as_str()), ("step", self.step.as_str())];
         pairs.extend([("q", self.q.trim()), ("still", self.still.as_str()), ("error", self.error.trim())]);
         pairs.extend([("key", self.key.as_str()), ("attempts", self.attempts.as_str()), ("due", self.due.as_str())]);
         pairs.extend([("created", self.created.as_str()), ("last_error", self.last_error.as_str())]);
@@ -111,11 +112,7 @@ struct Runs<'a> {
     older: Option<String>,
 }
 
-pub(super) async fn list(
-    State(surface): State<Arc<Surface>>,
-    staff: Staff,
-    Query(wanted): Query<Wanted>,
-) -> Page {
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
     let (w, language) = (RunsWords::of(staff.language), staff.language);
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language };
     let found = surface.desk.runs(filter(&surface, &wanted, &clock, ROWS).await?).await?;
@@ -162,23 +159,43 @@ pub(super) async fn list(
     show(&page)
 }
 
-pub(super) async fn file(
-    State(surface): State<Arc<Surface>>,
-    staff: Staff,
-    Query(wanted): Query<Wanted>,
-) -> Page {
+pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
     staff.require_to(Permission::Export)?;
     let (w, language) = (RunsWords::of(staff.language), staff.language);
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language };
     let found = surface.desk.runs(filter(&surface, &wanted, &clock, CSV_ROWS).await?).await?;
     let frame = Frame::of(&staff, "runs");
     let c = frame.words;
-    let head = ["id", c.workflow, c.key, c.application, c.step, c.status, c.why, w.attempts, w.created, c.updated, w.last_error];
+    let head = [
+        "id",
+        c.workflow,
+        c.key,
+        c.application,
+        c.step,
+        c.status,
+        c.why,
+        w.attempts,
+        w.created,
+        c.updated,
+        w.last_error,
+    ];
     let rows = row::runs(&surface, found, &clock).await?.into_iter().map(|row| {
         let attempts = row.attempt.to_string();
         let times = [row.created.iso, row.updated.iso];
         let [created, updated] = times;
-        vec![row.id, row.workflow, row.key, row.about.unwrap_or_default(), row.step, row.status.name, row.why, attempts, created, updated, row.error]
+        vec![
+            row.id,
+            row.workflow,
+            row.key,
+            row.about.unwrap_or_default(),
+            row.step,
+            row.status.name,
+            row.why,
+            attempts,
+            created,
+            updated,
+            row.error,
+        ]
     });
     Ok(csv("runs", &head, rows))
 }
@@ -191,7 +208,12 @@ async fn filter(surface: &Surface, wanted: &Wanted, clock: &Clock, most: i64) ->
         status: some(&wanted.status),
         step: some(&wanted.step),
         error: some(&wanted.error),
-        still_since: wanted.still.parse().ok().and_then(TimeDelta::try_hours).and_then(|ago| clock.now.checked_sub_signed(ago)),
+        still_since: wanted
+            .still
+            .parse()
+            .ok()
+            .and_then(TimeDelta::try_hours)
+            .and_then(|ago| clock.now.checked_sub_signed(ago)),
         before: wanted.cursor,
         most,
         ..Filter::default()

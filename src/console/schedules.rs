@@ -70,11 +70,7 @@ struct Schedules<'a> {
     rows: Vec<Row>,
 }
 
-pub(super) async fn list(
-    State(surface): State<Arc<Surface>>,
-    staff: Staff,
-    Query(wanted): Query<Wanted>,
-) -> Page {
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
     let from = wanted.from.parse().unwrap_or_else(|_| clock.today());
     let to = wanted.to.parse().unwrap_or_else(|_| from.checked_add_days(Days::new(7)).unwrap_or(from));

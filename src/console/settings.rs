@@ -175,7 +175,8 @@ fn setting(
 /// What every level says that says something.
 fn of_each(field: &Field, levels: &[(String, Value)], w: &PolicyWords, language: Language) -> String {
     let said = levels.iter().filter_map(|(name, own)| {
-        let value = of(field, own).map(|value| typed(&value)).filter(|value| value != "inherit" && !value.is_empty())?;
+        let value =
+            of(field, own).map(|value| typed(&value)).filter(|value| value != "inherit" && !value.is_empty())?;
         Some(format!("{name}: {}", names::choice(&value, language)))
     });
     let said: Vec<String> = said.collect();
@@ -265,7 +266,10 @@ mod tests {
         });
         let former: LevelPolicy =
             serde_json::from_value(json!({ "switch": "on", "cap": 5, "halfDays": hours, "declinesMax": 2 })).unwrap();
-        let read = read(&former, &form(&[("cap", "7"), ("cutoff.daysBefore", "1"), ("cutoff.at", "17:30"), ("declinesMax", "")]));
+        let read = read(
+            &former,
+            &form(&[("cap", "7"), ("cutoff.daysBefore", "1"), ("cutoff.at", "17:30"), ("declinesMax", "")]),
+        );
         let read = serde_json::to_value(read.unwrap()).unwrap();
         assert_eq!(
             read,
@@ -277,7 +281,10 @@ mod tests {
     fn half_of_a_cutoff_is_refused() {
         assert!(read(&LevelPolicy::default(), &form(&[("cutoff.daysBefore", "1")])).is_err());
         assert!(read(&LevelPolicy::default(), &form(&[("order", "alphabet")])).is_err());
-        assert_eq!(read(&LevelPolicy::default(), &form(&[("cutoff.onWorkingDay", "true")])).unwrap(), LevelPolicy::default());
+        assert_eq!(
+            read(&LevelPolicy::default(), &form(&[("cutoff.onWorkingDay", "true")])).unwrap(),
+            LevelPolicy::default()
+        );
     }
 
     /// A setting that no field shows is one that staff cannot see.

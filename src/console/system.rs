@@ -71,7 +71,9 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> P
         findings: health
             .findings
             .iter()
-            .map(|one| (one.severity().name(), health::sentence(one, language, clock.tz), health::advice(one, language)))
+            .map(|one| {
+                (one.severity().name(), health::sentence(one, language, clock.tz), health::advice(one, language))
+            })
             .collect(),
     };
     show(&page)
@@ -88,7 +90,10 @@ fn row(w: &OperationWords, one: Destination, events: Vec<(Stamp, String, String)
     let calls = stands.ok + stands.failures;
     Row {
         title: names::thing(&stands.name, clock.language),
-        chip: Chip { tone: if state == "up" { "good" } else { names::tone(state) }, name: names::state(state, clock.language) },
+        chip: Chip {
+            tone: if state == "up" { "good" } else { names::tone(state) },
+            name: names::state(state, clock.language),
+        },
         concurrency: format!("{} / {}", stands.in_hand, stands.concurrency_max),
         rate: stands.rate_per_s.map_or_else(|| w.any_rate.to_owned(), |rate| rate.to_string()),
         share: (stands.failures * 100).checked_div(calls).unwrap_or(0),

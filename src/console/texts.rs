@@ -193,7 +193,8 @@ async fn page(
     let text = draft.unwrap_or(in_force.text);
     let samples = preview.shown.into_iter().map(|one| {
         let kind = serde_json::to_value(one.kind).unwrap_or_default();
-        let kind = kind.as_str().map(str::to_owned).or_else(|| kind.as_object().and_then(|more| more.keys().next().cloned()));
+        let kind =
+            kind.as_str().map(str::to_owned).or_else(|| kind.as_object().and_then(|more| more.keys().next().cloned()));
         Sample { kind: names::notice(&kind.unwrap_or_default(), language), fields: one.fields, sms: one.sms }
     });
     let fields = text.fields.iter().map(|(key, text)| format!("{key} = {text}")).collect::<Vec<_>>().join("\n");

@@ -20,10 +20,7 @@ pub(super) struct Clock {
 
 /// An instant, ready for a page.
 #[derive(Debug, Clone, Template)]
-#[template(
-    source = r#"<time datetime="{{ iso }}">{{ text }} <span class="age">{{ age }}</span></time>"#,
-    ext = "html"
-)]
+#[template(source = r#"<time datetime="{{ iso }}">{{ text }} <span class="age">{{ age }}</span></time>"#, ext = "html")]
 pub(super) struct Stamp {
     /// For programs.
     pub(super) iso: String,
@@ -72,7 +69,9 @@ impl Clock {
         let length = self.length(apart.abs());
         let past = apart >= TimeDelta::zero();
         match (self.language, past) {
-            _ if apart.abs() < TimeDelta::seconds(5) => if self.language == Language::En { "now" } else { "刚刚" }.to_owned(),
+            _ if apart.abs() < TimeDelta::seconds(5) => {
+                if self.language == Language::En { "now" } else { "刚刚" }.to_owned()
+            }
             (Language::ZhCn, true) => format!("{length}前"),
             (Language::ZhCn, false) => format!("{length}后"),
             (Language::En, true) => format!("{length} ago"),
@@ -117,6 +116,9 @@ mod tests {
         assert_eq!(clock(Language::ZhCn).age(at(-3)), "刚刚");
         assert_eq!(clock(Language::En).age(at(259_200)), "in 3 days");
         assert_eq!(clock(Language::En).stamp(at(0)).text, "01-01 08:00");
-        assert_eq!(clock(Language::ZhCn).day(NaiveDate::from_ymd_opt(2026, 11, 28).unwrap_or_default()), "2026-11-28 周六");
+        assert_eq!(
+            clock(Language::ZhCn).day(NaiveDate::from_ymd_opt(2026, 11, 28).unwrap_or_default()),
+            "2026-11-28 周六"
+        );
     }
 }

@@ -107,7 +107,12 @@ pub struct Banned {
 }
 
 /// The latest applications of a patient. Plan: `entry_of_patient`.
-pub async fn applications(db: impl PgExecutor<'_>, hospital: &str, patient: &str, most: i64) -> sqlx::Result<Vec<Applied>> {
+pub async fn applications(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    patient: &str,
+    most: i64,
+) -> sqlx::Result<Vec<Applied>> {
     sqlx::query_as(
         "select e.id, e.schedule_id, e.status, d.name as doctor_name, s.visit_date, s.part, e.slot, e.deadline, e.reason,
                 e.created_at, e.updated_at
@@ -180,7 +185,12 @@ pub async fn accounts(db: impl PgExecutor<'_>, hospital: &str, patient: &str) ->
 /// What keeps, or kept, these ids out; of everybody where there are none. The latest first.
 ///
 /// Plan: the primary key; for everybody a scan, since there are few.
-pub async fn bans(db: impl PgExecutor<'_>, hospital: &str, ids: Option<&[String]>, most: i64) -> sqlx::Result<Vec<Banned>> {
+pub async fn bans(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    ids: Option<&[String]>,
+    most: i64,
+) -> sqlx::Result<Vec<Banned>> {
     sqlx::query_as(
         "select b.patient_id, b.reason, b.until, b.rule_id, b.department_id, b.created_at,
                 (b.until is null or b.until > engine_now()) as holds, p.masked ->> 'name' as name

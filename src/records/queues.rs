@@ -43,7 +43,12 @@ pub struct InQueue {
 /// Everybody who ever applied for a schedule: who waits first, in order; then the others, the latest first.
 ///
 /// Plan: `entry_of_schedule`; for each one patient, one run, offers and a ticket by their primary keys.
-pub async fn of_schedule(db: impl PgExecutor<'_>, hospital: &str, schedule: &str, most: i64) -> sqlx::Result<Vec<InQueue>> {
+pub async fn of_schedule(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    schedule: &str,
+    most: i64,
+) -> sqlx::Result<Vec<InQueue>> {
     sqlx::query_as(
         "select e.id, e.patient_id, p.masked ->> 'name' as name, e.status,
                 case when e.status = 'waiting' then row_number() over (partition by e.status order by e.seq) end as place,

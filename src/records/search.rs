@@ -117,7 +117,11 @@ pub async fn patients(db: impl PgExecutor<'_>, hospital: &str, by: By<'_>) -> sq
             sqlx::query_as(query).bind(hospital).bind(id).bind(format!("{id}{}", char::MAX)).fetch_all(db).await
         }
         By::PhoneTail(tail) => {
-            sqlx::query_as(select!("right(masked ->> 'phone', 4) = $2 order by id")).bind(hospital).bind(tail).fetch_all(db).await
+            sqlx::query_as(select!("right(masked ->> 'phone', 4) = $2 order by id"))
+                .bind(hospital)
+                .bind(tail)
+                .fetch_all(db)
+                .await
         }
         By::IdHash(hash) => {
             sqlx::query_as(select!("id_hash = $2 order by id")).bind(hospital).bind(hash).fetch_all(db).await

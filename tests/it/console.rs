@@ -83,11 +83,32 @@ async fn house() -> (House, String) {
 /// Every page that there is.
 fn pages(run: &str) -> Vec<String> {
     let fixed = [
-        "/", "/runs", "/runs?workflow=&status=waiting&key=1&due=1&attempts=1&created=1&last_error=1", "/bulks", "/letters",
-        "/deadlines", "/patients", "/patients/p1", "/schedules?from=2026-03-02&to=2026-03-06", "/schedules/S1", "/policies",
-        "/policies/doctor/doc1", "/policies/department/d1", "/policies/campus/c1", "/texts", "/texts/waitlist_booked",
-        "/blacklist", "/cases", "/cases?state=resolved", "/figures", "/figures?by=day", "/audit", "/callbacks",
-        "/callbacks?fate=unmatched", "/system", "/jobs",
+        "/",
+        "/runs",
+        "/runs?workflow=&status=waiting&key=1&due=1&attempts=1&created=1&last_error=1",
+        "/bulks",
+        "/letters",
+        "/deadlines",
+        "/patients",
+        "/patients/p1",
+        "/schedules?from=2026-03-02&to=2026-03-06",
+        "/schedules/S1",
+        "/policies",
+        "/policies/doctor/doc1",
+        "/policies/department/d1",
+        "/policies/campus/c1",
+        "/texts",
+        "/texts/waitlist_booked",
+        "/blacklist",
+        "/cases",
+        "/cases?state=resolved",
+        "/figures",
+        "/figures?by=day",
+        "/audit",
+        "/callbacks",
+        "/callbacks?fate=unmatched",
+        "/system",
+        "/jobs",
     ];
     fixed.into_iter().map(str::to_owned).chain([format!("/runs/{run}")]).collect()
 }
@@ -147,7 +168,11 @@ async fn an_application_is_found_by_whichever_number_somebody_has() {
     let csv = staff.page("/runs.csv?status=waiting").await;
     assert!(csv.starts_with('\u{feff}') && csv.contains(&run) && csv.contains("张*丰"), "{csv}");
     let by_document = staff.form("/patients", &[("q", "E12345671")]).await;
-    assert!(by_document.text.contains("/patients/p2") && !by_document.text.contains("/patients/p1"), "{}", by_document.text);
+    assert!(
+        by_document.text.contains("/patients/p2") && !by_document.text.contains("/patients/p1"),
+        "{}",
+        by_document.text
+    );
     // A search is the team's: whoever comes next finds it.
     let query = "?workflow=waitlist_application&status=waiting";
     let kept = staff.form("/views", &[("name", "My <b>queue</b>"), ("query", query)]).await;
@@ -178,7 +203,8 @@ async fn what_staff_do_has_a_reason_a_role_and_a_place_in_the_audit() {
     assert_eq!(again.status, StatusCode::CONFLICT);
     assert!(again.text.contains("The run is suspended already."), "{}", again.text);
     // The dry run says what the bulk then does.
-    let bulk = [("workflow", "waitlist_application"), ("status", "suspended"), ("verb", "resume"), ("reason", "HIS is back")];
+    let bulk =
+        [("workflow", "waitlist_application"), ("status", "suspended"), ("verb", "resume"), ("reason", "HIS is back")];
     let preview = operator.form("/bulks/preview", &bulk).await;
     assert!(preview.text.contains(&run) && preview.text.contains("Begin the bulk"), "{}", preview.text);
     assert_eq!(house.hospital.count("select count(*) from bulk").await, 0, "a preview begins nothing");
@@ -196,7 +222,8 @@ async fn r24_a_setting_says_where_it_comes_from_and_who_changed_it() {
     let (house, _) = house().await;
     let chief = Person::with(&house, "chief", "administrator", "en").await;
     let operator = Person::with(&house, "operator", "operator", "en").await;
-    let change = [("offerWindowMinutes", "45"), ("cutoff.daysBefore", "2"), ("cutoff.at", "17:00"), ("reason", "a test")];
+    let change =
+        [("offerWindowMinutes", "45"), ("cutoff.daysBefore", "2"), ("cutoff.at", "17:00"), ("reason", "a test")];
     assert_eq!(operator.form("/policies/department/d1", &change).await.status, StatusCode::FORBIDDEN);
     assert_eq!(chief.form("/policies/department/d1", &change).await.status, StatusCode::SEE_OTHER);
     let queue = house.get("/v1/schedules/S2/waitlist").await.json();

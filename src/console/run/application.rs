@@ -55,10 +55,12 @@ impl Application {
             status: Chip::of(&entry.status, clock.language),
             patient: masked.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
             doctor: listed.as_ref().map(|one| one.schedule.doctor_name.clone()).unwrap_or_default(),
-            visit: listed.map(|one| {
-                let part = names::thing(&name_of(&one.schedule.part), clock.language);
-                format!("{} {part}", clock.day(one.schedule.visit_date))
-            }).unwrap_or_default(),
+            visit: listed
+                .map(|one| {
+                    let part = names::thing(&name_of(&one.schedule.part), clock.language);
+                    format!("{} {part}", clock.day(one.schedule.visit_date))
+                })
+                .unwrap_or_default(),
             position: entry.position,
             cutoff: clock.stamp(entry.cutoff),
             deadline: entry.deadline.map(|at| clock.stamp(at)),

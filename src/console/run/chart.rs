@@ -99,7 +99,8 @@ impl Chart {
                     () if from == path.here => "could",
                     () => "",
                 };
-                let title = format!("{} → {} {}", names::step(from, language), names::step(to, language), said.join(" / "));
+                let title =
+                    format!("{} → {} {}", names::step(from, language), names::step(to, language), said.join(" / "));
                 let (d, swing) = curve(*at.get(from)?, *at.get(to)?);
                 Some(Way { d, swing, class, title })
             })
@@ -189,7 +190,8 @@ mod tests {
         let path = Path::of(&history, "Waiting", false);
         let chart = Chart::draw(&table, &path, true, Language::ZhCn);
         assert_eq!(chart.stops.len(), table.steps.len() + table.ends.len());
-        let now: Vec<&str> = chart.stops.iter().filter(|stop| stop.class.contains("now")).map(|stop| stop.name.as_str()).collect();
+        let now: Vec<&str> =
+            chart.stops.iter().filter(|stop| stop.class.contains("now")).map(|stop| stop.name.as_str()).collect();
         assert_eq!(now, ["排队候补"]);
         assert_eq!(chart.ways.iter().filter(|way| way.class == "gone").count(), 2);
         assert!(chart.ways.iter().any(|way| way.class == "could" && way.title.contains("锁号")));

@@ -133,15 +133,24 @@ fn heard(w: &RunWords, one: Received, clock: &Clock) -> Heard {
         Some(0) => ("bad", w.late.to_owned()),
         Some(turn) => ("good", format!("{} #{turn}", w.heard)),
     };
-    Heard { name: names::signal(&one.name, clock.language), at: clock.stamp(one.received_at), chip: Chip { tone, name } }
+    Heard {
+        name: names::signal(&one.name, clock.language),
+        at: clock.stamp(one.received_at),
+        chip: Chip { tone, name },
+    }
 }
 
 fn letter(one: Posted, clock: &Clock) -> LetterRow {
     LetterRow {
         // Notices alone can be sent once more; the way that they went is known by then.
-        resendable: matches!(one.topic.as_str(), "notice" | "sms") && !matches!(one.status.as_str(), "pending" | "sending"),
+        resendable: matches!(one.topic.as_str(), "notice" | "sms")
+            && !matches!(one.status.as_str(), "pending" | "sending"),
         topic: names::thing(&one.topic, clock.language),
-        chip: Chip::like(&one.status, &[("suspended", "putAside"), ("undeliverable", "unreachable"), ("pending", "queued")], clock.language),
+        chip: Chip::like(
+            &one.status,
+            &[("suspended", "putAside"), ("undeliverable", "unreachable"), ("pending", "queued")],
+            clock.language,
+        ),
         attempt: one.attempt,
         error: one.last_error.unwrap_or_default(),
         at: clock.stamp(one.settled_at.unwrap_or(one.created_at)),

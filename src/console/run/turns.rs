@@ -43,7 +43,13 @@ pub(super) fn lines(history: &[Told], clock: &Clock) -> Vec<Line> {
 fn line(told: &Told, failed: bool, clock: &Clock) -> Line {
     let staff = told.woke.as_deref() == Some("staff");
     Line {
-        class: if failed { "failed" } else if staff { "staff" } else { "" },
+        class: if failed {
+            "failed"
+        } else if staff {
+            "staff"
+        } else {
+            ""
+        },
         step: names::step(&told.step, clock.language),
         outcome: told.outcome.as_deref().map(|outcome| names::outcome(outcome, clock.language)).unwrap_or_default(),
         next: if told.next == told.step { String::new() } else { names::step(&told.next, clock.language) },
@@ -80,8 +86,11 @@ mod tests {
     #[test]
     fn attempts_at_one_step_are_one_line() {
         let clock = Clock { now: DateTime::UNIX_EPOCH, tz: chrono_tz::Asia::Shanghai, language: Language::ZhCn };
-        let history =
-            [told(1, "Locking", None, Some("first")), told(2, "Locking", None, Some("last")), told(3, "Locking", Some("Locked"), None)];
+        let history = [
+            told(1, "Locking", None, Some("first")),
+            told(2, "Locking", None, Some("last")),
+            told(3, "Locking", Some("Locked"), None),
+        ];
         let lines = lines(&history, &clock);
         assert_eq!(lines.iter().map(|line| line.failures).collect::<Vec<_>>(), [0, 2]);
         assert_eq!(lines.iter().map(|line| line.said.as_str()).collect::<Vec<_>>(), ["", "last"]);

@@ -76,7 +76,10 @@ fn choosable(choice: Choice, named: fn(&str, Language) -> String, language: Lang
     }
 }
 
-fn said(would: &Result<crate::engine::staff::explain::Would, crate::engine::staff::Refused>, language: Language) -> String {
+fn said(
+    would: &Result<crate::engine::staff::explain::Would, crate::engine::staff::Refused>,
+    language: Language,
+) -> String {
     use crate::engine::staff::explain::Would;
     match would {
         Ok(Would::Go { to }) => words::would(&Would::Go { to: names::step(to, language) }, language),

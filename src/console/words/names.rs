@@ -1,6 +1,8 @@
 //! What the program calls by names of its own, in words: in English a name is its own word where nothing better is known.
 
-use super::tables::{CHOICES, DIFFERENCES, FIELDS, NOTICES, OUTCOMES, RULES, SIGNALS, STATES, STEPS, TEXTS, THINGS, VERBS, WORKFLOWS};
+use super::tables::{
+    CHOICES, DIFFERENCES, FIELDS, NOTICES, OUTCOMES, RULES, SIGNALS, STATES, STEPS, TEXTS, THINGS, VERBS, WORKFLOWS,
+};
 use crate::waitlist::language::Language;
 
 /// A name with its Chinese.
@@ -110,12 +112,13 @@ pub(in crate::console) fn thing(name: &str, language: Language) -> String {
 /// How a state is coloured: good, warn, bad, calm, or nothing.
 pub(in crate::console) fn tone(state: &str) -> &'static str {
     match state {
-        "completed" | "booked" | "fulfilled" | "paid" | "sent" | "delivered" | "done" | "closed" | "taken" | "resolved"
-        | "open" | "granted" => "good",
+        "completed" | "booked" | "fulfilled" | "paid" | "sent" | "delivered" | "done" | "closed" | "taken"
+        | "resolved" | "open" | "granted" => "good",
         "suspended" | "unrunnable" | "faulted" | "failed" | "putAside" | "down" | "failing" | "overdue" | "refused"
         | "critical" | "lost" | "received" => "bad",
-        "pending" | "running" | "offered" | "awaitingPayment" | "awaitingPrepayment" | "booking" | "paused" | "warning"
-        | "settling" | "refunding" | "suspect" | "out" | "held" | "queued" | "half-open" | "unreachable" | "kept" => "warn",
+        "pending" | "running" | "offered" | "awaitingPayment" | "awaitingPrepayment" | "booking" | "paused"
+        | "warning" | "settling" | "refunding" | "suspect" | "out" | "held" | "queued" | "half-open"
+        | "unreachable" | "kept" => "warn",
         "waiting" | "notice" => "calm",
         _ => "",
     }
