@@ -52,7 +52,7 @@ struct Row {
 /// A day that was compared, ready for the page.
 struct Day {
     run: Uuid,
-    day: String,
+    date: String,
     ended: Option<Stamp>,
     compared: i32,
     asked: i32,
@@ -132,7 +132,7 @@ fn row(case: Case, clock: &Clock) -> Row {
 fn compared(day: &Reconciliation, clock: &Clock) -> Day {
     Day {
         run: day.id,
-        day: clock.day(day.day),
+        date: clock.day(day.day),
         ended: day.ended_at.map(|at| clock.stamp(at)),
         compared: day.compared,
         asked: day.asked,

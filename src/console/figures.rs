@@ -69,7 +69,7 @@ pub(super) async fn show_figures(
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
     let (from, to) = days(&wanted, &clock);
     let by_day = surface.desk.kpis(from, to, By::Day).await?;
-    let all = by_day.iter().fold(nothing(), |all, day| added(all, day));
+    let all = by_day.iter().fold(nothing(), added);
     let group = group(&wanted.by);
     let groups = surface.desk.kpis(from, to, group).await?;
     let shares = [(all.converted, w.converted, "good"), (all.declined, w.declined, ""), (all.missed, w.missed, "")];

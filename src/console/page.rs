@@ -183,7 +183,8 @@ fn quoted(cell: &str) -> String {
     format!("\"{}{}\"", if formula { "'" } else { "" }, cell.replace('"', "\"\""))
 }
 
-/// After a form: to the page that shows what came of it.
+/// After a form: to the page that shows what came of it. As a handler answers it.
+#[allow(clippy::unnecessary_wraps)]
 pub(super) fn to(path: &str) -> Page {
     Ok(Redirect::to(path).into_response())
 }

@@ -77,8 +77,8 @@ impl<'a> Path<'a> {
 impl Chart {
     /// The picture; `whole`: all steps, else those of the path and those that come next.
     pub(crate) fn draw(table: &Table, path: &Path<'_>, whole: bool, language: Language) -> Self {
-        let steps = table.steps.iter().map(|row| row.name).chain(table.ends.iter().copied());
-        let shown: Vec<&str> = steps.filter(|name| whole || path.knows(table, name)).collect();
+        let all = table.steps.iter().map(|row| row.name).chain(table.ends.iter().copied());
+        let shown: Vec<&str> = all.filter(|name| whole || path.knows(table, name)).collect();
         let at: BTreeMap<&str, i32> = shown.iter().zip(0..).map(|(name, nth)| (*name, 8 + nth * ROW)).collect();
         let stops = shown.iter().filter_map(|name| at.get(name).map(|y| stop(table, path, name, *y, language)));
         let mut outcomes: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();

@@ -26,8 +26,8 @@ pub(super) struct Deed {
     pub(super) allowed: bool,
     pub(super) said: String,
     pub(super) options: Vec<Choosable>,
-    pub(super) takes_patch: bool,
-    pub(super) takes_payload: bool,
+    /// `patch`, `payload` or nothing.
+    pub(super) takes: &'static str,
     pub(super) harsh: bool,
 }
 
@@ -61,8 +61,11 @@ fn deed(one: Explained, language: Language) -> Deed {
         allowed: one.would.is_ok(),
         said: said(&one.would, language),
         options,
-        takes_patch: matches!(one.verb, "answer" | "jump"),
-        takes_payload: one.verb == "signal",
+        takes: match one.verb {
+            "answer" | "jump" => "patch",
+            "signal" => "payload",
+            _ => "",
+        },
         harsh: matches!(one.verb, "cancel" | "jump"),
     }
 }

@@ -8,7 +8,7 @@ use crate::waitlist::language::Language;
 /// A name with its Chinese.
 pub(super) type Names = &'static [(&'static str, &'static str)];
 
-fn find<'a>(names: Names, name: &'a str, language: Language) -> &'a str {
+fn find(names: Names, name: &str, language: Language) -> &str {
     match language {
         Language::En => name,
         Language::ZhCn => names.iter().find(|(one, _)| *one == name).map_or(name, |(_, zh)| zh),
