@@ -1,26 +1,108 @@
-//! Floor 5, the support staff's pages: server-rendered, in Chinese or English, without scripts. They only look; no
-//! personal data is on them. `access` says who may.
+//! Floor 5, the support staff's pages: server-rendered, in Chinese or English. Every one works without its script, which only
+//! redraws what has changed and knows the keyboard. What a page shows the desk has told; what a form asks for the desk decides.
+//! Personal data is masked.
+//!
+//! | file | |
+//! |---|---|
+//! | `access` | who may come in and do what |
+//! | `page`, `assets` | the frame and headers of pages, what they load, what goes wrong |
+//! | `when`, `row`, `words` | instants, lines of lists and names, in the reader's language |
+//! | `home` | what needs a person now |
+//! | `run` | one run: where it stands, the way it came, what can be done |
+//! | `patients`, `patient` | finding a patient; what is kept of one |
+//! | `schedules`, `deadlines` | queues in their order; what falls due when |
+//! | `policies`, `settings` | settings, what is inherited and from where |
+//! | `cases`, `figures`, `plot` | differences between the books; figures and their pictures |
+//! | `jobs`, `system`, `callbacks`, `letters` | what starts runs by the clock; systems outside; what they told; what they refused |
+//! | `texts`, `blacklist` | what patients are told; who may not join a queue, and appeals |
+//! | `audit` | what staff did |
+//! | `runs`, `views`, `bulks` | finding runs, searches that the team keeps, one verb for many |
 
 pub mod access;
 mod assets;
+mod audit;
+mod blacklist;
+mod bulks;
+mod callbacks;
+mod cases;
+mod deadlines;
+mod figures;
+mod home;
+mod jobs;
+mod letters;
 mod page;
+mod patient;
+mod patients;
+mod plot;
+mod policies;
+mod row;
+mod run;
 mod runs;
+mod schedules;
+mod settings;
+mod system;
+mod texts;
+mod views;
+mod when;
 mod words;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::http::Surface;
 
 /// The pages.
 pub fn router(surface: Arc<Surface>) -> Router {
     let pages = Router::new()
-        .route("/", get(runs::list))
+        .route("/", get(home::home))
+        .route("/runs", get(runs::list))
+        .route("/runs.csv", get(runs::file))
+        .route("/runs/{id}", get(run::show_run))
+        .route("/runs/{id}/{verb}", post(run::verbs::perform))
+        .route("/runs/{id}/letters/{letter}", post(run::resend))
+        .route("/patients", get(patients::list).post(patients::find))
+        .route("/patients/{id}", get(patient::one))
+        .route("/patients/{id}/unmask", post(patient::unmask))
+        .route("/patients/{id}/ban", post(patient::ban))
+        .route("/patients/{id}/lift", post(patient::lift))
+        .route("/schedules", get(schedules::list))
+        .route("/schedules/{id}", get(schedules::one))
+        .route("/deadlines", get(deadlines::list))
+        .route("/policies", get(policies::list))
+        .route("/policies/{level}/{id}", get(policies::one).post(policies::put))
+        .route("/policies/{level}/{id}/carry", post(policies::carry))
+        .route("/cases", get(cases::list))
+        .route("/cases/days", post(cases::reconcile))
+        .route("/cases/{id}/resolve", post(cases::resolve))
+        .route("/figures", get(figures::show_figures))
+        .route("/figures.csv", get(figures::file))
+        .route("/callbacks", get(callbacks::list))
+        .route("/system", get(system::list))
+        .route("/system/{destination}/{switch}", post(system::switch))
+        .route("/jobs", get(jobs::list))
+        .route("/jobs/{job}/{verb}", post(jobs::turn))
+        .route("/letters", get(letters::list).post(letters::retry))
+        .route("/texts", get(texts::list))
+        .route("/texts/{name}", get(texts::one).post(texts::put))
+        .route("/texts/{name}/back", post(texts::take_back))
+        .route("/blacklist", get(blacklist::list))
+        .route("/appeals/{id}/{decision}", post(blacklist::decide))
+        .route("/audit", get(audit::list))
+        .route("/audit.csv", get(audit::file))
+        .route("/views", post(views::put))
+        .route("/views/{id}/remove", post(views::remove))
+        .route("/bulks", get(bulks::list).post(bulks::begin))
+        .route("/bulks/preview", post(bulks::preview))
+        .route("/bulks/{id}/{turn}", post(bulks::turn))
         .merge(access::router())
+        .route_layer(from_fn(page::wrong))
         .route_layer(from_fn_with_state(Arc::clone(&surface), access::layer));
-    let open = access::open_router(&surface).route("/assets/console.css", get(assets::style));
-    pages.merge(open).layer(from_fn(access::headers)).with_state(surface)
+    let assets = access::open_router(&surface)
+        .route("/assets/console.css", get(assets::style))
+        .route("/assets/console.js", get(assets::script))
+        .route("/assets/htmx.js", get(assets::htmx));
+    pages.merge(assets).layer(from_fn(access::headers)).with_state(surface)
 }

@@ -1,45 +1,285 @@
-//! A page: its frame, and what goes wrong on the way to one.
+//! A page: its frame, its headers, and what goes wrong on the way to one.
+
+use std::fmt::Write as _;
 
 use askama::Template;
-use axum::response::{Html, IntoResponse, Response};
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Redirect, Response};
 
-use super::access::Staff;
+use super::access::{Permission, Refused, Staff};
 use super::assets;
-use super::words::Words;
-use crate::http::problem::Problem;
+use super::words::frame::FrameWords;
+use crate::http::problem::{Problem, language_of};
+use crate::waitlist::language::Language;
 
-/// What stands around a page.
-pub(super) struct Frame {
-    /// The words of every page.
-    pub(super) words: Words,
-    /// The language's tag.
-    pub(super) tag: &'static str,
-    /// Who looks.
-    pub(super) name: String,
-    /// Goes with every form.
-    pub(super) csrf: String,
-    /// What assets are asked for by.
-    pub(super) version: &'static str,
+/// Why there is no page.
+pub(super) enum Not {
+    /// What was asked for is not done.
+    Problem(Problem),
+    /// Whoever asks may not.
+    Refused(Refused),
 }
 
-impl Frame {
-    /// The frame of the page `here` for `staff`.
-    pub(super) fn of(staff: &Staff, _here: &'static str) -> Self {
-        Self {
-            words: super::words::fixed(staff.language),
-            tag: staff.language.tag(),
-            name: staff.name.to_string(),
-            csrf: staff.csrf.clone(),
-            version: assets::version(),
+/// What a handler comes to.
+pub(super) type Page = Result<Response, Not>;
+
+impl<E: Into<Problem>> From<E> for Not {
+    fn from(error: E) -> Self {
+        Self::Problem(error.into())
+    }
+}
+
+impl From<Refused> for Not {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl IntoResponse for Not {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Problem(problem) => problem.into_response(),
+            Self::Refused(refused) => refused.into_response(),
         }
     }
 }
 
+/// What stands around a page.
+pub(super) struct Frame {
+    /// The words of every page.
+    pub(super) words: &'static FrameWords,
+    /// The language's tag.
+    pub(super) tag: &'static str,
+    /// The other one's.
+    pub(super) other_tag: &'static str,
+    /// Who looks.
+    pub(super) name: String,
+    /// Goes with every form.
+    pub(super) csrf: String,
+    /// True for who may act on single runs, letters, jobs and cases.
+    pub(super) mends: bool,
+    /// True for who may act on many runs at once.
+    pub(super) bulks: bool,
+    /// True for who may change rules and texts.
+    pub(super) rules: bool,
+    /// What was just done.
+    pub(super) done: Option<String>,
+    /// What assets are asked for by: another one after a release.
+    pub(super) version: &'static str,
+    /// The navigation.
+    pub(super) groups: Vec<Group>,
+}
+
+/// Entries of the navigation that belong together.
+pub(super) struct Group {
+    pub(super) title: &'static str,
+    pub(super) links: Vec<Link>,
+}
+
+/// An entry of the navigation.
+pub(super) struct Link {
+    pub(super) here: bool,
+    pub(super) href: &'static str,
+    pub(super) title: &'static str,
+}
+
+impl Frame {
+    /// The frame of the page `here` for `staff`.
+    pub(super) fn of(staff: &Staff, here: &'static str) -> Self {
+        let words = FrameWords::of(staff.language);
+        Self {
+            words,
+            tag: staff.language.tag(),
+            other_tag: if staff.language == Language::En { Language::ZhCn.tag() } else { Language::En.tag() },
+            name: staff.name.to_string(),
+            csrf: staff.csrf.clone(),
+            mends: staff.may(Permission::Mend),
+            bulks: staff.may(Permission::Bulk),
+            rules: staff.may(Permission::Rules),
+            done: None,
+            version: assets::version(),
+            groups: groups(words, here, staff.may(Permission::Users)),
+        }
+    }
+
+    /// The same with word of what was done.
+    pub(super) fn done(self, done: Option<String>) -> Self {
+        Self { done, ..self }
+    }
+}
+
+fn groups(w: &'static FrameWords, here: &'static str, sees_users: bool) -> Vec<Group> {
+    let group = |title: &'static str, links: &[(&'static str, &'static str, &'static str)]| Group {
+        title,
+        links: links.iter().map(|(name, href, title)| Link { here: *name == here, href, title }).collect(),
+    };
+    let mut machine =
+        vec![("jobs", "/jobs", w.jobs), ("system", "/system", w.system), ("callbacks", "/callbacks", w.callbacks)];
+    if sees_users {
+        machine.push(("users", "/users", w.users));
+    }
+    vec![
+        group(
+            w.now,
+            &[
+                ("home", "/", w.home),
+                ("runs", "/runs", w.runs),
+                ("bulks", "/bulks", w.bulks),
+                ("letters", "/letters", w.letters),
+                ("deadlines", "/deadlines", w.deadlines),
+            ],
+        ),
+        group(
+            w.patients_and_queues,
+            &[("patients", "/patients", w.patients), ("schedules", "/schedules", w.schedules)],
+        ),
+        group(
+            w.rules,
+            &[
+                ("policies", "/policies", w.policies),
+                ("texts", "/texts", w.texts),
+                ("blacklist", "/blacklist", w.blacklist),
+            ],
+        ),
+        group(
+            w.books,
+            &[("cases", "/cases", w.cases), ("figures", "/figures", w.figures), ("audit", "/audit", w.audit)],
+        ),
+        group(w.machine, &machine),
+    ]
+}
+
 /// A page as an answer.
-pub(super) fn show(page: &impl Template) -> Result<Response, Problem> {
+pub(super) fn show(page: &impl Template) -> Page {
+    Ok(rendered(page)?)
+}
+
+/// A template as an answer.
+pub(super) fn rendered(page: &impl Template) -> Result<Response, Problem> {
     let html = page.render().map_err(|error| {
         tracing::error!(%error, "a page could not be rendered");
         Problem::internal()
     })?;
     Ok(Html(html).into_response())
+}
+
+/// Rows as a file for a spreadsheet, which reads UTF-8 where a mark says so.
+pub(super) fn csv(name: &str, head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Response {
+    let mut text = String::from("\u{feff}");
+    let mut line = |cells: &mut dyn Iterator<Item = String>| {
+        let cells: Vec<String> = cells.map(|cell| quoted(&cell)).collect();
+        text.push_str(&cells.join(","));
+        text.push_str("\r\n");
+    };
+    line(&mut head.iter().map(|cell| (*cell).to_owned()));
+    rows.for_each(|row| line(&mut row.into_iter()));
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.csv\"")),
+    ];
+    (headers, text).into_response()
+}
+
+/// A cell that no spreadsheet takes for a formula.
+fn quoted(cell: &str) -> String {
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
+    format!("\"{}{}\"", if formula { "'" } else { "" }, cell.replace('"', "\"\""))
+}
+
+/// After a form: to the page that shows what came of it. As a handler answers it.
+#[allow(clippy::unnecessary_wraps)]
+pub(super) fn to(path: &str) -> Page {
+    Ok(Redirect::to(path).into_response())
+}
+
+#[derive(Template)]
+#[template(path = "wrong.html")]
+struct Wrong<'a> {
+    w: &'static FrameWords,
+    tag: &'static str,
+    version: &'static str,
+    title: &'a str,
+    detail: &'a str,
+    back: &'a str,
+}
+
+/// A problem on the way to a page is a page too.
+pub(super) async fn wrong(request: Request, next: Next) -> Response {
+    let asked = request.headers().clone();
+    let language = request.extensions().get::<Staff>().map_or_else(|| language_of(&asked), |staff| staff.language);
+    let mut response = next.run(request).await;
+    let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
+    let status = response.status();
+    let (title, detail) = problem.in_words(language);
+    let back = back(&asked);
+    let words = FrameWords::of(language);
+    let page = Wrong { w: words, tag: language.tag(), version: assets::version(), title, detail: &detail, back: &back };
+    let Ok(html) = page.render() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    (status, Html(html)).into_response()
+}
+
+/// The page that somebody came from, as a path of ours.
+fn back(asked: &HeaderMap) -> String {
+    let from = asked.get(header::REFERER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let path = from.split_once("://").and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
+    path.filter(|path| !path.starts_with("//")).unwrap_or("/").to_owned()
+}
+
+/// What begins with a text that a person may have typed, as a part of an address.
+pub(super) fn query(pairs: &[(&str, &str)]) -> String {
+    let mut query = String::new();
+    for (key, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
+        query.push(if query.is_empty() { '?' } else { '&' });
+        query.push_str(key);
+        query.push('=');
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+                query.push(char::from(byte));
+            } else {
+                let _ = write!(query, "%{byte:02X}");
+            }
+        }
+    }
+    query
+}
+
+/// The reason that a form gives: 1 to 200 characters.
+pub(super) fn reason(text: &str) -> Result<String, Problem> {
+    let text = text.trim();
+    let fine = (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if fine { Ok(text.to_owned()) } else { Err(Problem::no_reason()) }
+}
+
+/// The largest number of rows of a list's page.
+pub(super) const ROWS: i64 = 50;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_never_a_formula() {
+        assert_eq!(quoted("=1+1"), "\"'=1+1\"");
+        assert_eq!(quoted("-5"), "\"-5\"");
+        assert_eq!(quoted("say \"yes\""), "\"say \"\"yes\"\"\"");
+    }
+
+    #[test]
+    fn a_query_carries_any_text() {
+        assert_eq!(query(&[("q", "a b&c"), ("step", ""), ("n", "候")]), "?q=a%20b%26c&n=%E5%80%99");
+    }
+
+    #[test]
+    fn the_way_back_stays_in_the_house() {
+        let from = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::REFERER, text.parse().unwrap_or_else(|_| unreachable!()));
+            back(&headers)
+        };
+        assert_eq!(from("http://h:80/runs?x=1"), "/runs?x=1");
+        assert_eq!(from("http://h//evil"), "/");
+        assert_eq!(from("nonsense"), "/");
+    }
 }

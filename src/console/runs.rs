@@ -1,122 +1,253 @@
-//! `GET /`: runs, newest first, each with why it stands where it stands. Where nothing is asked for, the applications: jobs
-//! start far more runs than patients do.
+//! `GET /runs`: runs, newest first, each with why it stands where it stands. Where nothing is asked for, the applications: jobs
+//! start far more runs than patients do. `GET /runs.csv`: the same as a file.
 
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{Html, IntoResponse, Response};
+use chrono::TimeDelta;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::words::{self, Words, fixed};
-use crate::desk::why::sentence;
+use super::access::{Permission, Staff};
+use super::page::{Frame, Page, ROWS, csv, query, show};
+use super::row::{self, Pick, RunRow, picks};
+use super::when::Clock;
+use super::words::names;
+use super::words::runs::RunsWords;
 use crate::engine::inspect::Filter;
 use crate::http::Surface;
-use crate::http::extract::{Query, Reads};
+use crate::http::extract::Query;
 use crate::http::problem::Problem;
-use crate::waitlist::language::Language;
+use crate::records::views::View;
 use crate::workflows::waitlist_application::WaitlistApplication;
 
-/// Runs of one page.
-const PAGE: i64 = 50;
 /// The statuses that can be picked.
-const STATUSES: [&str; 6] = ["suspended", "unrunnable", "waiting", "pending", "running", "completed"];
+pub(super) const STATUSES: [&str; 8] =
+    ["suspended", "unrunnable", "pending", "running", "waiting", "completed", "cancelled", "faulted"];
+/// The verbs that many runs can be asked for.
+pub(super) const BULK_VERBS: [&str; 6] = ["retry", "resume", "suspend", "answer", "jump", "cancel"];
+/// Runs of one file.
+const CSV_ROWS: i64 = 5000;
 
-/// Which runs.
-#[derive(Debug, Default, Deserialize)]
+/// Which runs, and which columns.
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Wanted {
-    workflow: Option<String>,
-    status: String,
-    q: String,
-    lang: String,
+    pub(super) workflow: Option<String>,
+    pub(super) status: String,
+    pub(super) step: String,
+    pub(super) q: String,
+    pub(super) still: String,
+    pub(super) error: String,
+    key: String,
+    attempts: String,
+    due: String,
+    created: String,
+    last_error: String,
     cursor: Option<Uuid>,
+    done: String,
+}
+
+impl Wanted {
+    /// The workflow that is meant: applications where nothing is asked for.
+    fn workflow(&self) -> &str {
+        let asks = [&self.status, &self.step, &self.q, &self.error].iter().any(|one| !one.trim().is_empty());
+        self.workflow.as_deref().unwrap_or(if asks { "" } else { WaitlistApplication::NAME })
+    }
+
+    /// The same as an address.
+    fn address(&self, cursor: Option<&str>) -> String {
+        let mut pairs =
+            vec![("workflow", self.workflow()), ("status", self.status.as_str()), ("step", self.step.as_str())];
+        pairs.extend([("q", self.q.trim()), ("still", self.still.as_str()), ("error", self.error.trim())]);
+        pairs.extend([("key", self.key.as_str()), ("attempts", self.attempts.as_str()), ("due", self.due.as_str())]);
+        pairs.extend([("created", self.created.as_str()), ("last_error", self.last_error.as_str())]);
+        pairs.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let text = query(&pairs);
+        // An empty workflow is a choice of its own where nothing else is asked for.
+        if self.workflow().is_empty() { text.replacen('?', "?workflow=&", 1) } else { text }
+    }
+
+    /// Whether a bulk could go by it.
+    fn bulkable(&self) -> bool {
+        let filtered = !self.status.is_empty() || !self.step.is_empty() || !self.error.is_empty();
+        filtered && self.still.is_empty() && self.q.trim().is_empty() && self.status != "unrunnable"
+    }
+}
+
+/// A column that can be shown beside those that always are.
+struct Column {
+    field: &'static str,
+    name: &'static str,
+    on: bool,
+}
+
+/// A search of the team, or one of ours.
+struct Tab {
+    id: Option<Uuid>,
+    name: String,
+    by: String,
+    href: String,
+    here: bool,
 }
 
 #[derive(Template)]
 #[template(path = "runs.html")]
-struct Page<'a> {
-    words: Words,
-    tag: &'static str,
-    other_tag: &'static str,
-    lang: &'a str,
-    workflow: &'a str,
-    workflows: Vec<&'static str>,
-    picked: &'a str,
-    q: &'a str,
-    statuses: Vec<(&'static str, &'a str)>,
-    rows: Vec<Row>,
-    older: Option<Uuid>,
+struct Runs<'a> {
+    frame: Frame,
+    w: &'static RunsWords,
+    wanted: &'a Wanted,
+    tabs: Vec<Tab>,
+    workflows: Vec<Pick>,
+    statuses: Vec<Pick>,
+    steps: Vec<Pick>,
+    stills: Vec<Pick>,
+    columns: Vec<Column>,
+    verbs: Vec<Pick>,
+    rows: Vec<RunRow>,
+    bulkable: bool,
+    address: String,
+    csv: String,
+    older: Option<String>,
 }
 
-struct Row {
-    workflow: String,
-    key: String,
-    step: String,
-    status: String,
-    status_name: String,
-    why: String,
-    updated: String,
-}
-
-pub(super) async fn list(
-    State(surface): State<Arc<Surface>>,
-    Reads(reads): Reads,
-    Query(wanted): Query<Wanted>,
-) -> Result<Response, Problem> {
-    let language = match wanted.lang.as_str() {
-        "en" => Language::En,
-        "zh-CN" => Language::ZhCn,
-        _ => reads,
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
+    let (w, language) = (RunsWords::of(staff.language), staff.language);
+    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language };
+    let found = surface.desk.runs(filter(&surface, &wanted, &clock, ROWS).await?).await?;
+    let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
+    let older = found.last().filter(|_| full).map(|last| last.seen.id.to_string());
+    let tables: Vec<_> = surface.desk.engine.registry.tables().collect();
+    let workflow = wanted.workflow();
+    let mut steps: Vec<&str> = tables
+        .iter()
+        .filter(|table| workflow.is_empty() || table.name == workflow)
+        .flat_map(|table| table.steps.iter().map(|row| row.name))
+        .collect();
+    steps.dedup();
+    let address = wanted.address(None);
+    let stills = [("1", w.hour), ("24", w.day), ("168", w.week)];
+    let column = |field, name, on: &str| Column { field, name, on: !on.is_empty() };
+    let done = (!wanted.done.is_empty()).then(|| names::verb(&wanted.done, language));
+    let page = Runs {
+        tabs: tabs(w, surface.desk.views("runs").await?, &address),
+        workflows: picks(tables.iter().map(|table| table.name), workflow, names::workflow, language),
+        statuses: picks(STATUSES, &wanted.status, names::state, language),
+        steps: picks(steps, &wanted.step, names::step, language),
+        stills: stills
+            .into_iter()
+            .map(|(value, name)| Pick { value: value.to_owned(), name: name.to_owned(), is: wanted.still == value })
+            .collect(),
+        columns: vec![
+            column("key", Frame::of(&staff, "runs").words.key, &wanted.key),
+            column("attempts", w.attempts, &wanted.attempts),
+            column("due", w.due, &wanted.due),
+            column("created", w.created, &wanted.created),
+            column("last_error", w.last_error, &wanted.last_error),
+        ],
+        verbs: picks(BULK_VERBS, "", names::verb, language),
+        rows: row::runs(&surface, found, &clock).await?,
+        bulkable: wanted.bulkable() && staff.may(Permission::Bulk),
+        csv: format!("/runs.csv{address}"),
+        older: older.map(|cursor| format!("/runs{}", wanted.address(Some(&cursor)))),
+        frame: Frame::of(&staff, "runs").done(done),
+        address,
+        wanted: &wanted,
+        w,
     };
-    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let asks = !wanted.status.is_empty() || !wanted.q.is_empty();
-    let workflow = wanted.workflow.as_deref().unwrap_or(if asks { "" } else { WaitlistApplication::NAME });
-    let filter = Filter {
-        workflow: some(workflow),
+    show(&page)
+}
+
+pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
+    staff.require_to(Permission::Export)?;
+    let (w, language) = (RunsWords::of(staff.language), staff.language);
+    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language };
+    let found = surface.desk.runs(filter(&surface, &wanted, &clock, CSV_ROWS).await?).await?;
+    let frame = Frame::of(&staff, "runs");
+    let c = frame.words;
+    let head = [
+        "id",
+        c.workflow,
+        c.key,
+        c.application,
+        c.step,
+        c.status,
+        c.why,
+        w.attempts,
+        w.created,
+        c.updated,
+        w.last_error,
+    ];
+    let rows = row::runs(&surface, found, &clock).await?.into_iter().map(|row| {
+        let attempts = row.attempt.to_string();
+        let times = [row.created.iso, row.updated.iso];
+        let [created, updated] = times;
+        vec![
+            row.id,
+            row.workflow,
+            row.key,
+            row.about.unwrap_or_default(),
+            row.step,
+            row.status.name,
+            row.why,
+            attempts,
+            created,
+            updated,
+            row.error,
+        ]
+    });
+    Ok(csv("runs", &head, rows))
+}
+
+/// What is wanted, as the engine is asked.
+async fn filter(surface: &Surface, wanted: &Wanted, clock: &Clock, most: i64) -> Result<Filter, Problem> {
+    let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+    let mut filter = Filter {
+        workflow: some(wanted.workflow()),
         status: some(&wanted.status),
-        q: some(&wanted.q),
+        step: some(&wanted.step),
+        error: some(&wanted.error),
+        still_since: wanted
+            .still
+            .parse()
+            .ok()
+            .and_then(TimeDelta::try_hours)
+            .and_then(|ago| clock.now.checked_sub_signed(ago)),
         before: wanted.cursor,
-        most: PAGE,
+        most,
         ..Filter::default()
     };
-    let found = surface.desk.runs(filter).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
-    let older = found.last().filter(|_| full).map(|last| last.seen.id);
-    let tz = surface.desk.ports.tz;
-    let rows = found.into_iter().map(|shown| Row {
-        why: sentence(&shown.why, language, tz),
-        updated: shown.seen.updated_at.with_timezone(&tz).format("%m-%d %H:%M:%S").to_string(),
-        status_name: words::status(&shown.seen.status, language).to_owned(),
-        workflow: shown.seen.workflow,
-        key: shown.seen.key,
-        step: shown.seen.step,
-        status: shown.seen.status,
-    });
-    let page = Page {
-        words: fixed(language),
-        tag: language.tag(),
-        other_tag: if language == Language::En { "zh-CN" } else { "en" },
-        lang: &wanted.lang,
-        workflow,
-        workflows: surface.desk.engine.registry.tables().map(|table| table.name).collect(),
-        picked: &wanted.status,
-        q: &wanted.q,
-        statuses: STATUSES.iter().map(|name| (*name, words::status(name, language))).collect(),
-        rows: rows.collect(),
-        older,
-    };
-    let html = page.render().map_err(|error| {
-        tracing::error!(%error, "a page could not be rendered");
-        Problem::internal()
-    })?;
-    let headers = [
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'self'; form-action 'self'"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
+    if let Some(q) = some(&wanted.q) {
+        let found = surface.desk.find_applications(&q).await?;
+        // What is nobody's number may be a key.
+        if found.is_empty() { filter.q = Some(q) } else { filter.ids = Some(found) }
+    }
+    Ok(filter)
+}
+
+/// Our own searches, then the team's.
+fn tabs(w: &RunsWords, views: Vec<View>, address: &str) -> Vec<Tab> {
+    let ours = [
+        ("?workflow=waitlist_application", w.view_applications),
+        ("?workflow=&status=suspended", w.view_suspended),
+        ("?workflow=&status=unrunnable", w.view_unrunnable),
+        ("?workflow=&status=pending", w.view_backing_off),
+        ("?workflow=", w.view_all),
     ];
-    Ok((headers, Html(html)).into_response())
+    let ours = ours.into_iter().map(|(query, name)| Tab {
+        id: None,
+        name: name.to_owned(),
+        by: String::new(),
+        href: format!("/runs{query}"),
+        here: query == address,
+    });
+    let theirs = views.into_iter().map(|view| Tab {
+        id: Some(view.id),
+        here: view.query == address,
+        href: format!("/runs{}", view.query),
+        name: view.name,
+        by: view.made_by,
+    });
+    ours.chain(theirs).collect()
 }

@@ -31,6 +31,11 @@ pub struct Standing {
 }
 
 impl Desk {
+    /// The draw of a schedule as it stands, for staff: looking fixes nothing.
+    pub async fn draw_as_it_stands(&self, schedule_id: &str) -> Answer<Option<draws::Draw>> {
+        Ok(draws::find(&self.engine.pool, self.hospital(), schedule_id).await?)
+    }
+
     /// The draw of a schedule. Whoever asks before the first application learns the commitment that it will have: the seed
     /// is fixed by asking. [`Refusal::NotFound`] where arrival decides.
     pub async fn draw(&self, schedule_id: &str) -> Answer<Standing> {

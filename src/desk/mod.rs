@@ -13,10 +13,12 @@
 //! | `cancel_visit` | the patient does not come after all |
 //! | `release_slot`, `his_push` | a place may be free; 停诊 |
 //! | `payment_notice` | money has arrived, or gone back |
+//! | `callbacks` | what the outside told us, as staff look at it |
 //! | `message_event` | whether a message arrived; an SMS where it did not |
 //! | `answers` | what a caller's key was answered |
 //! | `departments` | the hospital's departments, kept in step with HIS |
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
+//! | `policy_changes` | settings as staff see and change them, with where each comes from |
 //! | `browse` | schedules and the state of their queues |
 //! | `draws` | the draw of a queue's order: its commitment and its transcript |
 //! | `destinations` | the systems outside, and the switch that pauses one |
@@ -25,10 +27,13 @@
 //! | `persons` | one person's data handed over, forgotten, sealed anew |
 //! | `jobs` | what starts runs by the clock |
 //! | `kpis` | the figures that managers ask for |
+//! | `overview` | what needs a person, and the day so far |
 //! | `notices` | what became of notices, and that staff send one again |
 //! | `letters` | messages that were not taken, sent again |
 //! | `templates` | the texts of notices: stored, taken back, looked at before they are sent |
 //! | `health` | what is wrong with the whole, and what to do about it |
+//! | `dossier`, `queues` | what is kept of one patient; who stands where in a queue, what falls due |
+//! | `search`, `views` | what a number means that somebody types, and searches that the team keeps |
 //! | `runs`, `why` | any workflow's runs, for staff |
 //! | `access` | users of the console, roles, sessions, API keys |
 //! | `staff`, `verbs` | what staff do to runs, and the words for it |
@@ -42,11 +47,13 @@ mod answers;
 pub mod apply;
 pub mod blacklist;
 pub mod browse;
+mod callbacks;
 mod cancel_visit;
 mod confirm;
 mod decline;
 mod departments;
 pub mod destinations;
+pub mod dossier;
 pub mod draws;
 pub mod early_signals;
 pub mod health;
@@ -56,18 +63,23 @@ pub mod kpis;
 pub mod letters;
 mod message_event;
 pub mod notices;
+pub mod overview;
 pub mod payment_notice;
 pub mod persons;
 pub mod policies;
+pub mod policy_changes;
 pub mod put_patient;
+mod queues;
 pub mod reconciliation;
 mod release_slot;
 pub mod runs;
+pub mod search;
 pub mod show;
 pub mod slow_lane;
 pub mod staff;
 pub mod templates;
 pub mod verbs;
+pub mod views;
 pub mod why;
 mod withdraw;
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Answer, Desk, DeskError};
 use crate::engine::around::Around;
-use crate::engine::inspect::{self, Filter, Received, Seen, Told, Why};
+use crate::engine::inspect::{self, Behind, Filter, Posted, Received, Seen, Told, Why};
 use crate::engine::store::Started;
 use crate::engine::{Edge, Fault, NewRun, RunId, traces};
 use crate::waitlist::refusal::Refusal;
@@ -19,6 +19,20 @@ pub struct Shown {
     pub seen: Seen,
     /// Why it is not moving.
     pub why: Why,
+}
+
+/// The most letters that are shown of one run, and the most runs that it started.
+const BESIDE_MAX: i64 = 100;
+
+/// What belongs to a run and is not in it.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// Who started it, what it owes.
+    pub behind: Behind,
+    /// The letters that it wrote.
+    pub letters: Vec<Posted>,
+    /// The runs that it started.
+    pub children: Vec<Shown>,
 }
 
 /// Everything about one run.
@@ -76,6 +90,15 @@ impl Desk {
         let state = inspect::state(pool, hospital, id).await?.ok_or(Refusal::NotFound)?;
         let inbox = inspect::inbox(pool, hospital, id, INBOX_MAX).await?;
         Ok(Inspected { shown: shown(&Around::look(&self.engine).await?, seen), state, inbox })
+    }
+
+    /// What belongs to a run and is not in it.
+    pub async fn beside(&self, id: RunId) -> Answer<Beside> {
+        let (pool, hospital) = (&self.engine.pool, self.hospital());
+        let behind = inspect::behind(pool, hospital, id).await?.ok_or(Refusal::NotFound)?;
+        let letters = inspect::outbox(pool, hospital, id, BESIDE_MAX).await?;
+        let children = Filter { parent: Some(id), most: BESIDE_MAX, ..Filter::default() };
+        Ok(Beside { behind, letters, children: self.runs(children).await? })
     }
 
     /// A run's history, oldest first, after the line `after`.

@@ -52,6 +52,14 @@ pub struct Filter {
     pub step: Option<String>,
     /// The beginning of the key, or a whole id.
     pub q: Option<String>,
+    /// Only these.
+    pub ids: Option<Vec<RunId>>,
+    /// Only those that have not moved since.
+    pub still_since: Option<DateTime<Utc>>,
+    /// Whose last error contains this text.
+    pub error: Option<String>,
+    /// Only those that this run started.
+    pub parent: Option<RunId>,
     /// Only runs older than this one: the last of the page before.
     pub before: Option<RunId>,
     /// The most runs of a page.
@@ -164,6 +172,66 @@ pub async fn inbox(db: impl PgExecutor<'_>, tenant: &str, id: RunId, most: i64) 
              select signal_id, name, received_at, read_turn, seq from inbox
              where tenant = $1 and run_id = $2 order by seq desc limit $3) last
          order by seq",
+    )
+    .bind(tenant)
+    .bind(id)
+    .bind(most)
+    .fetch_all(db)
+    .await
+}
+
+/// What stands behind a run: who started it, what it owes.
+#[derive(Debug, Clone, Default, sqlx::FromRow)]
+pub struct Behind {
+    /// The run that started it.
+    pub parent: Option<RunId>,
+    /// Obligations that are open, or may be.
+    pub owes: Vec<String>,
+    /// Since when its step fails.
+    pub failing_since: Option<DateTime<Utc>>,
+}
+
+/// What stands behind a run.
+pub async fn behind(db: impl PgExecutor<'_>, tenant: &str, id: RunId) -> sqlx::Result<Option<Behind>> {
+    sqlx::query_as(
+        "select parent, owes, failing_since from run where tenant = $1 and id = $2
+         union all
+         select parent, owes, failing_since from run_archive where tenant = $1 and id = $2",
+    )
+    .bind(tenant)
+    .bind(id)
+    .fetch_optional(db)
+    .await
+}
+
+/// A letter that a run wrote. What it says stays there.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Posted {
+    /// Its id, which the receiver sees.
+    pub id: String,
+    /// Which outlet delivers it.
+    pub topic: String,
+    /// pending, sending, sent, suppressed, undeliverable, suspended.
+    pub status: String,
+    /// Failed attempts.
+    pub attempt: i32,
+    /// When it is tried next, or was due.
+    pub due_at: DateTime<Utc>,
+    /// Why it was not sent.
+    pub last_error: Option<String>,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    /// When it was sent, or given up.
+    pub settled_at: Option<DateTime<Utc>>,
+}
+
+/// The last letters that a run wrote, oldest first. Plan: `outbox_run`.
+pub async fn outbox(db: impl PgExecutor<'_>, tenant: &str, id: RunId, most: i64) -> sqlx::Result<Vec<Posted>> {
+    sqlx::query_as(
+        "select * from (
+             select id, topic, status, attempt, due_at, last_error, created_at, settled_at from outbox
+             where tenant = $1 and run_id = $2 order by created_at desc, id desc limit $3) last
+         order by created_at, id",
     )
     .bind(tenant)
     .bind(id)

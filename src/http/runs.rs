@@ -226,7 +226,7 @@ pub(super) async fn list(
         q: wanted.q,
         before: wanted.cursor,
         most: PAGE,
-        runnable: None,
+        ..Filter::default()
     };
     let found = surface.desk.runs(filter).await?;
     let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);

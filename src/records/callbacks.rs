@@ -1,5 +1,6 @@
 //! What the outside told us, with its fate: every verified callback leaves one row, repeated ones raise its count.
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 
@@ -81,4 +82,58 @@ pub async fn delete_older(pool: &PgPool, hospital: &str, days: i32) -> sqlx::Res
             return Ok(all);
         }
     }
+}
+
+/// A callback, as staff see it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Seen {
+    /// his, wechat-pay or wechat.
+    pub source: String,
+    /// The sender's id of it.
+    pub event_id: String,
+    /// What it says.
+    pub kind: String,
+    /// Our id of what it is about.
+    pub subject: String,
+    /// What it carried, without personal data.
+    pub body: Value,
+    /// When it came first.
+    pub received_at: DateTime<Utc>,
+    /// How often it came.
+    pub times: i32,
+    /// What became of it.
+    pub fate: String,
+}
+
+/// Which callbacks; what is absent does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// From here.
+    pub source: Option<String>,
+    /// With one of these fates.
+    pub fates: Option<Vec<String>>,
+    /// About this.
+    pub subject: Option<String>,
+    /// Only those that came before.
+    pub before: Option<DateTime<Utc>>,
+    /// So many at most.
+    pub most: i64,
+}
+
+/// Callbacks, the latest first. Plan: `callback_recent`, from its end.
+pub async fn list(db: impl sqlx::PgExecutor<'_>, hospital: &str, wanted: &Wanted) -> sqlx::Result<Vec<Seen>> {
+    sqlx::query_as(
+        "select source, event_id, kind, subject, body, received_at, times, fate from callback
+         where hospital = $1 and ($2::text is null or source = $2) and ($3::text[] is null or fate = any($3))
+           and ($4::text is null or subject = $4) and ($5::timestamptz is null or received_at < $5)
+         order by received_at desc limit $6",
+    )
+    .bind(hospital)
+    .bind(&wanted.source)
+    .bind(&wanted.fates)
+    .bind(&wanted.subject)
+    .bind(wanted.before)
+    .bind(wanted.most)
+    .fetch_all(db)
+    .await
 }

@@ -7,6 +7,7 @@
 //! | `breaches` | breaches, the rules they are counted by, appeals |
 //! | `patients` | patients, sealed; the blacklist |
 //! | `policies` | the settings of doctors, departments, campuses; their live entries |
+//! | `policy_tree` | which of them there are, and which have settings of their own |
 //! | `accounts` | for whom an account has joined queues |
 //! | `entries`, `entry_changes` | applications: the queue, the places in it; what a run's move changes |
 //! | `hand_outs` | schedules whose places are being handed out |
@@ -15,6 +16,8 @@
 //! | `admission_ground`, `admissions` | what decisions about applications stand on, and what writes them |
 //! | `notices` | what a notice says that its letter does not |
 //! | `templates` | texts of notices, every version of them |
+//! | `dossier`, `queues` | what is kept of one patient; who stands where in a queue, what falls due |
+//! | `overview`, `search`, `views` | what the console asks for: the day in numbers, whose number it is, searches that the team keeps |
 //! | `offers`, `kpis` | what became of every offered place; figures by day of visit |
 //! | `persons` | all that is kept of one person; seals of an older key |
 //! | `reconciliation` | a day's books compared with the outside's, and the cases that came of it |
@@ -35,6 +38,7 @@ pub mod breaches;
 pub mod callbacks;
 pub mod concern;
 pub mod departments;
+pub mod dossier;
 pub mod draws;
 pub mod entries;
 pub mod entry_changes;
@@ -42,15 +46,20 @@ pub mod hand_outs;
 pub mod kpis;
 pub mod notices;
 pub mod offers;
+pub mod overview;
 pub mod patients;
 pub mod persons;
 pub mod policies;
+pub mod policy_tree;
+pub mod queues;
 pub mod reconciliation;
 pub mod schedules;
 pub mod schema;
 pub mod seals;
+pub mod search;
 pub mod staff_sessions;
 pub mod staff_users;
 pub mod templates;
 pub mod tokens;
+pub mod views;
 pub mod visits;

@@ -15,6 +15,7 @@
 //! | `fairness` | limits of persons, accounts and days; the slow lane |
 //! | `joining` | what a patient finds at the door of a queue, and on what terms one joins |
 //! | `staff_surface`, `terminal` | what staff do over the API and with `houbu runs` |
+//! | `console` | the support staff's pages: what they show, to whom, and what their forms do |
 //! | `kpi_plans` | the figures of a day read that day's rows alone |
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
@@ -46,6 +47,7 @@ mod calendar;
 mod chaos;
 mod clinic;
 mod cluster;
+mod console;
 mod day_queues;
 mod demo_day;
 mod early_by_key;

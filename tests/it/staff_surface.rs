@@ -109,26 +109,3 @@ async fn messages_that_were_refused_are_listed_and_sent_again() {
     assert_eq!(audit["items"][0]["verb"], "letter.retry");
     hospital.finish().await;
 }
-
-/// Whoever opens the console sees applications, not what jobs have started; whoever asks for a status sees all that have it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_console_opens_with_the_applications() {
-    let hospital = Hospital::paying(PaymentMode::None).await;
-    hospital.apply("w1-am", 1).await;
-    hospital.start_sync().await;
-    hospital.desk.lodge.make_demo_users(&"three lamps and a kettle".into()).await.unwrap();
-    let token = hospital.desk.lodge.enter_demo(houbu::desk::access::role::Role::Viewer).await.unwrap();
-    let page = async |path: &str| {
-        let cookie = format!("houbu_session={}", token.expose());
-        let request = hospital.door.request(reqwest::Method::GET, path).header("cookie", cookie);
-        crate::hospital::door::Door::reply(request).await.body.as_str().unwrap().to_owned()
-    };
-    let home = page("/").await;
-    assert!(home.contains("<td>waitlist_application</td>") && !home.contains("<td>schedule_sync</td>"), "{home}");
-    let all = page("/?workflow=").await;
-    assert!(all.contains("<td>waitlist_application</td>") && all.contains("<td>schedule_sync</td>"));
-    let completed = page("/?status=completed").await;
-    assert!(!completed.contains("<td>waitlist_application</td>") && completed.contains("<td>schedule_sync</td>"));
-    assert!(page("/?workflow=schedule_sync").await.contains(r#"<option value="schedule_sync" selected>"#));
-    hospital.finish().await;
-}

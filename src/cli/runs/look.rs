@@ -55,9 +55,8 @@ impl Look<'_> {
             status: list.status.clone(),
             step: list.step.clone(),
             q: list.q.clone(),
-            before: None,
             most: list.most,
-            runnable: None,
+            ..Filter::default()
         };
         let around = Around::look(self.engine).await?;
         let filter = Filter { runnable: Some(around.runnable()), ..filter };

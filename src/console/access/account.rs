@@ -13,7 +13,7 @@ use super::Staff;
 use super::door::{refusal, said};
 use super::gate::Sent;
 use super::words::Access;
-use crate::console::page::{Frame, show};
+use crate::console::page::{Frame, rendered};
 use crate::desk::access::{Refused, agreed};
 use crate::http::Surface;
 use crate::http::problem::Problem;
@@ -58,7 +58,7 @@ async fn page(
     let user = surface.desk.lodge.user(staff.id).await?;
     let sessions = surface.desk.lodge.sessions_of(staff.id).await?;
     let this = staff.token.hash();
-    let page = show(&Page {
+    let page = rendered(&Page {
         frame: Frame::of(staff, "account"),
         w: Access::of(staff.language),
         role: staff.role.title(staff.language),

@@ -14,7 +14,7 @@ use super::gate::{Asked, Sent, cookie, language_cookie, no_cookie};
 use super::words::Access;
 use super::{MaybeStaff, Role, Staff};
 use crate::console::assets;
-use crate::console::page::show;
+use crate::console::page::rendered;
 use crate::desk::DeskError;
 use crate::desk::access::token::Token;
 use crate::desk::access::{LinkFor, Refused, agreed, demo_name};
@@ -133,7 +133,7 @@ pub(super) fn login_page(
         demo: roles.iter().rev().map(|role| (role.name(), role.title(language))).collect(),
         provider: surface.console.provider.is_some(),
     };
-    let page = show(&page)?;
+    let page = rendered(&page)?;
     Ok(match wrong {
         None => page,
         Some(refused) => said(refused, page),
@@ -245,7 +245,7 @@ fn welcome_page(
         LinkFor::User(name) => (false, name.as_str()),
     };
     let wrong_text = wrong.map(|refused| refused.message(language));
-    let page = show(&Welcome { door: Door::of(language), wrong: wrong_text, is_first, name })?;
+    let page = rendered(&Welcome { door: Door::of(language), wrong: wrong_text, is_first, name })?;
     Ok(match wrong {
         None => page,
         Some(refused) => said(refused, page),
@@ -256,7 +256,7 @@ fn welcome_page(
 fn ended(language: Language, refused: Refused) -> Result<Response, Problem> {
     let w = Access::of(language);
     let (title, detail) = (w.refused_title, refused.message(language));
-    let page = show(&Turned { door: Door::of(language), title, detail, href: "/login", link: w.log_in })?;
+    let page = rendered(&Turned { door: Door::of(language), title, detail, href: "/login", link: w.log_in })?;
     Ok(said(refused, page))
 }
 

@@ -14,7 +14,7 @@ use super::door::{refusal, said};
 use super::gate::Sent;
 use super::words::Access;
 use super::{Denied, Permission, Staff};
-use crate::console::page::{Frame, show};
+use crate::console::page::{Frame, rendered};
 use crate::desk::DeskError;
 use crate::desk::access::{Given, Listed};
 use crate::http::Surface;
@@ -97,7 +97,7 @@ async fn page(surface: &Surface, staff: &Staff, done: Option<Done>) -> Result<Re
         Some(Err(error)) => (Some(refusal(error)?), None, false),
     };
     let keys = surface.desk.lodge.api_keys().await?;
-    let page = show(&Page {
+    let page = rendered(&Page {
         frame: Frame::of(staff, "users"),
         w,
         wrong: wrong.map(|refused| refused.message(staff.language)),

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use super::Role;
 use super::door::{Door, Turned};
 use super::words::Access;
-use crate::console::page::show;
+use crate::console::page::rendered;
 use crate::http::problem::Problem;
 use crate::waitlist::language::Language;
 
@@ -83,7 +83,7 @@ impl IntoResponse for Refused {
         };
         let (href, link) = if self.why == Why::NotIn { ("/login", w.log_in) } else { ("/", w.back_home) };
         let page = Turned { door: Door::of(self.language), title: w.refused_title, detail, href, link };
-        match show(&page) {
+        match rendered(&page) {
             Ok(page) => (status, page).into_response(),
             Err(problem) => problem.into_response(),
         }

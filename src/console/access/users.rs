@@ -13,7 +13,7 @@ use super::door::{refusal, said};
 use super::gate::Sent;
 use super::words::Access;
 use super::{Denied, Permission, Role, Staff};
-use crate::console::page::{Frame, show};
+use crate::console::page::{Frame, rendered};
 use crate::desk::DeskError;
 use crate::desk::access::role::PERMISSIONS;
 use crate::desk::access::token::Token;
@@ -101,7 +101,7 @@ async fn page(surface: &Surface, staff: &Staff, done: Option<Done>) -> Result<Re
         Some(Err(error)) => (Some(refusal(error)?), None, false),
     };
     let users = surface.desk.lodge.users().await?;
-    let page = show(&Page {
+    let page = rendered(&Page {
         frame: Frame::of(staff, "users"),
         w,
         wrong: wrong.map(|refused| refused.message(staff.language)),

@@ -118,6 +118,18 @@ fn part(
         }
         query.push(")");
     }
+    if let Some(ids) = &filter.ids {
+        query.push(" and id = any(").push_bind(ids.clone()).push(")");
+    }
+    if let Some(since) = filter.still_since {
+        query.push(" and updated_at <= ").push_bind(since);
+    }
+    if let Some(error) = &filter.error {
+        query.push(" and position(lower(").push_bind(error.clone()).push(") in lower(last_error)) > 0");
+    }
+    if let Some(parent) = filter.parent {
+        query.push(" and parent = ").push_bind(parent);
+    }
     if let Some(before) = filter.before {
         query.push(" and id < ").push_bind(before);
     }

@@ -201,6 +201,21 @@ impl Problem {
         Self { retry_after_s: Some(2), ..problem }
     }
 
+    /// A form of the staff without a reason.
+    pub(crate) fn no_reason() -> Self {
+        Self::fixed(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "no_reason",
+            "请填写原因（1 至 200 个字）。",
+            "Please give a reason of 1 to 200 characters.",
+        )
+    }
+
+    /// Title and sentence, for a page.
+    pub(crate) fn in_words(&self, language: Language) -> (&'static str, String) {
+        (title(self.status, language), self.detail(language))
+    }
+
     fn code(&self) -> &'static str {
         match &self.said {
             Said::Refusal(refusal) => refusal.code(),

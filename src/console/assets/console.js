@@ -1,0 +1,64 @@
+// What the pages have beside their links and forms: light and dark, the keyboard, the ticks of a list. Every page works without it.
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  const stored = () => { try { return localStorage.getItem("theme"); } catch { return null; } };
+  const theme = stored();
+  if (theme === "dark" || theme === "light") root.dataset.theme = theme;
+
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
+  const typing = (at) => at.closest("input, textarea, select, dialog[open]") && !["checkbox", "radio"].includes(at.type);
+  const rows = () => [...document.querySelectorAll("[data-rows] tr[data-row], [data-rows] li[data-row]")];
+
+  function step(by) {
+    const all = rows();
+    if (all.length === 0) return;
+    const at = all.findIndex((row) => row.classList.contains("here"));
+    const next = all[Math.min(Math.max(at + by, 0), all.length - 1)];
+    all.forEach((row) => row.classList.toggle("here", row === next));
+    (next.querySelector("a") ?? next).focus({ preventScroll: true });
+    next.scrollIntoView({ block: "nearest" });
+  }
+
+  function key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    const help = document.getElementById("help");
+    switch (event.key) {
+      case "/": {
+        const find = document.querySelector("main input[type=search]") ?? document.querySelector("input[type=search]");
+        if (find) { event.preventDefault(); find.focus(); find.select(); }
+        break;
+      }
+      case "j": step(1); break;
+      case "k": step(-1); break;
+      case "?": if (help && !help.open) help.showModal(); break;
+      case "h": location.href = "/"; break;
+      case "r": location.href = "/runs"; break;
+      case "p": location.href = "/patients"; break;
+      default:
+    }
+  }
+
+  document.addEventListener("keydown", key);
+  document.addEventListener("click", (event) => {
+    const at = event.target.closest("[data-does]");
+    if (!at) return;
+    if (at.dataset.does === "theme") {
+      root.dataset.theme = isDark() ? "light" : "dark";
+      try { localStorage.setItem("theme", root.dataset.theme); } catch { /* it lasts for this page */ }
+    }
+    if (at.dataset.does === "help") document.getElementById("help")?.showModal();
+    if (at.dataset.does === "close") at.closest("dialog")?.close();
+  });
+  document.addEventListener("change", (event) => {
+    const all = event.target.closest("[data-tick-all]");
+    if (all) document.querySelectorAll("[data-tick]").forEach((one) => { one.checked = all.checked; });
+    if (event.target.matches("[data-submits]")) event.target.form?.requestSubmit();
+  });
+  // Nothing is drawn anew while nobody looks, or while somebody fills in a form of the part that would be drawn.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const part = event.target;
+    const busy = part.querySelector("details[open] form, input:focus, textarea:focus, select:focus, [data-tick]:checked");
+    if (document.hidden || busy) event.preventDefault();
+  });
+})();

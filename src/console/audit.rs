@@ -1,0 +1,176 @@
+//! `GET /audit`: what staff did, to whom or what, and why.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::access::{Permission, Staff};
+use super::page::{Frame, Page, ROWS, csv, query, show};
+use super::row::{Pick, picks};
+use super::when::{Clock, Stamp};
+use super::words::audit::AuditWords;
+use super::words::names;
+use crate::engine::store::audit::{Audited, Wanted as Filter};
+use crate::http::Surface;
+use crate::http::extract::Query;
+use crate::waitlist::language::Language;
+
+/// Deeds of one file.
+const CSV_ROWS: i64 = 5000;
+/// What can be asked for.
+const VERBS: [&str; 26] = [
+    "retry",
+    "answer",
+    "jump",
+    "signal",
+    "suspend",
+    "resume",
+    "cancel",
+    "bulk.begin",
+    "bulk.pause",
+    "bulk.resume",
+    "bulk.cancel",
+    "job.run",
+    "job.pause",
+    "job.resume",
+    "letter.retry",
+    "notice.resend",
+    "case.resolve",
+    "blacklist.put",
+    "blacklist.lift",
+    "appeal.granted",
+    "appeal.refused",
+    "patient.unmask",
+    "patient.export",
+    "template.put",
+    "policy.put",
+    "policy.carryOver",
+];
+
+/// A deed, ready for a page.
+pub(super) struct DeedRow {
+    pub(super) at: Stamp,
+    pub(super) who: String,
+    pub(super) what: String,
+    pub(super) why: String,
+    pub(super) run: Option<Uuid>,
+    /// The end of the run's id: its beginning is a time that many share.
+    pub(super) short: String,
+    pub(super) patient: String,
+    pub(super) about: String,
+    pub(super) change: Vec<(String, String, String)>,
+}
+
+/// A deed as its line.
+pub(super) fn row(one: Audited, clock: &Clock) -> DeedRow {
+    let of = |name: &str| {
+        let found = one.before.get(name).or_else(|| one.after.get(name)).and_then(Value::as_str);
+        found.unwrap_or_default().to_owned()
+    };
+    DeedRow {
+        at: clock.stamp(one.at),
+        what: names::verb(&one.verb, clock.language),
+        run: one.run_id,
+        short: one.run_id.map(|run| run.simple().to_string().split_off(20)).unwrap_or_default(),
+        patient: of("patientId"),
+        about: one.job.clone().unwrap_or_else(|| of("id")),
+        change: change(&one.before, &one.after, clock.language),
+        who: one.who,
+        why: one.reason,
+    }
+}
+
+/// What is another before and after.
+fn change(before: &Value, after: &Value, language: Language) -> Vec<(String, String, String)> {
+    let (Some(before), Some(after)) = (before.as_object(), after.as_object()) else { return Vec::new() };
+    let keys = before.keys().chain(after.keys().filter(|key| !before.contains_key(*key)));
+    let said = |value: Option<&Value>| match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    keys.filter(|key| before.get(*key) != after.get(*key))
+        .map(|key| (names::field(key, language), said(before.get(key)), said(after.get(key))))
+        .collect()
+}
+
+/// Which deeds.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    who: String,
+    verb: String,
+    cursor: Option<Uuid>,
+}
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct Audit<'a> {
+    frame: Frame,
+    w: &'static AuditWords,
+    wanted: &'a Wanted,
+    verbs: Vec<Pick>,
+    rows: Vec<DeedRow>,
+    csv: String,
+    older: Option<String>,
+}
+
+fn filter(wanted: &Wanted, most: i64) -> Filter {
+    let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+    Filter { run: None, job: None, who: some(&wanted.who), verb: some(&wanted.verb), before: wanted.cursor, most }
+}
+
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
+    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let found = surface.desk.audit(&filter(&wanted, ROWS)).await?;
+    let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
+    let older = found.last().filter(|_| full).map(|last| last.id.to_string());
+    let address = |cursor: &str| query(&[("who", &wanted.who), ("verb", &wanted.verb), ("cursor", cursor)]);
+    let page = Audit {
+        frame: Frame::of(&staff, "audit"),
+        w: AuditWords::of(staff.language),
+        verbs: picks(VERBS, &wanted.verb, names::verb, staff.language),
+        rows: found.into_iter().map(|one| row(one, &clock)).collect(),
+        csv: format!("/audit.csv{}", address("")),
+        older: older.map(|cursor| format!("/audit{}", address(&cursor))),
+        wanted: &wanted,
+    };
+    show(&page)
+}
+
+pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
+    staff.require_to(Permission::Export)?;
+    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let found = surface.desk.audit(&filter(&wanted, CSV_ROWS)).await?;
+    let c = Frame::of(&staff, "audit").words;
+    let w = AuditWords::of(staff.language);
+    let rows = found.into_iter().map(|one| {
+        let (before, after) = (one.before.to_string(), one.after.to_string());
+        let row = row(one, &clock);
+        let run = row.run.map(|run| run.to_string()).unwrap_or_default();
+        vec![row.at.iso, row.who, row.what, row.why, run, row.patient, before, after]
+    });
+    Ok(csv("audit", &[c.at, c.who, c.what, c.why, "run", c.patient, w.before, w.after], rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_has_changed_is_shown() {
+        let before = json!({ "step": "Booking", "status": "suspended", "attempt": 24 });
+        let after = json!({ "step": "Booking", "status": "pending", "attempt": 0 });
+        let said: Vec<String> = change(&before, &after, Language::En)
+            .into_iter()
+            .map(|(what, from, to)| format!("{what}: {from} → {to}"))
+            .collect();
+        assert_eq!(said, ["Attempt: 24 → 0", "Status: suspended → pending"]);
+    }
+}

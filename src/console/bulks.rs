@@ -1,0 +1,213 @@
+//! Bulk operations: `POST /bulks/preview` says what one would do, `POST /bulks` begins it, `GET /bulks` shows how far they are,
+//! `POST /bulks/{id}/{turn}` pauses, resumes or cancels one. The preview and the beginning ask the same.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::access::{Permission, Staff};
+use super::page::{Frame, Page, ROWS, reason, show, to};
+use super::row::Chip;
+use super::when::{Clock, Stamp};
+use super::words::names;
+use super::words::runs::RunsWords;
+use crate::desk::verbs::refusal;
+use crate::engine::staff::Verb;
+use crate::engine::staff::bulk::{Asked, Bulk, Filter, PER_SECOND, Turned};
+use crate::http::Surface;
+use crate::http::extract::Path;
+use crate::http::problem::Problem;
+
+/// What is asked for.
+#[derive(Debug, Deserialize)]
+pub(super) struct Wish {
+    #[serde(default)]
+    workflow: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    step: String,
+    #[serde(default)]
+    error: String,
+    verb: String,
+    #[serde(default)]
+    outcome: String,
+    #[serde(default)]
+    to: String,
+    reason: String,
+    #[serde(default)]
+    request: String,
+}
+
+impl Wish {
+    fn asked(&self, staff: &Staff) -> Result<Asked, Problem> {
+        let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+        let wants = |text: &str, what: &str| some(text).ok_or_else(|| Problem::invalid(what));
+        let verb = match self.verb.as_str() {
+            "retry" => Verb::Retry,
+            "resume" => Verb::Resume,
+            "suspend" => Verb::Suspend,
+            "cancel" => Verb::Cancel,
+            "answer" => Verb::Answer { outcome: wants(&self.outcome, "an outcome is named")?, patch: None },
+            "jump" => Verb::Jump { step: wants(&self.to, "a step is named")?, patch: None },
+            _ => return Err(Problem::invalid("there is no such verb")),
+        };
+        let filter = Filter {
+            workflow: some(&self.workflow),
+            status: some(&self.status),
+            step: some(&self.step),
+            error: some(&self.error),
+            ..Filter::default()
+        };
+        let by = staff.by(reason(&self.reason)?);
+        Ok(Asked { verb, filter, by, per_second: PER_SECOND, request: some(&self.request) })
+    }
+}
+
+#[derive(Template)]
+#[template(path = "bulk_preview.html")]
+struct Preview<'a> {
+    frame: Frame,
+    w: &'static RunsWords,
+    form: &'a Wish,
+    request: Uuid,
+    verb: String,
+    filter: Vec<(&'static str, String)>,
+    total: i64,
+    looked_at: usize,
+    would_change: usize,
+    refused: Vec<(usize, String)>,
+    sample: Vec<Uuid>,
+}
+
+pub(super) async fn preview(State(surface): State<Arc<Surface>>, staff: Staff, Form(form): Form<Wish>) -> Page {
+    staff.require_to(Permission::Bulk)?;
+    let asked = form.asked(&staff)?;
+    let dry = surface.desk.dry_run(&asked).await?;
+    let frame = Frame::of(&staff, "bulks");
+    let page = Preview {
+        filter: described(&asked.filter, &frame, &staff),
+        frame,
+        w: RunsWords::of(staff.language),
+        request: Uuid::now_v7(),
+        verb: verb_in_words(&asked.verb, &staff),
+        form: &form,
+        total: dry.total,
+        looked_at: dry.looked_at,
+        would_change: dry.would_change,
+        refused: dry.refused.into_values().map(|(n, first)| (n, refusal(&first, staff.language))).collect(),
+        sample: dry.sample,
+    };
+    show(&page)
+}
+
+pub(super) async fn begin(State(surface): State<Arc<Surface>>, staff: Staff, Form(form): Form<Wish>) -> Page {
+    staff.require_to(Permission::Bulk)?;
+    surface.desk.begin_bulk(&form.asked(&staff)?).await?;
+    to("/bulks")
+}
+
+/// Why a bulk is turned.
+#[derive(Debug, Deserialize)]
+pub(super) struct Why {
+    reason: String,
+}
+
+pub(super) async fn turn(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path((id, turn)): Path<(Uuid, String)>,
+    Form(why): Form<Why>,
+) -> Page {
+    staff.require_to(Permission::Bulk)?;
+    let turned = match turn.as_str() {
+        "pause" => Turned::Pause,
+        "resume" => Turned::Resume,
+        "cancel" => Turned::Cancel,
+        _ => return Err(Problem::not_found().into()),
+    };
+    surface.desk.turn_bulk(id, &staff.by(reason(&why.reason)?), turned).await?;
+    to("/bulks")
+}
+
+/// A bulk, ready for the page.
+struct Row {
+    id: Uuid,
+    status: Chip,
+    verb: String,
+    filter: Vec<(&'static str, String)>,
+    who: String,
+    reason: String,
+    total: i64,
+    done: i64,
+    refused: i64,
+    share: i64,
+    began: Stamp,
+    error: Option<String>,
+    runs: bool,
+    paused: bool,
+}
+
+#[derive(Template)]
+#[template(path = "bulks.html")]
+struct Bulks {
+    frame: Frame,
+    w: &'static RunsWords,
+    rows: Vec<Row>,
+}
+
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> Page {
+    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let frame = Frame::of(&staff, "bulks");
+    let found = surface.desk.bulks(None, ROWS).await?;
+    let rows = found.into_iter().map(|bulk| row(bulk, &frame, &staff, &clock)).collect();
+    show(&Bulks { rows, w: RunsWords::of(staff.language), frame })
+}
+
+fn row(bulk: Bulk, frame: &Frame, staff: &Staff, clock: &Clock) -> Row {
+    let refused: i64 =
+        bulk.refused.as_object().map_or(0, |all| all.values().filter_map(serde_json::Value::as_i64).sum());
+    let passed = bulk.done + refused;
+    Row {
+        id: bulk.id,
+        status: Chip::of(&bulk.status, staff.language),
+        verb: serde_json::from_value(bulk.arguments)
+            .map_or_else(|_| names::verb(&bulk.verb, staff.language), |verb: Verb| verb_in_words(&verb, staff)),
+        filter: described(&bulk.filter.0, frame, staff),
+        share: if bulk.ended_at.is_some() { 100 } else { (passed * 100).checked_div(bulk.total).unwrap_or(0).min(100) },
+        who: bulk.who,
+        reason: bulk.reason,
+        total: bulk.total,
+        done: bulk.done,
+        refused,
+        began: clock.stamp(bulk.created_at),
+        error: bulk.last_error,
+        runs: bulk.status == "running",
+        paused: bulk.status == "paused",
+    }
+}
+
+fn verb_in_words(verb: &Verb, staff: &Staff) -> String {
+    let name = names::verb(verb.name(), staff.language);
+    match verb {
+        Verb::Answer { outcome, .. } => format!("{name}: {}", names::outcome(outcome, staff.language)),
+        Verb::Jump { step, .. } => format!("{name}: {}", names::step(step, staff.language)),
+        _ => name,
+    }
+}
+
+fn described(filter: &Filter, frame: &Frame, staff: &Staff) -> Vec<(&'static str, String)> {
+    let (c, w, language) = (frame.words, RunsWords::of(staff.language), staff.language);
+    let all = [
+        (c.workflow, filter.workflow.as_deref().map(|one| names::workflow(one, language))),
+        (c.status, filter.status.as_deref().map(|one| names::state(one, language))),
+        (c.step, filter.step.as_deref().map(|one| names::step(one, language))),
+        (w.error, filter.error.clone()),
+        (c.key, filter.q.clone()),
+    ];
+    all.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect()
+}

@@ -1,0 +1,103 @@
+//! `GET /jobs`: what starts runs by the clock; `POST /jobs/{job}/{verb}`: run now, pause, resume.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::access::{Permission, Staff};
+use super::page::{Frame, Page, reason, show, to};
+use super::row::Chip;
+use super::when::{Clock, Stamp};
+use super::words::names;
+use super::words::operations::OperationWords;
+use crate::desk::jobs::sentence;
+use crate::engine::jobs::look::{Seen, Standing};
+use crate::engine::jobs::verbs::JobVerb;
+use crate::http::Surface;
+use crate::http::extract::{Path, Query};
+use crate::http::problem::Problem;
+
+/// A job, ready for the page.
+struct Row {
+    name: String,
+    title: String,
+    chip: Chip,
+    said: Option<String>,
+    plan: String,
+    last: Option<Stamp>,
+    next: Vec<Stamp>,
+    runs: Vec<(Uuid, Chip)>,
+    failures: i32,
+    paused: bool,
+    request: Uuid,
+}
+
+#[derive(Template)]
+#[template(path = "jobs.html")]
+struct Jobs {
+    frame: Frame,
+    w: &'static OperationWords,
+    rows: Vec<Row>,
+}
+
+/// Word of what was just done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Done {
+    done: String,
+}
+
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(said): Query<Done>) -> Page {
+    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let rows = surface.desk.jobs().await?.into_iter().map(|job| row(job, &clock)).collect();
+    let done = (!said.done.is_empty()).then(|| names::verb(&format!("job.{}", said.done), staff.language));
+    show(&Jobs { frame: Frame::of(&staff, "jobs").done(done), w: OperationWords::of(staff.language), rows })
+}
+
+fn row(job: Seen, clock: &Clock) -> Row {
+    let said = sentence(&job, clock.language);
+    let paused = job.standing == Standing::Paused;
+    Row {
+        title: names::workflow(&job.row.workflow, clock.language),
+        chip: Chip::of(job.standing.name(), clock.language),
+        said,
+        plan: format!("{} ({})", job.row.cron, job.row.zone),
+        last: job.row.last_tick.map(|at| clock.stamp(at)),
+        next: job.next_ticks.iter().take(3).map(|at| clock.stamp(*at)).collect(),
+        runs: job.last_runs.iter().take(5).map(|run| (run.id, Chip::of(&run.status, clock.language))).collect(),
+        failures: job.row.failures,
+        paused,
+        request: Uuid::now_v7(),
+        name: job.row.name,
+    }
+}
+
+/// Why, and the name of the request: sent twice, it is done once.
+#[derive(Debug, Deserialize)]
+pub(super) struct Why {
+    reason: String,
+    #[serde(default)]
+    request: String,
+}
+
+pub(super) async fn turn(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path((job, verb)): Path<(String, String)>,
+    Form(why): Form<Why>,
+) -> Page {
+    staff.require_to(Permission::Mend)?;
+    let what = match verb.as_str() {
+        "run" => JobVerb::Run,
+        "pause" => JobVerb::Pause,
+        "resume" => JobVerb::Resume,
+        _ => return Err(Problem::not_found().into()),
+    };
+    let request = (!why.request.is_empty()).then_some(why.request.as_str());
+    surface.desk.turn_job(&job, &staff.by(reason(&why.reason)?), what, request).await?;
+    to(&format!("/jobs?done={verb}"))
+}

@@ -1,0 +1,70 @@
+//! `GET /letters`: messages that wait for a person; `POST /letters` sends the ticked ones again.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::access::{Permission, Staff};
+use super::page::{Frame, Page, reason, show, to};
+use super::when::{Clock, Stamp};
+use super::words::names;
+use super::words::operations::OperationWords;
+use crate::desk::letters::{RETRIED_MAX, Wanted};
+use crate::http::Surface;
+use crate::http::extract::Query;
+
+/// A message, ready for the page.
+struct Row {
+    id: String,
+    run: Uuid,
+    topic: String,
+    attempt: i32,
+    error: String,
+    at: Stamp,
+}
+
+#[derive(Template)]
+#[template(path = "letters.html")]
+struct Letters {
+    frame: Frame,
+    w: &'static OperationWords,
+    rows: Vec<Row>,
+}
+
+/// Word of what was just done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Done {
+    done: String,
+}
+
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(said): Query<Done>) -> Page {
+    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let w = OperationWords::of(staff.language);
+    let found = surface.desk.letters_put_aside(&Wanted { most: RETRIED_MAX, ..Wanted::default() }).await?;
+    let rows = found.into_iter().map(|one| Row {
+        topic: names::thing(&one.topic, staff.language),
+        attempt: one.attempt,
+        error: one.last_error.unwrap_or_default(),
+        at: clock.stamp(one.created_at),
+        run: one.run_id,
+        id: one.id,
+    });
+    let done = (!said.done.is_empty()).then(|| w.resent.to_owned());
+    show(&Letters { frame: Frame::of(&staff, "letters").done(done), w, rows: rows.collect() })
+}
+
+/// A field of a form, of which there may be many.
+type Fields = Vec<(String, String)>;
+
+pub(super) async fn retry(State(surface): State<Arc<Surface>>, staff: Staff, Form(pairs): Form<Fields>) -> Page {
+    staff.require_to(Permission::Mend)?;
+    let ids: Vec<String> = pairs.iter().filter(|(key, _)| key == "id").map(|(_, value)| value.clone()).collect();
+    let why = pairs.into_iter().find(|(key, _)| key == "reason").map(|(_, value)| value).unwrap_or_default();
+    surface.desk.retry_letters(&ids, &staff.by(reason(&why)?)).await?;
+    to("/letters?done=1")
+}

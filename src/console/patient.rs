@@ -1,0 +1,284 @@
+//! `GET /patients/{id}`: what is kept of one patient, masked; `POST /patients/{id}/unmask`: the same with the person in the clear,
+//! for this one look, which is audited; `POST /patients/{id}/ban` and `/lift`: the blacklist.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State;
+use chrono::{Days, NaiveDate, NaiveTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::access::{Permission, Staff};
+use super::page::{Frame, Page, query, reason, show, to};
+use super::patients::masked;
+use super::row::{Chip, slot, yuan};
+use super::when::{Clock, Stamp};
+use super::words::names;
+use super::words::people::PatientWords;
+use crate::desk::dossier::Dossier;
+use crate::http::Surface;
+use crate::http::extract::{Path, Query};
+use crate::http::problem::Problem;
+use crate::records::dossier::{Applied, Banned, Told};
+use crate::records::patients::{Blacklisted, Person};
+
+/// An application, ready for the page.
+struct AppliedRow {
+    id: Uuid,
+    schedule_id: String,
+    status: Chip,
+    doctor: String,
+    visit: String,
+    slot: String,
+    reason: String,
+    deadline: Option<Stamp>,
+    updated: Stamp,
+}
+
+/// A visit, ready for the page.
+struct VisitRow {
+    entry: Uuid,
+    status: Chip,
+    slot: String,
+    place: String,
+    serial: String,
+    at: Stamp,
+}
+
+/// Money, ready for the page.
+struct PaidRow {
+    trade_no: String,
+    entry: Uuid,
+    status: Chip,
+    amount: String,
+    refunded: String,
+    at: Stamp,
+}
+
+/// An offer or a message, ready for the page.
+struct Line {
+    entry: Uuid,
+    chip: Chip,
+    name: String,
+    note: String,
+    at: Stamp,
+}
+
+/// What keeps somebody out, ready for a page.
+pub(super) struct BanRow {
+    pub(super) patient_id: String,
+    pub(super) name: String,
+    pub(super) reason: String,
+    pub(super) rule: String,
+    pub(super) department: String,
+    pub(super) until: Option<Stamp>,
+    pub(super) since: Stamp,
+    pub(super) holds: bool,
+}
+
+#[derive(Template)]
+#[template(path = "patient.html")]
+struct Patient<'a> {
+    frame: Frame,
+    w: &'static PatientWords,
+    id: &'a str,
+    masked: [String; 3],
+    person: Option<Person>,
+    unmasks: bool,
+    blacklists: bool,
+    accounts: Vec<String>,
+    applications: Vec<AppliedRow>,
+    visits: Vec<VisitRow>,
+    payments: Vec<PaidRow>,
+    offers: Vec<Line>,
+    messages: Vec<Line>,
+    bans: Vec<BanRow>,
+    banned: bool,
+    breaches: Vec<(String, String)>,
+}
+
+/// Word of what was just done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Done {
+    done: String,
+}
+
+/// Why somebody looks or acts.
+#[derive(Debug, Deserialize)]
+pub(super) struct Why {
+    reason: String,
+    #[serde(default)]
+    until: String,
+}
+
+pub(super) async fn one(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path(id): Path<String>,
+    Query(said): Query<Done>,
+) -> Page {
+    let done = (!said.done.is_empty()).then(|| names::verb(&said.done, staff.language));
+    page(&surface, &staff, &id, None, done).await
+}
+
+pub(super) async fn unmask(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path(id): Path<String>,
+    Form(why): Form<Why>,
+) -> Page {
+    staff.require_to(Permission::Unmask)?;
+    let person = surface.desk.unmask_patient(&id, &staff.by(reason(&why.reason)?)).await?;
+    page(&surface, &staff, &id, Some(person), None).await
+}
+
+pub(super) async fn ban(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path(id): Path<String>,
+    Form(why): Form<Why>,
+) -> Page {
+    staff.require_to(Permission::Blacklist)?;
+    let reason = reason(&why.reason)?;
+    let until = if why.until.is_empty() {
+        None
+    } else {
+        // To the end of that day.
+        let day: NaiveDate = why.until.parse().map_err(|_| Problem::invalid("until is a day"))?;
+        let next = day.checked_add_days(Days::new(1)).ok_or_else(|| Problem::invalid("until is a day"))?;
+        let ends = next.and_time(NaiveTime::MIN).and_local_timezone(surface.desk.ports.tz).earliest();
+        ends.map(|at| at.with_timezone(&Utc))
+    };
+    let entry = Blacklisted { reason: reason.clone(), until };
+    surface.desk.put_blacklist(&id, &entry, &staff.by(reason)).await?;
+    to(&address(&id, "blacklist.put"))
+}
+
+pub(super) async fn lift(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path(id): Path<String>,
+    Form(why): Form<Why>,
+) -> Page {
+    staff.require_to(Permission::Blacklist)?;
+    surface.desk.lift_blacklist(&id, &staff.by(reason(&why.reason)?)).await?;
+    to(&address(&id, "blacklist.lift"))
+}
+
+fn address(id: &str, done: &str) -> String {
+    let coded = query(&[("_", id)]);
+    format!("/patients/{}?done={done}", coded.strip_prefix("?_=").unwrap_or_default())
+}
+
+async fn page(surface: &Surface, staff: &Staff, id: &str, person: Option<Person>, done: Option<String>) -> Page {
+    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let dossier = surface.desk.dossier(id).await?;
+    let bans: Vec<BanRow> = dossier.bans.iter().cloned().map(|one| banned(one, &clock)).collect();
+    let page = Patient {
+        frame: Frame::of(staff, "patients").done(done),
+        w: PatientWords::of(staff.language),
+        id,
+        masked: ["name", "phone", "idNumber"].map(|field| masked(&dossier.masked, field)),
+        person,
+        unmasks: staff.may(Permission::Unmask),
+        blacklists: staff.may(Permission::Blacklist),
+        accounts: dossier.accounts.iter().filter(|one| *one != id).cloned().collect(),
+        visits: visits(&dossier, &clock),
+        payments: payments(&dossier, &clock),
+        offers: offers(&dossier, &clock),
+        messages: dossier.messages.iter().map(|told| message(told, &clock)).collect(),
+        breaches: dossier
+            .breaches
+            .iter()
+            .map(|one| (clock.day(one.visit_date), names::state(&one.state, clock.language)))
+            .collect(),
+        banned: bans.iter().any(|one| one.holds),
+        bans,
+        applications: dossier.applications.into_iter().map(|one| applied(one, &clock)).collect(),
+    };
+    show(&page)
+}
+
+fn applied(one: Applied, clock: &Clock) -> AppliedRow {
+    let part = one.part.map(|part| names::thing(&part, clock.language)).unwrap_or_default();
+    AppliedRow {
+        id: one.id,
+        status: Chip::of(&one.status, clock.language),
+        doctor: one.doctor_name.unwrap_or_else(|| one.schedule_id.clone()),
+        visit: one.visit_date.map(|day| format!("{} {part}", clock.day(day))).unwrap_or_default(),
+        slot: slot(one.slot.as_ref()),
+        reason: one.reason.map(|reason| names::state(&reason, clock.language)).unwrap_or_default(),
+        deadline: one.deadline.map(|at| clock.stamp(at)),
+        updated: clock.stamp(one.updated_at),
+        schedule_id: one.schedule_id,
+    }
+}
+
+fn visits(dossier: &Dossier, clock: &Clock) -> Vec<VisitRow> {
+    let row = |one: &crate::records::visits::Shown| VisitRow {
+        entry: one.entry_id,
+        status: Chip::of(&one.status, clock.language),
+        slot: slot(Some(&one.slot)),
+        place: one.place.clone(),
+        serial: one.serial.clone(),
+        at: clock.stamp(one.booked_at),
+    };
+    dossier.visits.iter().map(row).collect()
+}
+
+fn payments(dossier: &Dossier, clock: &Clock) -> Vec<PaidRow> {
+    let row = |one: &crate::records::dossier::Paid| PaidRow {
+        trade_no: one.out_trade_no.clone(),
+        entry: one.entry_id,
+        status: Chip::like(&one.status, &[("open", "awaitingPayment")], clock.language),
+        amount: yuan(one.amount_fen),
+        refunded: yuan(one.refunded_fen),
+        at: clock.stamp(one.updated_at),
+    };
+    dossier.payments.iter().map(row).collect()
+}
+
+fn offers(dossier: &Dossier, clock: &Clock) -> Vec<Line> {
+    let row = |one: &crate::records::dossier::Offered| Line {
+        entry: one.entry_id,
+        chip: Chip::of(&one.outcome, clock.language),
+        name: format!("#{} {}", one.nth, one.schedule_id),
+        note: String::new(),
+        at: clock.stamp(one.made_at),
+    };
+    dossier.offers.iter().map(row).collect()
+}
+
+fn message(told: &Told, clock: &Clock) -> Line {
+    let kind = match &told.kind {
+        Some(Value::String(kind)) => kind.clone(),
+        Some(Value::Object(more)) => more.keys().next().cloned().unwrap_or_default(),
+        _ => String::new(),
+    };
+    let like = [("suspended", "putAside"), ("undeliverable", "unreachable"), ("pending", "queued")];
+    Line {
+        entry: told.run_id,
+        chip: Chip::like(&told.status, &like, clock.language),
+        name: format!("{} · {}", names::thing(&told.topic, clock.language), names::notice(&kind, clock.language)),
+        note: told.last_error.clone().unwrap_or_default(),
+        at: clock.stamp(told.settled_at.unwrap_or(told.created_at)),
+    }
+}
+
+/// What keeps somebody out, as its line.
+pub(super) fn banned(one: Banned, clock: &Clock) -> BanRow {
+    BanRow {
+        patient_id: one.patient_id,
+        name: one.name.unwrap_or_default(),
+        reason: one.reason,
+        rule: one.rule_id,
+        department: one.department_id.unwrap_or_default(),
+        until: one.until.map(|at| clock.stamp(at)),
+        since: clock.stamp(one.created_at),
+        holds: one.holds,
+    }
+}

@@ -1,0 +1,156 @@
+//! `GET /policies`: campuses, departments and doctors; `GET /policies/{level}/{id}`: the settings of one, what is inherited and from
+//! where; `POST` changes them, `POST …/carry` carries them over to those who wait.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State;
+use serde::Deserialize;
+
+use super::access::{Permission, Staff};
+use super::page::{Frame, Page, reason, show, to};
+use super::settings::{self, Setting};
+use super::words::names;
+use super::words::policies::PolicyWords;
+use crate::http::Surface;
+use crate::http::extract::{Path, Query};
+use crate::http::problem::Problem;
+use crate::records::policy_tree::Place;
+use crate::waitlist::policy::Level;
+
+/// A department with its doctors.
+struct Department {
+    place: Place,
+    doctors: Vec<Place>,
+}
+
+/// A campus with its departments.
+struct Campus {
+    place: Place,
+    departments: Vec<Department>,
+}
+
+#[derive(Template)]
+#[template(path = "policies.html")]
+struct Policies {
+    frame: Frame,
+    w: &'static PolicyWords,
+    campuses: Vec<Campus>,
+}
+
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> Page {
+    let places = surface.desk.places().await?;
+    let under = |level: &str, above: &str| -> Vec<Place> {
+        places.iter().filter(|place| place.level == level && place.above == above).cloned().collect()
+    };
+    let campuses = under("campus", "").into_iter().map(|place| {
+        let departments = under("department", &place.id).into_iter();
+        let departments = departments.map(|place| Department { doctors: under("doctor", &place.id), place });
+        Campus { departments: departments.collect(), place }
+    });
+    let campuses = campuses.collect();
+    show(&Policies { frame: Frame::of(&staff, "policies"), w: PolicyWords::of(staff.language), campuses })
+}
+
+/// A level of the chain, ready for the page.
+struct Step {
+    level: String,
+    href: String,
+    name: String,
+    own: bool,
+    here: bool,
+    live: i32,
+    switch: String,
+    cap: String,
+}
+
+#[derive(Template)]
+#[template(path = "policy.html")]
+struct Policy {
+    frame: Frame,
+    w: &'static PolicyWords,
+    level: &'static str,
+    id: String,
+    name: String,
+    steps: Vec<Step>,
+    settings: Vec<Setting>,
+}
+
+/// Word of what was just done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Done {
+    done: String,
+}
+
+pub(super) async fn one(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path((level, id)): Path<(String, String)>,
+    Query(said): Query<Done>,
+) -> Page {
+    let w = PolicyWords::of(staff.language);
+    let level = Level::parse(&level).ok_or_else(Problem::not_found)?;
+    let found = surface.desk.in_effect(level, &id).await?.ok_or_else(Problem::not_found)?;
+    let done = match said.done.as_str() {
+        "saved" => Some(w.saved.to_owned()),
+        "carried" => Some(w.carried.to_owned()),
+        _ => None,
+    };
+    let steps = found.chain.iter().map(|(place, at, own)| Step {
+        level: names::thing(at.as_str(), staff.language),
+        href: format!("/policies/{}/{}", at.as_str(), place.id),
+        name: place.name.clone(),
+        own: place.own,
+        here: *at == level,
+        live: place.live,
+        switch: names::choice(&settings::name_of(&own.switch), staff.language),
+        cap: own.cap.map(|cap| cap.to_string()).unwrap_or_default(),
+    });
+    let page = Policy {
+        frame: Frame::of(&staff, "policies").done(done),
+        w,
+        level: level.as_str(),
+        name: found.chain.first().map(|(place, ..)| place.name.clone()).unwrap_or_default(),
+        steps: steps.collect(),
+        settings: settings::all(&found, w, staff.language)?,
+        id,
+    };
+    show(&page)
+}
+
+pub(super) async fn put(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path((level, id)): Path<(String, String)>,
+    Form(form): Form<HashMap<String, String>>,
+) -> Page {
+    staff.require_to(Permission::Rules)?;
+    let at = Level::parse(&level).ok_or_else(Problem::not_found)?;
+    let found = surface.desk.in_effect(at, &id).await?.ok_or_else(Problem::not_found)?;
+    let former = found.chain.first().map(|(.., own)| own.clone()).unwrap_or_default();
+    let by = staff.by(reason(form.get("reason").map_or("", String::as_str))?);
+    let policy = settings::read(&former, &form)?;
+    surface.desk.change_policy(at, &id, &policy, &by).await?;
+    to(&format!("/policies/{level}/{id}?done=saved"))
+}
+
+/// Why it is carried over.
+#[derive(Debug, Deserialize)]
+pub(super) struct Why {
+    reason: String,
+}
+
+pub(super) async fn carry(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path((level, id)): Path<(String, String)>,
+    Form(why): Form<Why>,
+) -> Page {
+    staff.require_to(Permission::Rules)?;
+    let at = Level::parse(&level).ok_or_else(Problem::not_found)?;
+    surface.desk.carry_over(at, &id, &staff.by(reason(&why.reason)?)).await?;
+    to(&format!("/policies/{level}/{id}?done=carried"))
+}

@@ -1,0 +1,176 @@
+//! `GET /runs/{id}`: where a run stands and why, the way it came, what can be done, and what belongs to it.
+//! `POST /runs/{id}/letters/{letter}`: a notice is sent again.
+
+mod application;
+pub(super) mod chart;
+mod turns;
+pub(super) mod verbs;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::access::{Permission, Staff};
+use super::audit::{self, DeedRow};
+use super::page::{Frame, Page, reason, show, to};
+use super::row::{self, Chip, RunRow};
+use super::when::{Clock, Stamp};
+use super::words::names;
+use super::words::run::RunWords;
+use crate::engine::inspect::{Posted, Received};
+use crate::engine::store::audit::Wanted;
+use crate::http::Surface;
+use crate::http::extract::{Path, Query};
+use application::Application;
+use chart::{Chart, Path as Way};
+use turns::Line;
+use verbs::Deed;
+
+/// Lines of history that are shown.
+const HISTORY_MAX: i64 = 500;
+/// Deeds of staff that are shown.
+const DEEDS_MAX: i64 = 50;
+
+/// Word of what was just done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Done {
+    done: String,
+}
+
+#[derive(Template)]
+#[template(path = "run.html")]
+struct Run {
+    frame: Frame,
+    w: &'static RunWords,
+    row: RunRow,
+    ended: Option<Stamp>,
+    failing_since: Option<Stamp>,
+    owes: Vec<String>,
+    turn: i32,
+    parent: Option<Uuid>,
+    application: Option<Application>,
+    path: Option<Chart>,
+    whole: Option<Chart>,
+    lines: Vec<Line>,
+    deeds: Vec<Deed>,
+    state: String,
+    inbox: Vec<Heard>,
+    letters: Vec<LetterRow>,
+    children: Vec<RunRow>,
+    audit: Vec<DeedRow>,
+}
+
+/// A signal, ready for the page.
+struct Heard {
+    name: String,
+    at: Stamp,
+    chip: Chip,
+}
+
+/// A letter, ready for the page.
+struct LetterRow {
+    id: String,
+    resendable: bool,
+    topic: String,
+    chip: Chip,
+    attempt: i32,
+    error: String,
+    at: Stamp,
+}
+
+pub(super) async fn show_run(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path(id): Path<Uuid>,
+    Query(said): Query<Done>,
+) -> Page {
+    let (desk, language) = (&surface.desk, staff.language);
+    let w = RunWords::of(language);
+    let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language };
+    let inspected = desk.run(id).await?;
+    let beside = desk.beside(id).await?;
+    let history = desk.history(id, 0, HISTORY_MAX).await?;
+    let wanted = Wanted { run: Some(id), job: None, who: None, verb: None, before: None, most: DEEDS_MAX };
+    let deeds = desk.audit(&wanted).await?;
+    let explained = desk.verbs(id).await.unwrap_or_default();
+    let seen = inspected.shown.seen.clone();
+    let table = desk.engine.registry.tables().find(|table| table.name == seen.workflow);
+    let bad = matches!(seen.status.as_str(), "suspended" | "unrunnable" | "faulted");
+    let path = Way::of(&history, &seen.step, bad);
+    let chart = |whole| table.as_ref().map(|table| Chart::draw(table, &path, whole, language));
+    let done = (!said.done.is_empty()).then(|| format!("{}: {}", names::verb(&said.done, language), w.did));
+    let page = Run {
+        frame: Frame::of(&staff, "runs").done(done),
+        w,
+        ended: seen.ended_at.map(|at| clock.stamp(at)),
+        failing_since: beside.behind.failing_since.map(|at| clock.stamp(at)),
+        owes: beside.behind.owes.iter().map(|owed| names::thing(owed, language)).collect(),
+        turn: seen.turn,
+        parent: beside.behind.parent,
+        application: Application::find(&surface, &seen, &clock).await?,
+        path: chart(false),
+        whole: chart(true),
+        lines: turns::lines(&history, &clock),
+        deeds: verbs::deeds(explained, language),
+        state: serde_json::to_string_pretty(&inspected.state).unwrap_or_default(),
+        inbox: inspected.inbox.into_iter().rev().map(|one| heard(w, one, &clock)).collect(),
+        letters: beside.letters.into_iter().rev().map(|one| letter(one, &clock)).collect(),
+        children: beside.children.into_iter().map(|one| row::run(one, &clock)).collect(),
+        audit: deeds.into_iter().map(|one| audit::row(one, &clock)).collect(),
+        row: row::run(inspected.shown, &clock),
+    };
+    show(&page)
+}
+
+fn heard(w: &RunWords, one: Received, clock: &Clock) -> Heard {
+    let (tone, name) = match one.read_turn {
+        None => ("warn", w.unheard.to_owned()),
+        Some(0) => ("bad", w.late.to_owned()),
+        Some(turn) => ("good", format!("{} #{turn}", w.heard)),
+    };
+    Heard {
+        name: names::signal(&one.name, clock.language),
+        at: clock.stamp(one.received_at),
+        chip: Chip { tone, name },
+    }
+}
+
+fn letter(one: Posted, clock: &Clock) -> LetterRow {
+    LetterRow {
+        // Notices alone can be sent once more; the way that they went is known by then.
+        resendable: matches!(one.topic.as_str(), "notice" | "sms")
+            && !matches!(one.status.as_str(), "pending" | "sending"),
+        topic: names::thing(&one.topic, clock.language),
+        chip: Chip::like(
+            &one.status,
+            &[("suspended", "putAside"), ("undeliverable", "unreachable"), ("pending", "queued")],
+            clock.language,
+        ),
+        attempt: one.attempt,
+        error: one.last_error.unwrap_or_default(),
+        at: clock.stamp(one.settled_at.unwrap_or(one.created_at)),
+        id: one.id,
+    }
+}
+
+/// Why it is sent again.
+#[derive(Debug, Deserialize)]
+pub(super) struct Why {
+    reason: String,
+}
+
+pub(super) async fn resend(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path((run, letter)): Path<(Uuid, String)>,
+    Form(why): Form<Why>,
+) -> Page {
+    staff.require_to(Permission::Mend)?;
+    surface.desk.resend_notice(run, &letter, None, &staff.by(reason(&why.reason)?)).await?;
+    to(&format!("/runs/{run}?done=notice.resend"))
+}

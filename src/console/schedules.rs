@@ -1,0 +1,214 @@
+//! `GET /schedules`: schedules with the state of their queues; `GET /schedules/{id}`: one queue in its order, who got what and why.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use chrono::{Days, NaiveDate};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::access::Staff;
+use super::page::{Frame, Page, show};
+use super::row::{Chip, Pick, slot, yuan};
+use super::when::{Clock, Stamp};
+use super::words::names;
+use super::words::people::queues::QueueWords;
+use crate::desk::browse::Listed;
+use crate::engine::inspect;
+use crate::http::Surface;
+use crate::http::extract::{Path, Query};
+use crate::records::queues::InQueue;
+use crate::records::schedules::name_of;
+use crate::waitlist::language::Language;
+use crate::workflows::slot_release::SlotRelease;
+
+/// Schedules of one page.
+const SHOWN: usize = 400;
+
+/// Which schedules.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    department: String,
+    doctor: String,
+    from: String,
+    to: String,
+    waiting: String,
+}
+
+/// A schedule, ready for the page.
+struct Row {
+    id: String,
+    doctor_id: String,
+    doctor: String,
+    department: String,
+    day: String,
+    part: String,
+    state: Chip,
+    remaining: u32,
+    total: u32,
+    length: i64,
+    cap: Option<(u32, u32)>,
+    share: u32,
+    closed: Option<String>,
+    cutoff: Stamp,
+    fee: String,
+    mode: String,
+    order: String,
+}
+
+#[derive(Template)]
+#[template(path = "schedules.html")]
+struct Schedules<'a> {
+    frame: Frame,
+    w: &'static QueueWords,
+    wanted: &'a Wanted,
+    from: NaiveDate,
+    to: NaiveDate,
+    departments: Vec<Pick>,
+    rows: Vec<Row>,
+}
+
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
+    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let from = wanted.from.parse().unwrap_or_else(|_| clock.today());
+    let to = wanted.to.parse().unwrap_or_else(|_| from.checked_add_days(Days::new(7)).unwrap_or(from));
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let (department, doctor) = (some(&wanted.department), some(&wanted.doctor));
+    let found = surface.desk.schedules(department.as_deref(), doctor.as_deref(), Some(from), Some(to)).await?;
+    let mut rows: Vec<Row> = found.iter().map(|one| row(one, &clock)).collect();
+    rows.retain(|row| wanted.waiting.is_empty() || row.length > 0);
+    rows.truncate(SHOWN);
+    let departments = surface.desk.departments().await?;
+    let page = Schedules {
+        frame: Frame::of(&staff, "schedules"),
+        w: QueueWords::of(staff.language),
+        departments: departments
+            .into_iter()
+            .map(|one| Pick { is: one.id == wanted.department, name: one.name, value: one.id })
+            .collect(),
+        wanted: &wanted,
+        from,
+        to,
+        rows,
+    };
+    show(&page)
+}
+
+fn row(listed: &Listed, clock: &Clock) -> Row {
+    let schedule = &listed.schedule;
+    let language = clock.language;
+    Row {
+        id: schedule.id.clone(),
+        doctor_id: schedule.doctor_id.clone(),
+        doctor: schedule.doctor_name.clone(),
+        department: schedule.department_name.clone(),
+        day: clock.day(schedule.visit_date),
+        part: names::thing(&name_of(&schedule.part), language),
+        state: Chip::of(&name_of(&schedule.state), language),
+        remaining: schedule.remaining,
+        total: schedule.total,
+        length: listed.length,
+        cap: listed.cap,
+        share: listed.cap.map_or(0, |(cap, live)| (live * 100).checked_div(cap).unwrap_or(100).min(100)),
+        closed: listed.closed.as_ref().map(|refusal| refusal.message(language)),
+        cutoff: clock.stamp(listed.cutoff),
+        fee: yuan(schedule.fee_fen),
+        mode: names::thing(&name_of(&listed.policy.payment_mode), language),
+        order: names::thing(&name_of(&listed.policy.order), language),
+    }
+}
+
+/// Somebody in the queue, ready for the page.
+struct Person {
+    id: Uuid,
+    patient_id: String,
+    name: String,
+    status: Chip,
+    place: Option<i64>,
+    arrived: Option<i32>,
+    offers: Vec<Chip>,
+    slot: String,
+    deadline: Option<Stamp>,
+    reason: String,
+    passed: Option<&'static str>,
+    next: bool,
+    at: Stamp,
+}
+
+/// A draw, ready for the page.
+struct Draw {
+    commitment: String,
+    held: Option<Stamp>,
+    drawn: Option<Stamp>,
+}
+
+#[derive(Template)]
+#[template(path = "schedule.html")]
+struct Schedule {
+    frame: Frame,
+    w: &'static QueueWords,
+    row: Row,
+    line: Vec<Person>,
+    others: Vec<Person>,
+    draw: Option<Draw>,
+    hand_out: Option<Uuid>,
+}
+
+pub(super) async fn one(State(surface): State<Arc<Surface>>, staff: Staff, Path(id): Path<String>) -> Page {
+    let desk = &surface.desk;
+    let w = QueueWords::of(staff.language);
+    let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language: staff.language };
+    let listed = desk.queue_of(&id).await?;
+    let people = desk.queue(&id).await?;
+    let (line, others): (Vec<InQueue>, Vec<InQueue>) = people.into_iter().partition(|one| one.status == "waiting");
+    let mut line: Vec<Person> = line.into_iter().map(|one| person(w, one, &clock)).collect();
+    if let Some(next) = line.iter_mut().find(|one| one.passed.is_none()) {
+        next.next = true;
+    }
+    let draw = desk.draw_as_it_stands(&id).await?.map(|draw| Draw {
+        commitment: draw.commitment,
+        held: draw.held_at.map(|at| clock.stamp(at)),
+        drawn: draw.drawn_at.map(|at| clock.stamp(at)),
+    });
+    let hand_out = inspect::find_key(&desk.engine.pool, desk.hospital(), SlotRelease::NAME, &id).await?;
+    let page = Schedule {
+        frame: Frame::of(&staff, "schedules"),
+        w,
+        row: row(&listed, &clock),
+        line,
+        others: others.into_iter().map(|one| person(w, one, &clock)).collect(),
+        draw,
+        hand_out: hand_out.map(|run| run.id),
+    };
+    show(&page)
+}
+
+fn person(w: &QueueWords, one: InQueue, clock: &Clock) -> Person {
+    let passed = match () {
+        () if one.suspended => Some(w.passed_suspended),
+        () if one.banned => Some(w.passed_banned),
+        () if one.asked => Some(w.passed_asked),
+        () => None,
+    };
+    Person {
+        id: one.id,
+        patient_id: one.patient_id,
+        name: one.name.unwrap_or_default(),
+        status: Chip::of(&one.status, clock.language),
+        place: one.place,
+        arrived: one.arrived,
+        offers: one.offers.iter().map(|outcome| offer(outcome, clock.language)).collect(),
+        slot: slot(one.slot.as_ref()),
+        deadline: one.deadline.map(|at| clock.stamp(at)),
+        reason: one.reason.map(|reason| names::state(&reason, clock.language)).unwrap_or_default(),
+        passed: passed.filter(|_| one.status == "waiting"),
+        next: false,
+        at: clock.stamp(one.created_at),
+    }
+}
+
+fn offer(outcome: &str, language: Language) -> Chip {
+    Chip::of(outcome, language)
+}

@@ -1,0 +1,133 @@
+//! `GET /system`: systems outside with their limits and breakers, workers, health; `POST /system/{destination}/{switch}` pauses or
+//! resumes one.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State;
+use serde::Deserialize;
+
+use super::access::{Permission, Staff};
+use super::page::{Frame, Page, reason, show, to};
+use super::row::Chip;
+use super::when::{Clock, Stamp};
+use super::words::names;
+use super::words::operations::OperationWords;
+use crate::desk::destinations::{Destination, Switch};
+use crate::desk::health;
+use crate::http::Surface;
+use crate::http::extract::Path;
+use crate::http::problem::Problem;
+
+/// A destination, ready for the page.
+struct Row {
+    name: String,
+    title: String,
+    chip: Chip,
+    concurrency: String,
+    rate: String,
+    ok: i64,
+    failures: i64,
+    share: i64,
+    runs: i64,
+    letters: i64,
+    since: Option<Stamp>,
+    until: Option<Stamp>,
+    error: Option<String>,
+    paused: Option<(String, String)>,
+    events: Vec<(Stamp, String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "system.html")]
+struct System {
+    frame: Frame,
+    w: &'static OperationWords,
+    rows: Vec<Row>,
+    workers: Vec<(String, usize)>,
+    findings: Vec<(&'static str, String, &'static str)>,
+}
+
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> Page {
+    let (desk, language) = (&surface.desk, staff.language);
+    let w = OperationWords::of(language);
+    let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language };
+    let health = desk.health().await?;
+    let mut rows = Vec::new();
+    for one in desk.destinations().await? {
+        let (one, events) = desk.destination(&one.stands.name).await?;
+        let events = events.into_iter().take(8).map(|event| {
+            let said = [event.who, event.why].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+            (clock.stamp(event.at), names::verb(&event.what, language), said)
+        });
+        rows.push(row(w, one, events.collect(), &clock));
+    }
+    let page = System {
+        frame: Frame::of(&staff, "system"),
+        w,
+        rows,
+        workers: health.survey.workers.iter().map(|one| (one.name.clone(), one.knows.steps.len())).collect(),
+        findings: health
+            .findings
+            .iter()
+            .map(|one| {
+                (one.severity().name(), health::sentence(one, language, clock.tz), health::advice(one, language))
+            })
+            .collect(),
+    };
+    show(&page)
+}
+
+fn row(w: &OperationWords, one: Destination, events: Vec<(Stamp, String, String)>, clock: &Clock) -> Row {
+    let stands = one.stands;
+    let state = match stands.state.as_str() {
+        _ if stands.paused_at.is_some() => "paused",
+        "closed" => "up",
+        "open" => "down",
+        _ => "probing",
+    };
+    let calls = stands.ok + stands.failures;
+    Row {
+        title: names::thing(&stands.name, clock.language),
+        chip: Chip {
+            tone: if state == "up" { "good" } else { names::tone(state) },
+            name: names::state(state, clock.language),
+        },
+        concurrency: format!("{} / {}", stands.in_hand, stands.concurrency_max),
+        rate: stands.rate_per_s.map_or_else(|| w.any_rate.to_owned(), |rate| rate.to_string()),
+        share: (stands.failures * 100).checked_div(calls).unwrap_or(0),
+        ok: stands.ok,
+        failures: stands.failures,
+        runs: one.runs_waiting,
+        letters: one.letters_waiting,
+        since: stands.opened_at.map(|at| clock.stamp(at)),
+        until: stands.open_until.map(|at| clock.stamp(at)),
+        error: stands.last_error,
+        paused: stands.paused_by.map(|by| (by, stands.paused_why.unwrap_or_default())),
+        events,
+        name: stands.name,
+    }
+}
+
+/// Why a person uses the switch.
+#[derive(Debug, Deserialize)]
+pub(super) struct Why {
+    reason: String,
+}
+
+pub(super) async fn switch(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path((name, switch)): Path<(String, String)>,
+    Form(why): Form<Why>,
+) -> Page {
+    staff.require_to(Permission::Mend)?;
+    let switch = match switch.as_str() {
+        "pause" => Switch::Pause,
+        "resume" => Switch::Resume,
+        _ => return Err(Problem::not_found().into()),
+    };
+    surface.desk.switch_destination(&name, switch, &staff.name, &reason(&why.reason)?).await?;
+    to("/system")
+}

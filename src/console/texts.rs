@@ -1,0 +1,224 @@
+//! `GET /texts`: the texts of messages; `GET /texts/{name}`: one as a patient would get it; `POST /texts/{name}` stores a change, or
+//! shows what it would look like; `POST /texts/{name}/back` takes it back. The hospital's own; a campus's are changed by the API.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::State;
+use serde::Deserialize;
+
+use super::access::{Permission, Staff};
+use super::page::{Frame, Page, reason, show, to};
+use super::when::{Clock, Stamp};
+use super::words::names;
+use super::words::policies::texts::TextWords;
+use crate::desk::templates::Look;
+use crate::http::Surface;
+use crate::http::extract::{Path, Query};
+use crate::http::problem::Problem;
+use crate::records::templates::Version;
+use crate::waitlist::template::{Template, TemplateName};
+
+/// Versions that are shown.
+const VERSIONS_MAX: i64 = 20;
+
+/// A text in the list.
+struct Row {
+    name: &'static str,
+    title: String,
+    campus: String,
+    version: Option<i32>,
+    sample: String,
+}
+
+#[derive(askama::Template)]
+#[template(path = "texts.html")]
+struct Texts {
+    frame: Frame,
+    w: &'static TextWords,
+    rows: Vec<Row>,
+}
+
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> Page {
+    let w = TextWords::of(staff.language);
+    let rows = surface.desk.templates().await?.into_iter().map(|one| {
+        let campus = one.version.as_ref().map(|version| version.campus_id.clone()).unwrap_or_default();
+        Row {
+            name: one.name.as_str(),
+            title: names::text(one.name.as_str(), staff.language),
+            campus: if campus.is_empty() { w.every_campus.to_owned() } else { campus },
+            version: one.version.map(|version| version.version),
+            sample: one.text.fields.values().next().cloned().unwrap_or_default(),
+        }
+    });
+    let rows = rows.collect();
+    show(&Texts { frame: Frame::of(&staff, "texts"), w, rows })
+}
+
+/// A message as it would be sent.
+struct Sample {
+    kind: String,
+    fields: Vec<(String, String, Option<usize>)>,
+    sms: Option<String>,
+}
+
+/// A version, ready for the page.
+struct Former {
+    version: i32,
+    who: String,
+    reason: String,
+    at: Stamp,
+    back: bool,
+}
+
+#[derive(askama::Template)]
+#[template(path = "text.html")]
+struct Text {
+    frame: Frame,
+    w: &'static TextWords,
+    name: &'static str,
+    title: String,
+    draft: bool,
+    stored: bool,
+    version: i32,
+    template_id: String,
+    fields: String,
+    sms: String,
+    quiet_hours: String,
+    samples: Vec<Sample>,
+    versions: Vec<Former>,
+}
+
+/// Word of what was just done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Done {
+    done: String,
+}
+
+pub(super) async fn one(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path(name): Path<String>,
+    Query(said): Query<Done>,
+) -> Page {
+    let done = (!said.done.is_empty()).then(|| TextWords::of(staff.language).saved.to_owned());
+    page(&surface, &staff, named(&name)?, None, done).await
+}
+
+/// What a form says.
+#[derive(Debug, Deserialize)]
+pub(super) struct Change {
+    template_id: String,
+    fields: String,
+    #[serde(default)]
+    sms: String,
+    #[serde(default)]
+    quiet_hours: String,
+    replaces: i32,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    what: String,
+}
+
+impl Change {
+    fn text(&self) -> Result<Template, Problem> {
+        let mut fields = BTreeMap::new();
+        for line in self.fields.lines().filter(|line| !line.trim().is_empty()) {
+            let (key, text) = line.split_once('=').ok_or_else(|| Problem::invalid(format!("key = text: {line}")))?;
+            fields.insert(key.trim().to_owned(), text.trim().to_owned());
+        }
+        let sms = (!self.sms.trim().is_empty()).then(|| self.sms.trim().to_owned());
+        let quiet_hours = match self.quiet_hours.as_str() {
+            "" => None,
+            name => Some(serde_json::from_value(name.into()).map_err(|error| Problem::invalid(error.to_string()))?),
+        };
+        Ok(Template { template_id: self.template_id.trim().to_owned(), fields, sms, quiet_hours })
+    }
+}
+
+pub(super) async fn put(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path(name): Path<String>,
+    Form(change): Form<Change>,
+) -> Page {
+    staff.require_to(Permission::Rules)?;
+    let (at, text) = (named(&name)?, change.text()?);
+    if change.what == "look" {
+        return page(&surface, &staff, at, Some(text), None).await;
+    }
+    let by = staff.by(reason(&change.reason)?);
+    surface.desk.put_template(at, None, &text, Some(change.replaces), &by).await?;
+    to(&format!("/texts/{name}?done=1"))
+}
+
+/// Why it is taken back.
+#[derive(Debug, Deserialize)]
+pub(super) struct Why {
+    reason: String,
+}
+
+pub(super) async fn take_back(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path(name): Path<String>,
+    Form(why): Form<Why>,
+) -> Page {
+    staff.require_to(Permission::Rules)?;
+    surface.desk.take_template_back(named(&name)?, None, &staff.by(reason(&why.reason)?)).await?;
+    to(&format!("/texts/{name}"))
+}
+
+fn named(name: &str) -> Result<TemplateName, Problem> {
+    TemplateName::parse(name).ok_or_else(Problem::not_found)
+}
+
+async fn page(
+    surface: &Surface,
+    staff: &Staff,
+    name: TemplateName,
+    draft: Option<Template>,
+    done: Option<String>,
+) -> Page {
+    let (desk, language) = (&surface.desk, staff.language);
+    let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language };
+    let in_force = desk.template(name, None).await?;
+    let versions = desk.template_versions(name, None, None, VERSIONS_MAX).await?;
+    let is_draft = draft.is_some();
+    let look = Look { draft: draft.clone(), ..Look::default() };
+    let preview = desk.preview_template(name, &look).await?;
+    let text = draft.unwrap_or(in_force.text);
+    let samples = preview.shown.into_iter().map(|one| {
+        let kind = serde_json::to_value(one.kind).unwrap_or_default();
+        let kind =
+            kind.as_str().map(str::to_owned).or_else(|| kind.as_object().and_then(|more| more.keys().next().cloned()));
+        Sample { kind: names::notice(&kind.unwrap_or_default(), language), fields: one.fields, sms: one.sms }
+    });
+    let fields = text.fields.iter().map(|(key, text)| format!("{key} = {text}")).collect::<Vec<_>>().join("\n");
+    let former = |one: Version| Former {
+        version: one.version,
+        back: one.body.is_none(),
+        who: one.who,
+        reason: one.reason,
+        at: clock.stamp(one.created_at),
+    };
+    let page = Text {
+        frame: Frame::of(staff, "texts").done(done),
+        w: TextWords::of(language),
+        name: name.as_str(),
+        title: names::text(name.as_str(), language),
+        draft: is_draft,
+        stored: in_force.version.as_ref().is_some_and(|version| version.body.is_some()),
+        version: versions.first().map_or(0, |newest| newest.version),
+        template_id: text.template_id.clone(),
+        sms: text.sms.clone().unwrap_or_default(),
+        quiet_hours: text.quiet_hours.map(|at| super::settings::name_of(&at)).unwrap_or_default(),
+        fields,
+        samples: samples.collect(),
+        versions: versions.into_iter().map(former).collect(),
+    };
+    show(&page)
+}

@@ -1,0 +1,35 @@
+//! What the first page says.
+
+use super::words;
+
+words! {
+    /// The first page.
+    HomeWords {
+        needs: "需要人工处理", "What needs a person";
+        needs_hint: "按紧急程度排列，处理后自动消失。", "The worst first; what is settled disappears by itself.";
+        well: "目前没有需要人工处理的事项", "Nothing needs a person";
+        well_hint: "新的事项会自动出现在这里。", "What comes up appears here by itself.";
+        today: "今日", "Today";
+        applied: "新增候补申请", "Applications";
+        booked: "挂号成功", "Visits booked";
+        cancelled: "预约取消", "Visits cancelled";
+        paid: "收款（元）", "Paid (yuan)";
+        refunded: "退款（元）", "Refunded (yuan)";
+        waiting: "正在排队", "Waiting now";
+        answering: "待确认或支付", "Being offered a place";
+        refunding: "退款处理中", "Refunds under way";
+        stuck: "停住的流程实例", "Runs that stand still";
+        stuck_none: "没有停住的流程实例", "No run stands still";
+        stuck_none_hint: "因故障暂停的流程实例会列在这里。", "Runs that a fault suspended are listed here.";
+        see_all: "查看全部", "See all";
+        look: "查看", "Look";
+        cases: "条对账差异待处理", "differences between the books to be settled";
+        cases_hint: "核对医院与支付平台的记录，写明处理结果。", "Compare with HIS and the payment provider, and say what was done.";
+        refunds: "笔退款异常", "refunds that the payment provider cannot carry out";
+        refunds_hint: "原支付账户无法收款，请联系患者后补录结果。", "The payer's account cannot take them: agree with the patient, then supply the outcome.";
+        unmatched: "条外部回调未匹配", "callbacks that matched nothing";
+        unmatched_hint: "核对其订单号，必要时由医院或支付平台重发。", "Check their order numbers; have them sent again where needed.";
+        appeals: "条黑名单申诉待处理", "appeals against the blacklist to be decided";
+        appeals_hint: "在期限内批准或驳回。", "Grant or refuse them in time.";
+    }
+}

@@ -1,0 +1,175 @@
+//! What the program calls by names of its own, in words: in English a name is its own word where nothing better is known.
+
+use super::tables::{
+    CHOICES, DIFFERENCES, FIELDS, NOTICES, OUTCOMES, RULES, SIGNALS, STATES, STEPS, TEXTS, THINGS, VERBS, WORKFLOWS,
+};
+use crate::waitlist::language::Language;
+
+/// A name with its Chinese.
+pub(super) type Names = &'static [(&'static str, &'static str)];
+
+fn find(names: Names, name: &str, language: Language) -> &str {
+    match language {
+        Language::En => name,
+        Language::ZhCn => names.iter().find(|(one, _)| *one == name).map_or(name, |(_, zh)| zh),
+    }
+}
+
+/// A name in words of its own: `lockThenPay` and `schedule_sync` become `Lock then pay` and `Schedule sync`.
+pub(in crate::console) fn spaced(name: &str) -> String {
+    let mut words = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        match letter {
+            '_' | '.' | '-' => words.push(' '),
+            letter if letter.is_uppercase() && !words.is_empty() => {
+                words.push(' ');
+                words.extend(letter.to_lowercase());
+            }
+            letter if words.is_empty() => words.extend(letter.to_uppercase()),
+            letter => words.push(letter),
+        }
+    }
+    words
+}
+
+fn in_words(names: Names, name: &str, language: Language) -> String {
+    match language {
+        Language::En => spaced(name),
+        Language::ZhCn => find(names, name, language).to_owned(),
+    }
+}
+
+/// A workflow.
+pub(in crate::console) fn workflow(name: &str, language: Language) -> String {
+    in_words(WORKFLOWS, name, language)
+}
+
+/// A step or an ending.
+pub(in crate::console) fn step(name: &str, language: Language) -> String {
+    in_words(STEPS, name, language)
+}
+
+/// What a step came to.
+pub(in crate::console) fn outcome(name: &str, language: Language) -> String {
+    in_words(OUTCOMES, name, language)
+}
+
+/// A signal, or what else woke a run.
+pub(in crate::console) fn signal(name: &str, language: Language) -> String {
+    in_words(SIGNALS, name, language)
+}
+
+/// A run's status, an application's, an offer's outcome, a payment's, a message's, a case's, a bulk's, a job's: closed lists
+/// that share no name with two meanings.
+pub(in crate::console) fn state(name: &str, language: Language) -> String {
+    in_words(STATES, name, language)
+}
+
+/// What a person did.
+pub(in crate::console) fn verb(name: &str, language: Language) -> String {
+    in_words(VERBS, name, language)
+}
+
+/// What a message is about.
+pub(in crate::console) fn notice(name: &str, language: Language) -> String {
+    in_words(NOTICES, name, language)
+}
+
+/// A kind of difference between the books.
+pub(in crate::console) fn difference(name: &str, language: Language) -> String {
+    in_words(DIFFERENCES, name, language)
+}
+
+/// The text of a message by its name.
+pub(in crate::console) fn text(name: &str, language: Language) -> String {
+    in_words(TEXTS, name, language)
+}
+
+/// A field of what the audit keeps.
+pub(in crate::console) fn field(name: &str, language: Language) -> String {
+    in_words(FIELDS, name, language)
+}
+
+/// A field of a rule of the blacklist.
+pub(in crate::console) fn rule(name: &str, language: Language) -> String {
+    in_words(RULES, name, language)
+}
+
+/// A choice of a setting.
+pub(in crate::console) fn choice(name: &str, language: Language) -> String {
+    in_words(CHOICES, name, language)
+}
+
+/// Anything else with a name: systems outside, obligations, settings, kinds of difference.
+pub(in crate::console) fn thing(name: &str, language: Language) -> String {
+    match (name, language) {
+        ("his", Language::En) => "HIS".to_owned(),
+        ("sms", Language::En) => "SMS".to_owned(),
+        _ => in_words(THINGS, name, language),
+    }
+}
+
+/// How a state is coloured: good, warn, bad, calm, or nothing.
+pub(in crate::console) fn tone(state: &str) -> &'static str {
+    match state {
+        "completed" | "booked" | "fulfilled" | "paid" | "sent" | "delivered" | "done" | "closed" | "taken"
+        | "resolved" | "open" | "granted" => "good",
+        "suspended" | "unrunnable" | "faulted" | "failed" | "putAside" | "down" | "failing" | "overdue" | "refused"
+        | "critical" | "lost" | "received" => "bad",
+        "pending" | "running" | "offered" | "awaitingPayment" | "awaitingPrepayment" | "booking" | "paused"
+        | "warning" | "settling" | "refunding" | "suspect" | "out" | "held" | "queued" | "half-open"
+        | "unreachable" | "kept" => "warn",
+        "waiting" | "notice" => "calm",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// A step, outcome or signal that no list knows would be English among Chinese.
+    #[test]
+    fn whatever_a_workflow_says_has_chinese() {
+        let mut missing = BTreeSet::new();
+        let mut look = |names: Names, name: &'static str| {
+            if !names.iter().any(|(one, _)| *one == name) {
+                missing.insert(name);
+            }
+        };
+        for table in crate::workflows::tables() {
+            look(WORKFLOWS, table.name);
+            table.ends.iter().for_each(|end| look(STEPS, end));
+            for row in table.steps {
+                look(STEPS, row.name);
+                row.hears.iter().for_each(|signal| look(SIGNALS, signal));
+                row.outcomes.iter().for_each(|outcome| {
+                    look(OUTCOMES, outcome.name);
+                    outcome.opens.iter().for_each(|owed| look(THINGS, owed));
+                });
+                row.lane.iter().for_each(|lane| look(THINGS, lane));
+            }
+        }
+        for status in crate::waitlist::status::EntryStatus::ALL {
+            look(STATES, status.as_str());
+        }
+        for kind in crate::waitlist::reconciliation::Kind::ALL {
+            look(DIFFERENCES, kind.as_str());
+        }
+        for name in crate::waitlist::template::TemplateName::ALL {
+            look(TEXTS, name.as_str());
+        }
+        assert_eq!(missing, BTreeSet::new());
+    }
+
+    #[test]
+    fn a_name_reads_as_words() {
+        assert_eq!(spaced("lockThenPay"), "Lock then pay");
+        assert_eq!(spaced("schedule_sync"), "Schedule sync");
+        assert_eq!(spaced("PrepayOrder"), "Prepay order");
+        assert_eq!(step("Waiting", Language::ZhCn), "排队候补");
+        assert_eq!(step("Unheard", Language::ZhCn), "Unheard");
+    }
+}

@@ -1,0 +1,61 @@
+//! What the page of one run says.
+
+use super::words;
+
+words! {
+    /// One run.
+    RunWords {
+        stands: "当前情况", "Where it stands and why";
+        due: "将于此时处理或到期", "Due, or its deadline";
+        attempts: "本步骤失败次数", "Failed attempts at this step";
+        failing_since: "持续失败自", "Failing since";
+        owes: "未了结", "Still owed";
+        owes_nothing: "无", "Nothing";
+        started: "开始", "Started";
+        ended: "结束", "Ended";
+        turns: "已提交步数", "Turns";
+        chart: "流程图", "Chart";
+        chart_hint: "已走过的路径与当前位置；虚线为可能的下一步。", "The way it came, where it is, and where it could go next (dashed).";
+        chart_whole: "完整流程图", "The whole chart";
+        timeline: "经过", "What happened";
+        timeline_none: "尚无记录", "Nothing has happened yet";
+        timeline_none_hint: "首个步骤处理后显示。", "The first turn appears here once it is done.";
+        failed: "失败", "failed";
+        times: "次", "times";
+        took: "用时", "took";
+        woke: "由", "by";
+        verbs: "可执行的操作", "What can be done";
+        verbs_hint: "每项操作都会写入操作记录。", "Every deed stands in the audit log.";
+        read_only: "您的角色只能查看。", "Your role may look only.";
+        outcome: "补录的结果", "The outcome";
+        step: "转到", "The step";
+        signal: "信号", "The signal";
+        patch: "同时修改流程数据（JSON 合并补丁，可不填）", "Changes of what the run knows (JSON merge patch, optional)";
+        payload: "信号内容（JSON，可不填）", "What goes with the signal (JSON, optional)";
+        known: "流程数据", "What it knows";
+        known_hint: "只含编号，不含个人信息。", "References only, no personal data.";
+        inbox: "收到的信号", "Signals received";
+        inbox_none: "未收到信号。", "None was received.";
+        heard: "已处理", "Heard";
+        unheard: "未处理", "Not yet heard";
+        late: "迟到", "Too late";
+        letters: "发出的消息", "Letters";
+        resend: "重发", "Send again";
+        letters_none: "未发出消息。", "None was written.";
+        children: "下级流程实例", "Runs that it started";
+        parent: "上级流程实例", "Started by";
+        audit: "人工操作记录", "What staff did";
+        audit_none: "尚无人工操作。", "Nobody has intervened.";
+        application: "候补申请", "The application";
+        position: "队列位置", "Place in the queue";
+        cutoff: "候补截止", "Queue closes";
+        fee: "挂号费（元）", "Fee (yuan)";
+        paid: "已付（元）", "Paid (yuan)";
+        refunded: "已退（元）", "Refunded (yuan)";
+        trade_no: "支付单号", "Payment number";
+        slot: "时段", "Time slot";
+        order: "医院预约号", "Order at HIS";
+        reason: "结束原因", "Why it ended";
+        did: "已执行", "Done";
+    }
+}

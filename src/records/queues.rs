@@ -1,0 +1,119 @@
+//! Queues as staff look at them: who stands where, what was offered to whom, what falls due when. Reads only.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+/// Somebody in a queue.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct InQueue {
+    /// The application.
+    pub id: Uuid,
+    /// Who.
+    pub patient_id: String,
+    /// The name, masked.
+    pub name: Option<String>,
+    /// Where the application stands.
+    pub status: String,
+    /// From 1, in the order in which places are handed out, while it waits.
+    pub place: Option<i64>,
+    /// From 1, in the order of arrival, where the order was drawn.
+    pub arrived: Option<i32>,
+    /// From 1, in the order that was drawn.
+    pub drawn: Option<i32>,
+    /// The slot that is offered or booked.
+    pub slot: Option<Value>,
+    /// By when the patient must answer or pay.
+    pub deadline: Option<DateTime<Utc>>,
+    /// Why it ended.
+    pub reason: Option<String>,
+    /// When it was admitted.
+    pub created_at: DateTime<Utc>,
+    /// What became of places that were offered, in order.
+    pub offers: Vec<String>,
+    /// True where the patient is asked something first.
+    pub asked: bool,
+    /// True where the patient is on the blacklist now.
+    pub banned: bool,
+    /// True where the run stands still for a person.
+    pub suspended: bool,
+}
+
+/// Everybody who ever applied for a schedule: who waits first, in order; then the others, the latest first.
+///
+/// Plan: `entry_of_schedule`; for each one patient, one run, offers and a ticket by their primary keys.
+pub async fn of_schedule(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    schedule: &str,
+    most: i64,
+) -> sqlx::Result<Vec<InQueue>> {
+    sqlx::query_as(
+        "select e.id, e.patient_id, p.masked ->> 'name' as name, e.status,
+                case when e.status = 'waiting' then row_number() over (partition by e.status order by e.seq) end as place,
+                t.arrived, t.place as drawn, e.slot, e.deadline, e.reason, e.created_at,
+                array(select o.outcome from offer o where o.hospital = e.hospital and o.entry_id = e.id order by o.nth) as offers,
+                e.question is not null as asked,
+                exists (select from blacklist b where b.hospital = e.hospital and b.patient_id = e.patient_id
+                          and (b.until is null or b.until > engine_now())
+                          and (b.department_id is null or b.department_id = e.department_id)) as banned,
+                exists (select from run r where r.tenant = e.hospital and r.id = e.id and r.status = 'suspended') as suspended
+         from entry e
+         left join patient p on p.hospital = e.hospital and p.id = e.patient_id
+         left join draw_ticket t on t.hospital = e.hospital and t.schedule_id = e.schedule_id and t.entry_id = e.id
+         where e.hospital = $1 and e.schedule_id = $2
+         order by (e.status = 'waiting') desc, e.live desc, case when e.live then e.seq end, e.updated_at desc limit $3",
+    )
+    .bind(hospital)
+    .bind(schedule)
+    .bind(most)
+    .fetch_all(db)
+    .await
+}
+
+/// Something that falls due.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Due {
+    /// answer, payment, prepayment, cutoff, appeal.
+    pub kind: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The application; none: it is a queue's, or an appeal.
+    pub entry_id: Option<Uuid>,
+    /// The schedule or the patient.
+    pub subject: String,
+    /// The doctor, or the patient's name, masked.
+    pub name: Option<String>,
+    /// Whom it concerns.
+    pub n: i64,
+}
+
+/// What falls due, the soonest first.
+///
+/// Plan: `entry_once` for live applications, `entry_queue` for those that wait, `blacklist_appeal_state`.
+pub async fn due(db: impl PgExecutor<'_>, hospital: &str, most: i64) -> sqlx::Result<Vec<Due>> {
+    sqlx::query_as(
+        "select * from (
+             select case e.status when 'offered' then 'answer' when 'awaitingPayment' then 'payment' else 'prepayment' end as kind,
+                    e.deadline as at, e.id as entry_id, e.patient_id as subject, p.masked ->> 'name' as name, 1::bigint as n
+             from entry e left join patient p on p.hospital = e.hospital and p.id = e.patient_id
+             where e.hospital = $1 and e.live and e.status in ('offered', 'awaitingPayment', 'awaitingPrepayment')
+               and e.deadline is not null
+             union all
+             select 'cutoff', q.at, null, q.schedule_id, d.name, q.n
+             from (select schedule_id, cutoff as at, count(*) as n from entry
+                   where hospital = $1 and status = 'waiting' group by schedule_id, cutoff) q
+             left join schedule s on s.hospital = $1 and s.id = q.schedule_id
+             left join doctor d on d.hospital = $1 and d.id = s.doctor_id
+             union all
+             select 'appeal', a.due_at, null, a.patient_id, p.masked ->> 'name', 1
+             from blacklist_appeal a left join patient p on p.hospital = a.hospital and p.id = a.patient_id
+             where a.hospital = $1 and a.state = 'open' and a.due_at is not null) due
+         order by at limit $2",
+    )
+    .bind(hospital)
+    .bind(most)
+    .fetch_all(db)
+    .await
+}

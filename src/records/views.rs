@@ -1,0 +1,66 @@
+//! Searches that the team keeps.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+/// A search with a name.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct View {
+    /// Its id.
+    pub id: Uuid,
+    /// What the team calls it.
+    pub name: String,
+    /// Filters and columns, as they stand in the page's address.
+    pub query: String,
+    /// Who made it.
+    pub made_by: String,
+    /// When.
+    pub made_at: DateTime<Utc>,
+}
+
+/// Those of a page, the eldest first.
+pub async fn list(db: impl PgExecutor<'_>, hospital: &str, page: &str) -> sqlx::Result<Vec<View>> {
+    sqlx::query_as(
+        "select id, name, query, made_by, made_at from saved_view where hospital = $1 and page = $2 order by id limit 100",
+    )
+    .bind(hospital)
+    .bind(page)
+    .fetch_all(db)
+    .await
+}
+
+/// Makes one, or gives one of this name another search.
+pub async fn put(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    page: &str,
+    name: &str,
+    query: &str,
+    who: &str,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into saved_view (hospital, id, page, name, query, made_by) values ($1, $2, $3, $4, $5, $6)
+         on conflict (hospital, page, name) do update
+         set query = excluded.query, made_by = excluded.made_by, made_at = excluded.made_at",
+    )
+    .bind(hospital)
+    .bind(Uuid::now_v7())
+    .bind(page)
+    .bind(name)
+    .bind(query)
+    .bind(who)
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+/// Removes one; false where there is none.
+pub async fn remove(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::Result<bool> {
+    let done = sqlx::query("delete from saved_view where hospital = $1 and id = $2")
+        .bind(hospital)
+        .bind(id)
+        .execute(db)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}

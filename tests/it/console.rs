@@ -1,0 +1,247 @@
+//! The support staff's pages over HTTP, on a real database: each is shown, in one language, without personal data, to whoever may
+//! look; forms do what they say and no more.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use houbu::desk::access::token::{Token, hash_of};
+use houbu::engine::clock;
+use houbu::waitlist::policy::{LevelPolicy, Switch};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::clinic::HOSPITAL;
+use super::surface::{Answer, House};
+
+/// Somebody of the staff, logged in.
+struct Person<'a> {
+    house: &'a House,
+    token: Token,
+}
+
+impl<'a> Person<'a> {
+    async fn with(house: &'a House, name: &str, role: &str, language: &str) -> Self {
+        let id = Uuid::now_v7();
+        let token = URL_SAFE_NO_PAD.encode(hash_of(name));
+        sqlx::query("insert into staff_user (hospital, id, name, role, language) values ($1, $2, $3, $4, $5)")
+            .bind(HOSPITAL)
+            .bind(id)
+            .bind(name)
+            .bind(role)
+            .bind(language)
+            .execute(&house.hospital.pool)
+            .await
+            .unwrap();
+        sqlx::query("insert into staff_session (hospital, token_hash, user_id) values ($1, $2, $3)")
+            .bind(HOSPITAL)
+            .bind(hash_of(&token).as_slice())
+            .bind(id)
+            .execute(&house.hospital.pool)
+            .await
+            .unwrap();
+        Self { house, token: Token::presented(&token).unwrap() }
+    }
+
+    fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
+        let cookie = format!("houbu_session={}", self.token.expose());
+        Request::builder().method(method).uri(path).header("cookie", cookie)
+    }
+
+    async fn page(&self, path: &str) -> String {
+        let answer = self.house.send(self.request("GET", path).body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text);
+        answer.text
+    }
+
+    /// A form with the session's own `csrf`.
+    async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut form = format!("csrf={}", self.token.csrf());
+        for (name, value) in fields {
+            let coded: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            form.push_str(&format!("&{name}={coded}"));
+        }
+        let request = self.request("POST", path).header("content-type", "application/x-www-form-urlencoded");
+        self.house.send(request.body(form.into()).unwrap()).await
+    }
+}
+
+fn on() -> LevelPolicy {
+    LevelPolicy { switch: Switch::On, cap: Some(5), ..LevelPolicy::default() }
+}
+
+/// A house where `p1` waits.
+async fn house() -> (House, String) {
+    let house = House::with_patients(on(), &["p1", "p2"]).await;
+    let apply = json!({ "scheduleId": "S1", "patientId": "p1" });
+    let applied = house.ask("POST", "/v1/waitlist", Some("k1"), Some(apply)).await;
+    assert_eq!(applied.status, StatusCode::CREATED, "{}", applied.text);
+    let run = applied.json()["waitlistId"].as_str().unwrap().to_owned();
+    (house, run)
+}
+
+/// Every page that there is.
+fn pages(run: &str) -> Vec<String> {
+    let fixed = [
+        "/",
+        "/runs",
+        "/runs?workflow=&status=waiting&key=1&due=1&attempts=1&created=1&last_error=1",
+        "/bulks",
+        "/letters",
+        "/deadlines",
+        "/patients",
+        "/patients/p1",
+        "/schedules?from=2026-03-02&to=2026-03-06",
+        "/schedules/S1",
+        "/policies",
+        "/policies/doctor/doc1",
+        "/policies/department/d1",
+        "/policies/campus/c1",
+        "/texts",
+        "/texts/waitlist_booked",
+        "/blacklist",
+        "/cases",
+        "/cases?state=resolved",
+        "/figures",
+        "/figures?by=day",
+        "/audit",
+        "/callbacks",
+        "/callbacks?fate=unmatched",
+        "/system",
+        "/jobs",
+    ];
+    fixed.into_iter().map(str::to_owned).chain([format!("/runs/{run}")]).collect()
+}
+
+fn is_chinese(letter: char) -> bool {
+    ('\u{3400}'..='\u{9fff}').contains(&letter)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_is_shown_in_its_language_and_names_nobody() {
+    let (house, run) = house().await;
+    let zh = Person::with(&house, "viewer", "viewer", "zh-CN").await;
+    let en = Person::with(&house, "reader", "administrator", "en").await;
+    for path in pages(&run) {
+        let page = zh.page(&path).await;
+        assert!(page.contains("<html lang=\"zh-CN\">") && page.contains("候补挂号"), "{path}");
+        for personal in ["张三丰", "E12345670", "13800138000", "o-p1"] {
+            assert!(!page.contains(personal), "{path} says {personal}");
+        }
+        // A viewer is offered nothing that changes anything but the language, the session and the team's searches.
+        let offered = page.split("action=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        for action in offered.filter(|action| action.starts_with("/runs/") || action.ends_with("/unmask")) {
+            panic!("{path} offers a viewer {action}");
+        }
+        let page = en.page(&path).await;
+        assert!(page.contains("<html lang=\"en\">"), "{path}");
+        // The texts of messages are Chinese: they are the hospital's, not the console's.
+        if !path.starts_with("/texts") {
+            let own = page.replace("中文", "").replace('张', "").replace('丰', "");
+            let at = own.char_indices().find(|(_, letter)| is_chinese(*letter)).map(|(at, _)| at);
+            let around = at.map(|at| own.get(at.saturating_sub(60)..at + 30));
+            assert_eq!(at, None, "{path} is not all English: {around:?}");
+        }
+        assert!(!page.contains("<script>") && !page.contains(" style=\"") && !page.contains(" onclick="), "{path}");
+    }
+    assert!(zh.page(&format!("/runs/{run}")).await.contains("张*丰"));
+    let stranger = house.send(Request::get("/runs").body(Body::empty()).unwrap()).await;
+    assert_eq!(stranger.status, StatusCode::SEE_OTHER, "whoever is not logged in is sent to do so");
+    let gone = zh.house.send(zh.request("GET", "/runs/none-of-ours").body(Body::empty()).unwrap()).await;
+    assert_eq!(gone.status, StatusCode::NOT_FOUND);
+    assert!(gone.text.contains("操作未完成"), "a problem is a page: {}", gone.text);
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_is_found_by_whichever_number_somebody_has() {
+    let (house, run) = house().await;
+    let staff = Person::with(&house, "desk", "viewer", "en").await;
+    let shown = |page: &str| page.contains(&format!("/runs/{run}"));
+    for q in [run.as_str(), "p1", "8000", "13800138000"] {
+        assert!(shown(&staff.page(&format!("/runs?q={q}")).await), "{q}");
+    }
+    for q in ["p2", "9999", "E12345670"] {
+        assert!(!shown(&staff.page(&format!("/runs?q={q}")).await), "{q}");
+    }
+    assert!(!shown(&staff.page("/runs?workflow=waitlist_application&still=1").await), "it has just moved");
+    let csv = staff.page("/runs.csv?status=waiting").await;
+    assert!(csv.starts_with('\u{feff}') && csv.contains(&run) && csv.contains("张*丰"), "{csv}");
+    let by_document = staff.form("/patients", &[("q", "E12345671")]).await;
+    assert!(
+        by_document.text.contains("/patients/p2") && !by_document.text.contains("/patients/p1"),
+        "{}",
+        by_document.text
+    );
+    // A search is the team's: whoever comes next finds it.
+    let query = "?workflow=waitlist_application&status=waiting";
+    let kept = staff.form("/views", &[("name", "My <b>queue</b>"), ("query", query)]).await;
+    assert_eq!(kept.status, StatusCode::SEE_OTHER, "{}", kept.text);
+    let other = Person::with(&house, "other", "viewer", "en").await;
+    let page = other.page(&format!("/runs{query}")).await;
+    assert!(page.contains("My &#60;b&#62;queue&#60;/b&#62;") && shown(&page), "{page}");
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_staff_do_has_a_reason_a_role_and_a_place_in_the_audit() {
+    let (house, run) = house().await;
+    let operator = Person::with(&house, "operator", "operator", "en").await;
+    let viewer = Person::with(&house, "viewer", "viewer", "en").await;
+    let (path, why) = (format!("/runs/{run}/suspend"), [("reason", "HIS <i>moves</i>")]);
+    assert_eq!(viewer.form(&path, &why).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(viewer.form("/patients/p1/unmask", &why).await.status, StatusCode::FORBIDDEN);
+    let foreign = operator.request("POST", &path).header("content-type", "application/x-www-form-urlencoded");
+    let foreign = house.send(foreign.body("reason=x".into()).unwrap()).await;
+    assert_eq!(foreign.status, StatusCode::FORBIDDEN, "a form without the session's own csrf");
+    assert_eq!(operator.form(&path, &[("reason", " ")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(operator.form(&path, &why).await.status, StatusCode::SEE_OTHER);
+    let page = operator.page(&format!("/runs/{run}?done=suspend")).await;
+    assert!(page.contains("Suspend: Done") && page.contains("HIS &#60;i&#62;moves&#60;/i&#62;"), "{page}");
+    assert!(operator.page("/").await.contains(&run), "a run that stands still is on the first page");
+    let again = operator.form(&path, &why).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    assert!(again.text.contains("The run is suspended already."), "{}", again.text);
+    // The dry run says what the bulk then does.
+    let bulk =
+        [("workflow", "waitlist_application"), ("status", "suspended"), ("verb", "resume"), ("reason", "HIS is back")];
+    let preview = operator.form("/bulks/preview", &bulk).await;
+    assert!(preview.text.contains(&run) && preview.text.contains("Begin the bulk"), "{}", preview.text);
+    assert_eq!(house.hospital.count("select count(*) from bulk").await, 0, "a preview begins nothing");
+    assert_eq!(operator.form("/bulks", &bulk).await.status, StatusCode::SEE_OTHER);
+    assert!(operator.page("/bulks").await.contains("HIS is back"));
+    let seen = operator.form("/patients/p1/unmask", &[("reason", "asked by telephone")]).await;
+    assert!(seen.text.contains("张三丰") && seen.text.contains("13800138000"), "{}", seen.text);
+    let audit = operator.page("/audit?verb=patient.unmask").await;
+    assert!(audit.contains("asked by telephone") && audit.contains("/patients/p1") && !audit.contains("13800138000"));
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r24_a_setting_says_where_it_comes_from_and_who_changed_it() {
+    let (house, _) = house().await;
+    let chief = Person::with(&house, "chief", "administrator", "en").await;
+    let operator = Person::with(&house, "operator", "operator", "en").await;
+    let change =
+        [("offerWindowMinutes", "45"), ("cutoff.daysBefore", "2"), ("cutoff.at", "17:00"), ("reason", "a test")];
+    assert_eq!(operator.form("/policies/department/d1", &change).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(chief.form("/policies/department/d1", &change).await.status, StatusCode::SEE_OTHER);
+    let queue = house.get("/v1/schedules/S2/waitlist").await.json();
+    assert_eq!(queue["cutoff"], "2026-03-03T17:00:00+08:00", "what is saved is in effect");
+    let page = chief.page("/policies/doctor/doc1").await;
+    let row = page.split("for=\"offerWindowMinutes\"").nth(1).and_then(|rest| rest.split("</tr>").next()).unwrap();
+    assert!(row.contains(">45<") && row.contains("Department Eyes"), "inherited, and from where: {row}");
+    let wrong = chief.form("/policies/doctor/doc1", &[("offerWindowMinutes", "0"), ("reason", "x")]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let audit = chief.page("/audit?verb=policy.put").await;
+    assert!(audit.contains("Offer window minutes:  → 45") && audit.contains("chief"), "{audit}");
+    // Somebody who is on the blacklist is passed over, and the queue says so.
+    let banned = operator.form("/patients/p1/ban", &[("reason", "did not come"), ("until", "2026-12-31")]).await;
+    assert_eq!(banned.status, StatusCode::SEE_OTHER);
+    assert!(operator.page("/schedules/S1").await.contains("On the blacklist: passed over"));
+    assert!(operator.page("/blacklist").await.contains("did not come"));
+    let now = clock::now(&house.hospital.pool).await.unwrap();
+    let due = operator.page("/deadlines").await;
+    assert!(due.contains("Queue closes") && due.contains("/schedules/S1"), "at {now}: {due}");
+    house.hospital.close().await;
+}
