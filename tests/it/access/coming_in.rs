@@ -173,11 +173,11 @@ async fn many_tries_at_once_are_no_more_than_one_after_the_other() {
         tokio::spawn(async move { desk.lodge.log_in("viewer", &password.into(), None).await.is_ok() })
     });
     futures::future::join_all(tries.collect::<Vec<_>>()).await;
-    let tried: i32 = sqlx::query_scalar("select failures from staff_user where name = 'viewer'")
+    let counted: i32 = sqlx::query_scalar("select failures from staff_user where name = 'viewer'")
         .fetch_one(&house.hospital.desk.engine.pool)
         .await
         .unwrap();
-    assert!(tried <= 5, "after five nobody looks: {tried}");
+    assert!(counted <= 5, "after five nobody looks: {counted}");
     house.hospital.close().await;
 }
 
