@@ -22,7 +22,7 @@ use secrecy::ExposeSecret;
 use crate::cluster::Database;
 
 const ACCOUNT: &str = "wx1";
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 fn book(db: &Database) -> SharedTokens {
     let keyring = Keyring::new(&"5a".repeat(32).into(), &[]).unwrap();
@@ -145,7 +145,7 @@ async fn r23_a_token_is_asked_for_anew_before_it_ends() {
 async fn r23_one_process_at_a_time_asks_and_one_that_died_holds_up_nobody() {
     let db = Database::new().await;
     let (one, other) = (book(&db), book(&db));
-    let token = |text: &str| Token { value: text.into(), lasts: Duration::from_secs(600) };
+    let token = |text: &str| Token { value: text.into(), lasts: Duration::from_mins(10) };
     let dead = one.begin(ACCOUNT, Duration::ZERO).await.unwrap().expect("nobody else asks");
     let right = other.begin(ACCOUNT, LEASE).await.unwrap().expect("the first is dead");
     assert_eq!(one.begin(ACCOUNT, LEASE).await.unwrap(), None, "one at a time");

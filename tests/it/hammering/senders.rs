@@ -152,9 +152,14 @@ impl Senders {
                 0 => body = spoiled(dice, &body),
                 1 => {
                     let nth = usize::try_from(dice.below(4)).unwrap();
-                    headers[nth].1 = dice
-                        .one_of(&["", "-9223372036854775808", "x", "WECHATPAY/SIGNTEST/QUJD", "AAAA", "1790000000"])
-                        .to_owned();
+                    headers[nth].1 = String::from(dice.one_of(&[
+                        "",
+                        "-9223372036854775808",
+                        "x",
+                        "WECHATPAY/SIGNTEST/QUJD",
+                        "AAAA",
+                        "1790000000",
+                    ]));
                 }
                 _ => drop(headers.swap_remove(usize::try_from(dice.below(4)).unwrap())),
             }
@@ -182,7 +187,7 @@ impl Senders {
                     spoilt.truncate(400);
                     signature = hex::encode(spoilt);
                 }
-                1 => signature = "%00%ff%zz&signature=&timestamp[]=".to_owned(),
+                1 => signature = String::from("%00%ff%zz&signature=&timestamp[]="),
                 _ => body = spoiled(dice, &body),
             }
         }
