@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
 use houbu::ports::his::envelope::Envelope;
-use houbu::ports::his::{Credentials, PushReader, soap};
+use houbu::ports::his::{Charset, Credentials, PushReader, soap};
 use houbu::ports::payments::sealed::SealingKey;
 use houbu::ports::payments::signature::{SigningKey, VerifyingKeys, platform_message};
 use houbu::ports::payments::{Config, NoticeError, NoticeHeaders, Payments, WechatPay};
@@ -107,7 +107,7 @@ proptest! {
         let sealed = WORLD.envelope.seal_request("5007", CANCEL).unwrap();
         let good = if dice.once_in(2) { sealed } else { soap::request("Push", &sealed) };
         let bad = spoiled(&mut dice, good.as_bytes());
-        let _ = soap::root(&bad);
+        let _ = soap::root(&bad, if dice.once_in(2) { Charset::Utf8 } else { Charset::Gbk });
         let _ = soap::check(&String::from_utf8_lossy(&bad));
         let _ = WORLD.envelope.open_reply(&bad);
         // Its bytes may differ where nothing is signed; what is believed is what was sent.

@@ -14,6 +14,7 @@ mod giving_up;
 mod lacks;
 mod lock_check;
 mod locking;
+mod order;
 mod part_refund;
 mod paying;
 mod prepayment;
