@@ -44,12 +44,13 @@ const fn part(name: &'static str, part: &'static str, kind: Kind) -> Field {
 }
 
 /// All that can be typed, in the order of the page. Half-days are kept as they are.
-const FIELDS: [Field; 28] = [
+const FIELDS: [Field; 29] = [
     choice("switch", &["on", "off"]),
     number("cap"),
     choice("paymentMode", &["none", "prepay", "lockThenPay"]),
     choice("insurancePrepay", &["selfPayFirst", "notAccepted"]),
     choice("feeChange", &["keepPaid", "refundOnly", "refundAndTopUp"]),
+    choice("queuePer", &["halfDay", "day"]),
     choice("order", &["fifo", "random"]),
     number("drawWindowMinutes"),
     choice("capReading", &["allMustPass", "firstConfiguredDecides"]),
@@ -99,6 +100,7 @@ fn words(w: &PolicyWords, field: &Field) -> &'static str {
         ("paymentMode", _) => w.payment_mode,
         ("insurancePrepay", _) => w.insurance_prepay,
         ("feeChange", _) => w.fee_change,
+        ("queuePer", _) => w.queue_per,
         ("order", _) => w.order,
         ("drawWindowMinutes", _) => w.draw_window,
         ("capReading", _) => w.cap_reading,

@@ -32,6 +32,7 @@ words! {
         payment_mode: "支付方式", "Payment";
         insurance_prepay: "医保患者预付", "Prepayment by insured patients";
         fee_change: "费用变化时", "When the fee changes";
+        queue_per: "排队范围", "One queue for";
         order: "分配顺序", "Order of the queue";
         draw_window: "抽签窗口（分钟）", "Draw window (minutes)";
         cap_reading: "上限规则", "How the levels' rules combine";

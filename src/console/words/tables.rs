@@ -79,6 +79,9 @@ pub(super) const OUTCOMES: Names = &[
     ("Due", "到时间"),
     ("Withdrawn", "患者退出"),
     ("Stopped", "停诊"),
+    ("Revoked", "该时段停诊"),
+    ("Reopened", "重新开放"),
+    ("Late", "迟到款项"),
     ("Open", "仍未支付"),
     ("Unpaid", "未支付"),
     ("Asked", "已询问"),
@@ -153,6 +156,7 @@ pub(super) const OUTCOMES: Names = &[
 
 pub(super) const SIGNALS: Names = &[
     ("Payment", "支付结果"),
+    ("LateMoney", "迟到款项"),
     ("Withdrawal", "患者退出"),
     ("Stoppage", "停诊"),
     ("Offer", "号源"),
@@ -332,6 +336,8 @@ pub(super) const CHOICES: Names = &[
     ("keepPaid", "按已付金额"),
     ("refundOnly", "多退少不补"),
     ("refundAndTopUp", "多退少补"),
+    ("halfDay", "每个半天"),
+    ("day", "医生全天"),
     ("fifo", "按申请先后"),
     ("random", "抽签"),
     ("allMustPass", "各级均须满足"),
@@ -369,6 +375,7 @@ pub(super) const DIFFERENCES: Names = &[
 pub(super) const TEXTS: Names = &[
     ("waitlist_submitted", "申请提交成功"),
     ("waitlist_please_confirm", "请确认号源"),
+    ("waitlist_offer_withdrawn", "号源撤回"),
     ("waitlist_booked", "挂号成功"),
     ("waitlist_failed", "候补失败"),
     ("waitlist_refunded", "退款"),

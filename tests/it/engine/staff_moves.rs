@@ -220,7 +220,8 @@ async fn what_cannot_be_written_leaves_no_audit() {
         .unwrap();
     // The shop's own table refuses this order at the counter.
     let verb = Verb::Answer { outcome: "Packed".to_owned(), patch: None };
-    assert!(perform(&works.engine, run, &by(), &verb).await.is_err());
+    let refused = perform(&works.engine, run, &by(), &verb).await.unwrap().unwrap_err();
+    assert!(matches!(refused, Refused::Contradicts { .. }), "{refused}");
     assert_eq!((works.row(run).await.step.as_str(), audit(&works, run).await.len()), ("Packing", 0));
     let mut tx = works.db.pool.begin().await.unwrap();
     perform_in(&works.engine, &mut tx, run, &by(), &Verb::Suspend, None).await.unwrap().unwrap();
