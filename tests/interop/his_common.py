@@ -1,6 +1,7 @@
 """What the interop tests of the HIS side share."""
 
 import contextlib
+import queue
 import socket
 import subprocess
 import threading
@@ -19,16 +20,24 @@ def running(command, environment, folder, until, patience_s=60):
     process = subprocess.Popen(
         command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    lines = []
-    reader = threading.Thread(target=lambda: lines.extend(iter(process.stdout.readline, "")), daemon=True)
-    # `extend` of an iterator appends line by line.
-    reader.start()
+    said, lines = queue.Queue(), []
+
+    def read():
+        for line in process.stdout:
+            said.put(line)
+        said.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
     try:
         give_up = time.monotonic() + patience_s
         while until not in "".join(lines):
-            if process.poll() is not None or time.monotonic() > give_up:
+            try:
+                line = said.get(timeout=max(0, give_up - time.monotonic()))
+            except queue.Empty:
+                line = None
+            if line is None:
                 raise AssertionError(f"{command} did not say {until!r}:\n{''.join(lines)[-3000:]}")
-            time.sleep(0.05)
+            lines.append(line)
         yield "".join(lines)
     finally:
         process.terminate()
