@@ -5,10 +5,10 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
+use super::asked::Why;
 use super::page::{Frame, Page, ROWS, reason, show, to};
 use super::patient::{BanRow, banned};
 use super::when::{Clock, Stamp};
@@ -65,12 +65,6 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> P
         rules: rules.collect(),
     };
     show(&page)
-}
-
-/// Why it is decided so.
-#[derive(Debug, Deserialize)]
-pub(super) struct Why {
-    reason: String,
 }
 
 pub(super) async fn decide(

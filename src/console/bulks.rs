@@ -10,6 +10,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
+use super::asked::Why;
 use super::page::{Frame, Page, ROWS, reason, show, to};
 use super::row::Chip;
 use super::when::{Clock, Stamp};
@@ -109,12 +110,6 @@ pub(super) async fn begin(State(surface): State<Arc<Surface>>, staff: Staff, For
     staff.require_to(Permission::Bulk)?;
     surface.desk.begin_bulk(&form.asked(&staff)?).await?;
     to("/bulks")
-}
-
-/// Why a bulk is turned.
-#[derive(Debug, Deserialize)]
-pub(super) struct Why {
-    reason: String,
 }
 
 pub(super) async fn turn(

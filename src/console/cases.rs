@@ -11,6 +11,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
+use super::asked::Why;
 use super::page::{Frame, Page, ROWS, query, reason, show, to};
 use super::row::{Pick, picks, yuan};
 use super::when::{Clock, Stamp};
@@ -153,12 +154,6 @@ pub(super) async fn reconcile(State(surface): State<Arc<Surface>>, staff: Staff,
     let by = staff.by(reason(&again.reason)?);
     let started = surface.desk.reconcile(again.day, &by, Some(&again.request)).await?;
     to(&format!("/runs/{}", started.id))
-}
-
-/// What was found and done.
-#[derive(Debug, Deserialize)]
-pub(super) struct Why {
-    reason: String,
 }
 
 pub(super) async fn resolve(

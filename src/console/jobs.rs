@@ -9,6 +9,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
+use super::asked::Done;
 use super::page::{Frame, Page, reason, show, to};
 use super::row::Chip;
 use super::when::{Clock, Stamp};
@@ -42,13 +43,6 @@ struct Jobs {
     frame: Frame,
     w: &'static OperationWords,
     rows: Vec<Row>,
-}
-
-/// Word of what was just done.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Done {
-    done: String,
 }
 
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(said): Query<Done>) -> Page {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
+use super::asked::Done;
 use super::page::{Frame, Page, reason, show, to};
 use super::when::{Clock, Stamp};
 use super::words::names;
@@ -33,13 +33,6 @@ struct Letters {
     frame: Frame,
     w: &'static OperationWords,
     rows: Vec<Row>,
-}
-
-/// Word of what was just done.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Done {
-    done: String,
 }
 
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(said): Query<Done>) -> Page {

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `access` | who may come in and do what |
 //! | `page`, `assets` | the frame and headers of pages, what they load, what goes wrong |
+//! | `asked` | what a form is asked with, and word of what was done |
 //! | `when`, `row`, `words` | instants, lines of lists and names, in the reader's language |
 //! | `home` | what needs a person now |
 //! | `run` | one run: where it stands, the way it came, what can be done |
@@ -19,6 +20,7 @@
 //! | `runs`, `views`, `bulks` | finding runs, searches that the team keeps, one verb for many |
 
 pub mod access;
+mod asked;
 mod assets;
 mod audit;
 mod blacklist;

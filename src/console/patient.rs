@@ -12,6 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
+use super::asked::Done;
 use super::page::{Frame, Page, query, reason, show, to};
 use super::patients::masked;
 use super::row::{Chip, slot, yuan};
@@ -98,13 +99,6 @@ struct Patient<'a> {
     bans: Vec<BanRow>,
     banned: bool,
     breaches: Vec<(String, String)>,
-}
-
-/// Word of what was just done.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Done {
-    done: String,
 }
 
 /// Why somebody looks or acts.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
-use serde::Deserialize;
 
 use super::access::{Permission, Staff};
+use super::asked::{Done, Why};
 use super::page::{Frame, Page, reason, show, to};
 use super::settings::{self, Setting};
 use super::words::names;
@@ -78,13 +78,6 @@ struct Policy {
     settings: Vec<Setting>,
 }
 
-/// Word of what was just done.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Done {
-    done: String,
-}
-
 pub(super) async fn one(
     State(surface): State<Arc<Surface>>,
     staff: Staff,
@@ -135,12 +128,6 @@ pub(super) async fn put(
     let policy = settings::read(&former, &form)?;
     surface.desk.change_policy(at, &id, &policy, &by).await?;
     to(&format!("/policies/{level}/{id}?done=saved"))
-}
-
-/// Why it is carried over.
-#[derive(Debug, Deserialize)]
-pub(super) struct Why {
-    reason: String,
 }
 
 pub(super) async fn carry(

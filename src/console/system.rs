@@ -6,9 +6,9 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
-use serde::Deserialize;
 
 use super::access::{Permission, Staff};
+use super::asked::Why;
 use super::page::{Frame, Page, reason, show, to};
 use super::row::Chip;
 use super::when::{Clock, Stamp};
@@ -108,12 +108,6 @@ fn row(w: &OperationWords, one: Destination, events: Vec<(Stamp, String, String)
         events,
         name: stands.name,
     }
-}
-
-/// Why a person uses the switch.
-#[derive(Debug, Deserialize)]
-pub(super) struct Why {
-    reason: String,
 }
 
 pub(super) async fn switch(

@@ -9,6 +9,7 @@ use axum::extract::State;
 use serde::Deserialize;
 
 use super::access::{Permission, Staff};
+use super::asked::{Done, Why};
 use super::page::{Frame, Page, reason, show, to};
 use super::when::{Clock, Stamp};
 use super::words::names;
@@ -90,13 +91,6 @@ struct Text {
     versions: Vec<Former>,
 }
 
-/// Word of what was just done.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Done {
-    done: String,
-}
-
 pub(super) async fn one(
     State(surface): State<Arc<Surface>>,
     staff: Staff,
@@ -153,12 +147,6 @@ pub(super) async fn put(
     let by = staff.by(reason(&change.reason)?);
     surface.desk.put_template(at, None, &text, Some(change.replaces), &by).await?;
     to(&format!("/texts/{name}?done=1"))
-}
-
-/// Why it is taken back.
-#[derive(Debug, Deserialize)]
-pub(super) struct Why {
-    reason: String,
 }
 
 pub(super) async fn take_back(

@@ -1,7 +1,9 @@
 //! One call to a system outside: how it goes there, and as a trace shows it: which system, which call, what came of it, and
 //! nothing else.
 
-use reqwest::{RequestBuilder, Url};
+use std::time::Duration;
+
+use reqwest::{ClientBuilder, RequestBuilder, Url};
 use tracing::Instrument;
 use tracing::field::Empty;
 
@@ -36,6 +38,19 @@ pub(super) fn carried(request: RequestBuilder) -> RequestBuilder {
         Some(traceparent) => request.header("traceparent", traceparent),
         None => request,
     }
+}
+
+/// The base of a system's addresses; none where that is no http or https URL.
+pub(super) fn address(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.host_str().is_some()).then_some(url)
+}
+
+/// A connection pool to there. What is asked and signed is for the address that it was asked at: redirects are not followed.
+pub(super) fn client(url: &Url, timeout: Duration) -> ClientBuilder {
+    let builder =
+        reqwest::Client::builder().timeout(timeout).redirect(reqwest::redirect::Policy::none()).user_agent("houbu");
+    if is_here(url) { builder.no_proxy() } else { builder }
 }
 
 /// True for an address on this machine, where a proxy has no part.

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::calling::is_here;
+use super::calling::{client, is_here};
 
 /// Clocks may differ by so much, s.
 const LEEWAY_S: u64 = 60;
@@ -138,16 +138,10 @@ impl IdentityProvider {
     pub fn new(config: IdentityConfig) -> Result<Self, IdentityError> {
         let address = format!("{}/.well-known/openid-configuration", config.issuer.trim_end_matches('/'));
         let discovery = Url::parse(&address).map_err(|_| IdentityError::Away("the issuer is no address".to_owned()))?;
-        let here = is_here(&discovery);
         if !is_private(&discovery) {
             return Err(IdentityError::Away("the issuer is not an https address".to_owned()));
         }
-        let http = reqwest::Client::builder()
-            .timeout(config.timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent("houbu");
-        let http = if here { http.no_proxy() } else { http };
-        let http = http.build().map_err(|error| away(&error))?;
+        let http = client(&discovery, config.timeout).build().map_err(|error| away(&error))?;
         Ok(Self { config, discovery, http })
     }
 

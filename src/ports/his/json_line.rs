@@ -18,7 +18,7 @@ use super::replies::{Answer, broken, heard, unknown};
 use super::return_code::{Function, outcome};
 use super::stamp::{Stamp, Stamper};
 use crate::ports::CallError;
-use crate::ports::calling::carried;
+use crate::ports::calling::{address, carried};
 
 /// The code of a request whose timestamp the other side finds too far from its own clock. Nothing was done.
 pub const STALE: &str = "stale";
@@ -115,8 +115,7 @@ impl JsonLine {
 
 /// What all paths begin with.
 pub(super) fn base(url: &str) -> Result<Url, SetupError> {
-    let url = Url::parse(&format!("{}/", url.trim_end_matches('/'))).map_err(|_| SetupError::Address)?;
-    if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(SetupError::Address) }
+    address(&format!("{}/", url.trim_end_matches('/'))).ok_or(SetupError::Address)
 }
 
 /// An answer that nobody signed for us: a proxy's, or one of another key.

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::super::CallError;
-use super::super::calling::{carried, is_here, traced};
+use super::super::calling::{address, carried, client, traced};
 use super::Sent;
 
 const SYSTEM: &str = "sms";
@@ -75,15 +75,8 @@ struct Answer {
 impl SmsGateway {
     /// A client of this configuration.
     pub fn new(config: SmsConfig) -> Result<Self, super::ConfigError> {
-        let url = Url::parse(&config.url).map_err(|_| super::ConfigError::BaseUrl)?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(super::ConfigError::BaseUrl);
-        }
-        let http = reqwest::Client::builder()
-            .timeout(config.timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent("houbu");
-        let http = if is_here(&url) { http.no_proxy() } else { http }.build()?;
+        let url = address(&config.url).ok_or(super::ConfigError::BaseUrl)?;
+        let http = client(&url, config.timeout).build()?;
         Ok(Self { config, url, http })
     }
 

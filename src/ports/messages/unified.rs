@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::super::CallError;
-use super::super::calling::{carried, is_here, traced};
+use super::super::calling::{address, carried, client, traced};
 use super::sms::answered;
 use super::{ConfigError, Message, Messages, Sent};
 
@@ -45,15 +45,8 @@ pub struct MessagePlatform {
 impl MessagePlatform {
     /// A client of this configuration.
     pub fn new(config: PlatformConfig) -> Result<Self, ConfigError> {
-        let url = Url::parse(&config.url).map_err(|_| ConfigError::BaseUrl)?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(ConfigError::BaseUrl);
-        }
-        let http = reqwest::Client::builder()
-            .timeout(config.timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent("houbu");
-        let http = if is_here(&url) { http.no_proxy() } else { http }.build()?;
+        let url = address(&config.url).ok_or(ConfigError::BaseUrl)?;
+        let http = client(&url, config.timeout).build()?;
         Ok(Self { key: config.key, url, http })
     }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
@@ -18,7 +17,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::super::CallError;
-use super::super::calling::{carried, is_here, traced};
+use super::super::calling::{address, carried, client, traced};
 use super::tokens::{BookError, OwnBook, Token, TokenBook};
 use super::{Message, Messages, Sent};
 
@@ -127,15 +126,8 @@ enum Attempt {
 impl WechatMessages {
     /// A client of this configuration.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
-        let url = Url::parse(&config.base_url).map_err(|_| ConfigError::BaseUrl)?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(ConfigError::BaseUrl);
-        }
-        let http = reqwest::Client::builder()
-            .timeout(config.timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent("houbu");
-        let http = if is_here(&url) { http.no_proxy() } else { http }.build()?;
+        let url = address(&config.base_url).ok_or(ConfigError::BaseUrl)?;
+        let http = client(&url, config.timeout).build()?;
         let (base, book) = (config.base_url.trim_end_matches('/').to_owned(), Arc::new(OwnBook::default()));
         Ok(Self { base, config, http, book, held: Mutex::default() })
     }

@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::super::CallError;
-use super::super::calling::{carried, is_here, traced};
+use super::super::calling::{address, carried, client, traced};
 use super::answers::{self, Answer, SYSTEM, broken, unknown};
 use super::bill::{self, Bill};
 use super::certificates;
@@ -108,17 +108,9 @@ pub struct WechatPay {
 impl WechatPay {
     /// A client of this configuration; keys are parsed here, so that a bad one stops the start and not a payment.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
-        let url = Url::parse(&config.base_url).map_err(|_| ConfigError::BaseUrl)?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(ConfigError::BaseUrl);
-        }
+        let url = address(&config.base_url).ok_or(ConfigError::BaseUrl)?;
         let pems = config.platform_keys.iter().map(|(serial, pem)| (serial.as_str(), pem.as_str()));
-        // A signed request is for the address it was signed for: redirects are not followed.
-        let http = reqwest::Client::builder()
-            .timeout(config.timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent("houbu");
-        let http = if is_here(&url) { http.no_proxy() } else { http };
+        let http = client(&url, config.timeout);
         let own_keys =
             VerifyingKeys::from_pems(pems).map_err(|(serial, error)| ConfigError::PlatformKey { serial, error })?;
         if config.platform_keys.is_empty() && !config.platform_certificates {

@@ -1,5 +1,15 @@
--- `admit` (0033) as before; and it writes nothing where a hand-out has found nobody to hand a place to since it was looked at, while
--- somebody is to wait for it from now on: then it is decided again, and the hand-out is told.
+-- A queue a doctor and day (Q2): who was admitted to one waits for a place of any half-day that the doctor has on that day in that
+-- department. `schedule_id` is the half-day that was asked for, then the one that was offered last.
+alter table entry add column whole_day boolean not null default false;
+create index entry_day_queue on entry (hospital, schedule_id, seq) where status = 'waiting' and whole_day;
+
+-- The half-days of a day are drawn together: all but one have the draw of that one, and no seed of their own.
+alter table draw add column of_schedule text;
+create index draw_of_day on draw (hospital, of_schedule) where of_schedule is not null;
+
+-- `admit` (0033) as before, and the entry keeps which kind of queue it was admitted to. It writes nothing where a hand-out has found
+-- nobody to hand a place to since it was looked at, while somebody is to wait for it from now on: then it is decided again, and the
+-- hand-out is told.
 create or replace function admit(
     of_hospital text,
     hand_outs uuid[], over_at text[],                       -- slot_release runs, and the steps at which they are over
@@ -18,6 +28,7 @@ begin
     order by r.id for share;
     get diagnostics n = row_count;
     if n <> cardinality(hand_outs) then raise 'a hand-out is over' using errcode = 'HB001'; end if;
+
     -- A statement of its own sees what one of them has found while this one waited for it: who would wait from now on must have it
     -- asked, and does not know.
     if 'waiting' = any(statuses) and exists (
@@ -25,8 +36,15 @@ begin
         cross join lateral (
             select k.state from run_state k where k.tenant = of_hospital and k.run_id = h.id limit 1) k
         where k.state -> 'unasked' = 'true'
-          and exists (select from run r join unnest(schedules, statuses) as t (schedule, status) on t.schedule = r.key
-                      where r.tenant = of_hospital and r.id = h.id and t.status = 'waiting')) then
+          and exists (select from run r
+                      cross join unnest(schedules, statuses, states) as t (schedule, status, state)
+                      where r.tenant = of_hospital and r.id = h.id and t.status = 'waiting'
+                        and (t.schedule = r.key
+                             or t.state #>> '{policy,queuePer}' = 'day' and exists (
+                                 select from schedule s
+                                 join schedule o on o.hospital = s.hospital and o.doctor_id = s.doctor_id
+                                                and o.visit_date = s.visit_date and o.department_id = s.department_id
+                                 where s.hospital = of_hospital and s.id = t.schedule and o.id = r.key)))) then
         raise 'a hand-out has found nobody' using errcode = 'HB001';
     end if;
 
@@ -66,9 +84,10 @@ begin
     -- In the order of arrival, and under the locks that all admissions of a schedule share: `seq`, the place in the queue,
     -- is given in the order in which they commit.
     insert into entry (hospital, id, idempotency_key, schedule_id, doctor_id, department_id, campus_id, patient_id,
-                       status, live, payment_mode, pay_type, fee_fen, cutoff)
+                       status, live, payment_mode, pay_type, fee_fen, cutoff, whole_day)
     select of_hospital, t.id, t.key, t.schedule, t.doctor, t.department, t.campus, t.patient, t.status, true, t.mode,
-           coalesce(t.state ->> 'pay_type', 'selfPay'), t.fee, t.cutoff
+           coalesce(t.state ->> 'pay_type', 'selfPay'), t.fee, t.cutoff,
+           (t.state #>> '{policy,queuePer}') is not distinct from 'day'
     from unnest(ids, keys, schedules, doctors, departments, campuses, patients, statuses, modes, fees, cutoffs,
                 states) with ordinality
          as t (id, key, schedule, doctor, department, campus, patient, status, mode, fee, cutoff, state, nth)
