@@ -456,6 +456,13 @@ impl Hospital {
         self.engine.hint();
     }
 
+    /// The worker leaves: nothing is done any more but by the story.
+    pub async fn worker_leaves(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            worker.stop().await;
+        }
+    }
+
     /// Tells the worker that something may be due, which nobody else would.
     pub fn hint_workers(&self) {
         self.engine.hint();
@@ -603,9 +610,7 @@ impl Hospital {
         self.until_still().await;
         self.unended.ended = true;
         self.door.close();
-        if let Some(worker) = self.worker {
-            worker.stop().await;
-        }
+        self.worker_leaves().await;
         owing::nobody_is_at_work(&self.db.pool).await;
         self.db.remove().await;
     }
@@ -626,9 +631,7 @@ impl Hospital {
         assert!(differences.is_empty(), "the books differ: {differences:#?}");
         self.unended.ended = true;
         self.door.close();
-        if let Some(worker) = self.worker {
-            worker.stop().await;
-        }
+        self.worker_leaves().await;
         owing::nobody_is_at_work(&self.db.pool).await;
         self.db.remove().await;
     }
