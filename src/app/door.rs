@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::App;
 use crate::config::{ApiRate, Config, Network, Oidc, SlowLane};
 use crate::console::access::{Provider, Role, SessionLimits, Settings};
+use crate::console::live::Live;
 use crate::desk::Desk;
 use crate::desk::access::GroupRoles;
 use crate::desk::access::rates::{Rate, Rates};
@@ -30,6 +31,7 @@ pub struct Door {
     pub address: SocketAddr,
     /// What it asks.
     pub desk: Arc<Desk>,
+    live: Arc<Live>,
     stop: watch::Sender<bool>,
     task: JoinHandle<std::io::Result<()>>,
 }
@@ -123,6 +125,7 @@ impl App {
         demo: bool,
     ) -> anyhow::Result<Door> {
         let desk = self.desk(config, &api_keys);
+        let live = Arc::new(Live::default());
         let surface = Surface {
             desk: Arc::clone(&desk),
             his_pushes: Arc::clone(&self.clients.pushes),
@@ -132,6 +135,7 @@ impl App {
             addresses: addresses(config),
             rates: Rates::new(rate(&config.api_rate)),
             console: Settings { demo, ..console(config, listener.local_addr()?)? },
+            live: Arc::clone(&live),
         };
         let address = listener.local_addr()?;
         let (stop, mut stopped) = watch::channel(false);
@@ -139,13 +143,14 @@ impl App {
             let _ = stopped.wait_for(|stop| *stop).await;
         };
         let serving = axum::serve(listener, on_socket(router(Arc::new(surface)))).with_graceful_shutdown(until);
-        Ok(Door { address, desk, stop, task: tokio::spawn(serving.into_future()) })
+        Ok(Door { address, desk, live, stop, task: tokio::spawn(serving.into_future()) })
     }
 }
 
 impl Door {
-    /// Takes no new request, finishes those at hand (a long poll is cut after a moment).
+    /// Takes no new request, finishes those at hand (a long poll is cut after a moment) and ends the streams of pages.
     pub async fn close(self) {
+        self.live.close();
         let _ = self.stop.send(true);
         if tokio::time::timeout(std::time::Duration::from_secs(3), self.task).await.is_err() {
             tracing::info!("requests that were still waiting are cut");

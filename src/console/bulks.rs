@@ -6,7 +6,6 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
@@ -23,28 +22,68 @@ use crate::http::Surface;
 use crate::http::extract::Path;
 use crate::http::problem::Problem;
 
-/// What is asked for.
-#[derive(Debug, Deserialize)]
+/// The most runs that are ticked at one time: a dry run looks at all of them.
+const TICKED_MAX: usize = 500;
+
+/// A field of a form, of which there may be many.
+type Fields = Vec<(String, String)>;
+
+/// What is asked for: a verb for the runs that are ticked or, where none is, for those of the filter.
+#[derive(Debug, Default)]
 pub(super) struct Wish {
-    #[serde(default)]
     workflow: String,
-    #[serde(default)]
     status: String,
-    #[serde(default)]
     step: String,
-    #[serde(default)]
     error: String,
+    ids: Vec<Uuid>,
     verb: String,
-    #[serde(default)]
     outcome: String,
-    #[serde(default)]
     to: String,
     reason: String,
-    #[serde(default)]
     request: String,
 }
 
 impl Wish {
+    fn read(fields: Fields) -> Result<Self, Problem> {
+        let mut wish = Self::default();
+        for (name, value) in fields {
+            let field = match name.as_str() {
+                "id" => {
+                    wish.ids.push(value.parse().map_err(|_| Problem::invalid("an id is one of a run"))?);
+                    continue;
+                }
+                "workflow" => &mut wish.workflow,
+                "status" => &mut wish.status,
+                "step" => &mut wish.step,
+                "error" => &mut wish.error,
+                "verb" => &mut wish.verb,
+                "outcome" => &mut wish.outcome,
+                "to" => &mut wish.to,
+                "reason" => &mut wish.reason,
+                "request" => &mut wish.request,
+                _ => continue,
+            };
+            *field = value;
+        }
+        if wish.ids.len() > TICKED_MAX {
+            return Err(Problem::invalid("at most 500 runs are ticked"));
+        }
+        Ok(wish)
+    }
+
+    /// Which runs. Nobody means every run there is by ticking none.
+    fn filter(&self) -> Result<Filter, Problem> {
+        let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+        if !self.ids.is_empty() {
+            return Ok(Filter { ids: Some(self.ids.clone()), ..Filter::default() });
+        }
+        let (status, step, error) = (some(&self.status), some(&self.step), some(&self.error));
+        if status.is_none() && step.is_none() && error.is_none() {
+            return Err(Problem::invalid("runs are ticked, or the list is filtered by a status, a step or an error"));
+        }
+        Ok(Filter { workflow: some(&self.workflow), status, step, error, ..Filter::default() })
+    }
+
     fn asked(&self, staff: &Staff) -> Result<Asked, Problem> {
         let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
         let wants = |text: &str, what: &str| some(text).ok_or_else(|| Problem::invalid(what));
@@ -57,13 +96,7 @@ impl Wish {
             "jump" => Verb::Jump { step: wants(&self.to, "a step is named")?, patch: None },
             _ => return Err(Problem::invalid("there is no such verb")),
         };
-        let filter = Filter {
-            workflow: some(&self.workflow),
-            status: some(&self.status),
-            step: some(&self.step),
-            error: some(&self.error),
-            ..Filter::default()
-        };
+        let filter = self.filter()?;
         let by = staff.by(reason(&self.reason)?);
         Ok(Asked { verb, filter, by, per_second: PER_SECOND, request: some(&self.request) })
     }
@@ -85,8 +118,9 @@ struct Preview<'a> {
     sample: Vec<Uuid>,
 }
 
-pub(super) async fn preview(State(surface): State<Arc<Surface>>, staff: Staff, Form(form): Form<Wish>) -> Page {
+pub(super) async fn preview(State(surface): State<Arc<Surface>>, staff: Staff, Form(fields): Form<Fields>) -> Page {
     staff.require_to(Permission::Bulk)?;
+    let form = Wish::read(fields)?;
     let asked = form.asked(&staff)?;
     let dry = surface.desk.dry_run(&asked).await?;
     let frame = Frame::of(&staff, "bulks");
@@ -106,9 +140,9 @@ pub(super) async fn preview(State(surface): State<Arc<Surface>>, staff: Staff, F
     show(&page)
 }
 
-pub(super) async fn begin(State(surface): State<Arc<Surface>>, staff: Staff, Form(form): Form<Wish>) -> Page {
+pub(super) async fn begin(State(surface): State<Arc<Surface>>, staff: Staff, Form(fields): Form<Fields>) -> Page {
     staff.require_to(Permission::Bulk)?;
-    surface.desk.begin_bulk(&form.asked(&staff)?).await?;
+    surface.desk.begin_bulk(&Wish::read(fields)?.asked(&staff)?).await?;
     to("/bulks")
 }
 
@@ -203,6 +237,7 @@ fn described(filter: &Filter, frame: &Frame, staff: &Staff) -> Vec<(&'static str
         (c.step, filter.step.as_deref().map(|one| names::step(one, language))),
         (w.error, filter.error.clone()),
         (c.key, filter.q.clone()),
+        (w.ticked, filter.ids.as_ref().map(|ids| ids.len().to_string())),
     ];
     all.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect()
 }

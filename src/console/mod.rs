@@ -5,6 +5,7 @@
 //! | file | |
 //! |---|---|
 //! | `access` | who may come in and do what |
+//! | `live` | tells pages that what they show has moved |
 //! | `page`, `assets` | the frame and headers of pages, what they load, what goes wrong |
 //! | `asked` | what a form is asked with, and word of what was done |
 //! | `when`, `row`, `words` | instants, lines of lists and names, in the reader's language |
@@ -32,6 +33,7 @@ mod figures;
 mod home;
 mod jobs;
 mod letters;
+pub mod live;
 mod page;
 mod patient;
 mod patients;
@@ -60,6 +62,7 @@ use crate::http::Surface;
 pub fn router(surface: Arc<Surface>) -> Router {
     let pages = Router::new()
         .route("/", get(home::home))
+        .route("/live", get(live::stream))
         .route("/runs", get(runs::list))
         .route("/runs.csv", get(runs::file))
         .route("/runs/{id}", get(run::show_run))

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::Staff;
-use super::page::{Frame, Page, show};
+use super::page::{Frame, Page, query, show};
 use super::row::{Chip, Pick, slot, yuan};
 use super::when::{Clock, Stamp};
 use super::words::names;
@@ -24,7 +24,7 @@ use crate::waitlist::language::Language;
 use crate::workflows::slot_release::SlotRelease;
 
 /// Schedules of one page.
-const SHOWN: usize = 400;
+const SHOWN: usize = 50;
 
 /// Which schedules.
 #[derive(Debug, Default, Deserialize)]
@@ -35,6 +35,8 @@ pub(super) struct Wanted {
     from: String,
     to: String,
     waiting: String,
+    /// The last schedule of the page before.
+    after: String,
 }
 
 /// A schedule, ready for the page.
@@ -68,6 +70,7 @@ struct Schedules<'a> {
     to: NaiveDate,
     departments: Vec<Pick>,
     rows: Vec<Row>,
+    further: Option<String>,
 }
 
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
@@ -79,6 +82,16 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let found = surface.desk.schedules(department.as_deref(), doctor.as_deref(), Some(from), Some(to)).await?;
     let mut rows: Vec<Row> = found.iter().map(|one| row(one, &clock)).collect();
     rows.retain(|row| wanted.waiting.is_empty() || row.length > 0);
+    // From the beginning where the last one of the page before is not in the list any more.
+    let begins = rows.iter().position(|row| row.id == wanted.after).map_or(0, |at| at + 1);
+    rows.drain(..begins);
+    let further = rows.get(SHOWN).and(rows.get(SHOWN - 1)).map(|last| {
+        let (from, to) = (from.to_string(), to.to_string());
+        let days = [("from", from.as_str()), ("to", to.as_str())];
+        let whose = [("department", wanted.department.as_str()), ("doctor", wanted.doctor.as_str())];
+        let rest = [("waiting", wanted.waiting.as_str()), ("after", last.id.as_str())];
+        format!("/schedules{}", query(&[days, whose, rest].concat()))
+    });
     rows.truncate(SHOWN);
     let departments = surface.desk.departments().await?;
     let page = Schedules {
@@ -92,6 +105,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         from,
         to,
         rows,
+        further,
     };
     show(&page)
 }

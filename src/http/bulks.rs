@@ -78,19 +78,22 @@ pub struct RunFilter {
     /// Whose key begins so.
     #[serde(skip_serializing_if = "Option::is_none")]
     q: Option<String>,
+    /// One of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ids: Option<Vec<Uuid>>,
 }
 
 impl From<RunFilter> for Filter {
     fn from(filter: RunFilter) -> Self {
-        let RunFilter { workflow, status, step, fault, error, q } = filter;
-        Self { workflow, status, step, fault, error, q }
+        let RunFilter { workflow, status, step, fault, error, q, ids } = filter;
+        Self { workflow, status, step, fault, error, q, ids }
     }
 }
 
 impl From<Filter> for RunFilter {
     fn from(filter: Filter) -> Self {
-        let Filter { workflow, status, step, fault, error, q } = filter;
-        Self { workflow, status, step, fault, error, q }
+        let Filter { workflow, status, step, fault, error, q, ids } = filter;
+        Self { workflow, status, step, fault, error, q, ids }
     }
 }
 

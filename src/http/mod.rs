@@ -94,6 +94,8 @@ pub struct Surface {
     pub rates: Rates<Arc<str>>,
     /// How the console is entered.
     pub console: console::access::Settings,
+    /// Tells the console's pages what has moved.
+    pub live: Arc<console::live::Live>,
 }
 
 /// The whole surface, console included.

@@ -17,13 +17,13 @@ use super::clinic::HOSPITAL;
 use super::surface::{Answer, House};
 
 /// Somebody of the staff, logged in.
-struct Person<'a> {
-    house: &'a House,
+pub(crate) struct Person<'a> {
+    pub(crate) house: &'a House,
     token: Token,
 }
 
 impl<'a> Person<'a> {
-    async fn with(house: &'a House, name: &str, role: &str, language: &str) -> Self {
+    pub(crate) async fn with(house: &'a House, name: &str, role: &str, language: &str) -> Self {
         let id = Uuid::now_v7();
         let token = URL_SAFE_NO_PAD.encode(hash_of(name));
         sqlx::query("insert into staff_user (hospital, id, name, role, language) values ($1, $2, $3, $4, $5)")
@@ -45,19 +45,19 @@ impl<'a> Person<'a> {
         Self { house, token: Token::presented(&token).unwrap() }
     }
 
-    fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
+    pub(crate) fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
         let cookie = format!("houbu_session={}", self.token.expose());
         Request::builder().method(method).uri(path).header("cookie", cookie)
     }
 
-    async fn page(&self, path: &str) -> String {
+    pub(crate) async fn page(&self, path: &str) -> String {
         let answer = self.house.send(self.request("GET", path).body(Body::empty()).unwrap()).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text);
         answer.text
     }
 
     /// A form with the session's own `csrf`.
-    async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let mut form = format!("csrf={}", self.token.csrf());
         for (name, value) in fields {
             write!(form, "&{name}=").unwrap();
@@ -73,7 +73,7 @@ fn on() -> LevelPolicy {
 }
 
 /// A house where `p1` waits.
-async fn house() -> (House, String) {
+pub(crate) async fn house() -> (House, String) {
     let house = House::with_patients(on(), &["p1", "p2"]).await;
     let apply = json!({ "scheduleId": "S1", "patientId": "p1" });
     let applied = house.ask("POST", "/v1/waitlist", Some("k1"), Some(apply)).await;
@@ -211,6 +211,15 @@ async fn what_staff_do_has_a_reason_a_role_and_a_place_in_the_audit() {
     assert_eq!(house.hospital.count("select count(*) from bulk").await, 0, "a preview begins nothing");
     assert_eq!(operator.form("/bulks", &bulk).await.status, StatusCode::SEE_OTHER);
     assert!(operator.page("/bulks").await.contains("HIS is back"));
+    // Ticked rows are the same for those alone; nobody means every run by ticking none.
+    let (page, verb) = (operator.page("/runs").await, [("verb", "resume"), ("reason", "HIS is back")]);
+    assert!(page.contains(&format!("form=\"bulk\" name=\"id\" value=\"{run}\"")), "{page}");
+    let ticked = |id| [&verb[..], &[("id", id)]].concat();
+    let preview = operator.form("/bulks/preview", &ticked(&run)).await;
+    assert!(preview.text.contains("Ticked runs") && preview.text.contains("Begin the bulk"), "{}", preview.text);
+    let preview = operator.form("/bulks/preview", &ticked(&Uuid::now_v7().to_string())).await;
+    assert!(!preview.text.contains(&run) && !preview.text.contains("Begin the bulk"), "{}", preview.text);
+    assert_eq!(operator.form("/bulks/preview", &verb).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     let seen = operator.form("/patients/p1/unmask", &[("reason", "asked by telephone")]).await;
     assert!(seen.text.contains("张三丰") && seen.text.contains("13800138000"), "{}", seen.text);
     let audit = operator.page("/audit?verb=patient.unmask").await;

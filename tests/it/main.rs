@@ -64,6 +64,7 @@ mod his_events;
 mod his_kit;
 mod hospital;
 mod joining;
+mod live;
 mod kpi_plans;
 mod meetings;
 mod notices;

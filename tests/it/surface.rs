@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use axum::response::Response;
 use houbu::console::access::Settings;
+use houbu::console::live::Live;
 use houbu::desk::access::rates::{Rate, Rates};
 use houbu::engine::worker::{self, Worker};
 use houbu::http::addresses::Addresses;
@@ -41,6 +43,7 @@ impl Answer {
 
 pub(crate) struct House {
     pub(crate) hospital: Clinic,
+    pub(crate) live: Arc<Live>,
     router: axum::Router,
     envelope: Envelope,
 }
@@ -68,6 +71,7 @@ impl House {
             let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
             ApiKey::new(name, &key.into(), &scopes).unwrap()
         };
+        let live: Arc<Live> = Arc::default();
         let surface = Surface {
             desk: Arc::clone(&hospital.desk),
             his_pushes: Arc::new(PushReader::new(&his, chrono_tz::Asia::Shanghai).unwrap()),
@@ -77,12 +81,18 @@ impl House {
             addresses: Addresses::default(),
             rates: Rates::new(rate),
             console: Settings { url: "http://houbu.test".to_owned(), ..settings },
+            live: Arc::clone(&live),
         };
-        Self { hospital, router: router(Arc::new(surface)), envelope: Envelope::new(&his).unwrap() }
+        Self { hospital, live, router: router(Arc::new(surface)), envelope: Envelope::new(&his).unwrap() }
+    }
+
+    /// The answer as it comes.
+    pub(crate) async fn open_answer(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.open_answer(request).await;
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }

@@ -55,10 +55,51 @@
     if (all) document.querySelectorAll("[data-tick]").forEach((one) => { one.checked = all.checked; });
     if (event.target.matches("[data-submits]")) event.target.form?.requestSubmit();
   });
+  // The part of the page that is drawn anew, and what it shows. The server says when that moved; once a minute it is drawn anyway.
+  const part = () => document.querySelector("[data-live]");
+  const busy = (at) => at.querySelector("details[open] form, input:focus, textarea:focus, select:focus, [data-tick]:checked");
+  let stream = null;
+  let again = 0;
+  let failed = 0;
+  let owed = 0;
+
   // Nothing is drawn anew while nobody looks, or while somebody fills in a form of the part that would be drawn.
   document.addEventListener("htmx:beforeRequest", (event) => {
-    const part = event.target;
-    const busy = part.querySelector("details[open] form, input:focus, textarea:focus, select:focus, [data-tick]:checked");
-    if (document.hidden || busy) event.preventDefault();
+    if (document.hidden || busy(event.target)) event.preventDefault();
   });
+
+  function moved() {
+    clearTimeout(owed);
+    const at = part();
+    if (!at || document.hidden) return;
+    if (busy(at)) owed = setTimeout(moved, 3000);
+    else window.htmx?.trigger(at, "moved");
+  }
+
+  function hush() {
+    clearTimeout(again);
+    stream?.close();
+    stream = null;
+  }
+
+  function listen() {
+    hush();
+    const of = part()?.dataset.live;
+    if (!of || document.hidden || !window.EventSource) return;
+    stream = new EventSource(`/live?of=${encodeURIComponent(of)}`);
+    stream.addEventListener("open", () => { failed = 0; });
+    stream.addEventListener("moved", moved);
+    // Later and later, and not all pages at once. Whoever is not logged in any more is sent to where one logs in by the drawing.
+    stream.addEventListener("error", () => {
+      hush();
+      failed += 1;
+      again = setTimeout(listen, Math.min(60000, 1000 * 2 ** failed) * (0.5 + Math.random()));
+      if (failed === 2) moved();
+    });
+  }
+
+  document.addEventListener("visibilitychange", () => (document.hidden ? hush() : listen()));
+  window.addEventListener("pagehide", hush);
+  window.addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
+  document.addEventListener("DOMContentLoaded", listen);
 })();

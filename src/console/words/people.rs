@@ -76,6 +76,7 @@ pub(in crate::console) mod queues {
             to: "结束日期", "To";
             every_department: "全部科室", "Every department";
             waiting_only: "仅显示有人候补", "Only where somebody waits";
+            further: "更多排班", "Further schedules";
             none: "没有排班", "No schedule";
             none_hint: "选择其他日期或科室；排班由定时任务从 HIS 同步。", "Take other days or another department; schedules are pulled from HIS by a job.";
             places: "余号 / 总号", "Left / all";

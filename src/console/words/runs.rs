@@ -43,6 +43,10 @@ words! {
         outcome: "结果（补录时填写）", "Outcome (to answer)";
         to_step: "目标步骤（转到时填写）", "Step (to jump)";
         preview: "预览", "Preview";
+        ticked: "勾选的流程实例", "Ticked runs";
+        tick_all: "勾选本页全部", "Tick all on this page";
+        tick: "勾选", "Tick";
+        or_ticked: "勾选列表中的流程实例后，只对勾选的执行；未勾选时按当前筛选条件执行。", "Where runs of the list are ticked, it is for those alone; where none is, for every run of this filter.";
         preview_title: "批量操作预览", "What the bulk would do";
         filter: "筛选条件", "Filter";
         total: "符合条件", "Runs in the filter";

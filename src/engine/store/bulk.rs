@@ -35,6 +35,9 @@ pub struct Filter {
     /// Whose key begins so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
+    /// One of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Vec<RunId>>,
 }
 
 impl Filter {
@@ -105,7 +108,8 @@ macro_rules! held {
                           else status = $3 end)
                 and ($4::text is null or step = $4) and ($5::text is null or fault = $5)
                 and ($6::text is null or position($6 in last_error) > 0)
-                and ($7::text is null or starts_with(key, $7)) and id <= $8 ",
+                and ($7::text is null or starts_with(key, $7)) and id <= $8
+                and ($9::uuid[] is null or id = any($9)) ",
             $rest
         )
     };
@@ -122,6 +126,7 @@ fn holding<'q, O>(query: Scalar<'q, O>, tenant: &'q str, filter: &'q Filter, up_
         .bind(&filter.error)
         .bind(&filter.q)
         .bind(up_to)
+        .bind(&filter.ids)
 }
 
 /// The newest run there is; nil where there is none.
@@ -150,7 +155,7 @@ pub async fn next(
     after: Option<RunId>,
     most: i64,
 ) -> sqlx::Result<Vec<RunId>> {
-    let next = sqlx::query_scalar(held!("select id", "and id > $9 order by id limit $10"));
+    let next = sqlx::query_scalar(held!("select id", "and id > $10 order by id limit $11"));
     holding(next, tenant, filter, up_to).bind(after.unwrap_or_default()).bind(most).fetch_all(conn).await
 }
 

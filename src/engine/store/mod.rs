@@ -1,7 +1,7 @@
 //! Every statement on runs: `start` and `signal` for whoever is at the door, `claim` for workers, `turns` for commits,
 //! `letters` for the outbox, `destinations` for limits, `switch` for staff who look at them, `staff`, `audit` and `bulk` for
 //! people; `unmatched` keeps signals whose run there is not; `archive` and `months` keep the past readable
-//! and small; `lists` finds runs, `jobs` starts them by the clock, `survey` looks at the whole; `crew` is between workers of
+//! and small; `lists` finds runs, `jobs` starts them by the clock, `survey` looks at the whole, `moved` at what is not as before; `crew` is between workers of
 //! different releases; `trouble`
 //! reads errors.
 //!
@@ -18,6 +18,7 @@ pub mod jobs;
 pub mod letters;
 pub mod lists;
 pub mod months;
+pub mod moved;
 pub mod reopen;
 pub mod signal;
 pub mod staff;

@@ -203,6 +203,7 @@ impl Hospital {
             addresses: setup.addresses.clone(),
             rates: houbu::desk::access::rates::Rates::default(),
             console: houbu::console::access::Settings::default(),
+            live: Arc::default(),
         };
         let door = Door::open(listener, address, surface);
         let mishaps = Arc::new(Mishaps::new(db.pool.clone()));
