@@ -9,8 +9,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
-use super::asked::Done;
-use super::page::{Frame, Page, reason, show, to};
+use super::page::{Frame, Page, query, reason, show, to};
 use super::row::Chip;
 use super::when::{Clock, Stamp};
 use super::words::names;
@@ -45,11 +44,22 @@ struct Jobs {
     rows: Vec<Row>,
 }
 
-pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(said): Query<Done>) -> Page {
+/// Word of what was just done, and to which.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Said {
+    done: String,
+    of: String,
+}
+
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(said): Query<Said>) -> Page {
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
-    let rows = surface.desk.jobs().await?.into_iter().map(|job| row(job, &clock)).collect();
+    let rows: Vec<Row> = surface.desk.jobs().await?.into_iter().map(|job| row(job, &clock)).collect();
+    let paused = rows.iter().find(|row| row.name == said.of && row.paused && said.done == "pause");
+    let undo = paused.map(|row| format!("/jobs/{}/resume", row.name));
     let done = (!said.done.is_empty()).then(|| names::verb(&format!("job.{}", said.done), staff.language));
-    show(&Jobs { frame: Frame::of(&staff, "jobs").done(done), w: OperationWords::of(staff.language), rows })
+    let frame = Frame::of(&staff, "jobs").done(done).undo(staff.may(Permission::Mend), undo);
+    show(&Jobs { frame, w: OperationWords::of(staff.language), rows })
 }
 
 fn row(job: Seen, clock: &Clock) -> Row {
@@ -93,5 +103,5 @@ pub(super) async fn turn(
     };
     let request = (!why.request.is_empty()).then_some(why.request.as_str());
     surface.desk.turn_job(&job, &staff.by(reason(&why.reason)?), what, request).await?;
-    to(&format!("/jobs?done={verb}"))
+    to(&format!("/jobs{}", query(&[("done", verb.as_str()), ("of", job.as_str())])))
 }

@@ -89,19 +89,26 @@ pub struct Live {
     board: Mutex<Board>,
     places: Arc<Semaphore>,
     closing: watch::Sender<bool>,
+    heartbeat: Duration,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self {
-            board: Mutex::default(),
-            places: Arc::new(Semaphore::new(STREAMS_MAX)),
-            closing: watch::Sender::new(false),
-        }
+        Self::beating(HEARTBEAT)
     }
 }
 
 impl Live {
+    /// Streams that say so often that they are there.
+    pub fn beating(heartbeat: Duration) -> Self {
+        Self {
+            board: Mutex::default(),
+            places: Arc::new(Semaphore::new(STREAMS_MAX)),
+            closing: watch::Sender::new(false),
+            heartbeat,
+        }
+    }
+
     /// Ends every stream, and lets none begin: the process goes.
     pub fn close(&self) {
         self.closing.send_replace(true);
@@ -119,7 +126,8 @@ impl Live {
     /// Hears of a topic, at once for the first time: it may have moved while the page was on its way.
     fn watch(self: &Arc<Self>, topic: Topic, desk: &Arc<Desk>) -> watch::Receiver<()> {
         let mut board = self.board();
-        let watched = board.topics.entry(topic).or_insert_with(|| Watched { tells: watch::Sender::new(()), mark: None });
+        let watched =
+            board.topics.entry(topic).or_insert_with(|| Watched { tells: watch::Sender::new(()), mark: None });
         let mut hears = watched.tells.subscribe();
         // One that is new here is told after its first look, so that nothing falls between the two.
         if watched.mark.is_some() {
@@ -167,8 +175,10 @@ async fn look_on(live: Arc<Live>, desk: Arc<Desk>) {
 /// A number of each topic that is another one once it has moved.
 async fn look(desk: &Desk, topics: &[Topic]) -> sqlx::Result<Vec<(Topic, i64)>> {
     let pool = &desk.engine.pool;
-    let runs: Vec<Uuid> = topics.iter().filter_map(|one| if let Topic::Run(id) = one { Some(*id) } else { None }).collect();
-    let pages: Vec<usize> = topics.iter().filter_map(|one| if let Topic::Page(at) = one { Some(*at) } else { None }).collect();
+    let runs: Vec<Uuid> =
+        topics.iter().filter_map(|one| if let Topic::Run(id) = one { Some(*id) } else { None }).collect();
+    let pages: Vec<usize> =
+        topics.iter().filter_map(|one| if let Topic::Page(at) = one { Some(*at) } else { None }).collect();
     let mut seen = Vec::with_capacity(topics.len());
     if !runs.is_empty() {
         let marks: HashMap<Uuid, i64> = moved::runs(pool, desk.hospital(), &runs).await?.into_iter().collect();
@@ -181,7 +191,7 @@ async fn look(desk: &Desk, topics: &[Topic]) -> sqlx::Result<Vec<(Topic, i64)>> 
         let names: Vec<&str> = names.into_iter().collect();
         let written: HashMap<String, i64> = moved::tables(pool, &names).await?.into_iter().collect();
         // Each only grows, and so does their sum.
-        let sum = |at: &usize| named(at).iter().filter_map(|name| written.get(*name)).sum();
+        let sum = |at: &usize| -> i64 { named(at).iter().filter_map(|name| written.get(*name)).sum() };
         seen.extend(pages.iter().map(|at| (Topic::Page(*at), sum(at))));
     }
     Ok(seen)
@@ -203,7 +213,16 @@ pub(super) async fn stream(State(surface): State<Arc<Surface>>, staff: Staff, Qu
     }
     let hears = live.watch(topic, &surface.desk);
     let now = Instant::now();
-    let viewer = Viewer { hears, closing, staff, topic, silent_until: now, beats_at: now + HEARTBEAT, _place: place, surface };
+    let viewer = Viewer {
+        hears,
+        closing,
+        staff,
+        topic,
+        silent_until: now,
+        beats_at: now + live.heartbeat,
+        _place: place,
+        surface,
+    };
     Ok(Sse::new(events(viewer)).into_response())
 }
 
@@ -219,6 +238,13 @@ struct Viewer {
     surface: Arc<Surface>,
 }
 
+/// What a stream comes to next.
+enum Next {
+    End,
+    Moved,
+    Beat,
+}
+
 fn events(viewer: Viewer) -> impl Stream<Item = Result<Event, Infallible>> {
     stream::unfold(viewer, |mut viewer| async move { viewer.next().await.map(|event| (Ok(event), viewer)) })
 }
@@ -226,15 +252,25 @@ fn events(viewer: Viewer) -> impl Stream<Item = Result<Event, Infallible>> {
 impl Viewer {
     /// What is said next. None: nothing more, because the process or the session ends.
     async fn next(&mut self) -> Option<Event> {
-        tokio::select! {
-            _ = self.closing.wait_for(|closing| *closing) => None,
-            moved = async { sleep_until(self.silent_until).await; self.hears.changed().await } => {
-                moved.ok()?;
+        let Self { hears, closing, silent_until, beats_at, .. } = self;
+        let closed = async { drop(closing.wait_for(|closing| *closing).await) };
+        let moved = async {
+            sleep_until(*silent_until).await;
+            hears.changed().await.is_ok()
+        };
+        let next = tokio::select! {
+            () = closed => Next::End,
+            moved = moved => if moved { Next::Moved } else { Next::End },
+            () = sleep_until(*beats_at) => Next::Beat,
+        };
+        match next {
+            Next::End => None,
+            Next::Moved => {
                 self.silent_until = Instant::now() + self.topic.calm();
                 Some(Event::default().event("moved").data("1"))
             }
-            () = sleep_until(self.beats_at) => {
-                self.beats_at = Instant::now() + HEARTBEAT;
+            Next::Beat => {
+                self.beats_at = Instant::now() + self.surface.live.heartbeat;
                 self.is_in().await.then(|| Event::default().comment("here"))
             }
         }

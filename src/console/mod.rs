@@ -93,6 +93,7 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/texts", get(texts::list))
         .route("/texts/{name}", get(texts::one).post(texts::put))
         .route("/texts/{name}/back", post(texts::take_back))
+        .route("/texts/{name}/restore", post(texts::restore))
         .route("/blacklist", get(blacklist::list))
         .route("/appeals/{id}/{decision}", post(blacklist::decide))
         .route("/audit", get(audit::list))

@@ -66,10 +66,18 @@ pub(super) struct Frame {
     pub(super) rules: bool,
     /// What was just done.
     pub(super) done: Option<String>,
+    /// The address of the form that undoes it, with what it asks for besides a reason.
+    pub(super) undo: Option<Undo>,
     /// What assets are asked for by: another one after a release.
     pub(super) version: &'static str,
     /// The navigation.
     pub(super) groups: Vec<Group>,
+}
+
+/// How what was just done is undone: as an act of its own.
+pub(super) struct Undo {
+    pub(super) action: String,
+    pub(super) fields: Vec<(&'static str, String)>,
 }
 
 /// Entries of the navigation that belong together.
@@ -99,6 +107,7 @@ impl Frame {
             bulks: staff.may(Permission::Bulk),
             rules: staff.may(Permission::Rules),
             done: None,
+            undo: None,
             version: assets::version(),
             groups: groups(words, here, staff.may(Permission::Users)),
         }
@@ -107,6 +116,16 @@ impl Frame {
     /// The same with word of what was done.
     pub(super) fn done(self, done: Option<String>) -> Self {
         Self { done, ..self }
+    }
+
+    /// The same with a way back, where there is one and whoever looks may go it.
+    pub(super) fn undo(self, may: bool, action: Option<String>) -> Self {
+        self.undo_with(may, action, Vec::new())
+    }
+
+    /// The same for a form with these fields.
+    pub(super) fn undo_with(self, may: bool, action: Option<String>, fields: Vec<(&'static str, String)>) -> Self {
+        Self { undo: action.filter(|_| may).map(|action| Undo { action, fields }), ..self }
     }
 }
 

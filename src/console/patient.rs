@@ -115,8 +115,7 @@ pub(super) async fn one(
     Path(id): Path<String>,
     Query(said): Query<Done>,
 ) -> Page {
-    let done = (!said.done.is_empty()).then(|| names::verb(&said.done, staff.language));
-    page(&surface, &staff, &id, None, done).await
+    page(&surface, &staff, &id, None, &said.done).await
 }
 
 pub(super) async fn unmask(
@@ -127,7 +126,7 @@ pub(super) async fn unmask(
 ) -> Page {
     staff.require_to(Permission::Unmask)?;
     let person = surface.desk.unmask_patient(&id, &staff.by(reason(&why.reason)?)).await?;
-    page(&surface, &staff, &id, Some(person), None).await
+    page(&surface, &staff, &id, Some(person), "").await
 }
 
 pub(super) async fn ban(
@@ -168,12 +167,17 @@ fn address(id: &str, done: &str) -> String {
     format!("/patients/{}?done={done}", coded.strip_prefix("?_=").unwrap_or_default())
 }
 
-async fn page(surface: &Surface, staff: &Staff, id: &str, person: Option<Person>, done: Option<String>) -> Page {
+async fn page(surface: &Surface, staff: &Staff, id: &str, person: Option<Person>, said: &str) -> Page {
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
     let dossier = surface.desk.dossier(id).await?;
     let bans: Vec<BanRow> = dossier.bans.iter().cloned().map(|one| banned(one, &clock)).collect();
+    // A bar that was just put is lifted again.
+    let undo = (said == "blacklist.put" && bans.iter().any(|one| one.holds))
+        .then(|| address(id, "").split('?').next().map(|path| format!("{path}/lift")))
+        .flatten();
+    let done = (!said.is_empty()).then(|| names::verb(said, staff.language));
     let page = Patient {
-        frame: Frame::of(staff, "patients").done(done),
+        frame: Frame::of(staff, "patients").done(done).undo(staff.may(Permission::Blacklist), undo),
         w: PatientWords::of(staff.language),
         id,
         masked: ["name", "phone", "idNumber"].map(|field| masked(&dossier.masked, field)),

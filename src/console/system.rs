@@ -6,10 +6,11 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
+use serde::Deserialize;
 
 use super::access::{Permission, Staff};
 use super::asked::Why;
-use super::page::{Frame, Page, reason, show, to};
+use super::page::{Frame, Page, query, reason, show, to};
 use super::row::Chip;
 use super::when::{Clock, Stamp};
 use super::words::names;
@@ -17,7 +18,7 @@ use super::words::operations::OperationWords;
 use crate::desk::destinations::{Destination, Switch};
 use crate::desk::health;
 use crate::http::Surface;
-use crate::http::extract::Path;
+use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
 
 /// A destination, ready for the page.
@@ -49,7 +50,15 @@ struct System {
     findings: Vec<(&'static str, String, &'static str)>,
 }
 
-pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> Page {
+/// Word of what was just done, and to which.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Said {
+    done: String,
+    of: String,
+}
+
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(said): Query<Said>) -> Page {
     let (desk, language) = (&surface.desk, staff.language);
     let w = OperationWords::of(language);
     let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language };
@@ -63,8 +72,14 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> P
         });
         rows.push(row(w, one, events.collect(), &clock));
     }
+    let paused = rows.iter().find(|row| row.name == said.of && row.paused.is_some() && said.done == "paused");
+    let undo = paused.map(|row| format!("/system/{}/resume", row.name));
+    let done = (!said.done.is_empty()).then(|| {
+        let of = names::thing(&said.of, language);
+        format!("{}: {of}", names::verb(&said.done, language))
+    });
     let page = System {
-        frame: Frame::of(&staff, "system"),
+        frame: Frame::of(&staff, "system").done(done).undo(staff.may(Permission::Mend), undo),
         w,
         rows,
         workers: health.survey.workers.iter().map(|one| (one.name.clone(), one.knows.steps.len())).collect(),
@@ -117,11 +132,11 @@ pub(super) async fn switch(
     Form(why): Form<Why>,
 ) -> Page {
     staff.require_to(Permission::Mend)?;
-    let switch = match switch.as_str() {
-        "pause" => Switch::Pause,
-        "resume" => Switch::Resume,
+    let (switch, done) = match switch.as_str() {
+        "pause" => (Switch::Pause, "paused"),
+        "resume" => (Switch::Resume, "resumed"),
         _ => return Err(Problem::not_found().into()),
     };
     surface.desk.switch_destination(&name, switch, &staff.name, &reason(&why.reason)?).await?;
-    to("/system")
+    to(&format!("/system{}", query(&[("done", done), ("of", name.as_str())])))
 }

@@ -1,5 +1,6 @@
 //! `GET /texts`: the texts of messages; `GET /texts/{name}`: one as a patient would get it; `POST /texts/{name}` stores a change, or
-//! shows what it would look like; `POST /texts/{name}/back` takes it back. The hospital's own; a campus's are changed by the API.
+//! shows what it would look like; `POST /texts/{name}/back` takes it back, `POST /texts/{name}/restore` stores a former version
+//! anew. The hospital's own, or a campus's with `campus`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use axum::extract::State;
 use serde::Deserialize;
 
 use super::access::{Permission, Staff};
-use super::asked::{Done, Why};
-use super::page::{Frame, Page, reason, show, to};
+use super::page::{Frame, Page, query, reason, show, to};
+use super::row::Pick;
 use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::policies::texts::TextWords;
@@ -19,6 +20,7 @@ use crate::http::Surface;
 use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
 use crate::records::templates::Version;
+use crate::waitlist::policy::Level;
 use crate::waitlist::template::{Template, TemplateName};
 
 /// Versions that are shown.
@@ -27,6 +29,7 @@ const VERSIONS_MAX: i64 = 20;
 /// A text in the list.
 struct Row {
     name: &'static str,
+    href: String,
     title: String,
     campus: String,
     version: Option<i32>,
@@ -47,6 +50,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> P
         let campus = one.version.as_ref().map(|version| version.campus_id.clone()).unwrap_or_default();
         Row {
             name: one.name.as_str(),
+            href: format!("/texts/{}{}", one.name.as_str(), query(&[("campus", campus.as_str())])),
             title: names::text(one.name.as_str(), staff.language),
             campus: if campus.is_empty() { w.every_campus.to_owned() } else { campus },
             version: one.version.map(|version| version.version),
@@ -89,16 +93,46 @@ struct Text {
     quiet_hours: String,
     samples: Vec<Sample>,
     versions: Vec<Former>,
+    campus: String,
+    campuses: Vec<Pick>,
 }
 
 pub(super) async fn one(
     State(surface): State<Arc<Surface>>,
     staff: Staff,
     Path(name): Path<String>,
-    Query(said): Query<Done>,
+    Query(said): Query<Said>,
 ) -> Page {
-    let done = (!said.done.is_empty()).then(|| TextWords::of(staff.language).saved.to_owned());
-    page(&surface, &staff, named(&name)?, None, done).await
+    page(&surface, &staff, named(&name)?, None, &said).await
+}
+
+/// Whose text, and word of what was just done: a version was stored.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Said {
+    campus: String,
+    done: String,
+}
+
+impl Said {
+    /// The campus; none: the hospital's own text.
+    fn campus(&self) -> Option<&str> {
+        some(&self.campus)
+    }
+}
+
+fn some(campus: &str) -> Option<&str> {
+    (!campus.is_empty()).then_some(campus)
+}
+
+/// Why a text is taken back, or a former one is stored anew.
+#[derive(Debug, Deserialize)]
+pub(super) struct Back {
+    reason: String,
+    #[serde(default)]
+    campus: String,
+    #[serde(default)]
+    version: i32,
 }
 
 /// What a form says.
@@ -115,6 +149,8 @@ pub(super) struct Change {
     reason: String,
     #[serde(default)]
     what: String,
+    #[serde(default)]
+    campus: String,
 }
 
 impl Change {
@@ -142,41 +178,66 @@ pub(super) async fn put(
     staff.require_to(Permission::Rules)?;
     let (at, text) = (named(&name)?, change.text()?);
     if change.what == "look" {
-        return page(&surface, &staff, at, Some(text), None).await;
+        let said = Said { campus: change.campus, ..Said::default() };
+        return page(&surface, &staff, at, Some(text), &said).await;
     }
     let by = staff.by(reason(&change.reason)?);
-    surface.desk.put_template(at, None, &text, Some(change.replaces), &by).await?;
-    to(&format!("/texts/{name}?done=1"))
+    surface.desk.put_template(at, some(&change.campus), &text, Some(change.replaces), &by).await?;
+    to(&address(at, &change.campus))
 }
 
 pub(super) async fn take_back(
     State(surface): State<Arc<Surface>>,
     staff: Staff,
     Path(name): Path<String>,
-    Form(why): Form<Why>,
+    Form(back): Form<Back>,
 ) -> Page {
     staff.require_to(Permission::Rules)?;
-    surface.desk.take_template_back(named(&name)?, None, &staff.by(reason(&why.reason)?)).await?;
-    to(&format!("/texts/{name}"))
+    let (at, by) = (named(&name)?, staff.by(reason(&back.reason)?));
+    surface.desk.take_template_back(at, some(&back.campus), &by).await?;
+    to(&address(at, &back.campus))
+}
+
+pub(super) async fn restore(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path(name): Path<String>,
+    Form(back): Form<Back>,
+) -> Page {
+    staff.require_to(Permission::Rules)?;
+    let (at, campus, desk) = (named(&name)?, some(&back.campus), &surface.desk);
+    let by = staff.by(reason(&back.reason)?);
+    let newest = desk.template_versions(at, campus, None, 1).await?.first().map_or(0, |newest| newest.version);
+    // Version 0 is what was in force before anybody stored one.
+    if back.version == 0 {
+        desk.take_template_back(at, campus, &by).await?;
+        return to(&address(at, &back.campus));
+    }
+    let before = back.version.checked_add(1).ok_or_else(Problem::not_found)?;
+    let former = desk.template_versions(at, campus, Some(before), 1).await?.into_iter().next();
+    let former = former.filter(|one| one.version == back.version).ok_or_else(Problem::not_found)?;
+    match former.body {
+        Some(text) => desk.put_template(at, campus, &text.0, Some(newest), &by).await?,
+        None => desk.take_template_back(at, campus, &by).await?,
+    };
+    to(&address(at, &back.campus))
+}
+
+fn address(name: TemplateName, campus: &str) -> String {
+    format!("/texts/{}{}", name.as_str(), query(&[("campus", campus), ("done", "1")]))
 }
 
 fn named(name: &str) -> Result<TemplateName, Problem> {
     TemplateName::parse(name).ok_or_else(Problem::not_found)
 }
 
-async fn page(
-    surface: &Surface,
-    staff: &Staff,
-    name: TemplateName,
-    draft: Option<Template>,
-    done: Option<String>,
-) -> Page {
+async fn page(surface: &Surface, staff: &Staff, name: TemplateName, draft: Option<Template>, said: &Said) -> Page {
     let (desk, language) = (&surface.desk, staff.language);
     let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language };
-    let in_force = desk.template(name, None).await?;
-    let versions = desk.template_versions(name, None, None, VERSIONS_MAX).await?;
+    let in_force = desk.template(name, said.campus()).await?;
+    let versions = desk.template_versions(name, said.campus(), None, VERSIONS_MAX).await?;
     let is_draft = draft.is_some();
-    let look = Look { draft: draft.clone(), ..Look::default() };
+    let look = Look { draft: draft.clone(), campus_id: said.campus().map(str::to_owned), ..Look::default() };
     let preview = desk.preview_template(name, &look).await?;
     let text = draft.unwrap_or(in_force.text);
     let samples = preview.shown.into_iter().map(|one| {
@@ -193,13 +254,24 @@ async fn page(
         reason: one.reason,
         at: clock.stamp(one.created_at),
     };
+    // What was in force before the newest version.
+    let done = (!said.done.is_empty()).then(|| TextWords::of(language).saved.to_owned());
+    let before = versions.get(1).map_or(0, |before| before.version);
+    let undo = (done.is_some() && !versions.is_empty()).then(|| format!("/texts/{}/restore", name.as_str()));
+    let fields_of_undo = vec![("version", before.to_string()), ("campus", said.campus.clone())];
+    let campuses = desk.places().await?.into_iter().filter(|place| place.level == Level::Campus.as_str());
+    let campuses =
+        campuses.map(|place| Pick { is: place.id == said.campus, value: place.id, name: place.name }).collect();
+    let own = in_force.version.as_ref().filter(|version| version.campus_id == said.campus);
     let page = Text {
-        frame: Frame::of(staff, "texts").done(done),
+        frame: Frame::of(staff, "texts").done(done).undo_with(staff.may(Permission::Rules), undo, fields_of_undo),
+        campus: said.campus.clone(),
+        campuses,
         w: TextWords::of(language),
         name: name.as_str(),
         title: names::text(name.as_str(), language),
         draft: is_draft,
-        stored: in_force.version.as_ref().is_some_and(|version| version.body.is_some()),
+        stored: own.is_some_and(|version| version.body.is_some()),
         version: versions.first().map_or(0, |newest| newest.version),
         template_id: text.template_id.clone(),
         sms: text.sms.clone().unwrap_or_default(),

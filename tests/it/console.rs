@@ -199,6 +199,11 @@ async fn what_staff_do_has_a_reason_a_role_and_a_place_in_the_audit() {
     assert_eq!(operator.form(&path, &why).await.status, StatusCode::SEE_OTHER);
     let page = operator.page(&format!("/runs/{run}?done=suspend")).await;
     assert!(page.contains("Suspend: Done") && page.contains("HIS &#60;i&#62;moves&#60;/i&#62;"), "{page}");
+    assert!(
+        page.contains(&format!("action=\"/runs/{run}/resume\"")) && page.contains("Undo what was just done"),
+        "{page}"
+    );
+    assert!(!viewer.page(&format!("/runs/{run}?done=suspend")).await.contains("Undo what"), "not to a viewer");
     assert!(operator.page("/").await.contains(&run), "a run that stands still is on the first page");
     let again = operator.form(&path, &why).await;
     assert_eq!(again.status, StatusCode::CONFLICT);
@@ -214,10 +219,11 @@ async fn what_staff_do_has_a_reason_a_role_and_a_place_in_the_audit() {
     // Ticked rows are the same for those alone; nobody means every run by ticking none.
     let (page, verb) = (operator.page("/runs").await, [("verb", "resume"), ("reason", "HIS is back")]);
     assert!(page.contains(&format!("form=\"bulk\" name=\"id\" value=\"{run}\"")), "{page}");
-    let ticked = |id| [&verb[..], &[("id", id)]].concat();
-    let preview = operator.form("/bulks/preview", &ticked(&run)).await;
+    let ticked = [verb[0], verb[1], ("id", run.as_str())];
+    let preview = operator.form("/bulks/preview", &ticked).await;
     assert!(preview.text.contains("Ticked runs") && preview.text.contains("Begin the bulk"), "{}", preview.text);
-    let preview = operator.form("/bulks/preview", &ticked(&Uuid::now_v7().to_string())).await;
+    let another = Uuid::now_v7().to_string();
+    let preview = operator.form("/bulks/preview", &[verb[0], verb[1], ("id", another.as_str())]).await;
     assert!(!preview.text.contains(&run) && !preview.text.contains("Begin the bulk"), "{}", preview.text);
     assert_eq!(operator.form("/bulks/preview", &verb).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     let seen = operator.form("/patients/p1/unmask", &[("reason", "asked by telephone")]).await;
@@ -253,5 +259,37 @@ async fn r24_a_setting_says_where_it_comes_from_and_who_changed_it() {
     let now = clock::now(&house.hospital.pool).await.unwrap();
     let due = operator.page("/deadlines").await;
     assert!(due.contains("Queue closes") && due.contains("/schedules/S1"), "at {now}: {due}");
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campus_has_texts_of_its_own_and_a_former_one_comes_back() {
+    let (house, _) = house().await;
+    let chief = Person::with(&house, "chief", "administrator", "en").await;
+    let path = "/texts/waitlist_booked";
+    let shown = chief.page(path).await;
+    let begins = shown.split("name=\"fields\"").nth(1).and_then(|rest| rest.split_once('>')).unwrap().1;
+    let fields = begins.split_once("</textarea>").unwrap().0.replace("&#60;", "<").replace("&#62;", ">");
+    let change = |id: &'static str, replaces: &'static str| {
+        [
+            ("template_id", id),
+            ("replaces", replaces),
+            ("campus", "c1"),
+            ("what", "save"),
+            ("reason", "the platform asks"),
+        ]
+    };
+    for (id, replaces) in [("first", "0"), ("second", "1")] {
+        let stored = chief.form(path, &[&change(id, replaces)[..], &[("fields", fields.as_str())]].concat()).await;
+        assert_eq!(stored.status, StatusCode::SEE_OTHER, "{}", stored.text);
+    }
+    let campus = chief.page("/texts/waitlist_booked?campus=c1&done=1").await;
+    assert!(campus.contains("value=\"second\"") && campus.contains("Undo what was just done"), "{campus}");
+    assert!(!chief.page(path).await.contains("second"), "the hospital's own is as it was");
+    let undone = [("version", "1"), ("campus", "c1"), ("reason", "Undone right away")];
+    assert_eq!(chief.form("/texts/waitlist_booked/restore", &undone).await.status, StatusCode::SEE_OTHER);
+    assert!(chief.page("/texts/waitlist_booked?campus=c1").await.contains("value=\"first\""));
+    let audit = chief.page("/audit").await;
+    assert!(audit.contains("Undone right away"), "an act of its own: {audit}");
     house.hospital.close().await;
 }

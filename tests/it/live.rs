@@ -1,7 +1,5 @@
 //! Pages that are looked at are told when what they show has moved, over HTTP on a real database.
 
-use std::time::Duration;
-
 use axum::body::{Body, BodyDataStream};
 use axum::http::{Request, StatusCode};
 use futures::StreamExt;
@@ -26,16 +24,27 @@ impl Stream {
 
     /// What it says next, in time; none: it has ended.
     async fn next(&mut self) -> Option<String> {
-        self.next_within(PATIENCE).await
-    }
-
-    async fn next_within(&mut self, patience: Duration) -> Option<String> {
-        let said = timeout(patience, self.0.next()).await.expect("the stream is silent");
+        let said = timeout(PATIENCE, self.0.next()).await.expect("the stream is silent");
         said.map(|said| String::from_utf8(said.unwrap().to_vec()).unwrap())
     }
 
-    async fn is_silent(&mut self) -> bool {
-        timeout(Duration::from_millis(2500), self.0.next()).await.is_err()
+    /// Waits until it says that its page moved: other tables are counted by the database some seconds late.
+    async fn moves(&mut self) {
+        let moved = async { while !self.next().await.expect("the stream ended").contains("event: moved") {} };
+        timeout(PATIENCE * 3, moved).await.expect("nothing moved");
+    }
+
+    /// Two heartbeats and nothing else.
+    async fn is_still(&mut self) -> bool {
+        let mut both = String::new();
+        for _ in 0..2 {
+            both.push_str(&self.next().await.expect("the stream ended"));
+        }
+        !both.contains("moved")
+    }
+
+    async fn ends(&mut self) {
+        while self.next().await.is_some() {}
     }
 }
 
@@ -53,12 +62,14 @@ async fn a_page_of_a_run_is_told_when_the_run_moves_and_nobody_looks_on_once_it_
     let page = viewer.page(&format!("/runs/{run}")).await;
     assert!(page.contains(&format!("data-live=\"run:{run}\"")), "the page says what it shows");
     let mut stream = Stream::of(&viewer, &format!("run:{run}")).await;
-    assert!(stream.next().await.unwrap().contains("event: moved"), "what moved while the page was on its way");
-    assert!(stream.is_silent().await, "nothing moved");
+    // What moved while the page was on its way.
+    stream.moves().await;
+    assert!(stream.is_still().await, "nothing moved");
     suspend(&house, &run).await;
-    assert!(stream.next().await.unwrap().contains("event: moved"));
+    stream.moves().await;
     let mut second = Stream::of(&viewer, &format!("run:{run}")).await;
-    assert!(second.next().await.unwrap().contains("event: moved"), "one who comes later draws anew too");
+    // One who comes later draws anew too.
+    second.moves().await;
     assert!(house.live.is_watching());
     drop((stream, second));
     wait_for("the watcher rests", async || !house.live.is_watching()).await;
@@ -70,12 +81,10 @@ async fn lists_are_told_of_what_is_written() {
     let (house, _) = house().await;
     let staff = Person::with(&house, "chief", "administrator", "en").await;
     let mut stream = Stream::of(&staff, "bulks").await;
-    assert!(stream.next().await.unwrap().contains("event: moved"));
+    stream.moves().await;
     let wish = [("verb", "suspend"), ("status", "waiting"), ("reason", "the clinic is closed")];
     assert_eq!(staff.form("/bulks", &wish).await.status, StatusCode::SEE_OTHER);
-    // The database counts what is written some seconds late; a heartbeat may come before.
-    let told = async { while !stream.next_within(PATIENCE * 2).await.unwrap().contains("event: moved") {} };
-    timeout(PATIENCE * 3, told).await.expect("the list is told");
+    stream.moves().await;
     drop(stream);
     house.hospital.close().await;
 }
@@ -87,10 +96,20 @@ async fn streams_end_when_the_server_drains() {
     let mut streams = [Stream::of(&viewer, &format!("run:{run}")).await, Stream::of(&viewer, "home").await];
     house.live.close();
     for stream in &mut streams {
-        while stream.next().await.is_some() {}
+        stream.ends().await;
     }
     let late = viewer.request("GET", "/live?of=home").body(Body::empty()).unwrap();
     assert_eq!(house.open_answer(late).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_ends_with_its_session() {
+    let (house, run) = house().await;
+    let viewer = Person::with(&house, "viewer", "viewer", "en").await;
+    let mut stream = Stream::of(&viewer, &format!("run:{run}")).await;
+    assert_eq!(viewer.form("/logout", &[]).await.status, StatusCode::SEE_OTHER);
+    stream.ends().await;
     house.hospital.close().await;
 }
 

@@ -1,6 +1,7 @@
 //! The HTTP surface as its callers see it: problems, keys, idempotency, an application from the door to the visit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -71,7 +72,7 @@ impl House {
             let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
             ApiKey::new(name, &key.into(), &scopes).unwrap()
         };
-        let live: Arc<Live> = Arc::default();
+        let live = Arc::new(Live::beating(Duration::from_secs(1)));
         let surface = Surface {
             desk: Arc::clone(&hospital.desk),
             his_pushes: Arc::new(PushReader::new(&his, chrono_tz::Asia::Shanghai).unwrap()),

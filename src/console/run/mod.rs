@@ -104,8 +104,9 @@ pub(super) async fn show_run(
     let path = Way::of(&history, &seen.step, bad);
     let chart = |whole| table.as_ref().map(|table| Chart::draw(table, &path, whole, language));
     let done = (!said.done.is_empty()).then(|| format!("{}: {}", names::verb(&said.done, language), w.did));
+    let undo = (said.done == "suspend" && seen.status == "suspended").then(|| format!("/runs/{id}/resume"));
     let page = Run {
-        frame: Frame::of(&staff, "runs").done(done),
+        frame: Frame::of(&staff, "runs").done(done).undo(staff.may(Permission::Mend), undo),
         w,
         ended: seen.ended_at.map(|at| clock.stamp(at)),
         failing_since: beside.behind.failing_since.map(|at| clock.stamp(at)),

@@ -88,6 +88,7 @@ pub(in crate::console) mod texts {
             versions: "历史版本", "Versions";
             taken_back: "已撤回", "Taken back";
             take_back: "撤回到内置文本", "Take it back";
+            restore: "恢复到此版本", "Store this version anew";
             draft: "修改预览（尚未保存）", "The change, not stored yet";
         }
     }
