@@ -1,22 +1,26 @@
-//! `GET /blacklist`: who may not join a queue, appeals and rules; `POST /appeals/{id}/{grant|refuse}` decides one.
+//! `GET /blacklist`: who may not join a queue, appeals and rules; `POST /appeals/{id}/{grant|refuse}` decides one; `POST /blacklist/rules` shows
+//! whom a rule would bar, stores it, or removes it.
 
 use std::sync::Arc;
 
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
 use super::asked::Why;
 use super::page::{Frame, Page, ROWS, reason, show, to};
 use super::patient::{BanRow, banned};
+use super::row::{Pick, picks};
 use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::people::PatientWords;
 use crate::http::Surface;
-use crate::http::extract::Path;
+use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
+use crate::waitlist::breach::{Event, Rule, Scope};
 
 /// An appeal, ready for the page.
 struct AppealRow {
@@ -36,9 +40,96 @@ struct Blacklist {
     bans: Vec<BanRow>,
     appeals: Vec<AppealRow>,
     rules: Vec<(String, Vec<(String, String)>)>,
+    form: RuleForm,
+    events: Vec<Pick>,
+    scopes: Vec<Pick>,
+    would_bar: Option<Vec<String>>,
 }
 
-pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> Page {
+/// A rule as a form says it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RuleForm {
+    id: String,
+    event: String,
+    window_days: String,
+    threshold: String,
+    penalty_days: String,
+    scope: String,
+    appeal_days: String,
+    reason: String,
+    what: String,
+}
+
+impl RuleForm {
+    /// What is stored, for a form to begin from.
+    fn of(id: String, rule: &Rule) -> Self {
+        let days = |days: Option<u32>| days.map(|days| days.to_string()).unwrap_or_default();
+        Self {
+            id,
+            event: rule.event.as_str().to_owned(),
+            window_days: days(rule.window_days),
+            threshold: rule.threshold.to_string(),
+            penalty_days: rule.penalty_days.to_string(),
+            scope: if rule.scope == Scope::Department { "department" } else { "hospital" }.to_owned(),
+            appeal_days: days(rule.appeal_days),
+            ..Self::default()
+        }
+    }
+
+    fn rule(&self) -> Result<Rule, Problem> {
+        let number = |text: &str, field: &str| {
+            text.trim().parse::<u32>().map_err(|_| Problem::invalid(format!("{field} is a whole number")))
+        };
+        let days = |text: &str, field: &str| (!text.trim().is_empty()).then(|| number(text, field)).transpose();
+        Ok(Rule {
+            event: Event::parse(&self.event).ok_or_else(|| Problem::invalid("event is noShow or lateCancel"))?,
+            window_days: days(&self.window_days, "windowDays")?,
+            threshold: number(&self.threshold, "threshold")?,
+            penalty_days: number(&self.penalty_days, "penaltyDays")?,
+            scope: if self.scope == "department" { Scope::Department } else { Scope::Hospital },
+            appeal_days: days(&self.appeal_days, "appealDays")?,
+        })
+    }
+
+    fn id(&self) -> Result<&str, Problem> {
+        let id = self.id.trim();
+        let fine = (1..=40).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        if fine { Ok(id) } else { Err(Problem::invalid("a rule's id is 1 to 40 letters, digits, - and _")) }
+    }
+}
+
+/// The rule that is to be changed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    rule: String,
+}
+
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
+    let rules = surface.desk.blacklist_rules().await?;
+    let found = rules.into_iter().find(|(id, _)| *id == wanted.rule);
+    let form = found.map(|(id, rule)| RuleForm::of(id, &rule)).unwrap_or_default();
+    page(&surface, &staff, form, None).await
+}
+
+pub(super) async fn put_rule(State(surface): State<Arc<Surface>>, staff: Staff, Form(form): Form<RuleForm>) -> Page {
+    staff.require_to(Permission::Rules)?;
+    let id = form.id()?;
+    match form.what.as_str() {
+        "look" => {
+            let would_bar = surface.desk.rule_would_bar(id, &form.rule()?).await?;
+            return page(&surface, &staff, form, Some(would_bar)).await;
+        }
+        "save" => surface.desk.put_blacklist_rule(id, &form.rule()?, &staff.by(reason(&form.reason)?)).await?,
+        "remove" => surface.desk.remove_blacklist_rule(id, &staff.by(reason(&form.reason)?)).await?,
+        _ => return Err(Problem::not_found().into()),
+    }
+    to("/blacklist")
+}
+
+async fn page(surface: &Surface, staff: &Staff, form: RuleForm, would_bar: Option<Vec<String>>) -> Page {
     let desk = &surface.desk;
     let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language: staff.language };
     let appeals = desk.appeals("open", None, ROWS).await?.into_iter().map(|one| AppealRow {
@@ -57,12 +148,16 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> P
         (id, fields.collect())
     });
     let page = Blacklist {
-        frame: Frame::of(&staff, "blacklist"),
+        frame: Frame::of(staff, "blacklist"),
         w: PatientWords::of(staff.language),
         decides: staff.may(Permission::Blacklist),
         bans: desk.bans().await?.into_iter().map(|one| banned(one, &clock)).collect(),
         appeals: appeals.collect(),
         rules: rules.collect(),
+        events: picks(["noShow", "lateCancel"], &form.event, names::choice, staff.language),
+        scopes: picks(["hospital", "department"], &form.scope, names::choice, staff.language),
+        form,
+        would_bar,
     };
     show(&page)
 }

@@ -95,6 +95,7 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/texts/{name}/back", post(texts::take_back))
         .route("/texts/{name}/restore", post(texts::restore))
         .route("/blacklist", get(blacklist::list))
+        .route("/blacklist/rules", post(blacklist::put_rule))
         .route("/appeals/{id}/{decision}", post(blacklist::decide))
         .route("/audit", get(audit::list))
         .route("/audit.csv", get(audit::file))

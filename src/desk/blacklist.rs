@@ -3,6 +3,9 @@
 //!
 //! An entry is a person's of the staff, or follows from breaches by a rule. Whatever staff do here is audited.
 
+use std::collections::HashMap;
+
+use chrono::{Days, NaiveDate};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -14,7 +17,7 @@ use crate::engine::staff::By;
 use crate::engine::store::audit::{self, Deed};
 use crate::records::breaches::{self, Appeal, Breach};
 use crate::records::patients::{self, Blacklisted};
-use crate::waitlist::breach::Rule;
+use crate::waitlist::breach::{self, Event, Rule};
 use crate::waitlist::refusal::Refusal;
 use crate::workflows::breach_sync::weigh_person;
 
@@ -78,6 +81,24 @@ impl Desk {
     /// Every rule, by id.
     pub async fn blacklist_rules(&self) -> Answer<Vec<(String, Rule)>> {
         Ok(breaches::rules(&self.engine.pool, self.hospital()).await?)
+    }
+
+    /// Whom a rule would bar today: nothing is changed. The patients' ids.
+    pub async fn rule_would_bar(&self, id: &str, rule: &Rule) -> Answer<Vec<String>> {
+        rule.validate()?;
+        let today = self.now().await?.with_timezone(&self.ports.tz).date_naive();
+        // A penalty follows the last breach, and a window goes before it.
+        let days = u64::from(rule.window_days.unwrap_or(366)) + u64::from(rule.penalty_days);
+        let from = today.checked_sub_days(Days::new(days)).unwrap_or(NaiveDate::MIN);
+        let mut persons: HashMap<Vec<u8>, Vec<breach::Breach>> = HashMap::new();
+        for (person, day, event, department_id) in breaches::counting(&self.engine.pool, self.hospital(), from).await? {
+            let Some(event) = Event::parse(&event) else { continue };
+            persons.entry(person).or_default().push(breach::Breach { day, event, department_id });
+        }
+        let rules = [(id.to_owned(), rule.clone())];
+        persons.retain(|_, counted| !breach::penalties(&rules, counted, today).is_empty());
+        let persons: Vec<Vec<u8>> = persons.into_keys().collect();
+        Ok(breaches::accounts(&self.engine.pool, self.hospital(), &persons).await?)
     }
 
     /// Makes or replaces a rule. It counts for persons whose breaches are listed from then on.

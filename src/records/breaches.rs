@@ -183,6 +183,30 @@ pub async fn of_person(db: impl PgExecutor<'_>, hospital: &str, id_hash: &[u8]) 
     .await
 }
 
+/// A breach that counts, and whose: the person's hash, the day, the event, the department.
+pub type Counting = (Vec<u8>, NaiveDate, String, String);
+
+/// What counts of everybody's breaches from this day on.
+pub async fn counting(db: impl PgExecutor<'_>, hospital: &str, from: NaiveDate) -> sqlx::Result<Vec<Counting>> {
+    sqlx::query_as(
+        "select id_hash, visit_date, event, department_id from breach
+         where hospital = $1 and visit_date >= $2 and state = 'counts'",
+    )
+    .bind(hospital)
+    .bind(from)
+    .fetch_all(db)
+    .await
+}
+
+/// The accounts of these persons.
+pub async fn accounts(db: impl PgExecutor<'_>, hospital: &str, persons: &[Vec<u8>]) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar("select id from patient where hospital = $1 and id_hash = any($2) order by id")
+        .bind(hospital)
+        .bind(persons)
+        .fetch_all(db)
+        .await
+}
+
 /// What counts of a person's breaches is excused, by whom or what.
 pub async fn excuse(db: impl PgExecutor<'_>, hospital: &str, id_hash: &[u8], why: &str) -> sqlx::Result<u64> {
     let excused = sqlx::query(

@@ -293,3 +293,47 @@ async fn a_campus_has_texts_of_its_own_and_a_former_one_comes_back() {
     assert!(audit.contains("Undone right away"), "an act of its own: {audit}");
     house.hospital.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r32_a_rule_of_the_blacklist_is_looked_at_before_it_is_stored() {
+    let (house, _) = house().await;
+    let chief = Person::with(&house, "chief", "administrator", "en").await;
+    let operator = Person::with(&house, "operator", "operator", "en").await;
+    sqlx::query(
+        "insert into breach (hospital, his_order_id, visit_date, id_hash, department_id, channel_id, event, seen_by)
+         select hospital, 'O1', engine_now()::date - 1, id_hash, 'd1', '', 'noShow', gen_random_uuid()
+         from patient where hospital = $1 and id = 'p2'",
+    )
+    .bind(HOSPITAL)
+    .execute(&house.hospital.pool)
+    .await
+    .unwrap();
+    let rule = |threshold: &'static str, what: &'static str| {
+        [
+            ("id", "noshow"),
+            ("event", "noShow"),
+            ("window_days", "365"),
+            ("threshold", threshold),
+            ("penalty_days", "90"),
+            ("scope", "hospital"),
+            ("reason", "the directors decided"),
+            ("what", what),
+        ]
+    };
+    let looked = chief.form("/blacklist/rules", &rule("1", "look")).await;
+    assert!(
+        looked.text.contains("bar as of today: <b>1</b>") && looked.text.contains("/patients/p2"),
+        "{}",
+        looked.text
+    );
+    let looked = chief.form("/blacklist/rules", &rule("2", "look")).await;
+    assert!(looked.text.contains("bar as of today: <b>0</b>"), "{}", looked.text);
+    assert_eq!(house.hospital.count("select count(*) from blacklist_rule where id = 'noshow'").await, 0);
+    assert_eq!(operator.form("/blacklist/rules", &rule("2", "save")).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(chief.form("/blacklist/rules", &rule("2", "save")).await.status, StatusCode::SEE_OTHER);
+    assert!(chief.page("/blacklist?rule=noshow").await.contains("name=\"threshold\" value=\"2\""));
+    assert!(chief.page("/audit").await.contains("the directors decided"));
+    assert_eq!(chief.form("/blacklist/rules", &rule("2", "remove")).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(house.hospital.count("select count(*) from blacklist_rule where id = 'noshow'").await, 0);
+    house.hospital.close().await;
+}

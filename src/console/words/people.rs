@@ -59,6 +59,19 @@ words! {
         due: "处理期限", "To be decided by";
         grant: "批准", "Grant";
         refuse: "驳回", "Refuse";
+        rule_edit: "新建或修改规则", "Make or change a rule";
+        rule_hint: "先预览会限制哪些患者，再保存。规则对之后统计的爽约生效；移除规则时由它产生的限制随即结束。", "Look at whom it would bar before you store it. A rule counts for persons whose breaches are listed from then on; what follows from a rule is over when it is removed.";
+        rule_id: "规则编号", "The rule's id";
+        rule_event: "计入", "What is counted";
+        rule_scope: "范围", "Counted together in";
+        rule_threshold: "次数", "So many lead to it";
+        rule_window: "统计天数（不填为自然年）", "Within so many days (empty: a calendar year)";
+        rule_penalty: "限制天数", "Barred for so many days";
+        rule_appeal: "申诉期限（天，不填为不可申诉）", "An appeal is decided within days (empty: no appeal)";
+        rule_look: "预览", "Look at whom it bars";
+        rule_save: "保存规则", "Store the rule";
+        rule_remove: "移除规则", "Remove the rule";
+        would_bar: "按今天的记录会被限制的患者", "Patients that it would bar as of today";
         rules: "爽约规则", "Rules for breaches";
         rules_none: "没有爽约规则。", "There is no rule.";
     }
