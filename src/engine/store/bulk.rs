@@ -236,7 +236,7 @@ pub async fn still(
     up_to: RunId,
     runs: &[RunId],
 ) -> sqlx::Result<Vec<RunId>> {
-    let still = sqlx::query_scalar(held!("select id", "and id = any($9)"));
+    let still = sqlx::query_scalar(held!("select id", "and id = any($10)"));
     holding(still, tenant, filter, up_to).bind(runs).fetch_all(conn).await
 }
 
