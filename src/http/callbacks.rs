@@ -38,7 +38,7 @@ pub(super) async fn his(State(surface): State<Arc<Surface>>, _: FromHis, body: B
 }
 
 /// A push of HIS as JSON: `{"function": "5007", "userId": "…", "data": {…}}`, the fields of 健康通 v3.3 in camelCase. The headers
-/// `X-Houbu-Timestamp`, `X-Houbu-Nonce` and `X-Houbu-Signature` carry HMAC-SHA256 over timestamp, nonce and raw body, each on a
+/// `X-Houbu-Timestamp`, `X-Houbu-Nonce` and `X-Houbu-Signature` carry HMAC-SHA256 over `event`, timestamp, nonce and raw body, each on a
 /// line; a timestamp more than five minutes away from our clock is refused. Answered `{"code", "message"}` in the same way, with
 /// the same nonce: `0` stored, `1` unreadable, `7` wrong signature, `stale`, `99` send it again.
 #[utoipa::path(

@@ -366,6 +366,11 @@ impl HisServer {
         self.change(|ledger, _| ledger.cancels_no_later_than(days_before)).await
     }
 
+    /// An id that a lock was taken under is never free again.
+    pub async fn remember_locks(&self) -> anyhow::Result<()> {
+        self.change(|ledger, _| ledger.remember_locks()).await
+    }
+
     /// A restart that loses every lock, of which nobody is told; says how many there were.
     pub async fn lose_locks(&self) -> anyhow::Result<usize> {
         self.change(Ledger::lose_locks).await

@@ -253,9 +253,13 @@ impl His for FhirHis {
             Met::Nowhere => Ok(Lock::Refused { code: "not-found".to_owned() }),
             Met::Done | Met::Created => {
                 let Some(Resource::Appointment(made)) = &heard.resource else { return Err(heard.unreadable()) };
-                let until = words::find(&made.extension, "lock-expires").and_then(|it| it.value_instant);
                 let ours = words::value_of(&made.identifier, words::LOCK) == Some(lock_id);
-                until.filter(|_| ours).map(|until| Lock::Held { until }).ok_or_else(|| heard.unreadable())
+                match holding(made).filter(|_| ours) {
+                    Some(Holding::Until(until)) => Ok(Lock::Held { until }),
+                    // The condition knows no status: what is under this id is over.
+                    Some(Holding::Gone) => Ok(Lock::Refused { code: made.status.clone() }),
+                    None => Err(heard.unreadable()),
+                }
             }
         }
     }
