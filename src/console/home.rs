@@ -22,7 +22,8 @@ const STUCK_SHOWN: i64 = 8;
 /// Suspended runs that are looked through for refunds.
 const LOOKED_THROUGH: i64 = 200;
 /// Where a refund stands that waits for a person.
-const REFUND_STEPS: [&str; 5] = ["Refunding", "RefundWait", "RefundCheck", "PartRefund", "PartRefundWait"];
+const REFUND_STEPS: [&str; 6] =
+    ["Refunding", "RefundWait", "RefundCheck", "PartRefund", "PartRefundWait", "LateRefund"];
 
 #[derive(Template)]
 #[template(path = "home.html")]

@@ -82,8 +82,8 @@ impl Desk {
         Ok(fate)
     }
 
-    /// Money for an order that was closed: the visit that may stand by now has no need of it, and it goes back at once (E2).
-    /// Whoever has not come to a visit hears of it there. The run is locked by the signal before.
+    /// Money for an order that was closed: nobody has need of it any more, and it goes back at once (E2). Whoever is being offered a
+    /// place, or is paying, hears of it after that. The run is locked by the signal before.
     async fn comes_late(&self, conn: &mut PgConnection, entry: Uuid, payment: Payment) -> Answer<()> {
         let late = Outgoing {
             to: To::Run(entry),

@@ -86,14 +86,19 @@ async fn has_his_asked(conn: &mut PgConnection, hospital: &str, joined: &[String
 pub(super) fn status(step: Step, app: &Application) -> EntryStatus {
     match step {
         Step::PrepayOrder | Step::Prepayment | Step::PrepayCheck => EntryStatus::AwaitingPrepayment,
-        Step::Waiting => EntryStatus::Waiting,
+        Step::Waiting | Step::LateRefund => EntryStatus::Waiting,
         Step::LockCheck if app.checking == Some(Checking::Payment) => EntryStatus::AwaitingPayment,
         Step::Locking | Step::Confirmation | Step::LockCheck => EntryStatus::Offered,
         Step::OfferOrder | Step::Paying | Step::PaymentCheck => EntryStatus::AwaitingPayment,
         Step::Booking => EntryStatus::Booking,
         // Without a reason to end, the application is on its way back to the queue, or a late payment is looked for.
         Step::Unlocking | Step::OrderClosing if app.why.is_none() => EntryStatus::Booking,
-        Step::Visit | Step::Asking | Step::PartRefund | Step::PartRefundWait | Step::Fulfilled => EntryStatus::Booked,
+        Step::Visit
+        | Step::Asking
+        | Step::PartRefund
+        | Step::PartRefundWait
+        | Step::AskingMeanwhile
+        | Step::Fulfilled => EntryStatus::Booked,
         // The visit took place; only its earlier orders are settled.
         Step::Settlement | Step::Reckoning | Step::Refunding | Step::RefundWait | Step::RefundCheck | Step::Closure
             if app.stands() =>
@@ -154,17 +159,20 @@ fn stands_against_its_will(status: EntryStatus, app: &Application) -> Option<&'s
     (status == EntryStatus::Booked && app.not_cancelled > 0).then_some(entry_changes::NOT_CANCELLED)
 }
 
-/// The order that patients see: the present one, but where nobody can pay that any more one that was paid.
+/// The order that patients see: the present one, but where nobody can pay that any more one that was paid, and where the visit
+/// does not stand on it one that it stands on.
 fn shown(app: &Application) -> Option<&Order> {
     let present = app.order.as_ref()?;
     let paid = || app.earlier.iter().rev().find(|order| order.paid.is_some());
     let over = present.paid.is_none() && present.closed;
-    over.then(paid).flatten().or(Some(present))
+    let idle = app.stands() && present.kept_fen == Some(0);
+    let kept = || app.orders().find(|order| order.kept_fen.is_some_and(|kept_fen| kept_fen > 0));
+    idle.then(kept).or_else(|| over.then(paid)).flatten().or(Some(present))
 }
 
 fn money(order: &Order, app: &Application) -> serde_json::Value {
     serde_json::json!({
-        "paidFen": app.paid_fen(),
+        "paidFen": app.orders().map(Order::paid_fen).sum::<i64>(),
         "refundedFen": app.orders().map(Order::back_fen).sum::<i64>(),
         "outTradeNo": order.out_trade_no,
         "amountFen": order.amount_fen,

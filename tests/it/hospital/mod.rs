@@ -35,7 +35,9 @@ use houbu::engine::worker::{self, Worker};
 use houbu::engine::{Engine, Registry, RunId, clock};
 use houbu::http::Surface;
 use houbu::http::addresses::Addresses;
-use houbu::ports::his::{Charset, Config as HisConfig, Credentials, Protocol, PushReader, connect};
+use houbu::ports::his::{
+    Charset, Config as HisConfig, Credentials, DayPart, Protocol, Push, PushReader, TimeSlot, connect,
+};
 use houbu::ports::messages::WechatMessages;
 use houbu::ports::messages::sms::{Sms, SmsGateway};
 use houbu::ports::payments::WechatPay;
@@ -65,7 +67,7 @@ use line::Line;
 pub use provider::GivesUp;
 use provider::Provider;
 use sabotage::Mishaps;
-use world::{HOSPITAL, openid, patient_id};
+use world::{DEPARTMENT, HOSPITAL, openid, patient_id, visit_date};
 
 /// An event that has not come by then does not come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -279,6 +281,29 @@ impl Hospital {
     pub async fn stop(&self, schedule: &str) {
         assert!(self.his.stop_schedule(schedule).await.unwrap());
         self.pass_seconds(1).await;
+    }
+
+    /// The hospital says that this time of the first doctor's morning does not take place.
+    pub async fn stops_time(&self, slot: TimeSlot) {
+        let push = Push::Stopped {
+            event_id: format!("stops-{}", slot.begins),
+            department_id: DEPARTMENT.to_owned(),
+            doctor_id: "W1".to_owned(),
+            visit_date: visit_date(),
+            part: Some(DayPart::Morning),
+            slot: Some(slot),
+            remark: String::new(),
+        };
+        self.desk.his_push(&push).await.unwrap();
+    }
+
+    /// The provider takes money for an order that it has called closed.
+    pub async fn is_paid_late(&self, out_trade_no: &str) {
+        let (clock, long) = (self.sandbox_clock(), 20 * 60_000_000);
+        let shows = clock.load(Ordering::SeqCst);
+        clock.store(shows - long, Ordering::SeqCst);
+        self.pay.pay_now(out_trade_no).await.unwrap();
+        clock.store(shows, Ordering::SeqCst);
     }
 
     /// Another doctor sees the patients of a schedule, or on another day or half-day; HIS pushes it a second later.

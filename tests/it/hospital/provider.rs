@@ -33,6 +33,9 @@ pub struct Provider {
     miscounts: AtomicBool,
     opened: Mutex<Vec<OrderRequest>>,
     refuses: AtomicUsize,
+    refunds_rest: AtomicBool,
+    refuses_refunds_of: Mutex<Option<String>>,
+    is_away: AtomicBool,
 }
 
 impl Provider {
@@ -46,6 +49,9 @@ impl Provider {
             miscounts: AtomicBool::default(),
             opened: Mutex::default(),
             refuses: AtomicUsize::default(),
+            refunds_rest: AtomicBool::default(),
+            refuses_refunds_of: Mutex::default(),
+            is_away: AtomicBool::default(),
         }
     }
 
@@ -72,6 +78,26 @@ impl Provider {
     /// Every order that it was asked to open, repetitions included.
     pub fn asked_to_open(&self) -> Vec<OrderRequest> {
         self.opened.lock().unwrap().clone()
+    }
+
+    /// While it does, every question about a refund finds it still on its way.
+    pub fn refunds_rest(&self, so: bool) {
+        self.refunds_rest.store(so, Ordering::SeqCst);
+    }
+
+    /// No refund of this order is taken from now on.
+    pub fn refuses_refunds_of(&self, out_trade_no: &str) {
+        *self.refuses_refunds_of.lock().unwrap() = Some(out_trade_no.to_owned());
+    }
+
+    /// While it is, no refund reaches it.
+    pub fn is_away(&self, so: bool) {
+        self.is_away.store(so, Ordering::SeqCst);
+    }
+
+    fn there(&self) -> Result<(), CallError> {
+        let away = self.is_away.load(Ordering::SeqCst);
+        if away { Err(CallError::NotTaken { system: "pay", detail: "no connection".to_owned() }) } else { Ok(()) }
     }
 
     /// The next question about a refund finds it still on its way.
@@ -109,6 +135,11 @@ impl Payments for Provider {
     }
 
     async fn refund(&self, request: &RefundRequest) -> Result<Refund, CallError> {
+        self.there()?;
+        if self.refuses_refunds_of.lock().unwrap().as_ref() == Some(&request.out_trade_no) {
+            let detail = "INVALID_REQUEST".to_owned();
+            return Err(CallError::Broken { system: "pay", call: "refund", detail });
+        }
         let when = self.gives_up.lock().unwrap().take();
         match when {
             None => self.client.refund(request).await,
@@ -120,7 +151,8 @@ impl Payments for Provider {
     }
 
     async fn refund_status(&self, out_refund_no: &str) -> Result<Refund, CallError> {
-        if self.takes_long.swap(false, Ordering::SeqCst) {
+        self.there()?;
+        if self.takes_long.swap(false, Ordering::SeqCst) || self.refunds_rest.load(Ordering::SeqCst) {
             return Ok(Refund::Processing);
         }
         if self.given_up.lock().unwrap().contains(out_refund_no) {
