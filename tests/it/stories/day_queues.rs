@@ -1,19 +1,29 @@
 //! One queue a doctor and day (Q2): who waits is offered a place of any half-day of the day, in one order, and keeps the turn where
 //! one half-day stops or the setting changes.
 
+use futures::FutureExt;
 use houbu::engine::RunId;
+use houbu::ports::his::{DayPart, Push};
 use houbu::waitlist::draw::Transcript;
-use houbu::waitlist::policy::{LevelPolicy, PaymentMode, QueueOrder, QueuePer};
+use houbu::waitlist::policy::{LevelPolicy, OtherQueues, PaymentMode, QueueOrder, QueuePer};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::statuses;
-use crate::hospital::world::CAMPUS;
+use super::{of_application, statuses};
+use crate::hospital::world::{CAMPUS, DEPARTMENT, visit_date};
 use crate::hospital::{Hospital, Setup};
+use crate::patience::wait_for;
 
 async fn per_day(mode: PaymentMode) -> Hospital {
     let mut setup = Setup::paying(mode);
     setup.policy.queue_per = Some(QueuePer::Day);
+    Hospital::open(setup).await
+}
+
+/// The same where a patient who is booked is asked whether the other applications of that day are kept (R35).
+async fn that_asks(mode: PaymentMode) -> Hospital {
+    let mut setup = Setup::paying(mode);
+    (setup.policy.queue_per, setup.policy.other_queues) = (Some(QueuePer::Day), Some(OtherQueues::Ask));
     Hospital::open(setup).await
 }
 
@@ -156,6 +166,60 @@ async fn q2_r34_where_one_half_stops_an_offer_of_it_ends_and_one_of_the_other_st
     hospital.confirm(entries[1]).await;
     hospital.pass_minutes(1).await;
     assert_eq!(hospital.stands(entries[1]).await, at("booked", "w1-pm", None));
+    hospital.finish().await;
+}
+
+/// Whoever is being asked something is not moved, and stands at a half-day that has stopped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn q2_r34_whoever_was_asked_when_one_half_stopped_is_told_when_no_half_is_left() {
+    let hospital = that_asks(PaymentMode::Prepay).await;
+    let entries = [hospital.apply("w1-am", 1).await, hospital.apply("w2-am", 1).await];
+    hospital.pass_minutes(1).await;
+    hospital.free_a_place("w2-am").await;
+    assert_eq!(statuses(&hospital, entries).await, ["waiting", "booked"]);
+    hospital.stop("w1-am").await;
+    hospital.answer(entries[0], "keep").await;
+    assert_eq!(hospital.stands(entries[0]).await, at("waiting", "w1-am", Some(1)));
+    hospital.stop("w1-pm").await;
+    hospital.pass_minutes(10).await;
+    assert_eq!(statuses(&hospital, entries).await, ["stopped", "booked"]);
+    assert_eq!(hospital.pay.books().await.refunds.len(), 1, "and the money goes back at once");
+    assert_eq!(hospital.told(1).await.iter().filter(|one| *one == "waitlist_failed").count(), 1);
+    hospital.finish().await;
+}
+
+/// A half-day stops while a place of it is on its way to somebody at the other one, who goes there with it and finds nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn q2_r34_an_offer_that_a_stop_overtakes_leaves_the_turn_where_the_day_lives_on() {
+    let hospital = per_day(PaymentMode::LockThenPay).await;
+    let entries = [hospital.apply("w1-am", 1).await, hospital.apply("w1-pm", 2).await];
+    let (his, desk, pool) = (hospital.his.clone(), hospital.desk.clone(), hospital.db.pool.clone());
+    hospital.mishaps.just_before(&of_application("Waiting"), move || {
+        async move {
+            assert!(his.stop_schedule("w1-pm").await.unwrap());
+            let push = Push::Stopped {
+                event_id: "stops-w1-pm".to_owned(),
+                department_id: DEPARTMENT.to_owned(),
+                doctor_id: "W1".to_owned(),
+                visit_date: visit_date(),
+                part: Some(DayPart::Afternoon),
+                slot: None,
+                remark: String::new(),
+            };
+            desk.his_push(&push).await.unwrap();
+            let over = "select step = 'Closed' from run where workflow = 'slot_release' and key = 'w1-pm'";
+            let over = async || sqlx::query_scalar(over).fetch_one(&pool).await.unwrap();
+            wait_for("everybody to be told", || async { over().await }).await;
+        }
+        .boxed()
+    });
+    hospital.free_a_place("w1-pm").await;
+    assert_eq!(hospital.stands(entries[0]).await, at("waiting", "w1-am", Some(1)));
+    assert_eq!(hospital.stands(entries[1]).await, at("waiting", "w1-am", Some(2)));
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(statuses(&hospital, entries).await, ["offered", "waiting"]);
+    hospital.stop("w1-am").await;
+    assert_eq!(statuses(&hospital, entries).await, ["stopped"; 2]);
     hospital.finish().await;
 }
 
