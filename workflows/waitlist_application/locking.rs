@@ -51,6 +51,7 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
             if deadline < least {
                 return Ok(unusable(app, Unusable::TooLate, true));
             }
+            app.in_passing = false;
             app.offer = Some(Offered { slot, deadline: Some(deadline), locked: true, renew_at, watched });
             Ok(outcome::Locking::Locked)
         }

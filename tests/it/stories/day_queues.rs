@@ -4,6 +4,7 @@
 use futures::FutureExt;
 use houbu::engine::RunId;
 use houbu::ports::his::{DayPart, Push};
+use houbu::sandbox::his::channel;
 use houbu::waitlist::draw::Transcript;
 use houbu::waitlist::policy::{LevelPolicy, OtherQueues, PaymentMode, QueueOrder, QueuePer};
 use reqwest::Method;
@@ -220,6 +221,72 @@ async fn q2_r34_an_offer_that_a_stop_overtakes_leaves_the_turn_where_the_day_liv
     assert_eq!(statuses(&hospital, entries).await, ["offered", "waiting"]);
     hospital.stop("w1-am").await;
     assert_eq!(statuses(&hospital, entries).await, ["stopped"; 2]);
+    hospital.finish().await;
+}
+
+/// That nobody waits was true while the only one was asked about a place of the other half-day.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn q2_r16_whoever_declines_a_place_of_one_half_is_offered_one_of_the_other_that_came_free_meanwhile() {
+    let mut setup = Setup::paying(PaymentMode::LockThenPay);
+    (setup.policy.queue_per, setup.policy.declines_max) = (Some(QueuePer::Day), Some(2));
+    let hospital = Hospital::open(setup).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.free_a_place("w1-pm").await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.stands(entry).await, at("offered", "w1-pm", None));
+    hospital.decline(entry).await;
+    assert_eq!(hospital.stands(entry).await, at("offered", "w1-am", None));
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn q2_r28_whoever_loses_a_place_of_one_half_is_offered_one_of_the_other_that_came_free_meanwhile() {
+    let hospital = per_day(PaymentMode::LockThenPay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    let (his, desk, pool) = (hospital.his.clone(), hospital.desk.clone(), hospital.db.pool.clone());
+    hospital.mishaps.just_before(&of_application("Locking"), move || {
+        async move {
+            assert!(his.grab("w1-pm", channel::PLATFORM_114).await.unwrap());
+            assert!(his.cancel_ordinary("w1-am", 0, channel::WINDOW, false).await.unwrap().is_some());
+            desk.release_slot("w1-am", "at the same moment").await.unwrap();
+            let found = "select count(*) > 0 from turn t join run r on r.tenant = t.tenant and r.id = t.run_id
+                         where r.workflow = 'slot_release' and r.key = 'w1-am' and t.outcome = 'Nobody'";
+            let found = async || sqlx::query_scalar(found).fetch_one(&pool).await.unwrap();
+            wait_for("nobody to be found", || async { found().await }).await;
+        }
+        .boxed()
+    });
+    hospital.free_a_place("w1-pm").await;
+    assert_eq!(hospital.stands(entry).await, at("offered", "w1-am", None));
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn q2_r35_whoever_keeps_the_application_gets_a_place_of_the_other_half_that_came_free_before_the_answer() {
+    let hospital = that_asks(PaymentMode::None).await;
+    let entries = [hospital.apply("w1-am", 1).await, hospital.apply("w2-am", 1).await];
+    hospital.free_a_place("w2-am").await;
+    hospital.free_a_place("w1-pm").await;
+    assert_eq!(statuses(&hospital, entries).await, ["waiting", "booked"]);
+    hospital.answer(entries[0], "keep").await;
+    assert_eq!(hospital.stands(entries[0]).await, at("booked", "w1-pm", None));
+    hospital.finish().await;
+}
+
+/// HIS says of both half-days that places are free, and gives none: nobody is woken by that for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn q2_places_that_his_does_not_give_are_not_asked_about_for_ever() {
+    let hospital = per_day(PaymentMode::LockThenPay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.line.refuses_locks();
+    for half in ["w1-am", "w1-pm"] {
+        hospital.free_silently(half, 4).await;
+    }
+    for (half, event) in [("w1-am", "1"), ("w1-pm", "2"), ("w1-am", "3"), ("w1-pm", "4")] {
+        hospital.desk.release_slot(half, event).await.unwrap();
+    }
+    hospital.until_still().await;
+    assert_eq!(hospital.status(entry).await, "waiting");
     hospital.finish().await;
 }
 
