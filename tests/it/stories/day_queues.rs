@@ -351,6 +351,16 @@ async fn q2_r17_the_half_days_of_a_day_are_drawn_together() {
     for (nth, entry) in served[1..].iter().enumerate() {
         assert_eq!(hospital.stands(*entry).await.2, i64::try_from(nth + 1).ok());
     }
+    // Staff see one line too, whichever half-day they look at.
+    for half in ["w1-am", "w1-pm"] {
+        let people = hospital.desk.queue(half).await.unwrap();
+        let line: Vec<_> = people.iter().filter(|one| one.status == "waiting").collect();
+        assert_eq!(line.iter().map(|one| one.id).collect::<Vec<_>>(), served[1..], "{half}");
+        for (nth, one) in line.iter().enumerate() {
+            assert_eq!(one.place, i64::try_from(nth + 1).ok(), "{half}");
+            assert_eq!((one.arrived.is_some(), one.drawn), (true, i32::try_from(nth + 2).ok()), "{half}");
+        }
+    }
     hospital.free_a_place("w1-am").await;
     assert_eq!(hospital.stands(served[1]).await, at("booked", "w1-am", None));
     hospital.finish().await;
