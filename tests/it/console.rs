@@ -9,11 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use houbu::desk::access::token::{Token, hash_of};
 use houbu::engine::clock;
-use houbu::waitlist::policy::{LevelPolicy, Switch};
+use houbu::waitlist::policy::{LevelPolicy, QueuePer, Switch};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::clinic::HOSPITAL;
+use super::clinic::{HOSPITAL, full};
 use super::surface::{Answer, House};
 
 /// Somebody of the staff, logged in.
@@ -244,5 +244,29 @@ async fn r24_a_setting_says_where_it_comes_from_and_who_changed_it() {
     let now = clock::now(&house.hospital.pool).await.unwrap();
     let due = operator.page("/deadlines").await;
     assert!(due.contains("Queue closes") && due.contains("/schedules/S1"), "at {now}: {due}");
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn q2_the_page_of_each_half_day_shows_the_one_line_of_the_day() {
+    let policy = LevelPolicy { queue_per: Some(QueuePer::Day), ..on() };
+    let house = House::with_patients(policy, &["p1", "p2", "p3"]).await;
+    house.hospital.told(&[full("S3", "2026-03-04".parse().unwrap())]).await;
+    for (patient, schedule) in [("p1", "S3"), ("p2", "S1"), ("p3", "S3")] {
+        let apply = json!({ "scheduleId": schedule, "patientId": patient });
+        let applied = house.ask("POST", "/v1/waitlist", Some(patient), Some(apply)).await;
+        assert_eq!(applied.status, StatusCode::CREATED, "{}", applied.text);
+    }
+    let staff = Person::with(&house, "telephone", "viewer", "en").await;
+    for schedule in ["S1", "S3"] {
+        let page = staff.page(&format!("/schedules/{schedule}")).await;
+        let rows: Vec<&str> = page.split("<tr data-row").skip(1).collect();
+        assert_eq!(rows.len(), 3, "{schedule}: {page}");
+        for (nth, row) in (1..).zip(rows) {
+            assert!(row.contains(&format!("class=\"order\">{nth}<")), "{schedule}: {row}");
+            assert!(row.contains(&format!("/patients/p{nth}\"")), "{schedule}: {row}");
+            assert_eq!(row.starts_with(" class=\"mine\""), nth == 1, "next is the first of the day: {row}");
+        }
+    }
     house.hospital.close().await;
 }

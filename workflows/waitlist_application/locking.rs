@@ -52,6 +52,7 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
             if too_short {
                 return Ok(unusable(app, Unusable::TooLate, true));
             }
+            app.in_passing = false;
             app.offer = Some(Offered { slot, deadline: Some(deadline), locked: true, renew_at, watched });
             Ok(outcome::Locking::Locked)
         }

@@ -49,9 +49,13 @@ pub struct Application {
     /// True once its end or its fee is another one than it began with.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renewed: bool,
-    /// True once it stands in the queue and has moved there.
+    /// True once it stands in the queue and has moved there. One that waits for a day comes to stand there anew after an offer or a
+    /// question: places of other half-days came free meanwhile that nobody was there for (Q2).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stood: bool,
+    /// True from an offer until its place is locked: whoever is back before was away in passing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_passing: bool,
     /// How many places were offered; the next one's ids derive from it.
     pub offers: u16,
     /// The id of the last offer, for the answer to `slot_release`.
@@ -257,6 +261,7 @@ impl Application {
             latest_at: None,
             renewed: false,
             stood: false,
+            in_passing: false,
             offers: 0,
             offer_id: None,
             offered_by: None,

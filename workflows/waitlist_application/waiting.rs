@@ -8,6 +8,7 @@ use super::signals::{LateMoney, Stops};
 use super::state::{Application, Offered, Why};
 use super::{outcome, woke};
 use crate::engine::Turn;
+use crate::waitlist::policy::QueuePer;
 
 /// R24, R25: no offers after the cutoff; a question may have its end before, and money that goes back is asked about.
 pub(super) fn waits_until(app: &Application) -> DateTime<Utc> {
@@ -25,7 +26,14 @@ fn of(asked: Came) -> outcome::Waiting {
 }
 
 pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -> outcome::Waiting {
-    app.stood = true;
+    let outcome = heard(app, turn, woke);
+    app.in_passing = matches!(outcome, outcome::Waiting::Payable | outcome::Waiting::Covered);
+    let anew = app.in_passing || matches!(outcome, outcome::Waiting::Kept);
+    app.stood = !(anew && app.policy.queue_per == QueuePer::Day);
+    outcome
+}
+
+fn heard(app: &mut Application, turn: &Turn, woke: woke::Waiting) -> outcome::Waiting {
     match woke {
         woke::Waiting::Offer(offer) => {
             app.offer_id = Some(offer.id);

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::{APPLICATION, THE_MONEY_COMES_BACK, Told, folded, of_application, statuses};
 use crate::hospital::Hospital;
+use crate::hospital::world::local;
 
 const OFFERED_THERE: &[&str] = &[
     "Waiting on Offer: Payable",
@@ -80,6 +81,34 @@ async fn r34_whoever_is_only_offered_a_time_that_stops_keeps_the_place_in_the_qu
         .await
         .unwrap();
     assert_eq!(outcomes, ["unusable", "held"], "neither missed nor lost");
+    hospital.finish().await;
+}
+
+/// At night the next offer is told at once and the withdrawal waits for the morning: by then it would say of the next one that it is
+/// not to be paid.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r23_r34_that_an_offer_was_withdrawn_is_not_told_any_more_once_there_is_a_later_one() {
+    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
+    let entries = [hospital.apply("w1-am", 1).await, hospital.apply("w2-am", 2).await];
+    hospital.pass_until(local(1, 23, 30)).await;
+    for (nth, schedule) in ["w1-am", "w2-am"].into_iter().enumerate() {
+        hospital.free_a_place(schedule).await;
+        hospital.mishaps.just_after(&of_application("Unlocking"), hospital.grab(schedule));
+        let slot = time_of(&hospital, entries[nth]).await;
+        hospital.tell_run(entries[nth], "Stoppage", json!({ "times": slot })).await;
+        hospital.pass_seconds(5).await;
+    }
+    assert_eq!(statuses(&hospital, entries).await, ["waiting"; 2]);
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(statuses(&hospital, entries).await, ["offered", "waiting"]);
+    hospital.pass_until(local(2, 6, 1)).await;
+    let told = ["waitlist_submitted", "waitlist_please_confirm", "waitlist_please_confirm"];
+    assert_eq!(hospital.told(1).await, told);
+    let told = ["waitlist_submitted", "waitlist_please_confirm", "waitlist_offer_withdrawn"];
+    assert_eq!(hospital.told(2).await, told, "who has no other one is told in the morning");
+    hospital.confirm(entries[0]).await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.status(entries[0]).await, "booked");
     hospital.finish().await;
 }
 
