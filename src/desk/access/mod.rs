@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `role` | roles, and the table of what each may do |
 //! | `passwords`, `lockout` | which are refused, how they are kept; how long nobody is let in after wrong ones |
+//! | `places` | where wrong ones were tried, which is where nobody is let in then |
 //! | `token` | secrets that are given away once and kept as a hash |
 //! | `login`, `sessions` | coming in, and who is in |
 //! | `outside` | users whom an identity provider knows |
@@ -19,6 +20,7 @@ mod lockout;
 mod login;
 mod outside;
 pub mod passwords;
+mod places;
 pub mod rates;
 mod refused;
 pub mod role;
@@ -34,6 +36,7 @@ pub use keys::{Given, Listed, OVERLAP_MAX, SCOPES};
 pub use known_keys::Holder;
 pub use login::{LinkFor, agreed, demo_name};
 pub use outside::GroupRoles;
+pub use places::{KNOWN_FOR, Knock};
 pub use refused::Refused;
 pub use sessions::{SessionLimits, Who};
 
@@ -41,6 +44,7 @@ use sqlx::PgPool;
 
 use super::Answer;
 use known_keys::KnownKeys;
+use places::Strangers;
 use rates::{Rate, Rates};
 use token::hash_of;
 
@@ -56,6 +60,8 @@ pub struct Lodge {
     hospital: String,
     /// Tries to log in, by address.
     logins: Rates<IpAddr>,
+    /// Tries to log in from where somebody never came in, by name.
+    strangers: Strangers,
     /// The keys in force.
     keys: Arc<KnownKeys>,
 }
@@ -63,7 +69,7 @@ pub struct Lodge {
 impl Lodge {
     /// The lodge of a hospital.
     pub fn new(pool: PgPool, hospital: String) -> Self {
-        Self { pool, hospital, logins: Rates::new(Some(LOGINS)), keys: Arc::default() }
+        Self { pool, hospital, logins: Rates::new(Some(LOGINS)), strangers: Strangers::default(), keys: Arc::default() }
     }
 
     /// The same, where these names of keys are the configuration's.

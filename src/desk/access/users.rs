@@ -12,8 +12,8 @@ use super::sessions::role_of;
 use super::token::Token;
 use super::{LINK_LASTS, Lodge};
 use crate::engine::staff::By;
-use crate::records::staff_sessions;
 use crate::records::staff_users::{self, Held, NewUser, User};
+use crate::records::{staff_places, staff_sessions};
 use crate::waitlist::language::Language;
 use crate::waitlist::refusal::Refusal;
 
@@ -128,8 +128,8 @@ impl Lodge {
         let mut tx = self.pool.begin().await?;
         let held = self.hold_user(&mut tx, id).await?;
         staff_users::set_disabled(&mut *tx, &self.hospital, id, false).await?;
-        staff_users::forgive(&mut *tx, &self.hospital, id).await?;
-        let before = json!({ "user": held.name, "disabled": held.disabled, "failures": held.failures });
+        let locked = staff_places::forgive_all(&mut tx, &self.hospital, id).await?;
+        let before = json!({ "user": held.name, "disabled": held.disabled, "placesLocked": locked });
         self.audit_access(&mut tx, by, "user.enable", before, json!({ "user": held.name })).await?;
         tx.commit().await?;
         Ok(())

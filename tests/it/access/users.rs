@@ -110,7 +110,7 @@ async fn whoever_is_locked_out_is_let_in_again_by_an_administrator() {
     }
     assert_eq!(person.log_in("viewer", PASSWORD).await.status, 401);
     let mut admin = logged_in(&house, Role::Administrator).await;
-    assert!(admin.get("/users").await.text.contains("Locked out"));
+    assert!(admin.get("/users").await.text.contains("Locked out somewhere"));
     admin.post(&format!("/users/{viewer}/deed"), &[("deed", "enable")]).await;
     assert_eq!(person.log_in("viewer", PASSWORD).await.to(), "/");
     house.hospital.close().await;
