@@ -185,6 +185,8 @@ impl Lodge {
         let mut tx = self.pool.begin().await?;
         staff_users::set_password(&mut *tx, &self.hospital, id, &kept).await?;
         staff_places::forget_all(&mut *tx, &self.hospital, id).await?;
+        // A link that was given before may be in hands for whose sake the password is changed.
+        staff_sessions::end_links(&mut *tx, &self.hospital, id).await?;
         let ended = staff_sessions::end_all(&mut *tx, &self.hospital, id, Some(&session.hash())).await?;
         let after = json!({ "user": held.name, "sessionsEnded": ended });
         self.audit_access(&mut tx, &as_is(&held.name), "user.password", json!({}), after).await?;

@@ -109,13 +109,14 @@ impl Lodge {
         Ok(())
     }
 
-    /// Shuts a user out, sessions included.
+    /// Shuts a user out, sessions and a link that was given included.
     pub async fn shut_out(&self, id: Uuid, by: &By) -> Answer<()> {
         let mut tx = self.pool.begin().await?;
         staff_users::lock_all(&mut tx, &self.hospital).await?;
         let held = self.hold_user(&mut tx, id).await?;
         self.spare(&mut tx, &held).await?;
         staff_users::set_disabled(&mut *tx, &self.hospital, id, true).await?;
+        staff_sessions::end_links(&mut *tx, &self.hospital, id).await?;
         let ended = staff_sessions::end_all(&mut *tx, &self.hospital, id, None).await?;
         let after = json!({ "user": held.name, "sessionsEnded": ended });
         self.audit_access(&mut tx, by, "user.disable", json!({}), after).await?;

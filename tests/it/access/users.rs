@@ -165,6 +165,33 @@ async fn a_password_is_changed_by_whoever_knows_the_present_one() {
     house.hospital.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_is_good_no_more_once_the_password_is_changed_or_its_user_shut_out() {
+    let house = staffed().await;
+    let operator = id_of(&house, "operator").await;
+    let deed = format!("/users/{operator}/deed");
+    let mut admin = logged_in(&house, Role::Administrator).await;
+    let mut person = logged_in(&house, Role::Operator).await;
+    let mut finder = Browser::new(&house);
+    let page = admin.post(&deed, &[("deed", "link")]).await;
+    let link = page.between("<pre id=\"secret\">http://houbu.test", "</pre>");
+    assert_eq!(finder.get(&link).await.status, 200);
+    let changed = [("present", PASSWORD), ("password", OTHER), ("again", OTHER)];
+    assert_eq!(person.post("/account/password", &changed).await.status, 200);
+    let chosen = [("name", ""), ("password", "what the finder would like"), ("again", "what the finder would like")];
+    assert_eq!(finder.get(&link).await.status, 410);
+    assert_eq!(finder.post_bare(&link, &chosen, &[]).await.status, 410);
+
+    let page = admin.post(&deed, &[("deed", "link")]).await;
+    let link = page.between("<pre id=\"secret\">http://houbu.test", "</pre>");
+    for done in ["disable", "enable"] {
+        assert_eq!(admin.post(&deed, &[("deed", done)]).await.status, 200);
+    }
+    assert_eq!(finder.post_bare(&link, &chosen, &[]).await.status, 410, "let in again is the user, not the link");
+    assert_eq!(person.log_in("operator", OTHER).await.to(), "/");
+    house.hospital.close().await;
+}
+
 #[test]
 fn the_document_shows_the_table_of_permissions() {
     use std::fmt::Write as _;
