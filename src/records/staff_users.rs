@@ -42,6 +42,8 @@ pub struct Held {
     pub password: Option<String>,
     /// viewer, operator, administrator.
     pub role: String,
+    /// Whether the identity provider knows it, and the password.
+    pub outside: bool,
     /// Whether it may not come in.
     pub disabled: bool,
 }
@@ -83,7 +85,7 @@ pub async fn lock_all(conn: &mut PgConnection, hospital: &str) -> sqlx::Result<(
         .map(drop)
 }
 
-const HELD: &str = "select id, name, password, role, disabled_at is not null as disabled
+const HELD: &str = "select id, name, password, role, subject is not null as outside, disabled_at is not null as disabled
   from staff_user where hospital = $1";
 
 /// The user of this name, held until the transaction ends.

@@ -146,6 +146,9 @@ impl Lodge {
         let Some(Some(id)) = used else { return Err(Refused::LinkEnded.into()) };
         let held = staff_users::hold(&mut tx, &self.hospital, id).await?.filter(|held| !held.disabled);
         let held = held.ok_or(Refused::LinkEnded)?;
+        if held.outside {
+            return Err(Refused::NoPassword.into());
+        }
         staff_users::set_password(&mut *tx, &self.hospital, id, &kept).await?;
         // Whoever was known by the password before is not by this one.
         staff_places::forget_all(&mut *tx, &self.hospital, id).await?;

@@ -59,10 +59,14 @@ impl Lodge {
         Ok(link)
     }
 
-    /// A new link for whoever forgot the password or never chose one; the password stays until it is used.
+    /// A new link for whoever forgot the password or never chose one; the password stays until it is used. Whom the identity provider
+    /// knows comes in there alone.
     pub async fn link_for(&self, id: Uuid, by: &By) -> Answer<Token> {
         let mut tx = self.pool.begin().await?;
         let held = self.hold_user(&mut tx, id).await?;
+        if held.outside {
+            return Err(Refused::NoPassword.into());
+        }
         let link = self.make_link(&mut tx, id).await?;
         self.audit_access(&mut tx, by, "user.link", json!({}), json!({ "user": held.name })).await?;
         tx.commit().await?;

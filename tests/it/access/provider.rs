@@ -18,6 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use houbu::console::access::{Provider, Settings};
 use houbu::desk::access::GroupRoles;
 use houbu::desk::access::role::Role;
+use houbu::desk::access::token::Token;
 use houbu::ports::identity::{IdentityConfig, IdentityProvider};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Url;
@@ -191,6 +192,35 @@ async fn whoever_the_provider_knows_comes_in_with_the_role_of_their_groups() {
     assert_eq!(admin.post(&format!("/users/{id}/deed"), &[("deed", "disable")]).await.status, 200);
     assert_eq!(browser.get("/account").await.status, 303);
     assert_eq!(come_in(&issuer, &mut browser).await.status, 401);
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_the_provider_knows_never_has_a_password_here() {
+    let issuer = Issuer::open().await;
+    let house = house(&issuer).await;
+    let lodge = &house.hospital.desk.lodge;
+    let mut browser = Browser::new(&house);
+    assert_eq!(come_in(&issuer, &mut browser).await.to(), "/account");
+    lodge.make_demo_users(&PASSWORD.into()).await.unwrap();
+    let mut admin = Browser::new(&house);
+    admin.log_in("admin", PASSWORD).await;
+    let page = admin.get("/users").await;
+    assert_eq!(page.text.matches("value=\"link\"").count(), 3, "for the local users: {}", page.text);
+    let id = lodge.user_named("anna.keller").await.unwrap().id;
+    let refused = admin.post(&format!("/users/{id}/deed"), &[("deed", "link")]).await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.text.contains("has no password here"), "{}", refused.text);
+    // Nor by a link that was there before.
+    let link = Token::make().unwrap();
+    sqlx::query("insert into staff_link select hospital, $2, id, now() + interval '1 day' from staff_user where id = $1")
+        .bind(id)
+        .bind(link.hash().as_slice())
+        .execute(&house.hospital.desk.engine.pool)
+        .await
+        .unwrap();
+    assert!(lodge.choose_password(&link, &PASSWORD.into()).await.is_err());
+    assert_eq!(Browser::new(&house).log_in("anna.keller", PASSWORD).await.status, 401);
     house.hospital.close().await;
 }
 
