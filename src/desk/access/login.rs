@@ -6,7 +6,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::super::Answer;
-use super::passwords::{fits, kept};
+use super::passwords::{check, fits, kept};
 use super::places::{At, Knock};
 use super::refused::Refused;
 use super::role::Role;
@@ -174,6 +174,8 @@ impl Lodge {
         if held.password.is_none() {
             return Err(Refused::NoPassword.into());
         }
+        // One that cannot be chosen is no try of the present one.
+        check(chosen.expose_secret(), &held.name).map_err(Refused::Password)?;
         // Somebody at a browser that was left alone guesses no faster than at the door.
         let is_looked_at = self.count_try(&mut tx, id, At::Session(session.hash())).await?;
         tx.commit().await?;

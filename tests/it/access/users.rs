@@ -166,6 +166,21 @@ async fn a_password_is_changed_by_whoever_knows_the_present_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn choosing_passwords_that_are_refused_locks_nobody_out() {
+    let house = staffed().await;
+    let mut browser = logged_in(&house, Role::Viewer).await;
+    for weak in ["short", "password1234", "abcdefghijklmn", "viewerviewer1", "aaaaaaaaaaaa", "123456789012"] {
+        let form = [("present", PASSWORD), ("password", weak), ("again", weak)];
+        let page = browser.post("/account/password", &form).await;
+        assert_eq!(page.status, 422, "{weak}: {}", page.text);
+    }
+    assert_eq!(Browser::new(&house).log_in("viewer", PASSWORD).await.to(), "/");
+    let good = [("present", PASSWORD), ("password", OTHER), ("again", OTHER)];
+    assert_eq!(browser.post("/account/password", &good).await.status, 200);
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_is_good_no_more_once_the_password_is_changed_or_its_user_shut_out() {
     let house = staffed().await;
     let operator = id_of(&house, "operator").await;
