@@ -85,7 +85,7 @@ impl Lodge {
     }
 
     /// Refuses where nobody else could let others in.
-    async fn spare(&self, conn: &mut PgConnection, held: &Held) -> Answer<()> {
+    pub(super) async fn spare(&self, conn: &mut PgConnection, held: &Held) -> Answer<()> {
         if held.role != Role::Administrator.name() || held.disabled {
             return Ok(());
         }

@@ -196,6 +196,41 @@ async fn whoever_the_provider_knows_comes_in_with_the_role_of_their_groups() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whose_groups_have_no_role_any_more_is_out_everywhere() {
+    let issuer = Issuer::open().await;
+    let house = house(&issuer).await;
+    let mut browser = Browser::new(&house);
+    assert_eq!(come_in(&issuer, &mut browser).await.to(), "/account");
+    assert_eq!(browser.get("/account").await.status, 200);
+    issuer.says(json!({ "groups": ["kitchen"] }));
+    assert_eq!(come_in(&issuer, &mut Browser::new(&house)).await.status, 403);
+    assert_eq!(browser.get("/account").await.status, 303, "nor does a session from before go on");
+    assert!(deeds(&house).await.contains(&"identity provider logout.everywhere".to_owned()));
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_administrator_stays_one_whatever_the_provider_says() {
+    let issuer = Issuer::open().await;
+    let house = house(&issuer).await;
+    issuer.says(json!({ "groups": ["it"] }));
+    let mut browser = Browser::new(&house);
+    assert_eq!(come_in(&issuer, &mut browser).await.to(), "/account");
+    issuer.says(json!({ "groups": ["staff"] }));
+    assert_eq!(come_in(&issuer, &mut browser).await.to(), "/account");
+    assert_eq!(browser.get("/users").await.status, 200, "somebody has to let others in");
+    let audit = house.get("/v1/audit?verb=user.role").await.json();
+    let deed = &audit["items"][0];
+    assert_eq!(deed["after"], json!({ "user": "anna.keller", "role": "administrator", "asked": "viewer" }));
+    assert_eq!(deed["reason"], "the last administrator keeps the role");
+    // Beside another one the provider's word holds.
+    house.hospital.desk.lodge.make_demo_users(&PASSWORD.into()).await.unwrap();
+    assert_eq!(come_in(&issuer, &mut browser).await.to(), "/account");
+    assert_eq!(browser.get("/users").await.status, 403);
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whom_the_provider_knows_never_has_a_password_here() {
     let issuer = Issuer::open().await;
     let house = house(&issuer).await;
