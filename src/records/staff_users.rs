@@ -85,7 +85,8 @@ pub async fn lock_all(conn: &mut PgConnection, hospital: &str) -> sqlx::Result<(
         .map(drop)
 }
 
-const HELD: &str = "select id, name, password, role, subject is not null as outside, disabled_at is not null as disabled
+const HELD: &str =
+    "select id, name, password, role, subject is not null as outside, disabled_at is not null as disabled
   from staff_user where hospital = $1";
 
 /// The user of this name, held until the transaction ends.

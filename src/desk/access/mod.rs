@@ -44,13 +44,13 @@ use sqlx::PgPool;
 
 use super::Answer;
 use known_keys::KnownKeys;
-use places::Strangers;
+use places::{Strangers, network_of};
 use rates::{Rate, Rates};
 use token::hash_of;
 
 /// A link is good for so long.
 pub const LINK_LASTS: Duration = Duration::from_hours(24);
-/// Tries to log in from one address, which a ward may share.
+/// Tries to log in from one network, which a ward may share.
 const LOGINS: Rate = Rate { at_once: 20, every: Duration::from_secs(3) };
 
 /// The lodge, where staff come in and keys hang: everything about access, beside the desk. It needs no more than the database, so
@@ -58,8 +58,8 @@ const LOGINS: Rate = Rate { at_once: 20, every: Duration::from_secs(3) };
 pub struct Lodge {
     pool: PgPool,
     hospital: String,
-    /// Tries to log in, by address.
-    logins: Rates<IpAddr>,
+    /// Tries to log in, by network; those of whom nobody can tell are together.
+    logins: Rates<Option<IpAddr>>,
     /// Tries to log in from where somebody never came in, by name.
     strangers: Strangers,
     /// The keys in force.
@@ -80,7 +80,7 @@ impl Lodge {
 
     /// One more try to come in from an address.
     pub fn may_try(&self, from: Option<IpAddr>) -> Answer<()> {
-        from.map_or(Ok(()), |from| self.logins.take(from).map_err(|wait| Refused::TooManyTries(wait).into()))
+        self.logins.take(network_of(from)).map_err(|wait| Refused::TooManyTries(wait).into())
     }
 
     /// Who a key that was presented belongs to. The database is asked every few seconds, not for each request.

@@ -98,7 +98,10 @@ impl Lodge {
                 self.audit_access(conn, by, "user.role", before, json!({ "user": held.name, "role": role })).await
             }
             Err(DeskError::Access(Refused::LastAdministrator)) => {
-                tracing::warn!(user = held.name, "the last administrator has no such role at the identity provider any more, and keeps it");
+                tracing::warn!(
+                    user = held.name,
+                    "the last administrator has no such role at the identity provider any more, and keeps it"
+                );
                 let kept = By { reason: "the last administrator keeps the role".to_owned(), ..by.clone() };
                 let after = json!({ "user": held.name, "role": former, "asked": role });
                 self.audit_access(conn, &kept, "user.role", before, after).await

@@ -203,6 +203,19 @@ async fn one_address_tries_only_so_often() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_addresses_of_one_network_and_those_that_nobody_can_tell_try_together() {
+    let house = staffed().await;
+    let lodge = &house.hospital.desk.lodge;
+    let tries = |host: u32| lodge.may_try(Some(format!("2001:db8:1:2::{host:x}").parse().unwrap())).is_ok();
+    assert!((1..=20).all(tries));
+    assert!(!(21..=30).all(tries), "another address of the same network");
+    assert!(lodge.may_try(Some("2001:db8:1:3::1".parse().unwrap())).is_ok());
+    assert!((1..=20).all(|_| lodge.may_try(None).is_ok()));
+    assert!(!(21..=30).all(|_| lodge.may_try(None).is_ok()));
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_administrator_comes_by_a_link_that_is_good_once() {
     let house = House::open(LevelPolicy::default()).await;
     let desk = &house.hospital.desk;

@@ -248,12 +248,14 @@ async fn whom_the_provider_knows_never_has_a_password_here() {
     assert!(refused.text.contains("has no password here"), "{}", refused.text);
     // Nor by a link that was there before.
     let link = Token::make().unwrap();
-    sqlx::query("insert into staff_link select hospital, $2, id, now() + interval '1 day' from staff_user where id = $1")
-        .bind(id)
-        .bind(link.hash().as_slice())
-        .execute(&house.hospital.desk.engine.pool)
-        .await
-        .unwrap();
+    sqlx::query(
+        "insert into staff_link select hospital, $2, id, now() + interval '1 day' from staff_user where id = $1",
+    )
+    .bind(id)
+    .bind(link.hash().as_slice())
+    .execute(&house.hospital.desk.engine.pool)
+    .await
+    .unwrap();
     assert!(lodge.choose_password(&link, &PASSWORD.into()).await.is_err());
     assert_eq!(Browser::new(&house).log_in("anna.keller", PASSWORD).await.status, 401);
     house.hospital.close().await;
