@@ -9,9 +9,9 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use super::access::{Permission, Refused, Staff};
-use super::assets;
 use super::words::frame::FrameWords;
-use crate::http::problem::{Problem, language_of};
+use super::{access, assets};
+use crate::http::problem::Problem;
 use crate::waitlist::language::Language;
 
 /// Why there is no page.
@@ -208,7 +208,7 @@ struct Wrong<'a> {
 /// A problem on the way to a page is a page too.
 pub(super) async fn wrong(request: Request, next: Next) -> Response {
     let asked = request.headers().clone();
-    let language = request.extensions().get::<Staff>().map_or_else(|| language_of(&asked), |staff| staff.language);
+    let language = request.extensions().get::<Staff>().map_or_else(|| access::language(&asked), |staff| staff.language);
     let mut response = next.run(request).await;
     let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
     let status = response.status();

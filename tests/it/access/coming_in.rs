@@ -5,7 +5,7 @@ use houbu::desk::access::Knock;
 use houbu::desk::access::role::Role;
 use houbu::waitlist::policy::LevelPolicy;
 
-use super::browser::Browser;
+use super::browser::{Browser, Page};
 use super::{PASSWORD, deeds, last_deed, logged_in, pass, staffed};
 use crate::surface::House;
 
@@ -212,6 +212,24 @@ async fn the_addresses_of_one_network_and_those_that_nobody_can_tell_try_togethe
     assert!(lodge.may_try(Some("2001:db8:1:3::1".parse().unwrap())).is_ok());
     assert!((1..=20).all(|_| lodge.may_try(None).is_ok()));
     assert!(!(21..=30).all(|_| lodge.may_try(None).is_ok()));
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_wrong_before_the_login_is_a_page_that_people_read() {
+    let house = staffed().await;
+    let reads = |page: &Page, status: &[u16]| {
+        assert!(status.contains(&page.status), "{} {}", page.status, page.text);
+        assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/html"), "{:?}", page.headers);
+        assert!(page.text.contains("<html lang=\"en\">"), "{}", page.text);
+    };
+    let mut browser = Browser::new(&house);
+    reads(&browser.post_bare("/login", &[("name", "viewer")], &[]).await, &[400]);
+    reads(&browser.post_bare("/login/demo", &[("role", "viewer")], &[]).await, &[404]);
+    let mut known = logged_in(&house, Role::Viewer).await;
+    house.hospital.desk.engine.pool.close().await;
+    reads(&browser.log_in("viewer", PASSWORD).await, &[500, 503]);
+    reads(&known.get("/account").await, &[500, 503]);
     house.hospital.close().await;
 }
 

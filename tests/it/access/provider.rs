@@ -341,6 +341,21 @@ async fn a_login_is_finished_by_the_browser_that_began_it_and_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_tries_at_the_provider_too_often_reads_so_on_the_login_page() {
+    let issuer = Issuer::open().await;
+    let house = house(&issuer).await;
+    let mut browser = Browser::new(&house);
+    while house.hospital.desk.lodge.may_try(None).is_ok() {}
+    for path in ["/login/provider?next=/runs", "/login/provider/back?code=c&state=s"] {
+        let page = browser.get(path).await;
+        assert_eq!(page.status, 429, "{path}: {}", page.text);
+        assert!(page.headers.contains_key("retry-after"));
+        assert!(page.text.contains("Too many tries") && page.text.contains("action=\"/login?"), "{}", page.text);
+    }
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_is_away_or_calls_itself_otherwise_is_said_so() {
     let issuer = Issuer::open().await;
     let away = Issuer { address: "http://127.0.0.1:9".to_owned(), ..copy(&issuer) };
