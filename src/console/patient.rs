@@ -115,7 +115,7 @@ pub(super) async fn one(
     Path(id): Path<String>,
     Query(said): Query<Done>,
 ) -> Page {
-    let done = (!said.done.is_empty()).then(|| names::verb(&said.done, staff.language));
+    let done = names::deed(&said.done, staff.language);
     page(&surface, &staff, &id, None, done).await
 }
 

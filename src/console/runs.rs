@@ -129,7 +129,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let address = wanted.address(None);
     let stills = [("1", w.hour), ("24", w.day), ("168", w.week)];
     let column = |field, name, on: &str| Column { field, name, on: !on.is_empty() };
-    let done = (!wanted.done.is_empty()).then(|| names::verb(&wanted.done, language));
+    let done = names::deed(&wanted.done, language);
     let page = Runs {
         tabs: tabs(w, surface.desk.views("runs").await?, &address),
         workflows: picks(tables.iter().map(|table| table.name), workflow, names::workflow, language),

@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 mod coming_in;
 mod keys;
+mod lists;
 mod places;
 mod provider;
 mod terminal;
