@@ -6,11 +6,12 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use chrono::TimeDelta;
+use futures::stream;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
-use super::page::{Frame, Page, ROWS, csv, query, show};
+use super::page::{Frame, PART, Page, ROWS, long_csv, query, show};
 use super::row::{self, Pick, RunRow, picks};
 use super::when::Clock;
 use super::words::names;
@@ -27,8 +28,6 @@ pub(super) const STATUSES: [&str; 8] =
     ["suspended", "unrunnable", "pending", "running", "waiting", "completed", "cancelled", "faulted"];
 /// The verbs that many runs can be asked for.
 pub(super) const BULK_VERBS: [&str; 6] = ["retry", "resume", "suspend", "answer", "jump", "cancel"];
-/// Runs of one file.
-const CSV_ROWS: i64 = 5000;
 
 /// Which runs, and which columns.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -163,9 +162,7 @@ pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     staff.require_to(Permission::Export)?;
     let (w, language) = (RunsWords::of(staff.language), staff.language);
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language };
-    let found = surface.desk.runs(filter(&surface, &wanted, &clock, CSV_ROWS).await?).await?;
-    let frame = Frame::of(&staff, "runs");
-    let c = frame.words;
+    let c = Frame::of(&staff, "runs").words;
     let head = [
         "id",
         c.workflow,
@@ -179,10 +176,26 @@ pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         c.updated,
         w.last_error,
     ];
-    let rows = row::runs(&surface, found, &clock).await?.into_iter().map(|row| {
+    let first = filter(&surface, &wanted, &clock, PART).await?;
+    let parts = stream::unfold(Some(first), move |next| {
+        let surface = Arc::clone(&surface);
+        async move {
+            let filter = next?;
+            let found = part(&surface, filter.clone(), &clock).await;
+            let last = found.as_ref().ok().and_then(|(_, last)| *last);
+            let next = last.map(|last| Filter { before: Some(last), ..filter });
+            Some((found.map(|(lines, _)| lines), next))
+        }
+    });
+    long_csv("runs", &head, parts).await
+}
+
+/// Runs as lines of a file, and the last of them.
+async fn part(surface: &Surface, filter: Filter, clock: &Clock) -> Result<(Vec<Vec<String>>, Option<Uuid>), Problem> {
+    let found = surface.desk.runs(filter).await?;
+    let last = found.last().map(|last| last.seen.id);
+    let lines = row::runs(surface, found, clock).await?.into_iter().map(|row| {
         let attempts = row.attempt.to_string();
-        let times = [row.created.iso, row.updated.iso];
-        let [created, updated] = times;
         vec![
             row.id,
             row.workflow,
@@ -192,12 +205,12 @@ pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Quer
             row.status.name,
             row.why,
             attempts,
-            created,
-            updated,
+            row.created.iso,
+            row.updated.iso,
             row.error,
         ]
     });
-    Ok(csv("runs", &head, rows))
+    Ok((lines.collect(), last))
 }
 
 /// What is wanted, as the engine is asked.

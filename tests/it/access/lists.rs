@@ -1,9 +1,12 @@
 //! What lists of the console give away, and to whom they lead.
 
+use std::collections::BTreeSet;
+
 use houbu::desk::access::role::Role;
 
 use super::browser::Browser;
 use super::{PASSWORD, logged_in, staffed};
+use crate::clinic::HOSPITAL;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_happens_at_the_door_is_picked_in_the_audit_and_read_in_ones_language() {
@@ -32,5 +35,54 @@ async fn no_address_puts_a_sentence_into_the_word_of_what_was_done() {
         assert!(!page.text.contains("to unlock it") && !page.text.contains("class=\"flash\""), "{}", page.text);
     }
     assert!(browser.get("/jobs?done=pause").await.text.contains("class=\"flash\""));
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_has_every_row_of_its_list() {
+    const ROWS: usize = 5_203;
+    let house = staffed().await;
+    let mut browser = logged_in(&house, Role::Viewer).await;
+    let pool = &house.hospital.pool;
+    let rows = i32::try_from(ROWS).unwrap();
+    sqlx::query(
+        "insert into audit (tenant, id, who, verb, reason, before, after)
+         select $1, gen_random_uuid(), 'anna', 'retry', 'reason ' || n, '{}', '{}' from generate_series(1, $2) n",
+    )
+    .bind(HOSPITAL)
+    .bind(rows)
+    .execute(pool)
+    .await
+    .unwrap();
+    sqlx::query(
+        "insert into run (tenant, id, workflow, key, step, status)
+         select $1, gen_random_uuid(), 'breach_sync', 'key ' || n, 'Resting', 'suspended' from generate_series(1, $2) n",
+    )
+    .bind(HOSPITAL)
+    .bind(rows)
+    .execute(pool)
+    .await
+    .unwrap();
+    for (path, what) in
+        [("/audit.csv?who=anna&verb=retry", "reason "), ("/runs.csv?workflow=breach_sync&status=suspended", "key ")]
+    {
+        let file = browser.get(path).await;
+        assert_eq!(file.headers["content-type"], "text/csv; charset=utf-8");
+        let lines: Vec<&str> = file.text.lines().collect();
+        assert_eq!(lines.len(), ROWS + 1, "{path}: {}", lines[0]);
+        let found = lines[1..].iter().map(|line| {
+            let cell = line.split("\",\"").find(|cell| cell.starts_with(what)).unwrap();
+            cell.strip_prefix(what).unwrap().parse::<usize>().unwrap()
+        });
+        let found: BTreeSet<usize> = found.collect();
+        assert_eq!(found, (1..=ROWS).collect(), "{path}: each once");
+    }
+    // One that ends with a part, and one that has nothing.
+    sqlx::query("update audit set who = 'bert' where id in (select id from audit where who = 'anna' limit 1000)")
+        .execute(pool)
+        .await
+        .unwrap();
+    assert_eq!(browser.get("/audit.csv?who=bert").await.text.lines().count(), 1_001);
+    assert_eq!(browser.get("/audit.csv?who=nobody").await.text.lines().count(), 1);
     house.hospital.close().await;
 }
