@@ -60,7 +60,7 @@ use crate::http::Surface;
 pub fn router(surface: Arc<Surface>) -> Router {
     let pages = Router::new()
         .route("/", get(home::home))
-        .route("/runs", get(runs::list))
+        .route("/runs", get(runs::list).post(runs::find))
         .route("/runs.csv", get(runs::file))
         .route("/runs/{id}", get(run::show_run))
         .route("/runs/{id}/{verb}", post(run::verbs::perform))

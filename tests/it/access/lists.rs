@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use houbu::desk::access::role::Role;
+use serde_json::json;
 
 use super::browser::Browser;
 use super::{PASSWORD, logged_in, staffed};
@@ -63,9 +64,7 @@ async fn a_file_has_every_row_of_its_list() {
     .execute(pool)
     .await
     .unwrap();
-    for (path, what) in
-        [("/audit.csv?who=anna&verb=retry", "reason "), ("/runs.csv?workflow=breach_sync&status=suspended", "key ")]
-    {
+    for (path, what) in [("/audit.csv?who=anna&verb=retry", "reason "), ("/runs.csv?workflow=breach_sync", "key ")] {
         let file = browser.get(path).await;
         assert_eq!(file.headers["content-type"], "text/csv; charset=utf-8");
         let lines: Vec<&str> = file.text.lines().collect();
@@ -84,5 +83,38 @@ async fn a_file_has_every_row_of_its_list() {
         .unwrap();
     assert_eq!(browser.get("/audit.csv?who=bert").await.text.lines().count(), 1_001);
     assert_eq!(browser.get("/audit.csv?who=nobody").await.text.lines().count(), 1);
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_address_and_no_search_of_the_team_has_a_persons_number() {
+    const CARD: &str = "11010519491231002X";
+    let house = staffed().await;
+    let body = json!({ "name": "张三丰", "idType": "1", "idNumber": CARD, "phone": "13800138000", "openid": "o-1" });
+    assert_eq!(house.ask("PUT", "/v1/patients/p1", None, Some(body)).await.status, 200);
+    let mut browser = logged_in(&house, Role::Viewer).await;
+    let page = browser.get("/runs").await;
+    let forms: Vec<&str> = page.text.split("<form").filter(|form| form.contains("name=\"q\"")).collect();
+    assert_eq!(forms.len(), 2);
+    assert!(forms.iter().all(|form| form.contains("method=\"post\"")), "what is typed stands in no address");
+    for (typed, leads) in [
+        ("13800138000", "/runs?workflow=&q=8000"),
+        ("+86 138-0013-8000", "/runs?workflow=&q=8000"),
+        (CARD, "/patients/p1"),
+        ("440524188001010014", "/runs?workflow=&q=%E2%80%A60014"),
+        ("o-1", "/runs?workflow=&q=o-1"),
+    ] {
+        assert_eq!(browser.post("/runs", &[("q", typed)]).await.to(), leads, "{typed}");
+    }
+    // Nor where somebody wrote the address by hand.
+    assert_eq!(browser.get("/runs?q=13800138000&key=1").await.to(), "/runs?workflow=&q=8000&key=1");
+    assert_eq!(browser.get("/runs.csv?q=13800138000").await.status, 200);
+    for query in ["?q=13800138000", "?q=138%200013%208000", "?status=waiting&error=11010519491231002X"] {
+        let refused = browser.post("/views", &[("name", "mine"), ("query", query)]).await;
+        assert_eq!(refused.status, 422, "{query}: {}", refused.text);
+    }
+    assert_eq!(house.hospital.count("select count(*) from saved_view").await, 0);
+    let kept = browser.post("/views", &[("name", "mine"), ("query", "?q=8000&status=waiting")]).await;
+    assert_eq!(kept.to(), "/runs?workflow=&status=waiting&q=8000");
     house.hospital.close().await;
 }
