@@ -16,6 +16,7 @@ use chrono::Utc;
 use sqlx::PgPool;
 
 use crate::config::{self, Config};
+use crate::desk::access::BROWSERS_KNOWN_FOR;
 use crate::desk::persons::{self, Resealed};
 use crate::engine::housekeeping::Retention;
 use crate::engine::jobs::Job;
@@ -148,7 +149,7 @@ async fn forget_records(pool: PgPool, hospital: String, kept: config::Retention,
         let of_answers = answers::delete_older(&pool, &hospital, ANSWERS_KEPT_DAYS).await;
         let of_accounts = accounts::delete_older(&pool, &hospital).await;
         let of_sessions = staff_sessions::delete_ended(&pool, &hospital, idle_s, most_s).await;
-        let of_places = staff_places::delete_old(&pool, &hospital, KNOWN_FOR.as_secs_f64()).await;
+        let of_places = staff_places::delete_old(&pool, &hospital, BROWSERS_KNOWN_FOR.as_secs_f64()).await;
         // Every patient is looked at for it.
         let of_patients = match hour {
             0 => persons::forget_absent(&pool, &hospital, kept.patients_days.into()).await,

@@ -59,9 +59,11 @@ impl Wanted {
     pub(super) fn without_numbers(mut self, today: NaiveDate) -> (Self, bool) {
         let mut had = false;
         for text in [&mut self.q, &mut self.error] {
-            if let Cow::Owned(cut) = without_numbers(text, today) {
-                (*text, had) = (cut, true);
-            }
+            let cut = match without_numbers(text, today) {
+                Cow::Owned(cut) => cut,
+                Cow::Borrowed(_) => continue,
+            };
+            (*text, had) = (cut, true);
         }
         (self, had)
     }

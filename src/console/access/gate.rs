@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{Refused, Settings, Staff};
-use crate::desk::access::KNOWN_FOR;
+use crate::desk::access::BROWSERS_KNOWN_FOR;
 use crate::desk::access::token::Token;
 use crate::http::problem::{Problem, language_of};
 use crate::http::{BODY_BYTES_MAX, Surface};
@@ -60,7 +60,7 @@ fn browser_cookie_name(settings: &Settings) -> &'static str {
 /// The cookie by which a browser is known later. It opens nothing: wrong passwords elsewhere are not counted against it.
 pub(super) fn browser_cookie(settings: &Settings, browser: &Token) -> String {
     let secure = if settings.secure { "; Secure" } else { "" };
-    let (name, lasts) = (browser_cookie_name(settings), KNOWN_FOR.as_secs());
+    let (name, lasts) = (browser_cookie_name(settings), BROWSERS_KNOWN_FOR.as_secs());
     format!("{name}={}; Path=/; HttpOnly; SameSite=Lax; Max-Age={lasts}{secure}", browser.expose())
 }
 

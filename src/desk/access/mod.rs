@@ -36,7 +36,7 @@ pub use keys::{Given, Listed, OVERLAP_MAX, SCOPES};
 pub use known_keys::Holder;
 pub use login::{LinkFor, agreed, demo_name};
 pub use outside::GroupRoles;
-pub use places::{KNOWN_FOR, Knock};
+pub use places::{BROWSERS_KNOWN_FOR, Knock};
 pub use refused::Refused;
 pub use sessions::{SessionLimits, Who};
 

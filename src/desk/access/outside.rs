@@ -99,8 +99,7 @@ impl Lodge {
             }
             Err(DeskError::Access(Refused::LastAdministrator)) => {
                 tracing::warn!(
-                    user = held.name,
-                    "the last administrator has no such role at the identity provider any more, and keeps it"
+                    "the last administrator has another role at the identity provider now, and keeps this one"
                 );
                 let kept = By { reason: "the last administrator keeps the role".to_owned(), ..by.clone() };
                 let after = json!({ "user": held.name, "role": former, "asked": role });

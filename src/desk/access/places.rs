@@ -16,7 +16,7 @@ use crate::records::staff_places::{self, Place, Tried};
 use crate::waitlist::pace::{Lanes, Pace};
 
 /// A browser is known for so long after its user came in last.
-pub const KNOWN_FOR: Duration = Duration::from_hours(180 * 24);
+pub const BROWSERS_KNOWN_FOR: Duration = Duration::from_hours(180 * 24);
 /// The bits of an IPv6 address that name a network: whoever has one address there has them all.
 const NETWORK: u128 = !0 << 64;
 /// How fast one name is tried from wherever it never came in.
