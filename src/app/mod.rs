@@ -16,13 +16,14 @@ use chrono::Utc;
 use sqlx::PgPool;
 
 use crate::config::{self, Config};
+use crate::desk::access::BROWSERS_KNOWN_FOR;
 use crate::desk::persons::{self, Resealed};
 use crate::engine::housekeeping::Retention;
 use crate::engine::jobs::Job;
 use crate::engine::outbox::Outlets;
 use crate::engine::{Engine, Registry, clock, worker};
 use crate::records::tokens::SharedTokens;
-use crate::records::{accounts, answers, callbacks, staff_sessions};
+use crate::records::{accounts, answers, callbacks, staff_places, staff_sessions};
 use crate::sandbox::books::Store;
 use crate::sandbox::outside::{Outside, SandboxClock};
 use crate::waitlist::cipher::{Keyring, LookupKey};
@@ -135,7 +136,7 @@ fn retention(config: &Config) -> Retention {
     }
 }
 
-/// Deletes what is old of callbacks, idempotency answers, accounts and sessions every hour, and of patients every day, until the pool is
+/// Deletes what is old of callbacks, idempotency answers, accounts, sessions and tries to log in every hour, and of patients every day, until the pool is
 /// closed. Several processes may do it at once. Runs and what belongs to them are the engine's to keep (see
 /// [`housekeeping`](crate::engine::housekeeping)).
 async fn forget_records(pool: PgPool, hospital: String, kept: config::Retention, console: config::Console) {
@@ -148,6 +149,7 @@ async fn forget_records(pool: PgPool, hospital: String, kept: config::Retention,
         let of_answers = answers::delete_older(&pool, &hospital, ANSWERS_KEPT_DAYS).await;
         let of_accounts = accounts::delete_older(&pool, &hospital).await;
         let of_sessions = staff_sessions::delete_ended(&pool, &hospital, idle_s, most_s).await;
+        let of_places = staff_places::delete_old(&pool, &hospital, BROWSERS_KNOWN_FOR.as_secs_f64()).await;
         // Every patient is looked at for it.
         let of_patients = match hour {
             0 => persons::forget_absent(&pool, &hospital, kept.patients_days.into()).await,
@@ -159,6 +161,7 @@ async fn forget_records(pool: PgPool, hospital: String, kept: config::Retention,
             ("answers", of_answers),
             ("accounts", of_accounts),
             ("sessions", of_sessions),
+            ("places", of_places),
         ];
         let told = told.map(|(what, done)| (what, done.map_err(|error| error.to_string())));
         for (what, done) in told.into_iter().chain([("patients", of_patients)]) {

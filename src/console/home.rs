@@ -88,7 +88,7 @@ fn found(finding: &Finding, clock: &Clock) -> Matter {
         | Finding::JobOverdue { .. }
         | Finding::JobPaused { .. }
         | Finding::JobEnded { .. } => "/jobs",
-        Finding::Unmatched { .. } => "/callbacks?kind=signals",
+        Finding::Unmatched { .. } => "/callbacks#signals",
         Finding::Overdue { .. } => "/runs?status=pending",
         _ => "/system",
     };
@@ -133,4 +133,22 @@ fn tiles(w: &'static HomeWords, numbers: &Numbers) -> Vec<Tile> {
         tile(row::yuan(numbers.refunded_fen), w.refunded, "/cases"),
         tile(numbers.refunding.to_string(), w.refunding, "/runs?workflow=waitlist_application&step=RefundWait"),
     ]
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::engine::store::survey::Backlog;
+
+    #[test]
+    fn signals_that_wait_lead_to_where_they_are_listed() {
+        let clock = Clock { now: DateTime::UNIX_EPOCH, tz: chrono_tz::Asia::Shanghai, language: Language::En };
+        let finding = Finding::Unmatched { backlog: Backlog { count: 1, oldest_s: 900.0 } };
+        let (path, part) = found(&finding, &clock).href.split_once('#').unwrap();
+        assert_eq!(path, "/callbacks");
+        assert!(include_str!("templates/callbacks.html").contains(&format!("id=\"{part}\"")), "{part}");
+    }
 }

@@ -48,7 +48,7 @@ struct Jobs {
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(said): Query<Done>) -> Page {
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
     let rows = surface.desk.jobs().await?.into_iter().map(|job| row(job, &clock)).collect();
-    let done = (!said.done.is_empty()).then(|| names::verb(&format!("job.{}", said.done), staff.language));
+    let done = names::deed(&format!("job.{}", said.done), staff.language);
     show(&Jobs { frame: Frame::of(&staff, "jobs").done(done), w: OperationWords::of(staff.language), rows })
 }
 

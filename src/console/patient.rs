@@ -115,7 +115,7 @@ pub(super) async fn one(
     Path(id): Path<String>,
     Query(said): Query<Done>,
 ) -> Page {
-    let done = (!said.done.is_empty()).then(|| names::verb(&said.done, staff.language));
+    let done = names::deed(&said.done, staff.language);
     page(&surface, &staff, &id, None, done).await
 }
 
@@ -149,7 +149,7 @@ pub(super) async fn ban(
     };
     let entry = Blacklisted { reason: reason.clone(), until };
     surface.desk.put_blacklist(&id, &entry, &staff.by(reason)).await?;
-    to(&address(&id, "blacklist.put"))
+    to(&format!("{}?done=blacklist.put", address(&id)))
 }
 
 pub(super) async fn lift(
@@ -160,12 +160,13 @@ pub(super) async fn lift(
 ) -> Page {
     staff.require_to(Permission::Blacklist)?;
     surface.desk.lift_blacklist(&id, &staff.by(reason(&why.reason)?)).await?;
-    to(&address(&id, "blacklist.lift"))
+    to(&format!("{}?done=blacklist.lift", address(&id)))
 }
 
-fn address(id: &str, done: &str) -> String {
+/// The page of a patient.
+pub(super) fn address(id: &str) -> String {
     let coded = query(&[("_", id)]);
-    format!("/patients/{}?done={done}", coded.strip_prefix("?_=").unwrap_or_default())
+    format!("/patients/{}", coded.strip_prefix("?_=").unwrap_or_default())
 }
 
 async fn page(surface: &Surface, staff: &Staff, id: &str, person: Option<Person>, done: Option<String>) -> Page {

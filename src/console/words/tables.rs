@@ -244,6 +244,8 @@ pub(super) const STATES: Names = &[
     ("granted", "已批准"),
     ("counts", "计入"),
     ("excused", "已免除"),
+    ("bookedElsewhere", "已挂上当天其他号"),
+    ("changed", "排班变更，患者未同意"),
 ];
 
 pub(super) const VERBS: Names = &[
@@ -423,4 +425,7 @@ pub(super) const FIELDS: Names = &[
     ("offerWindowMinutes", "号源保留（分钟）"),
     ("version", "版本"),
     ("name", "名称"),
+    ("user", "用户"),
+    ("role", "角色"),
+    ("key", "密钥"),
 ];
