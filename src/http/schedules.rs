@@ -16,6 +16,7 @@ use super::problem::Problem;
 use crate::desk::browse::Listed;
 use crate::ports::his::TimeSlot;
 use crate::records::schedules::name_of;
+use crate::waitlist::chance::Chance;
 use crate::waitlist::language::Language;
 use crate::waitlist::policy::{InsurancePrepay, Level, PaymentMode, QueueOrder, QueuePer};
 
@@ -101,7 +102,8 @@ pub struct Brief {
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "scheduleId": "R20251128-0101-1", "open": true, "paymentMode": "lockThenPay", "feeFen": 5000,
-    "cutoff": "2025-11-27T18:00:00+08:00", "mode": "fifo", "queuePer": "halfDay", "length": 12, "cap": 200, "room": 188
+    "cutoff": "2025-11-27T18:00:00+08:00", "mode": "fifo", "queuePer": "halfDay", "length": 12, "cap": 200, "room": 188,
+    "chance": { "hint": "possible", "reached": 9, "queues": 20 }
 }))]
 pub struct Queue {
     /// The schedule.
@@ -139,6 +141,10 @@ pub struct Queue {
     /// How many more the nearest cap admits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub room: Option<u32>,
+    /// How likely one more comes to a place, from what became of the doctor's earlier queues: a hint and no promise; absent
+    /// where there were too few.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chance: Option<Chance>,
 }
 
 /// A place was freed.
@@ -200,7 +206,9 @@ pub(super) async fn queue(
 ) -> Result<Json<Queue>, Problem> {
     let listed = surface.desk.queue_of(&schedule_id).await?;
     let (reason_code, message) = said(&listed, language);
+    let chance = surface.desk.chance(&listed).await?;
     Ok(Json(Queue {
+        chance,
         open: listed.closed.is_none(),
         reason_code,
         message,

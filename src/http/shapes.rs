@@ -37,6 +37,7 @@ pub use super::templates::{
 pub use super::waitlist::{Entries, Entry, NamedOffer, NewEntry, Offer, Patience, Payment, Wanted as EntriesWanted};
 pub use crate::desk::apply::PayType;
 pub use crate::waitlist::breach::Rule;
+pub use crate::waitlist::chance::{Chance, Hint};
 pub use crate::waitlist::language::Language;
 pub use crate::waitlist::policy::{Level, LevelPolicy, PaymentMode, Switch};
 pub use crate::waitlist::status::EntryStatus;

@@ -85,16 +85,14 @@ async fn r37_lists_go_on_page_after_page_and_nothing_is_left_out_or_twice() {
     assert_eq!(listed.len(), started.len(), "none twice");
     assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), started);
 
-    let one = *started.first().unwrap();
+    let entry = houbu.apply(&wish(1)).await.unwrap().waitlist_id;
     let reason = Reason { reason: "to see".to_owned() };
-    let refused = houbu.retry(one, &reason).await.unwrap_err();
-    assert_eq!(refused.code(), Some("not_suspended"));
-    houbu.suspend(one, &reason).await.unwrap();
-    let lines: Vec<_> = houbu.every_line(one).try_collect().await.unwrap();
+    assert_eq!(houbu.retry(entry, &reason).await.unwrap_err().code(), Some("not_suspended"));
+    let suspended = houbu.suspend(entry, &reason).await.unwrap();
+    assert_eq!((suspended.status, suspended.run.status.as_str()), (StatusCode::ACCEPTED, "suspended"));
+    let lines: Vec<_> = houbu.every_line(entry).try_collect().await.unwrap();
     assert!(lines.iter().any(|line| line.error.as_deref() == Some("stories: to see")), "{lines:?}");
-    for run in started {
-        houbu.cancel(run, &reason).await.unwrap();
-    }
+    houbu.resume(entry, &reason).await.unwrap();
     hospital.until_still().await;
     hospital.finish().await;
 }
@@ -130,10 +128,7 @@ fn done() -> Response {
 }
 
 /// What came of a POST to a server of these answers, the keys that it saw, and how long it took.
-async fn post(
-    answers: Vec<Option<Response>>,
-    retries: Retries,
-) -> (Result<bool, Error>, Vec<String>, Duration) {
+async fn post(answers: Vec<Option<Response>>, retries: Retries) -> (Result<bool, Error>, Vec<String>, Duration) {
     let (listener, address) = listen().await;
     let server = Arc::new(Moody { answers: Mutex::new(answers), keys: Mutex::default() });
     let router = Router::new().fallback(moody).with_state(Arc::clone(&server));

@@ -138,7 +138,8 @@ async fn the_server_takes_every_example_of_a_request() {
             if !status.is_success() {
                 assert!(status != StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
                 let code = answer.code();
-                let misread = ["unreadable", "invalid_request", "unsupported_media_type", "invalid_policy", "invalid_template"];
+                let misread =
+                    ["unreadable", "invalid_request", "unsupported_media_type", "invalid_policy", "invalid_template"];
                 assert!(!misread.contains(&code.as_str()), "{method} {path}: {}", answer.text);
             }
             taken += 1;
