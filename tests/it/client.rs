@@ -14,12 +14,12 @@ use houbu::client::{Client, Error, Retries};
 use houbu::waitlist::policy::PaymentMode;
 use serde_json::json;
 
+use crate::hospital::Hospital;
 use crate::hospital::door::listen;
 use crate::hospital::world::patient_id;
-use crate::hospital::{Hospital, KEY};
 
 fn client(hospital: &Hospital) -> Client {
-    Client::new(hospital.door.address(), KEY).unwrap().reading(Language::En)
+    hospital.door.client().reading(Language::En)
 }
 
 fn wish(patient: u32) -> NewEntry {
