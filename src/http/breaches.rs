@@ -83,6 +83,7 @@ pub struct Breaches {
 #[schema(example = json!({ "said": "当日已到院，因系统故障未能签到。" }))]
 pub struct Said {
     /// 1 to 500 characters; no personal data beyond the case.
+    #[schema(min_length = 1, max_length = 500)]
     pub said: String,
 }
 
@@ -147,6 +148,7 @@ pub struct Decision {
     /// True: what keeps the patient out is lifted, and the breaches that led to it count no more.
     pub granted: bool,
     /// Why.
+    #[schema(min_length = 1, max_length = 200)]
     pub reason: String,
 }
 

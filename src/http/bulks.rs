@@ -48,11 +48,13 @@ pub struct NewBulk {
     /// Which runs; at least one of its fields.
     pub filter: RunFilter,
     /// Stands in each run's history and in the audit; no personal data.
+    #[schema(min_length = 1, max_length = 200)]
     pub reason: String,
     /// True: only says what would happen.
     #[serde(default)]
     pub dry_run: bool,
     /// The most runs a second, 1 to 1000; 50 where it is absent.
+    #[schema(minimum = 1, maximum = 1000)]
     pub per_second: Option<i32>,
 }
 

@@ -75,12 +75,14 @@ pub struct Letter {
 pub struct Retry {
     /// These.
     #[serde(default)]
+    #[schema(max_items = 500)]
     pub letter_ids: Vec<String>,
     /// Those of this topic.
     pub topic: Option<String>,
     /// Those whose last error contains this text.
     pub error: Option<String>,
     /// Stands in the audit; no personal data.
+    #[schema(min_length = 1, max_length = 200)]
     pub reason: String,
 }
 

@@ -79,6 +79,7 @@ pub struct Resend {
     #[serde(default)]
     pub channel: Option<Over>,
     /// Stands in the audit; no personal data.
+    #[schema(min_length = 1, max_length = 200)]
     pub reason: String,
 }
 

@@ -21,6 +21,7 @@ use super::staff::{Reason, by};
 #[into_params(parameter_in = Query)]
 pub struct Because {
     /// Stands in the audit; no personal data.
+    #[param(min_length = 1, max_length = 200)]
     pub reason: String,
 }
 

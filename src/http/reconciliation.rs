@@ -66,6 +66,7 @@ pub struct Wish {
     /// A day that is over.
     pub day: NaiveDate,
     /// Why.
+    #[schema(min_length = 1, max_length = 200)]
     pub reason: String,
 }
 

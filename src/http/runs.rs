@@ -38,6 +38,7 @@ const TEXT_MAX: usize = 200;
 } }))]
 pub struct NewRun {
     /// The caller's name for it: the same key is the same run.
+    #[schema(min_length = 1, max_length = 200)]
     pub key: String,
     /// What it knows at first.
     #[schema(value_type = Object)]

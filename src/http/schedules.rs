@@ -153,6 +153,7 @@ pub struct Queue {
 #[schema(example = json!({ "eventId": "cancel-20251126-000123", "slot": { "begins": "08:30:00", "ends": "09:00:00" } }))]
 pub struct Release {
     /// The caller's id of the event: the same event counts once.
+    #[schema(min_length = 1, max_length = 64)]
     pub event_id: String,
     /// Which time, where it is known. HIS is asked in any case.
     #[serde(default)]

@@ -28,6 +28,7 @@ use crate::waitlist::language::Language;
 #[schema(example = json!({ "signalId": "pull-1", "payload": { "retire": false } }))]
 pub struct NewSignal {
     /// The caller's id of it: the same id is heard once.
+    #[schema(min_length = 1, max_length = 200)]
     pub signal_id: String,
     /// What goes with it.
     #[serde(default = "empty")]
@@ -58,6 +59,7 @@ pub struct Heard {
 #[schema(example = json!({ "reason": "HIS is back" }))]
 pub struct Reason {
     /// Stands in the run's history and in the audit; no personal data.
+    #[schema(min_length = 1, max_length = 200)]
     pub reason: String,
 }
 
@@ -67,6 +69,7 @@ pub struct Reason {
 #[schema(example = json!({ "reason": "HIS says by telephone that the place is gone", "outcome": "Taken" }))]
 pub struct NewAnswer {
     /// Stands in the run's history and in the audit; no personal data.
+    #[schema(min_length = 1, max_length = 200)]
     pub reason: String,
     /// One of the step's outcomes.
     pub outcome: String,
@@ -81,6 +84,7 @@ pub struct NewAnswer {
 #[schema(example = json!({ "reason": "the refund was asked for under a wrong number", "step": "Settlement" }))]
 pub struct NewJump {
     /// Stands in the run's history and in the audit; no personal data.
+    #[schema(min_length = 1, max_length = 200)]
     pub reason: String,
     /// A step or an ending of its workflow.
     pub step: String,

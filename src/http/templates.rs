@@ -40,6 +40,7 @@ pub struct TakenBack {
     /// This campus; without it the hospital's.
     pub campus: Option<String>,
     /// Stands in the history and in the audit; no personal data.
+    #[param(min_length = 1, max_length = 200)]
     pub reason: String,
 }
 
@@ -154,6 +155,7 @@ pub struct NewText {
     #[serde(default)]
     pub replaces: Option<i32>,
     /// Stands in the history and in the audit; no personal data.
+    #[schema(min_length = 1, max_length = 200)]
     pub reason: String,
 }
 

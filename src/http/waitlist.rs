@@ -39,8 +39,10 @@ const CONFIRM_WAIT: Duration = Duration::from_secs(4);
 #[schema(example = json!({ "scheduleId": "R20251128-0101-1", "patientId": "p-1001", "accountId": "u-77" }))]
 pub struct NewEntry {
     /// Which schedule (HIS's `REG_ID`).
+    #[schema(min_length = 1, max_length = 64)]
     pub schedule_id: String,
     /// Who waits.
+    #[schema(min_length = 1, max_length = 64)]
     pub patient_id: String,
     /// How the patient means to pay; default: self-pay.
     #[serde(default)]
