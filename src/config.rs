@@ -284,7 +284,7 @@ impl Config {
         if let Ok(endpoint) = std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT") {
             figment = figment.merge(Serialized::default("traces.otlp_endpoint", endpoint));
         }
-        let environment = Env::prefixed("HOUBU_").ignore(&["config"]).split("__");
+        let environment = Env::prefixed("HOUBU_").ignore(&["config", "api_url", "api_key"]).split("__");
         let texts = environment.iter().map(|(key, value)| (key.as_str().to_owned(), value)).collect();
         let figment = keep_texts(figment.merge(environment), texts);
         let config: Self = figment.extract().map_err(|error| ConfigError::Unreadable(in_one_line(&error)))?;

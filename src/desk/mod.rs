@@ -19,7 +19,7 @@
 //! | `departments` | the hospital's departments, kept in step with HIS |
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
 //! | `policy_changes` | settings as staff see and change them, with where each comes from |
-//! | `browse` | schedules and the state of their queues |
+//! | `browse`, `chance` | schedules and the state of their queues; how likely one more comes to a place |
 //! | `draws` | the draw of a queue's order: its commitment and its transcript |
 //! | `destinations` | the systems outside, and the switch that pauses one |
 //! | `reconciliation` | differences from HIS and the payer, and that one is settled |
@@ -49,6 +49,7 @@ pub mod blacklist;
 pub mod browse;
 mod callbacks;
 mod cancel_visit;
+mod chance;
 mod confirm;
 mod decline;
 mod departments;

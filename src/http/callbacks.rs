@@ -23,9 +23,17 @@ use crate::ports::payments::{NoticeError, NoticeHeaders};
 /// 0 stored, 1 unreadable, 7 wrong signature, 99 send it again.
 #[utoipa::path(
     post, path = "/callbacks/his", tag = "callbacks",
-    request_body(content = String, content_type = "text/xml"),
+    request_body(
+        content = String, content_type = "text/xml",
+        example = "<ROOT><FUN_CODE>5007</FUN_CODE><USER_ID>HIS</USER_ID><SIGN_TYPE>MD5</SIGN_TYPE><SIGN>…</SIGN>\
+                   <REQ_ENCRYPTED>…</REQ_ENCRYPTED></ROOT>"
+    ),
     responses(
-        (status = 200, content_type = "text/xml", body = String),
+        (
+            status = 200, content_type = "text/xml", body = String,
+            example = "<ROOT><RETURN_CODE>0</RETURN_CODE><RETURN_MSG>…</RETURN_MSG><SIGN_TYPE>MD5</SIGN_TYPE>\
+                       <SIGN>…</SIGN><RES_ENCRYPTED>…</RES_ENCRYPTED></ROOT>"
+        ),
         (status = 403, description = "From an address that is not in `his.push_from`", body = ProblemBody),
         (status = 404, description = "This HIS speaks no SOAP (`his.protocol`)", body = ProblemBody)
     )
@@ -117,7 +125,14 @@ fn fail(status: StatusCode, message: impl Into<String>) -> Response {
 
 /// A payment notice of WeChat Pay v3.
 #[utoipa::path(
-    post, path = "/callbacks/wechat-pay/payments", tag = "callbacks", request_body = Object,
+    post, path = "/callbacks/wechat-pay/payments", tag = "callbacks",
+    request_body(content = Object, example = json!({
+        "id": "EV-2018022511223320873", "create_time": "2025-11-26T10:34:56+08:00", "resource_type": "encrypt-resource",
+        "event_type": "TRANSACTION.SUCCESS", "summary": "支付成功", "resource": {
+            "algorithm": "AEAD_AES_256_GCM", "original_type": "transaction", "associated_data": "", "nonce": "fdasflkja484w",
+            "ciphertext": "base64 of what is sealed"
+        }
+    })),
     responses(
         (status = 204, description = "Stored, or stored before"),
         (status = 400, description = "Not a notice, or not one for this merchant", body = Fail),
@@ -134,7 +149,14 @@ pub(super) async fn payments(State(surface): State<Arc<Surface>>, headers: Heade
 
 /// A refund notice of WeChat Pay v3.
 #[utoipa::path(
-    post, path = "/callbacks/wechat-pay/refunds", tag = "callbacks", request_body = Object,
+    post, path = "/callbacks/wechat-pay/refunds", tag = "callbacks",
+    request_body(content = Object, example = json!({
+        "id": "EV-2018022511223320873", "create_time": "2025-11-26T10:34:56+08:00", "resource_type": "encrypt-resource",
+        "event_type": "REFUND.SUCCESS", "summary": "退款成功", "resource": {
+            "algorithm": "AEAD_AES_256_GCM", "original_type": "refund", "associated_data": "", "nonce": "fdasflkja484w",
+            "ciphertext": "base64 of what is sealed"
+        }
+    })),
     responses(
         (status = 204, description = "Stored, or stored before"),
         (status = 400, description = "Not a notice, or not one for this merchant", body = Fail),

@@ -9,7 +9,8 @@
 //! | `callbacks`, `wechat_events` | by signature, not by key |
 //! | `operations` | alive, ready, the figures |
 //! | `addresses`, `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
-//! | `openapi` | the description, written by the same declarations |
+//! | `openapi`, `examples` | the description, written by the same declarations; its examples |
+//! | `shapes` | what requests and answers look like, for `crate::client` |
 
 // Fields are named as the wire names them.
 #![allow(clippy::struct_field_names)]
@@ -25,6 +26,7 @@ mod callbacks;
 mod departments;
 mod destinations;
 pub mod draws;
+mod examples;
 pub(crate) mod extract;
 mod health;
 mod idempotency;
@@ -43,6 +45,7 @@ mod reconciliation;
 pub mod requests;
 mod runs;
 mod schedules;
+pub mod shapes;
 mod signals;
 mod staff;
 mod templates;
@@ -58,6 +61,7 @@ use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
+use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -101,7 +105,7 @@ pub fn router(surface: Arc<Surface>) -> axum::Router {
     let (router, api) = described(&surface).split_for_parts();
     router
         .with_state(Arc::clone(&surface))
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", api))
+        .merge(SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", examples::complete(json!(api))))
         .merge(console::router(Arc::clone(&surface)))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())

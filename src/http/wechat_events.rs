@@ -51,7 +51,7 @@ struct Event {
 /// Echoes the platform's challenge when the address is set up.
 #[utoipa::path(
     get, path = "/callbacks/wechat/events", tag = "callbacks", params(Signature),
-    responses((status = 200, content_type = "text/plain", body = String), Problems)
+    responses((status = 200, content_type = "text/plain", body = String, example = "3746473623"), Problems)
 )]
 pub(super) async fn verify(
     State(surface): State<Arc<Surface>>,
@@ -64,8 +64,11 @@ pub(super) async fn verify(
 /// Takes an event.
 #[utoipa::path(
     post, path = "/callbacks/wechat/events", tag = "callbacks", params(Signature),
-    request_body(content = String, content_type = "text/xml"),
-    responses((status = 200, content_type = "text/plain", body = String), Problems)
+    request_body(
+        content = String, content_type = "text/xml",
+        example = "<xml><Event>TEMPLATESENDJOBFINISH</Event><MsgID>200163836</MsgID><Status>success</Status></xml>"
+    ),
+    responses((status = 200, content_type = "text/plain", body = String, example = "success"), Problems)
 )]
 pub(super) async fn receive(
     State(surface): State<Arc<Surface>>,

@@ -19,12 +19,14 @@
 //! - [`reminder`]: when whoever is booked is told once more
 //! - [`template`]: how it is said: texts as data, and what is wrong with one
 //! - [`reconciliation`]: what must agree between our books, HIS's and the payer's, and what is proposed where it does not
+//! - [`chance`]: how likely one more comes to a place
 //! - [`kpi`]: shares of sums
 //! - [`language`]: the two languages that people are answered in
 
 pub mod admission;
 pub mod breach;
 pub mod calendar;
+pub mod chance;
 pub mod cipher;
 pub mod draw;
 pub mod fees;

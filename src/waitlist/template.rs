@@ -43,6 +43,12 @@ pub enum TemplateName {
     WaitlistOfferWithdrawn,
 }
 
+impl std::fmt::Display for TemplateName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl TemplateName {
     /// All of them.
     pub const ALL: [Self; 10] = [

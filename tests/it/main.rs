@@ -11,6 +11,7 @@
 //! | `simulation` | thousands of runs by seed while workers die and connections break, and a judge |
 //! | `access` | who may come in to the console and to the API, and what the audit knows of it |
 //! | `admission`, `surface` | caps exact under concurrency; the HTTP surface, bad input included, at a small `clinic` |
+//! | `client`, `described` | the typed client; the description of the API and its examples, held against server and client |
 //! | `calendar` | the cutoff before a holiday |
 //! | `fairness` | limits of persons, accounts and days; the slow lane |
 //! | `joining` | what a patient finds at the door of a queue, and on what terms one joins |
@@ -45,11 +46,13 @@ mod admission;
 mod bad_input;
 mod calendar;
 mod chaos;
+mod client;
 mod clinic;
 mod cluster;
 mod console;
 mod day_queues;
 mod demo_day;
+mod described;
 mod early_by_key;
 mod emptied;
 mod engine;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, NaiveTime};
 use chrono_tz::Asia::Shanghai;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::form::Form;
@@ -83,7 +83,7 @@ const FORBIDDEN_WORDS: [&str; 18] = [
 ];
 
 /// One thing that is wrong with a template.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({ "field": "fields.thing1", "code": "too_long", "letters": 26, "most": 20 }))]
 pub struct Flaw {
     /// Where: `templateId`, `fields`, `fields.<key>` or `sms`.
@@ -94,7 +94,7 @@ pub struct Flaw {
 }
 
 /// See [`Flaw`].
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum Wrong {
     /// It is empty, or too much of it.
