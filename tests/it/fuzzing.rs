@@ -63,6 +63,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         api_v3_key: API_V3_KEY.into(),
         notify_url_payments: "http://127.0.0.1:9/p".to_owned(),
         notify_url_refunds: "http://127.0.0.1:9/r".to_owned(),
+        notice_skew: chrono::TimeDelta::minutes(5),
         timeout: Duration::from_secs(1),
     });
     World {
