@@ -17,6 +17,7 @@ use crate::engine::preflight::{self, Crew, Knows, Unrunnable};
 use crate::engine::proof;
 use crate::ports::CallError;
 use crate::ports::his::Protocol;
+use crate::ports::payments::Provider;
 use crate::records::schedules;
 use crate::workflows;
 
@@ -258,13 +259,12 @@ fn pushing(push_from: &[Network], proxies: usize) -> String {
 
 /// A number that was never ordered: that the provider does not know it is the right answer.
 async fn payments(config: &Config) -> bool {
-    let (name, section, keys) = match &config.payment_platform {
-        Some(_) => ("payment platform", "[payment_platform]", "[payment_platform] url, merchant_id and sign_key"),
-        None => (
-            "WeChat Pay",
-            "[wechat_pay]",
-            "[wechat_pay] base_url, mch_id, serial_no, private_key_pem and platform_keys",
-        ),
+    let is_platform =
+        config.payment_platform.is_some() || (!config.payments_are_real() && config.sandbox.pay == Provider::Platform);
+    let (name, section, keys) = if is_platform {
+        ("payment platform", "[payment_platform]", "[payment_platform] url, merchant_id and sign_key")
+    } else {
+        ("WeChat Pay", "[wechat_pay]", "[wechat_pay] base_url, mch_id, serial_no, private_key_pem and platform_keys")
     };
     if let Some(told) = Standing::of(config.payments_are_real(), config).told(name, "wechat_pay] or [payment_platform")
     {
