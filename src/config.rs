@@ -7,6 +7,7 @@ mod his;
 mod messages;
 mod networks;
 mod oidc;
+mod payments;
 mod retention;
 mod slow_lane;
 mod traces;
@@ -24,12 +25,14 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::ports::his::Protocol;
+use crate::ports::payments::Provider;
 use crate::sandbox::faults::Level;
 pub use console::{ApiRate, Console};
 pub use his::His;
 pub use messages::{MessagePlatform, Sms, WechatMessages};
 pub use networks::Network;
 pub use oidc::Oidc;
+pub use payments::{PaymentPlatform, WechatPay};
 pub use retention::Retention;
 pub use slow_lane::{SlowLane, WAIT_MAX_S};
 pub use traces::Traces;
@@ -54,6 +57,8 @@ pub struct Config {
     pub public_url: String,
     /// The proxies whose `X-Forwarded-For` is believed; empty: nobody's.
     pub trusted_proxies: Vec<Network>,
+    /// How far the timestamp of a payment notice or a message event may be from our clock, either way, s.
+    pub notice_skew_s: u16,
     /// When schedules are pulled from HIS: a cron expression of five fields in the hospital's zone.
     pub schedule_sync: String,
     /// How many days ahead schedules are pulled: as far as HIS lets patients book, and a day more.
@@ -85,6 +90,8 @@ pub struct Config {
     pub his: Option<His>,
     /// A real merchant account; none: the sandbox's.
     pub wechat_pay: Option<WechatPay>,
+    /// The hospital's own payment platform, in the place of a merchant account.
+    pub payment_platform: Option<PaymentPlatform>,
     /// A real service account; none: the sandbox's.
     pub wechat_messages: Option<WechatMessages>,
     /// The hospital's own message platform, in the place of a service account.
@@ -205,34 +212,10 @@ pub struct Sandbox {
     pub faults: Level,
     /// What the HIS there is spoken to in.
     pub his: Protocol,
+    /// Who takes the money there.
+    pub pay: Provider,
     /// Seed of all chance there.
     pub seed: u64,
-}
-
-/// See [`Config::wechat_pay`].
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WechatPay {
-    /// The API's base address.
-    pub base_url: String,
-    /// `appid`.
-    pub app_id: String,
-    /// `mchid`.
-    pub mch_id: String,
-    /// Serial number of the merchant key.
-    pub serial_no: String,
-    /// The merchant's private key, PEM.
-    pub private_key_pem: SecretString,
-    /// The platform's public keys by serial number or key id, PEM.
-    #[serde(default)]
-    pub platform_keys: BTreeMap<String, String>,
-    /// Whether certificates are taken from the platform too (`GET /v3/certificates`).
-    #[serde(default)]
-    pub platform_certificates: bool,
-    /// The `APIv3` key, 32 bytes.
-    pub api_v3_key: SecretString,
-    /// How long a call may take, ms.
-    pub timeout_ms: u64,
 }
 
 /// See [`Config::log`].
@@ -265,6 +248,11 @@ impl Config {
     /// Whether messages reach people.
     pub fn messages_are_real(&self) -> bool {
         self.wechat_messages.is_some() || self.message_platform.is_some()
+    }
+
+    /// Whether money is real.
+    pub fn payments_are_real(&self) -> bool {
+        self.wechat_pay.is_some() || self.payment_platform.is_some()
     }
 
     /// Reads defaults, then `file` (if given, it must exist; else `houbu.toml` if there is one), then the environment:
@@ -303,6 +291,8 @@ impl Config {
         self.slow_lane.check()?;
         self.console.check()?;
         self.api_rate.check()?;
+        payments::check_skew(self.notice_skew_s)?;
+        self.payment_platform.as_ref().map_or(Ok(()), PaymentPlatform::check)?;
         self.oidc.as_ref().map_or(Ok(()), Oidc::check)?;
         self.his.as_ref().map_or(Ok(()), His::check)
     }
@@ -379,7 +369,7 @@ mod tests {
         // What stands behind `#~` are settings that have no default: with the marks removed they must be readable.
         let config: Config = Figment::from(Toml::string(&REFERENCE.replace("#~ ", ""))).extract().unwrap();
         assert!(config.his.is_some() && config.wechat_pay.is_some() && config.wechat_messages.is_some());
-        assert!(config.sms.is_some() && config.oidc.is_some());
+        assert!(config.sms.is_some() && config.oidc.is_some() && config.payment_platform.is_some());
         assert!(!config.templates.is_empty() && !config.api_keys.is_empty());
     }
 

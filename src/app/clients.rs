@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 
 use crate::config::Config;
@@ -13,7 +14,8 @@ use crate::ports::messages::sms::{Sms, SmsConfig, SmsGateway};
 use crate::ports::messages::tokens::TokenBook;
 use crate::ports::messages::unified::{MessagePlatform, PlatformConfig};
 use crate::ports::messages::{Config as MessagesConfig, Messages, WechatMessages};
-use crate::ports::payments::{Config as PayConfig, Payments, WechatPay};
+use crate::ports::payments::platform::PlatformConfig as PayPlatformConfig;
+use crate::ports::payments::{self as payments_port, Config as PayConfig, Connection, Payments};
 use crate::sandbox::outside::{CLIENT_TIMEOUT, Outside};
 
 /// One client a system, and the reader of HIS's pushes.
@@ -33,7 +35,7 @@ pub struct Clients {
 
 /// True where at least one system is simulated.
 pub fn simulated(config: &Config) -> bool {
-    config.sandbox.enabled && (config.his.is_none() || config.wechat_pay.is_none() || !config.messages_are_real())
+    config.sandbox.enabled && (config.his.is_none() || !config.payments_are_real() || !config.messages_are_real())
 }
 
 /// With a real system, personal data is real: keys that everybody knows are refused.
@@ -41,7 +43,7 @@ pub fn guard_keys(config: &Config) -> anyhow::Result<()> {
     let known = |key: &secrecy::SecretString| key.expose_secret().trim_start_matches('0').len() <= 1;
     let real = !config.sandbox.enabled
         || config.his.is_some()
-        || config.wechat_pay.is_some()
+        || config.payments_are_real()
         || config.messages_are_real()
         || config.sms.is_some();
     if real && (known(&config.keys.sealing) || known(&config.keys.lookup)) {
@@ -69,10 +71,8 @@ impl Clients {
             sms: gateway.map(|gateway| Arc::new(gateway) as Arc<dyn Sms>),
             his: his::connect(his).context("the client of the HIS could not be made")?,
             pushes,
-            payments: Arc::new(
-                WechatPay::new(payments(config, outside, base_url)?)
-                    .context("the client of WeChat Pay could not be made")?,
-            ),
+            payments: payments_port::connect(payments(config, outside, base_url)?)
+                .context("the client of the payment provider could not be made")?,
             messages: match &config.message_platform {
                 Some(_) => Arc::new(real_platform(config)?),
                 None => Arc::new(
@@ -96,8 +96,8 @@ pub fn real_his_config(config: &Config) -> anyhow::Result<HisConfig> {
 }
 
 /// The configured payment provider alone.
-pub fn real_payments(config: &Config) -> anyhow::Result<WechatPay> {
-    Ok(WechatPay::new(payments(config, None, &config.base_url(config.listen))?)?)
+pub fn real_payments(config: &Config) -> anyhow::Result<Arc<dyn Payments>> {
+    Ok(payments_port::connect(payments(config, None, &config.base_url(config.listen))?)?)
 }
 
 /// The configured message platform alone.
@@ -146,9 +146,18 @@ fn his_config(config: &Config, outside: Option<&Outside>) -> anyhow::Result<HisC
     }
 }
 
-fn payments(config: &Config, outside: Option<&Outside>, base_url: &str) -> anyhow::Result<PayConfig> {
-    match (&config.wechat_pay, outside) {
-        (Some(pay), _) => Ok(PayConfig {
+/// How far a notice's timestamp may be from our clock.
+pub fn notice_skew(config: &Config) -> TimeDelta {
+    TimeDelta::seconds(config.notice_skew_s.into())
+}
+
+fn payments(config: &Config, outside: Option<&Outside>, base_url: &str) -> anyhow::Result<Connection> {
+    let notice_skew = notice_skew(config);
+    match (&config.wechat_pay, &config.payment_platform, outside) {
+        (Some(_), Some(_), _) => anyhow::bail!(
+            "money goes one way: [payment_platform] and [wechat_pay] are both configured; take one of them out"
+        ),
+        (Some(pay), None, _) => Ok(Connection::Wechat(Box::new(PayConfig {
             base_url: pay.base_url.clone(),
             app_id: pay.app_id.clone(),
             mch_id: pay.mch_id.clone(),
@@ -159,10 +168,21 @@ fn payments(config: &Config, outside: Option<&Outside>, base_url: &str) -> anyho
             api_v3_key: pay.api_v3_key.clone(),
             notify_url_payments: format!("{base_url}/callbacks/wechat-pay/payments"),
             notify_url_refunds: format!("{base_url}/callbacks/wechat-pay/refunds"),
+            notice_skew,
             timeout: Duration::from_millis(pay.timeout_ms),
-        }),
-        (None, Some(outside)) => Ok(outside.pay.client_config(base_url, CLIENT_TIMEOUT)),
-        (None, None) => anyhow::bail!("[wechat_pay] is not configured and the sandbox is off"),
+        }))),
+        (None, Some(pay), _) => Ok(Connection::Platform(PayPlatformConfig {
+            url: pay.url.clone(),
+            merchant_id: pay.merchant_id.clone(),
+            sign_key: pay.sign_key.clone(),
+            notify_url: format!("{base_url}/callbacks/pay-platform"),
+            notice_skew,
+            timeout: Duration::from_millis(pay.timeout_ms),
+        })),
+        (None, None, Some(outside)) => Ok(outside.pay_connection(base_url, CLIENT_TIMEOUT)),
+        (None, None, None) => {
+            anyhow::bail!("neither [wechat_pay] nor [payment_platform] is configured and the sandbox is off")
+        }
     }
 }
 
@@ -214,6 +234,16 @@ mod tests {
     }
 
     #[test]
+    fn money_goes_one_way() {
+        let error = real_payments(&all_real()).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("take one of them out"), "{error}");
+        let platform = real_payments(&Config { wechat_pay: None, ..all_real() }).unwrap();
+        assert_eq!(platform.provider(), payments_port::Provider::Platform);
+        let nobody = Config { wechat_pay: None, payment_platform: None, ..all_real() };
+        assert!(real_payments(&nobody).is_err());
+    }
+
+    #[test]
     fn subscribe_messages_are_named_as_we_name_them() {
         let templates = all_real().templates;
         let named = |name: &str| subscribed(&[name.to_owned()], &templates);
@@ -226,6 +256,7 @@ mod tests {
         let simulated = Config {
             his: None,
             wechat_pay: None,
+            payment_platform: None,
             wechat_messages: None,
             message_platform: None,
             sms: None,
@@ -235,6 +266,7 @@ mod tests {
         let real = [
             Config { his: all_real().his, ..simulated.clone() },
             Config { wechat_pay: all_real().wechat_pay, ..simulated.clone() },
+            Config { payment_platform: all_real().payment_platform, ..simulated.clone() },
             Config { wechat_messages: all_real().wechat_messages, ..simulated.clone() },
             Config { message_platform: all_real().message_platform, ..simulated.clone() },
             Config { sms: all_real().sms, ..simulated.clone() },

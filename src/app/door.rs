@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::App;
+use super::clients::notice_skew;
 use crate::config::{ApiRate, Config, Network, Oidc, SlowLane};
 use crate::console::access::{Provider, Role, SessionLimits, Settings};
 use crate::desk::Desk;
@@ -20,7 +21,7 @@ use crate::desk::access::rates::{Rate, Rates};
 use crate::desk::slow_lane::Paces;
 use crate::http::addresses::Addresses;
 use crate::http::auth::ApiKey;
-use crate::http::{Surface, on_socket, router};
+use crate::http::{EventToken, Surface, on_socket, router};
 use crate::ports::identity::{IdentityConfig, IdentityProvider};
 use crate::waitlist::pace::Pace;
 
@@ -67,6 +68,12 @@ fn addresses(config: &Config) -> Addresses {
         trusted_proxies: networks(&config.trusted_proxies),
         push_from: config.his.as_ref().map(|his| networks(&his.push_from)).unwrap_or_default(),
     }
+}
+
+/// What WeChat's message events are signed with, where there are any.
+fn event_token(config: &Config) -> Option<EventToken> {
+    let token = config.wechat_messages.as_ref()?.event_token.clone()?;
+    Some(EventToken { token, skew: notice_skew(config) })
 }
 
 /// How often a key may ask.
@@ -128,7 +135,7 @@ impl App {
             his_pushes: Arc::clone(&self.clients.pushes),
             payments: Arc::clone(&self.clients.payments),
             api_keys,
-            wechat_token: config.wechat_messages.as_ref().and_then(|messages| messages.event_token.clone()),
+            wechat_token: event_token(config),
             addresses: addresses(config),
             rates: Rates::new(rate(&config.api_rate)),
             console: Settings { demo, ..console(config, listener.local_addr()?)? },

@@ -17,7 +17,7 @@ use crate::engine::preflight::{self, Crew, Knows, Unrunnable};
 use crate::engine::proof;
 use crate::ports::CallError;
 use crate::ports::his::Protocol;
-use crate::ports::payments::Payments as _;
+use crate::ports::payments::Provider;
 use crate::records::schedules;
 use crate::workflows;
 
@@ -210,7 +210,7 @@ async fn his(config: &Config, department: &str) -> bool {
 
 /// How the outside reaches us: HIS and the payment provider send to `public_url`.
 fn reached(config: &Config) -> bool {
-    let told = reaching(&config.public_url, config.his.is_some() || config.wechat_pay.is_some());
+    let told = reaching(&config.public_url, config.his.is_some() || config.payments_are_real());
     println!("{}", told.1);
     told.0
 }
@@ -259,20 +259,23 @@ fn pushing(push_from: &[Network], proxies: usize) -> String {
 
 /// A number that was never ordered: that the provider does not know it is the right answer.
 async fn payments(config: &Config) -> bool {
-    if let Some(told) = Standing::of(config.wechat_pay.is_some(), config).told("WeChat Pay", "wechat_pay") {
+    let is_platform =
+        config.payment_platform.is_some() || (!config.payments_are_real() && config.sandbox.pay == Provider::Platform);
+    let (name, section, keys) = if is_platform {
+        ("payment platform", "[payment_platform]", "[payment_platform] url, merchant_id and sign_key")
+    } else {
+        ("WeChat Pay", "[wechat_pay]", "[wechat_pay] base_url, mch_id, serial_no, private_key_pem and platform_keys")
+    };
+    if let Some(told) = Standing::of(config.payments_are_real(), config).told(name, "wechat_pay] or [payment_platform")
+    {
         return told;
     }
     let made_up = Uuid::now_v7().simple().to_string();
     let asked = match clients::real_payments(config) {
         Ok(payments) => payments.order(&made_up).await.map(drop),
-        Err(error) => return wrong("WeChat Pay", &error.to_string(), "[wechat_pay]"),
+        Err(error) => return wrong(name, &error.to_string(), section),
     };
-    answered(
-        "WeChat Pay",
-        "order query",
-        asked,
-        "[wechat_pay] base_url, mch_id, serial_no, private_key_pem and platform_keys",
-    )
+    answered(name, "order query", asked, keys)
 }
 
 async fn messages(config: &Config) -> bool {

@@ -17,6 +17,7 @@ use crate::demo::{A_DEPARTMENT, Script, Size, Stage, play};
 use crate::desk::access::token::Token;
 use crate::engine::clock;
 use crate::ports::his::Protocol;
+use crate::ports::payments::Provider;
 use crate::sandbox::faults::Level;
 
 /// What `houbu demo` may be told.
@@ -37,6 +38,9 @@ pub struct Demo {
     /// What HIS is spoken to in; without it, as `sandbox.his` is set.
     #[arg(long, value_enum)]
     his: Option<Protocol>,
+    /// Who takes the money; without it, as `sandbox.pay` is set.
+    #[arg(long, value_enum)]
+    pay: Option<Provider>,
     /// The day that is played, the first of several; without it, tomorrow.
     #[arg(long)]
     day: Option<NaiveDate>,
@@ -66,19 +70,30 @@ const SLOW_LANE_S: u32 = 1;
 
 impl Default for Demo {
     fn default() -> Self {
-        Self { once: false, json: false, seed: 7, faults: Level::Some, his: None, day: None, days: 1, size: None }
+        Self {
+            once: false,
+            json: false,
+            seed: 7,
+            faults: Level::Some,
+            his: None,
+            pay: None,
+            day: None,
+            days: 1,
+            size: None,
+        }
     }
 }
 
 pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
-        config.his.is_none() && config.wechat_pay.is_none() && !config.messages_are_real() && config.sms.is_none(),
-        "the demo plays on the sandbox alone; take [his], [wechat_pay], [wechat_messages], [message_platform] and \
-         [sms] out of its configuration"
+        config.his.is_none() && !config.payments_are_real() && !config.messages_are_real() && config.sms.is_none(),
+        "the demo plays on the sandbox alone; take [his], [wechat_pay], [payment_platform], [wechat_messages], \
+         [message_platform] and [sms] out of its configuration"
     );
     config.sandbox.seed = demo.seed;
     config.sandbox.faults = demo.faults;
     config.sandbox.his = demo.his.unwrap_or(config.sandbox.his);
+    config.sandbox.pay = demo.pay.unwrap_or(config.sandbox.pay);
     config.slow_lane.device_every_s = SLOW_LANE_S;
     let listener = listen(&config).await?;
     let base_url = config.base_url(listener.local_addr()?);

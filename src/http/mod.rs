@@ -60,6 +60,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -80,6 +81,14 @@ use problem::Problem;
 /// The largest request body: the largest input of a run, and what stands around it.
 pub(crate) const BODY_BYTES_MAX: usize = INPUT_BYTES_MAX + 8 * 1024;
 
+/// What WeChat's message events are believed by.
+pub struct EventToken {
+    /// They are signed with it.
+    pub token: SecretString,
+    /// How far their timestamps may be from our clock.
+    pub skew: TimeDelta,
+}
+
 /// What the HTTP surface stands on.
 pub struct Surface {
     /// Does everything.
@@ -91,7 +100,7 @@ pub struct Surface {
     /// Who may call.
     pub api_keys: Vec<ApiKey>,
     /// The token of WeChat's message events; none: there are none.
-    pub wechat_token: Option<SecretString>,
+    pub wechat_token: Option<EventToken>,
     /// Where pushes may come from.
     pub addresses: Addresses,
     /// How often a key may ask.
@@ -199,6 +208,7 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(callbacks::his_events))
         .routes(routes!(callbacks::payments))
         .routes(routes!(callbacks::refunds))
+        .routes(routes!(callbacks::pay_platform))
         .routes(routes!(wechat_events::verify, wechat_events::receive))
         .routes(routes!(operations::health))
         .routes(routes!(operations::ready))

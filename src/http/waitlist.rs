@@ -146,10 +146,10 @@ pub struct Payment {
     pub refunded_fen: i64,
     /// No payment starts after this.
     pub expires_at: DateTime<FixedOffset>,
-    /// The provider's id for the payer's client.
+    /// WeChat Pay's id for the payer's client; of a hospital's own platform, what it gave for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prepay_id: Option<String>,
-    /// Signed parameters for the payer's client, while there is something to pay.
+    /// Parameters for the payer's client, while there is something to pay: signed for WeChat Pay, of a platform as it gave them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub client_parameters: Option<Value>,

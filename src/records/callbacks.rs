@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 /// A verified callback.
 #[derive(Debug, Clone)]
 pub struct Callback<'a> {
-    /// his, wechat-pay or wechat.
+    /// his, wechat-pay, pay-platform or wechat.
     pub source: &'a str,
     /// The sender's id of it; the same event has the same id.
     pub event_id: &'a str,
@@ -87,7 +87,7 @@ pub async fn delete_older(pool: &PgPool, hospital: &str, days: i32) -> sqlx::Res
 /// A callback, as staff see it.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Seen {
-    /// his, wechat-pay or wechat.
+    /// his, wechat-pay, pay-platform or wechat.
     pub source: String,
     /// The sender's id of it.
     pub event_id: String,

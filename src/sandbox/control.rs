@@ -20,7 +20,7 @@ use super::faults::{Faults, Level};
 use super::switches::{NAMES, Shown, Switch, Wrong};
 
 /// Calls and pushes that can be named; others may be typed.
-const CALLS: [&str; 19] = [
+const CALLS: [&str; 24] = [
     "2003",
     "2004",
     "2005",
@@ -38,6 +38,11 @@ const CALLS: [&str; 19] = [
     "wechat-pay close",
     "wechat-pay refund",
     "wechat-pay notice",
+    "pay-platform open",
+    "pay-platform query",
+    "pay-platform close",
+    "pay-platform refund",
+    "pay-platform notice",
     "wechat template send",
     "sms",
 ];

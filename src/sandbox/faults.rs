@@ -46,6 +46,8 @@ pub enum PushFault {
     Lost,
     /// Preceded by a copy with a wrong signature.
     WrongSignature,
+    /// Preceded by another, well signed, that says another amount. Never by chance: a person has to look into it.
+    WrongAmount,
 }
 
 /// How much goes wrong, as `--faults` names it.

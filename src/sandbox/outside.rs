@@ -19,6 +19,7 @@ use super::wechat_pay::{self, PayServer};
 use crate::ports::his::{
     Charset, Config as HisConfig, Credentials, DayPart, HisSchedule, OpenSlot, Protocol, ScheduleState, TimeSlot,
 };
+use crate::ports::payments::{Connection, Provider};
 
 /// How long a client waits for the sandbox, unless it is told otherwise.
 pub const CLIENT_TIMEOUT: Duration = Duration::from_millis(200);
@@ -85,6 +86,8 @@ pub struct Outside {
     pub clock: SandboxClock,
     /// What the HIS is spoken to in.
     protocol: Protocol,
+    /// Who takes the money.
+    provider: Provider,
     time_zone: Tz,
 }
 
@@ -134,13 +137,34 @@ impl Outside {
         let now = clock.reader();
         let sms = SmsServer::start(sms::Options { listen, seed, now, faults: Arc::clone(&faults), store, slow: SLOW })
             .await?;
-        Ok(Self { his, pay, messages, sms, faults, clock, protocol: Protocol::default(), time_zone })
+        Ok(Self {
+            his,
+            pay,
+            messages,
+            sms,
+            faults,
+            clock,
+            protocol: Protocol::default(),
+            provider: Provider::default(),
+            time_zone,
+        })
     }
 
     /// The same, with a HIS that is spoken to in this.
     #[must_use]
     pub fn speaking(self, protocol: Protocol) -> Self {
         Self { protocol, ..self }
+    }
+
+    /// The same, with the money taken by this provider.
+    #[must_use]
+    pub fn paid_through(self, provider: Provider) -> Self {
+        Self { provider, ..self }
+    }
+
+    /// How a client is connected with whoever takes the money.
+    pub fn pay_connection(&self, base_url: &str, timeout: Duration) -> Connection {
+        self.pay.connection(self.provider, base_url, timeout)
     }
 
     /// The HIS tells the Houbu at this address what happens, from now on.
@@ -190,19 +214,12 @@ impl Outside {
     /// The sections of a houbu.toml that use these servers, with clients that wait for so long. Their keys guard nothing.
     pub fn configuration(&self, base_url: &str, timeout: Duration) -> Result<String, serde_json::Error> {
         let his = self.his_config();
-        let pay = self.pay.client_config(base_url, timeout);
         let messages = self.messages.client_config(timeout);
         let text = |value: &str| serde_json::to_string(value);
         let timeout_ms = timeout.as_millis();
-        let platform: Vec<String> = pay
-            .platform_keys
-            .iter()
-            .map(|(serial, pem)| Ok(format!("{} = {}", text(serial)?, text(pem)?)))
-            .collect::<Result<_, serde_json::Error>>()?;
         Ok(format!(
             "[his]\nprotocol = {}\nurl = {}\nhospital_id = {}\nuser_id = {}\nsign_key = {}\naes_key = {}\nchannel_id = {}\n\
-             timeout_ms = {timeout_ms}\n\n[wechat_pay]\nbase_url = {}\napp_id = {}\nmch_id = {}\nserial_no = {}\n\
-             private_key_pem = {}\nplatform_keys = {{ {} }}\napi_v3_key = {}\ntimeout_ms = {timeout_ms}\n\n\
+             timeout_ms = {timeout_ms}\n\n{}\ntimeout_ms = {timeout_ms}\n\n\
              [wechat_messages]\nbase_url = {}\napp_id = {}\nsecret = {}\ntimeout_ms = {timeout_ms}",
             text(self.protocol.name())?,
             text(&his.url)?,
@@ -211,13 +228,7 @@ impl Outside {
             text(his.sign_key.expose_secret())?,
             text(his.aes_key.expose_secret())?,
             text(&his.channel_id)?,
-            text(&pay.base_url)?,
-            text(&pay.app_id)?,
-            text(&pay.mch_id)?,
-            text(&pay.serial_no)?,
-            text(pay.private_key_pem.expose_secret())?,
-            platform.join(", "),
-            text(pay.api_v3_key.expose_secret())?,
+            payments_section(self.pay_connection(base_url, timeout))?,
             text(&messages.base_url)?,
             text(&messages.app_id)?,
             text(messages.secret.expose_secret())?,
@@ -240,6 +251,35 @@ impl Outside {
     pub async fn busy(&self) -> bool {
         self.his.busy().await || self.pay.busy().await
     }
+}
+
+/// The section of whoever takes the money, but for `timeout_ms`.
+fn payments_section(connection: Connection) -> Result<String, serde_json::Error> {
+    let text = |value: &str| serde_json::to_string(value);
+    let pay = match connection {
+        Connection::Wechat(pay) => pay,
+        Connection::Platform(pay) => {
+            return Ok(format!(
+                "[payment_platform]\nurl = {}\nmerchant_id = {}\nsign_key = {}",
+                text(&pay.url)?,
+                text(&pay.merchant_id)?,
+                text(pay.sign_key.expose_secret())?
+            ));
+        }
+    };
+    let keys = pay.platform_keys.iter().map(|(serial, pem)| Ok(format!("{} = {}", text(serial)?, text(pem)?)));
+    let keys: Vec<String> = keys.collect::<Result<_, serde_json::Error>>()?;
+    Ok(format!(
+        "[wechat_pay]\nbase_url = {}\napp_id = {}\nmch_id = {}\nserial_no = {}\nprivate_key_pem = {}\n\
+         platform_keys = {{ {} }}\napi_v3_key = {}",
+        text(&pay.base_url)?,
+        text(&pay.app_id)?,
+        text(&pay.mch_id)?,
+        text(&pay.serial_no)?,
+        text(pay.private_key_pem.expose_secret())?,
+        keys.join(", "),
+        text(pay.api_v3_key.expose_secret())?,
+    ))
 }
 
 /// A half-day of four times with two places each.

@@ -16,7 +16,7 @@ pub enum Wrong {
 }
 
 /// Every kind by its name.
-pub const NAMES: [(&str, Wrong); 9] = [
+pub const NAMES: [(&str, Wrong); 10] = [
     ("cut-before", Wrong::Request(Fault::CutBefore)),
     ("cut-after", Wrong::Request(Fault::CutAfter)),
     ("error-before", Wrong::Request(Fault::ErrorBefore)),
@@ -26,6 +26,7 @@ pub const NAMES: [(&str, Wrong); 9] = [
     ("late", Wrong::Push(PushFault::Late)),
     ("lost", Wrong::Push(PushFault::Lost)),
     ("wrong-signature", Wrong::Push(PushFault::WrongSignature)),
+    ("wrong-amount", Wrong::Push(PushFault::WrongAmount)),
 ];
 
 impl Wrong {

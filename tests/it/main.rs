@@ -22,6 +22,7 @@
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
 //! | `fuzzing` | what comes from outside is read without panic, and believed only where it is right; so many cases a run |
 //! | `hammering` | thousands of malformed callbacks: none panics, none is answered 500, none stays in memory |
+//! | `pay_contract` | both adapters of the port of payments against the sandbox and against recorded exchanges; the callbacks of a platform |
 //! | `notices` | what patients are told: texts as data, and what becomes of a notice |
 //! | `meetings` | transactions that wait for each other: one is done again, and nobody hears of it |
 //! | `persons` | one person's data handed over, forgotten, sealed anew |
@@ -71,6 +72,7 @@ mod kpi_plans;
 mod meetings;
 mod notices;
 mod patience;
+mod pay_contract;
 mod persons;
 mod simulation;
 mod staff_surface;

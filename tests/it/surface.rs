@@ -273,6 +273,7 @@ fn errors_of(path: &str) -> &'static [&'static str] {
         "/callbacks/his/events" => &["400", "401", "403", "500", "503"],
         "/readyz" => &["503"],
         "/metrics" => &["500", "503"],
+        "/callbacks/pay-platform" => &["400", "401", "404", "422", "500", "503"],
         _ if path.starts_with("/callbacks/wechat-pay/") => &["400", "401", "404", "422", "500", "503"],
         _ => &["400", "401", "403", "404", "409", "413", "415", "422", "500", "503"],
     }

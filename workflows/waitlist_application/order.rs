@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::RunId;
 use crate::ports::payments::{OrderRequest, Paid};
-use crate::waitlist::policy::Policy;
+use crate::waitlist::policy::{PayType, Policy};
 use crate::waitlist::{calendar, ids};
 
 /// A payment order. It is written down with the move before the one that opens it, so that every attempt to open it is
@@ -110,13 +110,14 @@ impl Order {
     }
 
     /// The request that opens it.
-    pub fn request(&self, openid: String) -> OrderRequest {
+    pub fn request(&self, openid: String, pay_type: PayType) -> OrderRequest {
         OrderRequest {
             out_trade_no: self.out_trade_no.clone(),
             description: "候补挂号费".to_owned(),
             amount_fen: self.amount_fen,
             openid,
             expires_at: self.expires_at,
+            pay_type,
         }
     }
 }

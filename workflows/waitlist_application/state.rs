@@ -13,7 +13,7 @@ use crate::engine::RunId;
 use crate::ports::his::{DayPart, Place, TimeSlot};
 use crate::ports::payments::Paid;
 use crate::records::schedules::Half;
-use crate::waitlist::policy::{PayType, Policy};
+use crate::waitlist::policy::{PayType, PaymentMode, Policy};
 use crate::waitlist::reminder::Reminder;
 use crate::waitlist::{calendar, ids};
 
@@ -290,6 +290,15 @@ impl Application {
             part_told: None,
             checking: None,
             why: None,
+        }
+    }
+
+    /// How the provider is to take the money (R7): what is taken in advance is taken as from a self-payer (提前收取自费), and the
+    /// patient was told so.
+    pub fn pays_as(&self) -> PayType {
+        match self.policy.payment_mode {
+            PaymentMode::Prepay => PayType::SelfPay,
+            _ => self.pay_type,
         }
     }
 

@@ -292,6 +292,7 @@ pub(super) const THINGS: Names = &[
     ("messages", "消息平台"),
     ("sms", "短信网关"),
     ("wechat-pay", "微信支付"),
+    ("pay-platform", "医院支付平台"),
     ("wechat", "微信消息"),
     ("notice", "微信通知"),
     ("Money", "款项"),

@@ -40,7 +40,7 @@ use houbu::ports::his::{
 };
 use houbu::ports::messages::WechatMessages;
 use houbu::ports::messages::sms::{Sms, SmsGateway};
-use houbu::ports::payments::WechatPay;
+use houbu::ports::payments::{Provider as PaidThrough, connect as connect_payments};
 use houbu::sandbox::Now;
 use houbu::sandbox::books::Store;
 use houbu::sandbox::faults::{Faults, Level};
@@ -94,6 +94,8 @@ pub struct Setup {
     pub cares_for_locks: bool,
     /// What HIS is spoken to in.
     pub his: Protocol,
+    /// Who takes the money.
+    pub pay: PaidThrough,
 }
 
 impl Setup {
@@ -111,6 +113,7 @@ impl Setup {
             addresses: Addresses::default(),
             cares_for_locks: false,
             his: spoken(),
+            pay: paid_through(),
         }
     }
 }
@@ -119,6 +122,12 @@ impl Setup {
 fn spoken() -> Protocol {
     let named = std::env::var("STORIES_HIS").unwrap_or_default();
     Protocol::ALL.into_iter().find(|it| it.name() == named).unwrap_or_default()
+}
+
+/// Who takes the money in every story that does not say it: `STORIES_PAY=platform cargo test stories` tells them all anew.
+fn paid_through() -> PaidThrough {
+    let named = std::env::var("STORIES_PAY").unwrap_or_default();
+    PaidThrough::ALL.into_iter().find(|it| it.name() == named).unwrap_or_default()
 }
 
 /// A hospital at work.
@@ -160,7 +169,8 @@ impl Hospital {
         let (listener, address) = door::listen().await;
         let (his, pay, messages, sms) = outside(&setup, &now, &db, &address).await;
         let timeout = if setup.faults == Level::None { Duration::from_secs(5) } else { Duration::from_millis(250) };
-        let provider = Arc::new(Provider::new(Arc::new(WechatPay::new(pay.client_config(&address, timeout)).unwrap())));
+        let client = connect_payments(pay.connection(setup.pay, &address, timeout)).unwrap();
+        let provider = Arc::new(Provider::new(client));
         let line = Arc::new(Line::new(
             connect(HisConfig {
                 protocol: setup.his,

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use houbu::ports::CallError;
 use houbu::ports::payments::{
-    Bill, Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Paid, Payment, Payments, Refund, RefundRequest,
-    WechatPay,
+    Bill, Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Paid, Payment, Payments, Provider as Of, Refund,
+    RefundRequest,
 };
 
 /// When a refund is given up.
@@ -25,7 +25,7 @@ pub enum GivesUp {
 
 /// The provider as the steps see it.
 pub struct Provider {
-    client: Arc<WechatPay>,
+    client: Arc<dyn Payments>,
     gives_up: Mutex<Option<GivesUp>>,
     given_up: Mutex<HashSet<String>>,
     takes_long: AtomicBool,
@@ -39,7 +39,7 @@ pub struct Provider {
 }
 
 impl Provider {
-    pub fn new(client: Arc<WechatPay>) -> Self {
+    pub fn new(client: Arc<dyn Payments>) -> Self {
         Self {
             client,
             gives_up: Mutex::default(),
@@ -108,6 +108,10 @@ impl Provider {
 
 #[async_trait]
 impl Payments for Provider {
+    fn provider(&self) -> Of {
+        self.client.provider()
+    }
+
     async fn open(&self, order: &OrderRequest) -> Result<Opened, CallError> {
         self.opened.lock().unwrap().push(order.clone());
         let one_less = |left: usize| left.checked_sub(1);
