@@ -133,7 +133,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let page = Audit {
         frame: Frame::of(&staff, "audit"),
         w: AuditWords::of(staff.language),
-        verbs: picks(VERBS, &wanted.verb, names::verb, staff.language),
+        verbs: picks(VERBS.into_iter().chain(names::at_the_door()), &wanted.verb, names::verb, staff.language),
         rows: found.into_iter().map(|one| row(one, &clock)).collect(),
         csv: format!("/audit.csv{}", address("")),
         older: older.map(|cursor| format!("/audit{}", address(&cursor))),

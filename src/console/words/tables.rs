@@ -421,4 +421,7 @@ pub(super) const FIELDS: Names = &[
     ("offerWindowMinutes", "号源保留（分钟）"),
     ("version", "版本"),
     ("name", "名称"),
+    ("user", "用户"),
+    ("role", "角色"),
+    ("key", "密钥"),
 ];
