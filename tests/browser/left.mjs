@@ -31,6 +31,10 @@ export async function leaveWork(house) {
   await house.api("POST", "/v1/destinations/payments/resume", { reason: "维护结束" });
   const halted = () => house.runs({ status: "suspended", step: "PrepayOrder" });
   await until("every application without an account halts", halted, (found) => found.length === HALTED);
+  const barred = "browser-barred";
+  await house.api("PUT", `/v1/patients/${barred}`, { ...patient(0), name: "孙明", idNumber: "E99887799", phone: "13900008899" });
+  await house.api("PUT", `/v1/blacklist/${barred}`, { reason: "窗口多次爽约" });
+  await house.api("POST", `/v1/blacklist/${barred}/appeals`, { said: "当日住院，已补交证明" });
   const nobody = "/v1/workflows/waitlist_application/runs/nobody-applied/signals/Withdrawal";
   await house.api("POST", nobody, { signalId: "browser-1" });
   return { runs };

@@ -10,19 +10,21 @@ export async function everyPage(person, house) {
   const first = async (query) => (await house.runs(query))[0]?.runId;
   const [halted] = house.left.runs;
   const application = "waitlist_application";
+  const booked = await first({ status: "waiting", workflow: application, step: "Visit" });
   const details = {
     "run-halted": `/runs/${halted}`,
     "run-waiting": `/runs/${await first({ status: "waiting", workflow: application, step: "Waiting" })}`,
-    "run-booked": `/runs/${await first({ status: "waiting", workflow: application, step: "Visit" })}`,
+    run: `/runs/${booked}`,
     "run-ended": `/runs/${await first({ status: "completed", workflow: application })}`,
     "run-hand-out": `/runs/${await first({ workflow: "slot_release" })}`,
     "runs-all-columns": "/runs?workflow=&status=waiting&key=1&due=1&attempts=1&created=1&last_error=1",
     "runs-none": "/runs?q=nothing-of-this-name",
-    patient: await row(page, "/patients", "/patients/"),
+    patient: `/patients/${(await house.run(booked)).state.patient_id}`,
+    "patient-halted": await row(page, "/patients", "/patients/"),
     schedule: await longest(house),
     "schedules-of-a-department": "/schedules?department=K03&waiting=1",
-    "policy-doctor": "/policies/doctor/D001",
-    policy: "/policies/department/K01",
+    policy: "/policies/doctor/D001",
+    "policy-department": "/policies/department/K01",
     "policy-campus": "/policies/campus/C1",
     text: await row(page, "/texts", "/texts/"),
     "cases-resolved": "/cases?state=resolved",

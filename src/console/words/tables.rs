@@ -242,6 +242,8 @@ pub(super) const STATES: Names = &[
     ("granted", "已批准"),
     ("counts", "计入"),
     ("excused", "已免除"),
+    ("bookedElsewhere", "已挂上当天其他号"),
+    ("changed", "排班变更，患者未同意"),
 ];
 
 pub(super) const VERBS: Names = &[
