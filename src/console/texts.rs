@@ -43,18 +43,25 @@ struct Texts {
 
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> Page {
     let w = TextWords::of(staff.language);
-    let rows = surface.desk.templates().await?.into_iter().map(|one| {
+    let mut rows = Vec::new();
+    for one in surface.desk.templates().await? {
         let campus = one.version.as_ref().map(|version| version.campus_id.clone()).unwrap_or_default();
-        Row {
+        let preview = surface.desk.preview_template(one.name, &Look::default()).await?;
+        let sample = preview.shown.into_iter().next().map(|shown| shown.sms.unwrap_or_else(|| in_a_line(shown.fields)));
+        rows.push(Row {
             name: one.name.as_str(),
             title: names::text(one.name.as_str(), staff.language),
             campus: if campus.is_empty() { w.every_campus.to_owned() } else { campus },
             version: one.version.map(|version| version.version),
-            sample: one.text.fields.values().next().cloned().unwrap_or_default(),
-        }
-    });
-    let rows = rows.collect();
+            sample: sample.unwrap_or_default(),
+        });
+    }
     show(&Texts { frame: Frame::of(&staff, "texts"), w, rows })
+}
+
+/// What stands in a message's fields, one after the other.
+fn in_a_line(fields: Vec<(String, String, Option<usize>)>) -> String {
+    fields.into_iter().map(|(_, text, _)| text).collect::<Vec<_>>().join(" · ")
 }
 
 /// A message as it would be sent.
