@@ -277,3 +277,28 @@ async fn q2_the_page_of_each_half_day_shows_the_one_line_of_the_day() {
     }
     house.hospital.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callbacks_of_one_instant_are_each_on_one_page() {
+    let (house, _) = house().await;
+    // More than two pages, from two senders, all of one instant.
+    let told = "insert into callback (hospital, source, event_id, kind, subject, body, received_at, fate)
+                select $1, case when n % 2 = 0 then 'his' else 'wechat-pay' end, 'a~b&' || n, '5007', 'told-' || n || '.', '{}',
+                       timestamptz '2026-03-02T01:02:03.456789Z', 'ignored'
+                from generate_series(1, 120) n";
+    sqlx::query(told).bind(HOSPITAL).execute(&house.hospital.pool).await.unwrap();
+    let reader = Person::with(&house, "reader", "viewer", "en").await;
+    let mut path = "/callbacks?fate=ignored".to_owned();
+    let mut shown = vec![0; 121];
+    for _ in 0..4 {
+        let page = reader.page(&path).await;
+        for part in page.split(">told-").skip(1) {
+            shown[part.split('.').next().unwrap().parse::<usize>().unwrap()] += 1;
+        }
+        let older = page.split("href=\"").find(|part| part.starts_with("/callbacks?") && part.contains("before="));
+        let Some(older) = older.and_then(|part| part.split('"').next()) else { break };
+        path = older.replace("&amp;", "&").replace("&#38;", "&");
+    }
+    assert!(shown[1..].iter().all(|times| *times == 1), "{shown:?}");
+    house.close().await;
+}

@@ -11,12 +11,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
 use houbu::ports::his::envelope::Envelope;
-use houbu::ports::his::stamp::Stamper;
 use houbu::ports::his::{Charset, Credentials, PushReader, soap};
 use houbu::ports::payments::platform::{PayPlatform, PlatformConfig};
 use houbu::ports::payments::sealed::SealingKey;
 use houbu::ports::payments::signature::{SigningKey, VerifyingKeys, platform_message};
 use houbu::ports::payments::{Config, NoticeError, NoticeHeaders, Payments, WechatPay};
+use houbu::ports::stamp::{Stamper, Way};
 use proptest::prelude::*;
 
 use crate::hammering::bodies::spoiled;
@@ -170,7 +170,7 @@ proptest! {
     fn fuzz_platform_notices(seed in any::<u64>()) {
         let (dice, now) = (&mut Dice::new(seed), DateTime::from_timestamp(NOW, 0).unwrap());
         let sign = |body: &[u8]| {
-            let stamp = Stamper::new(&PLATFORM_KEY.into()).sign(now, "nonce-0001", body);
+            let stamp = Stamper::new(&PLATFORM_KEY.into()).sign(Way::Event, now, "nonce-0001", body);
             NoticeHeaders {
                 timestamp: NOW.to_string(),
                 nonce: stamp.nonce,

@@ -1,7 +1,7 @@
 //! Pushes of HIS as JSON, at the door where they come in (R15, R30).
 
 use chrono::{DateTime, TimeDelta, Utc};
-use houbu::ports::his::stamp::{Stamp, Stamper, Way};
+use houbu::ports::stamp::{Stamp, Stamper, Way};
 use houbu::waitlist::policy::PaymentMode;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};

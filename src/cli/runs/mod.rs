@@ -1,5 +1,5 @@
 //! `houbu runs`: looks at runs and does what staff may do to them, on the database itself or, with `--api`, over the API of
-//! a Houbu elsewhere (decision 040). Starts no server and no worker: what is due is done by whoever works, and what is refused
+//! a Houbu elsewhere (decision 041). Starts no server and no worker: what is due is done by whoever works, and what is refused
 //! changes nothing.
 
 mod afar;

@@ -1,5 +1,5 @@
 //! 健康通's functions in JSON: `POST <url>/<code>` of `{"function", "userId", "data"}`, answered `{"code", "message", "data"}`,
-//! both stamped (see [`super::stamp`]).
+//! both stamped (see [`crate::ports::stamp`]).
 //!
 //! The code says what came of it, as `RETURN_CODE` does, whatever the HTTP status is; a status alone is believed only where it
 //! cannot have been a yes.
@@ -16,9 +16,9 @@ use super::connection::{Config, SetupError};
 use super::json;
 use super::replies::{Answer, broken, heard, unknown};
 use super::return_code::{Function, outcome};
-use super::stamp::{Stamp, Stamper, Way};
 use crate::ports::CallError;
 use crate::ports::calling::{address, carried};
+use crate::ports::stamp::{Stamp, Stamper, Way};
 
 /// The code of a request whose timestamp the other side finds too far from its own clock. Nothing was done.
 pub const STALE: &str = "stale";

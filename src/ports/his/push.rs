@@ -14,8 +14,8 @@ use super::connection::{Config, Protocol};
 use super::envelope::{Credentials, Envelope, EnvelopeError, KeyError};
 use super::json_line::{Answering, Asking, STALE};
 use super::messages::{self, CancelPush, CancelRegByHis, ChangePush, StopReg};
-use super::stamp::{NONCE, Stamp, StampError, Stamper, Way};
 use super::{DayPart, Sitting, TimeSlot, json, soap, wire};
+use crate::ports::stamp::{NONCE, Stamp, StampError, Stamper, Way};
 
 /// A verified, decrypted push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

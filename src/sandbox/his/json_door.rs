@@ -17,7 +17,7 @@ use super::counter::{self, Call, Reply, Said, Unheard};
 use crate::ports::his::json;
 use crate::ports::his::json_line::{Answering, Asking, STALE};
 use crate::ports::his::return_code::Function;
-use crate::ports::his::stamp::{Stamp, Way};
+use crate::ports::stamp::{Stamp, Way};
 
 /// `POST /rest/<code>`: one call.
 pub(super) async fn answer(

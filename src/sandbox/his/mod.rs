@@ -45,8 +45,8 @@ use super::books::Store;
 use super::faults::{Faults, Level};
 use super::heard::heard;
 use crate::ports::his::envelope::Envelope;
-use crate::ports::his::stamp::Stamper;
 use crate::ports::his::{Charset, Credentials, Protocol};
+use crate::ports::stamp::Stamper;
 
 /// How a push may take, in real time.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(5);

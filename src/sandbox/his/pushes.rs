@@ -16,8 +16,8 @@ use super::records::{OrderRecord, PushRecord, PushState, ScheduleRecord};
 use super::{PushTo, Shared};
 use crate::ports::his::json_line::{Answering, Asking};
 use crate::ports::his::messages::{self, CancelPush, ChangePush, StopReg};
-use crate::ports::his::stamp::{Stamp, Way};
 use crate::ports::his::{json, soap, wire};
+use crate::ports::stamp::{Stamp, Way};
 use crate::sandbox::faults::{Faults, PushFault, hash};
 
 /// Waits between attempts, in seconds of the sandbox's clock; the last one repeats.

@@ -13,9 +13,9 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::ports::his::stamp::Stamper;
 use crate::ports::payments::sealed::SealingKey;
 use crate::ports::payments::signature::{SigningKey, VerifyingKeys};
+use crate::ports::stamp::Stamper;
 use crate::sandbox::books::{Record, Store};
 use crate::sandbox::faults::hash;
 

@@ -13,6 +13,7 @@ use crate::ports::payments::Provider;
 use crate::ports::payments::platform::wire::Telling;
 use crate::ports::payments::sealed::ALGORITHM;
 use crate::ports::payments::signature::{SCHEME, nonce, platform_message};
+use crate::ports::stamp::Way;
 use crate::sandbox::faults::{PushFault, hash};
 
 /// How long after each try the next one comes (4.3), seconds.
@@ -165,7 +166,7 @@ async fn post(
     if notice.door == Provider::Platform {
         // A wrong signature is one over something else.
         let said = if probe { "another body" } else { body };
-        let stamp = keys.stamper.sign(now, &nonce(), said.as_bytes());
+        let stamp = keys.stamper.sign(Way::Event, now, &nonce(), said.as_bytes());
         let mut request = http.post(&notice.url).header("Content-Type", "application/json").body(body.to_owned());
         for (name, value) in stamp.headers() {
             request = request.header(name, value);

@@ -18,9 +18,9 @@ use super::counter::{self, Answered, BODY_BYTES_MAX, Call, address, is_number, p
 use super::entries::{Asked, RefundAsked};
 use super::keys::MERCHANT_ID;
 use super::ledger::{Refusal, refuse};
-use crate::ports::his::stamp::Stamp;
 use crate::ports::payments::Provider;
 use crate::ports::payments::platform::wire::{self, Answering, Asking};
+use crate::ports::stamp::{Stamp, Way};
 
 /// `POST /platform/<call>`.
 pub(super) async fn answer(State(house): State<Arc<House>>, Path(path): Path<String>, request: Request) -> Response {
@@ -46,7 +46,7 @@ pub(super) async fn answer(State(house): State<Arc<House>>, Path(path): Path<Str
 /// True requests only: our key, a fresh stamp, our merchant, the call that its address names.
 fn open(house: &House, asked: wire::Call, stamp: &Stamp, raw: &[u8]) -> Result<Call, Refusal> {
     let stranger = refuse(401, "SIGN_ERROR", "签名错误");
-    house.keys.stamper.verify(stamp, raw).map_err(|_| stranger)?;
+    house.keys.stamper.verify(Way::Call, stamp, raw).map_err(|_| stranger)?;
     stamp.fresh(Utc::now()).map_err(|_| refuse(401, "STALE", "时间戳超出允许范围"))?;
     let Asking { call, merchant_id, data } = read(serde_json::from_slice(raw).unwrap_or_default())?;
     if merchant_id != MERCHANT_ID {
@@ -123,7 +123,7 @@ fn respond(house: &House, asked: wire::Call, stamp: &Stamp, result: Result<Answe
     };
     let answering = Answering { code: code.to_owned(), message: String::new(), data };
     let body = serde_json::to_vec(&answering).unwrap_or_default();
-    let stamp = house.keys.stamper.sign(Utc::now(), &stamp.nonce, &body).headers();
+    let stamp = house.keys.stamper.sign(Way::Answer, Utc::now(), &stamp.nonce, &body).headers();
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, stamp, [(CONTENT_TYPE, "application/json")], body).into_response()
 }

@@ -10,9 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
 use houbu::ports::his::Credentials;
 use houbu::ports::his::envelope::Envelope;
-use houbu::ports::his::stamp::Stamper;
 use houbu::ports::payments::sealed::SealingKey;
 use houbu::ports::payments::signature::{SigningKey, platform_message};
+use houbu::ports::stamp::{Stamper, Way};
 use serde_json::{Value, json};
 
 use super::bodies::spoiled;
@@ -214,7 +214,7 @@ impl Senders {
             body = spoiled(dice, &body);
         }
         let at = DateTime::from_timestamp(self.now, 0).unwrap();
-        let mut headers = stamper.sign(at, "nonce-0001", &body).headers().to_vec();
+        let mut headers = stamper.sign(Way::Event, at, "nonce-0001", &body).headers().to_vec();
         if layer == 1 {
             let nth = usize::try_from(dice.below(3)).unwrap();
             match dice.below(3) {

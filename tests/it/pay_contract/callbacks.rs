@@ -2,8 +2,8 @@
 //! nothing (R6, R8, E2).
 
 use chrono::{DateTime, TimeDelta, Utc};
-use houbu::ports::his::stamp::{Stamp, Stamper};
 use houbu::ports::payments::Provider;
+use houbu::ports::stamp::{Stamp, Stamper, Way};
 use houbu::sandbox::wechat_pay::Payer;
 use houbu::waitlist::ids;
 use houbu::waitlist::policy::PaymentMode;
@@ -30,7 +30,7 @@ fn told(id: &str, merchant: &str, number: &str, fen: i64) -> String {
 /// The notice, stamped at this instant.
 fn stamped(hospital: &Hospital, at: DateTime<Utc>, body: &str) -> (Stamp, RequestBuilder) {
     let key = hospital.pay.platform_config("", std::time::Duration::ZERO).sign_key;
-    let stamp = Stamper::new(&key).sign(at, "nonce-0001", body.as_bytes());
+    let stamp = Stamper::new(&key).sign(Way::Event, at, "nonce-0001", body.as_bytes());
     let mut request = hospital.door.request(Method::POST, DOOR).body(body.to_owned());
     for (name, value) in stamp.headers() {
         request = request.header(name, value);

@@ -14,12 +14,12 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use houbu::ports::his::stamp::{Stamp, Stamper};
 use houbu::ports::payments::platform::PlatformConfig;
 use houbu::ports::payments::signature::{SigningKey, platform_message};
 use houbu::ports::payments::{
     Bill, BillLine, Config, Connection, Opened, Paid, Payment, Payments, Provider, Refund, connect,
 };
+use houbu::ports::stamp::{Stamp, Stamper, Way};
 use serde_json::{Value, json};
 
 use super::{known, order, refund};
@@ -200,8 +200,8 @@ async fn play(
         }
         Provider::Platform => {
             let stamp = Stamp::read(&headers).unwrap();
-            player.stamper.verify(&stamp, &body).unwrap();
-            let stamp = player.stamper.sign(Utc::now(), &stamp.nonce, raw.as_bytes());
+            player.stamper.verify(Way::Call, &stamp, &body).unwrap();
+            let stamp = player.stamper.sign(Way::Answer, Utc::now(), &stamp.nonce, raw.as_bytes());
             (status, stamp.headers(), [content], raw).into_response()
         }
     }

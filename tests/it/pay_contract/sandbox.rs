@@ -7,11 +7,11 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use houbu::ports::his::stamp;
 use houbu::ports::payments::{
     Bill, BillLine, Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, PayType, Payment, Payments, Provider,
     Refund, connect,
 };
+use houbu::ports::stamp;
 use houbu::sandbox::books::Store;
 use houbu::sandbox::faults::{Fault, Faults, Level, PushFault};
 use houbu::sandbox::switches::{Switch, Wrong};

@@ -24,7 +24,7 @@ use super::super::calling::{address, carried, client, traced};
 use super::{
     Bill, Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, Provider, Refund, RefundRequest,
 };
-use crate::ports::his::stamp::{Stamp, Stamper};
+use crate::ports::stamp::{Stamp, Stamper, Way};
 use answers::{SYSTEM, Said, broken, unknown};
 use notice::Ours;
 use wire::{Answering, Asking, Call};
@@ -98,7 +98,7 @@ impl PayPlatform {
         let nonce = Uuid::new_v4().simple().to_string();
         let at = Utc::now() + TimeDelta::seconds(self.ahead_s.load(Ordering::Relaxed));
         let mut request = self.http.post(url).header("Content-Type", "application/json");
-        for (name, value) in self.stamper.sign(at, &nonce, &body).headers() {
+        for (name, value) in self.stamper.sign(Way::Call, at, &nonce, &body).headers() {
             request = request.header(name, value);
         }
         let unanswered = |error: reqwest::Error| CallError::unanswered(SYSTEM, call.label(), &error);
@@ -112,7 +112,7 @@ impl PayPlatform {
             }
             raw.extend_from_slice(&chunk);
         }
-        let said = stamp.filter(|stamp| stamp.nonce == nonce && self.stamper.verify(stamp, &raw).is_ok());
+        let said = stamp.filter(|stamp| stamp.nonce == nonce && self.stamper.verify(Way::Answer, stamp, &raw).is_ok());
         let Some(stamp) = said else { return Err(answers::unsaid(call, status, &raw)) };
         let answering: Answering =
             serde_json::from_slice(&raw).map_err(|_| unknown(call, "the answer cannot be read"))?;

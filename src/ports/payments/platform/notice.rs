@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::super::{Notice, NoticeError, NoticeHeaders, Refund};
 use super::answers::{paid, refund_named};
 use super::wire::{OrderShown, RefundShown, Telling};
-use crate::ports::his::stamp::{Stamp, Stamper};
+use crate::ports::stamp::{Stamp, Stamper, Way};
 
 /// What a notice is checked against.
 pub(super) struct Ours<'a> {
@@ -55,7 +55,7 @@ fn believe(ours: &Ours<'_>, headers: &NoticeHeaders, body: &[u8], now: DateTime<
         return Err(NoticeError::Stale);
     }
     let stamp = Stamp { at, nonce: headers.nonce.clone(), signature: headers.signature.clone() };
-    ours.stamper.verify(&stamp, body).map_err(|_| NoticeError::Signature)
+    ours.stamper.verify(Way::Event, &stamp, body).map_err(|_| NoticeError::Signature)
 }
 
 fn money(telling: Telling) -> Result<Notice, NoticeError> {
@@ -97,7 +97,7 @@ mod tests {
 
     fn signed(body: &[u8]) -> NoticeHeaders {
         let at = DateTime::from_timestamp(NOW, 0).unwrap();
-        let stamp = Stamper::new(&"key".into()).sign(at, "nonce-01", body);
+        let stamp = Stamper::new(&"key".into()).sign(Way::Event, at, "nonce-01", body);
         NoticeHeaders {
             timestamp: NOW.to_string(),
             nonce: stamp.nonce,

@@ -1,5 +1,5 @@
 //! What goes over the wire between us and a hospital's payment platform, as both sides write it. Every body is JSON in UTF-8 with
-//! names in camelCase; money is integer 分, an instant RFC 3339. How it is signed: [`crate::ports::his::stamp`].
+//! names in camelCase; money is integer 分, an instant RFC 3339. How it is signed: [`crate::ports::stamp`].
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};

@@ -198,7 +198,7 @@ async fn a_clock_that_differs_is_learnt_from_the_refusal() {
     use axum::http::HeaderMap;
     use chrono::{TimeDelta, Utc};
 
-    use crate::ports::his::stamp::{Stamp, Stamper, Way};
+    use crate::ports::stamp::{Stamp, Stamper, Way};
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -235,7 +235,7 @@ async fn a_business_code_may_stand_in_the_message() {
     use axum::body::Bytes;
     use axum::http::HeaderMap;
 
-    use crate::ports::his::stamp::{Stamp, Stamper, Way};
+    use crate::ports::stamp::{Stamp, Stamper, Way};
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());

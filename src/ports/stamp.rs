@@ -21,11 +21,11 @@ pub const WINDOW: TimeDelta = TimeDelta::minutes(5);
 /// What a message is: the first line of what is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// Our call to a HIS.
+    /// Our call to a HIS or a payment platform.
     Call,
     /// Its answer.
     Answer,
-    /// What a HIS tells us.
+    /// What it tells us.
     Event,
     /// Our answer to that.
     Receipt,
