@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ports::his::Protocol;
 use crate::sandbox::faults::Level;
+pub use crate::sandbox::wechat_messages::MessagesAs;
 pub use console::{ApiRate, Console};
 pub use his::His;
 pub use messages::{MessagePlatform, Sms, WechatMessages};
@@ -87,7 +88,7 @@ pub struct Config {
     pub wechat_pay: Option<WechatPay>,
     /// A real service account; none: the sandbox's.
     pub wechat_messages: Option<WechatMessages>,
-    /// The hospital's own message platform, in the place of a service account.
+    /// The hospital's own message platform, in the place of a service account or beside it.
     pub message_platform: Option<MessagePlatform>,
     /// The SMS gateway; none: whom WeChat does not reach gets nothing, or the sandbox's.
     pub sms: Option<Sms>,
@@ -95,6 +96,8 @@ pub struct Config {
     pub oidc: Option<Oidc>,
     /// The message platform's template ids by our names.
     pub templates: BTreeMap<String, String>,
+    /// The channels of notices, in order, by our names of their templates.
+    pub routes: BTreeMap<String, Vec<String>>,
     /// Logs.
     pub log: Log,
     /// How fast one device and one address may apply.
@@ -205,6 +208,8 @@ pub struct Sandbox {
     pub faults: Level,
     /// What the HIS there is spoken to in.
     pub his: Protocol,
+    /// By whom patients are told there.
+    pub messages: MessagesAs,
     /// Seed of all chance there.
     pub seed: u64,
 }

@@ -104,6 +104,15 @@ pub(super) async fn answer(State(house): State<Arc<House>>, request: Request) ->
     if let Some(fault) = fault.filter(|fault| fault.prevents()) {
         return spoil(fault, StatusCode::OK.into_response(), house.slow).await;
     }
+    if let Some(code) = house.faults.answer(name, &key) {
+        let status = match code {
+            "FREQUENCY_LIMITED" => 429,
+            "SYSTEM_ERROR" => 500,
+            "NOT_ENOUGH" | "USER_ACCOUNT_ABNORMAL" => 403,
+            _ => 400,
+        };
+        return signed(&house, Err(refuse(status, code, "按沙箱开关返回")));
+    }
     // A task of its own, so that a caller that hangs up cannot leave the books changed and not saved.
     let work = tokio::spawn({
         let house = house.clone();

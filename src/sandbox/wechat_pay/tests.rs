@@ -363,6 +363,7 @@ async fn each_way_a_push_goes_wrong() {
                 assert_eq!((seen.len(), believed), (2, 1));
                 assert_eq!(seen[0].0, Err(NoticeError::Signature));
             }
+            PushFault::Unknown => panic!("it tells of its own orders alone"),
         }
     }
     assert!(server.books().await.notices.iter().all(|notice| !notice.probe_believed));

@@ -19,7 +19,9 @@ use houbu::waitlist::policy::PaymentMode;
 use crate::chaos::process::Process;
 use crate::clinic::Clinic;
 use crate::surface::on;
-use senders::{AES_KEY, API_V3_KEY, ENDPOINTS, EVENT_TOKEN, Endpoint, SERIAL, SIGN_KEY, Senders, Sending};
+use senders::{
+    AES_KEY, API_V3_KEY, ENDPOINTS, EVENT_TOKEN, Endpoint, PLATFORM_KEY, SERIAL, SIGN_KEY, Senders, Sending,
+};
 
 /// Sent to each endpoint.
 const BODIES: u64 = 10_000;
@@ -87,6 +89,7 @@ fn takes_and_refuses(endpoint: Endpoint) -> [&'static str; 2] {
         // A signed notice about an order that nobody knows is written down, and answered so.
         Endpoint::Payments | Endpoint::Refunds => ["status 404", "status 401"],
         Endpoint::Events => ["status 200", "status 401"],
+        Endpoint::Platform => ["status 204", "status 401"],
     }
 }
 
@@ -157,7 +160,9 @@ fn configuration(senders: &Senders) -> String {
          serial_no = \"OURS\"\nprivate_key_pem = {private}\nplatform_keys = {{ {SERIAL} = {public} }}\n\
          api_v3_key = \"{API_V3_KEY}\"\ntimeout_ms = 1000\n\
          [wechat_messages]\nbase_url = \"http://127.0.0.1:9\"\napp_id = \"wxhammer\"\nsecret = \"x\"\n\
-         event_token = \"{EVENT_TOKEN}\"\ntimeout_ms = 1000\n",
+         event_token = \"{EVENT_TOKEN}\"\ntimeout_ms = 1000\n\
+         [message_platform]\nurl = \"http://127.0.0.1:9/send\"\nkey = \"x\"\nevent_key = \"{PLATFORM_KEY}\"\n\
+         timeout_ms = 1000\n",
         "5a".repeat(32),
         "b7".repeat(32),
     )

@@ -7,8 +7,10 @@ use aws_lc_rs::rsa;
 use aws_lc_rs::signature::KeyPair;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chrono::DateTime;
 use houbu::ports::his::Credentials;
 use houbu::ports::his::envelope::Envelope;
+use houbu::ports::his::stamp::Stamper;
 use houbu::ports::payments::sealed::SealingKey;
 use houbu::ports::payments::signature::{SigningKey, platform_message};
 use serde_json::{Value, json};
@@ -20,6 +22,7 @@ pub const SIGN_KEY: &str = "hammered-sign-key";
 pub const AES_KEY: &str = "hammered-aes-key";
 pub const API_V3_KEY: &str = "hammered-api-v3-key-of-32-bytes!";
 pub const EVENT_TOKEN: &str = "hammered-event-token";
+pub const PLATFORM_KEY: &str = "hammered-platform-key";
 pub const SERIAL: &str = "HAMMER1";
 
 /// Where callbacks go.
@@ -29,9 +32,11 @@ pub enum Endpoint {
     Payments,
     Refunds,
     Events,
+    Platform,
 }
 
-pub const ENDPOINTS: [Endpoint; 4] = [Endpoint::His, Endpoint::Payments, Endpoint::Refunds, Endpoint::Events];
+pub const ENDPOINTS: [Endpoint; 5] =
+    [Endpoint::His, Endpoint::Payments, Endpoint::Refunds, Endpoint::Events, Endpoint::Platform];
 
 /// A request: what comes after the address, its headers, its body.
 pub struct Sending {
@@ -77,6 +82,7 @@ impl Senders {
             Endpoint::Payments => self.notice("payments", &mut dice, &transaction(n), "TRANSACTION.SUCCESS", n, false),
             Endpoint::Refunds => self.notice("refunds", &mut dice, &refund(n), "REFUND.SUCCESS", n, false),
             Endpoint::Events => Self::event(&mut dice, n, false),
+            Endpoint::Platform => self.platform_event(&mut dice, n, false),
         }
     }
 
@@ -89,6 +95,7 @@ impl Senders {
             Endpoint::Payments => self.notice("payments", dice, &transaction(n), "TRANSACTION.SUCCESS", n, true),
             Endpoint::Refunds => self.notice("refunds", dice, &refund(n), "REFUND.SUCCESS", n, true),
             Endpoint::Events => Self::event(dice, n, true),
+            Endpoint::Platform => self.platform_event(dice, n, true),
         }
     }
 
@@ -193,6 +200,31 @@ impl Senders {
         }
         let path = format!("/callbacks/wechat/events?signature={signature}&timestamp=1790000000&nonce=n1");
         Sending { path, headers: vec![("content-type", "text/xml".to_owned())], body }
+    }
+}
+
+impl Senders {
+    /// Of the hospital's own message platform: spoiled before it is signed, or after.
+    fn platform_event(&self, dice: &mut Dice, n: u64, bad: bool) -> Sending {
+        let status = dice.one_of(&["delivered", "failed", "read"]);
+        let body = json!({ "id": format!("M{n:029}"), "status": status, "reason": "user blocked" }).to_string();
+        let layer = if bad { dice.below(3) } else { 9 };
+        let mut body = body.into_bytes();
+        if layer == 0 {
+            body = spoiled(dice, &body);
+        }
+        let at = DateTime::from_timestamp(self.now, 0).unwrap();
+        let stamp = Stamper::new(&PLATFORM_KEY.into()).sign(at, "nonce-0001", &body);
+        let mut headers: Vec<_> = stamp.headers().into_iter().collect();
+        match layer {
+            1 => body = spoiled(dice, &body),
+            2 => {
+                let nth = usize::try_from(dice.below(3)).unwrap();
+                headers[nth].1 = String::from(dice.one_of(&["", "-9223372036854775808", "x", "AAAA", "1790000000"]));
+            }
+            _ => {}
+        }
+        Sending { path: "/callbacks/messages/events".to_owned(), headers, body }
     }
 }
 
