@@ -117,12 +117,15 @@ async fn wechat_says(subscribed: bool, path: &'static str, mut asked: Value) {
         status: 200,
         answer: r#"{"access_token":"ACCESS-TOKEN","expires_in":7200}"#,
     };
-    let sends = ERRCODES
-        .iter()
-        .map(|(status, answer, _)| Exchange { target: path, key: None, asked: asked.clone(), status: *status, answer: *answer });
+    let sends = ERRCODES.iter().map(|(status, answer, _)| Exchange {
+        target: path,
+        key: None,
+        asked: asked.clone(),
+        status: *status,
+        answer: *answer,
+    });
     let (base_url, tape) = play([token].into_iter().chain(sends).collect()).await;
-    let config =
-        Config { base_url, app_id: "wx1".to_owned(), secret: "hush".into(), timeout: Duration::from_secs(20) };
+    let config = Config { base_url, app_id: "wx1".to_owned(), secret: "hush".into(), timeout: Duration::from_secs(20) };
     let client = WechatMessages::new(config).unwrap();
     for (_, answer, came) in &ERRCODES {
         let sent = client.send(&message(subscribed)).await;

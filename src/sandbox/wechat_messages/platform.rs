@@ -126,7 +126,8 @@ impl House {
         }
         let roll = hash(&[&self.seed.to_le_bytes(), b"arrives", id.as_bytes()]);
         let asked = self.faults.answer(PLATFORM_EVENT, id);
-        let arrives = asked != Some("failed") && roll % 100 >= LOST_OF_100;
+        let by_chance = self.faults.level() != Level::None;
+        let arrives = asked != Some("failed") && (!by_chance || roll % 100 >= LOST_OF_100);
         let late = if fault == Some(PushFault::Late) { LATE_S } else { 0 };
         let event = Event {
             id: id.to_owned(),
@@ -137,8 +138,8 @@ impl House {
             forge_first: fault == Some(PushFault::WrongSignature),
             twice: fault == Some(PushFault::Duplicate),
         };
-        let by_chance = self.faults.level() != Level::None && roll % UNKNOWN_ONE_OF == 0;
-        let stranger = (fault == Some(PushFault::Unknown) || by_chance)
+        let of_nobody = by_chance && roll.is_multiple_of(UNKNOWN_ONE_OF);
+        let stranger = (fault == Some(PushFault::Unknown) || of_nobody)
             .then(|| Event { id: format!("X{:026}", roll % 1_000_000_007), ..event.clone() });
         self.events().extend(stranger.into_iter().chain([event]));
     }
