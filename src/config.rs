@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::ports::his::Protocol;
 use crate::ports::payments::Provider;
 use crate::sandbox::faults::Level;
+pub use crate::sandbox::wechat_messages::MessagesAs;
 pub use console::{ApiRate, Console};
 pub use his::His;
 pub use messages::{MessagePlatform, Sms, WechatMessages};
@@ -94,7 +95,7 @@ pub struct Config {
     pub payment_platform: Option<PaymentPlatform>,
     /// A real service account; none: the sandbox's.
     pub wechat_messages: Option<WechatMessages>,
-    /// The hospital's own message platform, in the place of a service account.
+    /// The hospital's own message platform, in the place of a service account or beside it.
     pub message_platform: Option<MessagePlatform>,
     /// The SMS gateway; none: whom WeChat does not reach gets nothing, or the sandbox's.
     pub sms: Option<Sms>,
@@ -102,6 +103,8 @@ pub struct Config {
     pub oidc: Option<Oidc>,
     /// The message platform's template ids by our names.
     pub templates: BTreeMap<String, String>,
+    /// The channels of notices, in order, by our names of their templates.
+    pub routes: BTreeMap<String, Vec<String>>,
     /// Logs.
     pub log: Log,
     /// How fast one device and one address may apply.
@@ -214,6 +217,8 @@ pub struct Sandbox {
     pub his: Protocol,
     /// Who takes the money there.
     pub pay: Provider,
+    /// By whom patients are told there.
+    pub messages: MessagesAs,
     /// Seed of all chance there.
     pub seed: u64,
 }

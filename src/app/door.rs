@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::App;
-use super::clients::notice_skew;
+use super::clients::{notice_skew, platform_key};
 use crate::config::{ApiRate, Config, Network, Oidc, SlowLane};
 use crate::console::access::{Provider, Role, SessionLimits, Settings};
 use crate::desk::Desk;
@@ -93,7 +93,7 @@ fn console(config: &Config, listening: SocketAddr) -> anyhow::Result<Settings> {
     let url = config.base_url(listening);
     let provider = config.oidc.as_ref().map(|oidc| provider(oidc, &url)).transpose().context("oidc")?;
     let provider = provider.map(Arc::new);
-    Ok(Settings { secure: scheme == "https", url, host, limits, provider, demo: false })
+    Ok(Settings { secure: scheme == "https", url, host, limits, provider, demo: false, sandbox: None })
 }
 
 /// The identity provider, and what its groups may.
@@ -135,10 +135,11 @@ impl App {
             his_pushes: Arc::clone(&self.clients.pushes),
             payments: Arc::clone(&self.clients.payments),
             api_keys,
+            platform_key: platform_key(config, self.outside.as_ref()),
             wechat_token: event_token(config),
             addresses: addresses(config),
             rates: Rates::new(rate(&config.api_rate)),
-            console: Settings { demo, ..console(config, listener.local_addr()?)? },
+            console: Settings { demo, sandbox: self.control.clone(), ..console(config, listener.local_addr()?)? },
         };
         let address = listener.local_addr()?;
         let (stop, mut stopped) = watch::channel(false);

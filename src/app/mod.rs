@@ -25,6 +25,7 @@ use crate::engine::{Engine, Registry, clock, worker};
 use crate::records::tokens::SharedTokens;
 use crate::records::{accounts, answers, callbacks, staff_places, staff_sessions};
 use crate::sandbox::books::Store;
+use crate::sandbox::control;
 use crate::sandbox::outside::{Outside, SandboxClock};
 use crate::waitlist::cipher::{Keyring, LookupKey};
 use crate::workflows::{self, Ports, notices};
@@ -49,6 +50,8 @@ pub struct App {
     pub clients: Clients,
     /// The simulated outside world, where it is used.
     pub outside: Option<Outside>,
+    /// Where its own page is, by which it is made to misbehave.
+    pub control: Option<String>,
     /// Finds patients by ID number.
     pub lookup: Arc<LookupKey>,
     /// The private database server, where there is one; it ends with the app.
@@ -60,6 +63,10 @@ impl App {
     pub async fn assemble(config: &Config, database: database::Database, base_url: &str) -> anyhow::Result<Self> {
         let pool = database.pool.clone();
         let outside = if clients::simulated(config) { Some(outside(config, &pool, base_url).await?) } else { None };
+        let control = match &outside {
+            Some(outside) => Some(format!("http://{}/", control::serve(outside.clone()).await?)),
+            None => None,
+        };
         clients::guard_keys(config)?;
         let keyring = || Keyring::new(&config.keys.sealing, &config.keys.sealing_older);
         let tokens = SharedTokens::new(pool.clone(), config.hospital.clone(), keyring()?);
@@ -76,6 +83,7 @@ impl App {
             his: Arc::clone(&clients.his),
             payments: Arc::clone(&clients.payments),
             template_ids: config.templates.clone(),
+            routes: clients.routes.clone(),
             sms: clients.sms.clone(),
         });
         let jobs = jobs(config)?;
@@ -88,12 +96,12 @@ impl App {
         }
         let limits = limits::limits(config);
         let engine = Engine::with_limits(pool.clone(), config.hospital.clone(), registry, limits);
-        Ok(Self { pool, engine, ports, clients, outside, lookup, database })
+        Ok(Self { pool, engine, ports, clients, outside, control, lookup, database })
     }
 
     /// Starts a worker in this process.
     pub async fn work(&self, config: &Config) -> anyhow::Result<worker::Worker> {
-        let outlet = notices::NoticeOutlet::new(Arc::clone(&self.ports), Arc::clone(&self.clients.messages));
+        let outlet = notices::NoticeOutlet::new(Arc::clone(&self.ports), self.clients.couriers.clone());
         let mut outlets = Outlets::default().with_lane(notices::TOPIC, notices::LANE, Arc::new(outlet));
         if let Some(gateway) = self.clients.sms.clone() {
             let outlet = notices::SmsOutlet::new(Arc::clone(&self.ports), gateway);
@@ -205,7 +213,7 @@ async fn outside(config: &Config, pool: &PgPool, base_url: &str) -> anyhow::Resu
     let now = clock::now(pool).await?;
     let sandbox = &config.sandbox;
     let outside = Outside::start(sandbox.seed, sandbox.faults, config.time_zone, store, SandboxClock::at(now)).await?;
-    let outside = outside.speaking(sandbox.his).paid_through(sandbox.pay);
+    let outside = outside.speaking(sandbox.his).paid_through(sandbox.pay).telling(sandbox.messages);
     outside.tell_houbu(base_url);
     Ok(outside)
 }

@@ -19,6 +19,7 @@ use crate::engine::clock;
 use crate::ports::his::Protocol;
 use crate::ports::payments::Provider;
 use crate::sandbox::faults::Level;
+use crate::sandbox::wechat_messages::MessagesAs;
 
 /// What `houbu demo` may be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -41,6 +42,9 @@ pub struct Demo {
     /// Who takes the money; without it, as `sandbox.pay` is set.
     #[arg(long, value_enum)]
     pay: Option<Provider>,
+    /// By whom patients are told: WeChat, or the hospital's own message platform; without it, as `sandbox.messages` is set.
+    #[arg(long, value_enum)]
+    messages: Option<MessagesAs>,
     /// The day that is played, the first of several; without it, tomorrow.
     #[arg(long)]
     day: Option<NaiveDate>,
@@ -77,6 +81,7 @@ impl Default for Demo {
             faults: Level::Some,
             his: None,
             pay: None,
+            messages: None,
             day: None,
             days: 1,
             size: None,
@@ -94,6 +99,7 @@ pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCo
     config.sandbox.faults = demo.faults;
     config.sandbox.his = demo.his.unwrap_or(config.sandbox.his);
     config.sandbox.pay = demo.pay.unwrap_or(config.sandbox.pay);
+    config.sandbox.messages = demo.messages.unwrap_or(config.sandbox.messages);
     config.slow_lane.device_every_s = SLOW_LANE_S;
     let listener = listen(&config).await?;
     let base_url = config.base_url(listener.local_addr()?);
@@ -116,6 +122,9 @@ pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCo
     let password = Token::make()?.expose().chars().take(PASSWORD_LENGTH).collect::<String>();
     door.desk.lodge.make_demo_users(&SecretString::from(password.clone())).await?;
     println!("The console is open at {base_url}/ (one click, no password), while the day is played and after.");
+    if let Some(control) = &app.control {
+        println!("What goes wrong outside is switched at {control}");
+    }
     let worker = app.work(&config).await?;
     let clean = tokio::select! {
         clean = played_on(&app, &config, &demo, day, &base_url, &api_key) => Some(clean?),

@@ -35,6 +35,9 @@ pub(super) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
             link.expose()
         );
     }
+    if let Some(control) = &app.control {
+        println!("What is not configured is simulated; what goes wrong there is switched at {control}");
+    }
     until_asked(&app, &mut ending).await?;
     ending.in_order(close(app, Some(door), worker)).await;
     Ok(ExitCode::SUCCESS)

@@ -114,7 +114,12 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let page = Callbacks {
         frame: Frame::of(&staff, "callbacks"),
         w,
-        sources: picks(["his", "wechat-pay", "pay-platform", "wechat"], &wanted.source, names::thing, language),
+        sources: picks(
+            ["his", "wechat-pay", "pay-platform", "wechat", "platform"],
+            &wanted.source,
+            names::thing,
+            language,
+        ),
         fates,
         rows: found.into_iter().map(|one| row(one, &clock)).collect(),
         signals: signals.collect(),

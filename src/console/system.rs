@@ -47,6 +47,7 @@ struct System {
     rows: Vec<Row>,
     workers: Vec<(String, usize)>,
     findings: Vec<(&'static str, String, &'static str)>,
+    sandbox: Option<String>,
 }
 
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> Page {
@@ -68,6 +69,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> P
         w,
         rows,
         workers: health.survey.workers.iter().map(|one| (one.name.clone(), one.knows.steps.len())).collect(),
+        sandbox: surface.console.sandbox.clone(),
         findings: health
             .findings
             .iter()

@@ -19,6 +19,8 @@ use crate::http::Surface;
 use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
 use crate::records::templates::Version;
+use crate::waitlist::language::Language;
+use crate::waitlist::route::Channel;
 use crate::waitlist::template::{Template, TemplateName};
 
 /// Versions that are shown.
@@ -31,6 +33,7 @@ struct Row {
     campus: String,
     version: Option<i32>,
     sample: String,
+    route: Vec<String>,
 }
 
 #[derive(askama::Template)]
@@ -51,6 +54,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> P
         rows.push(Row {
             name: one.name.as_str(),
             title: names::text(one.name.as_str(), staff.language),
+            route: in_words(&surface.desk.ports.routes.of(one.name, &one.text), staff.language),
             campus: if campus.is_empty() { w.every_campus.to_owned() } else { campus },
             version: one.version.map(|version| version.version),
             sample: sample.unwrap_or_default(),
@@ -94,6 +98,9 @@ struct Text {
     fields: String,
     sms: String,
     quiet_hours: String,
+    channels: String,
+    template_ids: String,
+    route: Vec<String>,
     samples: Vec<Sample>,
     versions: Vec<Former>,
 }
@@ -117,6 +124,10 @@ pub(super) struct Change {
     sms: String,
     #[serde(default)]
     quiet_hours: String,
+    #[serde(default)]
+    channels: String,
+    #[serde(default)]
+    template_ids: String,
     replaces: i32,
     #[serde(default)]
     reason: String,
@@ -136,7 +147,25 @@ impl Change {
             "" => None,
             name => Some(serde_json::from_value(name.into()).map_err(|error| Problem::invalid(error.to_string()))?),
         };
-        Ok(Template { template_id: self.template_id.trim().to_owned(), fields, sms, quiet_hours })
+        let channel = |name: &str| {
+            let known = Channel::ALL.map(Channel::as_str).join(", ");
+            Channel::parse(name)
+                .ok_or_else(|| Problem::invalid(format!("there is no channel {name}; there are {known}")))
+        };
+        let words = |text: &str| {
+            text.split([',', '，', ' ', '\n', '\r'])
+                .filter(|word| !word.is_empty())
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let channels = words(&self.channels).iter().map(|name| channel(name)).collect::<Result<Vec<_>, _>>()?;
+        let mut template_ids = BTreeMap::new();
+        for line in self.template_ids.lines().filter(|line| !line.trim().is_empty()) {
+            let (name, id) = line.split_once('=').ok_or_else(|| Problem::invalid(format!("channel = id: {line}")))?;
+            template_ids.insert(channel(name.trim())?, id.trim().to_owned());
+        }
+        let template_id = self.template_id.trim().to_owned();
+        Ok(Template { template_id, fields, sms, quiet_hours, channels, template_ids })
     }
 }
 
@@ -165,6 +194,11 @@ pub(super) async fn take_back(
     staff.require_to(Permission::Rules)?;
     surface.desk.take_template_back(named(&name)?, None, &staff.by(reason(&why.reason)?)).await?;
     to(&format!("/texts/{name}"))
+}
+
+/// The channels of a route as people call them.
+fn in_words(route: &[Channel], language: Language) -> Vec<String> {
+    route.iter().map(|channel| names::thing(channel.as_str(), language)).collect()
 }
 
 fn named(name: &str) -> Result<TemplateName, Problem> {
@@ -211,6 +245,14 @@ async fn page(
         template_id: text.template_id.clone(),
         sms: text.sms.clone().unwrap_or_default(),
         quiet_hours: text.quiet_hours.map(|at| super::settings::name_of(&at)).unwrap_or_default(),
+        channels: text.channels.iter().map(|channel| channel.as_str()).collect::<Vec<_>>().join(", "),
+        template_ids: text
+            .template_ids
+            .iter()
+            .map(|(channel, id)| format!("{} = {id}", channel.as_str()))
+            .collect::<Vec<_>>()
+            .join("\n"),
+        route: in_words(&desk.ports.routes.of(name, &text), language),
         fields,
         samples: samples.collect(),
         versions: versions.into_iter().map(former).collect(),

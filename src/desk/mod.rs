@@ -14,7 +14,7 @@
 //! | `release_slot`, `his_push` | a place may be free; 停诊 |
 //! | `payment_notice` | money has arrived, or gone back |
 //! | `callbacks` | what the outside told us, as staff look at it |
-//! | `message_event` | whether a message arrived; an SMS where it did not |
+//! | `message_event` | whether a message arrived; the next channel where it did not |
 //! | `answers` | what a caller's key was answered |
 //! | `departments` | the hospital's departments, kept in step with HIS |
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
@@ -62,7 +62,7 @@ pub mod his_push;
 pub mod jobs;
 pub mod kpis;
 pub mod letters;
-mod message_event;
+pub mod message_event;
 pub mod notices;
 pub mod overview;
 pub mod payment_notice;

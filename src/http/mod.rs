@@ -6,7 +6,7 @@
 //! | `schedules`, `waitlist`, `questions`, `appointments`, `patients` | scope `waitlist` |
 //! | `departments`, `policies`, `templates`, `blacklist`, `breaches`, `persons` | scope `admin` |
 //! | `runs`, `staff`, `bulks`, `audit`, `signals`, `letters`, `notices`, `destinations`, `jobs`, `reconciliation`, `kpis`, `health` | scope `runs` |
-//! | `callbacks`, `wechat_events` | by signature, not by key |
+//! | `callbacks`, `wechat_events`, `platform_events` | by signature, not by key |
 //! | `operations` | alive, ready, the figures |
 //! | `addresses`, `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
 //! | `openapi`, `examples` | the description, written by the same declarations; its examples |
@@ -38,6 +38,7 @@ mod openapi;
 mod operations;
 mod patients;
 mod persons;
+mod platform_events;
 mod policies;
 pub mod problem;
 mod questions;
@@ -101,6 +102,8 @@ pub struct Surface {
     pub api_keys: Vec<ApiKey>,
     /// The token of WeChat's message events; none: there are none.
     pub wechat_token: Option<EventToken>,
+    /// The key of the events of the hospital's own message platform; none: there are none.
+    pub platform_key: Option<SecretString>,
     /// Where pushes may come from.
     pub addresses: Addresses,
     /// How often a key may ask.
@@ -210,6 +213,7 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(callbacks::refunds))
         .routes(routes!(callbacks::pay_platform))
         .routes(routes!(wechat_events::verify, wechat_events::receive))
+        .routes(routes!(platform_events::receive))
         .routes(routes!(operations::health))
         .routes(routes!(operations::ready))
         .routes(routes!(operations::metrics));

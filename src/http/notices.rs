@@ -38,7 +38,7 @@ pub struct Notices {
 pub struct Notice {
     /// Its id, which the platform knows.
     pub notice_id: String,
-    /// `wechat` or `sms`.
+    /// `wechat`, `platform` (the hospital's own) or `sms`: how it went; while it has not gone, how its route has it go.
     pub channel: String,
     /// The text that it is written with.
     pub template: TemplateName,
@@ -75,7 +75,7 @@ pub struct Notice {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "channel": "sms", "reason": "患者来电称未收到" }))]
 pub struct Resend {
-    /// `wechat` or `sms`; without it as before.
+    /// `wechat`: by the channels of its route; `sms`; without it as before.
     #[serde(default)]
     pub channel: Option<Over>,
     /// Stands in the audit; no personal data.
@@ -87,7 +87,7 @@ pub struct Resend {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Over {
-    /// The message platform.
+    /// By the channels of its route, the first of them first.
     Wechat,
     /// An SMS.
     Sms,

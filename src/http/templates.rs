@@ -20,6 +20,7 @@ use crate::desk::templates::{InForce, Look, Shown};
 use crate::records::templates::{EVERY_CAMPUS, Version};
 use crate::waitlist::notice::{FailReason, NoticeKind};
 use crate::waitlist::refusal::Refusal;
+use crate::waitlist::route::Channel;
 use crate::waitlist::template::{AtNight, Template, TemplateName};
 
 /// Versions of one page.
@@ -60,7 +61,7 @@ pub struct Which {
 #[schema(example = json!({
     "name": "waitlist_booked", "source": "campus", "campusId": "C1", "version": 3, "templateId": "TM00003",
     "fields": { "thing1": "{doctor}", "time2": "{visitTime}", "phrase3": "{status}", "thing4": "{place}" },
-    "sms": "您候补的{doctor}医生{visitTime}已挂号成功。", "who": "desk", "reason": "微信公众平台更换了模板",
+    "sms": "您候补的{doctor}医生{visitTime}已挂号成功。", "route": ["wechatTemplate", "sms"], "who": "desk", "reason": "微信公众平台更换了模板",
     "createdAt": "2025-11-25T10:00:00+08:00"
 }))]
 pub struct Text {
@@ -77,6 +78,8 @@ pub struct Text {
     /// What is said.
     #[serde(flatten)]
     pub text: Template,
+    /// The channels that it goes by here, in order: its own, else those that are configured for its name.
+    pub route: Vec<Channel>,
     /// Who stored it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
@@ -150,6 +153,13 @@ pub struct NewText {
     /// a submission are sent, what else there is waits.
     #[serde(default)]
     pub quiet_hours: Option<AtNight>,
+    /// The channels that it goes by, in this order; none: as is configured for its name. 422 where one is not configured.
+    #[serde(default)]
+    pub channels: Vec<Channel>,
+    /// The id of the template on a channel that knows it by another one than `templateId`.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub template_ids: BTreeMap<Channel, String>,
     /// The version that the caller has seen, 0 for none: 409 where there is a newer one. Without it whatever is there is
     /// replaced.
     #[serde(default)]
@@ -173,6 +183,13 @@ pub struct Draft {
     /// As in a text to be stored.
     #[serde(default)]
     pub quiet_hours: Option<AtNight>,
+    /// As in a text to be stored.
+    #[serde(default)]
+    pub channels: Vec<Channel>,
+    /// As in a text to be stored.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub template_ids: BTreeMap<Channel, String>,
 }
 
 /// What is to be looked at.
@@ -299,8 +316,14 @@ pub(super) async fn put(
     Body(new): Body<NewText>,
 ) -> Result<Json<Text>, Problem> {
     let by = by(&caller, new.reason)?;
-    let stored =
-        Template { template_id: new.template_id, fields: new.fields, sms: new.sms, quiet_hours: new.quiet_hours };
+    let stored = Template {
+        template_id: new.template_id,
+        fields: new.fields,
+        sms: new.sms,
+        quiet_hours: new.quiet_hours,
+        channels: new.channels,
+        template_ids: new.template_ids,
+    };
     let put = surface.desk.put_template(named(&name)?, whose.campus.as_deref(), &stored, new.replaces, &by).await?;
     Ok(Json(text(&surface, put)))
 }
@@ -357,8 +380,10 @@ pub(super) async fn preview(
         fields: draft.fields,
         sms: draft.sms,
         quiet_hours: draft.quiet_hours,
+        channels: draft.channels,
+        template_ids: draft.template_ids,
     });
-    let flaws = draft.as_ref().map(|draft| draft.flaws(name)).unwrap_or_default();
+    let flaws = draft.as_ref().map(|draft| surface.desk.flaws(name, draft)).unwrap_or_default();
     let look = Look { campus_id: asked.campus_id, entry: asked.waitlist_id, draft };
     let preview = surface.desk.preview_template(name, &look).await?;
     Ok(Json(Preview {
@@ -382,9 +407,10 @@ fn written(shown: Shown) -> Written {
 
 fn text(surface: &Surface, one: InForce) -> Text {
     let InForce { name, text, version } = one;
+    let route = surface.desk.ports.routes.of(name, &text);
     let Some(Version { campus_id, version, who, reason, created_at, .. }) = version else {
         let (campus_id, version, who, reason, created_at) = (None, None, None, None, None);
-        return Text { name, source: "builtIn".to_owned(), campus_id, version, text, who, reason, created_at };
+        return Text { name, source: "builtIn".to_owned(), campus_id, version, text, route, who, reason, created_at };
     };
     let own = campus_id != EVERY_CAMPUS;
     Text {
@@ -393,6 +419,7 @@ fn text(surface: &Surface, one: InForce) -> Text {
         campus_id: own.then_some(campus_id),
         version: Some(version),
         text,
+        route,
         who: Some(who),
         reason: Some(reason),
         created_at: Some(surface.local(created_at)),

@@ -1,5 +1,5 @@
-//! Events of the WeChat message platform: whether a template message arrived (`TEMPLATESENDJOBFINISH`). Signed with
-//! the account's token and not older than a notice may be; without a token there are none.
+//! Events of the WeChat message platform: whether a template message arrived (`TEMPLATESENDJOBFINISH`), or subscribe messages
+//! (`subscribe_msg_sent_event`). Signed with the account's token and not older than a notice may be; without a token there are none.
 
 use std::sync::Arc;
 
@@ -18,6 +18,10 @@ use super::openapi::Problems;
 use super::problem::Problem;
 use super::{EventToken, Surface};
 use crate::desk::DeskError;
+use crate::desk::message_event::OfWechat;
+
+/// The most messages that one event tells of; it tells of one.
+const SUBSCRIBED_MAX: usize = 10;
 
 /// The signature of an event.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -46,6 +50,25 @@ struct Event {
     #[serde(rename = "MsgID", alias = "MsgId")]
     message_id: String,
     #[serde(rename = "Status")]
+    status: String,
+    #[serde(rename = "SubscribeMsgSentEvent")]
+    subscribed: Subscribed,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Subscribed {
+    #[serde(rename = "List")]
+    list: Vec<OneSubscribed>,
+}
+
+/// What became of one subscribe message.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OneSubscribed {
+    #[serde(rename = "MsgID", alias = "MsgId")]
+    message_id: String,
+    #[serde(rename = "ErrorStatus")]
     status: String,
 }
 
@@ -82,6 +105,11 @@ pub(super) async fn receive(
     if event.event == "TEMPLATESENDJOBFINISH" && !event.message_id.is_empty() {
         let kept: Result<(), DeskError> = surface.desk.message_event(&event.message_id, &event.status).await;
         kept?;
+    }
+    if event.event == "subscribe_msg_sent_event" {
+        for one in event.subscribed.list.iter().take(SUBSCRIBED_MAX).filter(|one| !one.message_id.is_empty()) {
+            surface.desk.wechat_event(OfWechat::Subscribe, &one.message_id, &one.status).await?;
+        }
     }
     Ok("success".into_response())
 }
@@ -138,5 +166,12 @@ mod tests {
         let read = event.ok().map(|event| (event.event, event.message_id, event.status));
         let expected = ("TEMPLATESENDJOBFINISH".to_owned(), "9".to_owned(), "failed:user block".to_owned());
         assert_eq!(read, Some(expected));
+        let text = "<xml><Event>subscribe_msg_sent_event</Event><SubscribeMsgSentEvent><List><TemplateId>T</TemplateId>\
+                    <MsgID>1700827132819554304</MsgID><ErrorCode>0</ErrorCode><ErrorStatus>success</ErrorStatus></List>\
+                    </SubscribeMsgSentEvent></xml>";
+        let event: Result<Event, _> = quick_xml::de::from_str(text);
+        let list = event.map(|event| event.subscribed.list).unwrap_or_default();
+        let read: Vec<_> = list.iter().map(|one| (one.message_id.as_str(), one.status.as_str())).collect();
+        assert_eq!(read, [("1700827132819554304", "success")]);
     }
 }

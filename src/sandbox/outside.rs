@@ -14,7 +14,7 @@ use super::books::Store;
 use super::faults::{Faults, Level};
 use super::his::{self, HisServer};
 use super::sms::{self, SmsServer};
-use super::wechat_messages::{self, MessageServer};
+use super::wechat_messages::{self, MessageServer, MessagesAs};
 use super::wechat_pay::{self, PayServer};
 use crate::ports::his::{
     Charset, Config as HisConfig, Credentials, DayPart, HisSchedule, OpenSlot, Protocol, ScheduleState, TimeSlot,
@@ -88,6 +88,8 @@ pub struct Outside {
     protocol: Protocol,
     /// Who takes the money.
     provider: Provider,
+    /// By whom patients are told.
+    told_by: MessagesAs,
     time_zone: Tz,
 }
 
@@ -137,17 +139,8 @@ impl Outside {
         let now = clock.reader();
         let sms = SmsServer::start(sms::Options { listen, seed, now, faults: Arc::clone(&faults), store, slow: SLOW })
             .await?;
-        Ok(Self {
-            his,
-            pay,
-            messages,
-            sms,
-            faults,
-            clock,
-            protocol: Protocol::default(),
-            provider: Provider::default(),
-            time_zone,
-        })
+        let (protocol, provider, told_by) = (Protocol::default(), Provider::default(), MessagesAs::default());
+        Ok(Self { his, pay, messages, sms, faults, clock, protocol, provider, told_by, time_zone })
     }
 
     /// The same, with a HIS that is spoken to in this.
@@ -167,9 +160,16 @@ impl Outside {
         self.pay.connection(self.provider, base_url, timeout)
     }
 
-    /// The HIS tells the Houbu at this address what happens, from now on.
+    /// The same where patients are told by this one.
+    #[must_use]
+    pub fn telling(self, told_by: MessagesAs) -> Self {
+        Self { told_by, ..self }
+    }
+
+    /// HIS and the message platform tell the Houbu at this address what happens, from now on.
     pub fn tell_houbu(&self, base_url: &str) {
         self.his.tell_houbu(base_url, self.protocol);
+        self.messages.tell_houbu(base_url);
     }
 
     /// A small department, K01, to look at from outside: two doctors on the seven days after `today`, their mornings with free
@@ -214,13 +214,12 @@ impl Outside {
     /// The sections of a houbu.toml that use these servers, with clients that wait for so long. Their keys guard nothing.
     pub fn configuration(&self, base_url: &str, timeout: Duration) -> Result<String, serde_json::Error> {
         let his = self.his_config();
-        let messages = self.messages.client_config(timeout);
         let text = |value: &str| serde_json::to_string(value);
         let timeout_ms = timeout.as_millis();
         Ok(format!(
             "[his]\nprotocol = {}\nurl = {}\nhospital_id = {}\nuser_id = {}\nsign_key = {}\naes_key = {}\nchannel_id = {}\n\
              timeout_ms = {timeout_ms}\n\n{}\ntimeout_ms = {timeout_ms}\n\n\
-             [wechat_messages]\nbase_url = {}\napp_id = {}\nsecret = {}\ntimeout_ms = {timeout_ms}",
+             {}",
             text(self.protocol.name())?,
             text(&his.url)?,
             text(&his.hospital_id)?,
@@ -229,21 +228,47 @@ impl Outside {
             text(his.aes_key.expose_secret())?,
             text(&his.channel_id)?,
             payments_section(self.pay_connection(base_url, timeout))?,
-            text(&messages.base_url)?,
-            text(&messages.app_id)?,
-            text(messages.secret.expose_secret())?,
+            self.messages_configuration(timeout)?,
         ))
+    }
+
+    /// Those by which patients are told.
+    fn messages_configuration(&self, timeout: Duration) -> Result<String, serde_json::Error> {
+        let text = |value: &str| serde_json::to_string(value);
+        let (timeout_ms, sms) = (timeout.as_millis(), self.sms.client_config(timeout));
+        let first = match self.told_by {
+            MessagesAs::Wechat => {
+                let messages = self.messages.client_config(timeout);
+                format!(
+                    "[wechat_messages]\nbase_url = {}\napp_id = {}\nsecret = {}",
+                    text(&messages.base_url)?,
+                    text(&messages.app_id)?,
+                    text(messages.secret.expose_secret())?
+                )
+            }
+            MessagesAs::Platform => {
+                let platform = self.messages.platform_config(timeout);
+                format!(
+                    "[message_platform]\nurl = {}\nkey = {}\nevent_key = {}",
+                    text(&platform.url)?,
+                    text(platform.key.expose_secret())?,
+                    text(self.messages.event_key().expose_secret())?
+                )
+            }
+        };
+        let (url, key) = (text(&sms.url)?, text(sms.key.expose_secret())?);
+        Ok(format!("{first}\ntimeout_ms = {timeout_ms}\n\n[sms]\nurl = {url}\nkey = {key}\ntimeout_ms = {timeout_ms}"))
     }
 
     /// When something happens next by itself.
     pub fn next_at(&self) -> Option<DateTime<Utc>> {
-        [self.his.next_at(), self.pay.next_at()].into_iter().flatten().min()
+        [self.his.next_at(), self.pay.next_at(), self.messages.next_at()].into_iter().flatten().min()
     }
 
     /// Lets happen what is due.
     pub async fn run_due(&self) -> anyhow::Result<()> {
         let now = self.clock.now();
-        let (pushed, _) = tokio::join!(self.his.run_due(now), self.pay.run_due(now));
+        let (pushed, ..) = tokio::join!(self.his.run_due(now), self.pay.run_due(now), self.messages.run_due(now));
         pushed.map(drop)
     }
 

@@ -74,6 +74,7 @@ impl House {
             payments: Arc::clone(&hospital.desk.ports.payments),
             api_keys: vec![key("all", KEY, &["waitlist", "runs", "admin"]), key("weak", WEAK, &["runs"])],
             wechat_token: None,
+            platform_key: None,
             addresses: Addresses::default(),
             rates: Rates::new(rate),
             console: Settings { url: "http://houbu.test".to_owned(), ..settings },

@@ -142,6 +142,7 @@ fn letter(run: RunId, kind: NoticeKind, nth: u16, app: &Application) -> Letter {
             place: app.visit.as_ref().map(|visit| visit.his.place.clone()),
             quiet_hours: Some(app.policy.quiet_hours),
             not_before: reminder.map(|one| one.at),
+            tried: Vec::new(),
         },
     )
 }

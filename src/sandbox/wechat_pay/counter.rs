@@ -119,9 +119,19 @@ pub(super) async fn carry_out(
     respond: impl FnOnce(&House, Result<Answered, Refusal>) -> Response + Send + 'static,
 ) -> Response {
     let (name, key) = name_and_key(&call);
-    let fault = house.faults.request(&format!("{} {name}", door.source()), &key);
+    let name = format!("{} {name}", door.source());
+    let fault = house.faults.request(&name, &key);
     if let Some(fault) = fault.filter(|fault| fault.prevents()) {
         return spoil(fault, StatusCode::OK.into_response(), house.slow).await;
+    }
+    if let Some(code) = house.faults.answer(&name, &key) {
+        let status = match code {
+            "FREQUENCY_LIMITED" => 429,
+            "SYSTEM_ERROR" => 500,
+            "NOT_ENOUGH" | "USER_ACCOUNT_ABNORMAL" => 403,
+            _ => 400,
+        };
+        return respond(&house, Err(refuse(status, code, "按沙箱开关返回")));
     }
     // A task of its own, so that a caller that hangs up cannot leave the books changed and not saved.
     let work = tokio::spawn({

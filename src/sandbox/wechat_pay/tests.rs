@@ -365,6 +365,7 @@ async fn each_way_a_push_goes_wrong() {
                 assert_eq!(seen[0].0, Err(NoticeError::Signature));
             }
             PushFault::WrongAmount => panic!("nothing is misstated by chance"),
+            PushFault::Unknown => panic!("it tells of its own orders alone"),
         }
     }
     assert!(server.books().await.notices.iter().all(|notice| !notice.probe_believed));

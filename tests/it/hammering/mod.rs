@@ -87,8 +87,9 @@ fn takes_and_refuses(endpoint: Endpoint) -> [&'static str; 2] {
     match endpoint {
         Endpoint::His => ["code 0", "code 7"],
         // A signed notice about an order that nobody knows is written down, and answered so.
-        Endpoint::Payments | Endpoint::Refunds | Endpoint::Platform => ["status 404", "status 401"],
+        Endpoint::Payments | Endpoint::Refunds | Endpoint::PayPlatform => ["status 404", "status 401"],
         Endpoint::Events | Endpoint::HisEvents => ["status 200", "status 401"],
+        Endpoint::MessagePlatform => ["status 204", "status 401"],
     }
 }
 
@@ -99,7 +100,7 @@ async fn ten_thousand_malformed_bodies_to_every_callback_endpoint() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_malformed_bodies_to_the_callback_endpoint_of_a_payment_platform() {
-    hammered(|_| payment_platform(), &[Endpoint::Platform]).await;
+    hammered(|_| payment_platform(), &[Endpoint::PayPlatform]).await;
 }
 
 /// Each of these endpoints of a process whose money is taken so.
@@ -183,7 +184,9 @@ fn configuration(payments: &str) -> String {
          [his]\nurl = \"http://127.0.0.1:9/\"\nhospital_id = \"1001\"\nuser_id = \"HOUBU\"\nsign_key = \"{SIGN_KEY}\"\n\
          aes_key = \"{AES_KEY}\"\nchannel_id = \"4\"\ntimeout_ms = 1000\n{payments}\
          [wechat_messages]\nbase_url = \"http://127.0.0.1:9\"\napp_id = \"wxhammer\"\nsecret = \"x\"\n\
-         event_token = \"{EVENT_TOKEN}\"\ntimeout_ms = 1000\n",
+         event_token = \"{EVENT_TOKEN}\"\ntimeout_ms = 1000\n\
+         [message_platform]\nurl = \"http://127.0.0.1:9/send\"\nkey = \"x\"\nevent_key = \"{PLATFORM_KEY}\"\n\
+         timeout_ms = 1000\n",
         "5a".repeat(32),
         "b7".repeat(32),
     )

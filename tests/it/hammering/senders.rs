@@ -34,12 +34,20 @@ pub enum Endpoint {
     Refunds,
     Events,
     /// Where the hospital's own platform takes the money.
-    Platform,
+    PayPlatform,
+    /// Where the hospital's own platform tells what became of messages.
+    MessagePlatform,
 }
 
 /// Those of a hospital that WeChat Pay takes the money for.
-pub const ENDPOINTS: [Endpoint; 5] =
-    [Endpoint::His, Endpoint::HisEvents, Endpoint::Payments, Endpoint::Refunds, Endpoint::Events];
+pub const ENDPOINTS: [Endpoint; 6] = [
+    Endpoint::His,
+    Endpoint::HisEvents,
+    Endpoint::Payments,
+    Endpoint::Refunds,
+    Endpoint::Events,
+    Endpoint::MessagePlatform,
+];
 
 /// A request: what comes after the address, its headers, its body.
 pub struct Sending {
@@ -90,7 +98,8 @@ impl Senders {
             Endpoint::Refunds => self.notice("refunds", &mut dice, &refund(n), "REFUND.SUCCESS", n, false),
             Endpoint::Events => self.event(&mut dice, n, false),
             Endpoint::HisEvents => self.his_event(&mut dice, n, false),
-            Endpoint::Platform => self.platform_notice(&mut dice, n, false),
+            Endpoint::PayPlatform => self.platform_notice(&mut dice, n, false),
+            Endpoint::MessagePlatform => self.platform_event(&mut dice, n, false),
         }
     }
 
@@ -104,7 +113,8 @@ impl Senders {
             Endpoint::Refunds => self.notice("refunds", dice, &refund(n), "REFUND.SUCCESS", n, true),
             Endpoint::Events => self.event(dice, n, true),
             Endpoint::HisEvents => self.his_event(dice, n, true),
-            Endpoint::Platform => self.platform_notice(dice, n, true),
+            Endpoint::PayPlatform => self.platform_notice(dice, n, true),
+            Endpoint::MessagePlatform => self.platform_event(dice, n, true),
         }
     }
 
@@ -255,6 +265,31 @@ impl Senders {
         }
         let path = format!("/callbacks/wechat/events?signature={signature}&timestamp={now}&nonce=n1");
         Sending { path, headers: vec![("content-type", "text/xml".to_owned())], body }
+    }
+}
+
+impl Senders {
+    /// Of the hospital's own message platform: spoiled before it is signed, or after.
+    fn platform_event(&self, dice: &mut Dice, n: u64, bad: bool) -> Sending {
+        let status = dice.one_of(&["delivered", "failed", "read"]);
+        let body = json!({ "id": format!("M{n:029}"), "status": status, "reason": "user blocked" }).to_string();
+        let layer = if bad { dice.below(3) } else { 9 };
+        let mut body = body.into_bytes();
+        if layer == 0 {
+            body = spoiled(dice, &body);
+        }
+        let at = DateTime::from_timestamp(self.now, 0).unwrap();
+        let stamp = Stamper::new(&PLATFORM_KEY.into()).sign(Way::Event, at, "nonce-0001", &body);
+        let mut headers: Vec<_> = stamp.headers().into_iter().collect();
+        match layer {
+            1 => body = spoiled(dice, &body),
+            2 => {
+                let nth = usize::try_from(dice.below(3)).unwrap();
+                headers[nth].1 = String::from(dice.one_of(&["", "-9223372036854775808", "x", "AAAA", "1790000000"]));
+            }
+            _ => {}
+        }
+        Sending { path: "/callbacks/messages/events".to_owned(), headers, body }
     }
 }
 

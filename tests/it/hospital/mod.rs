@@ -40,6 +40,7 @@ use houbu::ports::his::{
 };
 use houbu::ports::messages::WechatMessages;
 use houbu::ports::messages::sms::{Sms, SmsGateway};
+use houbu::ports::messages::unified::MessagePlatform;
 use houbu::ports::payments::{Provider as PaidThrough, connect as connect_payments};
 use houbu::sandbox::Now;
 use houbu::sandbox::books::Store;
@@ -50,8 +51,9 @@ use houbu::sandbox::wechat_messages::{self, MessageServer};
 use houbu::sandbox::wechat_pay::{self, PayServer, Payer};
 use houbu::waitlist::cipher::{Keyring, LookupKey};
 use houbu::waitlist::policy::{LevelPolicy, PaymentMode, Switch};
+use houbu::waitlist::route::Routes;
 use houbu::waitlist::working_days::WorkingDays;
-use houbu::workflows::notices::{LANE, NoticeOutlet, SMS, SmsOutlet, TOPIC};
+use houbu::workflows::notices::{Couriers, LANE, NoticeOutlet, SMS, SmsOutlet, TOPIC};
 use houbu::workflows::schedule_sync::ScheduleSync;
 use houbu::workflows::slot_release::SlotRelease;
 use houbu::workflows::{self, Ports, Ticks};
@@ -96,6 +98,8 @@ pub struct Setup {
     pub his: Protocol,
     /// Who takes the money.
     pub pay: PaidThrough,
+    /// By which channels notices go.
+    pub routes: Routes,
 }
 
 impl Setup {
@@ -114,6 +118,7 @@ impl Setup {
             cares_for_locks: false,
             his: spoken(),
             pay: paid_through(),
+            routes: Routes::default(),
         }
     }
 }
@@ -137,6 +142,7 @@ pub struct Hospital {
     pub pay: PayServer,
     pub messages: MessageServer,
     pub sms: SmsServer,
+    pub faults: Arc<Faults>,
     pub provider: Arc<Provider>,
     pub line: Arc<Line>,
     pub desk: Arc<Desk>,
@@ -167,7 +173,8 @@ impl Hospital {
         let sandbox_clock = Arc::new(AtomicI64::new(world::opening().timestamp_micros()));
         let now = reader(&sandbox_clock);
         let (listener, address) = door::listen().await;
-        let (his, pay, messages, sms) = outside(&setup, &now, &db, &address).await;
+        let faults = Arc::new(Faults::new(setup.faults, setup.seed));
+        let (his, pay, messages, sms) = outside(&setup, &now, &db, &address, &faults).await;
         let timeout = if setup.faults == Level::None { Duration::from_secs(5) } else { Duration::from_millis(250) };
         let client = connect_payments(pay.connection(setup.pay, &address, timeout)).unwrap();
         let provider = Arc::new(Provider::new(client));
@@ -193,6 +200,7 @@ impl Hospital {
             his: line.clone(),
             payments: provider.clone(),
             template_ids: BTreeMap::new(),
+            routes: setup.routes.clone(),
             sms: Some(gateway.clone()),
         });
         world::furnish(&db.pool, &his, setup.places, &setup.policy).await;
@@ -212,16 +220,18 @@ impl Hospital {
             payments: provider.clone(),
             api_keys: vec![door::api_key()],
             wechat_token: None,
+            platform_key: Some(messages.event_key()),
             addresses: setup.addresses.clone(),
             rates: houbu::desk::access::rates::Rates::default(),
             console: houbu::console::access::Settings::default(),
         };
         let door = Door::open(listener, address, surface);
         let mishaps = Arc::new(Mishaps::new(db.pool.clone()));
-        let outlet = NoticeOutlet::new(
-            Arc::clone(&ports),
-            Arc::new(WechatMessages::new(messages.client_config(timeout)).unwrap()),
-        );
+        let couriers = Couriers {
+            wechat: Some(Arc::new(WechatMessages::new(messages.client_config(timeout)).unwrap())),
+            platform: Some(Arc::new(MessagePlatform::new(messages.platform_config(timeout)).unwrap())),
+        };
+        let outlet = NoticeOutlet::new(Arc::clone(&ports), couriers);
         let sms_outlet = SmsOutlet::new(Arc::clone(&ports), gateway);
         let options = worker::Options {
             poll: Duration::from_millis(5),
@@ -248,6 +258,7 @@ impl Hospital {
             pay,
             messages,
             sms,
+            faults,
             provider,
             line,
             desk,
@@ -472,6 +483,7 @@ impl Hospital {
             self.set_clocks(next).await;
             self.his.run_due(next).await.unwrap();
             self.pay.run_due(next).await;
+            self.messages.run_due(next).await;
             self.until_still().await;
             if next >= to && self.next_due().await.is_none_or(|due| due > to) {
                 return;
@@ -482,7 +494,7 @@ impl Hospital {
     async fn next_due(&self) -> Option<DateTime<Utc>> {
         let mut conn = self.db.pool.acquire().await.unwrap();
         let ours = claim::next_due(&mut conn, HOSPITAL).await.unwrap();
-        [ours, self.pay.next_at(), self.his.next_at()].into_iter().flatten().min()
+        [ours, self.pay.next_at(), self.his.next_at(), self.messages.next_at()].into_iter().flatten().min()
     }
 
     async fn set_clocks(&self, at: DateTime<Utc>) {
@@ -720,13 +732,13 @@ async fn outside(
     now: &Now,
     db: &Database,
     address: &str,
+    faults: &Arc<Faults>,
 ) -> (HisServer, PayServer, MessageServer, SmsServer) {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let faults = Arc::new(Faults::new(setup.faults, setup.seed));
     let slow = Duration::from_millis(400);
     let his = HisServer::start(his::Options {
         seed: setup.seed,
-        faults: Arc::clone(&faults),
+        faults: Arc::clone(faults),
         slow,
         ..his::Options::quiet(credentials(), Arc::clone(now))
     });
@@ -734,7 +746,7 @@ async fn outside(
         listen,
         seed: setup.seed,
         now: Arc::clone(now),
-        faults: Arc::clone(&faults),
+        faults: Arc::clone(faults),
         store: Store::open(db.pool.clone()).await.unwrap(),
         slow,
         refunds_close: setup.faults == Level::Heavy,
@@ -743,14 +755,17 @@ async fn outside(
         listen,
         seed: setup.seed,
         now: Arc::clone(now),
-        faults: Arc::clone(&faults),
+        faults: Arc::clone(faults),
         store: Store::in_memory(),
         slow,
     });
     let (now, store) = (Arc::clone(now), Store::in_memory());
+    let faults = Arc::clone(faults);
     let sms = SmsServer::start(sms::Options { listen, seed: setup.seed, now, faults, store, slow });
     let (his, pay, messages, sms) = tokio::join!(his, pay, messages, sms);
     let his = his.unwrap();
+    let messages = messages.unwrap();
     his.tell_houbu(address, setup.his);
-    (his, pay.unwrap(), messages.unwrap(), sms.unwrap())
+    messages.tell_houbu(address);
+    (his, pay.unwrap(), messages, sms.unwrap())
 }
