@@ -100,9 +100,7 @@ fn said(
             let instead = instead.iter().map(|at| step(at)).collect();
             words::refusal(&Refused::WouldStrand { owed, instead }, language)
         }
-        Err(Refused::AlreadyThere { step: at }) => {
-            words::refusal(&Refused::AlreadyThere { step: step(at) }, language)
-        }
+        Err(Refused::AlreadyThere { step: at }) => words::refusal(&Refused::AlreadyThere { step: step(at) }, language),
         Err(refused) => words::refusal(refused, language),
     }
 }
