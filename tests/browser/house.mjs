@@ -30,6 +30,9 @@ export class House {
     };
     const child = spawn(program, ["demo", ...DAY], { cwd: house.#folder, env, stdio: ["ignore", "pipe", "pipe"] });
     house.#process = child;
+    for (const signal of ["SIGINT", "SIGTERM"]) {
+      process.once(signal, () => house.close().finally(() => process.exit(1)));
+    }
     try {
       const said = await told(child, /Ctrl-C ends[\s\S]*\/metrics/);
       house.at = /goes on serving (http:\/\/\S+)/.exec(said)[1];
