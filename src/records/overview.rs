@@ -54,7 +54,7 @@ pub async fn numbers(
                 (select coalesce(sum(refunded_fen), 0)::bigint from payment
                  where hospital = $1 and settled_at >= $2 and settled_at < $3) as refunded_fen,
                 (select count(*) from (
-                     select from entry where hospital = $1 and status = 'waiting' limit 10001) some) as waiting,
+                     select from entry where hospital = $1 and status = 'waiting' limit 10001) counted) as waiting,
                 (select count(*) from entry
                  where hospital = $1 and live and status in ('offered', 'awaitingPayment', 'booking')) as answering,
                 (select count(*) from payment where hospital = $1 and status = 'refunding') as refunding,

@@ -161,8 +161,9 @@ fn part(
         .push(" where tenant = ")
         .push_bind(tenant.to_owned());
     if let Some(workflow) = &filter.workflow {
-        // A step is nearly always one workflow's: it is found by the step.
-        let is = if filter.step.is_some() { " and workflow || '' = " } else { " and workflow = " };
+        // A step is nearly always one workflow's, and few of a workflow's runs live: those are found first.
+        let still = filter.still_since.is_some() && filter.status.as_deref().is_some_and(|one| LIVE.contains(&one));
+        let is = if filter.step.is_some() || still { " and workflow || '' = " } else { " and workflow = " };
         query.push(is).push_bind(workflow.clone());
     }
     if let Some(status) = &filter.status {
