@@ -15,8 +15,9 @@ use super::Surface;
 use super::addresses::FromHis;
 use super::problem::{Problem, ProblemBody, cannot_be_stored};
 use crate::desk::DeskError;
-use crate::ports::his::{Push, PushAnswer, PushError, stamp};
+use crate::ports::his::{Push, PushAnswer, PushError};
 use crate::ports::payments::{NoticeError, NoticeHeaders, Provider};
+use crate::ports::stamp;
 
 /// A push of HIS (健康通 v3.3): 5001 停诊, 5002 a cancelled booking of ours, 5007 one of any channel, 5008 (ours) 替诊 and 改诊.
 /// Answered in its own envelope with `RETURN_CODE`

@@ -209,7 +209,7 @@ async fn q2_r34_an_offer_that_a_stop_overtakes_leaves_the_turn_where_the_day_liv
             };
             desk.his_push(&push).await.unwrap();
             let over = "select step = 'Closed' from run where workflow = 'slot_release' and key = 'w1-pm'";
-            let over = async || sqlx::query_scalar(over).fetch_one(&pool).await.unwrap();
+            let over = async || sqlx::query_scalar::<_, bool>(over).fetch_one(&pool).await.unwrap();
             wait_for("everybody to be told", || async { over().await }).await;
         }
         .boxed()
@@ -251,7 +251,7 @@ async fn q2_r28_whoever_loses_a_place_of_one_half_is_offered_one_of_the_other_th
             desk.release_slot("w1-am", "at the same moment").await.unwrap();
             let found = "select count(*) > 0 from turn t join run r on r.tenant = t.tenant and r.id = t.run_id
                          where r.workflow = 'slot_release' and r.key = 'w1-am' and t.outcome = 'Nobody'";
-            let found = async || sqlx::query_scalar(found).fetch_one(&pool).await.unwrap();
+            let found = async || sqlx::query_scalar::<_, bool>(found).fetch_one(&pool).await.unwrap();
             wait_for("nobody to be found", || async { found().await }).await;
         }
         .boxed()

@@ -88,7 +88,7 @@ async fn r24_what_a_cutoff_had_closed_before_it_was_remembered_opens_again_and_w
     sqlx::query(forgets).bind([by_cutoff, by_staff]).execute(&hospital.db.pool).await.unwrap();
     let hears = "update run set listens = '{Stoppage,Change}' where id = any($1)";
     sqlx::query(hears).bind([by_cutoff, by_staff]).execute(&hospital.db.pool).await.unwrap();
-    let before = include_str!("../../../migrations/0040_hand_outs_shut_before.sql");
+    let before = include_str!("../../../migrations/0044_hand_outs_shut_before.sql");
     for _ in 0..2 {
         sqlx::raw_sql(before).execute(&hospital.db.pool).await.unwrap();
     }
