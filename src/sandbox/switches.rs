@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::catalogue::{PLATFORM_EVENT, Subject};
+use super::catalogue::{PLATFORM_EVENT, Subject, System};
 use super::faults::{Fault, PushFault};
 
 /// What goes wrong.
@@ -54,9 +54,14 @@ impl Wrong {
     pub fn all(of: &Subject) -> impl Iterator<Item = Self> {
         let kind = if of.is_push { Kind::Push } else { Kind::Request };
         let general = NAMES.iter().map(|(_, wrong)| *wrong).filter(move |wrong| wrong.kind() == kind);
-        // Only the message platform tells of what does not exist.
-        let tells_anything = of.call == PLATFORM_EVENT;
-        let general = general.filter(move |wrong| tells_anything || *wrong != Self::Push(PushFault::Unknown));
+        // Only the message platform tells of what does not exist, and only who takes the money of another amount.
+        let (tells_anything, tells_of_money) =
+            (of.call == PLATFORM_EVENT, matches!(of.system, System::Pay | System::PayPlatform));
+        let general = general.filter(move |wrong| match wrong {
+            Self::Push(PushFault::Unknown) => tells_anything,
+            Self::Push(PushFault::WrongAmount) => tells_of_money,
+            _ => true,
+        });
         general.chain(of.answers.iter().map(|code| Self::Answer(code)))
     }
 

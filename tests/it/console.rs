@@ -300,5 +300,5 @@ async fn callbacks_of_one_instant_are_each_on_one_page() {
         path = older.replace("&amp;", "&").replace("&#38;", "&");
     }
     assert!(shown[1..].iter().all(|times| *times == 1), "{shown:?}");
-    house.close().await;
+    house.hospital.close().await;
 }
