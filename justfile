@@ -12,6 +12,12 @@ run *arguments:
 test *words:
     cargo test {{ words }}
 
+# Use the console in Chromium as staff do (needs Node.js, npm and Chromium; see docs/console.md)
+browser *files:
+    cargo build
+    npm ci --prefix tests/browser
+    cd tests/browser && node run.mjs {{ files }}
+
 # Compile without building
 check:
     cargo check --all-targets

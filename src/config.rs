@@ -7,6 +7,7 @@ mod his;
 mod messages;
 mod networks;
 mod oidc;
+mod payments;
 mod retention;
 mod slow_lane;
 mod traces;
@@ -24,12 +25,15 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::ports::his::Protocol;
+use crate::ports::payments::Provider;
 use crate::sandbox::faults::Level;
+pub use crate::sandbox::wechat_messages::MessagesAs;
 pub use console::{ApiRate, Console};
 pub use his::His;
 pub use messages::{MessagePlatform, Sms, WechatMessages};
 pub use networks::Network;
 pub use oidc::Oidc;
+pub use payments::{PaymentPlatform, WechatPay};
 pub use retention::Retention;
 pub use slow_lane::{SlowLane, WAIT_MAX_S};
 pub use traces::Traces;
@@ -54,6 +58,8 @@ pub struct Config {
     pub public_url: String,
     /// The proxies whose `X-Forwarded-For` is believed; empty: nobody's.
     pub trusted_proxies: Vec<Network>,
+    /// How far the timestamp of a payment notice or a message event may be from our clock, either way, s.
+    pub notice_skew_s: u16,
     /// When schedules are pulled from HIS: a cron expression of five fields in the hospital's zone.
     pub schedule_sync: String,
     /// How many days ahead schedules are pulled: as far as HIS lets patients book, and a day more.
@@ -85,9 +91,11 @@ pub struct Config {
     pub his: Option<His>,
     /// A real merchant account; none: the sandbox's.
     pub wechat_pay: Option<WechatPay>,
+    /// The hospital's own payment platform, in the place of a merchant account.
+    pub payment_platform: Option<PaymentPlatform>,
     /// A real service account; none: the sandbox's.
     pub wechat_messages: Option<WechatMessages>,
-    /// The hospital's own message platform, in the place of a service account.
+    /// The hospital's own message platform, in the place of a service account or beside it.
     pub message_platform: Option<MessagePlatform>,
     /// The SMS gateway; none: whom WeChat does not reach gets nothing, or the sandbox's.
     pub sms: Option<Sms>,
@@ -95,6 +103,8 @@ pub struct Config {
     pub oidc: Option<Oidc>,
     /// The message platform's template ids by our names.
     pub templates: BTreeMap<String, String>,
+    /// The channels of notices, in order, by our names of their templates.
+    pub routes: BTreeMap<String, Vec<String>>,
     /// Logs.
     pub log: Log,
     /// How fast one device and one address may apply.
@@ -205,34 +215,12 @@ pub struct Sandbox {
     pub faults: Level,
     /// What the HIS there is spoken to in.
     pub his: Protocol,
+    /// Who takes the money there.
+    pub pay: Provider,
+    /// By whom patients are told there.
+    pub messages: MessagesAs,
     /// Seed of all chance there.
     pub seed: u64,
-}
-
-/// See [`Config::wechat_pay`].
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WechatPay {
-    /// The API's base address.
-    pub base_url: String,
-    /// `appid`.
-    pub app_id: String,
-    /// `mchid`.
-    pub mch_id: String,
-    /// Serial number of the merchant key.
-    pub serial_no: String,
-    /// The merchant's private key, PEM.
-    pub private_key_pem: SecretString,
-    /// The platform's public keys by serial number or key id, PEM.
-    #[serde(default)]
-    pub platform_keys: BTreeMap<String, String>,
-    /// Whether certificates are taken from the platform too (`GET /v3/certificates`).
-    #[serde(default)]
-    pub platform_certificates: bool,
-    /// The `APIv3` key, 32 bytes.
-    pub api_v3_key: SecretString,
-    /// How long a call may take, ms.
-    pub timeout_ms: u64,
 }
 
 /// See [`Config::log`].
@@ -267,6 +255,11 @@ impl Config {
         self.wechat_messages.is_some() || self.message_platform.is_some()
     }
 
+    /// Whether money is real.
+    pub fn payments_are_real(&self) -> bool {
+        self.wechat_pay.is_some() || self.payment_platform.is_some()
+    }
+
     /// Reads defaults, then `file` (if given, it must exist; else `houbu.toml` if there is one), then the environment:
     /// `DATABASE_URL`, `OTEL_EXPORTER_OTLP_ENDPOINT`, and `HOUBU_…` with `__` between levels (`HOUBU_DATABASE__CONNECTIONS=20`).
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
@@ -284,7 +277,7 @@ impl Config {
         if let Ok(endpoint) = std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT") {
             figment = figment.merge(Serialized::default("traces.otlp_endpoint", endpoint));
         }
-        let environment = Env::prefixed("HOUBU_").ignore(&["config"]).split("__");
+        let environment = Env::prefixed("HOUBU_").ignore(&["config", "api_url", "api_key"]).split("__");
         let texts = environment.iter().map(|(key, value)| (key.as_str().to_owned(), value)).collect();
         let figment = keep_texts(figment.merge(environment), texts);
         let config: Self = figment.extract().map_err(|error| ConfigError::Unreadable(in_one_line(&error)))?;
@@ -303,6 +296,8 @@ impl Config {
         self.slow_lane.check()?;
         self.console.check()?;
         self.api_rate.check()?;
+        payments::check_skew(self.notice_skew_s)?;
+        self.payment_platform.as_ref().map_or(Ok(()), PaymentPlatform::check)?;
         self.oidc.as_ref().map_or(Ok(()), Oidc::check)?;
         self.his.as_ref().map_or(Ok(()), His::check)
     }
@@ -379,7 +374,7 @@ mod tests {
         // What stands behind `#~` are settings that have no default: with the marks removed they must be readable.
         let config: Config = Figment::from(Toml::string(&REFERENCE.replace("#~ ", ""))).extract().unwrap();
         assert!(config.his.is_some() && config.wechat_pay.is_some() && config.wechat_messages.is_some());
-        assert!(config.sms.is_some() && config.oidc.is_some());
+        assert!(config.sms.is_some() && config.oidc.is_some() && config.payment_platform.is_some());
         assert!(!config.templates.is_empty() && !config.api_keys.is_empty());
     }
 

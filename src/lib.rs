@@ -1,7 +1,7 @@
 //! Houbu (候补): the durable-workflow orchestrator of a hospital's appointment waitlist.
 //!
 //! Floors, each importing only those below it: `engine` 0 · `waitlist` 1 · `records`, `ports` 2 · `workflows` 3 ·
-//! `desk` 4 · `http`, `console` 5. `sandbox` is the simulated outside world; `app`, `cli`, `config`,
+//! `desk` 4 · `http`, `console` 5 · `client`, which speaks to `http` from outside, 6. `sandbox` is the simulated outside world; `app`, `cli`, `config`,
 //! `demo`, `postgres` and `main.rs` are the roof.
 
 /// What all programs of this package allocate with.
@@ -10,6 +10,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub mod app;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod console;
 pub mod demo;

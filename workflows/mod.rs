@@ -27,6 +27,7 @@ use crate::ports::messages::sms::Sms;
 use crate::ports::payments::Payments;
 use crate::records::patients::{self, Person};
 use crate::waitlist::cipher::{Keyring, LookupKey, Sealed};
+use crate::waitlist::route::Routes;
 use crate::waitlist::working_days::WorkingDays;
 
 /// What the steps of all workflows may call.
@@ -51,6 +52,8 @@ pub struct Ports {
     pub payments: Arc<dyn Payments>,
     /// The message platform's template ids of the built-in texts, by our names; a name without one is its own id.
     pub template_ids: BTreeMap<String, String>,
+    /// By which channels notices go.
+    pub routes: Routes,
     /// The SMS gateway, where there is one.
     pub sms: Option<Arc<dyn Sms>>,
 }

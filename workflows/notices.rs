@@ -1,5 +1,5 @@
-//! What patients are told: the letters that applications write, and the outlets that turn them into messages, or into an SMS
-//! for whom the message platform does not reach.
+//! What patients are told: the letters that applications write, and the outlets that turn them into messages by the channels of
+//! their route, or into an SMS. Whom a channel cannot reach is told by the next one, once.
 //!
 //! A letter holds references only. Names and texts are filled in at delivery, and a letter that is no longer true is
 //! not sent (R21).
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Ports;
-use super::reading::Reading;
+use super::reading::{Reading, Ready};
 use crate::engine::outbox::{Delivery, Outlet};
 use crate::engine::store::letters::Claimed;
 use crate::engine::{Fault, Letter, RunId, limits};
@@ -22,6 +22,8 @@ use crate::ports::messages::{Message, Messages, Sent};
 use crate::waitlist::calendar::QuietHours;
 use crate::waitlist::ids;
 use crate::waitlist::notice::NoticeKind;
+use crate::waitlist::route::{Channel, Routes};
+use crate::waitlist::template::Template;
 
 /// The outbox topic of notices.
 pub const TOPIC: &str = "notice";
@@ -58,6 +60,9 @@ pub struct Written {
     /// It waits until then; none: it is told as soon as it is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<DateTime<Utc>>,
+    /// The channels that could not bring it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Channel>,
 }
 
 /// The letter that says `written`; `id` is what the platform drops repetitions by.
@@ -70,27 +75,70 @@ pub fn sms_letter(notice_id: &str, payload: &Value) -> Letter {
     Letter { id: ids::sms_id(notice_id), topic: SMS, payload: payload.clone() }
 }
 
-/// Sends notices over the message platform. Whom it does not reach is written an SMS, where there is a gateway for that.
+/// The letter that says it by the next channel of its route, where `failed` could not: with an id that this channel has once for
+/// a notice. None where there is no other channel.
+pub fn next_letter(
+    routes: &Routes,
+    text: &Template,
+    id: &str,
+    written: &Written,
+    failed: &[Channel],
+) -> Option<Letter> {
+    let mut tried = written.tried.clone();
+    tried.extend(failed.iter().filter(|channel| !written.tried.contains(channel)));
+    let channel = routes.next(written.kind.template(), text, &tried)?;
+    let payload = serde_json::to_value(Written { tried, ..written.clone() }).unwrap_or_default();
+    let topic = if channel == Channel::Sms { SMS } else { TOPIC };
+    Some(Letter { id: ids::instead_id(id, channel), topic, payload })
+}
+
+/// What the platform's number of a message begins with, where the hospital's own platform took it.
+pub const BY_PLATFORM: &str = "platform:";
+
+/// Who brings notices, as far as they are configured.
+#[derive(Clone, Default)]
+pub struct Couriers {
+    /// WeChat, by template and subscribe messages.
+    pub wechat: Option<Arc<dyn Messages>>,
+    /// The hospital's own platform.
+    pub platform: Option<Arc<dyn Messages>>,
+}
+
+impl Couriers {
+    /// WeChat alone.
+    pub fn wechat(client: Arc<dyn Messages>) -> Self {
+        Self { wechat: Some(client), platform: None }
+    }
+
+    fn of(&self, channel: Channel) -> Option<&dyn Messages> {
+        match channel {
+            Channel::WechatTemplate | Channel::WechatSubscribe => self.wechat.as_deref(),
+            Channel::Platform => self.platform.as_deref(),
+            Channel::Sms => None,
+        }
+    }
+}
+
+/// Sends notices by the channels of their routes. Whom one of them does not reach is told by the next.
 pub struct NoticeOutlet {
-    messages: Arc<dyn Messages>,
+    couriers: Couriers,
     reading: Reading,
-    has_sms: bool,
+    routes: Routes,
 }
 
 impl NoticeOutlet {
     /// Over our tables and the key to patients.
-    pub fn new(ports: Arc<Ports>, messages: Arc<dyn Messages>) -> Self {
-        let has_sms = ports.sms.is_some();
-        Self { messages, reading: Reading::new(ports), has_sms }
+    pub fn new(ports: Arc<Ports>, couriers: Couriers) -> Self {
+        let routes = ports.routes.clone();
+        Self { couriers, reading: Reading::new(ports), routes }
     }
+}
 
-    /// What becomes of a notice that the platform cannot bring. A text without an SMS has none.
-    fn by_other_means(&self, letter: &Claimed, why: String, has_text: bool) -> Delivery {
-        if self.has_sms && has_text {
-            Delivery::Instead { why, letter: sms_letter(&letter.id, &letter.payload) }
-        } else {
-            Delivery::Undeliverable(why)
-        }
+/// What becomes of a notice that these channels cannot bring.
+fn by_other_means(routes: &Routes, letter: &Claimed, ready: &Ready, failed: &[Channel], why: String) -> Delivery {
+    match next_letter(routes, &ready.text, &letter.id, &ready.written, failed) {
+        Some(letter) => Delivery::Instead { why, letter },
+        None => Delivery::Undeliverable(why),
     }
 }
 
@@ -101,21 +149,47 @@ impl Outlet for NoticeOutlet {
             Ok(ready) => ready,
             Err(decided) => return Ok(decided),
         };
-        let has_text = ready.text.sms.is_some();
+        let name = ready.written.kind.template();
+        let Some(channel) = self.routes.next(name, &ready.text, &ready.written.tried) else {
+            limits::nobody_called();
+            if ready.written.tried.is_empty() {
+                return Err(Fault::Stop(format!(
+                    "no channel of the text {} is configured; change its channels, or configure one, then retry",
+                    name.as_str()
+                )));
+            }
+            return Ok(Delivery::Undeliverable("its route has no other channel any more".to_owned()));
+        };
+        if channel == Channel::Sms {
+            limits::nobody_called();
+            return Ok(by_other_means(&self.routes, letter, &ready, &[], "it goes by SMS".to_owned()));
+        }
         let Some(openid) = ready.person.openid.clone() else {
             limits::nobody_called();
             let why = "the patient has no WeChat account here".to_owned();
-            return Ok(self.by_other_means(letter, why, has_text));
+            return Ok(by_other_means(&self.routes, letter, &ready, &Channel::BY_ACCOUNT, why));
+        };
+        let Some(courier) = self.couriers.of(channel) else {
+            let section = channel.section();
+            return Err(Fault::Stop(format!(
+                "[{section}] is not configured in this process; configure it, then retry"
+            )));
         };
         let message = Message {
             openid,
-            template_id: ready.text.template_id.clone(),
+            template_id: ready.text.id_on(channel).to_owned(),
             client_msg_id: letter.id.clone(),
             fields: ready.text.render(ready.written.kind, &ready.facts()),
+            subscribed: channel == Channel::WechatSubscribe,
         };
-        Ok(match self.messages.send(&message).await? {
+        Ok(match courier.send(&message).await? {
+            Sent::Accepted { msg_id } if channel == Channel::Platform => {
+                Delivery::Sent(format!("{BY_PLATFORM}{msg_id}"))
+            }
             Sent::Accepted { msg_id } => Delivery::Sent(msg_id),
-            Sent::Unreachable { code } => self.by_other_means(letter, format!("the platform answers {code}"), has_text),
+            Sent::Unreachable { code } => {
+                by_other_means(&self.routes, letter, &ready, &[channel], format!("the platform answers {code}"))
+            }
             Sent::Rejected { code } => {
                 return Err(Fault::Stop(format!(
                     "the platform rejects the template {}: {code}; mend the template, then retry",
@@ -126,16 +200,18 @@ impl Outlet for NoticeOutlet {
     }
 }
 
-/// Sends the SMS in the place of notices.
+/// Sends SMS: in the place of notices, or by their route.
 pub struct SmsOutlet {
     gateway: Arc<dyn Sms>,
     reading: Reading,
+    routes: Routes,
 }
 
 impl SmsOutlet {
     /// Over our tables and the key to patients.
     pub fn new(ports: Arc<Ports>, gateway: Arc<dyn Sms>) -> Self {
-        Self { gateway, reading: Reading::new(ports) }
+        let routes = ports.routes.clone();
+        Self { gateway, reading: Reading::new(ports), routes }
     }
 }
 
@@ -146,18 +222,19 @@ impl Outlet for SmsOutlet {
             Ok(ready) => ready,
             Err(decided) => return Ok(decided),
         };
+        let instead = |why: &str| by_other_means(&self.routes, letter, &ready, &[Channel::Sms], why.to_owned());
         let Some(text) = ready.text.render_sms(ready.written.kind, &ready.facts()) else {
             limits::nobody_called();
             return Ok(Delivery::Undeliverable("its text has no SMS".to_owned()));
         };
         if ready.person.phone.is_empty() {
             limits::nobody_called();
-            return Ok(Delivery::Undeliverable("the patient has no phone here".to_owned()));
+            return Ok(instead("the patient has no phone here"));
         }
         let message = SmsMessage { id: letter.id.clone(), phone: ready.person.phone.clone(), text };
         Ok(match self.gateway.send(&message).await? {
             Sent::Accepted { msg_id } => Delivery::Sent(msg_id),
-            Sent::Unreachable { code } => Delivery::Undeliverable(format!("the gateway answers {code}")),
+            Sent::Unreachable { code } => instead(&format!("the gateway answers {code}")),
             Sent::Rejected { code } => {
                 return Err(Fault::Stop(format!(
                     "the SMS gateway rejects the text {}: {code}; mend the text, then retry",

@@ -133,7 +133,11 @@ fn untrue(written: &Written, stands: &Stands) -> Option<&'static str> {
         return Some("no longer true");
     }
     let in_time = written.kind.in_time(written.deadline, stands.deadline, stands.now);
-    let over = if written.kind == NoticeKind::Reminder { "the visit has begun" } else { "the offer has ended" };
+    let over = match written.kind {
+        NoticeKind::Reminder => "the visit has begun",
+        NoticeKind::OfferWithdrawn => "there is a later offer",
+        _ => "the offer has ended",
+    };
     (!in_time).then_some(over)
 }
 

@@ -87,6 +87,7 @@ impl Hospital {
             his: Arc::clone(&outside.his),
             payments: Arc::clone(&outside.payments),
             template_ids: BTreeMap::new(),
+            routes: houbu::waitlist::route::Routes::new(true, false, false),
             sms: None,
         });
         let engine = Engine::with_limits(pool.clone(), TENANT, workflows::registry(&ports), limits);
@@ -150,7 +151,10 @@ impl Hospital {
 
     /// A worker with the defaults of the configuration, letters included.
     pub async fn worker(&self) -> Worker {
-        let outlet = notices::NoticeOutlet::new(Arc::clone(&self.desk.ports), Arc::clone(&self.outside.messages));
+        let outlet = notices::NoticeOutlet::new(
+            Arc::clone(&self.desk.ports),
+            notices::Couriers::wechat(Arc::clone(&self.outside.messages)),
+        );
         let options = worker::Options {
             outlets: Outlets::default().with_lane(notices::TOPIC, notices::LANE, Arc::new(outlet)),
             ..worker::Options::default()
@@ -172,9 +176,11 @@ impl Hospital {
             payments: Arc::clone(&self.outside.payments),
             api_keys: vec![ApiKey::new("bench", &SecretString::from(KEY), &scopes).unwrap()],
             wechat_token: None,
+            platform_key: None,
             addresses: Addresses::default(),
             rates: houbu::desk::access::rates::Rates::default(),
             console: Settings::default(),
+            live: Arc::default(),
         };
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! How fast the engine (W1 to W5) and the waitlist on it (D1 to D4) are, each figure beside the limit that the same server
+//! How fast the engine (W1 to W5), the waitlist on it (D1 to D4) and the search of its staff (C1) are, each figure beside the limit that the same server
 //! sets in the same run.
 //!
 //! `cargo bench --bench engine` (under 15 minutes), `-- --quick` (under 2), `-- --only w1,d3`. PostgreSQL is the private
@@ -11,6 +11,7 @@ mod applications;
 mod caller;
 mod delayed;
 mod flows;
+mod found;
 mod ground;
 mod hospital;
 mod killed;
@@ -61,7 +62,7 @@ struct Figure {
     measure: for<'a> fn(&'a Ask, &'a Ground, &'a mut Report) -> BoxFuture<'a, ()>,
 }
 
-const FIGURES: [Figure; 8] = [
+const FIGURES: [Figure; 9] = [
     Figure { ids: &["w1"], measure: |ask, ground, report| turns::five_steps(ask, ground, report).boxed() },
     Figure { ids: &["w2"], measure: |ask, ground, report| turns::one_step(ask, ground, report).boxed() },
     Figure { ids: &["w3", "w4"], measure: |ask, ground, report| parked::a_million(ask, ground, report).boxed() },
@@ -70,6 +71,7 @@ const FIGURES: [Figure; 8] = [
     Figure { ids: &["d2"], measure: |ask, ground, report| places::freed(ask, ground, report).boxed() },
     Figure { ids: &["d3"], measure: |ask, ground, report| sweep::at_six(ask, ground, report).boxed() },
     Figure { ids: &["d4"], measure: |ask, ground, report| killed::under_load(ask, ground, report).boxed() },
+    Figure { ids: &["c1"], measure: |ask, ground, report| found::among_years(ask, ground, report).boxed() },
 ];
 
 fn main() {

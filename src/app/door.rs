@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::App;
+use super::clients::{notice_skew, platform_key};
 use crate::config::{ApiRate, Config, Network, Oidc, SlowLane};
 use crate::console::access::{Provider, Role, SessionLimits, Settings};
 use crate::console::live::Live;
@@ -21,7 +22,7 @@ use crate::desk::access::rates::{Rate, Rates};
 use crate::desk::slow_lane::Paces;
 use crate::http::addresses::Addresses;
 use crate::http::auth::ApiKey;
-use crate::http::{Surface, on_socket, router};
+use crate::http::{EventToken, Surface, on_socket, router};
 use crate::ports::identity::{IdentityConfig, IdentityProvider};
 use crate::waitlist::pace::Pace;
 
@@ -71,6 +72,12 @@ fn addresses(config: &Config) -> Addresses {
     }
 }
 
+/// What WeChat's message events are signed with, where there are any.
+fn event_token(config: &Config) -> Option<EventToken> {
+    let token = config.wechat_messages.as_ref()?.event_token.clone()?;
+    Some(EventToken { token, skew: notice_skew(config) })
+}
+
 /// How often a key may ask.
 fn rate(rate: &ApiRate) -> Option<Rate> {
     let every = || Duration::from_secs_f64(rate.per_s.recip());
@@ -88,7 +95,7 @@ fn console(config: &Config, listening: SocketAddr) -> anyhow::Result<Settings> {
     let url = config.base_url(listening);
     let provider = config.oidc.as_ref().map(|oidc| provider(oidc, &url)).transpose().context("oidc")?;
     let provider = provider.map(Arc::new);
-    Ok(Settings { secure: scheme == "https", url, host, limits, provider, demo: false })
+    Ok(Settings { secure: scheme == "https", url, host, limits, provider, demo: false, sandbox: None })
 }
 
 /// The identity provider, and what its groups may.
@@ -131,10 +138,11 @@ impl App {
             his_pushes: Arc::clone(&self.clients.pushes),
             payments: Arc::clone(&self.clients.payments),
             api_keys,
-            wechat_token: config.wechat_messages.as_ref().and_then(|messages| messages.event_token.clone()),
+            platform_key: platform_key(config, self.outside.as_ref()),
+            wechat_token: event_token(config),
             addresses: addresses(config),
             rates: Rates::new(rate(&config.api_rate)),
-            console: Settings { demo, ..console(config, listener.local_addr()?)? },
+            console: Settings { demo, sandbox: self.control.clone(), ..console(config, listener.local_addr()?)? },
             live: Arc::clone(&live),
         };
         let address = listener.local_addr()?;

@@ -12,7 +12,7 @@ pub fn limits(config: &Config) -> BTreeMap<&'static str, Limits> {
     let all = &config.limits;
     BTreeMap::from([
         ("his", limit(&all.his, config.his.is_some())),
-        ("payments", limit(&all.payments, config.wechat_pay.is_some())),
+        ("payments", limit(&all.payments, config.payments_are_real())),
         (notices::LANE, limit(&all.messages, config.messages_are_real())),
         (notices::SMS, limit(&all.sms, config.sms.is_some())),
     ])
@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn every_destination_of_the_workflows_has_limits_and_a_real_one_its_rate() {
         let real: Config = Figment::from(Toml::string(&REFERENCE.replace("#~ ", ""))).extract().unwrap();
-        let simulated = Config { wechat_pay: None, ..real.clone() };
+        let simulated = Config { wechat_pay: None, payment_platform: None, ..real.clone() };
         assert_eq!(limits(&real)["payments"].rate_per_s, Some(150.0));
         assert_eq!(limits(&simulated)["payments"].rate_per_s, None);
         let steps = crate::workflows::tables().into_iter().flat_map(|table| table.steps.iter());

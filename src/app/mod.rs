@@ -16,14 +16,16 @@ use chrono::Utc;
 use sqlx::PgPool;
 
 use crate::config::{self, Config};
+use crate::desk::access::BROWSERS_KNOWN_FOR;
 use crate::desk::persons::{self, Resealed};
 use crate::engine::housekeeping::Retention;
 use crate::engine::jobs::Job;
 use crate::engine::outbox::Outlets;
 use crate::engine::{Engine, Registry, clock, worker};
 use crate::records::tokens::SharedTokens;
-use crate::records::{accounts, answers, callbacks, staff_sessions};
+use crate::records::{accounts, answers, callbacks, staff_places, staff_sessions};
 use crate::sandbox::books::Store;
+use crate::sandbox::control;
 use crate::sandbox::outside::{Outside, SandboxClock};
 use crate::waitlist::cipher::{Keyring, LookupKey};
 use crate::workflows::{self, Ports, notices};
@@ -48,6 +50,8 @@ pub struct App {
     pub clients: Clients,
     /// The simulated outside world, where it is used.
     pub outside: Option<Outside>,
+    /// Where its own page is, by which it is made to misbehave.
+    pub control: Option<String>,
     /// Finds patients by ID number.
     pub lookup: Arc<LookupKey>,
     /// The private database server, where there is one; it ends with the app.
@@ -59,6 +63,10 @@ impl App {
     pub async fn assemble(config: &Config, database: database::Database, base_url: &str) -> anyhow::Result<Self> {
         let pool = database.pool.clone();
         let outside = if clients::simulated(config) { Some(outside(config, &pool, base_url).await?) } else { None };
+        let control = match &outside {
+            Some(outside) => Some(format!("http://{}/", control::serve(outside.clone()).await?)),
+            None => None,
+        };
         clients::guard_keys(config)?;
         let keyring = || Keyring::new(&config.keys.sealing, &config.keys.sealing_older);
         let tokens = SharedTokens::new(pool.clone(), config.hospital.clone(), keyring()?);
@@ -75,6 +83,7 @@ impl App {
             his: Arc::clone(&clients.his),
             payments: Arc::clone(&clients.payments),
             template_ids: config.templates.clone(),
+            routes: clients.routes.clone(),
             sms: clients.sms.clone(),
         });
         let jobs = jobs(config)?;
@@ -87,12 +96,12 @@ impl App {
         }
         let limits = limits::limits(config);
         let engine = Engine::with_limits(pool.clone(), config.hospital.clone(), registry, limits);
-        Ok(Self { pool, engine, ports, clients, outside, lookup, database })
+        Ok(Self { pool, engine, ports, clients, outside, control, lookup, database })
     }
 
     /// Starts a worker in this process.
     pub async fn work(&self, config: &Config) -> anyhow::Result<worker::Worker> {
-        let outlet = notices::NoticeOutlet::new(Arc::clone(&self.ports), Arc::clone(&self.clients.messages));
+        let outlet = notices::NoticeOutlet::new(Arc::clone(&self.ports), self.clients.couriers.clone());
         let mut outlets = Outlets::default().with_lane(notices::TOPIC, notices::LANE, Arc::new(outlet));
         if let Some(gateway) = self.clients.sms.clone() {
             let outlet = notices::SmsOutlet::new(Arc::clone(&self.ports), gateway);
@@ -135,7 +144,7 @@ fn retention(config: &Config) -> Retention {
     }
 }
 
-/// Deletes what is old of callbacks, idempotency answers, accounts and sessions every hour, and of patients every day, until the pool is
+/// Deletes what is old of callbacks, idempotency answers, accounts, sessions and tries to log in every hour, and of patients every day, until the pool is
 /// closed. Several processes may do it at once. Runs and what belongs to them are the engine's to keep (see
 /// [`housekeeping`](crate::engine::housekeeping)).
 async fn forget_records(pool: PgPool, hospital: String, kept: config::Retention, console: config::Console) {
@@ -148,6 +157,7 @@ async fn forget_records(pool: PgPool, hospital: String, kept: config::Retention,
         let of_answers = answers::delete_older(&pool, &hospital, ANSWERS_KEPT_DAYS).await;
         let of_accounts = accounts::delete_older(&pool, &hospital).await;
         let of_sessions = staff_sessions::delete_ended(&pool, &hospital, idle_s, most_s).await;
+        let of_places = staff_places::delete_old(&pool, &hospital, BROWSERS_KNOWN_FOR.as_secs_f64()).await;
         // Every patient is looked at for it.
         let of_patients = match hour {
             0 => persons::forget_absent(&pool, &hospital, kept.patients_days.into()).await,
@@ -159,6 +169,7 @@ async fn forget_records(pool: PgPool, hospital: String, kept: config::Retention,
             ("answers", of_answers),
             ("accounts", of_accounts),
             ("sessions", of_sessions),
+            ("places", of_places),
         ];
         let told = told.map(|(what, done)| (what, done.map_err(|error| error.to_string())));
         for (what, done) in told.into_iter().chain([("patients", of_patients)]) {
@@ -202,7 +213,7 @@ async fn outside(config: &Config, pool: &PgPool, base_url: &str) -> anyhow::Resu
     let now = clock::now(pool).await?;
     let sandbox = &config.sandbox;
     let outside = Outside::start(sandbox.seed, sandbox.faults, config.time_zone, store, SandboxClock::at(now)).await?;
-    let outside = outside.speaking(sandbox.his);
+    let outside = outside.speaking(sandbox.his).paid_through(sandbox.pay).telling(sandbox.messages);
     outside.tell_houbu(base_url);
     Ok(outside)
 }

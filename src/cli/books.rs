@@ -9,8 +9,8 @@ use crate::demo::check_stored_books;
 
 pub(super) async fn run(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
-        config.sandbox.enabled && config.his.is_none() && config.wechat_pay.is_none() && !config.messages_are_real(),
-        "only the sandbox shows its books, and here [his], [wechat_pay] or [wechat_messages] is a real system"
+        config.sandbox.enabled && config.his.is_none() && !config.payments_are_real() && !config.messages_are_real(),
+        "only the sandbox shows its books, and here HIS, the payment provider or the message platform is a real system"
     );
     let database = Database::attach(config).await?;
     anyhow::ensure!(database.lacks().await? == 0, "the database has no books yet: `houbu serve` or `houbu demo` first");

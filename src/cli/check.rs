@@ -2,6 +2,7 @@
 //! read, and of the outside only what is configured is asked, with questions that alter nothing there.
 
 mod mending;
+mod told;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::engine::preflight::{self, Crew, Knows, Unrunnable};
 use crate::engine::proof;
 use crate::ports::CallError;
 use crate::ports::his::Protocol;
-use crate::ports::payments::Payments as _;
+use crate::ports::payments::Provider;
 use crate::records::schedules;
 use crate::workflows;
 
@@ -52,7 +53,6 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     pushes(config);
     sound &= payments(config).await;
     sound &= messages(config).await;
-    println!("{}", sms(config));
     collector(config).await;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -115,7 +115,8 @@ async fn stored(config: &Config, database: &Database) -> anyhow::Result<(bool, O
             return Ok((true, None));
         }
     }
-    let sound = every_run_goes_on(config, &database.pool).await?;
+    let mut sound = every_run_goes_on(config, &database.pool).await?;
+    sound &= told::stored_routes(config, &database.pool).await?;
     let departments = schedules::departments(&database.pool, &config.hospital).await?;
     if departments.is_empty() {
         println!("– departments: none is named yet, so no schedule is pulled; name them: PUT /v1/departments/{{id}}");
@@ -210,7 +211,7 @@ async fn his(config: &Config, department: &str) -> bool {
 
 /// How the outside reaches us: HIS and the payment provider send to `public_url`.
 fn reached(config: &Config) -> bool {
-    let told = reaching(&config.public_url, config.his.is_some() || config.wechat_pay.is_some());
+    let told = reaching(&config.public_url, config.his.is_some() || config.payments_are_real());
     println!("{}", told.1);
     told.0
 }
@@ -259,58 +260,31 @@ fn pushing(push_from: &[Network], proxies: usize) -> String {
 
 /// A number that was never ordered: that the provider does not know it is the right answer.
 async fn payments(config: &Config) -> bool {
-    if let Some(told) = Standing::of(config.wechat_pay.is_some(), config).told("WeChat Pay", "wechat_pay") {
+    let is_platform =
+        config.payment_platform.is_some() || (!config.payments_are_real() && config.sandbox.pay == Provider::Platform);
+    let (name, section, keys) = if is_platform {
+        ("payment platform", "[payment_platform]", "[payment_platform] url, merchant_id and sign_key")
+    } else {
+        ("WeChat Pay", "[wechat_pay]", "[wechat_pay] base_url, mch_id, serial_no, private_key_pem and platform_keys")
+    };
+    if let Some(told) = Standing::of(config.payments_are_real(), config).told(name, "wechat_pay] or [payment_platform")
+    {
         return told;
     }
     let made_up = Uuid::now_v7().simple().to_string();
     let asked = match clients::real_payments(config) {
         Ok(payments) => payments.order(&made_up).await.map(drop),
-        Err(error) => return wrong("WeChat Pay", &error.to_string(), "[wechat_pay]"),
+        Err(error) => return wrong(name, &error.to_string(), section),
     };
-    answered(
-        "WeChat Pay",
-        "order query",
-        asked,
-        "[wechat_pay] base_url, mch_id, serial_no, private_key_pem and platform_keys",
-    )
+    answered(name, "order query", asked, keys)
 }
 
+/// Every way to patients that is configured, and what becomes of whom none reaches.
 async fn messages(config: &Config) -> bool {
-    if config.message_platform.is_some() {
-        return platform(config);
-    }
-    if let Some(told) =
-        Standing::of(config.wechat_messages.is_some(), config).told("WeChat messages", "wechat_messages")
-    {
-        return told;
-    }
-    let asked = match clients::real_messages(config) {
-        Ok(messages) => messages.token(None).await.map(drop),
-        Err(error) => return wrong("WeChat messages", &error.to_string(), "[wechat_messages]"),
-    };
-    answered("WeChat messages", "token", asked, "[wechat_messages] base_url, app_id and secret, and the IP allow-list")
-}
-
-/// Nor is the hospital's own platform asked, for the same reason as the gateway.
-fn platform(config: &Config) -> bool {
-    match clients::real_platform(config) {
-        Ok(_) => {
-            println!("– message platform: configured; it cannot be asked without sending one");
-            true
-        }
-        Err(error) => wrong("message platform", &format!("{error:#}"), "[message_platform]"),
-    }
-}
-
-/// The gateway is not asked: all that it can be asked is to send one.
-fn sms(config: &Config) -> &'static str {
-    match (&config.sms, config.messages_are_real(), config.sandbox.enabled) {
-        (Some(_), ..) => "– SMS: configured; it cannot be asked without sending one",
-        (None, false, true) => "– SMS: simulated (sandbox)",
-        (None, ..) => {
-            "– SMS: none, so whom WeChat does not reach is told nothing; fill in [sms] where there is a gateway"
-        }
-    }
+    let mut sound = told::routes(config);
+    sound &= told::wechat(config).await;
+    sound &= told::platform(config).await;
+    sound & told::sms(config).await
 }
 
 fn answered(name: &str, call: &str, asked: Result<(), CallError>, look_at: &str) -> bool {
@@ -333,22 +307,7 @@ fn wrong(name: &str, what: &str, look_at: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use figment::Figment;
-    use figment::providers::{Format, Toml};
-
     use super::*;
-    use crate::config::REFERENCE;
-
-    #[test]
-    fn what_becomes_of_whom_wechat_does_not_reach_is_said() -> Result<(), Box<figment::Error>> {
-        let real: Config = Figment::from(Toml::string(&REFERENCE.replace("#~ ", ""))).extract()?;
-        assert!(sms(&real).contains("configured"));
-        assert!(sms(&Config { sms: None, ..real.clone() }).contains("told nothing"));
-        assert!(
-            sms(&Config { sms: None, wechat_messages: None, message_platform: None, ..real }).contains("simulated")
-        );
-        Ok(())
-    }
 
     #[test]
     fn r15_whether_anybody_may_push_is_said() {

@@ -17,7 +17,9 @@ use crate::demo::{A_DEPARTMENT, Script, Size, Stage, play};
 use crate::desk::access::token::Token;
 use crate::engine::clock;
 use crate::ports::his::Protocol;
+use crate::ports::payments::Provider;
 use crate::sandbox::faults::Level;
+use crate::sandbox::wechat_messages::MessagesAs;
 
 /// What `houbu demo` may be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -37,6 +39,12 @@ pub struct Demo {
     /// What HIS is spoken to in; without it, as `sandbox.his` is set.
     #[arg(long, value_enum)]
     his: Option<Protocol>,
+    /// Who takes the money; without it, as `sandbox.pay` is set.
+    #[arg(long, value_enum)]
+    pay: Option<Provider>,
+    /// By whom patients are told: WeChat, or the hospital's own message platform; without it, as `sandbox.messages` is set.
+    #[arg(long, value_enum)]
+    messages: Option<MessagesAs>,
     /// The day that is played, the first of several; without it, tomorrow.
     #[arg(long)]
     day: Option<NaiveDate>,
@@ -66,19 +74,32 @@ const SLOW_LANE_S: u32 = 1;
 
 impl Default for Demo {
     fn default() -> Self {
-        Self { once: false, json: false, seed: 7, faults: Level::Some, his: None, day: None, days: 1, size: None }
+        Self {
+            once: false,
+            json: false,
+            seed: 7,
+            faults: Level::Some,
+            his: None,
+            pay: None,
+            messages: None,
+            day: None,
+            days: 1,
+            size: None,
+        }
     }
 }
 
 pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
-        config.his.is_none() && config.wechat_pay.is_none() && !config.messages_are_real() && config.sms.is_none(),
-        "the demo plays on the sandbox alone; take [his], [wechat_pay], [wechat_messages], [message_platform] and \
-         [sms] out of its configuration"
+        config.his.is_none() && !config.payments_are_real() && !config.messages_are_real() && config.sms.is_none(),
+        "the demo plays on the sandbox alone; take [his], [wechat_pay], [payment_platform], [wechat_messages], \
+         [message_platform] and [sms] out of its configuration"
     );
     config.sandbox.seed = demo.seed;
     config.sandbox.faults = demo.faults;
     config.sandbox.his = demo.his.unwrap_or(config.sandbox.his);
+    config.sandbox.pay = demo.pay.unwrap_or(config.sandbox.pay);
+    config.sandbox.messages = demo.messages.unwrap_or(config.sandbox.messages);
     config.slow_lane.device_every_s = SLOW_LANE_S;
     let listener = listen(&config).await?;
     let base_url = config.base_url(listener.local_addr()?);
@@ -101,6 +122,9 @@ pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCo
     let password = Token::make()?.expose().chars().take(PASSWORD_LENGTH).collect::<String>();
     door.desk.lodge.make_demo_users(&SecretString::from(password.clone())).await?;
     println!("The console is open at {base_url}/ (one click, no password), while the day is played and after.");
+    if let Some(control) = &app.control {
+        println!("What goes wrong outside is switched at {control}");
+    }
     let worker = app.work(&config).await?;
     let clean = tokio::select! {
         clean = played_on(&app, &config, &demo, day, &base_url, &api_key) => Some(clean?),

@@ -13,6 +13,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::why::{REFUSED, Why};
+use crate::app::clients::routes;
 use crate::app::database::Database;
 use crate::config::Config;
 use crate::desk::DeskError;
@@ -85,11 +86,10 @@ async fn do_it(config: &Config, pool: &PgPool, asked: Notices) -> anyhow::Result
             let name = TemplateName::parse(&name).ok_or_else(|| anyhow::anyhow!("there is no text {name}"))?;
             show(config, pool, name, &Look { campus_id: campus, entry, draft: None }, asked.json).await
         }
-        Command::List { entry } => list(&engine(config, pool), entry, asked.json).await,
+        Command::List { entry } => list(config, pool, entry, asked.json).await,
         Command::Resend { entry, notice, sms, why } => {
             let channel = sms.then_some(Channel::Sms);
-            let has_sms = config.sms.is_some() || (config.sandbox.enabled && !config.messages_are_real());
-            match resend(&engine(config, pool), has_sms, (entry, &notice), channel, &why.by()).await {
+            match resend(&engine(config, pool), &routes(config)?, (entry, &notice), channel, &why.by()).await {
                 Ok(id) => println!("{id}: it is sent"),
                 Err(error @ (DeskError::Refused(_) | DeskError::NotResent(_))) => {
                     let no_notice = matches!(error, DeskError::Refused(_));
@@ -107,8 +107,8 @@ fn engine(config: &Config, pool: &PgPool) -> Arc<Engine> {
     Engine::new(pool.clone(), config.hospital.clone(), workflows::registry_of_nobody())
 }
 
-async fn list(engine: &Engine, entry: Uuid, in_json: bool) -> anyhow::Result<ExitCode> {
-    let all = match of_entry(engine, entry).await {
+async fn list(config: &Config, pool: &PgPool, entry: Uuid, in_json: bool) -> anyhow::Result<ExitCode> {
+    let all = match of_entry(&engine(config, pool), &routes(config)?, entry).await {
         Ok(all) => all,
         Err(DeskError::Refused(_)) => {
             eprintln!("there is no such application");

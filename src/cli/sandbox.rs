@@ -17,12 +17,12 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let sandbox = &config.sandbox;
     let outside =
         Outside::start(sandbox.seed, sandbox.faults, config.time_zone, Store::in_memory(), clock.clone()).await?;
-    let outside = outside.speaking(sandbox.his);
+    let outside = outside.speaking(sandbox.his).paid_through(sandbox.pay).telling(sandbox.messages);
     let base_url = config.base_url(config.listen);
     outside.tell_houbu(&base_url);
     outside.furnish(Utc::now().with_timezone(&config.time_zone).date_naive()).await?;
     println!("{}", outside.configuration(&base_url, CLIENT_TIMEOUT)?);
-    let control = control::serve(std::sync::Arc::clone(&outside.faults)).await?;
+    let control = control::serve(outside.clone()).await?;
     println!("\n# What goes wrong is switched at http://{control}/");
     clock.run(chrono::TimeDelta::zero());
     let busy = async {

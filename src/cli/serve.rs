@@ -35,6 +35,9 @@ pub(super) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
             link.expose()
         );
     }
+    if let Some(control) = &app.control {
+        println!("What is not configured is simulated; what goes wrong there is switched at {control}");
+    }
     until_asked(&app, &mut ending).await?;
     ending.in_order(close(app, Some(door), worker)).await;
     Ok(ExitCode::SUCCESS)
@@ -45,7 +48,7 @@ pub(super) async fn work(config: Config) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
         !simulated(&config),
         "`houbu work` does not simulate anything, since a second simulated HIS would have books of its own: configure \
-         [his], [wechat_pay] and [wechat_messages] (`houbu sandbox` runs simulated ones and prints these sections), or use \
+         [his], [wechat_pay] (or [payment_platform]) and [wechat_messages] (`houbu sandbox` runs simulated ones and prints these sections), or use \
          `houbu serve`, which works too"
     );
     let database = Database::attach(&config).await?;

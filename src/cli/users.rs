@@ -118,7 +118,7 @@ async fn disabled(lodge: &Lodge, deed: &Deed) -> Answer<()> {
 fn state(user: &User) -> &'static str {
     match user {
         User { disabled_at: Some(_), .. } => "disabled",
-        User { locked_until: Some(_), .. } => "locked out",
+        User { locked_until: Some(_), .. } => "locked out somewhere",
         User { has_password: false, subject: None, .. } => "invited",
         _ => "active",
     }

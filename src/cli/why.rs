@@ -19,6 +19,12 @@ pub(super) struct Why {
 }
 
 impl Why {
+    /// The reason of a deed over the API, where the key's name says who does it.
+    pub(super) fn of_key(&self) -> anyhow::Result<&str> {
+        anyhow::ensure!(self.who.is_none(), "over the API the key says who it is: leave --who out");
+        Ok(&self.reason)
+    }
+
     pub(super) fn by(&self) -> By {
         let user = || std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(|| "nobody".to_owned());
         By { who: self.who.clone().unwrap_or_else(|| format!("{}@cli", user())), reason: self.reason.clone() }

@@ -30,6 +30,8 @@ pub struct MessagePlatform {
     pub url: String,
     /// Our key there.
     pub key: SecretString,
+    /// The key that its delivery events are signed with; none: there are none.
+    pub event_key: Option<SecretString>,
     /// How long a call may take, ms.
     pub timeout_ms: u64,
 }

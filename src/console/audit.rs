@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
+use futures::stream;
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
-use super::page::{Frame, Page, ROWS, csv, query, show};
+use super::page::{Frame, PART, Page, ROWS, long_csv, query, show};
 use super::row::{Pick, picks};
 use super::when::{Clock, Stamp};
 use super::words::audit::AuditWords;
@@ -17,10 +18,9 @@ use super::words::names;
 use crate::engine::store::audit::{Audited, Wanted as Filter};
 use crate::http::Surface;
 use crate::http::extract::Query;
+use crate::http::problem::Problem;
 use crate::waitlist::language::Language;
 
-/// Deeds of one file.
-const CSV_ROWS: i64 = 5000;
 /// What can be asked for.
 const VERBS: [&str; 26] = [
     "retry",
@@ -133,7 +133,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let page = Audit {
         frame: Frame::of(&staff, "audit"),
         w: AuditWords::of(staff.language),
-        verbs: picks(VERBS, &wanted.verb, names::verb, staff.language),
+        verbs: picks(VERBS.into_iter().chain(names::at_the_door()), &wanted.verb, names::verb, staff.language),
         rows: found.into_iter().map(|one| row(one, &clock)).collect(),
         csv: format!("/audit.csv{}", address("")),
         older: older.map(|cursor| format!("/audit{}", address(&cursor))),
@@ -145,16 +145,31 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
 pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
     staff.require_to(Permission::Export)?;
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
-    let found = surface.desk.audit(&filter(&wanted, CSV_ROWS)).await?;
     let c = Frame::of(&staff, "audit").words;
     let w = AuditWords::of(staff.language);
-    let rows = found.into_iter().map(|one| {
+    let head = [c.at, c.who, c.what, c.why, "run", c.patient, w.before, w.after];
+    let parts = stream::unfold(Some(filter(&wanted, PART)), move |next| {
+        let surface = Arc::clone(&surface);
+        async move {
+            let filter = next?;
+            let found = surface.desk.audit(&filter).await;
+            let last = found.as_ref().ok().and_then(|found| found.last()).map(|last| last.id);
+            let next = last.map(|last| Filter { before: Some(last), ..filter });
+            Some((found.map(|found| lines(found, &clock)).map_err(Problem::from), next))
+        }
+    });
+    long_csv("audit", &head, parts).await
+}
+
+/// Deeds as lines of a file.
+fn lines(found: Vec<Audited>, clock: &Clock) -> Vec<Vec<String>> {
+    let line = |one: Audited| {
         let (before, after) = (one.before.to_string(), one.after.to_string());
-        let row = row(one, &clock);
+        let row = row(one, clock);
         let run = row.run.map(|run| run.to_string()).unwrap_or_default();
         vec![row.at.iso, row.who, row.what, row.why, run, row.patient, before, after]
-    });
-    Ok(csv("audit", &[c.at, c.who, c.what, c.why, "run", c.patient, w.before, w.after], rows))
+    };
+    found.into_iter().map(line).collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use serde::Deserialize;
 
 use super::access::Staff;
@@ -16,7 +16,7 @@ use super::words::operations::OperationWords;
 use crate::engine::store::unmatched::Standing;
 use crate::http::Surface;
 use crate::http::extract::Query;
-use crate::records::callbacks::{Seen, Wanted as Filter};
+use crate::records::callbacks::{Place, Seen, Wanted as Filter};
 use crate::waitlist::ids;
 
 /// Fates that ask for a person.
@@ -29,7 +29,7 @@ pub(super) struct Wanted {
     source: String,
     fate: String,
     subject: String,
-    before: Option<DateTime<Utc>>,
+    before: String,
 }
 
 /// A callback, ready for the page.
@@ -78,13 +78,13 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         source: some(&wanted.source),
         fates,
         subject: some(&wanted.subject),
-        before: wanted.before,
+        before: place(&wanted.before),
         most: ROWS,
     };
     let found = desk.callbacks(&filter).await?;
     let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
     let older = found.last().filter(|_| full).map(|last| {
-        let before = last.received_at.to_rfc3339();
+        let before = format!("{}~{}~{}", last.received_at.to_rfc3339(), last.source, last.event_id);
         let pairs = [
             ("source", wanted.source.as_str()),
             ("fate", &wanted.fate),
@@ -114,7 +114,12 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let page = Callbacks {
         frame: Frame::of(&staff, "callbacks"),
         w,
-        sources: picks(["his", "wechat-pay", "wechat"], &wanted.source, names::thing, language),
+        sources: picks(
+            ["his", "wechat-pay", "pay-platform", "wechat", "platform"],
+            &wanted.source,
+            names::thing,
+            language,
+        ),
         fates,
         rows: found.into_iter().map(|one| row(one, &clock)).collect(),
         signals: signals.collect(),
@@ -122,6 +127,13 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         wanted: &wanted,
     };
     show(&page)
+}
+
+/// The place in the list from which a page goes on; from the beginning where it is none.
+fn place(text: &str) -> Option<Place> {
+    let mut parts = text.splitn(3, '~');
+    let received_at = DateTime::parse_from_rfc3339(parts.next()?).ok()?.to_utc();
+    Some(Place { received_at, source: parts.next()?.to_owned(), event_id: parts.next()?.to_owned() })
 }
 
 fn row(one: Seen, clock: &Clock) -> Row {

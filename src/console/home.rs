@@ -14,7 +14,7 @@ use crate::desk::health;
 use crate::engine::health::{Finding, Severity};
 use crate::engine::inspect::Filter;
 use crate::http::Surface;
-use crate::records::overview::Numbers;
+use crate::records::overview::{MANY, Numbers};
 use crate::waitlist::language::Language;
 
 /// Runs that stand still of which so many are shown.
@@ -22,7 +22,8 @@ const STUCK_SHOWN: i64 = 8;
 /// Suspended runs that are looked through for refunds.
 const LOOKED_THROUGH: i64 = 200;
 /// Where a refund stands that waits for a person.
-const REFUND_STEPS: [&str; 5] = ["Refunding", "RefundWait", "RefundCheck", "PartRefund", "PartRefundWait"];
+const REFUND_STEPS: [&str; 6] =
+    ["Refunding", "RefundWait", "RefundCheck", "PartRefund", "PartRefundWait", "LateRefund"];
 
 #[derive(Template)]
 #[template(path = "home.html")]
@@ -57,10 +58,13 @@ pub(super) async fn home(State(surface): State<Arc<Surface>>, staff: Staff) -> P
     let mut stuck = desk.runs(of("suspended")).await?;
     let refunds = stuck.iter().filter(|one| REFUND_STEPS.contains(&one.seen.step.as_str())).count();
     stuck.truncate(usize::try_from(STUCK_SHOWN).unwrap_or(8));
-    let unrunnable = Filter { most: STUCK_SHOWN, ..of("unrunnable") };
-    stuck.extend(desk.runs(unrunnable).await?);
+    let findings = desk.health().await?.findings;
+    if findings.iter().any(|finding| matches!(finding, Finding::Unrunnable { .. })) {
+        let unrunnable = Filter { most: STUCK_SHOWN, ..of("unrunnable") };
+        stuck.extend(desk.runs(unrunnable).await?);
+    }
     let w = HomeWords::of(staff.language);
-    let mut matters: Vec<Matter> = desk.health().await?.findings.iter().map(|finding| found(finding, &clock)).collect();
+    let mut matters: Vec<Matter> = findings.iter().map(|finding| found(finding, &clock)).collect();
     matters.extend(open(w, &numbers, refunds, staff.language));
     matters.sort_by_key(|matter| match matter.tone {
         "critical" => 0,
@@ -87,7 +91,7 @@ fn found(finding: &Finding, clock: &Clock) -> Matter {
         | Finding::JobOverdue { .. }
         | Finding::JobPaused { .. }
         | Finding::JobEnded { .. } => "/jobs",
-        Finding::Unmatched { .. } => "/callbacks?kind=signals",
+        Finding::Unmatched { .. } => "/callbacks#signals",
         Finding::Overdue { .. } => "/runs?status=pending",
         _ => "/system",
     };
@@ -120,11 +124,16 @@ fn open(w: &HomeWords, numbers: &Numbers, refunds: usize, language: Language) ->
     .collect()
 }
 
+/// A number as far as it was counted.
+fn some(n: i64) -> String {
+    if n > MANY { "10,000+".to_owned() } else { n.to_string() }
+}
+
 fn tiles(w: &'static HomeWords, numbers: &Numbers) -> Vec<Tile> {
     let tile = |n: String, name, href| Tile { n, name, href };
     vec![
         tile(numbers.applied.to_string(), w.applied, "/runs?workflow=waitlist_application"),
-        tile(numbers.waiting.to_string(), w.waiting, "/runs?workflow=waitlist_application&step=Waiting"),
+        tile(some(numbers.waiting), w.waiting, "/runs?workflow=waitlist_application&step=Waiting"),
         tile(numbers.answering.to_string(), w.answering, "/deadlines"),
         tile(numbers.booked.to_string(), w.booked, "/figures"),
         tile(numbers.cancelled.to_string(), w.cancelled, "/figures"),
@@ -132,4 +141,22 @@ fn tiles(w: &'static HomeWords, numbers: &Numbers) -> Vec<Tile> {
         tile(row::yuan(numbers.refunded_fen), w.refunded, "/cases"),
         tile(numbers.refunding.to_string(), w.refunding, "/runs?workflow=waitlist_application&step=RefundWait"),
     ]
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::engine::store::survey::Backlog;
+
+    #[test]
+    fn signals_that_wait_lead_to_where_they_are_listed() {
+        let clock = Clock { now: DateTime::UNIX_EPOCH, tz: chrono_tz::Asia::Shanghai, language: Language::En };
+        let finding = Finding::Unmatched { backlog: Backlog { count: 1, oldest_s: 900.0 } };
+        let (path, part) = found(&finding, &clock).href.split_once('#').unwrap();
+        assert_eq!(path, "/callbacks");
+        assert!(include_str!("templates/callbacks.html").contains(&format!("id=\"{part}\"")), "{part}");
+    }
 }

@@ -57,7 +57,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let rows: Vec<Row> = surface.desk.jobs().await?.into_iter().map(|job| row(job, &clock)).collect();
     let paused = rows.iter().find(|row| row.name == said.of && row.paused && said.done == "pause");
     let undo = paused.map(|row| format!("/jobs/{}/resume", row.name));
-    let done = (!said.done.is_empty()).then(|| names::verb(&format!("job.{}", said.done), staff.language));
+    let done = names::deed(&format!("job.{}", said.done), staff.language);
     let frame = Frame::of(&staff, "jobs").done(done).undo(staff.may(Permission::Mend), undo);
     show(&Jobs { frame, w: OperationWords::of(staff.language), rows })
 }

@@ -63,7 +63,7 @@ pub fn router(surface: Arc<Surface>) -> Router {
     let pages = Router::new()
         .route("/", get(home::home))
         .route("/live", get(live::stream))
-        .route("/runs", get(runs::list))
+        .route("/runs", get(runs::list).post(runs::find))
         .route("/runs.csv", get(runs::file))
         .route("/runs/{id}", get(run::show_run))
         .route("/runs/{id}/{verb}", post(run::verbs::perform))
@@ -111,5 +111,7 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/assets/console.css", get(assets::style))
         .route("/assets/console.js", get(assets::script))
         .route("/assets/htmx.js", get(assets::htmx));
-    pages.merge(assets).layer(from_fn(access::headers)).with_state(surface)
+    // What goes wrong before anybody is known, or at the door, is a page too.
+    let all = pages.merge(assets).route_layer(from_fn(page::wrong));
+    all.layer(from_fn(access::headers)).with_state(surface)
 }

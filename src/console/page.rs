@@ -1,17 +1,20 @@
 //! A page: its frame, its headers, and what goes wrong on the way to one.
 
 use std::fmt::Write as _;
+use std::io;
 
 use askama::Template;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use futures::stream::{self, Stream, StreamExt};
 
 use super::access::{Permission, Refused, Staff};
-use super::assets;
 use super::words::frame::FrameWords;
-use crate::http::problem::{Problem, language_of};
+use super::{access, assets};
+use crate::http::problem::Problem;
 use crate::waitlist::language::Language;
 
 /// Why there is no page.
@@ -186,19 +189,43 @@ pub(super) fn rendered(page: &impl Template) -> Result<Response, Problem> {
 
 /// Rows as a file for a spreadsheet, which reads UTF-8 where a mark says so.
 pub(super) fn csv(name: &str, head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Response {
-    let mut text = String::from("\u{feff}");
-    let mut line = |cells: &mut dyn Iterator<Item = String>| {
-        let cells: Vec<String> = cells.map(|cell| quoted(&cell)).collect();
-        text.push_str(&cells.join(","));
-        text.push_str("\r\n");
-    };
-    line(&mut head.iter().map(|cell| (*cell).to_owned()));
-    rows.for_each(|row| line(&mut row.into_iter()));
+    file(name, format!("\u{feff}{}{}", line(head), rows.map(|row| line(&row)).collect::<String>()).into())
+}
+
+/// The same of a list that is as long as it is: read part by part while the file is sent, so that it ends where the list does. Where a
+/// later part cannot be read the file breaks off, which a browser calls a failed download.
+pub(super) async fn long_csv(
+    name: &str,
+    head: &[&str],
+    parts: impl Stream<Item = Result<Vec<Vec<String>>, Problem>> + Send + 'static,
+) -> Page {
+    let lines = |rows: &[Vec<String>]| rows.iter().map(|row| line(row)).collect::<String>();
+    let mut parts = Box::pin(parts);
+    let first = parts.next().await.transpose()?.unwrap_or_default();
+    let begin = format!("\u{feff}{}{}", line(head), lines(&first));
+    let rest = parts.map(move |part| {
+        part.map(|rows| lines(&rows)).map_err(|problem| {
+            let (_, detail) = problem.in_words(Language::En);
+            tracing::error!(detail, "a file breaks off: the rest of its list could not be read");
+            io::Error::other("the rest of the list could not be read")
+        })
+    });
+    let all = stream::once(async { Ok(begin) }).chain(rest);
+    Ok(file(name, Body::from_stream(all)))
+}
+
+/// A line of a file.
+fn line(cells: &[impl AsRef<str>]) -> String {
+    let cells: Vec<String> = cells.iter().map(|cell| quoted(cell.as_ref())).collect();
+    format!("{}\r\n", cells.join(","))
+}
+
+fn file(name: &str, body: Body) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.csv\"")),
     ];
-    (headers, text).into_response()
+    (headers, body).into_response()
 }
 
 /// A cell that no spreadsheet takes for a formula.
@@ -227,7 +254,7 @@ struct Wrong<'a> {
 /// A problem on the way to a page is a page too.
 pub(super) async fn wrong(request: Request, next: Next) -> Response {
     let asked = request.headers().clone();
-    let language = request.extensions().get::<Staff>().map_or_else(|| language_of(&asked), |staff| staff.language);
+    let language = request.extensions().get::<Staff>().map_or_else(|| access::language(&asked), |staff| staff.language);
     let mut response = next.run(request).await;
     let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
     let status = response.status();
@@ -273,6 +300,8 @@ pub(super) fn reason(text: &str) -> Result<String, Problem> {
 
 /// The largest number of rows of a list's page.
 pub(super) const ROWS: i64 = 50;
+/// The rows of a part of a file.
+pub(super) const PART: i64 = 500;
 
 #[cfg(test)]
 mod tests {

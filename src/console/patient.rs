@@ -148,7 +148,7 @@ pub(super) async fn ban(
     };
     let entry = Blacklisted { reason: reason.clone(), until };
     surface.desk.put_blacklist(&id, &entry, &staff.by(reason)).await?;
-    to(&address(&id, "blacklist.put"))
+    to(&format!("{}?done=blacklist.put", address(&id)))
 }
 
 pub(super) async fn lift(
@@ -159,12 +159,13 @@ pub(super) async fn lift(
 ) -> Page {
     staff.require_to(Permission::Blacklist)?;
     surface.desk.lift_blacklist(&id, &staff.by(reason(&why.reason)?)).await?;
-    to(&address(&id, "blacklist.lift"))
+    to(&format!("{}?done=blacklist.lift", address(&id)))
 }
 
-fn address(id: &str, done: &str) -> String {
+/// The page of a patient.
+pub(super) fn address(id: &str) -> String {
     let coded = query(&[("_", id)]);
-    format!("/patients/{}?done={done}", coded.strip_prefix("?_=").unwrap_or_default())
+    format!("/patients/{}", coded.strip_prefix("?_=").unwrap_or_default())
 }
 
 async fn page(surface: &Surface, staff: &Staff, id: &str, person: Option<Person>, said: &str) -> Page {
@@ -172,10 +173,8 @@ async fn page(surface: &Surface, staff: &Staff, id: &str, person: Option<Person>
     let dossier = surface.desk.dossier(id).await?;
     let bans: Vec<BanRow> = dossier.bans.iter().cloned().map(|one| banned(one, &clock)).collect();
     // A bar that was just put is lifted again.
-    let undo = (said == "blacklist.put" && bans.iter().any(|one| one.holds))
-        .then(|| address(id, "").split('?').next().map(|path| format!("{path}/lift")))
-        .flatten();
-    let done = (!said.is_empty()).then(|| names::verb(said, staff.language));
+    let undo = (said == "blacklist.put" && bans.iter().any(|one| one.holds)).then(|| format!("{}/lift", address(id)));
+    let done = names::deed(said, staff.language);
     let page = Patient {
         frame: Frame::of(staff, "patients").done(done).undo(staff.may(Permission::Blacklist), undo),
         w: PatientWords::of(staff.language),

@@ -1,20 +1,27 @@
 //! `GET /runs`: runs, newest first, each with why it stands where it stands. Where nothing is asked for, the applications: jobs
-//! start far more runs than patients do. `GET /runs.csv`: the same as a file.
+//! start far more runs than patients do. What is typed is sent by `POST`, for it may be a person's number. `GET /runs.csv`: the same
+//! as a file.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Form;
 use axum::extract::State;
-use chrono::TimeDelta;
+use axum::http::Uri;
+use chrono::{NaiveDate, TimeDelta};
+use futures::stream;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
-use super::page::{Frame, Page, ROWS, csv, query, show};
+use super::page::{Frame, PART, Page, ROWS, long_csv, query, show, to};
+use super::patient;
 use super::row::{self, Pick, RunRow, picks};
 use super::when::Clock;
 use super::words::names;
 use super::words::runs::RunsWords;
+use crate::desk::search::{CUT, without_numbers};
 use crate::engine::inspect::Filter;
 use crate::http::Surface;
 use crate::http::extract::Query;
@@ -27,8 +34,6 @@ pub(super) const STATUSES: [&str; 8] =
     ["suspended", "unrunnable", "pending", "running", "waiting", "completed", "cancelled", "faulted"];
 /// The verbs that many runs can be asked for.
 pub(super) const BULK_VERBS: [&str; 6] = ["retry", "resume", "suspend", "answer", "jump", "cancel"];
-/// Runs of one file.
-const CSV_ROWS: i64 = 5000;
 
 /// Which runs, and which columns.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -50,6 +55,25 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    /// The same without a person's whole number, and whether there was one.
+    pub(super) fn without_numbers(mut self, today: NaiveDate) -> (Self, bool) {
+        let mut had = false;
+        for text in [&mut self.q, &mut self.error] {
+            let cut = match without_numbers(text, today) {
+                Cow::Owned(cut) => cut,
+                Cow::Borrowed(_) => continue,
+            };
+            (*text, had) = (cut, true);
+        }
+        (self, had)
+    }
+
+    /// The search that stands in an address; none where it is none.
+    pub(super) fn of(query: &str) -> Option<Self> {
+        let address = format!("/runs{query}").parse::<Uri>().ok()?;
+        axum::extract::Query::<Self>::try_from_uri(&address).ok().map(|axum::extract::Query(wanted)| wanted)
+    }
+
     /// The workflow that is meant: applications where nothing is asked for.
     fn workflow(&self) -> &str {
         let asks = [&self.status, &self.step, &self.q, &self.error].iter().any(|one| !one.trim().is_empty());
@@ -57,7 +81,7 @@ impl Wanted {
     }
 
     /// The same as an address.
-    fn address(&self, cursor: Option<&str>) -> String {
+    pub(super) fn address(&self, cursor: Option<&str>) -> String {
         let mut pairs =
             vec![("workflow", self.workflow()), ("status", self.status.as_str()), ("step", self.step.as_str())];
         pairs.extend([("q", self.q.trim()), ("still", self.still.as_str()), ("error", self.error.trim())]);
@@ -112,9 +136,32 @@ struct Runs<'a> {
     older: Option<String>,
 }
 
+/// The hospital's day.
+pub(super) async fn today(surface: &Surface) -> Result<NaiveDate, Problem> {
+    Ok(surface.desk.now().await?.with_timezone(&surface.desk.ports.tz).date_naive())
+}
+
+/// `POST /runs`: what was typed, which may be a person's number, to an address that has none: whoever is the only one of an ID number
+/// is shown.
+pub(super) async fn find(State(surface): State<Arc<Surface>>, _: Staff, Form(wanted): Form<Wanted>) -> Page {
+    let typed = wanted.q.clone();
+    let (wanted, had_number) = wanted.without_numbers(today(&surface).await?);
+    if had_number && wanted.q.starts_with(CUT) {
+        let found = surface.desk.find_patients(typed.trim()).await?;
+        if let [one] = found.as_slice() {
+            return to(&patient::address(&one.id));
+        }
+    }
+    to(&format!("/runs{}", wanted.address(None)))
+}
+
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
     let (w, language) = (RunsWords::of(staff.language), staff.language);
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language };
+    let (wanted, had_number) = wanted.without_numbers(clock.today());
+    if had_number {
+        return to(&format!("/runs{}", wanted.address(None)));
+    }
     let found = surface.desk.runs(filter(&surface, &wanted, &clock, ROWS).await?).await?;
     let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
     let older = found.last().filter(|_| full).map(|last| last.seen.id.to_string());
@@ -129,7 +176,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let address = wanted.address(None);
     let stills = [("1", w.hour), ("24", w.day), ("168", w.week)];
     let column = |field, name, on: &str| Column { field, name, on: !on.is_empty() };
-    let done = (!wanted.done.is_empty()).then(|| names::verb(&wanted.done, language));
+    let done = names::deed(&wanted.done, language);
     let page = Runs {
         tabs: tabs(w, surface.desk.views("runs").await?, &address),
         workflows: picks(tables.iter().map(|table| table.name), workflow, names::workflow, language),
@@ -163,9 +210,8 @@ pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     staff.require_to(Permission::Export)?;
     let (w, language) = (RunsWords::of(staff.language), staff.language);
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language };
-    let found = surface.desk.runs(filter(&surface, &wanted, &clock, CSV_ROWS).await?).await?;
-    let frame = Frame::of(&staff, "runs");
-    let c = frame.words;
+    let (wanted, _) = wanted.without_numbers(clock.today());
+    let c = Frame::of(&staff, "runs").words;
     let head = [
         "id",
         c.workflow,
@@ -179,10 +225,26 @@ pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         c.updated,
         w.last_error,
     ];
-    let rows = row::runs(&surface, found, &clock).await?.into_iter().map(|row| {
+    let first = filter(&surface, &wanted, &clock, PART).await?;
+    let parts = stream::unfold(Some(first), move |next| {
+        let surface = Arc::clone(&surface);
+        async move {
+            let filter = next?;
+            let found = part(&surface, filter.clone(), &clock).await;
+            let last = found.as_ref().ok().and_then(|(_, last)| *last);
+            let next = last.map(|last| Filter { before: Some(last), ..filter });
+            Some((found.map(|(lines, _)| lines), next))
+        }
+    });
+    long_csv("runs", &head, parts).await
+}
+
+/// Runs as lines of a file, and the last of them.
+async fn part(surface: &Surface, filter: Filter, clock: &Clock) -> Result<(Vec<Vec<String>>, Option<Uuid>), Problem> {
+    let found = surface.desk.runs(filter).await?;
+    let last = found.last().map(|last| last.seen.id);
+    let lines = row::runs(surface, found, clock).await?.into_iter().map(|row| {
         let attempts = row.attempt.to_string();
-        let times = [row.created.iso, row.updated.iso];
-        let [created, updated] = times;
         vec![
             row.id,
             row.workflow,
@@ -192,12 +254,12 @@ pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Quer
             row.status.name,
             row.why,
             attempts,
-            created,
-            updated,
+            row.created.iso,
+            row.updated.iso,
             row.error,
         ]
     });
-    Ok(csv("runs", &head, rows))
+    Ok((lines.collect(), last))
 }
 
 /// What is wanted, as the engine is asked.

@@ -139,6 +139,7 @@ struct Person {
     id: Uuid,
     patient_id: String,
     name: String,
+    beside: Option<String>,
     status: Chip,
     place: Option<i64>,
     arrived: Option<i32>,
@@ -177,7 +178,7 @@ pub(super) async fn one(State(surface): State<Arc<Surface>>, staff: Staff, Path(
     let listed = desk.queue_of(&id).await?;
     let people = desk.queue(&id).await?;
     let (line, others): (Vec<InQueue>, Vec<InQueue>) = people.into_iter().partition(|one| one.status == "waiting");
-    let mut line: Vec<Person> = line.into_iter().map(|one| person(w, one, &clock)).collect();
+    let mut line: Vec<Person> = line.into_iter().map(|one| person(w, &id, one, &clock)).collect();
     if let Some(next) = line.iter_mut().find(|one| one.passed.is_none()) {
         next.next = true;
     }
@@ -192,14 +193,14 @@ pub(super) async fn one(State(surface): State<Arc<Surface>>, staff: Staff, Path(
         w,
         row: row(&listed, &clock),
         line,
-        others: others.into_iter().map(|one| person(w, one, &clock)).collect(),
+        others: others.into_iter().map(|one| person(w, &id, one, &clock)).collect(),
         draw,
         hand_out: hand_out.map(|run| run.id),
     };
     show(&page)
 }
 
-fn person(w: &QueueWords, one: InQueue, clock: &Clock) -> Person {
+fn person(w: &QueueWords, schedule: &str, one: InQueue, clock: &Clock) -> Person {
     let passed = match () {
         () if one.suspended => Some(w.passed_suspended),
         () if one.banned => Some(w.passed_banned),
@@ -210,6 +211,7 @@ fn person(w: &QueueWords, one: InQueue, clock: &Clock) -> Person {
         id: one.id,
         patient_id: one.patient_id,
         name: one.name.unwrap_or_default(),
+        beside: (one.schedule_id != schedule).then_some(one.schedule_id),
         status: Chip::of(&one.status, clock.language),
         place: one.place,
         arrived: one.arrived,

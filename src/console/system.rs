@@ -48,6 +48,7 @@ struct System {
     rows: Vec<Row>,
     workers: Vec<(String, usize)>,
     findings: Vec<(&'static str, String, &'static str)>,
+    sandbox: Option<String>,
 }
 
 /// Word of what was just done, and to which.
@@ -83,6 +84,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         w,
         rows,
         workers: health.survey.workers.iter().map(|one| (one.name.clone(), one.knows.steps.len())).collect(),
+        sandbox: surface.console.sandbox.clone(),
         findings: health
             .findings
             .iter()

@@ -20,7 +20,9 @@ use crate::http::Surface;
 use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
 use crate::records::templates::Version;
+use crate::waitlist::language::Language;
 use crate::waitlist::policy::Level;
+use crate::waitlist::route::Channel;
 use crate::waitlist::template::{Template, TemplateName};
 
 /// Versions that are shown.
@@ -34,6 +36,7 @@ struct Row {
     campus: String,
     version: Option<i32>,
     sample: String,
+    route: Vec<String>,
 }
 
 #[derive(askama::Template)]
@@ -46,19 +49,27 @@ struct Texts {
 
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> Page {
     let w = TextWords::of(staff.language);
-    let rows = surface.desk.templates().await?.into_iter().map(|one| {
+    let mut rows = Vec::new();
+    for one in surface.desk.templates().await? {
         let campus = one.version.as_ref().map(|version| version.campus_id.clone()).unwrap_or_default();
-        Row {
+        let preview = surface.desk.preview_template(one.name, &Look::default()).await?;
+        let sample = preview.shown.into_iter().next().map(|shown| shown.sms.unwrap_or_else(|| in_a_line(shown.fields)));
+        rows.push(Row {
             name: one.name.as_str(),
             href: format!("/texts/{}{}", one.name.as_str(), query(&[("campus", campus.as_str())])),
             title: names::text(one.name.as_str(), staff.language),
+            route: in_words(&surface.desk.ports.routes.of(one.name, &one.text), staff.language),
             campus: if campus.is_empty() { w.every_campus.to_owned() } else { campus },
             version: one.version.map(|version| version.version),
-            sample: one.text.fields.values().next().cloned().unwrap_or_default(),
-        }
-    });
-    let rows = rows.collect();
+            sample: sample.unwrap_or_default(),
+        });
+    }
     show(&Texts { frame: Frame::of(&staff, "texts"), w, rows })
+}
+
+/// What stands in a message's fields, one after the other.
+fn in_a_line(fields: Vec<(String, String, Option<usize>)>) -> String {
+    fields.into_iter().map(|(_, text, _)| text).collect::<Vec<_>>().join(" · ")
 }
 
 /// A message as it would be sent.
@@ -91,6 +102,9 @@ struct Text {
     fields: String,
     sms: String,
     quiet_hours: String,
+    channels: String,
+    template_ids: String,
+    route: Vec<String>,
     samples: Vec<Sample>,
     versions: Vec<Former>,
     campus: String,
@@ -144,6 +158,10 @@ pub(super) struct Change {
     sms: String,
     #[serde(default)]
     quiet_hours: String,
+    #[serde(default)]
+    channels: String,
+    #[serde(default)]
+    template_ids: String,
     replaces: i32,
     #[serde(default)]
     reason: String,
@@ -165,7 +183,25 @@ impl Change {
             "" => None,
             name => Some(serde_json::from_value(name.into()).map_err(|error| Problem::invalid(error.to_string()))?),
         };
-        Ok(Template { template_id: self.template_id.trim().to_owned(), fields, sms, quiet_hours })
+        let channel = |name: &str| {
+            let known = Channel::ALL.map(Channel::as_str).join(", ");
+            Channel::parse(name)
+                .ok_or_else(|| Problem::invalid(format!("there is no channel {name}; there are {known}")))
+        };
+        let words = |text: &str| {
+            text.split([',', '，', ' ', '\n', '\r'])
+                .filter(|word| !word.is_empty())
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let channels = words(&self.channels).iter().map(|name| channel(name)).collect::<Result<Vec<_>, _>>()?;
+        let mut template_ids = BTreeMap::new();
+        for line in self.template_ids.lines().filter(|line| !line.trim().is_empty()) {
+            let (name, id) = line.split_once('=').ok_or_else(|| Problem::invalid(format!("channel = id: {line}")))?;
+            template_ids.insert(channel(name.trim())?, id.trim().to_owned());
+        }
+        let template_id = self.template_id.trim().to_owned();
+        Ok(Template { template_id, fields, sms, quiet_hours, channels, template_ids })
     }
 }
 
@@ -227,6 +263,11 @@ fn address(name: TemplateName, campus: &str) -> String {
     format!("/texts/{}{}", name.as_str(), query(&[("campus", campus), ("done", "1")]))
 }
 
+/// The channels of a route as people call them.
+fn in_words(route: &[Channel], language: Language) -> Vec<String> {
+    route.iter().map(|channel| names::thing(channel.as_str(), language)).collect()
+}
+
 fn named(name: &str) -> Result<TemplateName, Problem> {
     TemplateName::parse(name).ok_or_else(Problem::not_found)
 }
@@ -276,6 +317,14 @@ async fn page(surface: &Surface, staff: &Staff, name: TemplateName, draft: Optio
         template_id: text.template_id.clone(),
         sms: text.sms.clone().unwrap_or_default(),
         quiet_hours: text.quiet_hours.map(|at| super::settings::name_of(&at)).unwrap_or_default(),
+        channels: text.channels.iter().map(|channel| channel.as_str()).collect::<Vec<_>>().join(", "),
+        template_ids: text
+            .template_ids
+            .iter()
+            .map(|(channel, id)| format!("{} = {id}", channel.as_str()))
+            .collect::<Vec<_>>()
+            .join("\n"),
+        route: in_words(&desk.ports.routes.of(name, &text), language),
         fields,
         samples: samples.collect(),
         versions: versions.into_iter().map(former).collect(),

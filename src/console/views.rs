@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::access::Staff;
 use super::page::{Page, to};
+use super::runs::{Wanted, today};
 use crate::http::Surface;
 use crate::http::extract::Path;
 use crate::http::problem::Problem;
@@ -21,11 +22,15 @@ pub(super) struct New {
 }
 
 pub(super) async fn put(State(surface): State<Arc<Surface>>, staff: Staff, Form(new): Form<New>) -> Page {
-    if !new.query.starts_with('?') {
-        return Err(Problem::invalid("a view is a search").into());
+    let wanted = Wanted::of(&new.query).filter(|_| new.query.starts_with('?'));
+    let wanted = wanted.ok_or_else(|| Problem::invalid("a view is a search"))?;
+    let (wanted, had_number) = wanted.without_numbers(today(&surface).await?);
+    if had_number {
+        return Err(Problem::invalid("a view that the whole team sees has no person's number").into());
     }
-    surface.desk.put_view("runs", &new.name, &new.query, &staff.name).await?;
-    to(&format!("/runs{}", new.query))
+    let query = wanted.address(None);
+    surface.desk.put_view("runs", &new.name, &query, &staff.name).await?;
+    to(&format!("/runs{query}"))
 }
 
 pub(super) async fn remove(State(surface): State<Arc<Surface>>, _: Staff, Path(id): Path<Uuid>) -> Page {

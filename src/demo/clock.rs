@@ -82,7 +82,7 @@ async fn next_at(play: &Play<'_>) -> anyhow::Result<Option<DateTime<Utc>>> {
     let stage = play.stage;
     let mut conn = stage.pool.acquire().await?;
     let due = claim::next_due(&mut conn, &stage.engine.tenant).await?;
-    let all = [play.agenda.next_at(), due, stage.pay.next_at(), stage.his.next_at()];
+    let all = [play.agenda.next_at(), due, stage.pay.next_at(), stage.his.next_at(), stage.messages.next_at()];
     Ok(all.into_iter().flatten().min())
 }
 

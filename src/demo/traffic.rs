@@ -173,7 +173,9 @@ impl<'a> Play<'a> {
             }
             anyhow::Ok(())
         };
-        let (acted, pushed, _) = tokio::join!(acts, play.stage.his.run_due(now), play.stage.pay.run_due(now));
+        let stage = play.stage;
+        let (acted, pushed, ..) =
+            tokio::join!(acts, stage.his.run_due(now), stage.pay.run_due(now), stage.messages.run_due(now));
         acted?;
         let later = std::mem::take(&mut self.notes().later);
         for (at, act) in later {

@@ -96,6 +96,7 @@ pub(super) fn application(
         latest_at: apply.latest_at,
         renewed: false,
         stood: false,
+        in_passing: false,
         offers: 0,
         offer_id: None,
         offered_by: None,

@@ -14,12 +14,12 @@
 //! | `release_slot`, `his_push` | a place may be free; 停诊 |
 //! | `payment_notice` | money has arrived, or gone back |
 //! | `callbacks` | what the outside told us, as staff look at it |
-//! | `message_event` | whether a message arrived; an SMS where it did not |
+//! | `message_event` | whether a message arrived; the next channel where it did not |
 //! | `answers` | what a caller's key was answered |
 //! | `departments` | the hospital's departments, kept in step with HIS |
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
 //! | `policy_changes` | settings as staff see and change them, with where each comes from |
-//! | `browse` | schedules and the state of their queues |
+//! | `browse`, `chance` | schedules and the state of their queues; how likely one more comes to a place |
 //! | `draws` | the draw of a queue's order: its commitment and its transcript |
 //! | `destinations` | the systems outside, and the switch that pauses one |
 //! | `reconciliation` | differences from HIS and the payer, and that one is settled |
@@ -49,6 +49,7 @@ pub mod blacklist;
 pub mod browse;
 mod callbacks;
 mod cancel_visit;
+mod chance;
 mod confirm;
 mod decline;
 mod departments;
@@ -61,7 +62,7 @@ pub mod his_push;
 pub mod jobs;
 pub mod kpis;
 pub mod letters;
-mod message_event;
+pub mod message_event;
 pub mod notices;
 pub mod overview;
 pub mod payment_notice;

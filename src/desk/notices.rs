@@ -15,13 +15,17 @@ use crate::records::entries;
 use crate::records::notices::{self, Sent};
 use crate::waitlist::ids;
 use crate::waitlist::refusal::Refusal;
-use crate::workflows::notices::{SMS, TOPIC, Written, sms_letter};
+use crate::waitlist::route::{self, Routes};
+use crate::waitlist::template::Template;
+use crate::workflows::notices::{BY_PLATFORM, SMS, TOPIC, Written, sms_letter};
 
 /// How patients are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
-    /// The message platform.
+    /// WeChat.
     Wechat,
+    /// The hospital's own message platform.
+    Platform,
     /// An SMS.
     Sms,
 }
@@ -31,14 +35,29 @@ impl Channel {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Wechat => "wechat",
+            Self::Platform => "platform",
             Self::Sms => "sms",
         }
     }
 
     fn topic(self) -> &'static str {
         match self {
-            Self::Wechat => TOPIC,
+            Self::Wechat | Self::Platform => TOPIC,
             Self::Sms => SMS,
+        }
+    }
+
+    /// How a letter went, as its platform's number of it tells; else how its route has it go.
+    fn of(sent: &Sent, written: &Written, routes: &Routes) -> Self {
+        let by_route = || {
+            let usual = Template::built_in(written.kind.template(), String::new());
+            routes.next(written.kind.template(), &usual, &written.tried)
+        };
+        match sent.reference.as_deref() {
+            _ if sent.topic == SMS => Self::Sms,
+            Some(number) if number.starts_with(BY_PLATFORM) => Self::Platform,
+            None if by_route() == Some(route::Channel::Platform) => Self::Platform,
+            _ => Self::Wechat,
         }
     }
 }
@@ -80,7 +99,7 @@ impl State {
     fn of(status: &str, told: Option<&str>) -> Self {
         match (status, told) {
             ("sent", None) => Self::Sent,
-            ("sent", Some("success")) => Self::Delivered,
+            ("sent", Some("success" | "delivered")) => Self::Delivered,
             ("sent", Some(_)) => Self::Failed,
             ("suppressed", _) => Self::Suppressed,
             ("undeliverable", _) => Self::Unreachable,
@@ -135,16 +154,17 @@ pub enum NotResent {
 }
 
 /// The notices about an application, oldest first; [`Refusal::NotFound`] where there is no such application.
-pub async fn of_entry(engine: &Engine, entry: RunId) -> Answer<Vec<Notice>> {
+pub async fn of_entry(engine: &Engine, routes: &Routes, entry: RunId) -> Answer<Vec<Notice>> {
     entries::status(&engine.pool, &engine.tenant, entry).await?.ok_or(Refusal::NotFound)?;
-    notices::of_entry(&engine.pool, &engine.tenant, entry).await?.into_iter().map(notice).collect()
+    let all = notices::of_entry(&engine.pool, &engine.tenant, entry).await?;
+    all.into_iter().map(|sent| notice(sent, routes)).collect()
 }
 
 /// Sends a notice again, as it is or over another channel, as one of its own; a notice that was put aside is tried again
 /// itself. Answers the id of what is sent.
 pub async fn resend(
     engine: &Engine,
-    has_sms: bool,
+    routes: &Routes,
     (entry, id): (RunId, &str),
     channel: Option<Channel>,
     by: &By,
@@ -153,12 +173,12 @@ pub async fn resend(
     notices::hold(&mut *tx, &engine.tenant, entry).await?;
     let all = notices::of_entry(&mut *tx, &engine.tenant, entry).await?;
     let sent = all.iter().find(|one| one.id == id).cloned().ok_or(Refusal::NotFound)?;
-    let before = notice(sent.clone())?;
+    let before = notice(sent.clone(), routes)?;
     let channel = channel.unwrap_or(before.channel);
-    if channel == Channel::Sms && !has_sms {
+    if channel == Channel::Sms && !routes.is_open(route::Channel::Sms) {
         return Err(NotResent::NoSms.into());
     }
-    let resent = if before.state == State::PutAside && channel == before.channel {
+    let resent = if before.state == State::PutAside && channel.topic() == sent.topic {
         letters::retry(&mut tx, &engine.tenant, &[id.to_owned()]).await?;
         id.to_owned()
     } else {
@@ -196,23 +216,28 @@ fn repeated(all: &[Sent], sent: &Sent, state: State, channel: Channel) -> Result
         return Err(NotResent::UnderWay);
     }
     let own = match channel {
-        Channel::Wechat => format!("M{}", of_one(&sent.id).unwrap_or_default()),
+        Channel::Wechat | Channel::Platform => format!("M{}", of_one(&sent.id).unwrap_or_default()),
         Channel::Sms => sms_letter(ids::first_id(&sent.id), &sent.payload).id,
     };
     let id = match over_it.next() {
         None => own,
         Some(_) => ids::resent_id(&own, over_it.count() + 1).ok_or(NotResent::TooOften)?,
     };
-    Ok(Letter { id, topic: channel.topic(), payload: sent.payload.clone() })
+    // It goes by the whole of its route again.
+    let mut payload = sent.payload.clone();
+    if let Some(written) = payload.as_object_mut() {
+        written.remove("tried");
+    }
+    Ok(Letter { id, topic: channel.topic(), payload })
 }
 
-fn notice(sent: Sent) -> Answer<Notice> {
-    let written: Written = serde_json::from_value(sent.payload)
+fn notice(sent: Sent, routes: &Routes) -> Answer<Notice> {
+    let written: Written = serde_json::from_value(sent.payload.clone())
         .map_err(|error| DeskError::Broken(format!("the letter {} cannot be read: {error}", sent.id)))?;
     let state = State::of(&sent.status, sent.told.as_deref());
     let first = ids::first_id(&sent.id);
     Ok(Notice {
-        channel: if sent.topic == SMS { Channel::Sms } else { Channel::Wechat },
+        channel: Channel::of(&sent, &written, routes),
         written,
         state,
         why: if state == State::Failed { sent.told } else { sent.last_error },
@@ -235,12 +260,12 @@ impl From<NotResent> for DeskError {
 impl Desk {
     /// The notices about an application, oldest first.
     pub async fn notices(&self, entry: Uuid) -> Answer<Vec<Notice>> {
-        of_entry(&self.engine, entry).await
+        of_entry(&self.engine, &self.ports.routes, entry).await
     }
 
     /// Sends a notice again, and shows it as it stands then.
     pub async fn resend_notice(&self, entry: Uuid, id: &str, channel: Option<Channel>, by: &By) -> Answer<Notice> {
-        let resent = resend(&self.engine, self.ports.sms.is_some(), (entry, id), channel, by).await?;
+        let resent = resend(&self.engine, &self.ports.routes, (entry, id), channel, by).await?;
         let all = self.notices(entry).await?;
         Ok(all.into_iter().find(|one| one.id == resent).ok_or(Refusal::NotFound)?)
     }

@@ -16,8 +16,6 @@ use crate::records::visits;
 use crate::waitlist::ids;
 use crate::workflows::waitlist_application::{LateMoney, Obligation, Payment, RefundNotice, Step, WaitlistApplication};
 
-const SOURCE: &str = "wechat-pay";
-
 /// Where the provider may have been asked before the money came, and is not asked again.
 const MISS_MONEY: [&str; 5] = [
     Step::Reckoning.name(),
@@ -41,7 +39,11 @@ impl Desk {
     /// Writes down for staff that the provider signed a notice which is not for us: another merchant, application or currency
     /// (`what`). It changes no run.
     pub async fn foreign_notice(&self, notice_id: &str, what: &str) -> Answer<()> {
-        tracing::error!(notice_id, what, "a signed payment notice is not for us; are mch_id and app_id right?");
+        tracing::error!(
+            notice_id,
+            what,
+            "a signed payment notice is not for us; are mch_id and app_id, or merchant_id, right?"
+        );
         let mut tx = self.begin().await?;
         self.note(&mut tx, notice_id, "NOT-OURS", what, &json!({ "what": what }), Fate::Refused).await?;
         Ok(tx.commit().await?)
@@ -82,8 +84,8 @@ impl Desk {
         Ok(fate)
     }
 
-    /// Money for an order that was closed: the visit that may stand by now has no need of it, and it goes back at once (E2).
-    /// Whoever has not come to a visit hears of it there. The run is locked by the signal before.
+    /// Money for an order that was closed: nobody has need of it any more, and it goes back at once (E2). Whoever is being offered a
+    /// place, or is paying, hears of it after that. The run is locked by the signal before.
     async fn comes_late(&self, conn: &mut PgConnection, entry: Uuid, payment: Payment) -> Answer<()> {
         let late = Outgoing {
             to: To::Run(entry),
@@ -174,9 +176,10 @@ impl Desk {
         body: &Value,
         fate: Fate,
     ) -> Answer<()> {
-        let callback = Callback { source: SOURCE, event_id: notice_id, kind, subject, body };
+        let source = self.ports.payments.provider().source();
+        let callback = Callback { source, event_id: notice_id, kind, subject, body };
         if callbacks::receive(&mut *conn, self.hospital(), &callback).await? {
-            callbacks::settle(conn, self.hospital(), SOURCE, notice_id, fate.as_str()).await?;
+            callbacks::settle(conn, self.hospital(), source, notice_id, fate.as_str()).await?;
         }
         Ok(())
     }

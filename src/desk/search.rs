@@ -1,8 +1,10 @@
 //! What somebody means who types something into the search: an application, a patient, an order at HIS or at the payment
 //! provider, the end of a phone number, an ID number. What is personal is hashed before it is looked for, and nothing of it is kept.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
+use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::{Answer, Desk};
@@ -14,6 +16,9 @@ use crate::waitlist::ids;
 const TAIL: usize = 4;
 /// The letters of a phone number.
 const PHONE: usize = 11;
+
+/// Before the end of an ID number that was cut.
+pub const CUT: char = '…';
 
 /// What a text is taken for.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,6 +42,30 @@ fn meant(q: &str) -> Meant<'_> {
         }
         _ => Meant::Number(q),
     }
+}
+
+/// What of a text that was searched for may stand in an address or be kept: of a whole phone number the end, by which it is found
+/// too; of a resident's ID number the end alone. Anything else is no personal number, or none that can be told from others.
+pub fn without_numbers(q: &str, today: NaiveDate) -> Cow<'_, str> {
+    let q = q.trim();
+    if q.parse::<Uuid>().is_ok() || ids::run_of(q).is_some() {
+        return Cow::Borrowed(q);
+    }
+    let digits: String = q.chars().filter(|letter| !is_between(*letter)).collect();
+    let digits = digits.strip_prefix("+86").or_else(|| digits.strip_prefix("0086")).unwrap_or(&digits);
+    let end = |text: &str| text.get(text.len().saturating_sub(TAIL)..).unwrap_or_default().to_owned();
+    if digits.len() == PHONE && digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Cow::Owned(end(digits));
+    }
+    match IdNumber::parse(IdType::ResidentCard, digits, today) {
+        Ok(number) => Cow::Owned(format!("{CUT}{}", end(number.expose()))),
+        Err(_) => Cow::Borrowed(q),
+    }
+}
+
+/// What people write between the digits of a number.
+fn is_between(letter: char) -> bool {
+    letter.is_whitespace() || matches!(letter, '-' | '(' | ')' | '.')
 }
 
 impl Desk {
@@ -88,5 +117,21 @@ mod tests {
         assert_eq!(meant("5678"), Meant::Tail("5678"));
         assert_eq!(meant("13812345678"), Meant::Tail("5678"));
         assert_eq!(meant("P00001"), Meant::Number("P00001"));
+    }
+
+    #[test]
+    fn no_whole_number_of_a_person_stands_in_an_address() {
+        let today = NaiveDate::from_ymd_opt(2026, 3, 2).unwrap_or_default();
+        for phone in ["13812345678", " 138 1234 5678 ", "138-1234-5678", "+86 13812345678", "0086-138-1234-5678"] {
+            assert_eq!(without_numbers(phone, today), "5678", "{phone}");
+        }
+        for card in ["11010519491231002X", "110105 19491231 002x"] {
+            assert_eq!(without_numbers(card, today), "…002X", "{card}");
+        }
+        let run = Uuid::from_u128(7);
+        let kept = ["5678", "p1", "", "4200001234202603020000000001", &run.to_string(), &ids::trade_no(run, 1)];
+        for kept in kept {
+            assert_eq!(without_numbers(kept, today), kept);
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::records::templates::{self, EVERY_CAMPUS, Ground, New, Numbered, Versi
 use crate::waitlist::money::Fen;
 use crate::waitlist::notice::{NoticeFacts, NoticeKind};
 use crate::waitlist::refusal::Refusal;
-use crate::waitlist::template::{Template, TemplateName, letters_max, sample_facts};
+use crate::waitlist::template::{Flaw, Template, TemplateName, letters_max, sample_facts};
 use crate::workflows::reading::in_words;
 use crate::workflows::texts::built_in;
 
@@ -88,6 +88,19 @@ pub async fn in_force(
     Ok(InForce { name, text: stored.unwrap_or_else(|| built_in(ids, name)), version })
 }
 
+/// All texts in force: the hospital's, each followed by those of campuses that have their own.
+pub async fn all_in_force(pool: &PgPool, hospital: &str, ids: &BTreeMap<String, String>) -> sqlx::Result<Vec<InForce>> {
+    let own = templates::campuses(pool, hospital).await?;
+    let mut all = Vec::with_capacity(TemplateName::ALL.len() + own.len());
+    for name in TemplateName::ALL {
+        all.push(in_force(pool, hospital, ids, name, None).await?);
+        for (_, campus) in own.iter().filter(|(of, _)| of == name.as_str()) {
+            all.push(in_force(pool, hospital, ids, name, Some(campus)).await?);
+        }
+    }
+    Ok(all)
+}
+
 /// What would be sent with the text in force, or with a draft, which may have flaws. Nothing is sent.
 pub async fn preview(
     pool: &PgPool,
@@ -146,16 +159,14 @@ impl Desk {
 
     /// All of the hospital's, and those of campuses that have their own.
     pub async fn templates(&self) -> Answer<Vec<InForce>> {
-        let (pool, ids) = (&self.engine.pool, &self.ports.template_ids);
-        let own = templates::campuses(pool, self.hospital()).await?;
-        let mut all = Vec::with_capacity(TemplateName::ALL.len() + own.len());
-        for name in TemplateName::ALL {
-            all.push(in_force(pool, self.hospital(), ids, name, None).await?);
-            for (_, campus) in own.iter().filter(|(of, _)| of == name.as_str()) {
-                all.push(in_force(pool, self.hospital(), ids, name, Some(campus)).await?);
-            }
-        }
-        Ok(all)
+        Ok(all_in_force(&self.engine.pool, self.hospital(), &self.ports.template_ids).await?)
+    }
+
+    /// Everything that is wrong with a text here, channels that are not configured included.
+    pub fn flaws(&self, name: TemplateName, text: &Template) -> Vec<Flaw> {
+        let mut flaws = text.flaws(name);
+        flaws.extend(text.closed_channels(&self.ports.routes));
+        flaws
     }
 
     /// Stores a new version; [`DeskError::Flawed`] with all that is wrong with it. `replaces`: the version that the caller has
@@ -169,7 +180,7 @@ impl Desk {
         by: &By,
     ) -> Answer<InForce> {
         self.campus(campus_id).await?;
-        let flaws = text.flaws(name);
+        let flaws = self.flaws(name, text);
         if !flaws.is_empty() {
             return Err(DeskError::Flawed(flaws));
         }

@@ -1,11 +1,13 @@
 //! Finds and shows runs; says why one is not moving. Reads only.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;
 
 use super::RunId;
-use super::preflight::Runnable;
+use super::preflight::{self, Place, Runnable};
 use super::store::lists;
 
 /// A run as it stands.
@@ -54,7 +56,7 @@ pub struct Filter {
     pub q: Option<String>,
     /// Only these.
     pub ids: Option<Vec<RunId>>,
-    /// Only those that have not moved since.
+    /// Only those that have not moved since; of no status: that live.
     pub still_since: Option<DateTime<Utc>>,
     /// Whose last error contains this text.
     pub error: Option<String>,
@@ -242,26 +244,23 @@ pub async fn outbox(db: impl PgExecutor<'_>, tenant: &str, id: RunId, most: i64)
 
 /// How many runs that have not ended each workflow has in each status; `runnable` as in [`Filter`], and what somebody has
 /// suspended stays suspended.
-///
-/// Plan: an index-only scan of `run_live`.
 pub async fn counts(
     db: impl PgExecutor<'_>,
     tenant: &str,
     runnable: &[String],
 ) -> sqlx::Result<Vec<(String, String, i64)>> {
-    sqlx::query_as(
-        "select workflow, status, sum(n)::bigint from (
-             select workflow, n, case when status <> 'suspended' and workflow || '/' || step <> all($2)
-                                      then 'unrunnable' else status end as status
-             from (select workflow, step, status, count(*) as n from run
-                   where tenant = $1 and status in ('pending', 'running', 'waiting', 'suspended')
-                   group by workflow, step, status) place) live
-         group by workflow, status order by workflow, status",
-    )
-    .bind(tenant)
-    .bind(runnable)
-    .fetch_all(db)
-    .await
+    Ok(counted(&preflight::places(db, tenant).await?, runnable))
+}
+
+/// The same of where they stand.
+pub fn counted(places: &[Place], runnable: &[String]) -> Vec<(String, String, i64)> {
+    let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+    for place in places {
+        let runs = place.status == "suspended" || place.is_in(runnable);
+        let status = if runs { place.status.as_str() } else { UNRUNNABLE };
+        *counts.entry((&place.workflow, status)).or_default() += place.runs;
+    }
+    counts.into_iter().map(|((workflow, status), runs)| (workflow.to_owned(), status.to_owned(), runs)).collect()
 }
 
 /// Why a run is not moving.

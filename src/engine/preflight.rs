@@ -4,7 +4,7 @@
 //! waits for a release that knows the step, and is never shown as running. Where nobody works at all, the program that
 //! is asked speaks for those that would.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgExecutor;
 use uuid::Uuid;
@@ -128,21 +128,56 @@ pub struct Unrunnable {
     pub runs: i64,
 }
 
-/// The live runs that stand outside `steps` (each `workflow/step`): of a crew's, or of a release that is to be deployed.
-///
-/// Plan: `run_live` alone, which has workflow and step in it.
-pub async fn unrunnable(db: impl PgExecutor<'_>, tenant: &str, steps: &[String]) -> sqlx::Result<Vec<Unrunnable>> {
+/// So many live runs stand so at one step.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Place {
+    /// The workflow.
+    pub workflow: String,
+    /// The step.
+    pub step: String,
+    /// What stands in their rows.
+    pub status: String,
+    /// How many.
+    pub runs: i64,
+}
+
+impl Place {
+    /// Whether it is one of `steps`, each `workflow/step`.
+    pub fn is_in(&self, steps: &[String]) -> bool {
+        let of = |step: &String| step.strip_prefix(&self.workflow)?.strip_prefix('/').map(|rest| rest == self.step);
+        steps.iter().any(|step| of(step) == Some(true))
+    }
+}
+
+/// Where live runs stand. Plan: an index-only scan of `run_live`, which has workflow and step in it.
+pub async fn places(db: impl PgExecutor<'_>, tenant: &str) -> sqlx::Result<Vec<Place>> {
     sqlx::query_as(
-        "select workflow, step, runs from (
-             select workflow, step, count(*) as runs from run
-             where tenant = $1 and status in ('pending', 'running', 'waiting', 'suspended')
-             group by workflow, step) place
-         where workflow || '/' || step <> all($2) order by workflow, step",
+        "select workflow, step, status, count(*) as runs from run
+         where tenant = $1 and status in ('pending', 'running', 'waiting', 'suspended')
+         group by workflow, step, status order by workflow, step, status",
     )
     .bind(tenant)
-    .bind(steps)
     .fetch_all(db)
     .await
+}
+
+/// Those of `places` that stand outside `steps` (each `workflow/step`), whatever their status.
+pub fn outside(places: &[Place], steps: &[String]) -> Vec<Unrunnable> {
+    let mut found: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+    for place in places.iter().filter(|place| !place.is_in(steps)) {
+        *found.entry((&place.workflow, &place.step)).or_default() += place.runs;
+    }
+    let one = |((workflow, step), runs): ((&str, &str), i64)| Unrunnable {
+        workflow: workflow.to_owned(),
+        step: step.to_owned(),
+        runs,
+    };
+    found.into_iter().map(one).collect()
+}
+
+/// The live runs that stand outside `steps` (each `workflow/step`): of a crew's, or of a release that is to be deployed.
+pub async fn unrunnable(db: impl PgExecutor<'_>, tenant: &str, steps: &[String]) -> sqlx::Result<Vec<Unrunnable>> {
+    Ok(outside(&places(db, tenant).await?, steps))
 }
 
 #[cfg(test)]

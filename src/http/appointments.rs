@@ -20,51 +20,57 @@ use super::schedules::{Accepted, Slot};
 use crate::records::visits::Shown;
 
 /// Whose.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub struct Wanted {
     /// The patient.
-    patient_id: String,
+    pub patient_id: String,
 }
 
 /// Visits.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Appointments {
     /// Newest first.
-    items: Vec<Appointment>,
+    pub items: Vec<Appointment>,
 }
 
 /// A visit.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "appointmentId": "A01J055R4HMFAY8VVR14D2PF2DB01", "waitlistId": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11",
+    "scheduleId": "R20251128-0101-1", "slot": { "begins": "08:30:00", "ends": "09:00:00" }, "serial": "12",
+    "place": "门诊楼3层", "status": "booked", "source": "waitlist", "bookedAt": "2025-11-27T10:00:00+08:00",
+    "sitting": { "doctorId": "D-17", "visitDate": "2025-11-28", "part": "morning" }, "payType": "selfPay"
+}))]
 pub struct Appointment {
     /// Its id, ours.
-    appointment_id: String,
+    pub appointment_id: String,
     /// The application it came from.
-    waitlist_id: Uuid,
+    pub waitlist_id: Uuid,
     /// The schedule.
-    schedule_id: String,
+    pub schedule_id: String,
     /// Which time.
     #[schema(value_type = Slot)]
-    slot: Value,
+    pub slot: Value,
     /// 就诊序号.
-    serial: String,
+    pub serial: String,
     /// Where to go.
-    place: String,
+    pub place: String,
     /// booked, fulfilled, cancelled.
-    status: String,
+    pub status: String,
     /// Where it came from: waitlist.
-    source: String,
+    pub source: String,
     /// When HIS booked it.
-    booked_at: DateTime<FixedOffset>,
+    pub booked_at: DateTime<FixedOffset>,
     /// Who sees the patient, and when, as the patient agreed (R34).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Sitting>)]
-    sitting: Option<Value>,
+    pub sitting: Option<Value>,
     /// How the patient means to pay: selfPay or insurance (R7).
     #[schema(value_type = crate::waitlist::policy::PayType)]
-    pay_type: String,
+    pub pay_type: String,
 }
 
 /// A patient's visits from the waitlist, newest first.

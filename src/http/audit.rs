@@ -20,40 +20,40 @@ use crate::engine::store::audit::{Audited, Wanted as Filter};
 const PAGE: i64 = 100;
 
 /// Which deeds.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct Wanted {
     /// To this run.
-    run_id: Option<Uuid>,
+    pub run_id: Option<Uuid>,
     /// To this job.
-    job: Option<String>,
+    pub job: Option<String>,
     /// By this API key or person.
-    who: Option<String>,
+    pub who: Option<String>,
     /// retry, answer, jump, signal, suspend, resume, cancel, bulk.begin, bulk.pause, bulk.resume, bulk.cancel,
     /// job.run, job.pause, job.resume, letter.retry, case.resolve, blacklist.put, blacklist.lift,
     /// blacklist.rule, appeal.granted, appeal.refused, patient.export, patient.erase,
     /// template.put, template.withdraw, notice.resend, login, login.failed, logout, logout.everywhere, user.first,
     /// user.invite, user.link, user.password, user.password.failed, user.role, user.disable, user.enable, key.make,
     /// key.rotate, key.revoke.
-    verb: Option<String>,
+    pub verb: Option<String>,
     /// `nextCursor` of the page before.
-    cursor: Option<Uuid>,
+    pub cursor: Option<Uuid>,
 }
 
 /// A page of deeds.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Audit {
     /// Newest first.
-    items: Vec<Deed>,
+    pub items: Vec<Deed>,
     /// For the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
+    pub next_cursor: Option<String>,
 }
 
 /// Something that was done.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "id": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11", "at": "2025-11-25T10:00:00+08:00", "who": "desk", "verb": "retry",
@@ -63,30 +63,30 @@ pub struct Audit {
 }))]
 pub struct Deed {
     /// Its id.
-    id: Uuid,
+    pub id: Uuid,
     /// When.
-    at: DateTime<FixedOffset>,
+    pub at: DateTime<FixedOffset>,
     /// Who.
-    who: String,
+    pub who: String,
     /// What.
-    verb: String,
+    pub verb: String,
     /// To which run; absent: to a bulk itself, or to a job.
     #[serde(skip_serializing_if = "Option::is_none")]
-    run_id: Option<Uuid>,
+    pub run_id: Option<Uuid>,
     /// To which job.
     #[serde(skip_serializing_if = "Option::is_none")]
-    job: Option<String>,
+    pub job: Option<String>,
     /// Why.
-    reason: String,
+    pub reason: String,
     /// How it stood.
     #[schema(value_type = Object)]
-    before: Value,
+    pub before: Value,
     /// How it stood then, and what was asked for.
     #[schema(value_type = Object)]
-    after: Value,
+    pub after: Value,
     /// The bulk that it belonged to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    bulk_id: Option<Uuid>,
+    pub bulk_id: Option<Uuid>,
 }
 
 /// What staff did, newest first.

@@ -26,10 +26,10 @@ const YEAR_MAX: i32 = 9_998;
 #[schema(example = json!({ "reason": "三次爽约", "until": "2025-12-31T00:00:00+08:00" }))]
 pub struct Listing {
     /// For staff.
-    reason: String,
+    pub reason: String,
     /// Until when; none: until it is lifted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    until: Option<DateTime<FixedOffset>>,
+    pub until: Option<DateTime<FixedOffset>>,
 }
 
 /// Blacklists a patient, or changes why and until when.

@@ -26,27 +26,27 @@ const PAGE: i64 = 100;
 const SAID_MAX: usize = 500;
 
 /// A rule with its name.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({ "ruleId": "no-shows", "rule": {
     "event": "noShow", "windowDays": 365, "threshold": 3, "penaltyDays": 90, "scope": "hospital", "appealDays": 2
 }}))]
 pub struct NamedRule {
     /// Its name.
-    rule_id: String,
+    pub rule_id: String,
     /// The rule.
-    rule: Rule,
+    pub rule: Rule,
 }
 
 /// All rules.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Rules {
     /// By name.
-    items: Vec<NamedRule>,
+    pub items: Vec<NamedRule>,
 }
 
 /// A breach.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "hisOrderId": "H0a5c", "visitDate": "2025-11-24", "departmentId": "K01", "channelId": "4", "event": "noShow",
@@ -54,40 +54,41 @@ pub struct Rules {
 }))]
 pub struct Breach {
     /// HIS's number of the visit.
-    his_order_id: String,
+    pub his_order_id: String,
     /// Its day.
-    visit_date: NaiveDate,
+    pub visit_date: NaiveDate,
     /// Where.
-    department_id: String,
+    pub department_id: String,
     /// Through which channel it was booked.
-    channel_id: String,
+    pub channel_id: String,
     /// `noShow`, `lateCancel`.
-    event: String,
+    pub event: String,
     /// `counts`; `withdrawn` by HIS; `excused`: 停诊, or by staff.
-    state: String,
+    pub state: String,
     /// Why it is excused.
     #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<String>,
+    pub why: Option<String>,
 }
 
 /// A patient's breaches.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Breaches {
     /// Newest first.
-    items: Vec<Breach>,
+    pub items: Vec<Breach>,
 }
 
 /// What a patient says against it.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "said": "当日已到院，因系统故障未能签到。" }))]
 pub struct Said {
     /// 1 to 500 characters; no personal data beyond the case.
-    said: String,
+    #[schema(min_length = 1, max_length = 500)]
+    pub said: String,
 }
 
 /// An appeal.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "appealId": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11", "patientId": "p1", "said": "当日已到院，因系统故障未能签到。",
@@ -95,59 +96,60 @@ pub struct Said {
 }))]
 pub struct Appeal {
     /// Its id.
-    appeal_id: Uuid,
+    pub appeal_id: Uuid,
     /// Whose.
-    patient_id: String,
+    pub patient_id: String,
     /// What the patient says.
-    said: String,
+    pub said: String,
     /// `open`, `granted`, `refused`.
-    state: String,
+    pub state: String,
     /// When it came.
-    opened_at: DateTime<FixedOffset>,
+    pub opened_at: DateTime<FixedOffset>,
     /// By when it is to be decided.
     #[serde(skip_serializing_if = "Option::is_none")]
-    due_at: Option<DateTime<FixedOffset>>,
+    pub due_at: Option<DateTime<FixedOffset>>,
     /// When it was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
-    decided_at: Option<DateTime<FixedOffset>>,
+    pub decided_at: Option<DateTime<FixedOffset>>,
     /// By whom.
     #[serde(skip_serializing_if = "Option::is_none")]
-    decided_by: Option<String>,
+    pub decided_by: Option<String>,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
-    decision: Option<String>,
+    pub decision: Option<String>,
 }
 
 /// A page of appeals.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Appeals {
     /// Newest first.
-    items: Vec<Appeal>,
+    pub items: Vec<Appeal>,
     /// For the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<Uuid>,
+    pub next_cursor: Option<Uuid>,
 }
 
 /// Which appeals.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Which {
     /// `open` (the default), `granted` or `refused`.
-    state: Option<String>,
+    pub state: Option<String>,
     /// `nextCursor` of the page before.
-    cursor: Option<Uuid>,
+    pub cursor: Option<Uuid>,
 }
 
 /// What staff decide.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "granted": true, "reason": "签到系统当日故障" }))]
 pub struct Decision {
     /// True: what keeps the patient out is lifted, and the breaches that led to it count no more.
-    granted: bool,
+    pub granted: bool,
     /// Why.
-    reason: String,
+    #[schema(min_length = 1, max_length = 200)]
+    pub reason: String,
 }
 
 /// The rules by which breaches keep a person out.

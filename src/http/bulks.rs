@@ -32,7 +32,7 @@ const PAGE: i64 = 50;
 const PER_SECOND_MAX: i32 = 1000;
 
 /// A verb for many runs.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
     "verb": "retry", "filter": { "workflow": "waitlist_application", "status": "suspended", "error": "HIS" },
@@ -40,20 +40,22 @@ const PER_SECOND_MAX: i32 = 1000;
 }))]
 pub struct NewBulk {
     /// retry, answer, jump, signal, suspend, resume, cancel.
-    verb: String,
+    pub verb: String,
     /// What the verb takes: `outcome` and `patch`, `step` and `patch`, `signal` and `payload`.
     #[serde(default)]
     #[schema(value_type = Object)]
-    arguments: serde_json::Map<String, Value>,
+    pub arguments: serde_json::Map<String, Value>,
     /// Which runs; at least one of its fields.
-    filter: RunFilter,
+    pub filter: RunFilter,
     /// Stands in each run's history and in the audit; no personal data.
-    reason: String,
+    #[schema(min_length = 1, max_length = 200)]
+    pub reason: String,
     /// True: only says what would happen.
     #[serde(default)]
-    dry_run: bool,
+    pub dry_run: bool,
     /// The most runs a second, 1 to 1000; 50 where it is absent.
-    per_second: Option<i32>,
+    #[schema(minimum = 1, maximum = 1000)]
+    pub per_second: Option<i32>,
 }
 
 /// Which runs; what is absent does not matter.
@@ -62,25 +64,25 @@ pub struct NewBulk {
 pub struct RunFilter {
     /// Of this workflow.
     #[serde(skip_serializing_if = "Option::is_none")]
-    workflow: Option<String>,
+    pub workflow: Option<String>,
     /// With this status.
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<String>,
+    pub status: Option<String>,
     /// At this step.
     #[serde(skip_serializing_if = "Option::is_none")]
-    step: Option<String>,
+    pub step: Option<String>,
     /// With a fault of this class: retry, stop, unknown, staff.
     #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<String>,
+    pub fault: Option<String>,
     /// Whose last error contains this text.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    pub error: Option<String>,
     /// Whose key begins so.
     #[serde(skip_serializing_if = "Option::is_none")]
-    q: Option<String>,
+    pub q: Option<String>,
     /// One of these.
     #[serde(skip_serializing_if = "Option::is_none")]
-    ids: Option<Vec<Uuid>>,
+    pub ids: Option<Vec<Uuid>>,
 }
 
 impl From<RunFilter> for Filter {
@@ -98,7 +100,7 @@ impl From<Filter> for RunFilter {
 }
 
 /// What a bulk would do.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "total": 212, "lookedAt": 212, "wouldChange": 210,
@@ -107,83 +109,89 @@ impl From<Filter> for RunFilter {
 }))]
 pub struct BulkDryRun {
     /// How many runs the filter holds.
-    total: i64,
+    pub total: i64,
     /// How many of them were looked at: at most the first thousand.
-    looked_at: usize,
+    pub looked_at: usize,
     /// How many of these would change.
-    would_change: usize,
+    pub would_change: usize,
     /// Those that would refuse, by code.
-    refused: BTreeMap<&'static str, WouldRefuse>,
+    pub refused: BTreeMap<String, WouldRefuse>,
     /// Some that would change.
-    sample: Vec<Uuid>,
+    pub sample: Vec<Uuid>,
 }
 
 /// Runs that would refuse for one reason.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct WouldRefuse {
     /// How many.
-    count: usize,
+    pub count: usize,
     /// Why, as the first of them says it.
-    message: String,
+    pub message: String,
 }
 
 /// A bulk.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "bulkId": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11", "verb": "retry", "arguments": {},
+    "filter": { "workflow": "waitlist_application", "status": "suspended", "error": "HIS" }, "who": "desk",
+    "reason": "HIS is back", "status": "running", "total": 212, "done": 150, "refused": { "not_suspended": 2 },
+    "perSecond": 50, "createdAt": "2025-11-25T10:00:00+08:00", "updatedAt": "2025-11-25T10:00:03+08:00"
+}))]
 pub struct ShownBulk {
     /// Its id.
-    bulk_id: Uuid,
+    pub bulk_id: Uuid,
     /// What is done to each run.
-    verb: String,
+    pub verb: String,
     /// What the verb takes.
     #[schema(value_type = Object)]
-    arguments: Value,
+    pub arguments: Value,
     /// Which runs.
-    filter: RunFilter,
+    pub filter: RunFilter,
     /// Who.
-    who: String,
+    pub who: String,
     /// Why.
-    reason: String,
+    pub reason: String,
     /// running, paused, done, cancelled.
-    status: String,
+    pub status: String,
     /// How many runs the filter held when it began.
-    total: i64,
+    pub total: i64,
     /// How many were changed.
-    done: i64,
+    pub done: i64,
     /// How many were refused, by code. What is in neither had moved on before its turn came.
     #[schema(value_type = Object)]
-    refused: Value,
+    pub refused: Value,
     /// The most runs a second.
-    per_second: i32,
+    pub per_second: i32,
     /// When it began.
-    created_at: DateTime<FixedOffset>,
+    pub created_at: DateTime<FixedOffset>,
     /// When it last went on.
-    updated_at: DateTime<FixedOffset>,
+    pub updated_at: DateTime<FixedOffset>,
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    ended_at: Option<DateTime<FixedOffset>>,
+    pub ended_at: Option<DateTime<FixedOffset>>,
     /// Why its last runs could not be written; it is tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_error: Option<String>,
+    pub last_error: Option<String>,
 }
 
 /// A page of bulks.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Bulks {
     /// Newest first.
-    items: Vec<ShownBulk>,
+    pub items: Vec<ShownBulk>,
     /// For the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
+    pub next_cursor: Option<String>,
 }
 
 /// From where the list is read.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Onwards {
     /// `nextCursor` of the page before.
-    cursor: Option<Uuid>,
+    pub cursor: Option<Uuid>,
 }
 
 /// Begins a verb for many runs, or says what it would do (`dryRun`). Only runs that are there now are its business;
@@ -311,7 +319,9 @@ fn dry(dry: DryRun, language: Language) -> BulkDryRun {
         looked_at: dry.looked_at,
         would_change: dry.would_change,
         refused: refused
-            .map(|(code, (count, first))| (code, WouldRefuse { count, message: words::refusal(&first, language) }))
+            .map(|(code, (count, first))| {
+                (code.to_owned(), WouldRefuse { count, message: words::refusal(&first, language) })
+            })
             .collect(),
         sample: dry.sample,
     }

@@ -16,16 +16,25 @@ use super::addresses::FromHis;
 use super::problem::{Problem, ProblemBody, cannot_be_stored};
 use crate::desk::DeskError;
 use crate::ports::his::{Push, PushAnswer, PushError};
-use crate::ports::payments::{NoticeError, NoticeHeaders};
+use crate::ports::payments::{NoticeError, NoticeHeaders, Provider};
+use crate::ports::stamp;
 
 /// A push of HIS (健康通 v3.3): 5001 停诊, 5002 a cancelled booking of ours, 5007 one of any channel, 5008 (ours) 替诊 and 改诊.
 /// Answered in its own envelope with `RETURN_CODE`
 /// 0 stored, 1 unreadable, 7 wrong signature, 99 send it again.
 #[utoipa::path(
     post, path = "/callbacks/his", tag = "callbacks",
-    request_body(content = String, content_type = "text/xml"),
+    request_body(
+        content = String, content_type = "text/xml",
+        example = "<ROOT><FUN_CODE>5007</FUN_CODE><USER_ID>HIS</USER_ID><SIGN_TYPE>MD5</SIGN_TYPE><SIGN>…</SIGN>\
+                   <REQ_ENCRYPTED>…</REQ_ENCRYPTED></ROOT>"
+    ),
     responses(
-        (status = 200, content_type = "text/xml", body = String),
+        (
+            status = 200, content_type = "text/xml", body = String,
+            example = "<ROOT><RETURN_CODE>0</RETURN_CODE><RETURN_MSG>…</RETURN_MSG><SIGN_TYPE>MD5</SIGN_TYPE>\
+                       <SIGN>…</SIGN><RES_ENCRYPTED>…</RES_ENCRYPTED></ROOT>"
+        ),
         (status = 403, description = "From an address that is not in `his.push_from`", body = ProblemBody),
         (status = 404, description = "This HIS speaks no SOAP (`his.protocol`)", body = ProblemBody)
     )
@@ -38,7 +47,7 @@ pub(super) async fn his(State(surface): State<Arc<Surface>>, _: FromHis, body: B
 }
 
 /// A push of HIS as JSON: `{"function": "5007", "userId": "…", "data": {…}}`, the fields of 健康通 v3.3 in camelCase. The headers
-/// `X-Houbu-Timestamp`, `X-Houbu-Nonce` and `X-Houbu-Signature` carry HMAC-SHA256 over timestamp, nonce and raw body, each on a
+/// `X-Houbu-Timestamp`, `X-Houbu-Nonce` and `X-Houbu-Signature` carry HMAC-SHA256 over `event`, timestamp, nonce and raw body, each on a
 /// line; a timestamp more than five minutes away from our clock is refused. Answered `{"code", "message"}` in the same way, with
 /// the same nonce: `0` stored, `1` unreadable, `7` wrong signature, `stale`, `99` send it again.
 #[utoipa::path(
@@ -117,39 +126,98 @@ fn fail(status: StatusCode, message: impl Into<String>) -> Response {
 
 /// A payment notice of WeChat Pay v3.
 #[utoipa::path(
-    post, path = "/callbacks/wechat-pay/payments", tag = "callbacks", request_body = Object,
+    post, path = "/callbacks/wechat-pay/payments", tag = "callbacks",
+    request_body(content = Object, example = json!({
+        "id": "EV-2018022511223320873", "create_time": "2025-11-26T10:34:56+08:00", "resource_type": "encrypt-resource",
+        "event_type": "TRANSACTION.SUCCESS", "summary": "支付成功", "resource": {
+            "algorithm": "AEAD_AES_256_GCM", "original_type": "transaction", "associated_data": "", "nonce": "fdasflkja484w",
+            "ciphertext": "base64 of what is sealed"
+        }
+    })),
     responses(
         (status = 204, description = "Stored, or stored before"),
         (status = 400, description = "Not a notice, or not one for this merchant", body = Fail),
         (status = 401, description = "Not believed", body = Fail),
-        (status = 404, description = "Not an order of ours", body = Fail),
+        (status = 404, description = "Not an order of ours, or another provider takes the money", body = Fail),
         (status = 500, description = "Not stored; send it again", body = Fail),
         (status = 503, description = "Not now; send it again", body = Fail),
         (status = 422, description = "Another amount than ordered", body = Fail),
     )
 )]
 pub(super) async fn payments(State(surface): State<Arc<Surface>>, headers: HeaderMap, body: Bytes) -> Response {
-    notice(&surface, &headers, &body).await
+    notice(&surface, Provider::Wechat, &wechat_headers(&headers), &body).await
 }
 
 /// A refund notice of WeChat Pay v3.
 #[utoipa::path(
-    post, path = "/callbacks/wechat-pay/refunds", tag = "callbacks", request_body = Object,
+    post, path = "/callbacks/wechat-pay/refunds", tag = "callbacks",
+    request_body(content = Object, example = json!({
+        "id": "EV-2018022511223320873", "create_time": "2025-11-26T10:34:56+08:00", "resource_type": "encrypt-resource",
+        "event_type": "REFUND.SUCCESS", "summary": "退款成功", "resource": {
+            "algorithm": "AEAD_AES_256_GCM", "original_type": "refund", "associated_data": "", "nonce": "fdasflkja484w",
+            "ciphertext": "base64 of what is sealed"
+        }
+    })),
     responses(
         (status = 204, description = "Stored, or stored before"),
         (status = 400, description = "Not a notice, or not one for this merchant", body = Fail),
         (status = 401, description = "Not believed", body = Fail),
-        (status = 404, description = "Not an order of ours", body = Fail),
+        (status = 404, description = "Not an order of ours, or another provider takes the money", body = Fail),
         (status = 422, description = "Another amount than ordered", body = Fail),
         (status = 500, description = "Not stored; send it again", body = Fail),
         (status = 503, description = "Not now; send it again", body = Fail),
     )
 )]
 pub(super) async fn refunds(State(surface): State<Arc<Surface>>, headers: HeaderMap, body: Bytes) -> Response {
-    notice(&surface, &headers, &body).await
+    notice(&surface, Provider::Wechat, &wechat_headers(&headers), &body).await
 }
 
-async fn notice(surface: &Surface, headers: &HeaderMap, body: &[u8]) -> Response {
+/// A notice of the hospital's own payment platform: an order is paid (`ORDER_PAID`), or a refund is settled (`REFUND_DONE`,
+/// `REFUND_GIVEN_UP`, `REFUND_ABNORMAL`). The headers `X-Houbu-Timestamp`, `X-Houbu-Nonce` and `X-Houbu-Signature` carry HMAC-SHA256
+/// over timestamp, nonce and raw body, each on a line; a timestamp further from our clock than `notice_skew_s` is refused.
+#[utoipa::path(
+    post, path = "/callbacks/pay-platform", tag = "callbacks",
+    params(
+        ("x-houbu-timestamp" = i64, Header, description = "Seconds since 1970"),
+        ("x-houbu-nonce" = String, Header, description = "8 to 64 letters, digits and hyphens"),
+        ("x-houbu-signature" = String, Header, description = "64 hexadecimal digits")
+    ),
+    request_body(
+        content = Object,
+        example = json!({
+            "id": "N-1", "event": "ORDER_PAID", "merchantId": "1001",
+            "data": {
+                "orderNo": "W0001", "state": "PAID", "amountFen": 2500, "paymentId": "P-1",
+                "paidAt": "2026-03-05T09:00:00+08:00"
+            }
+        })
+    ),
+    responses(
+        (status = 204, description = "Stored, or stored before"),
+        (status = 400, description = "Not a notice, or not one for this merchant", body = Fail),
+        (status = 401, description = "Not believed, or too old", body = Fail),
+        (status = 404, description = "Not an order of ours, or another provider takes the money", body = Fail),
+        (status = 422, description = "Another amount than ordered", body = Fail),
+        (status = 500, description = "Not stored; send it again", body = Fail),
+        (status = 503, description = "Not now; send it again", body = Fail),
+    )
+)]
+pub(super) async fn pay_platform(State(surface): State<Arc<Surface>>, headers: HeaderMap, body: Bytes) -> Response {
+    let named = |name| text_of(&headers, name);
+    let signed = NoticeHeaders {
+        timestamp: named(stamp::TIMESTAMP),
+        nonce: named(stamp::NONCE),
+        signature: named(stamp::SIGNATURE),
+        serial: String::new(),
+    };
+    notice(&surface, Provider::Platform, &signed, &body).await
+}
+
+/// A notice at the door of this provider.
+async fn notice(surface: &Surface, of: Provider, signed: &NoticeHeaders, body: &[u8]) -> Response {
+    if surface.payments.provider() != of {
+        return fail(StatusCode::NOT_FOUND, "another provider takes the money here");
+    }
     let now = match surface.desk.now().await {
         Ok(now) => now,
         Err(error) => {
@@ -157,12 +225,11 @@ async fn notice(surface: &Surface, headers: &HeaderMap, body: &[u8]) -> Response
             return fail(StatusCode::SERVICE_UNAVAILABLE, "try again");
         }
     };
-    let signed = signature(headers);
-    let mut read = surface.payments.notice(&signed, body, now);
+    let mut read = surface.payments.notice(signed, body, now);
     // The platform may have begun to sign with a key that it has not shown us yet.
     if read == Err(NoticeError::UnknownKey) {
         match surface.payments.learn_keys().await {
-            Ok(()) => read = surface.payments.notice(&signed, body, now),
+            Ok(()) => read = surface.payments.notice(signed, body, now),
             Err(error) => tracing::warn!(%error, "the payment provider's keys could not be asked for"),
         }
     }
@@ -218,8 +285,12 @@ fn is_for_good(error: &DeskError) -> bool {
     }
 }
 
-fn signature(headers: &HeaderMap) -> NoticeHeaders {
-    let named = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+fn text_of(headers: &HeaderMap, name: &str) -> String {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+fn wechat_headers(headers: &HeaderMap) -> NoticeHeaders {
+    let named = |name| text_of(headers, name);
     NoticeHeaders {
         timestamp: named("wechatpay-timestamp"),
         nonce: named("wechatpay-nonce"),

@@ -17,37 +17,38 @@ use crate::records::departments::Department as Stored;
 const NAME_MAX: usize = 64;
 
 /// What a department is called, and on which campus it stands.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({ "name": "心内科", "campusId": "C1", "campusName": "本部院区" }))]
 pub struct NewDepartment {
     /// Its name.
-    name: String,
+    pub name: String,
     /// The campus (院区), whose settings and cap its queues share.
-    campus_id: String,
+    pub campus_id: String,
     /// The campus's name.
-    campus_name: String,
+    pub campus_name: String,
 }
 
 /// A department.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({ "departmentId": "K01", "name": "心内科", "campusId": "C1", "campusName": "本部院区" }))]
 pub struct Department {
     /// HIS's `DEPT_ID`.
-    department_id: String,
+    pub department_id: String,
     /// Its name.
-    name: String,
+    pub name: String,
     /// The campus.
-    campus_id: String,
+    pub campus_id: String,
     /// The campus's name.
-    campus_name: String,
+    pub campus_name: String,
 }
 
 /// All departments.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Departments {
     /// In the order of their ids.
-    items: Vec<Department>,
+    pub items: Vec<Department>,
 }
 
 /// Makes or renames a department. From then on its schedules are pulled from HIS.

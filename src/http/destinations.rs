@@ -13,95 +13,90 @@ use super::auth::Caller;
 use super::extract::{Body, Path};
 use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
+use super::staff::{Reason, by};
 use crate::desk::destinations::{Destination as Found, Switch};
 use crate::engine::store::switch::Event as Told;
 
-/// The longest reason.
-const REASON_MAX: usize = 200;
-
 /// How a system outside stands.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "name": "his", "state": "open", "concurrencyMax": 16, "ramp": null, "ratePerS": 20.0, "inHand": 0, "answered": 3,
+    "failures": 12, "downSince": "2025-11-25T10:00:00+08:00", "openUntil": "2025-11-25T10:01:00+08:00",
+    "lastError": "his lock: no answer within 5 s", "paused": null, "runsWaiting": 41, "lettersWaiting": 0
+}))]
 pub struct Destination {
     /// `his`, `payments`, `messages`.
-    name: String,
+    pub name: String,
     /// `closed`: it is called; `open`: it is down and not called; `half_open`: one call tries it. `paused` where a person
     /// has paused it, whatever its own state.
-    state: String,
+    pub state: String,
     /// Calls at one time, all workers together.
-    concurrency_max: i32,
+    pub concurrency_max: i32,
     /// Calls at one time for now, while it recovers.
-    ramp: Option<i32>,
+    pub ramp: Option<i32>,
     /// Calls a second, all workers together; none: any.
-    rate_per_s: Option<f64>,
+    pub rate_per_s: Option<f64>,
     /// Calls in hand, as of the last second.
-    in_hand: i64,
+    pub in_hand: i64,
     /// Answered calls of the last ten seconds.
-    answered: i64,
+    pub answered: i64,
     /// Calls of the last ten seconds that were not answered.
-    failures: i64,
+    pub failures: i64,
     /// Since when it is down.
-    down_since: Option<DateTime<FixedOffset>>,
+    pub down_since: Option<DateTime<FixedOffset>>,
     /// When it is tried again.
-    open_until: Option<DateTime<FixedOffset>>,
+    pub open_until: Option<DateTime<FixedOffset>>,
     /// What went wrong when it was last found down.
-    last_error: Option<String>,
+    pub last_error: Option<String>,
     /// A person's pause.
-    paused: Option<Paused>,
+    pub paused: Option<Paused>,
     /// Due runs that wait for it or for a worker.
-    runs_waiting: i64,
+    pub runs_waiting: i64,
     /// Due messages that wait for it or for a worker.
-    letters_waiting: i64,
+    pub letters_waiting: i64,
 }
 
 /// Who paused a destination.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Paused {
     /// Since when.
-    since: DateTime<FixedOffset>,
+    pub since: DateTime<FixedOffset>,
     /// Who.
-    by: String,
+    pub by: String,
     /// Why.
-    reason: String,
+    pub reason: String,
 }
 
 /// All of them.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Destinations {
     /// By name.
-    items: Vec<Destination>,
+    pub items: Vec<Destination>,
 }
 
 /// One of them, with what became of it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct WholeDestination {
     /// How it stands.
     #[serde(flatten)]
-    destination: Destination,
+    pub destination: Destination,
     /// Newest first.
-    events: Vec<Event>,
+    pub events: Vec<Event>,
 }
 
 /// Something that became of a destination.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = DestinationEvent, example = json!({ "at": "2025-11-25T10:00:00+08:00", "what": "paused", "who": "desk", "why": "HIS is being upgraded" }))]
 pub struct Event {
     /// When.
-    at: DateTime<FixedOffset>,
+    pub at: DateTime<FixedOffset>,
     /// `opened`, `probed`, `closed`, `recovered`, `paused`, `resumed`.
-    what: String,
+    pub what: String,
     /// The person, where one did it.
-    who: Option<String>,
+    pub who: Option<String>,
     /// The person's reason, or what went wrong.
-    why: Option<String>,
-}
-
-/// Why a person uses the switch.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({ "reason": "HIS is being upgraded until 22:00" }))]
-pub struct Reason {
-    /// It stands in the destination's events.
-    reason: String,
+    pub why: Option<String>,
 }
 
 /// The systems outside: limits, state, calls in hand, what waits.
@@ -138,7 +133,7 @@ pub(super) async fn pause(
     Path(name): Path<String>,
     Body(why): Body<Reason>,
 ) -> Result<Json<WholeDestination>, Problem> {
-    switch(&surface, &caller, &name, Switch::Pause, &why).await
+    switch(&surface, &caller, &name, Switch::Pause, why).await
 }
 
 /// Resumes a destination that a person paused. Where it is down besides, it stays so until it answers.
@@ -153,7 +148,7 @@ pub(super) async fn resume(
     Path(name): Path<String>,
     Body(why): Body<Reason>,
 ) -> Result<Json<WholeDestination>, Problem> {
-    switch(&surface, &caller, &name, Switch::Resume, &why).await
+    switch(&surface, &caller, &name, Switch::Resume, why).await
 }
 
 async fn switch(
@@ -161,13 +156,10 @@ async fn switch(
     caller: &Caller,
     name: &str,
     to: Switch,
-    why: &Reason,
+    why: Reason,
 ) -> Result<Json<WholeDestination>, Problem> {
-    let reason = &why.reason;
-    if !(1..=REASON_MAX).contains(&reason.chars().count()) || reason.chars().any(char::is_control) {
-        return Err(Problem::invalid(format!("reason has 1 to {REASON_MAX} characters")));
-    }
-    surface.desk.switch_destination(name, to, &caller.0, reason).await?;
+    let by = by(caller, why.reason)?;
+    surface.desk.switch_destination(name, to, &by.who, &by.reason).await?;
     Ok(Json(whole(surface, name).await?))
 }
 

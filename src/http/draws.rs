@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, FixedOffset};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Surface;
@@ -15,7 +15,7 @@ use super::problem::Problem;
 use crate::waitlist::draw::Transcript;
 
 /// Where a draw stands.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Stage {
     /// Nobody has applied yet; the seed is fixed.
@@ -28,7 +28,7 @@ pub enum Stage {
 
 /// The draw of a schedule's queue. Once it was held the transcript's fields are here too, and the whole is what
 /// `houbu draw verify` reads.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "stage": "open", "scheduleId": "S1",
@@ -37,35 +37,35 @@ pub enum Stage {
 }))]
 pub struct Draw {
     /// Where it stands.
-    stage: Stage,
+    pub stage: Stage,
     /// The schedule whose draw it is: where the half-days of a day have one queue, they have one draw, of one of them (Q2).
-    schedule_id: String,
+    pub schedule_id: String,
     /// SHA-256 of `houbu-draw-1\n`, the hospital, `\n`, the schedule, `\n` and the 32 bytes of the seed.
-    commitment: String,
+    pub commitment: String,
     /// When the first one applied.
     #[serde(skip_serializing_if = "Option::is_none")]
-    opened_at: Option<DateTime<FixedOffset>>,
+    pub opened_at: Option<DateTime<FixedOffset>>,
     /// Who applies before this takes part.
     #[serde(skip_serializing_if = "Option::is_none")]
-    held_at: Option<DateTime<FixedOffset>>,
+    pub held_at: Option<DateTime<FixedOffset>>,
     /// When it was held.
     #[serde(skip_serializing_if = "Option::is_none")]
-    drawn_at: Option<DateTime<FixedOffset>>,
+    pub drawn_at: Option<DateTime<FixedOffset>>,
     /// `houbu-draw-1`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    procedure: Option<String>,
+    pub procedure: Option<String>,
     /// The hospital.
     #[serde(skip_serializing_if = "Option::is_none")]
-    hospital: Option<String>,
+    pub hospital: Option<String>,
     /// The seed, 64 hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<String>,
+    pub seed: Option<String>,
     /// Every application of the window, in the order of arrival.
     #[serde(skip_serializing_if = "Option::is_none")]
-    applications: Option<Vec<uuid::Uuid>>,
+    pub applications: Option<Vec<uuid::Uuid>>,
     /// The same by SHA-256 of the seed, SHA-256 of the pool (the ids sorted, a line each) and the id.
     #[serde(skip_serializing_if = "Option::is_none")]
-    order: Option<Vec<uuid::Uuid>>,
+    pub order: Option<Vec<uuid::Uuid>>,
 }
 
 /// Shows the draw of a schedule's queue. Asked before the first application, it fixes the seed and shows its hash; once

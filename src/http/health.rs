@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use chrono::{DateTime, FixedOffset, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Surface;
@@ -17,48 +17,55 @@ use crate::engine::health::{Finding as Found, Severity};
 use crate::waitlist::language::Language;
 
 /// How the whole is.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "status": "warning", "checkedAt": "2025-11-25T10:00:00+08:00", "findings": [{
+        "code": "suspended_runs", "severity": "warning", "sentence": "3 runs wait for a person.",
+        "advice": "List them with houbu runs list --status suspended."
+    }], "due": [{ "destination": "his", "runs": 4, "oldestSeconds": 1.5 }], "suspendedRuns": 3, "suspendedLetters": 0,
+    "workers": ["house-1"]
+}))]
 pub struct Report {
     /// The worst of the findings: `ok`, `notice`, `warning`, `critical`.
-    status: &'static str,
+    pub status: String,
     /// When it was looked at, by this machine's clock.
-    checked_at: DateTime<FixedOffset>,
+    pub checked_at: DateTime<FixedOffset>,
     /// What is wrong, the worst first.
-    findings: Vec<Finding>,
+    pub findings: Vec<Finding>,
     /// What is due and in nobody's hands, by the system that it calls.
-    due: Vec<Due>,
+    pub due: Vec<Due>,
     /// Runs that wait for a person.
-    suspended_runs: i64,
+    pub suspended_runs: i64,
     /// Messages that wait for a person.
-    suspended_letters: i64,
+    pub suspended_letters: i64,
     /// Who works, by name.
-    workers: Vec<String>,
+    pub workers: Vec<String>,
 }
 
 /// Something that is wrong.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     /// Its stable name, for programs.
-    code: &'static str,
+    pub code: String,
     /// `notice`, `warning`, `critical`.
-    severity: &'static str,
+    pub severity: String,
     /// What is wrong, in the language of `Accept-Language`.
-    sentence: String,
+    pub sentence: String,
     /// What to do about it.
-    advice: &'static str,
+    pub advice: String,
 }
 
 /// What is due at one system outside.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Due {
     /// The system; empty: runs that call nobody now.
-    destination: String,
+    pub destination: String,
     /// Runs.
-    runs: i64,
+    pub runs: i64,
     /// How long the oldest has been due, seconds.
-    oldest_seconds: f64,
+    pub oldest_seconds: f64,
 }
 
 /// What is wrong with the whole and with the process that answers, and what to do about it.
@@ -80,7 +87,7 @@ fn report(surface: &Surface, health: Health, language: Language) -> Report {
         oldest_seconds: backlog.oldest_s,
     });
     Report {
-        status: health.worst().map_or("ok", Severity::name),
+        status: health.worst().map_or("ok", Severity::name).to_owned(),
         checked_at: surface.local(Utc::now()),
         findings: health.findings.iter().map(|found| finding(found, language, tz)).collect(),
         due: due.collect(),
@@ -92,9 +99,9 @@ fn report(surface: &Surface, health: Health, language: Language) -> Report {
 
 fn finding(found: &Found, language: Language, tz: chrono_tz::Tz) -> Finding {
     Finding {
-        code: found.code(),
-        severity: found.severity().name(),
+        code: found.code().to_owned(),
+        severity: found.severity().name().to_owned(),
         sentence: health::sentence(found, language, tz),
-        advice: health::advice(found, language),
+        advice: health::advice(found, language).to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use chrono::{DateTime, FixedOffset};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -24,7 +24,7 @@ use crate::engine::jobs::verbs::JobVerb;
 use crate::waitlist::language::Language;
 
 /// A job.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "job": "schedule_sync", "workflow": "schedule_sync", "cron": "*/15 6-22 * * *", "timeZone": "Asia/Shanghai",
@@ -37,89 +37,90 @@ use crate::waitlist::language::Language;
 }))]
 pub struct Job {
     /// Its name.
-    job: String,
+    pub job: String,
     /// The workflow of its runs.
-    workflow: String,
+    pub workflow: String,
     /// When it ticks: minute, hour, day of the month, month, weekday.
-    cron: String,
+    pub cron: String,
     /// In whose clock.
-    time_zone: String,
+    pub time_zone: String,
     /// What becomes of missed ticks: `skip`, `one` (the last is made up), `all`.
-    missed: String,
+    pub missed: String,
     /// A tick starts up to so much later, s.
-    jitter_seconds: f64,
+    pub jitter_seconds: f64,
     /// `waiting`, `failing`, `overdue`, `paused`, `ended`.
-    status: &'static str,
+    pub status: String,
     /// Why it does not tick, in a sentence; absent where all is well.
     #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<String>,
+    pub why: Option<String>,
     /// The next ten ticks, without jitter; for a paused job those that there would be.
-    next_ticks: Vec<DateTime<FixedOffset>>,
+    pub next_ticks: Vec<DateTime<FixedOffset>>,
     /// When it is tried next.
     #[serde(skip_serializing_if = "Option::is_none")]
-    due_at: Option<DateTime<FixedOffset>>,
+    pub due_at: Option<DateTime<FixedOffset>>,
     /// The last tick whose runs were started.
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_tick: Option<DateTime<FixedOffset>>,
+    pub last_tick: Option<DateTime<FixedOffset>>,
     /// When runs were started last, by a tick or by a person.
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_started_at: Option<DateTime<FixedOffset>>,
+    pub last_started_at: Option<DateTime<FixedOffset>>,
     /// Those runs, and earlier ones that had not ended then; those that need a look first.
-    last_runs: Vec<LastRun>,
+    pub last_runs: Vec<LastRun>,
     /// How many of them have each status.
-    last_run_statuses: BTreeMap<String, usize>,
+    pub last_run_statuses: BTreeMap<String, usize>,
     /// The first of those ticks that were passed over last.
     #[serde(skip_serializing_if = "Option::is_none")]
-    missed_from: Option<DateTime<FixedOffset>>,
+    pub missed_from: Option<DateTime<FixedOffset>>,
     /// Starts that have failed since the last one that did not.
-    failures: i32,
+    pub failures: i32,
     /// Why the last one failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_error: Option<String>,
+    pub last_error: Option<String>,
     /// A person's pause.
     #[serde(skip_serializing_if = "Option::is_none")]
-    paused: Option<Paused>,
+    pub paused: Option<Paused>,
 }
 
 /// A run that a job started.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastRun {
     /// The run.
-    run_id: Uuid,
+    pub run_id: Uuid,
     /// Its key: the job, the tick and what tells it from the tick's other runs.
-    key: String,
+    pub key: String,
     /// Its step, or the ending that it reached.
-    step: String,
+    pub step: String,
     /// `pending`, `running`, `waiting`, `suspended`, `cancelled`, `faulted`, `completed`.
-    status: String,
+    pub status: String,
 }
 
 /// Who paused a job.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = JobPaused)]
 pub struct Paused {
     /// Since when.
-    since: DateTime<FixedOffset>,
+    pub since: DateTime<FixedOffset>,
     /// Who.
-    by: String,
+    pub by: String,
     /// Why.
-    reason: String,
+    pub reason: String,
 }
 
 /// All jobs.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Jobs {
     /// By name.
-    items: Vec<Job>,
+    pub items: Vec<Job>,
 }
 
 /// What a start by hand started.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({ "runIds": ["0199b0c2-1111-7c1e-8a55-3f6f0a0d6b11"] }))]
 pub struct StartedRuns {
     /// The runs; fewer than the job has parts where earlier ones have not ended.
-    run_ids: Vec<Uuid>,
+    pub run_ids: Vec<Uuid>,
 }
 
 /// Lists the cron jobs, with their last and next ticks.
@@ -226,7 +227,7 @@ fn job(surface: &Surface, seen: Seen, language: Language) -> Job {
         time_zone: row.zone,
         missed: row.missed,
         jitter_seconds: row.jitter_s,
-        status: seen.standing.name(),
+        status: seen.standing.name().to_owned(),
         why,
         next_ticks: seen.next_ticks.into_iter().map(|at| surface.local(at)).collect(),
         due_at: local(row.due_at),

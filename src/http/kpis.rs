@@ -18,21 +18,21 @@ use crate::records::kpis::{By, Sums};
 use crate::waitlist::kpi::{minutes_each, share};
 
 /// Which figures.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Wanted {
     /// The first day of visits.
-    from: NaiveDate,
+    pub from: NaiveDate,
     /// The last one; at most a year later.
-    to: NaiveDate,
+    pub to: NaiveDate,
     /// `day` (the hospital as a whole; the default), `campus`, `department` or `doctor`.
-    by: Option<String>,
+    pub by: Option<String>,
     /// `csv` for CSV, as `Accept: text/csv` does.
-    format: Option<String>,
+    pub format: Option<String>,
 }
 
 /// The figures of one day and group.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "day": "2025-11-27", "id": "K01", "name": "心内科", "applications": 120, "converted": 31, "conversionRate": 0.2583,
@@ -41,51 +41,51 @@ pub struct Wanted {
 }))]
 pub struct Kpi {
     /// The day of the visits.
-    day: NaiveDate,
+    pub day: NaiveDate,
     /// The doctor, department or campus; empty for the whole hospital.
-    id: String,
+    pub id: String,
     /// Its name.
-    name: String,
+    pub name: String,
     /// Applications that were admitted.
-    applications: i64,
+    pub applications: i64,
     /// Of which a visit was booked, cancelled since or not.
-    converted: i64,
+    pub converted: i64,
     /// Converted of applications, 0 to 1; absent where there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    conversion_rate: Option<f64>,
+    pub conversion_rate: Option<f64>,
     /// Offers of a place.
-    offers: i64,
+    pub offers: i64,
     /// Declined by the patient.
-    declined: i64,
+    pub declined: i64,
     /// Not answered or not paid in time.
-    missed: i64,
+    pub missed: i64,
     /// Places that somebody of another channel took before HIS gave them to us (114 loss).
-    lost: i64,
+    pub lost: i64,
     /// Lost of offers.
     #[serde(skip_serializing_if = "Option::is_none")]
-    loss_rate: Option<f64>,
+    pub loss_rate: Option<f64>,
     /// Places that HIS locked or booked for us, of which it is known when we heard that they were free.
-    filled: i64,
+    pub filled: i64,
     /// How long each of those stood free on average, from when we heard of it until HIS held it for a patient.
     #[serde(skip_serializing_if = "Option::is_none")]
-    idle_minutes: Option<f64>,
+    pub idle_minutes: Option<f64>,
     /// Visits of converted applications that were not cancelled.
-    visits: i64,
+    pub visits: i64,
     /// Of which HIS says that the patient did not come.
-    no_shows: i64,
+    pub no_shows: i64,
     /// No-shows of visits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    no_show_rate: Option<f64>,
+    pub no_show_rate: Option<f64>,
     /// Places that could not be had although nobody else took them: HIS refused the lock or
     /// stopped that time, or the offer came too late or reached nobody.
-    unusable: i64,
+    pub unusable: i64,
 }
 
 /// Figures.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Kpis {
     /// By day, then by id.
-    items: Vec<Kpi>,
+    pub items: Vec<Kpi>,
 }
 
 /// The figures between two days of visits, both included. Rates are of the sums of their own line.

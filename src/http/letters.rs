@@ -23,30 +23,30 @@ use crate::engine::staff::letters::PutAside;
 const PAGE: i64 = 100;
 
 /// Which messages.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Which {
     /// Of this topic, for example `notice`.
-    topic: Option<String>,
+    pub topic: Option<String>,
     /// Whose last error contains this text.
-    error: Option<String>,
+    pub error: Option<String>,
     /// `nextCursor` of the page before.
-    cursor: Option<String>,
+    pub cursor: Option<String>,
 }
 
 /// A page of messages.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Letters {
     /// By id.
-    items: Vec<Letter>,
+    pub items: Vec<Letter>,
     /// For the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
+    pub next_cursor: Option<String>,
 }
 
 /// A message that waits for a person.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "letterId": "0199b0c2-1111-7c1e-8a55-3f6f0a0d6b11:3:booked", "runId": "0199b0c2-1111-7c1e-8a55-3f6f0a0d6b11",
@@ -55,43 +55,46 @@ pub struct Letters {
 }))]
 pub struct Letter {
     /// Its id, which the receiver knows.
-    letter_id: String,
+    pub letter_id: String,
     /// The run that wrote it.
-    run_id: Uuid,
+    pub run_id: Uuid,
     /// What kind it is.
-    topic: String,
+    pub topic: String,
     /// Failed attempts.
-    attempts: i32,
+    pub attempts: i32,
     /// Why it was put aside.
-    error: Option<String>,
+    pub error: Option<String>,
     /// When it was written.
-    created_at: DateTime<FixedOffset>,
+    pub created_at: DateTime<FixedOffset>,
 }
 
 /// Which messages are sent again, and why: those that are named, or all that a filter holds, 500 at most.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({ "error": "40037", "reason": "the template is approved again" }))]
 pub struct Retry {
     /// These.
     #[serde(default)]
-    letter_ids: Vec<String>,
+    #[schema(max_items = 500)]
+    pub letter_ids: Vec<String>,
     /// Those of this topic.
-    topic: Option<String>,
+    pub topic: Option<String>,
     /// Those whose last error contains this text.
-    error: Option<String>,
+    pub error: Option<String>,
     /// Stands in the audit; no personal data.
-    reason: String,
+    #[schema(min_length = 1, max_length = 200)]
+    pub reason: String,
 }
 
 /// What is sent again.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({ "letterIds": ["0199b0c2-1111-7c1e-8a55-3f6f0a0d6b11:3:booked"], "more": false }))]
 pub struct Retried {
     /// These; what did not wait for a person is not among them.
-    letter_ids: Vec<String>,
+    pub letter_ids: Vec<String>,
     /// True where the filter holds more: ask again.
-    more: bool,
+    pub more: bool,
 }
 
 /// Lists the messages that wait for a person: refused for good, or with all retries spent.

@@ -6,10 +6,11 @@
 //! | `schedules`, `waitlist`, `questions`, `appointments`, `patients` | scope `waitlist` |
 //! | `departments`, `policies`, `templates`, `blacklist`, `breaches`, `persons` | scope `admin` |
 //! | `runs`, `staff`, `bulks`, `audit`, `signals`, `letters`, `notices`, `destinations`, `jobs`, `reconciliation`, `kpis`, `health` | scope `runs` |
-//! | `callbacks`, `wechat_events` | by signature, not by key |
+//! | `callbacks`, `wechat_events`, `platform_events` | by signature, not by key |
 //! | `operations` | alive, ready, the figures |
 //! | `addresses`, `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
-//! | `openapi` | the description, written by the same declarations |
+//! | `openapi`, `examples` | the description, written by the same declarations; its examples |
+//! | `shapes` | what requests and answers look like, for `crate::client` |
 
 // Fields are named as the wire names them.
 #![allow(clippy::struct_field_names)]
@@ -25,6 +26,7 @@ mod callbacks;
 mod departments;
 mod destinations;
 pub mod draws;
+mod examples;
 pub(crate) mod extract;
 mod health;
 mod idempotency;
@@ -36,6 +38,7 @@ mod openapi;
 mod operations;
 mod patients;
 mod persons;
+mod platform_events;
 mod policies;
 pub mod problem;
 mod questions;
@@ -43,6 +46,7 @@ mod reconciliation;
 pub mod requests;
 mod runs;
 mod schedules;
+pub mod shapes;
 mod signals;
 mod staff;
 mod templates;
@@ -57,7 +61,9 @@ use axum::extract::DefaultBodyLimit;
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
 use secrecy::SecretString;
+use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -76,6 +82,14 @@ use problem::Problem;
 /// The largest request body: the largest input of a run, and what stands around it.
 pub(crate) const BODY_BYTES_MAX: usize = INPUT_BYTES_MAX + 8 * 1024;
 
+/// What WeChat's message events are believed by.
+pub struct EventToken {
+    /// They are signed with it.
+    pub token: SecretString,
+    /// How far their timestamps may be from our clock.
+    pub skew: TimeDelta,
+}
+
 /// What the HTTP surface stands on.
 pub struct Surface {
     /// Does everything.
@@ -87,7 +101,9 @@ pub struct Surface {
     /// Who may call.
     pub api_keys: Vec<ApiKey>,
     /// The token of WeChat's message events; none: there are none.
-    pub wechat_token: Option<SecretString>,
+    pub wechat_token: Option<EventToken>,
+    /// The key of the events of the hospital's own message platform; none: there are none.
+    pub platform_key: Option<SecretString>,
     /// Where pushes may come from.
     pub addresses: Addresses,
     /// How often a key may ask.
@@ -103,7 +119,7 @@ pub fn router(surface: Arc<Surface>) -> axum::Router {
     let (router, api) = described(&surface).split_for_parts();
     router
         .with_state(Arc::clone(&surface))
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", api))
+        .merge(SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", examples::complete(json!(api))))
         .merge(console::router(Arc::clone(&surface)))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
@@ -197,7 +213,9 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(callbacks::his_events))
         .routes(routes!(callbacks::payments))
         .routes(routes!(callbacks::refunds))
+        .routes(routes!(callbacks::pay_platform))
         .routes(routes!(wechat_events::verify, wechat_events::receive))
+        .routes(routes!(platform_events::receive))
         .routes(routes!(operations::health))
         .routes(routes!(operations::ready))
         .routes(routes!(operations::metrics));

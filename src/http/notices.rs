@@ -21,14 +21,14 @@ use crate::waitlist::notice::{FailReason, NoticeKind};
 use crate::waitlist::template::TemplateName;
 
 /// The notices about an application.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Notices {
     /// Oldest first.
-    items: Vec<Notice>,
+    pub items: Vec<Notice>,
 }
 
 /// A notice, and what became of it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "noticeId": "M01J055R4HMFAY8VVR14D2PF2DBP01", "channel": "wechat", "template": "waitlist_please_confirm",
@@ -37,56 +37,57 @@ pub struct Notices {
 }))]
 pub struct Notice {
     /// Its id, which the platform knows.
-    notice_id: String,
-    /// `wechat` or `sms`.
-    channel: &'static str,
+    pub notice_id: String,
+    /// `wechat`, `platform` (the hospital's own) or `sms`: how it went; while it has not gone, how its route has it go.
+    pub channel: String,
     /// The text that it is written with.
-    template: TemplateName,
+    pub template: TemplateName,
     /// Of a failure: why the application failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    reason: Option<FailReason>,
+    pub reason: Option<FailReason>,
     /// `queued`; `sent` and, where the platform tells, `delivered` or `failed`; `suppressed`: it was no longer true;
     /// `unreachable`: the patient cannot be reached this way; `putAside`: it waits for a person.
-    state: &'static str,
+    pub state: String,
     /// Why it was not sent, or did not arrive.
     #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<String>,
+    pub why: Option<String>,
     /// Failed attempts.
-    attempts: i32,
+    pub attempts: i32,
     /// When it was written.
-    created_at: DateTime<FixedOffset>,
+    pub created_at: DateTime<FixedOffset>,
     /// While it is queued: when it is tried; in quiet hours their end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    due_at: Option<DateTime<FixedOffset>>,
+    pub due_at: Option<DateTime<FixedOffset>>,
     /// When it was sent, or given up.
     #[serde(skip_serializing_if = "Option::is_none")]
-    settled_at: Option<DateTime<FixedOffset>>,
+    pub settled_at: Option<DateTime<FixedOffset>>,
     /// When the platform told whether it arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
-    told_at: Option<DateTime<FixedOffset>>,
+    pub told_at: Option<DateTime<FixedOffset>>,
     /// The notice that it repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
-    resend_of: Option<String>,
+    pub resend_of: Option<String>,
 }
 
 /// How, and why, a notice is sent again.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "channel": "sms", "reason": "患者来电称未收到" }))]
 pub struct Resend {
-    /// `wechat` or `sms`; without it as before.
+    /// `wechat`: by the channels of its route; `sms`; without it as before.
     #[serde(default)]
-    channel: Option<Over>,
+    pub channel: Option<Over>,
     /// Stands in the audit; no personal data.
-    reason: String,
+    #[schema(min_length = 1, max_length = 200)]
+    pub reason: String,
 }
 
 /// A channel.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Over {
-    /// The message platform.
+    /// By the channels of its route, the first of them first.
     Wechat,
     /// An SMS.
     Sms,
@@ -131,13 +132,13 @@ fn notice(surface: &Surface, one: notices::Notice) -> Notice {
     let local = |at: Option<DateTime<chrono::Utc>>| at.map(|at| surface.local(at));
     Notice {
         notice_id: one.id,
-        channel: one.channel.as_str(),
+        channel: one.channel.as_str().to_owned(),
         template: one.written.kind.template(),
         reason: match one.written.kind {
             NoticeKind::Failed(reason) => Some(reason),
             _ => None,
         },
-        state: one.state.as_str(),
+        state: one.state.as_str().to_owned(),
         why: one.why,
         attempts: one.attempts,
         created_at: surface.local(one.created_at),

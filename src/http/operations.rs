@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The process is alive.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({ "status": "ok" }))]
 pub struct Health {
     /// `ok`.
     status: &'static str,
@@ -29,6 +30,7 @@ pub struct Health {
 
 /// Whether the process can do its work.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({ "status": "ok", "reasons": [] }))]
 pub struct Readiness {
     /// `ok` or `unready`.
     status: &'static str,
@@ -38,6 +40,7 @@ pub struct Readiness {
 
 /// One reason.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UnreadyReason)]
 pub struct Reason {
     /// `database`, `schema`, `lease_lost`, `not_looking`.
     code: &'static str,
@@ -87,7 +90,7 @@ pub(super) async fn ready(State(surface): State<Arc<Surface>>) -> Response {
 #[utoipa::path(
     get, path = "/metrics", tag = "operations",
     responses(
-        (status = 200, content_type = "text/plain", body = String),
+        (status = 200, content_type = "text/plain", body = String, example = "houbu_due_runs 0\n"),
         (status = 500, description = "A fault of ours", content_type = "application/problem+json", body = ProblemBody),
         (status = 503, description = "Not now", content_type = "application/problem+json", body = ProblemBody),
     )

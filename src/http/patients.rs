@@ -15,40 +15,40 @@ use super::problem::Problem;
 use crate::desk::put_patient::PatientData;
 
 /// A patient.
-#[derive(Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
     "name": "张三丰", "idType": "1", "idNumber": "11010519491231002X", "phone": "13800138000", "openid": "o-abc"
 }))]
 pub struct NewPatient {
     /// The name on the ID document.
-    name: String,
+    pub name: String,
     /// HIS's code: 1 身份证, 2 港澳, 3 台湾, 5 护照, 6 军官证, 7 出生证明, 10 医保卡, 99 other.
-    id_type: String,
+    pub id_type: String,
     /// The document's number.
-    id_number: String,
+    pub id_number: String,
     /// A mainland mobile number.
-    phone: String,
+    pub phone: String,
     /// The payer and receiver at WeChat.
     #[serde(default)]
-    openid: Option<String>,
+    pub openid: Option<String>,
     /// The guardian's name, for a patient under age.
     #[serde(default)]
-    guardian: Option<String>,
+    pub guardian: Option<String>,
 }
 
 /// A patient, as shown.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "patientId": "p-1001", "masked": { "name": "张*丰", "idNumber": "110***********002X", "phone": "138****8000" }
 }))]
 pub struct Patient {
     /// The caller's id.
-    patient_id: String,
+    pub patient_id: String,
     /// Name, number and phone, masked.
     #[schema(value_type = Object)]
-    masked: Value,
+    pub masked: Value,
 }
 
 /// Stores or replaces a patient.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::IntoParams;
 
@@ -17,11 +17,12 @@ use super::problem::Problem;
 use super::staff::{Reason, by};
 
 /// Why the data of a person is opened.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Because {
     /// Stands in the audit; no personal data.
-    reason: String,
+    #[param(min_length = 1, max_length = 200)]
+    pub reason: String,
 }
 
 /// Hands over all that is kept of a patient, opened: for the person's own request. A GET, whose answer is stored nowhere.

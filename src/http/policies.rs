@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Surface;
@@ -17,13 +17,13 @@ use crate::waitlist::policy::{Level, LevelPolicy};
 use crate::waitlist::refusal::Refusal;
 
 /// To whom settings were carried over.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({ "schedules": 12, "applications": 340 }))]
 pub struct CarriedOver {
     /// Schedules whose places are handed out, or that somebody waits for.
-    schedules: usize,
+    pub schedules: usize,
     /// Applications that may come to a place; those that are being offered one among them.
-    applications: usize,
+    pub applications: usize,
 }
 
 fn level_of(name: &str) -> Result<Level, Problem> {
@@ -35,10 +35,7 @@ fn level_of(name: &str) -> Result<Level, Problem> {
 #[utoipa::path(
     put, path = "/v1/policies/{level}/{id}", tag = "policies", security(("apiKey" = [])),
     params(("level" = Level, Path, description = "doctor, department, campus"), ("id" = String, Path)),
-    request_body(
-        content = LevelPolicy,
-        example = json!({ "switch": "on", "cap": 200, "paymentMode": "lockThenPay", "offerWindowMinutes": 30 })
-    ),
+    request_body = LevelPolicy,
     responses((status = 200, body = LevelPolicy), Problems)
 )]
 pub(super) async fn put(

@@ -17,36 +17,36 @@ use super::problem::Problem;
 use super::waitlist::{Entry, entry};
 
 /// Who sees the patient, and when.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase", example = json!({ "doctorId": "D-17", "visitDate": "2025-11-28", "part": "morning" }))]
-#[allow(dead_code)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({ "doctorId": "D-17", "visitDate": "2025-11-28", "part": "morning" }))]
 pub struct Sitting {
     /// The doctor.
-    doctor_id: String,
+    pub doctor_id: String,
     /// The day.
-    visit_date: NaiveDate,
+    pub visit_date: NaiveDate,
     /// morning, afternoon, evening, wholeDay.
-    part: String,
+    pub part: String,
 }
 
 /// What the patient is asked.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase", example = json!({
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
     "id": "change:1764118800000000", "about": "change", "until": "2025-11-26T20:00:00Z",
     "sitting": { "doctorId": "D-17", "visitDate": "2025-11-28", "part": "morning" }
 }))]
-#[allow(dead_code)]
 pub struct Question {
     /// Its id.
-    id: String,
+    pub id: String,
     /// `change`: the doctor, day or half-day is another one by now; without an answer in time the application or the visit ends,
     /// and what was paid goes back. `otherVisit`: another application came to a visit on that day; without an answer in time this
     /// one waits on.
-    about: String,
+    pub about: String,
     /// Until when.
-    until: DateTime<FixedOffset>,
+    pub until: DateTime<FixedOffset>,
     /// What the schedule is by now.
-    sitting: Option<Sitting>,
+    pub sitting: Option<Sitting>,
 }
 
 /// Keep it or leave.
@@ -60,15 +60,15 @@ pub enum Choice {
 }
 
 /// An answer.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({ "answer": "keep", "questionId": "change:1764118800000000" }))]
 pub struct Answered {
     /// Keep it or leave.
-    answer: Choice,
+    pub answer: Choice,
     /// The `question.id` that was shown: another one that stands open by now is not answered by mistake. Default: whichever does.
     #[serde(default)]
-    question_id: Option<String>,
+    pub question_id: Option<String>,
 }
 
 /// Answers the question that stands open: the application or the visit is kept, or it ends.

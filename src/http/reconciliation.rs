@@ -25,7 +25,7 @@ use crate::waitlist::reconciliation::Kind;
 const PAGE: i64 = 100;
 
 /// One comparison of one day.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "runId": "0199b0c2-1111-7c1e-8a55-3f6f0a0d6b11", "day": "2025-11-24", "beganAt": "2025-11-25T10:30:00+08:00",
@@ -33,53 +33,54 @@ const PAGE: i64 = 100;
 }))]
 pub struct Reconciliation {
     /// Its run.
-    run_id: Uuid,
+    pub run_id: Uuid,
     /// The day.
-    day: NaiveDate,
+    pub day: NaiveDate,
     /// When it began.
-    began_at: DateTime<FixedOffset>,
+    pub began_at: DateTime<FixedOffset>,
     /// When it was done.
     #[serde(skip_serializing_if = "Option::is_none")]
-    ended_at: Option<DateTime<FixedOffset>>,
+    pub ended_at: Option<DateTime<FixedOffset>>,
     /// Applications that the day concerned.
-    compared: i32,
+    pub compared: i32,
     /// Of which HIS and the provider were asked again.
-    asked: i32,
+    pub asked: i32,
     /// Differences, suspicions among them.
-    found: i32,
+    pub found: i32,
     /// Lines of the provider's bill whose numbers are not of our form: somebody else's with the same merchant number.
-    foreign_lines: i32,
+    pub foreign_lines: i32,
 }
 
 /// The latest comparisons.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Reconciliations {
     /// Newest first.
-    items: Vec<Reconciliation>,
+    pub items: Vec<Reconciliation>,
 }
 
 /// A day to be compared.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "day": "2025-11-24", "reason": "HIS was restored from a backup" }))]
 pub struct Wish {
     /// A day that is over.
-    day: NaiveDate,
+    pub day: NaiveDate,
     /// Why.
-    reason: String,
+    #[schema(min_length = 1, max_length = 200)]
+    pub reason: String,
 }
 
 /// The run that compares it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = StartedReconciliation)]
+#[schema(as = StartedReconciliation, example = json!({ "runId": "0199b0c2-1111-7c1e-8a55-3f6f0a0d6b11" }))]
 pub struct Begun {
     /// The run.
-    run_id: Uuid,
+    pub run_id: Uuid,
 }
 
 /// A difference.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ReconciliationCase, example = json!({
     "caseId": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11", "kind": "paidNotBooked", "subject": "T01J055R4HMFAY8VVR14D2PF2DB01",
@@ -89,68 +90,68 @@ pub struct Begun {
 }))]
 pub struct Case {
     /// Its id.
-    case_id: Uuid,
+    pub case_id: Uuid,
     /// What differs.
-    kind: String,
+    pub kind: String,
     /// The order, refund or lock: `out_trade_no`, `ORDER_ID`, `LOCK_ID`.
-    subject: String,
+    pub subject: String,
     /// The application that the subject derives from, which may be none of ours.
-    run_id: Uuid,
+    pub run_id: Uuid,
     /// The day whose comparison found it.
-    day: NaiveDate,
+    pub day: NaiveDate,
     /// What our books say.
-    ours: String,
+    pub ours: String,
     /// What theirs say.
-    theirs: String,
+    pub theirs: String,
     /// 分, where money is concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
-    ours_fen: Option<i64>,
+    pub ours_fen: Option<i64>,
     /// 分.
     #[serde(skip_serializing_if = "Option::is_none")]
-    theirs_fen: Option<i64>,
+    pub theirs_fen: Option<i64>,
     /// What is proposed, in the language of `Accept-Language`. Nothing is done by itself.
-    action: &'static str,
+    pub action: String,
     /// `open`; `suspect` while its run may still settle it, or where it moved while the others were asked; `resolved`.
-    state: String,
+    pub state: String,
     /// When it was found first.
-    found_at: DateTime<FixedOffset>,
+    pub found_at: DateTime<FixedOffset>,
     /// When it was found last.
-    seen_at: DateTime<FixedOffset>,
+    pub seen_at: DateTime<FixedOffset>,
     /// When it was resolved.
     #[serde(skip_serializing_if = "Option::is_none")]
-    resolved_at: Option<DateTime<FixedOffset>>,
+    pub resolved_at: Option<DateTime<FixedOffset>>,
     /// By whom; `reconciliation` where the books agree again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    resolved_by: Option<String>,
+    pub resolved_by: Option<String>,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
-    resolution: Option<String>,
+    pub resolution: Option<String>,
 }
 
 /// A page of cases.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ReconciliationCases)]
 pub struct Cases {
     /// Newest first.
-    items: Vec<Case>,
+    pub items: Vec<Case>,
     /// For the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<Uuid>,
+    pub next_cursor: Option<Uuid>,
 }
 
 /// Which cases.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Which {
     /// `open` (the default), `suspect` or `resolved`.
-    state: Option<String>,
+    pub state: Option<String>,
     /// Of this kind, for example `paidNotBooked`.
-    kind: Option<String>,
+    pub kind: Option<String>,
     /// Found first on this day.
-    day: Option<NaiveDate>,
+    pub day: Option<NaiveDate>,
     /// `nextCursor` of the page before.
-    cursor: Option<Uuid>,
+    pub cursor: Option<Uuid>,
 }
 
 /// The days that were compared lately.
@@ -244,7 +245,7 @@ pub(super) async fn resolve(
 }
 
 fn case(surface: &Surface, one: cases::Case, language: Language) -> Case {
-    let action = Kind::parse(&one.kind).map_or("", |kind| kind.action(language));
+    let action = Kind::parse(&one.kind).map_or("", |kind| kind.action(language)).to_owned();
     Case {
         case_id: one.id,
         kind: one.kind,

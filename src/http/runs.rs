@@ -31,155 +31,172 @@ const STATUSES: [&str; 8] =
 const TEXT_MAX: usize = 200;
 
 /// A run to be started.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "key": "0101", "input": {
     "id": "0101", "pulled_at": null, "next_at": "2025-11-26T00:00:00Z", "freed": [], "stopped": []
 } }))]
 pub struct NewRun {
     /// The caller's name for it: the same key is the same run.
-    key: String,
+    #[schema(min_length = 1, max_length = 200)]
+    pub key: String,
     /// What it knows at first.
     #[schema(value_type = Object)]
-    input: Value,
+    pub input: Value,
 }
 
 /// A run.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "runId": "0199b0c2-1111-7c1e-8a55-3f6f0a0d6b11", "workflow": "waitlist_application", "key": "k-77", "step": "Booking",
+    "status": "suspended", "why": "Suspended, a person must look: HIS was away", "turn": 7, "attempt": 24, "listens": [],
+    "lastError": "HIS was away", "createdAt": "2025-11-26T09:12:03.120+08:00", "updatedAt": "2025-11-27T10:00:00+08:00"
+}))]
 pub struct Run {
     /// Its id.
-    run_id: Uuid,
+    pub run_id: Uuid,
     /// Its workflow.
-    workflow: String,
+    pub workflow: String,
     /// The caller's name for it.
-    key: String,
+    pub key: String,
     /// Where it stands.
-    step: String,
+    pub step: String,
     /// pending, running, waiting, suspended, unrunnable (no live worker knows its step), cancelled, faulted, completed.
-    status: String,
+    pub status: String,
     /// Why it is not moving, as a sentence.
-    why: String,
+    pub why: String,
     /// Committed turns.
-    turn: i32,
+    pub turn: i32,
     /// Failed attempts at this step.
-    attempt: i32,
+    pub attempt: i32,
     /// The signals that wake it.
-    listens: Vec<String>,
+    pub listens: Vec<String>,
     /// When its next turn is due; where it waits, its deadline.
     #[serde(skip_serializing_if = "Option::is_none")]
-    deadline: Option<DateTime<FixedOffset>>,
+    pub deadline: Option<DateTime<FixedOffset>>,
     /// What went wrong last.
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_error: Option<String>,
+    pub last_error: Option<String>,
     /// When it was started.
-    created_at: DateTime<FixedOffset>,
+    pub created_at: DateTime<FixedOffset>,
     /// When it last moved.
-    updated_at: DateTime<FixedOffset>,
+    pub updated_at: DateTime<FixedOffset>,
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    ended_at: Option<DateTime<FixedOffset>>,
+    pub ended_at: Option<DateTime<FixedOffset>>,
 }
 
 /// A page of runs.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Runs {
     /// Newest first.
-    items: Vec<Run>,
+    pub items: Vec<Run>,
     /// For the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
+    pub next_cursor: Option<String>,
 }
 
 /// A run with what it knows and has received.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "runId": "0199b0c2-1111-7c1e-8a55-3f6f0a0d6b11", "workflow": "schedule_sync", "key": "0101", "step": "Watching",
+    "status": "waiting", "why": "Waiting for PullNow until 10:30", "turn": 2, "attempt": 0, "listens": ["PullNow"],
+    "deadline": "2025-11-26T10:30:00+08:00", "createdAt": "2025-11-26T09:12:03.120+08:00",
+    "updatedAt": "2025-11-26T10:15:00+08:00", "state": { "id": "0101" },
+    "inbox": [{ "signalId": "pull-1", "name": "PullNow", "receivedAt": "2025-11-26T10:14:59+08:00", "readTurn": 2 }]
+}))]
 pub struct WholeRun {
     /// The run.
     #[serde(flatten)]
-    run: Run,
+    pub run: Run,
     /// What it knows: references, never personal data.
     #[schema(value_type = Object)]
-    state: Value,
+    pub state: Value,
     /// The signals that it received.
-    inbox: Vec<Signal>,
+    pub inbox: Vec<Signal>,
 }
 
 /// A signal in an inbox.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Signal {
     /// Its id.
-    signal_id: String,
+    pub signal_id: String,
     /// Its name.
-    name: String,
+    pub name: String,
     /// When it arrived.
-    received_at: DateTime<FixedOffset>,
+    pub received_at: DateTime<FixedOffset>,
     /// The turn that heard it; absent: not yet; 0: it came too late for any.
     #[serde(skip_serializing_if = "Option::is_none")]
-    read_turn: Option<i32>,
+    pub read_turn: Option<i32>,
 }
 
 /// A run's history.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct History {
     /// Oldest first.
-    items: Vec<HistoryLine>,
+    pub items: Vec<HistoryLine>,
     /// For the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
+    pub next_cursor: Option<String>,
 }
 
 /// One turn, or one attempt that failed.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "turn": 7, "at": "2025-11-27T10:00:00+08:00", "step": "Booking", "next": "Booking", "error": "HIS was away",
+    "attempt": 3, "tookMs": 5003
+}))]
 pub struct HistoryLine {
     /// The turn.
-    turn: i32,
+    pub turn: i32,
     /// When.
-    at: DateTime<FixedOffset>,
+    pub at: DateTime<FixedOffset>,
     /// The step that was handled.
-    step: String,
+    pub step: String,
     /// The signal that woke it, `deadline`, or `staff`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    woke: Option<String>,
+    pub woke: Option<String>,
     /// What was decided; absent where it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<String>,
+    pub outcome: Option<String>,
     /// Where it went.
-    next: String,
+    pub next: String,
     /// What went wrong, or the staff's reason.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    pub error: Option<String>,
     /// Failed attempts before.
-    attempt: i32,
+    pub attempt: i32,
     /// How long the handler took.
-    took_ms: i32,
+    pub took_ms: i32,
 }
 
 /// Which runs.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Wanted {
     /// Of this workflow.
-    workflow: Option<String>,
+    pub workflow: Option<String>,
     /// With this status: pending, running, waiting, suspended, unrunnable, cancelled, faulted, completed.
-    status: Option<String>,
+    pub status: Option<String>,
     /// At this step.
-    step: Option<String>,
+    pub step: Option<String>,
     /// The beginning of a key, or a whole id.
-    q: Option<String>,
+    pub q: Option<String>,
     /// `nextCursor` of the page before.
-    cursor: Option<Uuid>,
+    pub cursor: Option<Uuid>,
 }
 
 /// From where a history is read.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct From {
     /// `nextCursor` of the page before.
-    cursor: Option<i64>,
+    pub cursor: Option<i64>,
 }
 
 /// Starts a run of a workflow that has one beginning; the same key is the same run.

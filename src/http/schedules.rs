@@ -16,134 +16,150 @@ use super::problem::Problem;
 use crate::desk::browse::Listed;
 use crate::ports::his::TimeSlot;
 use crate::records::schedules::name_of;
+use crate::waitlist::chance::Chance;
 use crate::waitlist::language::Language;
 use crate::waitlist::policy::{InsurancePrepay, Level, PaymentMode, QueueOrder, QueuePer};
 
 /// Which schedules.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub struct Wanted {
     /// Of this department.
-    department_id: Option<String>,
+    pub department_id: Option<String>,
     /// Of this doctor.
-    doctor_id: Option<String>,
+    pub doctor_id: Option<String>,
     /// From this day; default: today.
-    from: Option<NaiveDate>,
+    pub from: Option<NaiveDate>,
     /// To this day, inclusive; default: two weeks later.
-    to: Option<NaiveDate>,
+    pub to: Option<NaiveDate>,
 }
 
 /// Schedules.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Schedules {
     /// In the order of their days.
-    items: Vec<Schedule>,
+    pub items: Vec<Schedule>,
 }
 
 /// One doctor's half-day.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "scheduleId": "R20251128-0101-1", "doctorId": "D-17", "doctorName": "李时珍", "departmentId": "K01",
+    "departmentName": "心内科", "campusId": "C1", "visitDate": "2025-11-28", "part": "morning", "state": "open",
+    "total": 40, "remaining": 0, "feeFen": 5000, "full": true, "waitlist": { "open": true, "length": 12 }
+}))]
 pub struct Schedule {
     /// HIS's `REG_ID`.
-    schedule_id: String,
+    pub schedule_id: String,
     /// The doctor.
-    doctor_id: String,
+    pub doctor_id: String,
     /// The doctor's name.
-    doctor_name: String,
+    pub doctor_name: String,
     /// The department.
-    department_id: String,
+    pub department_id: String,
     /// The department's name.
-    department_name: String,
+    pub department_name: String,
     /// The campus.
-    campus_id: String,
+    pub campus_id: String,
     /// The day.
-    visit_date: NaiveDate,
+    pub visit_date: NaiveDate,
     /// morning, afternoon, evening, wholeDay.
-    part: String,
+    pub part: String,
     /// stopped, open, notOpen.
-    state: String,
+    pub state: String,
     /// All places.
-    total: u32,
+    pub total: u32,
     /// Bookable places, as HIS last told.
-    remaining: u32,
+    pub remaining: u32,
     /// What a visit costs, 分.
-    fee_fen: i64,
+    pub fee_fen: i64,
     /// True where it is to be shown as full: whoever waits comes first (R13).
-    full: bool,
+    pub full: bool,
     /// Its queue.
-    waitlist: Brief,
+    pub waitlist: Brief,
 }
 
 /// A queue in a list.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Brief {
     /// Whether one more may join.
-    open: bool,
+    pub open: bool,
     /// Which rule says no.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason_code: Option<String>,
+    pub reason_code: Option<String>,
     /// The same as a sentence for the patient.
     #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
+    pub message: Option<String>,
     /// How many wait.
-    length: i64,
+    pub length: i64,
 }
 
 /// One schedule's queue.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "scheduleId": "R20251128-0101-1", "open": true, "paymentMode": "lockThenPay", "feeFen": 5000,
+    "cutoff": "2025-11-27T18:00:00+08:00", "mode": "fifo", "queuePer": "halfDay", "length": 12, "cap": 200, "room": 188,
+    "chance": { "hint": "possible", "reached": 9, "queues": 20 }
+}))]
 pub struct Queue {
     /// The schedule.
-    schedule_id: String,
+    pub schedule_id: String,
     /// Whether one more may join.
-    open: bool,
+    pub open: bool,
     /// Which rule says no.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason_code: Option<String>,
+    pub reason_code: Option<String>,
     /// The same as a sentence for the patient.
     #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
+    pub message: Option<String>,
     /// Whose rule says no, where a level's does.
     #[serde(skip_serializing_if = "Option::is_none")]
-    level: Option<Level>,
+    pub level: Option<Level>,
     /// How a visit is paid.
-    payment_mode: PaymentMode,
+    pub payment_mode: PaymentMode,
     /// What a patient with 医保 may do where the fee is taken in advance: pay as a self-payer first, or not apply with it (R7). To be
     /// shown before applying.
     #[serde(skip_serializing_if = "Option::is_none")]
-    insurance_prepay: Option<InsurancePrepay>,
+    pub insurance_prepay: Option<InsurancePrepay>,
     /// What a visit costs, 分.
-    fee_fen: i64,
+    pub fee_fen: i64,
     /// When the queue closes (R25).
-    cutoff: DateTime<FixedOffset>,
+    pub cutoff: DateTime<FixedOffset>,
     /// In which order it is served.
-    mode: QueueOrder,
+    pub mode: QueueOrder,
     /// What has this queue: the half-day alone, or all half-days of the doctor's day in the department together (Q2).
-    queue_per: QueuePer,
+    pub queue_per: QueuePer,
     /// How many wait.
-    length: i64,
+    pub length: i64,
     /// The nearest cap of doctor, department or campus.
     #[serde(skip_serializing_if = "Option::is_none")]
-    cap: Option<u32>,
+    pub cap: Option<u32>,
     /// How many more the nearest cap admits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    room: Option<u32>,
+    pub room: Option<u32>,
+    /// How likely one more comes to a place, from what became of the doctor's earlier queues: a hint and no promise; absent
+    /// where there were too few.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chance: Option<Chance>,
 }
 
 /// A place was freed.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({ "eventId": "cancel-20251126-000123", "slot": { "begins": "08:30:00", "ends": "09:00:00" } }))]
 pub struct Release {
     /// The caller's id of the event: the same event counts once.
-    event_id: String,
+    #[schema(min_length = 1, max_length = 64)]
+    pub event_id: String,
     /// Which time, where it is known. HIS is asked in any case.
     #[serde(default)]
     #[schema(value_type = Option<Slot>)]
     #[allow(dead_code)]
-    slot: Option<TimeSlot>,
+    pub slot: Option<TimeSlot>,
 }
 
 /// A time of a schedule, hospital time.
@@ -156,7 +172,8 @@ pub struct Slot {
 }
 
 /// It was written down; the rest follows.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({ "accepted": true }))]
 pub struct Accepted {
     /// Always true.
     pub accepted: bool,
@@ -190,7 +207,9 @@ pub(super) async fn queue(
 ) -> Result<Json<Queue>, Problem> {
     let listed = surface.desk.queue_of(&schedule_id).await?;
     let (reason_code, message) = said(&listed, language);
+    let chance = surface.desk.chance(&listed).await?;
     Ok(Json(Queue {
+        chance,
         open: listed.closed.is_none(),
         reason_code,
         message,

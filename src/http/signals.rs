@@ -28,69 +28,74 @@ use crate::engine::store::unmatched::{Kept, Standing};
 const PAGE: i64 = 50;
 
 /// What became of a signal.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Accepted {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({ "accepted": true, "fate": "kept" }))]
+pub struct SignalTaken {
     /// Always true.
-    accepted: bool,
+    pub accepted: bool,
     /// `delivered`: it is in the run's inbox; `duplicate`: it was there before; `kept`: there is no such run yet, and it
     /// waits for it.
-    fate: &'static str,
+    pub fate: String,
 }
 
 /// A signal that came when there was no run for it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": 7, "workflow": "schedule_sync", "key": "0101", "signal": "PullNow", "signalId": "pull-1", "status": "waiting",
+    "receivedAt": "2025-11-26T10:14:59+08:00", "payload": { "retire": false }
+}))]
 pub struct Unmatched {
     /// Its number: smaller came earlier.
-    id: i64,
+    pub id: i64,
     /// The workflow that it is for, where it was sent by key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    workflow: Option<String>,
+    pub workflow: Option<String>,
     /// The key that it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
+    pub key: Option<String>,
     /// The id that it is for, where it was sent by id.
     #[serde(skip_serializing_if = "Option::is_none")]
-    run_id: Option<Uuid>,
+    pub run_id: Option<Uuid>,
     /// Its name.
-    signal: String,
+    pub signal: String,
     /// The sender's id of it.
-    signal_id: String,
+    pub signal_id: String,
     /// `waiting`, `matched` or `expired`.
-    status: String,
+    pub status: String,
     /// When it arrived.
-    received_at: DateTime<FixedOffset>,
+    pub received_at: DateTime<FixedOffset>,
     /// The run that appeared.
     #[serde(skip_serializing_if = "Option::is_none")]
-    matched_run_id: Option<Uuid>,
+    pub matched_run_id: Option<Uuid>,
     /// When it was matched or expired.
     #[serde(skip_serializing_if = "Option::is_none")]
-    settled_at: Option<DateTime<FixedOffset>>,
+    pub settled_at: Option<DateTime<FixedOffset>>,
     /// What goes with it; only for keys with the scope `admin`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    payload: Option<Value>,
+    pub payload: Option<Value>,
 }
 
 /// A page of them.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnmatchedSignals {
     /// Newest first.
-    items: Vec<Unmatched>,
+    pub items: Vec<Unmatched>,
     /// For the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
+    pub next_cursor: Option<String>,
 }
 
 /// Which of them.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Wanted {
     /// `waiting` (as if absent), `matched` or `expired`.
-    status: Option<String>,
+    pub status: Option<String>,
     /// `nextCursor` of the page before.
-    cursor: Option<i64>,
+    pub cursor: Option<i64>,
 }
 
 /// Signals the run of a key, which need not be there yet. It is stored before it is answered, and heard once a
@@ -98,14 +103,14 @@ pub struct Wanted {
 #[utoipa::path(
     post, path = "/v1/workflows/{workflow}/runs/{key}/signals/{signal}", tag = "runs", security(("apiKey" = [])),
     params(("workflow" = String, Path), ("key" = String, Path), ("signal" = String, Path), IdempotencyKey),
-    request_body = NewSignal, responses((status = 202, body = Accepted), Problems)
+    request_body = NewSignal, responses((status = 202, body = SignalTaken), Problems)
 )]
 pub(super) async fn by_key(
     State(surface): State<Arc<Surface>>,
     Extension(caller): Extension<Caller>,
     Path((workflow, key, name)): Path<(String, String, String)>,
     Body(new): Body<NewSignal>,
-) -> Result<(StatusCode, Json<Accepted>), Problem> {
+) -> Result<(StatusCode, Json<SignalTaken>), Problem> {
     short(&key, "key")?;
     short(&new.signal_id, "signalId")?;
     let by = By { who: caller.0.to_string(), reason: new.reason };
@@ -115,7 +120,7 @@ pub(super) async fn by_key(
         Signalled::Duplicate => "duplicate",
         Signalled::Kept => "kept",
     };
-    Ok((StatusCode::ACCEPTED, Json(Accepted { accepted: true, fate })))
+    Ok((StatusCode::ACCEPTED, Json(SignalTaken { accepted: true, fate: fate.to_owned() })))
 }
 
 /// Signals that came when there was no run for them, newest first.

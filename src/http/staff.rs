@@ -23,19 +23,20 @@ use crate::engine::staff::{By, Refused, Verb};
 use crate::waitlist::language::Language;
 
 /// A signal to a run.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({ "signalId": "pull-1", "payload": { "retire": false } }))]
 pub struct NewSignal {
     /// The caller's id of it: the same id is heard once.
-    pub(super) signal_id: String,
+    #[schema(min_length = 1, max_length = 200)]
+    pub signal_id: String,
     /// What goes with it.
     #[serde(default = "empty")]
     #[schema(value_type = Object)]
-    pub(super) payload: Value,
+    pub payload: Value,
     /// Why, where a person sends it; no personal data.
     #[serde(default)]
-    pub(super) reason: String,
+    pub reason: String,
 }
 
 fn empty() -> Value {
@@ -43,60 +44,64 @@ fn empty() -> Value {
 }
 
 /// What came of a signal.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({ "accepted": true, "duplicate": false }))]
 pub struct Heard {
     /// Always true.
-    accepted: bool,
+    pub accepted: bool,
     /// True where the same id was there before.
-    duplicate: bool,
+    pub duplicate: bool,
 }
 
 /// Why somebody intervenes.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "reason": "HIS is back" }))]
 pub struct Reason {
     /// Stands in the run's history and in the audit; no personal data.
-    pub(super) reason: String,
+    #[schema(min_length = 1, max_length = 200)]
+    pub reason: String,
 }
 
 /// What the present step came to.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "reason": "HIS says by telephone that the place is gone", "outcome": "Taken" }))]
 pub struct NewAnswer {
     /// Stands in the run's history and in the audit; no personal data.
-    reason: String,
+    #[schema(min_length = 1, max_length = 200)]
+    pub reason: String,
     /// One of the step's outcomes.
-    outcome: String,
+    pub outcome: String,
     /// Changes of what the run knows (RFC 7396).
     #[schema(value_type = Option<Object>)]
-    patch: Option<Value>,
+    pub patch: Option<Value>,
 }
 
 /// Where the run is to go on.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "reason": "the refund was asked for under a wrong number", "step": "Settlement" }))]
 pub struct NewJump {
     /// Stands in the run's history and in the audit; no personal data.
-    reason: String,
+    #[schema(min_length = 1, max_length = 200)]
+    pub reason: String,
     /// A step or an ending of its workflow.
-    step: String,
+    pub step: String,
     /// Changes of what the run knows (RFC 7396).
     #[schema(value_type = Option<Object>)]
-    patch: Option<Value>,
+    pub patch: Option<Value>,
 }
 
 /// What could be done to a run now.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Verbs {
     /// One line a verb.
-    items: Vec<VerbLine>,
+    pub items: Vec<VerbLine>,
 }
 
 /// A verb, and what it would do now.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({
     "verb": "jump", "allowed": true, "message": "It goes to Settlement.", "choices": [
         { "name": "Settlement", "allowed": true, "message": "It goes to Settlement." },
@@ -106,40 +111,40 @@ pub struct Verbs {
 }))]
 pub struct VerbLine {
     /// retry, answer, jump, signal, suspend, resume, cancel.
-    verb: &'static str,
+    pub verb: String,
     /// What it would do. Where it takes a choice, as the first that is allowed.
     #[serde(flatten)]
-    verdict: Verdict,
+    pub verdict: Verdict,
     /// Outcomes, steps or signals; empty where there is nothing to choose.
-    choices: Vec<ChoiceLine>,
+    pub choices: Vec<ChoiceLine>,
 }
 
 /// Something that can be chosen.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ChoiceLine {
     /// The outcome, step or signal.
-    name: String,
+    pub name: String,
     /// What it would do.
     #[serde(flatten)]
-    verdict: Verdict,
+    pub verdict: Verdict,
 }
 
 /// What would happen, or why not.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Verdict {
     /// True where it would be done.
-    allowed: bool,
+    pub allowed: bool,
     /// The refusal's code.
     #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
+    pub code: Option<String>,
     /// What would happen, or why not, as a sentence.
-    message: String,
+    pub message: String,
     /// What is owed, or may be, where that stands in the way.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    owed: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owed: Vec<String>,
     /// What could be asked for instead.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    instead: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instead: Vec<String>,
 }
 
 impl Verdict {
@@ -156,7 +161,7 @@ impl Verdict {
                 let (owed, instead) = refused.alternatives();
                 Self {
                     allowed: false,
-                    code: Some(refused.code()),
+                    code: Some(refused.code().to_owned()),
                     message: words::refusal(refused, language),
                     owed: owed.to_vec(),
                     instead: instead.to_vec(),
@@ -218,7 +223,7 @@ pub(super) async fn verbs(
     Path(id): Path<Uuid>,
 ) -> Result<Json<Verbs>, Problem> {
     let line = |one: Explained| VerbLine {
-        verb: one.verb,
+        verb: one.verb.to_owned(),
         verdict: Verdict::of(&one.would, language),
         choices: one.choices.into_iter().map(|choice| choice_line(choice, language)).collect(),
     };

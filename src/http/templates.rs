@@ -20,82 +20,86 @@ use crate::desk::templates::{InForce, Look, Shown};
 use crate::records::templates::{EVERY_CAMPUS, Version};
 use crate::waitlist::notice::{FailReason, NoticeKind};
 use crate::waitlist::refusal::Refusal;
+use crate::waitlist::route::Channel;
 use crate::waitlist::template::{AtNight, Template, TemplateName};
 
 /// Versions of one page.
 const PAGE: i64 = 50;
 
 /// For whom.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Whose {
     /// This campus; without it the hospital's, for every campus that has none of its own.
-    campus: Option<String>,
+    pub campus: Option<String>,
 }
 
 /// For whom, and why.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct TakenBack {
     /// This campus; without it the hospital's.
-    campus: Option<String>,
+    pub campus: Option<String>,
     /// Stands in the history and in the audit; no personal data.
-    reason: String,
+    #[param(min_length = 1, max_length = 200)]
+    pub reason: String,
 }
 
 /// Which versions.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Which {
     /// This campus; without it the hospital's.
-    campus: Option<String>,
+    pub campus: Option<String>,
     /// `nextCursor` of the page before.
-    cursor: Option<i32>,
+    pub cursor: Option<i32>,
 }
 
 /// A text in force.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "name": "waitlist_booked", "source": "campus", "campusId": "C1", "version": 3, "templateId": "TM00003",
     "fields": { "thing1": "{doctor}", "time2": "{visitTime}", "phrase3": "{status}", "thing4": "{place}" },
-    "sms": "您候补的{doctor}医生{visitTime}已挂号成功。", "who": "desk", "reason": "微信公众平台更换了模板",
+    "sms": "您候补的{doctor}医生{visitTime}已挂号成功。", "route": ["wechatTemplate", "sms"], "who": "desk", "reason": "微信公众平台更换了模板",
     "createdAt": "2025-11-25T10:00:00+08:00"
 }))]
 pub struct Text {
     /// Which notices it is for.
-    name: TemplateName,
+    pub name: TemplateName,
     /// `campus`, `hospital`, or `builtIn` where nothing is stored.
-    source: &'static str,
+    pub source: String,
     /// Whose it is, where it is a campus's own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    campus_id: Option<String>,
+    pub campus_id: Option<String>,
     /// Its version; absent where it is built in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<i32>,
+    pub version: Option<i32>,
     /// What is said.
     #[serde(flatten)]
-    text: Template,
+    pub text: Template,
+    /// The channels that it goes by here, in order: its own, else those that are configured for its name.
+    pub route: Vec<Channel>,
     /// Who stored it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    who: Option<String>,
+    pub who: Option<String>,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    pub reason: Option<String>,
     /// When.
     #[serde(skip_serializing_if = "Option::is_none")]
-    created_at: Option<DateTime<FixedOffset>>,
+    pub created_at: Option<DateTime<FixedOffset>>,
 }
 
 /// All texts in force.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Texts {
     /// The hospital's, each followed by those of campuses that have their own.
-    items: Vec<Text>,
+    pub items: Vec<Text>,
 }
 
 /// A version, as it was stored.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "version": 3, "text": { "templateId": "TM00003", "fields": { "thing1": "{doctor}", "time2": "{visitTime}" } },
@@ -103,31 +107,31 @@ pub struct Texts {
 }))]
 pub struct Stored {
     /// From 1.
-    version: i32,
+    pub version: i32,
     /// The text; absent: from here on it was taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<Template>,
+    pub text: Option<Template>,
     /// Who stored it.
-    who: String,
+    pub who: String,
     /// Why.
-    reason: String,
+    pub reason: String,
     /// When.
-    created_at: DateTime<FixedOffset>,
+    pub created_at: DateTime<FixedOffset>,
 }
 
 /// A page of versions.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Versions {
     /// Newest first.
-    items: Vec<Stored>,
+    pub items: Vec<Stored>,
     /// For the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<i32>,
+    pub next_cursor: Option<i32>,
 }
 
 /// A text to be stored.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({
     "templateId": "TM00002", "fields": {
@@ -137,60 +141,75 @@ pub struct Versions {
 }))]
 pub struct NewText {
     /// The platform's id of the template.
-    template_id: String,
+    pub template_id: String,
     /// The platform's key → what it says. Placeholders: `{doctor}`, `{visitTime}`, `{visitDate}`, `{place}`, `{deadline}`,
     /// `{amount}`, `{status}`, `{remark}`. A key takes what its word says: `thing` 20 letters, `phrase` 5 Chinese ones,
     /// `time`, `date` and `amount` a value of that form.
-    fields: BTreeMap<String, String>,
+    pub fields: BTreeMap<String, String>,
     /// What is sent to the phone of a patient whom the platform does not reach, 200 letters at most; none: nothing is.
     #[serde(default)]
-    sms: Option<String>,
+    pub sms: Option<String>,
     /// `wait`: in quiet hours it waits for their end, where nothing is lost by that. `send`: it is sent. Without it: an offer and
     /// a submission are sent, what else there is waits.
     #[serde(default)]
-    quiet_hours: Option<AtNight>,
+    pub quiet_hours: Option<AtNight>,
+    /// The channels that it goes by, in this order; none: as is configured for its name. 422 where one is not configured.
+    #[serde(default)]
+    pub channels: Vec<Channel>,
+    /// The id of the template on a channel that knows it by another one than `templateId`.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub template_ids: BTreeMap<Channel, String>,
     /// The version that the caller has seen, 0 for none: 409 where there is a newer one. Without it whatever is there is
     /// replaced.
     #[serde(default)]
-    replaces: Option<i32>,
+    pub replaces: Option<i32>,
     /// Stands in the history and in the audit; no personal data.
-    reason: String,
+    #[schema(min_length = 1, max_length = 200)]
+    pub reason: String,
 }
 
 /// A text that is not stored yet.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Draft {
     /// The platform's id of the template.
-    template_id: String,
+    pub template_id: String,
     /// As in a text to be stored.
-    fields: BTreeMap<String, String>,
-    /// As in a text to be stored.
-    #[serde(default)]
-    sms: Option<String>,
+    pub fields: BTreeMap<String, String>,
     /// As in a text to be stored.
     #[serde(default)]
-    quiet_hours: Option<AtNight>,
+    pub sms: Option<String>,
+    /// As in a text to be stored.
+    #[serde(default)]
+    pub quiet_hours: Option<AtNight>,
+    /// As in a text to be stored.
+    #[serde(default)]
+    pub channels: Vec<Channel>,
+    /// As in a text to be stored.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub template_ids: BTreeMap<Channel, String>,
 }
 
 /// What is to be looked at.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({ "waitlistId": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11" }))]
 pub struct ToLookAt {
     /// As at this campus; without it the application's, or the hospital's.
     #[serde(default)]
-    campus_id: Option<String>,
+    pub campus_id: Option<String>,
     /// With this application's facts; without it with made-up ones.
     #[serde(default)]
-    waitlist_id: Option<Uuid>,
+    pub waitlist_id: Option<Uuid>,
     /// This text instead of the one in force.
     #[serde(default)]
-    draft: Option<Draft>,
+    pub draft: Option<Draft>,
 }
 
 /// What would be sent.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "templateId": "TM00003", "receiver": { "patientId": "p-1001", "phone": "138****5678" }, "notices": [{
@@ -202,57 +221,57 @@ pub struct ToLookAt {
 }))]
 pub struct Preview {
     /// The platform's id of the template.
-    template_id: String,
+    pub template_id: String,
     /// Who would get it, masked; where it is written for an application.
     #[serde(skip_serializing_if = "Option::is_none")]
-    receiver: Option<Receiver>,
+    pub receiver: Option<Receiver>,
     /// One a notice: a failure has one a reason.
-    notices: Vec<Written>,
+    pub notices: Vec<Written>,
     /// What is wrong with the draft, as sentences: it would not be stored.
-    flaws: Vec<String>,
+    pub flaws: Vec<String>,
 }
 
 /// Who would get it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Receiver {
     /// Our id.
-    patient_id: String,
+    pub patient_id: String,
     /// The phone, masked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    phone: Option<String>,
+    pub phone: Option<String>,
 }
 
 /// A notice as it would be sent.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Written {
     /// Of a failure: why.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    reason: Option<FailReason>,
+    pub reason: Option<FailReason>,
     /// By key.
-    fields: Vec<Field>,
+    pub fields: Vec<Field>,
     /// The SMS in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
-    sms: Option<String>,
+    pub sms: Option<String>,
     /// How long that is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    sms_letters: Option<usize>,
+    pub sms_letters: Option<usize>,
 }
 
 /// A value.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Field {
     /// The platform's key.
-    key: String,
+    pub key: String,
     /// What would stand there.
-    value: String,
+    pub value: String,
     /// How long that is.
-    letters: usize,
+    pub letters: usize,
     /// How long it may be; absent where the platform has no such key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    most: Option<usize>,
+    pub most: Option<usize>,
 }
 
 fn named(name: &str) -> Result<TemplateName, Problem> {
@@ -297,8 +316,14 @@ pub(super) async fn put(
     Body(new): Body<NewText>,
 ) -> Result<Json<Text>, Problem> {
     let by = by(&caller, new.reason)?;
-    let stored =
-        Template { template_id: new.template_id, fields: new.fields, sms: new.sms, quiet_hours: new.quiet_hours };
+    let stored = Template {
+        template_id: new.template_id,
+        fields: new.fields,
+        sms: new.sms,
+        quiet_hours: new.quiet_hours,
+        channels: new.channels,
+        template_ids: new.template_ids,
+    };
     let put = surface.desk.put_template(named(&name)?, whose.campus.as_deref(), &stored, new.replaces, &by).await?;
     Ok(Json(text(&surface, put)))
 }
@@ -355,8 +380,10 @@ pub(super) async fn preview(
         fields: draft.fields,
         sms: draft.sms,
         quiet_hours: draft.quiet_hours,
+        channels: draft.channels,
+        template_ids: draft.template_ids,
     });
-    let flaws = draft.as_ref().map(|draft| draft.flaws(name)).unwrap_or_default();
+    let flaws = draft.as_ref().map(|draft| surface.desk.flaws(name, draft)).unwrap_or_default();
     let look = Look { campus_id: asked.campus_id, entry: asked.waitlist_id, draft };
     let preview = surface.desk.preview_template(name, &look).await?;
     Ok(Json(Preview {
@@ -380,17 +407,19 @@ fn written(shown: Shown) -> Written {
 
 fn text(surface: &Surface, one: InForce) -> Text {
     let InForce { name, text, version } = one;
+    let route = surface.desk.ports.routes.of(name, &text);
     let Some(Version { campus_id, version, who, reason, created_at, .. }) = version else {
         let (campus_id, version, who, reason, created_at) = (None, None, None, None, None);
-        return Text { name, source: "builtIn", campus_id, version, text, who, reason, created_at };
+        return Text { name, source: "builtIn".to_owned(), campus_id, version, text, route, who, reason, created_at };
     };
     let own = campus_id != EVERY_CAMPUS;
     Text {
         name,
-        source: if own { "campus" } else { "hospital" },
+        source: if own { "campus" } else { "hospital" }.to_owned(),
         campus_id: own.then_some(campus_id),
         version: Some(version),
         text,
+        route,
         who: Some(who),
         reason: Some(reason),
         created_at: Some(surface.local(created_at)),

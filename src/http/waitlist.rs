@@ -34,34 +34,36 @@ use crate::waitlist::status::EntryStatus;
 const CONFIRM_WAIT: Duration = Duration::from_secs(4);
 
 /// An application to be made.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({ "scheduleId": "R20251128-0101-1", "patientId": "p-1001", "accountId": "u-77" }))]
 pub struct NewEntry {
     /// Which schedule (HIS's `REG_ID`).
-    schedule_id: String,
+    #[schema(min_length = 1, max_length = 64)]
+    pub schedule_id: String,
     /// Who waits.
-    patient_id: String,
+    #[schema(min_length = 1, max_length = 64)]
+    pub patient_id: String,
     /// How the patient means to pay; default: self-pay.
     #[serde(default)]
-    pay_type: PayType,
+    pub pay_type: PayType,
     /// Until when the patient wants to wait at the latest.
     #[serde(default)]
-    latest_at: Option<DateTime<Utc>>,
+    pub latest_at: Option<DateTime<Utc>>,
     /// The account that applies, for its holder or for others. With it the limit of persons per account holds. Kept as a
     /// keyed hash.
     #[serde(default)]
-    account_id: Option<String>,
+    pub account_id: Option<String>,
     /// The device that it applies from. One that asks faster than people do is answered later. Not kept.
     #[serde(default)]
-    device_id: Option<String>,
+    pub device_id: Option<String>,
     /// The network address that it applies from; the same, with more room. Not kept.
     #[serde(default)]
-    address: Option<String>,
+    pub address: Option<String>,
 }
 
 /// An application.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "waitlistId": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11", "scheduleId": "R20251128-0101-1", "patientId": "p-1001",
@@ -71,86 +73,86 @@ pub struct NewEntry {
 }))]
 pub struct Entry {
     /// Its id.
-    waitlist_id: Uuid,
+    pub waitlist_id: Uuid,
     /// The schedule.
-    schedule_id: String,
+    pub schedule_id: String,
     /// Who waits.
-    patient_id: String,
+    pub patient_id: String,
     /// Where it stands (R12).
-    status: EntryStatus,
+    pub status: EntryStatus,
     /// Its place in the queue, from 1; only while it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    position: Option<i64>,
+    pub position: Option<i64>,
     /// How the visit is paid.
-    payment_mode: PaymentMode,
+    pub payment_mode: PaymentMode,
     /// How the patient means to pay (R7).
-    pay_type: PayType,
+    pub pay_type: PayType,
     /// True where a patient with 医保 pays the fee as a self-payer first (提前收取自费): to be said before paying. What 医保 takes of
     /// it is settled at the hospital.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    self_pay_first: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub self_pay_first: bool,
     /// What the visit costs, 分.
-    fee_fen: i64,
+    pub fee_fen: i64,
     /// When waiting ends (R24, R25).
-    expiry_date: DateTime<FixedOffset>,
+    pub expiry_date: DateTime<FixedOffset>,
     /// The place that is offered or booked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    offer: Option<Offer>,
+    pub offer: Option<Offer>,
     /// The money.
     #[serde(skip_serializing_if = "Option::is_none")]
-    payment: Option<Payment>,
+    pub payment: Option<Payment>,
     /// What the patient is asked; answered by `POST …/answer`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Question>)]
-    question: Option<Value>,
+    pub question: Option<Value>,
     /// The visit, once booked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    appointment_id: Option<String>,
+    pub appointment_id: Option<String>,
     /// Why it ended, as a code; of a booked visit `notCancelled`: HIS does not cancel it any more.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    pub reason: Option<String>,
     /// Raised by every change.
-    version: i32,
+    pub version: i32,
     /// When it was made.
-    created_at: DateTime<FixedOffset>,
+    pub created_at: DateTime<FixedOffset>,
     /// When it last changed.
-    updated_at: DateTime<FixedOffset>,
+    pub updated_at: DateTime<FixedOffset>,
 }
 
 /// A place on offer.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Offer {
     /// Which time.
     #[schema(value_type = Slot)]
-    slot: Value,
+    pub slot: Value,
     /// By when the patient must have confirmed and paid.
     #[serde(skip_serializing_if = "Option::is_none")]
-    deadline: Option<DateTime<FixedOffset>>,
+    pub deadline: Option<DateTime<FixedOffset>>,
 }
 
 /// The money of an application.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
     /// Our number of the order.
-    out_trade_no: String,
+    pub out_trade_no: String,
     /// 分.
-    amount_fen: i64,
+    pub amount_fen: i64,
     /// open, paid, closed, refunding, refunded: of this order. A part that went back leaves it paid.
-    state: String,
+    pub state: String,
     /// What was paid for the application altogether, 分; more than this order's where the fee rose and was topped up (R6).
-    paid_fen: i64,
+    pub paid_fen: i64,
     /// What went back of it, 分; a part where the fee fell before the visit was booked (R6).
-    refunded_fen: i64,
+    pub refunded_fen: i64,
     /// No payment starts after this.
-    expires_at: DateTime<FixedOffset>,
-    /// The provider's id for the payer's client.
+    pub expires_at: DateTime<FixedOffset>,
+    /// WeChat Pay's id for the payer's client; of a hospital's own platform, what it gave for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    prepay_id: Option<String>,
-    /// Signed parameters for the payer's client, while there is something to pay.
+    pub prepay_id: Option<String>,
+    /// Parameters for the payer's client, while there is something to pay: signed for WeChat Pay, of a platform as it gave them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    client_parameters: Option<Value>,
+    pub client_parameters: Option<Value>,
 }
 
 /// The money, as the application's row has it.
@@ -169,38 +171,38 @@ struct StoredPayment {
 }
 
 /// A page of applications.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Entries {
     /// Newest first.
-    items: Vec<Entry>,
+    pub items: Vec<Entry>,
     /// For the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
+    pub next_cursor: Option<String>,
 }
 
 /// Which applications.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub struct Wanted {
     /// Whose.
-    patient_id: String,
+    pub patient_id: String,
     /// Only those of this status.
     #[param(value_type = Option<EntryStatus>)]
-    status: Option<EntryStatus>,
+    pub status: Option<EntryStatus>,
     /// `nextCursor` of the page before.
-    cursor: Option<String>,
+    pub cursor: Option<String>,
 }
 
 /// Whether to wait for a change.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Patience {
     /// How long to wait for a change: `30s` at most `60s`. Default: not at all.
-    wait: Option<String>,
+    pub wait: Option<String>,
     /// The version that is known; default: the present one.
-    version: Option<i32>,
+    pub version: Option<i32>,
 }
 
 /// Joins a queue. The same `Idempotency-Key` is the same application, however often it comes.
@@ -302,12 +304,12 @@ pub(super) async fn confirm(
 
 /// Which offer an answer is about. Where a declined or missed offer keeps the turn (`declinesMax`, `missedOffersMax`), an answer
 /// that names none may meet a later offer than the patient saw.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({ "deadline": "2026-11-27T14:32:00+08:00" }))]
 pub struct NamedOffer {
     /// The `offer.deadline` that was shown. Another offer than this one is answered by `offer_gone`.
     #[serde(default)]
-    deadline: Option<DateTime<Utc>>,
+    pub deadline: Option<DateTime<Utc>>,
 }
 
 /// The end of the offer that a body names; no body, and an empty one, name none.

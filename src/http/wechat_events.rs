@@ -1,5 +1,5 @@
-//! Events of the WeChat message platform: whether a template message arrived (`TEMPLATESENDJOBFINISH`). Signed with
-//! the account's token; without a token there are none.
+//! Events of the WeChat message platform: whether a template message arrived (`TEMPLATESENDJOBFINISH`), or subscribe messages
+//! (`subscribe_msg_sent_event`). Signed with the account's token and not older than a notice may be; without a token there are none.
 
 use std::sync::Arc;
 
@@ -8,15 +8,20 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use secrecy::{ExposeSecret, SecretString};
+use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::Surface;
 use super::extract::Query;
 use super::openapi::Problems;
 use super::problem::Problem;
+use super::{EventToken, Surface};
 use crate::desk::DeskError;
+use crate::desk::message_event::OfWechat;
+
+/// The most messages that one event tells of; it tells of one.
+const SUBSCRIBED_MAX: usize = 10;
 
 /// The signature of an event.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -46,46 +51,78 @@ struct Event {
     message_id: String,
     #[serde(rename = "Status")]
     status: String,
+    #[serde(rename = "SubscribeMsgSentEvent")]
+    subscribed: Subscribed,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Subscribed {
+    #[serde(rename = "List")]
+    list: Vec<OneSubscribed>,
+}
+
+/// What became of one subscribe message.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OneSubscribed {
+    #[serde(rename = "MsgID", alias = "MsgId")]
+    message_id: String,
+    #[serde(rename = "ErrorStatus")]
+    status: String,
 }
 
 /// Echoes the platform's challenge when the address is set up.
 #[utoipa::path(
     get, path = "/callbacks/wechat/events", tag = "callbacks", params(Signature),
-    responses((status = 200, content_type = "text/plain", body = String), Problems)
+    responses((status = 200, content_type = "text/plain", body = String, example = "3746473623"), Problems)
 )]
 pub(super) async fn verify(
     State(surface): State<Arc<Surface>>,
     Query(signature): Query<Signature>,
 ) -> Result<String, Problem> {
-    believe(surface.wechat_token.as_ref(), &signature)?;
+    believe(surface.wechat_token.as_ref(), &signature, surface.desk.now().await?)?;
     Ok(signature.echostr)
 }
 
 /// Takes an event.
 #[utoipa::path(
     post, path = "/callbacks/wechat/events", tag = "callbacks", params(Signature),
-    request_body(content = String, content_type = "text/xml"),
-    responses((status = 200, content_type = "text/plain", body = String), Problems)
+    request_body(
+        content = String, content_type = "text/xml",
+        example = "<xml><Event>TEMPLATESENDJOBFINISH</Event><MsgID>200163836</MsgID><Status>success</Status></xml>"
+    ),
+    responses((status = 200, content_type = "text/plain", body = String, example = "success"), Problems)
 )]
 pub(super) async fn receive(
     State(surface): State<Arc<Surface>>,
     Query(signature): Query<Signature>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    believe(surface.wechat_token.as_ref(), &signature)?;
+    believe(surface.wechat_token.as_ref(), &signature, surface.desk.now().await?)?;
     let text = std::str::from_utf8(&body).map_err(|_| Problem::invalid("the event is not UTF-8"))?;
     let event: Event = quick_xml::de::from_str(text).map_err(|_| Problem::invalid("the event is not XML"))?;
     if event.event == "TEMPLATESENDJOBFINISH" && !event.message_id.is_empty() {
         let kept: Result<(), DeskError> = surface.desk.message_event(&event.message_id, &event.status).await;
         kept?;
     }
+    if event.event == "subscribe_msg_sent_event" {
+        for one in event.subscribed.list.iter().take(SUBSCRIBED_MAX).filter(|one| !one.message_id.is_empty()) {
+            surface.desk.wechat_event(OfWechat::Subscribe, &one.message_id, &one.status).await?;
+        }
+    }
     Ok("success".into_response())
 }
 
-fn believe(token: Option<&SecretString>, signature: &Signature) -> Result<(), Problem> {
-    let token = token.ok_or_else(Problem::not_found)?;
+fn believe(token: Option<&EventToken>, signature: &Signature, now: DateTime<Utc>) -> Result<(), Problem> {
+    let EventToken { token, skew } = token.ok_or_else(Problem::not_found)?;
     let expected = sign(token.expose_secret(), &signature.timestamp, &signature.nonce);
-    verify_slices_are_equal(expected.as_bytes(), signature.signature.as_bytes()).map_err(|_| Problem::unauthorized())
+    verify_slices_are_equal(expected.as_bytes(), signature.signature.as_bytes())
+        .map_err(|_| Problem::unauthorized())?;
+    // The body is not signed: whoever has seen one address could send with it what they like, for ever.
+    let at = signature.timestamp.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    let fresh = at.is_some_and(|at| (now - at).abs() <= *skew);
+    if fresh { Ok(()) } else { Err(Problem::unauthorized()) }
 }
 
 fn sign(token: &str, timestamp: &str, nonce: &str) -> String {
@@ -96,6 +133,8 @@ fn sign(token: &str, timestamp: &str, nonce: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
     #[test]
@@ -106,11 +145,17 @@ mod tests {
             nonce: nonce.to_owned(),
             echostr: String::new(),
         };
-        let token = SecretString::from("token");
-        assert!(believe(Some(&token), &signed("n1")).is_ok());
-        assert!(believe(Some(&token), &signed("n2")).is_err());
-        assert!(believe(Some(&SecretString::from("other")), &signed("n1")).is_err());
-        assert!(believe(None, &signed("n1")).is_err());
+        let token = |token: &str| EventToken { token: token.into(), skew: TimeDelta::seconds(300) };
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+        let believed = |token: Option<EventToken>, nonce, now| believe(token.as_ref(), &signed(nonce), at(now)).is_ok();
+        let now = 1_700_000_000;
+        assert!(believed(Some(token("token")), "n1", now));
+        assert!(!believed(Some(token("token")), "n2", now));
+        assert!(!believed(Some(token("other")), "n1", now));
+        assert!(!believed(None, "n1", now));
+        for (later, fresh) in [(-301, false), (-300, true), (300, true), (301, false)] {
+            assert_eq!(believed(Some(token("token")), "n1", now + later), fresh, "{later} s");
+        }
     }
 
     #[test]
@@ -121,5 +166,12 @@ mod tests {
         let read = event.ok().map(|event| (event.event, event.message_id, event.status));
         let expected = ("TEMPLATESENDJOBFINISH".to_owned(), "9".to_owned(), "failed:user block".to_owned());
         assert_eq!(read, Some(expected));
+        let text = "<xml><Event>subscribe_msg_sent_event</Event><SubscribeMsgSentEvent><List><TemplateId>T</TemplateId>\
+                    <MsgID>1700827132819554304</MsgID><ErrorCode>0</ErrorCode><ErrorStatus>success</ErrorStatus></List>\
+                    </SubscribeMsgSentEvent></xml>";
+        let event: Result<Event, _> = quick_xml::de::from_str(text);
+        let list = event.map(|event| event.subscribed.list).unwrap_or_default();
+        let read: Vec<_> = list.iter().map(|one| (one.message_id.as_str(), one.status.as_str())).collect();
+        assert_eq!(read, [("1700827132819554304", "success")]);
     }
 }

@@ -10,6 +10,7 @@ pub mod his;
 pub mod identity;
 pub mod messages;
 pub mod payments;
+pub mod stamp;
 
 use thiserror::Error;
 

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 /// A verified callback.
 #[derive(Debug, Clone)]
 pub struct Callback<'a> {
-    /// his, wechat-pay or wechat.
+    /// his, wechat-pay, pay-platform or wechat.
     pub source: &'a str,
     /// The sender's id of it; the same event has the same id.
     pub event_id: &'a str,
@@ -87,7 +87,7 @@ pub async fn delete_older(pool: &PgPool, hospital: &str, days: i32) -> sqlx::Res
 /// A callback, as staff see it.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Seen {
-    /// his, wechat-pay or wechat.
+    /// his, wechat-pay, pay-platform or wechat.
     pub source: String,
     /// The sender's id of it.
     pub event_id: String,
@@ -105,6 +105,17 @@ pub struct Seen {
     pub fate: String,
 }
 
+/// A callback's place in the list. Many come in one instant, so that it needs its whole key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// When it came first.
+    pub received_at: DateTime<Utc>,
+    /// From where.
+    pub source: String,
+    /// The sender's id of it.
+    pub event_id: String,
+}
+
 /// Which callbacks; what is absent does not matter.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
@@ -114,25 +125,29 @@ pub struct Wanted {
     pub fates: Option<Vec<String>>,
     /// About this.
     pub subject: Option<String>,
-    /// Only those that came before.
-    pub before: Option<DateTime<Utc>>,
+    /// Only those after this one in the list: the last of the page before.
+    pub before: Option<Place>,
     /// So many at most.
     pub most: i64,
 }
 
-/// Callbacks, the latest first. Plan: `callback_recent`, from its end.
+/// Callbacks, the latest first. Plan: `callback_recent`, from the place that was asked for.
 pub async fn list(db: impl sqlx::PgExecutor<'_>, hospital: &str, wanted: &Wanted) -> sqlx::Result<Vec<Seen>> {
+    let before = wanted.before.as_ref();
     sqlx::query_as(
         "select source, event_id, kind, subject, body, received_at, times, fate from callback
          where hospital = $1 and ($2::text is null or source = $2) and ($3::text[] is null or fate = any($3))
-           and ($4::text is null or subject = $4) and ($5::timestamptz is null or received_at < $5)
-         order by received_at desc limit $6",
+           and ($4::text is null or subject = $4) and received_at <= coalesce($5::timestamptz, 'infinity')
+           and ($5::timestamptz is null or (received_at, source, event_id) < ($5, $6::text, $7::text))
+         order by received_at desc, source desc, event_id desc limit $8",
     )
     .bind(hospital)
     .bind(&wanted.source)
     .bind(&wanted.fates)
     .bind(&wanted.subject)
-    .bind(wanted.before)
+    .bind(before.map(|place| place.received_at))
+    .bind(before.map(|place| &place.source))
+    .bind(before.map(|place| &place.event_id))
     .bind(wanted.most)
     .fetch_all(db)
     .await

@@ -27,9 +27,21 @@ pub async fn concerning(db: impl PgExecutor<'_>, hospital: &str, schedules: &[St
     .await
 }
 
+/// What the end of a schedule is to somebody whom it concerns.
+#[derive(Debug, Clone)]
+pub enum End {
+    /// The application is at it, and ends with it.
+    Here,
+    /// It only waits, for the day, and waits on at this other half-day (Q2).
+    WaitsAt(Half),
+    /// It waits for the day, of which no half-day is open any more: it ends, at whichever of them it stands by now (Q2).
+    Day,
+}
+
 #[derive(sqlx::FromRow)]
 struct Concerned {
     entry: Uuid,
+    of_day: bool,
     half: Option<String>,
     part: Option<String>,
     changed_at: Option<DateTime<Utc>>,
@@ -37,18 +49,23 @@ struct Concerned {
 
 /// Everybody whom the end of a schedule concerns: who waits, is offered, pays or is booked. Whoever only waits, for the day, waits
 /// on where another half-day of it is open; where none is any more, those at half-days that were stopped before are concerned too.
+/// So is `offered`, to whom a place of it is on offer, who has not heard of that yet, and stands at another half-day that is open.
 pub async fn concerned(
     db: impl PgExecutor<'_>,
     hospital: &str,
     schedule_id: &str,
-) -> sqlx::Result<Vec<(Uuid, Option<Half>)>> {
+    offered: Option<Uuid>,
+) -> sqlx::Result<Vec<(Uuid, End)>> {
     let rows: Vec<Concerned> = sqlx::query_as(
         "with beside as materialized (
              select o.* from schedule s
              join schedule o on o.hospital = s.hospital and o.doctor_id = s.doctor_id and o.visit_date = s.visit_date
                             and o.department_id = s.department_id and o.id <> s.id
              where s.hospital = $1 and s.id = $2)
-         (select e.id as entry, refuge.id as half, refuge.part, refuge.changed_at from entry e
+         (select e.id as entry,
+                 e.whole_day and e.status = 'waiting' and not exists (select from beside where state = 'open') as of_day,
+                 refuge.id as half, refuge.part, refuge.changed_at
+          from entry e
           left join lateral (
               select b.* from beside b
               where b.state = 'open' and e.whole_day and e.status = 'waiting'
@@ -58,18 +75,26 @@ pub async fn concerned(
               order by b.id limit 1) refuge on true
           where e.hospital = $1 and e.schedule_id = $2 and (e.live or e.status = 'booked') order by e.seq)
          union all
-         select e.id, null, null, null from beside b
+         select e.id, true, null, null, null from beside b
          join entry e on e.hospital = b.hospital and e.schedule_id = b.id and e.status = 'waiting' and e.whole_day
-         where b.state = 'stopped' and not exists (select from beside where state = 'open')",
+         where b.state = 'stopped' and not exists (select from beside where state = 'open')
+         union all
+         select e.id, false, b.id, b.part, b.changed_at from beside b
+         join entry e on e.hospital = b.hospital and e.schedule_id = b.id and e.status = 'waiting' and e.whole_day
+         where b.state = 'open' and e.id = $3",
     )
     .bind(hospital)
     .bind(schedule_id)
+    .bind(offered)
     .fetch_all(db)
     .await?;
-    let read = |Concerned { entry, half, part, changed_at }: Concerned| {
-        let half = half.zip(part);
-        let half = half.map(|(schedule_id, part)| from_name(&part).map(|part| Half { schedule_id, part, changed_at }));
-        half.transpose().map(|half| (entry, half))
+    let read = |Concerned { entry, of_day, half, part, changed_at }: Concerned| {
+        let end = match half.zip(part) {
+            Some((schedule_id, part)) => End::WaitsAt(Half { schedule_id, part: from_name(&part)?, changed_at }),
+            None if of_day => End::Day,
+            None => End::Here,
+        };
+        Ok((entry, end))
     };
     rows.into_iter().map(read).collect()
 }

@@ -44,8 +44,6 @@ pub struct Changed {
 /// What the changes of entries bring with them.
 #[derive(Debug, Default)]
 pub struct Brought {
-    /// The schedules of those that have paid for their place in the queue and stand in it from now on.
-    pub joined: Vec<String>,
     /// By how many the levels count more: those that ended count no more, and one that staff lead back into the queue counts
     /// again.
     counts: BTreeMap<(Level, String), i32>,
@@ -65,7 +63,6 @@ impl Brought {
                     *brought.counts.entry(level).or_default() += one.by;
                 }
             }
-            brought.joined.extend(one.joined.then_some(one.schedule_id));
         }
         brought
     }
@@ -107,9 +104,6 @@ struct Turned {
     doctor_id: String,
     department_id: String,
     campus_id: String,
-    schedule_id: String,
-    /// It was to be paid for, and waits.
-    joined: bool,
 }
 
 /// Writes what these say that is new. Answers which those are; one without what it says was changed by somebody else
@@ -124,7 +118,7 @@ async fn turn(
     // row, whatever size the table is thought to have.
     let rows = sqlx::query(
         "with t as materialized (
-             select t.*, before.ctid as place, before.live as lived, before.status as stood
+             select t.*, before.ctid as place, before.live as lived
              from unnest($2::uuid[], $3::bool[], $4::text[], $5::jsonb[], $6::timestamptz[], $7::text[], $8::jsonb[],
                          $9::text[], $10::timestamptz[], $11::jsonb[], $12::text[])
                   as t (id, live, status, slot, deadline, reason, payment, order_id, agreed_at, question, schedule_id)
@@ -143,8 +137,7 @@ async fn turn(
              from (select t.*, found.ctid as found from t
                    cross join lateral (select b.ctid from entry b where b.ctid = t.place limit 1) found) t
              where e.ctid = t.found
-             returning e.id, e.live::int - t.lived::int as by, e.doctor_id, e.department_id, e.campus_id, e.schedule_id,
-                       t.stood = 'awaitingPrepayment' and e.status = 'waiting' as joined)
+             returning e.id, e.live::int - t.lived::int as by, e.doctor_id, e.department_id, e.campus_id)
          select t.id as of, turned.* from t left join turned using (id)",
     )
     .bind(hospital)

@@ -74,7 +74,8 @@ pub async fn hold(conn: &mut PgConnection, hospital: &str, workflow: &str, sched
         .map(drop)
 }
 
-/// Those of these schedules of which a place may be free that nobody was there for.
+/// Those of these schedules of which a place may be free that nobody was there for; where `of_hints` says so, only those of which HIS
+/// was not asked, since nobody was there.
 ///
 /// Plan: one run by its key and its state by its id each.
 pub async fn unasked(
@@ -82,6 +83,7 @@ pub async fn unasked(
     hospital: &str,
     workflow: &str,
     schedules: &[String],
+    of_hints: bool,
 ) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
         "select t.id from (select distinct id from unnest($3::text[]) as t (id)) t
@@ -89,11 +91,12 @@ pub async fn unasked(
              select r.id from run r where r.tenant = $1 and r.key = t.id and r.workflow = $2 limit 1) r
          cross join lateral (
              select k.state from run_state k where k.tenant = $1 and k.run_id = r.id limit 1) k
-         where k.state -> 'unasked' = 'true' order by t.id",
+         where k.state -> 'unasked' = 'true' and (not $4 or k.state ->> 'told_at' is null) order by t.id",
     )
     .bind(hospital)
     .bind(workflow)
     .bind(schedules)
+    .bind(of_hints)
     .fetch_all(db)
     .await
 }

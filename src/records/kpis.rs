@@ -3,6 +3,8 @@
 use chrono::NaiveDate;
 use sqlx::PgExecutor;
 
+use super::schedules::Schedule;
+
 /// What figures are summed up by, beside the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
@@ -48,6 +50,35 @@ pub struct Sums {
     pub visits: i64,
     /// Of which HIS says that the patient did not come.
     pub no_shows: i64,
+}
+
+/// How many applications of each of the doctor's queues in the department came to a visit: those of days before `today`, the latest
+/// thirty of half a year.
+///
+/// Plan: the doctor's schedules by `schedule_of_doctor`, and for each its applications by `entry_of_schedule`: some thirty
+/// queues' rows.
+pub async fn booked_of_late(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    schedule: &Schedule,
+    today: NaiveDate,
+) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar(
+        "select e.booked
+         from schedule s
+         cross join lateral (
+             select count(*) as applications, count(e.order_id) as booked
+             from entry e where e.hospital = s.hospital and e.schedule_id = s.id) e
+         where s.hospital = $1 and s.doctor_id = $2 and s.department_id = $3
+           and s.visit_date between $4::date - 183 and $4::date - 1 and e.applications > 0
+         order by s.visit_date desc, s.id limit 30",
+    )
+    .bind(hospital)
+    .bind(&schedule.doctor_id)
+    .bind(&schedule.department_id)
+    .bind(today)
+    .fetch_all(db)
+    .await
 }
 
 /// The sums between two days, inclusive, by day and group.

@@ -27,7 +27,7 @@
 //! | `tokens` | the message platform's access token, for all processes |
 //! | `answers` | answers already given, by idempotency key |
 //! | `api_keys` | keys of the API that administrators make |
-//! | `staff_users`, `staff_sessions` | users of the console; who is logged in, links that are good once |
+//! | `staff_users`, `staff_sessions`, `staff_places` | users of the console; who is logged in, links that are good once; where passwords were tried |
 
 pub mod accounts;
 pub mod admission_ground;
@@ -57,6 +57,7 @@ pub mod schedules;
 pub mod schema;
 pub mod seals;
 pub mod search;
+pub mod staff_places;
 pub mod staff_sessions;
 pub mod staff_users;
 pub mod templates;

@@ -126,6 +126,8 @@ pub struct Sent {
     pub payload: serde_json::Value,
     /// As the outbox has it.
     pub status: String,
+    /// Its number at the platform that took it.
+    pub reference: Option<String>,
     /// Failed attempts.
     pub attempt: i32,
     /// When it is tried next, or was due.
@@ -144,16 +146,21 @@ pub struct Sent {
 
 /// The letters about an application, oldest first.
 ///
-/// Plan: `outbox_run`; one range of `callback_of_message` for each that was sent.
+/// Plan: `outbox_run`; one range of `callback_of_message` and one of `callback_of_platform` for each that was sent.
 pub async fn of_entry(db: impl PgExecutor<'_>, hospital: &str, entry: Uuid) -> sqlx::Result<Vec<Sent>> {
     sqlx::query_as(
-        "select o.id, o.topic, o.payload, o.status, o.attempt, o.due_at, o.last_error, o.created_at, o.settled_at,
+        "select o.id, o.topic, o.payload, o.status, o.reference, o.attempt, o.due_at, o.last_error, o.created_at, o.settled_at,
                 c.told, c.told_at
          from outbox o
          left join lateral (
-             select c.body ->> 'status' as told, c.received_at as told_at from callback c
-             where c.hospital = $1 and c.source = 'wechat' and c.subject = o.reference
-             order by c.received_at desc limit 1) c on o.topic = 'notice' and o.status = 'sent'
+             select c.told, c.told_at
+             from (select body ->> 'status' as told, received_at as told_at from callback
+                   where hospital = $1 and source = 'wechat' and subject = o.reference
+                   union all
+                   select body ->> 'status', received_at from callback
+                   where hospital = $1 and source = 'platform' and subject = o.id and kind in ('delivered', 'failed')) c
+             order by c.told in ('success', 'delivered') desc, c.told_at desc
+             limit 1) c on o.topic = 'notice' and o.status = 'sent'
          where o.tenant = $1 and o.run_id = $2 and o.topic in ('notice', 'sms')
          order by o.created_at, o.id",
     )
@@ -187,14 +194,24 @@ pub async fn hold(db: impl PgExecutor<'_>, hospital: &str, entry: Uuid) -> sqlx:
         .map(drop)
 }
 
-/// The notice that the message platform knows by this number: its id, its run and what it says.
+/// A notice that stands in the outbox: its id, its run and what it says.
+pub type Kept = (String, Uuid, serde_json::Value);
+
+/// The notice of this id.
+///
+/// Plan: the primary key.
+pub async fn by_id(db: impl PgExecutor<'_>, hospital: &str, id: &str) -> sqlx::Result<Option<Kept>> {
+    sqlx::query_as("select id, run_id, payload from outbox where tenant = $1 and id = $2 and topic = 'notice'")
+        .bind(hospital)
+        .bind(id)
+        .fetch_optional(db)
+        .await
+}
+
+/// The notice that WeChat knows by this number.
 ///
 /// Plan: `outbox_reference`.
-pub async fn by_reference(
-    db: impl PgExecutor<'_>,
-    hospital: &str,
-    reference: &str,
-) -> sqlx::Result<Option<(String, Uuid, serde_json::Value)>> {
+pub async fn by_reference(db: impl PgExecutor<'_>, hospital: &str, reference: &str) -> sqlx::Result<Option<Kept>> {
     sqlx::query_as(
         "select id, run_id, payload from outbox
          where tenant = $1 and reference = $2 and topic = 'notice' order by created_at desc limit 1",

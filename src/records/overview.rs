@@ -3,6 +3,9 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
+/// Where there are more of them than so many nobody reads on: they are counted no further.
+pub const MANY: i64 = 10_000;
+
 /// The numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct Numbers {
@@ -16,7 +19,7 @@ pub struct Numbers {
     pub paid_fen: i64,
     /// What went back, 分.
     pub refunded_fen: i64,
-    /// Who waits now.
+    /// Who waits now, counted as far as one above [`MANY`].
     pub waiting: i64,
     /// Who is being offered a place now, or pays for one.
     pub answering: i64,
@@ -33,7 +36,7 @@ pub struct Numbers {
 /// The numbers between two instants; what stands open stands so now.
 ///
 /// Plan: each a range of an index: `entry_recent`, `appointment_booked`, `appointment_cancelled`, `payment_paid`,
-/// `payment_settled`, `payment_unsettled`, `entry_queue`, `entry_once`, `reconciliation_case_state`, `callback_recent`.
+/// `payment_settled`, `payment_unsettled`, `entry_queue`, `entry_answering`, `reconciliation_case_state`, `callback_recent`.
 pub async fn numbers(
     db: impl PgExecutor<'_>,
     hospital: &str,
@@ -50,7 +53,8 @@ pub async fn numbers(
                  where hospital = $1 and paid_at >= $2 and paid_at < $3) as paid_fen,
                 (select coalesce(sum(refunded_fen), 0)::bigint from payment
                  where hospital = $1 and settled_at >= $2 and settled_at < $3) as refunded_fen,
-                (select count(*) from entry where hospital = $1 and status = 'waiting') as waiting,
+                (select count(*) from (
+                     select from entry where hospital = $1 and status = 'waiting' limit 10001) counted) as waiting,
                 (select count(*) from entry
                  where hospital = $1 and live and status in ('offered', 'awaitingPayment', 'booking')) as answering,
                 (select count(*) from payment where hospital = $1 and status = 'refunding') as refunding,

@@ -10,6 +10,8 @@ use uuid::Uuid;
 pub struct InQueue {
     /// The application.
     pub id: Uuid,
+    /// The schedule that it is at: another half-day of the day, for who waits for that (Q2).
+    pub schedule_id: String,
     /// Who.
     pub patient_id: String,
     /// The name, masked.
@@ -40,17 +42,20 @@ pub struct InQueue {
     pub suspended: bool,
 }
 
-/// Everybody who ever applied for a schedule: who waits first, in order; then the others, the latest first.
+/// Everybody who ever applied for a schedule: who waits first, in order, with those who stand in its line at the half-days `beside` it,
+/// since they wait for the day (Q2); then the others, the latest first.
 ///
-/// Plan: `entry_of_schedule`; for each one patient, one run, offers and a ticket by their primary keys.
+/// Plan: `entry_of_schedule`, and `entry_day_queue` for each half-day beside it; for each one patient, one run, offers and a ticket by
+/// their primary keys.
 pub async fn of_schedule(
     db: impl PgExecutor<'_>,
     hospital: &str,
     schedule: &str,
+    beside: &[String],
     most: i64,
 ) -> sqlx::Result<Vec<InQueue>> {
     sqlx::query_as(
-        "select e.id, e.patient_id, p.masked ->> 'name' as name, e.status,
+        "select e.id, e.schedule_id, e.patient_id, p.masked ->> 'name' as name, e.status,
                 case when e.status = 'waiting' then row_number() over (partition by e.status order by e.seq) end as place,
                 t.arrived, t.place as drawn, e.slot, e.deadline, e.reason, e.created_at,
                 array(select o.outcome from offer o where o.hospital = e.hospital and o.entry_id = e.id order by o.nth) as offers,
@@ -59,14 +64,22 @@ pub async fn of_schedule(
                           and (b.until is null or b.until > engine_now())
                           and (b.department_id is null or b.department_id = e.department_id)) as banned,
                 exists (select from run r where r.tenant = e.hospital and r.id = e.id and r.status = 'suspended') as suspended
-         from entry e
+         from (select * from entry where hospital = $1 and schedule_id = $2
+               union all
+               select * from entry
+               where hospital = $1 and schedule_id = any($3) and status = 'waiting' and whole_day) e
          left join patient p on p.hospital = e.hospital and p.id = e.patient_id
-         left join draw_ticket t on t.hospital = e.hospital and t.schedule_id = e.schedule_id and t.entry_id = e.id
-         where e.hospital = $1 and e.schedule_id = $2
-         order by (e.status = 'waiting') desc, e.live desc, case when e.live then e.seq end, e.updated_at desc limit $3",
+         left join lateral (
+             select t.arrived, t.place from draw d
+             join draw_ticket t on t.hospital = d.hospital and t.schedule_id = coalesce(d.of_schedule, d.schedule_id)
+                               and t.entry_id = e.id
+             where d.hospital = e.hospital and d.schedule_id in (e.schedule_id, $2)
+             order by d.schedule_id = e.schedule_id desc limit 1) t on true
+         order by (e.status = 'waiting') desc, e.live desc, case when e.live then e.seq end, e.updated_at desc limit $4",
     )
     .bind(hospital)
     .bind(schedule)
+    .bind(beside)
     .bind(most)
     .fetch_all(db)
     .await

@@ -98,7 +98,7 @@ pub enum By<'a> {
     Latest,
 }
 
-/// Patients, masked. Plan: the primary key, `patient_by_phone_tail` or `patient_by_id_number`; two counts by `entry_of_patient`.
+/// Patients, masked. Plan: the primary key, `patient_by_phone_tail`, `patient_by_id_number` or `patient_latest`; two counts by `entry_of_patient`.
 pub async fn patients(db: impl PgExecutor<'_>, hospital: &str, by: By<'_>) -> sqlx::Result<Vec<Found>> {
     macro_rules! select {
         ($where:literal) => {

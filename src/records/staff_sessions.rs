@@ -151,6 +151,16 @@ pub async fn make_link(
     .map(drop)
 }
 
+/// A user's link is good no more.
+pub async fn end_links(db: impl PgExecutor<'_>, hospital: &str, user: Uuid) -> sqlx::Result<()> {
+    sqlx::query("delete from staff_link where hospital = $1 and user_id = $2")
+        .bind(hospital)
+        .bind(user)
+        .execute(db)
+        .await
+        .map(drop)
+}
+
 /// Whom a link is for: none where it has ended or was used, `Some(None)`: for the first administrator.
 pub async fn link(db: impl PgExecutor<'_>, hospital: &str, token_hash: &[u8]) -> sqlx::Result<Option<Option<Uuid>>> {
     sqlx::query_scalar(

@@ -19,7 +19,7 @@ pub struct User {
     pub subject: Option<String>,
     /// Whether a password was chosen.
     pub has_password: bool,
-    /// No try is looked at before; none: it is not locked out.
+    /// No try from some place is looked at before; none: it is locked out nowhere.
     pub locked_until: Option<DateTime<Utc>>,
     /// Since when it may not come in.
     pub disabled_at: Option<DateTime<Utc>>,
@@ -42,16 +42,15 @@ pub struct Held {
     pub password: Option<String>,
     /// viewer, operator, administrator.
     pub role: String,
-    /// Tries since the last one that was right.
-    pub failures: i32,
-    /// For so long no try is looked at, s; none: it is not locked out.
-    pub locked_s: Option<f64>,
+    /// Whether the identity provider knows it, and the password.
+    pub outside: bool,
     /// Whether it may not come in.
     pub disabled: bool,
 }
 
 const SHOWN: &str = "select u.id, u.name, u.role, u.language, u.subject, u.password is not null as has_password,
-    case when u.locked_until > clock_timestamp() then u.locked_until end as locked_until, u.disabled_at, u.made_at, u.came_at,
+    (select max(p.locked_until) from staff_place p where p.hospital = u.hospital and p.user_id = u.id
+       and p.locked_until > clock_timestamp()) as locked_until, u.disabled_at, u.made_at, u.came_at,
     (select count(*) from staff_session s where s.hospital = u.hospital and s.user_id = u.id) as sessions
   from staff_user u where u.hospital = $1";
 
@@ -86,9 +85,8 @@ pub async fn lock_all(conn: &mut PgConnection, hospital: &str) -> sqlx::Result<(
         .map(drop)
 }
 
-const HELD: &str = "select id, name, password, role, failures, disabled_at is not null as disabled,
-    case when locked_until > clock_timestamp()
-         then extract(epoch from locked_until - clock_timestamp())::float8 end as locked_s
+const HELD: &str =
+    "select id, name, password, role, subject is not null as outside, disabled_at is not null as disabled
   from staff_user where hospital = $1";
 
 /// The user of this name, held until the transaction ends.
@@ -147,37 +145,6 @@ pub async fn make(db: impl PgExecutor<'_>, hospital: &str, user: NewUser<'_>) ->
     .await
 }
 
-/// Writes down a try before it is looked at: how many there were, and for how long none is looked at then.
-pub async fn count_try(
-    db: impl PgExecutor<'_>,
-    hospital: &str,
-    id: Uuid,
-    failures: i32,
-    locked_s: Option<f64>,
-) -> sqlx::Result<()> {
-    sqlx::query(
-        "update staff_user set failures = $3, locked_until = clock_timestamp() + make_interval(secs => $4)
-         where hospital = $1 and id = $2",
-    )
-    .bind(hospital)
-    .bind(id)
-    .bind(failures)
-    .bind(locked_s)
-    .execute(db)
-    .await
-    .map(drop)
-}
-
-/// Whoever was right, or is let in again by an administrator: no try counts any more.
-pub async fn forgive(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::Result<()> {
-    sqlx::query("update staff_user set failures = 0, locked_until = null where hospital = $1 and id = $2")
-        .bind(hospital)
-        .bind(id)
-        .execute(db)
-        .await
-        .map(drop)
-}
-
 /// A user has come in.
 pub async fn came(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::Result<()> {
     sqlx::query("update staff_user set came_at = clock_timestamp() where hospital = $1 and id = $2")
@@ -190,15 +157,13 @@ pub async fn came(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::Re
 
 /// Another password.
 pub async fn set_password(db: impl PgExecutor<'_>, hospital: &str, id: Uuid, password: &str) -> sqlx::Result<()> {
-    sqlx::query(
-        "update staff_user set password = $3, failures = 0, locked_until = null where hospital = $1 and id = $2",
-    )
-    .bind(hospital)
-    .bind(id)
-    .bind(password)
-    .execute(db)
-    .await
-    .map(drop)
+    sqlx::query("update staff_user set password = $3 where hospital = $1 and id = $2")
+        .bind(hospital)
+        .bind(id)
+        .bind(password)
+        .execute(db)
+        .await
+        .map(drop)
 }
 
 /// Another role.

@@ -1,46 +1,35 @@
-//! The sandbox's own page: how much goes wrong, and what is to go wrong next, by hand. HTML for people, JSON for programs:
+//! The sandbox's own page: how much goes wrong, what is to go wrong next, and what is done by hand. HTML for people, JSON for
+//! programs:
 //!
-//! `GET /switches`; `POST /switches` with `call`, `fault` and either `times` or `ofThousand` (neither: off); `POST /level` with
-//! `level`. Both take a form, and the page has one of each.
+//! `GET /catalogue`: everything that can be switched and done; `GET /switches`; `POST /switches` with `call`, `fault` and either
+//! `times` or `ofThousand` (neither: off); `POST /level` with `level`; `POST /deeds` with `deed`, `about` and `more`. All take a
+//! form, and the page has one of each.
 
 #![allow(clippy::unused_async)] // What axum calls is async.
 
-use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::StatusCode;
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::faults::{Faults, Level};
-use super::switches::{NAMES, Shown, Switch, Wrong};
+use super::catalogue::{SUBJECTS, Subject, System, subject};
+use super::deeds::Deed;
+use super::faults::Level;
+use super::outside::Outside;
+use super::switches::{Shown, Switch, Wrong};
 
-/// Calls and pushes that can be named; others may be typed.
-const CALLS: [&str; 19] = [
-    "2003",
-    "2004",
-    "2005",
-    "2006",
-    "2007",
-    "2008",
-    "2009",
-    "2010",
-    "2012",
-    "5001",
-    "5002",
-    "5007",
-    "wechat-pay open",
-    "wechat-pay query",
-    "wechat-pay close",
-    "wechat-pay refund",
-    "wechat-pay notice",
-    "wechat template send",
-    "sms",
-];
+/// The console's ground and parts, and what this page has of its own.
+const STYLE: &str = concat!(
+    include_str!("../console/assets/ground.css"),
+    include_str!("../console/assets/parts.css"),
+    include_str!("page/control.css")
+);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,6 +40,9 @@ struct Asked {
     times: String,
     #[serde(default)]
     of_thousand: String,
+    /// The page's choice: `times 3` or `of 100`.
+    #[serde(default)]
+    how: String,
 }
 
 #[derive(Deserialize)]
@@ -58,11 +50,60 @@ struct Wanted {
     level: Level,
 }
 
+#[derive(Deserialize)]
+struct Doing {
+    deed: String,
+    #[serde(default)]
+    about: String,
+    #[serde(default)]
+    more: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Said {
+    #[serde(default)]
+    done: String,
+    #[serde(default)]
+    wrong: String,
+}
+
+/// A switch that is on, ready for the page.
+struct On {
+    what: &'static str,
+    how: String,
+    shown: Shown,
+}
+
+/// A system with what can go wrong there.
+struct Part {
+    title: &'static str,
+    subjects: Vec<(&'static Subject, Vec<&'static str>)>,
+    deeds: Vec<DeedRow>,
+}
+
+#[derive(Serialize)]
+struct DeedRow {
+    name: String,
+    what: &'static str,
+    about: Option<&'static str>,
+    more: Option<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "control.html")]
+struct Control {
+    levels: Vec<(&'static str, bool, &'static str)>,
+    on: Vec<On>,
+    parts: Vec<Part>,
+    done: String,
+    wrong: String,
+}
+
 /// Serves the page on a free port of 127.0.0.1, for as long as the process lives; its address.
-pub async fn serve(faults: Arc<Faults>) -> anyhow::Result<SocketAddr> {
+pub async fn serve(outside: Outside) -> anyhow::Result<SocketAddr> {
     let listener = tokio::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let at = listener.local_addr()?;
-    let router = router(faults);
+    let router = router(outside);
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::error!(%error, "the sandbox's page is gone");
@@ -71,116 +112,120 @@ pub async fn serve(faults: Arc<Faults>) -> anyhow::Result<SocketAddr> {
     Ok(at)
 }
 
-fn router(faults: Arc<Faults>) -> Router {
+fn router(outside: Outside) -> Router {
     Router::new()
         .route("/", get(page))
+        .route("/style.css", get(style))
+        .route("/catalogue", get(catalogue))
         .route("/switches", get(shown).post(switch))
         .route("/level", post(level))
-        .with_state(faults)
+        .route("/deeds", post(deed))
+        .with_state(outside)
 }
 
-async fn shown(State(faults): State<Arc<Faults>>) -> Json<Vec<Shown>> {
-    Json(faults.switches().shown())
+async fn style() -> Response {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response()
 }
 
-async fn switch(State(faults): State<Arc<Faults>>, Form(asked): Form<Asked>) -> Response {
-    let Some(wrong) = Wrong::named(&asked.fault) else {
-        let known: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-        return (StatusCode::BAD_REQUEST, format!("fault is one of {}", known.join(", "))).into_response();
+async fn shown(State(outside): State<Outside>) -> Json<Vec<Shown>> {
+    Json(outside.faults.switches().shown())
+}
+
+async fn catalogue() -> Json<Value> {
+    let calls = SUBJECTS.iter().map(|of| {
+        let faults: Vec<&str> = Wrong::all(of).map(Wrong::name).collect();
+        json!({ "call": of.call, "system": of.system.title(), "what": of.what, "push": of.is_push, "faults": faults })
+    });
+    let deeds: Vec<DeedRow> = Deed::all().into_iter().map(row).collect();
+    Json(json!({ "calls": calls.collect::<Vec<_>>(), "deeds": deeds }))
+}
+
+async fn switch(State(outside): State<Outside>, Form(asked): Form<Asked>) -> Response {
+    let refused = |why: String| (StatusCode::BAD_REQUEST, why).into_response();
+    let Some(of) = subject(&asked.call) else {
+        let known: Vec<&str> = SUBJECTS.iter().map(|of| of.call).collect();
+        return refused(format!("call is one of {}", known.join(", ")));
+    };
+    let Some(wrong) = Wrong::named(of, &asked.fault) else {
+        let known: Vec<&str> = Wrong::all(of).map(Wrong::name).collect();
+        return refused(format!("fault is one of {}", known.join(", ")));
+    };
+    let (times, of_thousand) = match asked.how.split_once(' ') {
+        Some(("times", times)) => (times, ""),
+        Some(("of", rate)) => ("", rate),
+        _ => (asked.times.as_str(), asked.of_thousand.as_str()),
     };
     let number = |text: &str| if text.is_empty() { Some(0) } else { text.parse::<u32>().ok() };
-    match (number(&asked.times), number(&asked.of_thousand)) {
-        (Some(0), Some(0)) => faults.switches().off(&asked.call, wrong),
-        (Some(times), Some(0)) => faults.switches().on(&asked.call, wrong, Switch::Times(times)),
-        (Some(0), Some(rate @ 1..=1000)) => faults.switches().on(&asked.call, wrong, Switch::OfThousand(rate)),
-        _ => {
-            return (StatusCode::BAD_REQUEST, "either times, or ofThousand up to 1000").into_response();
-        }
+    let mut switches = outside.faults.switches();
+    match (number(times), number(of_thousand)) {
+        (Some(0), Some(0)) => switches.off(of.call, wrong),
+        (Some(times), Some(0)) => switches.on(of.call, wrong, Switch::Times(times)),
+        (Some(0), Some(rate @ 1..=1000)) => switches.on(of.call, wrong, Switch::OfThousand(rate)),
+        _ => return refused("either times, or ofThousand up to 1000".to_owned()),
     }
     Redirect::to("/").into_response()
 }
 
-async fn level(State(faults): State<Arc<Faults>>, Form(wanted): Form<Wanted>) -> Redirect {
-    faults.set_level(wanted.level);
+async fn level(State(outside): State<Outside>, Form(wanted): Form<Wanted>) -> Redirect {
+    outside.faults.set_level(wanted.level);
     Redirect::to("/")
 }
 
-async fn page(State(faults): State<Arc<Faults>>) -> Html<String> {
-    let mut rows = String::new();
-    for Shown { call, fault, times, of_thousand } in faults.switches().shown() {
-        let how = match (times, of_thousand) {
+async fn deed(State(outside): State<Outside>, Form(doing): Form<Doing>) -> Redirect {
+    let said = match Deed::named(&doing.deed) {
+        Some(deed) => match deed.done(&outside, doing.about.trim(), doing.more.trim()).await {
+            Ok(()) => ("done", deed.told().0.to_owned()),
+            Err(error) => ("wrong", error.to_string()),
+        },
+        None => ("wrong", format!("there is no deed {}", doing.deed)),
+    };
+    Redirect::to(&format!("/?{}", encoded(&[(said.0, &said.1)])))
+}
+
+/// As a form has it.
+fn encoded(pairs: &[(&str, &str)]) -> String {
+    let url = reqwest::Url::parse_with_params("http://sandbox/", pairs);
+    url.ok().and_then(|url| url.query().map(str::to_owned)).unwrap_or_default()
+}
+
+fn row(deed: Deed) -> DeedRow {
+    let (what, about, more) = deed.told();
+    DeedRow { name: deed.name(), what, about, more }
+}
+
+async fn page(State(outside): State<Outside>, Query(said): Query<Said>) -> Response {
+    let level = outside.faults.level();
+    let named = [
+        (Level::None, "none", "nothing goes wrong by itself"),
+        (Level::Some, "some", "one request in fifty, one push in twenty"),
+        (Level::Heavy, "heavy", "one request in eight, one push in four"),
+    ];
+    let levels = named.map(|(one, name, what)| (name, one == level, what)).to_vec();
+    let on = outside.faults.switches().shown().into_iter().map(|shown| {
+        let how = match (shown.times, shown.of_thousand) {
+            (Some(1), _) => "the next one".to_owned(),
             (Some(times), _) => format!("the next {times}"),
             (_, rate) => format!("{} of 1000", rate.unwrap_or_default()),
         };
-        let call = escaped(&call);
-        let _ = write!(
-            rows,
-            "<tr><td>{call}<td>{fault}<td>{how}<td><form method=post action=/switches><input type=hidden name=call \
-             value=\"{call}\"><input type=hidden name=fault value={fault}><button>off</button></form>"
-        );
-    }
-    let options = |names: &[&str]| names.iter().fold(String::new(), |all, name| all + "<option>" + name + "</option>");
-    let faults_known: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-    let level = faults.level();
-    let levels = [Level::None, Level::Some, Level::Heavy].map(|one| {
-        let name = format!("{one:?}").to_lowercase();
-        format!("<option{}>{name}</option>", if one == level { " selected" } else { "" })
+        On { what: subject(&shown.call).map(|of| of.what).unwrap_or_default(), how, shown }
     });
-    Html(format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Houbu sandbox</title>\
-         <style>body{{font:16px sans-serif;max-width:50em;margin:2em auto}}td{{padding:.2em 1em .2em 0}}</style>\
-         <h1>The outside world</h1>\
-         <h2>How much goes wrong</h2><form method=post action=/level><select name=level>{}</select> <button>set</button></form>\
-         <h2>What is to go wrong</h2><form method=post action=/switches>\
-         <input name=call list=calls required placeholder=call><datalist id=calls>{}</datalist> \
-         <select name=fault>{}</select> times <input name=times size=4> or of 1000 <input name=ofThousand size=4> \
-         <button>on</button></form><table>{rows}</table></html>",
-        levels.concat(),
-        options(&CALLS),
-        options(&faults_known),
-    ))
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+    let on = on.collect();
+    let parts = System::ALL.map(|system| Part {
+        title: system.title(),
+        subjects: SUBJECTS
+            .iter()
+            .filter(|of| of.system == system)
+            .map(|of| (of, Wrong::all(of).map(Wrong::name).collect()))
+            .collect(),
+        deeds: Deed::all().into_iter().filter(|deed| deed.system() == system).map(row).collect(),
+    });
+    let page = Control { levels, on, parts: parts.into(), done: said.done, wrong: said.wrong };
+    match page.render() {
+        Ok(page) => Html(page).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
-mod tests {
-    use super::super::faults::Fault;
-    use super::*;
-
-    #[tokio::test]
-    async fn behaviour_is_switched_on_and_off_one_by_one() {
-        let faults = Arc::new(Faults::new(Level::None, 7));
-        let at = serve(Arc::clone(&faults)).await.unwrap();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let post = async |path: &str, form: &'static str| {
-            let request =
-                http.post(format!("http://{at}{path}")).header("content-type", "application/x-www-form-urlencoded");
-            request.body(form).send().await.unwrap()
-        };
-        assert_eq!(faults.request("2007", "a"), None);
-        assert!(post("/switches", "call=2007&fault=cut-after&times=1").await.status().is_success());
-        let page = http.get(format!("http://{at}/")).send().await.unwrap().text().await.unwrap();
-        assert!(page.contains("the next 1"), "{page}");
-        assert_eq!(faults.request("2007", "b"), Some(Fault::CutAfter));
-        assert_eq!(faults.request("2007", "c"), None, "once");
-
-        post("/switches", "call=2007&fault=slow&ofThousand=1000").await;
-        assert_eq!(faults.request("2007", "d"), Some(Fault::Slow));
-        post("/switches", "call=2007&fault=slow").await;
-        assert_eq!(faults.request("2007", "e"), None);
-        for wrong in [
-            "call=2007&fault=fire&times=1",
-            "call=2007&fault=slow&times=1&ofThousand=5",
-            "call=2007&fault=slow&times=x",
-        ] {
-            assert_eq!(post("/switches", wrong).await.status(), 400, "{wrong}");
-        }
-
-        post("/level", "level=heavy").await;
-        assert!((0..100).any(|n| faults.request("2007", &n.to_string()).is_some()));
-    }
-}
+mod tests;

@@ -11,7 +11,8 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::switches::{Switches, Wrong};
+use super::catalogue::subject;
+use super::switches::{Kind, Switches, Wrong};
 
 /// How a request to the sandbox goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,10 @@ pub enum PushFault {
     Lost,
     /// Preceded by a copy with a wrong signature.
     WrongSignature,
+    /// Preceded by another, well signed, that says another amount. Never by chance: a person has to look into it.
+    WrongAmount,
+    /// Preceded by one about something that does not exist.
+    Unknown,
 }
 
 /// How much goes wrong, as `--faults` names it.
@@ -90,17 +95,26 @@ impl Faults {
     }
 
     /// What is switched on for this call. Where nothing is, no chance is used up: the level draws as it always did.
-    fn switched(&self, call: &str, key: &str, is_push: bool) -> Option<Wrong> {
+    fn switched(&self, call: &str, key: &str, kind: Kind) -> Option<Wrong> {
+        debug_assert!(subject(call).is_some(), "{call} is not in the catalogue, so that nobody can switch it");
         if self.switches().shown().is_empty() {
             return None;
         }
         let roll = self.roll("switch", &format!("{call}/{key}"));
-        self.switches().draw(call, roll, is_push)
+        self.switches().draw(call, roll, kind)
+    }
+
+    /// What is answered instead of doing it, or told instead of the truth, where that is switched on.
+    pub fn answer(&self, call: &str, key: &str) -> Option<&'static str> {
+        match self.switched(call, key, Kind::Answer) {
+            Some(Wrong::Answer(code)) => Some(code),
+            _ => None,
+        }
     }
 
     /// What goes wrong with this request, if anything. `key` names the thing the request is about.
     pub fn request(&self, call: &str, key: &str) -> Option<Fault> {
-        if let Some(Wrong::Request(fault)) = self.switched(call, key, false) {
+        if let Some(Wrong::Request(fault)) = self.switched(call, key, Kind::Request) {
             return Some(fault);
         }
         let of_1000 = match self.level() {
@@ -120,7 +134,7 @@ impl Faults {
 
     /// What goes wrong with this push, if anything.
     pub fn push(&self, kind: &str, key: &str) -> Option<PushFault> {
-        if let Some(Wrong::Push(fault)) = self.switched(kind, key, true) {
+        if let Some(Wrong::Push(fault)) = self.switched(kind, key, Kind::Push) {
             return Some(fault);
         }
         let of_1000 = match self.level() {

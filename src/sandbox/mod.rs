@@ -7,7 +7,9 @@
 //! stands in an agenda per server: whoever moves the clock asks each server for its next instant and lets it run.
 
 pub mod books;
+pub mod catalogue;
 pub mod control;
+pub mod deeds;
 pub mod faults;
 mod heard;
 pub mod his;

@@ -14,11 +14,12 @@ use super::books::Store;
 use super::faults::{Faults, Level};
 use super::his::{self, HisServer};
 use super::sms::{self, SmsServer};
-use super::wechat_messages::{self, MessageServer};
+use super::wechat_messages::{self, MessageServer, MessagesAs};
 use super::wechat_pay::{self, PayServer};
 use crate::ports::his::{
     Charset, Config as HisConfig, Credentials, DayPart, HisSchedule, OpenSlot, Protocol, ScheduleState, TimeSlot,
 };
+use crate::ports::payments::{Connection, Provider};
 
 /// How long a client waits for the sandbox, unless it is told otherwise.
 pub const CLIENT_TIMEOUT: Duration = Duration::from_millis(200);
@@ -85,6 +86,10 @@ pub struct Outside {
     pub clock: SandboxClock,
     /// What the HIS is spoken to in.
     protocol: Protocol,
+    /// Who takes the money.
+    provider: Provider,
+    /// By whom patients are told.
+    told_by: MessagesAs,
     time_zone: Tz,
 }
 
@@ -134,7 +139,8 @@ impl Outside {
         let now = clock.reader();
         let sms = SmsServer::start(sms::Options { listen, seed, now, faults: Arc::clone(&faults), store, slow: SLOW })
             .await?;
-        Ok(Self { his, pay, messages, sms, faults, clock, protocol: Protocol::default(), time_zone })
+        let (protocol, provider, told_by) = (Protocol::default(), Provider::default(), MessagesAs::default());
+        Ok(Self { his, pay, messages, sms, faults, clock, protocol, provider, told_by, time_zone })
     }
 
     /// The same, with a HIS that is spoken to in this.
@@ -143,9 +149,27 @@ impl Outside {
         Self { protocol, ..self }
     }
 
-    /// The HIS tells the Houbu at this address what happens, from now on.
+    /// The same, with the money taken by this provider.
+    #[must_use]
+    pub fn paid_through(self, provider: Provider) -> Self {
+        Self { provider, ..self }
+    }
+
+    /// How a client is connected with whoever takes the money.
+    pub fn pay_connection(&self, base_url: &str, timeout: Duration) -> Connection {
+        self.pay.connection(self.provider, base_url, timeout)
+    }
+
+    /// The same where patients are told by this one.
+    #[must_use]
+    pub fn telling(self, told_by: MessagesAs) -> Self {
+        Self { told_by, ..self }
+    }
+
+    /// HIS and the message platform tell the Houbu at this address what happens, from now on.
     pub fn tell_houbu(&self, base_url: &str) {
         self.his.tell_houbu(base_url, self.protocol);
+        self.messages.tell_houbu(base_url);
     }
 
     /// A small department, K01, to look at from outside: two doctors on the seven days after `today`, their mornings with free
@@ -190,20 +214,12 @@ impl Outside {
     /// The sections of a houbu.toml that use these servers, with clients that wait for so long. Their keys guard nothing.
     pub fn configuration(&self, base_url: &str, timeout: Duration) -> Result<String, serde_json::Error> {
         let his = self.his_config();
-        let pay = self.pay.client_config(base_url, timeout);
-        let messages = self.messages.client_config(timeout);
         let text = |value: &str| serde_json::to_string(value);
         let timeout_ms = timeout.as_millis();
-        let platform: Vec<String> = pay
-            .platform_keys
-            .iter()
-            .map(|(serial, pem)| Ok(format!("{} = {}", text(serial)?, text(pem)?)))
-            .collect::<Result<_, serde_json::Error>>()?;
         Ok(format!(
             "[his]\nprotocol = {}\nurl = {}\nhospital_id = {}\nuser_id = {}\nsign_key = {}\naes_key = {}\nchannel_id = {}\n\
-             timeout_ms = {timeout_ms}\n\n[wechat_pay]\nbase_url = {}\napp_id = {}\nmch_id = {}\nserial_no = {}\n\
-             private_key_pem = {}\nplatform_keys = {{ {} }}\napi_v3_key = {}\ntimeout_ms = {timeout_ms}\n\n\
-             [wechat_messages]\nbase_url = {}\napp_id = {}\nsecret = {}\ntimeout_ms = {timeout_ms}",
+             timeout_ms = {timeout_ms}\n\n{}\ntimeout_ms = {timeout_ms}\n\n\
+             {}",
             text(self.protocol.name())?,
             text(&his.url)?,
             text(&his.hospital_id)?,
@@ -211,28 +227,48 @@ impl Outside {
             text(his.sign_key.expose_secret())?,
             text(his.aes_key.expose_secret())?,
             text(&his.channel_id)?,
-            text(&pay.base_url)?,
-            text(&pay.app_id)?,
-            text(&pay.mch_id)?,
-            text(&pay.serial_no)?,
-            text(pay.private_key_pem.expose_secret())?,
-            platform.join(", "),
-            text(pay.api_v3_key.expose_secret())?,
-            text(&messages.base_url)?,
-            text(&messages.app_id)?,
-            text(messages.secret.expose_secret())?,
+            payments_section(self.pay_connection(base_url, timeout))?,
+            self.messages_configuration(timeout)?,
         ))
+    }
+
+    /// Those by which patients are told.
+    fn messages_configuration(&self, timeout: Duration) -> Result<String, serde_json::Error> {
+        let text = |value: &str| serde_json::to_string(value);
+        let (timeout_ms, sms) = (timeout.as_millis(), self.sms.client_config(timeout));
+        let first = match self.told_by {
+            MessagesAs::Wechat => {
+                let messages = self.messages.client_config(timeout);
+                format!(
+                    "[wechat_messages]\nbase_url = {}\napp_id = {}\nsecret = {}",
+                    text(&messages.base_url)?,
+                    text(&messages.app_id)?,
+                    text(messages.secret.expose_secret())?
+                )
+            }
+            MessagesAs::Platform => {
+                let platform = self.messages.platform_config(timeout);
+                format!(
+                    "[message_platform]\nurl = {}\nkey = {}\nevent_key = {}",
+                    text(&platform.url)?,
+                    text(platform.key.expose_secret())?,
+                    text(self.messages.event_key().expose_secret())?
+                )
+            }
+        };
+        let (url, key) = (text(&sms.url)?, text(sms.key.expose_secret())?);
+        Ok(format!("{first}\ntimeout_ms = {timeout_ms}\n\n[sms]\nurl = {url}\nkey = {key}\ntimeout_ms = {timeout_ms}"))
     }
 
     /// When something happens next by itself.
     pub fn next_at(&self) -> Option<DateTime<Utc>> {
-        [self.his.next_at(), self.pay.next_at()].into_iter().flatten().min()
+        [self.his.next_at(), self.pay.next_at(), self.messages.next_at()].into_iter().flatten().min()
     }
 
     /// Lets happen what is due.
     pub async fn run_due(&self) -> anyhow::Result<()> {
         let now = self.clock.now();
-        let (pushed, _) = tokio::join!(self.his.run_due(now), self.pay.run_due(now));
+        let (pushed, ..) = tokio::join!(self.his.run_due(now), self.pay.run_due(now), self.messages.run_due(now));
         pushed.map(drop)
     }
 
@@ -240,6 +276,35 @@ impl Outside {
     pub async fn busy(&self) -> bool {
         self.his.busy().await || self.pay.busy().await
     }
+}
+
+/// The section of whoever takes the money, but for `timeout_ms`.
+fn payments_section(connection: Connection) -> Result<String, serde_json::Error> {
+    let text = |value: &str| serde_json::to_string(value);
+    let pay = match connection {
+        Connection::Wechat(pay) => pay,
+        Connection::Platform(pay) => {
+            return Ok(format!(
+                "[payment_platform]\nurl = {}\nmerchant_id = {}\nsign_key = {}",
+                text(&pay.url)?,
+                text(&pay.merchant_id)?,
+                text(pay.sign_key.expose_secret())?
+            ));
+        }
+    };
+    let keys = pay.platform_keys.iter().map(|(serial, pem)| Ok(format!("{} = {}", text(serial)?, text(pem)?)));
+    let keys: Vec<String> = keys.collect::<Result<_, serde_json::Error>>()?;
+    Ok(format!(
+        "[wechat_pay]\nbase_url = {}\napp_id = {}\nmch_id = {}\nserial_no = {}\nprivate_key_pem = {}\n\
+         platform_keys = {{ {} }}\napi_v3_key = {}",
+        text(&pay.base_url)?,
+        text(&pay.app_id)?,
+        text(&pay.mch_id)?,
+        text(&pay.serial_no)?,
+        text(pay.private_key_pem.expose_secret())?,
+        keys.join(", "),
+        text(pay.api_v3_key.expose_secret())?,
+    ))
 }
 
 /// A half-day of four times with two places each.

@@ -150,6 +150,9 @@ async fn send(State(house): State<Arc<House>>, headers: HeaderMap, Json(asked): 
     if let Some(fault) = fault.filter(|fault| fault.prevents()) {
         return spoil(fault, code(3), house.slow).await;
     }
+    if let Some(answer) = house.faults.answer("sms", &asked.id) {
+        return code(answer.parse().unwrap_or(3));
+    }
     // A task of its own, so that a caller that hangs up cannot stop it between the books and their store.
     let work = tokio::spawn({
         let house = house.clone();

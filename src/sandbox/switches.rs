@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::catalogue::{PLATFORM_EVENT, Subject, System};
 use super::faults::{Fault, PushFault};
 
 /// What goes wrong.
@@ -13,10 +14,23 @@ pub enum Wrong {
     Request(Fault),
     /// With a push or notice of it.
     Push(PushFault),
+    /// It answers this code of its interface, and does nothing; a push tells it.
+    Answer(&'static str),
 }
 
-/// Every kind by its name.
-pub const NAMES: [(&str, Wrong); 9] = [
+/// What is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// See [`Wrong::Request`].
+    Request,
+    /// See [`Wrong::Push`].
+    Push,
+    /// See [`Wrong::Answer`].
+    Answer,
+}
+
+/// Everything that can go wrong with any request or push, by its name; what only one answers is in the catalogue.
+pub const NAMES: [(&str, Wrong); 11] = [
     ("cut-before", Wrong::Request(Fault::CutBefore)),
     ("cut-after", Wrong::Request(Fault::CutAfter)),
     ("error-before", Wrong::Request(Fault::ErrorBefore)),
@@ -26,16 +40,44 @@ pub const NAMES: [(&str, Wrong); 9] = [
     ("late", Wrong::Push(PushFault::Late)),
     ("lost", Wrong::Push(PushFault::Lost)),
     ("wrong-signature", Wrong::Push(PushFault::WrongSignature)),
+    ("wrong-amount", Wrong::Push(PushFault::WrongAmount)),
+    ("unknown", Wrong::Push(PushFault::Unknown)),
 ];
 
 impl Wrong {
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        NAMES.iter().find(|(known, _)| *known == name).map(|(_, wrong)| *wrong)
+    /// The one of this name that can go wrong with this.
+    pub fn named(of: &Subject, name: &str) -> Option<Self> {
+        Self::all(of).find(|wrong| wrong.name() == name)
+    }
+
+    /// Everything that can go wrong with this.
+    pub fn all(of: &Subject) -> impl Iterator<Item = Self> {
+        let kind = if of.is_push { Kind::Push } else { Kind::Request };
+        let general = NAMES.iter().map(|(_, wrong)| *wrong).filter(move |wrong| wrong.kind() == kind);
+        // Only the message platform tells of what does not exist, and only who takes the money of another amount.
+        let (tells_anything, tells_of_money) =
+            (of.call == PLATFORM_EVENT, matches!(of.system, System::Pay | System::PayPlatform));
+        let general = general.filter(move |wrong| match wrong {
+            Self::Push(PushFault::Unknown) => tells_anything,
+            Self::Push(PushFault::WrongAmount) => tells_of_money,
+            _ => true,
+        });
+        general.chain(of.answers.iter().map(|code| Self::Answer(code)))
+    }
+
+    fn kind(self) -> Kind {
+        match self {
+            Self::Request(_) => Kind::Request,
+            Self::Push(_) => Kind::Push,
+            Self::Answer(_) => Kind::Answer,
+        }
     }
 
     /// Its name.
     pub fn name(self) -> &'static str {
+        if let Self::Answer(code) = self {
+            return code;
+        }
         NAMES.iter().find(|(_, wrong)| *wrong == self).map(|(name, _)| *name).unwrap_or_default()
     }
 }
@@ -91,14 +133,13 @@ impl Switches {
     }
 
     /// What is on for this call, if anything; `roll` decides where there is a rate. A switch that has been used up goes off.
-    pub fn draw(&mut self, call: &str, roll: u64, is_push: bool) -> Option<Wrong> {
-        let fits = |wrong: Wrong| matches!(wrong, Wrong::Push(_)) == is_push;
+    pub fn draw(&mut self, call: &str, roll: u64, kind: Kind) -> Option<Wrong> {
         let drawn = self.0.iter().find(|((of, _), (wrong, switch))| {
             let hits = match switch {
                 Switch::Times(_) => true,
                 Switch::OfThousand(rate) => roll % 1000 < u64::from(*rate),
             };
-            of == call && fits(*wrong) && hits
+            of == call && wrong.kind() == kind && hits
         });
         let (key, wrong) = drawn.map(|(key, (wrong, _))| (key.clone(), *wrong))?;
         if let Some((_, Switch::Times(left))) = self.0.get_mut(&key) {
@@ -114,30 +155,42 @@ impl Switches {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
+    use super::super::catalogue::{SUBJECTS, subject};
     use super::*;
 
     #[test]
     fn a_switch_for_so_many_times_goes_off_by_itself() {
         let mut switches = Switches::default();
-        let wrong = Wrong::named("cut-after").unwrap();
+        let wrong = Wrong::named(subject("2007").unwrap(), "cut-after").unwrap();
         switches.on("2007", wrong, Switch::Times(2));
-        assert_eq!(switches.draw("2005", 0, false), None, "another call");
-        assert_eq!(switches.draw("2007", 0, true), None, "a push of that name");
-        assert_eq!([0, 1, 2].map(|roll| switches.draw("2007", roll, false)), [Some(wrong), Some(wrong), None]);
+        assert_eq!(switches.draw("2005", 0, Kind::Request), None, "another call");
+        assert_eq!(switches.draw("2007", 0, Kind::Push), None, "a push of that name");
+        let drawn = [0, 1, 2].map(|roll| switches.draw("2007", roll, Kind::Request));
+        assert_eq!(drawn, [Some(wrong), Some(wrong), None]);
         assert_eq!(switches.shown(), []);
     }
 
     #[test]
     fn a_rate_holds_until_it_is_switched_off() {
         let mut switches = Switches::default();
-        let wrong = Wrong::named("lost").unwrap();
+        let wrong = Wrong::named(subject("5007").unwrap(), "lost").unwrap();
         switches.on("5007", wrong, Switch::OfThousand(500));
-        let drawn = (0..1000).filter(|roll| switches.draw("5007", *roll, true).is_some()).count();
+        let drawn = (0..1000).filter(|roll| switches.draw("5007", *roll, Kind::Push).is_some()).count();
         assert_eq!(drawn, 500);
         switches.off("5007", wrong);
-        assert_eq!(switches.draw("5007", 0, true), None);
-        for (name, wrong) in NAMES {
-            assert_eq!((wrong.name(), Wrong::named(name)), (name, Some(wrong)));
+        assert_eq!(switches.draw("5007", 0, Kind::Push), None);
+    }
+
+    #[test]
+    fn every_fault_has_a_name_of_its_own_wherever_it_can_happen() {
+        for of in SUBJECTS {
+            let names: Vec<&str> = Wrong::all(of).map(Wrong::name).collect();
+            for wrong in Wrong::all(of) {
+                assert_eq!(Wrong::named(of, wrong.name()), Some(wrong), "{}", of.call);
+            }
+            let unique: std::collections::BTreeSet<&str> = names.iter().copied().collect();
+            assert_eq!(unique.len(), names.len(), "{}: {names:?}", of.call);
         }
+        assert_eq!(Wrong::named(subject("5007").unwrap(), "slow"), None, "nobody waits for a push");
     }
 }

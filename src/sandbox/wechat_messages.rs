@@ -1,27 +1,29 @@
 //! The simulated platform for WeChat template messages: tokens, receivers who follow or do not, and what was sent.
 //!
+//! The same server plays the hospital's own message platform (`platform`), with the same receivers and books.
+//!
 //! Tokens live in memory: a restart makes the old one wrong, as another holder's forced refresh would.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod counter;
+mod platform;
+
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::{Query, State};
 use axum::middleware::from_fn;
-use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::Now;
 use super::books::{Record, Store};
-use super::faults::{Faults, hash, spoil};
+use super::faults::{Faults, hash};
 use super::heard::heard;
 use crate::ports::messages::Config;
+pub use platform::MessagesAs;
 
 const BOOK: &str = "wechat_messages.sent";
 const APP_ID: &str = "wx0000000000000109";
@@ -29,6 +31,8 @@ const TOKEN_SECONDS: i64 = 7200;
 const DEDUPE: TimeDelta = TimeDelta::minutes(10);
 /// So many receivers of a hundred do not follow the account (43004).
 const STRANGERS_OF_100: u64 = 2;
+/// How long the platform waits for the answer to an event.
+const EVENT_WITHIN: Duration = Duration::from_secs(5);
 /// Longer values are refused (47003).
 const VALUE_CHARS_MAX: usize = 200;
 
@@ -98,6 +102,10 @@ struct House {
     tokens: Mutex<Tokens>,
     /// How often receivers still agree to a subscribe message; who is not here always does.
     consents: Mutex<HashMap<String, u32>>,
+    /// What the hospital's own platform is to tell, and whom.
+    events: Mutex<Vec<platform::Event>>,
+    tells: Mutex<Option<String>>,
+    http: reqwest::Client,
 }
 
 #[derive(Default)]
@@ -118,21 +126,6 @@ struct Token {
     value: String,
     ends: DateTime<Utc>,
     refused: bool,
-}
-
-#[derive(Deserialize)]
-struct TokenBody {
-    grant_type: String,
-    appid: String,
-    secret: String,
-    #[serde(default)]
-    force_refresh: bool,
-}
-
-#[derive(Deserialize)]
-struct SendQuery {
-    #[serde(default)]
-    access_token: String,
 }
 
 #[derive(Deserialize)]
@@ -166,14 +159,17 @@ impl MessageServer {
         }
         let secret = format!("{:016x}", hash(&[&seed.to_le_bytes(), b"secret"]));
         let (sent, tokens) = (tokio::sync::Mutex::new(sent), Mutex::default());
-        let consents = Mutex::default();
-        let house = Arc::new(House { seed, now, faults, store, slow, secret, sent, tokens, consents });
+        let http = reqwest::Client::builder().no_proxy().timeout(EVENT_WITHIN).build()?;
+        let (consents, events, tells) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let house = House { seed, now, faults, store, slow, secret, sent, tokens, consents, events, tells, http };
+        let house = Arc::new(house);
         let listener = TcpListener::bind(listen).await?;
         let at = listener.local_addr()?;
         let router = axum::Router::new()
-            .route("/cgi-bin/stable_token", post(stable_token))
-            .route("/cgi-bin/message/template/send", post(send))
-            .route("/cgi-bin/message/subscribe/bizsend", post(send_subscribed))
+            .route("/cgi-bin/stable_token", post(counter::stable_token))
+            .route("/cgi-bin/message/template/send", post(counter::send))
+            .route("/cgi-bin/message/subscribe/bizsend", post(counter::send_subscribed))
+            .route("/platform/send", post(platform::send))
             .with_state(house.clone())
             .layer(from_fn(|request, next| heard("messages", request, next)));
         let (open, closed) = tokio::sync::oneshot::channel::<()>();
@@ -196,8 +192,7 @@ impl MessageServer {
     /// The client's configuration that fits this server.
     pub fn client_config(&self, timeout: Duration) -> Config {
         let secret = self.house.secret.as_str().into();
-        let subscribed = BTreeSet::new();
-        Config { base_url: self.url(), app_id: APP_ID.to_owned(), secret, subscribed, timeout }
+        Config { base_url: self.url(), app_id: APP_ID.to_owned(), secret, timeout }
     }
 
     /// What was accepted, in order, repetitions within ten minutes dropped.
@@ -305,13 +300,22 @@ impl House {
 
     /// Accepts a message, or answers the one accepted under its id within ten minutes; its `msgid`.
     async fn accept(&self, body: SendBody) -> anyhow::Result<usize> {
+        self.accept_within(DEDUPE, body).await.map(|(n, _)| n)
+    }
+
+    /// The same where an id is one message for ever; true where it is new.
+    async fn accept_once(&self, body: SendBody) -> anyhow::Result<(usize, bool)> {
+        self.accept_within(TimeDelta::MAX, body).await
+    }
+
+    async fn accept_within(&self, dedupe: TimeDelta, body: SendBody) -> anyhow::Result<(usize, bool)> {
         let at = (self.now)();
         let mut sent = self.sent.lock().await;
         let key = (body.touser.clone(), body.client_msg_id.clone());
         if let Some(&n) = sent.last.get(&key).filter(|_| !body.client_msg_id.is_empty())
-            && sent.messages.get(n).is_some_and(|message| at - message.at < DEDUPE)
+            && sent.messages.get(n).is_some_and(|message| at - message.at < dedupe)
         {
-            return Ok(n);
+            return Ok((n, false));
         }
         let message = SentMessage {
             openid: body.touser,
@@ -322,7 +326,7 @@ impl House {
         };
         let id = format!("{:012}", sent.messages.len());
         self.store.save(vec![Record::new(BOOK, id, &message)?]).await?;
-        Ok(sent.put(message))
+        Ok((sent.put(message), true))
     }
 }
 
@@ -333,84 +337,6 @@ impl Sent {
         self.messages.push(message);
         n
     }
-}
-
-async fn stable_token(State(house): State<Arc<House>>, Json(body): Json<TokenBody>) -> Response {
-    let fault = house.faults.request("wechat stable_token", &body.appid);
-    match fault {
-        Some(fault) if fault.prevents() => spoil(fault, refusal(-1).into_response(), house.slow).await,
-        Some(fault) => spoil(fault, token_answer(&house, &body).into_response(), house.slow).await,
-        None => token_answer(&house, &body).into_response(),
-    }
-}
-
-fn token_answer(house: &House, body: &TokenBody) -> Json<Value> {
-    if body.grant_type != "client_credential" {
-        return refusal(40002);
-    }
-    if body.appid != APP_ID {
-        return refusal(40013);
-    }
-    if body.secret != house.secret {
-        return refusal(40125);
-    }
-    let (value, seconds) = house.token(body.force_refresh);
-    Json(json!({"access_token": value, "expires_in": seconds}))
-}
-
-async fn send(State(house): State<Arc<House>>, Query(query): Query<SendQuery>, Json(body): Json<SendBody>) -> Response {
-    let fault = house.faults.request("wechat template send", &body.client_msg_id);
-    if let Some(fault) = fault.filter(|fault| fault.prevents()) {
-        return spoil(fault, refusal(-1).into_response(), house.slow).await;
-    }
-    // A task of its own, so that a caller that hangs up cannot stop it between the books and their store.
-    let work = tokio::spawn({
-        let house = house.clone();
-        async move { served(&house, &query.access_token, body).await }
-    });
-    let answer = work.await.unwrap_or_else(|_| refusal(-1)).into_response();
-    match fault {
-        Some(fault) => spoil(fault, answer, house.slow).await,
-        None => answer,
-    }
-}
-
-/// A subscribe message, which has no id of the sender's.
-async fn send_subscribed(
-    State(house): State<Arc<House>>,
-    Query(query): Query<SendQuery>,
-    Json(body): Json<SendBody>,
-) -> Json<Value> {
-    if let Some(code) = house.token_error(&query.access_token).or_else(|| house.message_error(&body)) {
-        return refusal(code);
-    }
-    if !house.uses_consent(&body.touser) {
-        return refusal(43101);
-    }
-    match house.accept(SendBody { client_msg_id: String::new(), ..body }).await {
-        Ok(_) => Json(json!({"errcode": 0, "errmsg": "ok"})),
-        Err(error) => {
-            tracing::error!(%error, "the books of the simulated WeChat message platform are not saved");
-            refusal(-1)
-        }
-    }
-}
-
-async fn served(house: &House, token: &str, body: SendBody) -> Json<Value> {
-    if let Some(code) = house.token_error(token).or_else(|| house.message_error(&body)) {
-        return refusal(code);
-    }
-    match house.accept(body).await {
-        Ok(n) => Json(json!({"errcode": 0, "errmsg": "ok", "msgid": 4_000_000_000_u64 + n as u64})),
-        Err(error) => {
-            tracing::error!(%error, "the books of the simulated WeChat message platform are not saved");
-            refusal(-1)
-        }
-    }
-}
-
-fn refusal(code: i64) -> Json<Value> {
-    Json(json!({"errcode": code, "errmsg": "refused"}))
 }
 
 #[cfg(test)]

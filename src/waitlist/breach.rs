@@ -10,6 +10,7 @@ use super::refusal::Refusal;
 /// What a person did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = BreachEvent)]
 pub enum Event {
     /// 爽约: had booked and did not come.
     NoShow,

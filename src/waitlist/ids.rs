@@ -7,6 +7,7 @@
 use uuid::Uuid;
 
 use super::notice::NoticeKind;
+use super::route::Channel;
 
 const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const RUN_DIGITS: usize = 26;
@@ -14,6 +15,9 @@ const TRADE: char = 'T';
 const LOCK: char = 'L';
 const MESSAGE: char = 'M';
 const SMS: char = 'S';
+const BY_TEMPLATE: char = 'W';
+const BY_SUBSCRIPTION: char = 'B';
+const BY_PLATFORM: char = 'P';
 /// Between the two counts of a refund, and of a message that staff sent again.
 const DIVIDER: char = 'U';
 
@@ -52,7 +56,18 @@ pub fn client_msg_id(run: Uuid, kind: NoticeKind, nth: u16) -> String {
 
 /// The id of the SMS in the place of a message.
 pub fn sms_id(client_msg_id: &str) -> String {
-    let mut id = SMS.to_string();
+    instead_id(client_msg_id, Channel::Sms)
+}
+
+/// The id of what goes by this channel in the place of a message: there is one for each, whatever it is in the place of.
+pub fn instead_id(client_msg_id: &str, channel: Channel) -> String {
+    let letter = match channel {
+        Channel::Sms => SMS,
+        Channel::WechatTemplate => BY_TEMPLATE,
+        Channel::WechatSubscribe => BY_SUBSCRIPTION,
+        Channel::Platform => BY_PLATFORM,
+    };
+    let mut id = letter.to_string();
     id.extend(client_msg_id.chars().skip(1));
     id
 }
@@ -85,7 +100,7 @@ pub fn run_of(id: &str) -> Option<Uuid> {
             None => is_count(rest),
         },
         LOCK => is_count(rest),
-        MESSAGE | SMS => {
+        MESSAGE | SMS | BY_TEMPLATE | BY_SUBSCRIPTION | BY_PLATFORM => {
             let mut rest = rest.chars();
             let kind = rest.next().is_some_and(|letter| NoticeKind::LETTERS.contains(&letter));
             let (nth, again) = rest.as_str().split_once(DIVIDER).unwrap_or((rest.as_str(), "1"));
@@ -163,7 +178,12 @@ mod tests {
         let mut ids = vec![trade_no(run, nth), refund_no(&trade_no(run, nth), other), lock_id(run, nth)];
         ids.extend(NoticeKind::samples().map(|kind| client_msg_id(run, kind, nth)));
         let told = client_msg_id(run, NoticeKind::Booked, nth);
-        ids.extend([sms_id(&told)].into_iter().chain(resent_id(&told, usize::from(other % 31) + 1)));
+        ids.extend(
+            Channel::ALL
+                .map(|channel| instead_id(&told, channel))
+                .into_iter()
+                .chain(resent_id(&told, usize::from(other % 31) + 1)),
+        );
         ids
     }
 

@@ -18,13 +18,16 @@
 //! - [`notice`]: what a patient is told, and whether it is still true
 //! - [`reminder`]: when whoever is booked is told once more
 //! - [`template`]: how it is said: texts as data, and what is wrong with one
+//! - [`route`]: by which channels a notice goes, in which order
 //! - [`reconciliation`]: what must agree between our books, HIS's and the payer's, and what is proposed where it does not
+//! - [`chance`]: how likely one more comes to a place
 //! - [`kpi`]: shares of sums
 //! - [`language`]: the two languages that people are answered in
 
 pub mod admission;
 pub mod breach;
 pub mod calendar;
+pub mod chance;
 pub mod cipher;
 pub mod draw;
 pub mod fees;
@@ -39,6 +42,7 @@ pub mod policy;
 pub mod reconciliation;
 pub mod refusal;
 pub mod reminder;
+pub mod route;
 pub mod status;
 pub mod template;
 pub mod working_days;

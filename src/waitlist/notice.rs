@@ -145,13 +145,15 @@ impl NoticeKind {
     }
 
     /// Whether an offer that it tells of can still be answered: one has a deadline of its own, and a later offer has another.
-    /// A visit of which it reminds has not begun. `stands`: the deadline of the offer that the application has now.
+    /// A visit of which it reminds has not begun. That an offer was withdrawn, and is not to be paid, is not said any more once there is
+    /// a later one. `stands`: the deadline of the offer that the application has now.
     pub fn in_time(self, told: Option<DateTime<Utc>>, stands: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
         match (self, told) {
             (Self::PleaseConfirm, Some(told)) => {
                 now < told && stands.is_some_and(|stands| (stands - told).abs() < TimeDelta::seconds(1))
             }
             (Self::Reminder | Self::Changed | Self::OthersAsked, Some(until)) => now < until,
+            (Self::OfferWithdrawn, _) => stands.is_none(),
             _ => true,
         }
     }
@@ -349,6 +351,8 @@ mod tests {
         assert!(NoticeKind::Booked.in_time(Some(told), None, later));
         assert!(NoticeKind::Reminder.in_time(Some(told), None, now));
         assert!(!NoticeKind::Reminder.in_time(Some(told), None, told), "the visit has begun");
+        assert!(NoticeKind::OfferWithdrawn.in_time(Some(told), None, later), "there is no other offer");
+        assert!(!NoticeKind::OfferWithdrawn.in_time(Some(told), Some(later), now), "there is, and it is to be paid");
     }
 
     #[test]

@@ -46,6 +46,12 @@ impl Level {
     }
 }
 
+impl std::fmt::Display for Level {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Whether a level has the waitlist enabled (是否开启候补).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -63,6 +69,7 @@ pub enum Switch {
 /// are the level's own ([`super::admission::admit`]).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schema(example = json!({ "switch": "on", "cap": 200, "paymentMode": "lockThenPay", "offerWindowMinutes": 30 }))]
 pub struct LevelPolicy {
     /// 是否开启候补.
     pub switch: Switch,
@@ -154,7 +161,8 @@ impl LevelPolicy {
     pub fn validate(&self) -> Result<(), Refusal> {
         /// Two weeks.
         const LONG_MINUTES: u32 = 14 * 24 * 60;
-        let bounds: [Bound; 15] = [
+        let bounds: [Bound; 16] = [
+            ("cap", self.cap, 0, i32::MAX.unsigned_abs()),
             ("drawWindowMinutes", self.draw_window_minutes, 1, LONG_MINUTES),
             ("cutoff.daysBefore", self.cutoff.map(|cutoff| cutoff.days_before), 0, 60),
             ("hardStopMinutesBeforeVisit", self.hard_stop_minutes_before_visit, 0, LONG_MINUTES),

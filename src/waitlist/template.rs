@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::notice::{FailReason, NoticeFacts, NoticeKind};
+use super::route::Channel;
 pub use flaw::{Flaw, Wrong};
 use form::{Form, cut, one_line};
 
@@ -41,6 +42,12 @@ pub enum TemplateName {
     WaitlistOthersAsked,
     /// The time on offer does not take place, and the application waits on (R34).
     WaitlistOfferWithdrawn,
+}
+
+impl std::fmt::Display for TemplateName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl TemplateName {
@@ -116,6 +123,13 @@ pub struct Template {
     /// What it does in quiet hours; none: what its kind does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiet_hours: Option<AtNight>,
+    /// The channels that it goes by, in this order; none: as is configured for its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<Channel>,
+    /// The id of the template on a channel that knows it by another one than `templateId`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub template_ids: BTreeMap<Channel, String>,
 }
 
 /// What a notice does in the quiet hours of the application's policy (R10, Q5).
@@ -258,7 +272,8 @@ impl Template {
             }
         };
         let fields = always.iter().chain(more).map(|(key, text)| ((*key).to_owned(), (*text).to_owned()));
-        Self { template_id, fields: fields.collect(), sms: Some(sms.to_owned()), quiet_hours: None }
+        let (sms, fields) = (Some(sms.to_owned()), fields.collect());
+        Self { template_id, fields, sms, quiet_hours: None, channels: Vec::new(), template_ids: BTreeMap::new() }
     }
 
     /// The keys and their values for one notice: each of the form and length that its key takes, and none empty.
@@ -270,6 +285,11 @@ impl Template {
             if filled.nothing { form.of_nothing(value) } else { Some(value) }
         };
         self.fields.iter().filter_map(|(key, pattern)| Some((key.clone(), value(key, pattern)?))).collect()
+    }
+
+    /// What a channel calls the template.
+    pub fn id_on(&self, channel: Channel) -> &str {
+        self.template_ids.get(&channel).unwrap_or(&self.template_id)
     }
 
     /// The SMS for one notice, if there is to be one.

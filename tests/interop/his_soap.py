@@ -64,10 +64,11 @@ def code_of(reply):
 def event(base, function, data, at=None, key=SIGN_KEY):
     body = json.dumps({"function": function, "userId": USER, "data": data}).encode()
     timestamp, nonce = str(int(at or time.time())), os.urandom(16).hex()
-    sign = lambda timestamp, body: hmac.new(key.encode(), f"{timestamp}\n{nonce}\n".encode() + body, "sha256").hexdigest()
+    sign = lambda way, timestamp, body: hmac.new(
+        key.encode(), f"{way}\n{timestamp}\n{nonce}\n".encode() + body, "sha256").hexdigest()
     headers = {
         "Content-Type": "application/json", "X-Houbu-Timestamp": timestamp, "X-Houbu-Nonce": nonce,
-        "X-Houbu-Signature": sign(timestamp, body),
+        "X-Houbu-Signature": sign("event", timestamp, body),
     }
     asked = urllib.request.Request(base + "/callbacks/his/events", body, headers)
     try:
@@ -77,7 +78,7 @@ def event(base, function, data, at=None, key=SIGN_KEY):
         status, said, told = refusal.code, refusal.read(), refusal.headers
     if key == SIGN_KEY:
         assert told["X-Houbu-Nonce"] == nonce
-        assert told["X-Houbu-Signature"] == sign(told["X-Houbu-Timestamp"], said)
+        assert told["X-Houbu-Signature"] == sign("receipt", told["X-Houbu-Timestamp"], said)
     return status, json.loads(said)["code"]
 
 

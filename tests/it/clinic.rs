@@ -125,6 +125,7 @@ impl Clinic {
             his: Arc::clone(&outside) as _,
             payments: outside,
             template_ids: BTreeMap::new(),
+            routes: houbu::waitlist::route::Routes::new(true, false, false),
             sms: None,
         });
         let engine = Engine::new(pool.clone(), HOSPITAL, workflows::registry(&ports));

@@ -9,11 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use houbu::desk::access::token::{Token, hash_of};
 use houbu::engine::clock;
-use houbu::waitlist::policy::{LevelPolicy, Switch};
+use houbu::waitlist::policy::{LevelPolicy, QueuePer, Switch};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::clinic::HOSPITAL;
+use super::clinic::{HOSPITAL, full};
 use super::surface::{Answer, House};
 
 /// Somebody of the staff, logged in.
@@ -159,11 +159,18 @@ async fn an_application_is_found_by_whichever_number_somebody_has() {
     let (house, run) = house().await;
     let staff = Person::with(&house, "desk", "viewer", "en").await;
     let shown = |page: &str| page.contains(&format!("/runs/{run}"));
-    for q in [run.as_str(), "p1", "8000", "13800138000"] {
-        assert!(shown(&staff.page(&format!("/runs?q={q}")).await), "{q}");
-    }
-    for q in ["p2", "9999", "E12345670"] {
-        assert!(!shown(&staff.page(&format!("/runs?q={q}")).await), "{q}");
+    for (q, finds) in [
+        (run.as_str(), true),
+        ("p1", true),
+        ("8000", true),
+        ("138 0013 8000", true),
+        ("p2", false),
+        ("9999", false),
+        ("E12345670", false),
+    ] {
+        let found = staff.form("/runs", &[("q", q)]).await;
+        let address = found.headers["location"].to_str().unwrap();
+        assert_eq!(shown(&staff.page(address).await), finds, "{q}");
     }
     assert!(!shown(&staff.page("/runs?workflow=waitlist_application&still=1").await), "it has just moved");
     let csv = staff.page("/runs.csv?status=waiting").await;
@@ -295,6 +302,30 @@ async fn a_campus_has_texts_of_its_own_and_a_former_one_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn q2_the_page_of_each_half_day_shows_the_one_line_of_the_day() {
+    let policy = LevelPolicy { queue_per: Some(QueuePer::Day), ..on() };
+    let house = House::with_patients(policy, &["p1", "p2", "p3"]).await;
+    house.hospital.told(&[full("S3", "2026-03-04".parse().unwrap())]).await;
+    for (patient, schedule) in [("p1", "S3"), ("p2", "S1"), ("p3", "S3")] {
+        let apply = json!({ "scheduleId": schedule, "patientId": patient });
+        let applied = house.ask("POST", "/v1/waitlist", Some(patient), Some(apply)).await;
+        assert_eq!(applied.status, StatusCode::CREATED, "{}", applied.text);
+    }
+    let staff = Person::with(&house, "telephone", "viewer", "en").await;
+    for schedule in ["S1", "S3"] {
+        let page = staff.page(&format!("/schedules/{schedule}")).await;
+        let rows: Vec<&str> = page.split("<tr data-row").skip(1).collect();
+        assert_eq!(rows.len(), 3, "{schedule}: {page}");
+        for (nth, row) in (1..).zip(rows) {
+            assert!(row.contains(&format!("class=\"order\">{nth}<")), "{schedule}: {row}");
+            assert!(row.contains(&format!("/patients/p{nth}\"")), "{schedule}: {row}");
+            assert_eq!(row.starts_with(" class=\"mine\""), nth == 1, "next is the first of the day: {row}");
+        }
+    }
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r32_a_rule_of_the_blacklist_is_looked_at_before_it_is_stored() {
     let (house, _) = house().await;
     let chief = Person::with(&house, "chief", "administrator", "en").await;
@@ -335,5 +366,30 @@ async fn r32_a_rule_of_the_blacklist_is_looked_at_before_it_is_stored() {
     assert!(chief.page("/audit").await.contains("the directors decided"));
     assert_eq!(chief.form("/blacklist/rules", &rule("2", "remove")).await.status, StatusCode::SEE_OTHER);
     assert_eq!(house.hospital.count("select count(*) from blacklist_rule where id = 'noshow'").await, 0);
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callbacks_of_one_instant_are_each_on_one_page() {
+    let (house, _) = house().await;
+    // More than two pages, from two senders, all of one instant.
+    let told = "insert into callback (hospital, source, event_id, kind, subject, body, received_at, fate)
+                select $1, case when n % 2 = 0 then 'his' else 'wechat-pay' end, 'a~b&' || n, '5007', 'told-' || n || '.', '{}',
+                       timestamptz '2026-03-02T01:02:03.456789Z', 'ignored'
+                from generate_series(1, 120) n";
+    sqlx::query(told).bind(HOSPITAL).execute(&house.hospital.pool).await.unwrap();
+    let reader = Person::with(&house, "reader", "viewer", "en").await;
+    let mut path = "/callbacks?fate=ignored".to_owned();
+    let mut shown = vec![0; 121];
+    for _ in 0..4 {
+        let page = reader.page(&path).await;
+        for part in page.split(">told-").skip(1) {
+            shown[part.split('.').next().unwrap().parse::<usize>().unwrap()] += 1;
+        }
+        let older = page.split("href=\"").find(|part| part.starts_with("/callbacks?") && part.contains("before="));
+        let Some(older) = older.and_then(|part| part.split('"').next()) else { break };
+        path = older.replace("&amp;", "&").replace("&#38;", "&");
+    }
+    assert!(shown[1..].iter().all(|times| *times == 1), "{shown:?}");
     house.hospital.close().await;
 }

@@ -90,3 +90,19 @@ async fn what_is_too_large_is_refused_with_its_limit() {
     assert_eq!(house.hospital.count("select count(*) from unmatched").await, 0);
     house.hospital.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn numbers_at_the_edges_come_back_as_they_went() {
+    let house = House::open(LevelPolicy::default()).await;
+    let edges = json!([f64::MAX, -f64::MAX, 1e308, 1e200, f64::MIN_POSITIVE, 5e-324, u64::MAX, i64::MIN, 0.1]);
+    let sent = json!({ "signalId": "edges", "payload": { "retire": false, "edges": edges } });
+    assert_eq!(house.ask("POST", PULL, None, Some(sent)).await.status, StatusCode::ACCEPTED);
+    let shown = house.get("/v1/signals/unmatched").await;
+    assert_eq!(shown.status, StatusCode::OK, "what was accepted can be read: {}", shown.text);
+    let came = shown.json()["items"][0]["payload"]["edges"].clone();
+    let numbers = |list: &Value| list.as_array().unwrap().iter().map(Value::as_f64).collect::<Vec<_>>();
+    assert_eq!(numbers(&came), numbers(&edges));
+    let started = house.ask("POST", "/v1/workflows/schedule_sync/runs", None, Some(start("0101", 0))).await;
+    assert_eq!(started.status, StatusCode::CREATED, "its run reads it too: {}", started.text);
+    house.hospital.close().await;
+}

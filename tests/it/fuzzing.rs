@@ -12,9 +12,11 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
 use houbu::ports::his::envelope::Envelope;
 use houbu::ports::his::{Charset, Credentials, PushReader, soap};
+use houbu::ports::payments::platform::{PayPlatform, PlatformConfig};
 use houbu::ports::payments::sealed::SealingKey;
 use houbu::ports::payments::signature::{SigningKey, VerifyingKeys, platform_message};
 use houbu::ports::payments::{Config, NoticeError, NoticeHeaders, Payments, WechatPay};
+use houbu::ports::stamp::{Stamper, Way};
 use proptest::prelude::*;
 
 use crate::hammering::bodies::spoiled;
@@ -43,7 +45,12 @@ struct World {
     private_pem: String,
     sealing: SealingKey,
     pay: WechatPay,
+    pay_platform: PayPlatform,
 }
+
+const PLATFORM_KEY: &str = "fuzzed-platform-key";
+const PLATFORM_NOTICE: &str = r#"{"id":"N1","event":"ORDER_PAID","merchantId":"m1","data":{"orderNo":"T1","state":"PAID",
+    "amountFen":2500,"paymentId":"P1","paidAt":"2026-03-05T09:00:00+08:00"}}"#;
 
 static WORLD: LazyLock<World> = LazyLock::new(|| {
     let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).unwrap();
@@ -63,6 +70,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         api_v3_key: API_V3_KEY.into(),
         notify_url_payments: "http://127.0.0.1:9/p".to_owned(),
         notify_url_refunds: "http://127.0.0.1:9/r".to_owned(),
+        notice_skew: chrono::TimeDelta::minutes(5),
         timeout: Duration::from_secs(1),
     });
     World {
@@ -72,6 +80,15 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         platform_keys: VerifyingKeys::from_pems([(SERIAL, public_pem.as_str())]).unwrap(),
         sealing: SealingKey::new(&API_V3_KEY.into()).unwrap(),
         pay: pay.unwrap(),
+        pay_platform: PayPlatform::new(PlatformConfig {
+            url: "http://127.0.0.1:9".to_owned(),
+            merchant_id: "m1".to_owned(),
+            sign_key: PLATFORM_KEY.into(),
+            notify_url: "http://127.0.0.1:9/n".to_owned(),
+            notice_skew: chrono::TimeDelta::minutes(5),
+            timeout: Duration::from_secs(1),
+        })
+        .unwrap(),
         private_pem,
         public_pem,
     }
@@ -147,6 +164,28 @@ proptest! {
     fn fuzz_notices_behind_the_seal(seed in any::<u64>()) {
         let body = notice(&spoiled(&mut Dice::new(seed), TRANSACTION.as_bytes()), &nonce(seed));
         let _ = WORLD.pay.notice(&signed(&body), &body, DateTime::from_timestamp(NOW, 0).unwrap());
+    }
+
+    #[test]
+    fn fuzz_platform_notices(seed in any::<u64>()) {
+        let (dice, now) = (&mut Dice::new(seed), DateTime::from_timestamp(NOW, 0).unwrap());
+        let sign = |body: &[u8]| {
+            let stamp = Stamper::new(&PLATFORM_KEY.into()).sign(Way::Event, now, "nonce-0001", body);
+            NoticeHeaders {
+                timestamp: NOW.to_string(),
+                nonce: stamp.nonce,
+                signature: stamp.signature,
+                serial: String::new(),
+            }
+        };
+        let good = PLATFORM_NOTICE.as_bytes();
+        prop_assert!(WORLD.pay_platform.notice(&sign(good), good, now).is_ok());
+        let bad = spoiled(dice, good);
+        if bad != good {
+            let read = WORLD.pay_platform.notice(&sign(good), &bad, now);
+            prop_assert_eq!(read, Err(NoticeError::Signature), "seed {}", seed);
+        }
+        let _ = WORLD.pay_platform.notice(&sign(&bad), &bad, now);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Pushes of HIS as JSON, at the door where they come in (R15, R30).
 
 use chrono::{DateTime, TimeDelta, Utc};
-use houbu::ports::his::stamp::{Stamp, Stamper};
+use houbu::ports::stamp::{Stamp, Stamper, Way};
 use houbu::waitlist::policy::PaymentMode;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ fn cancellation(event: &str, schedule: &str) -> Value {
 /// The event as the sender stamps it at this time.
 fn event(hospital: &Hospital, at: DateTime<Utc>, body: &Value) -> (Stamp, RequestBuilder) {
     let body = body.to_string();
-    let stamp = Stamper::new(&credentials().sign_key).sign(at, "nonce-0001", body.as_bytes());
+    let stamp = Stamper::new(&credentials().sign_key).sign(Way::Event, at, "nonce-0001", body.as_bytes());
     let mut request = hospital.door.request(Method::POST, "/callbacks/his/events").body(body);
     for (name, value) in stamp.headers() {
         request = request.header(name, value);
@@ -35,7 +35,7 @@ async fn answered(request: RequestBuilder) -> (u16, String) {
     let (status, headers) = (reply.status().as_u16(), reply.headers().clone());
     let raw = reply.bytes().await.unwrap();
     let stamp = Stamp::read(&headers).unwrap();
-    Stamper::new(&credentials().sign_key).verify(&stamp, &raw).unwrap();
+    Stamper::new(&credentials().sign_key).verify(Way::Receipt, &stamp, &raw).unwrap();
     assert_eq!(stamp.nonce, "nonce-0001");
     let said: Value = serde_json::from_slice(&raw).unwrap();
     (status, said["code"].as_str().unwrap().to_owned())
@@ -96,7 +96,7 @@ async fn r15_thousands_of_malformed_bodies_are_each_refused() {
         let mut request = hospital.door.request(Method::POST, path).body(body.clone());
         if nth % 4 == 1 {
             // Signed nonsense gets further.
-            for (name, value) in stamper.sign(hospital.now(), "nonce-0001", body.as_bytes()).headers() {
+            for (name, value) in stamper.sign(Way::Event, hospital.now(), "nonce-0001", body.as_bytes()).headers() {
                 request = request.header(name, value);
             }
         }

@@ -11,6 +11,7 @@
 //! | `simulation` | thousands of runs by seed while workers die and connections break, and a judge |
 //! | `access` | who may come in to the console and to the API, and what the audit knows of it |
 //! | `admission`, `surface` | caps exact under concurrency; the HTTP surface, bad input included, at a small `clinic` |
+//! | `client`, `described` | the typed client; the description of the API and its examples, held against server and client |
 //! | `calendar` | the cutoff before a holiday |
 //! | `fairness` | limits of persons, accounts and days; the slow lane |
 //! | `joining` | what a patient finds at the door of a queue, and on what terms one joins |
@@ -21,12 +22,14 @@
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
 //! | `fuzzing` | what comes from outside is read without panic, and believed only where it is right; so many cases a run |
 //! | `hammering` | thousands of malformed callbacks: none panics, none is answered 500, none stays in memory |
+//! | `pay_contract` | both adapters of the port of payments against the sandbox and against recorded exchanges; the callbacks of a platform |
 //! | `notices` | what patients are told: texts as data, and what becomes of a notice |
 //! | `meetings` | transactions that wait for each other: one is done again, and nobody hears of it |
 //! | `persons` | one person's data handed over, forgotten, sealed anew |
 //! | `stored_books` | the sandbox's books, read while another process keeps them |
 //! | `chaos` | real processes stopped, killed and asked to end, and the database killed under them |
 //! | `health` | what is wrong with the whole, over the API and at the terminal; readiness with its reasons |
+//! | `recorded_messages` | the clients of messages against exchanges as they are on the wire |
 //! | `tokens` | the message platform's token, shared by processes that never end each other's |
 //! | `traces` | a request, the turns of its run and the calls they make are one trace, from real processes |
 //! | `watch` | dashboard, alerts and runbook, held against the figures that there are |
@@ -45,11 +48,13 @@ mod admission;
 mod bad_input;
 mod calendar;
 mod chaos;
+mod client;
 mod clinic;
 mod cluster;
 mod console;
 mod day_queues;
 mod demo_day;
+mod described;
 mod early_by_key;
 mod emptied;
 mod engine;
@@ -64,12 +69,14 @@ mod his_events;
 mod his_kit;
 mod hospital;
 mod joining;
-mod live;
 mod kpi_plans;
+mod live;
 mod meetings;
 mod notices;
 mod patience;
+mod pay_contract;
 mod persons;
+mod recorded_messages;
 mod simulation;
 mod staff_surface;
 mod stored_books;

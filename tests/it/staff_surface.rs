@@ -1,5 +1,6 @@
 //! What staff do over the API: verbs explained in the caller's language, bulks, and the audit.
 
+use houbu::client::shapes::{AuditWanted, Language, LettersWanted, Retry, VerbLine, Verbs};
 use houbu::waitlist::policy::PaymentMode;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -18,28 +19,26 @@ async fn post(hospital: &Hospital, path: &str, body: Value) -> Reply {
     hospital.door.ask(Method::POST, path, Some(body)).await
 }
 
+fn line<'a>(verbs: &'a Verbs, verb: &str) -> &'a VerbLine {
+    verbs.items.iter().find(|line| line.verb == verb).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn verbs_are_explained_in_both_languages() {
     let hospital = Hospital::paying(PaymentMode::Prepay).await;
     let entry = hospital.apply("w1-am", 1).await;
     hospital.pass_minutes(1).await;
-    let path = format!("/v1/runs/{entry}/verbs");
-    let line = |verbs: &Value, verb: &str| {
-        verbs["items"].as_array().unwrap().iter().find(|line| line["verb"] == verb).unwrap().clone()
-    };
-    let zh = get(&hospital, &path).await;
-    assert_eq!(line(&zh, "cancel")["message"], "转到 Clearing。");
-    let jump = line(&zh, "jump");
-    let closure = jump["choices"].as_array().unwrap().iter().find(|choice| choice["name"] == "Closure").unwrap();
-    assert_eq!((&closure["allowed"], &closure["code"]), (&json!(false), &json!("would_strand")));
-    assert_eq!(closure["owed"], json!(["Money"]));
-    assert!(closure["message"].as_str().unwrap().contains("可安全转到"), "{closure}");
-    let english = hospital.door.keyed(Method::GET, &path).header("accept-language", "en");
-    let en = crate::hospital::door::Door::reply(english).await.body;
-    assert_eq!(line(&en, "retry")["message"], "The run is neither suspended nor backing off.");
-    assert_eq!(line(&en, "signal")["choices"][0]["message"], "It is kept for a later step.");
-    let unknown = hospital.door.ask(Method::GET, &format!("/v1/runs/{}/verbs", uuid::Uuid::now_v7()), None).await;
-    assert_eq!(unknown.status, 404);
+    let houbu = hospital.door.client();
+    let zh = houbu.verbs(entry).await.unwrap().body;
+    assert_eq!(line(&zh, "cancel").verdict.message, "转到 Clearing。");
+    let closure = line(&zh, "jump").choices.iter().find(|choice| choice.name == "Closure").unwrap();
+    assert_eq!((closure.verdict.allowed, closure.verdict.code.as_deref()), (false, Some("would_strand")));
+    assert_eq!(closure.verdict.owed, ["Money"]);
+    assert!(closure.verdict.message.contains("可安全转到"), "{closure:?}");
+    let en = houbu.reading(Language::En).verbs(entry).await.unwrap().body;
+    assert_eq!(line(&en, "retry").verdict.message, "The run is neither suspended nor backing off.");
+    assert_eq!(line(&en, "signal").choices[0].verdict.message, "It is kept for a later step.");
+    assert_eq!(houbu.verbs(uuid::Uuid::now_v7()).await.unwrap_err().status(), Some(404));
     hospital.finish().await;
 }
 
@@ -93,19 +92,24 @@ async fn messages_that_were_refused_are_listed_and_sent_again() {
         .execute(&hospital.db.pool)
         .await
         .unwrap();
-    let aside = get(&hospital, "/v1/letters?error=40037").await;
-    let letters = aside["items"].as_array().unwrap();
-    assert!(!letters.is_empty() && letters.iter().all(|one| one["runId"] == entry.to_string()), "{aside}");
-    assert_eq!(letters[0]["error"], "errcode 40037");
-    assert_eq!(get(&hospital, "/v1/letters?topic=nothing").await["items"], json!([]));
-    let retry = async |body: Value| post(&hospital, "/v1/letters/retry", body).await;
-    assert_eq!(retry(json!({ "reason": "everything" })).await.code(), "invalid_request");
-    let again = retry(json!({ "error": "40037", "reason": "the template is approved again" })).await;
-    assert_eq!((again.status, &again.body["more"]), (202, &json!(false)));
-    assert_eq!(again.body["letterIds"].as_array().unwrap().len(), letters.len());
+    let houbu = hospital.door.client();
+    let of = |error: Option<&str>, topic: Option<&str>| LettersWanted {
+        error: error.map(str::to_owned),
+        topic: topic.map(str::to_owned),
+        ..LettersWanted::default()
+    };
+    let letters = houbu.letters(&of(Some("40037"), None)).await.unwrap().body.items;
+    assert!(!letters.is_empty() && letters.iter().all(|one| one.run_id == entry), "{letters:?}");
+    assert_eq!(letters[0].error.as_deref(), Some("errcode 40037"));
+    assert!(houbu.letters(&of(None, Some("nothing"))).await.unwrap().items.is_empty());
+    let everything = Retry { reason: "everything".to_owned(), ..Retry::default() };
+    assert_eq!(houbu.retry_letters(&everything).await.unwrap_err().code(), Some("invalid_request"));
+    let approved = Retry { error: Some("40037".to_owned()), reason: "approved again".to_owned(), ..Retry::default() };
+    let again = houbu.retry_letters(&approved).await.unwrap();
+    assert_eq!((again.status.as_u16(), again.more, again.letter_ids.len()), (202, false, letters.len()));
     hospital.until_still().await;
-    assert_eq!(get(&hospital, "/v1/letters").await["items"], json!([]));
-    let audit = get(&hospital, &format!("/v1/audit?runId={entry}")).await;
-    assert_eq!(audit["items"][0]["verb"], "letter.retry");
+    assert!(houbu.letters(&LettersWanted::default()).await.unwrap().items.is_empty());
+    let audit = houbu.audit(&AuditWanted { run_id: Some(entry), ..AuditWanted::default() }).await.unwrap();
+    assert_eq!(audit.items[0].verb, "letter.retry");
     hospital.finish().await;
 }

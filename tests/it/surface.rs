@@ -79,6 +79,7 @@ impl House {
             payments: Arc::clone(&hospital.desk.ports.payments),
             api_keys: vec![key("all", KEY, &["waitlist", "runs", "admin"]), key("weak", WEAK, &["runs"])],
             wechat_token: None,
+            platform_key: None,
             addresses: Addresses::default(),
             rates: Rates::new(rate),
             console: Settings { url: "http://houbu.test".to_owned(), ..settings },
@@ -284,6 +285,7 @@ fn errors_of(path: &str) -> &'static [&'static str] {
         "/callbacks/his/events" => &["400", "401", "403", "500", "503"],
         "/readyz" => &["503"],
         "/metrics" => &["500", "503"],
+        "/callbacks/pay-platform" => &["400", "401", "404", "422", "500", "503"],
         _ if path.starts_with("/callbacks/wechat-pay/") => &["400", "401", "404", "422", "500", "503"],
         _ => &["400", "401", "403", "404", "409", "413", "415", "422", "500", "503"],
     }
@@ -532,5 +534,34 @@ async fn staff_start_signal_and_retry_runs() {
     let ends = async || house.get(&format!("/v1/runs/{id}")).await.json()["step"] == "Synced";
     wait_for("the run to end", ends).await;
     worker.stop().await;
+    house.hospital.close().await;
+}
+
+/// Eight earlier half-days of the doctor of S1: in the n-th n of twelve applications came to a visit.
+const EARLIER_QUEUES: &str = "
+    insert into schedule (hospital, id, doctor_id, department_id, campus_id, visit_date, part, state, total, remaining,
+                          fee_fen, synced_at)
+        select 'h001', 'old-' || n, 'doc1', 'd1', 'c1', date '2026-02-01' + n::int, 'morning', 'open', 20, 0, 5000,
+               engine_now()
+        from generate_series(1, 8) n;
+    insert into entry (hospital, id, idempotency_key, schedule_id, doctor_id, department_id, campus_id, patient_id, status,
+                       live, payment_mode, fee_fen, cutoff, order_id)
+        select 'h001', lpad(to_hex(n * 100 + m), 32, '0')::uuid, 'k' || n || '-' || m, 'old-' || n, 'doc1', 'd1', 'c1',
+               'p' || m, 'expired', false, 'none', 5000, engine_now(), case when m <= n then 'o' || n || '-' || m end
+        from generate_series(1, 8) n, generate_series(1, 12) m;";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r01_whoever_stands_before_a_queue_is_told_the_chance() {
+    let house = House::with_patients(on(PaymentMode::None), &["a", "b", "c", "d"]).await;
+    let chance = async || house.get("/v1/schedules/S1/waitlist").await.json()["chance"].clone();
+    assert_eq!(chance().await, Value::Null, "without earlier queues nothing is said");
+    sqlx::raw_sql(EARLIER_QUEUES).execute(&house.hospital.pool).await.unwrap();
+    assert_eq!(chance().await, json!({ "hint": "likely", "reached": 8, "queues": 8 }));
+    for patient in ["a", "b", "c", "d"] {
+        let joined =
+            house.ask("POST", "/v1/waitlist", None, Some(json!({ "scheduleId": "S1", "patientId": patient }))).await;
+        assert_eq!(joined.status, StatusCode::CREATED, "{}", joined.text);
+    }
+    assert_eq!(chance().await, json!({ "hint": "possible", "reached": 4, "queues": 8 }), "the fifth in line");
     house.hospital.close().await;
 }

@@ -5,8 +5,8 @@ use std::process::{Command, Output};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::hospital::Hospital;
 use crate::hospital::world::{HOSPITAL, local};
+use crate::hospital::{Hospital, KEY};
 use houbu::engine::sabotage::{Act, Point};
 use houbu::waitlist::notice::FailReason;
 use houbu::waitlist::policy::PaymentMode;
@@ -33,6 +33,10 @@ async fn says(hospital: &Hospital, about: &str, arguments: &[&str]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_houbu"));
     command.arg(about).args(arguments);
     command.env("DATABASE_URL", hospital.db.url()).env("HOUBU_HOSPITAL", HOSPITAL).env("USER", "ann");
+    said(command).await
+}
+
+async fn said(mut command: Command) -> Said {
     let ended = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
     let Output { status, stdout, stderr } = ended.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -89,6 +93,54 @@ async fn r37_staff_look_and_act_at_the_terminal() {
     assert_eq!(everybody.code, 1, "a bulk without a filter is none");
     let nobody = houbu(&hospital, &["why", "waitlist_application/nobody"]).await;
     assert!(nobody.code == 1 && nobody.err.contains("there is no run"), "{}", nobody.err);
+    hospital.finish().await;
+}
+
+/// R37: the same with a key and no way to the database.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r37_staff_look_and_act_over_the_api_from_afar() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let [first, second] = [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await];
+    let afar = async |key: &str, arguments: &[&str]| -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_houbu"));
+        command.arg("runs").args(arguments).env("HOUBU_API_URL", hospital.door.address()).env("HOUBU_API_KEY", key);
+        command.env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing");
+        said(command).await
+    };
+    let houbu = async |arguments: &[&str]| afar(KEY, arguments).await;
+
+    let list = houbu(&["list", "--status", "waiting", "--step", "Waiting", "--json"]).await.json();
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(2));
+    let id = first.to_string();
+    let show = houbu(&["show", &id]).await;
+    assert!(show.out.contains("It goes to Clearing."), "{}{}", show.out, show.err);
+    let why = houbu(&["why", "slot_release/w1-am"]).await;
+    assert!(why.out.starts_with("Waiting for Freed or Terms or Change or Stoppage until"), "{}{}", why.out, why.err);
+    let verbs = houbu(&["verbs", &id, "--json"]).await.json();
+    assert_eq!(verbs["items"][0]["code"], "not_suspended");
+    let refused = houbu(&["retry", &id, "--reason", "to see"]).await;
+    assert_eq!((refused.code, refused.err.trim()), (2, "✗ retry: The run is neither suspended nor backing off."));
+    let suspended = houbu(&["suspend", &id, "-r", "a call from the department"]).await;
+    assert_eq!((suspended.code, suspended.out.trim()), (0, "✓ suspend: the run is suspended at Waiting"));
+    let history = houbu(&["history", &id]).await;
+    assert!(history.out.contains("stories: a call from the department"), "{}", history.out);
+    let named = houbu(&["resume", &id, "-r", "to see", "--who", "ann"]).await;
+    assert!(named.code == 1 && named.err.contains("the key says who it is"), "{}", named.err);
+
+    let bulk = ["bulk", "begin", "cancel", "--workflow", "waitlist_application", "-r", "the doctor has left"];
+    let dry = houbu(&bulk).await;
+    assert!(dry.out.contains("The filter holds 2 runs; 2 of the 2 looked at would change."), "{}{}", dry.out, dry.err);
+    let done = houbu(&[&bulk[..], &["--yes", "--json"]].concat()).await.json();
+    let bulk = &done["items"][0];
+    assert_eq!((&bulk["status"], &bulk["done"], &bulk["refused"]), (&json!("done"), &json!(2), &json!({})));
+    hospital.pass_minutes(1).await;
+    assert_eq!(
+        (hospital.status(first).await.as_str(), hospital.status(second).await.as_str()),
+        ("withdrawn", "withdrawn")
+    );
+    let wrong = afar("a-key-that-nobody-has-ever-made", &["list"]).await;
+    assert!(wrong.code == 1 && wrong.err.contains("no valid API key"), "{}", wrong.err);
+    assert!(!wrong.err.contains("nobody-has-ever"), "{}", wrong.err);
     hospital.finish().await;
 }
 

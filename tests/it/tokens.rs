@@ -79,6 +79,7 @@ impl World {
                         template_id: "TM1".to_owned(),
                         client_msg_id: format!("{name}-{nth}-{m}"),
                         fields: BTreeMap::from([("thing1".to_owned(), "x".to_owned())]),
+                        subscribed: false,
                     };
                     async move { process.send(&message).await }
                 }
@@ -117,7 +118,8 @@ async fn r23_a_refused_token_is_refreshed_once_by_one_process_for_all() {
     // Forced again at once it would be too soon: it waits, and nothing is forced.
     world.server.refuse_token();
     let (openid, fields) = ("o1".to_owned(), BTreeMap::new());
-    let message = Message { openid, template_id: "TM1".to_owned(), client_msg_id: "soon".to_owned(), fields };
+    let (template_id, client_msg_id) = ("TM1".to_owned(), "soon".to_owned());
+    let message = Message { openid, template_id, client_msg_id, fields, subscribed: false };
     let soon = processes[0].send(&message).await;
     assert!(matches!(soon, Err(CallError::NotTaken { .. })), "{soon:?}");
     assert_eq!(world.server.tokens_given(), (2, 1));

@@ -84,9 +84,16 @@ fn effects(run: RunId, edge: &Edge, release: &Release) -> Vec<Effect> {
             release.offer.iter().map(|offer| offered(run, offer, release)).collect()
         }
         (Some(Step::Stopping), Some("Told")) => {
-            let ended = release.concerned.iter().map(|entry| (entry, None));
-            let moved = release.moving.iter().map(|(entry, half)| (entry, Some(half)));
-            ended.chain(moved).map(|(entry, half)| stopped(*entry, &release.schedule_id, half)).collect()
+            let id = &release.schedule_id;
+            let stoppage = |of: Option<&String>, half: Option<&Half>| Stoppage {
+                times: None,
+                schedule_id: of.cloned(),
+                waits_at: half.cloned(),
+            };
+            let ended = release.concerned.iter().map(|entry| (entry, stoppage(Some(id), None)));
+            let of_day = release.of_day.iter().map(|entry| (entry, stoppage(None, None)));
+            let moved = release.moving.iter().map(|(entry, half)| (entry, stoppage(Some(id), Some(half))));
+            ended.chain(of_day).chain(moved).map(|(entry, stoppage)| stopped(*entry, id, &stoppage)).collect()
         }
         _ => Vec::new(),
     }
@@ -101,8 +108,7 @@ fn offered(run: RunId, offer: &state::OnOffer, release: &Release) -> Effect {
     Effect::Signal { to: To::Run(offer.entry), name: "Offer", id, payload }
 }
 
-fn stopped(entry: RunId, schedule_id: &str, half: Option<&Half>) -> Effect {
-    let stoppage = Stoppage { times: None, schedule_id: Some(schedule_id.to_owned()), waits_at: half.cloned() };
+fn stopped(entry: RunId, schedule_id: &str, stoppage: &Stoppage) -> Effect {
     Effect::Signal {
         to: To::Run(entry),
         name: "Stoppage",

@@ -46,6 +46,9 @@ pub struct Release {
     pub too_near: u32,
     /// Whom 停诊 concerns.
     pub concerned: Vec<RunId>,
+    /// Who waits for the day, of which 停诊 leaves no half-day, at whichever they stand (Q2).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub of_day: Vec<RunId>,
     /// Who waits for the day and does so at another half-day from then on (Q2).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moving: Vec<(RunId, Half)>,
@@ -160,6 +163,7 @@ impl Release {
             unwanted: Vec::new(),
             too_near: 0,
             concerned: Vec::new(),
+            of_day: Vec::new(),
             moving: Vec::new(),
             day: None,
             notice_minutes: 0,

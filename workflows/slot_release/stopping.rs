@@ -5,18 +5,19 @@ use chrono::{DateTime, Utc};
 use super::state::Release;
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn};
-use crate::records::concern;
+use crate::records::concern::{self, End};
 use crate::workflows::{Ports, unread};
 
 pub(super) async fn stopping(release: &mut Release, _: &Turn, ports: &Ports) -> Result<outcome::Stopping, Fault> {
-    let all = concern::concerned(&ports.pool, &ports.hospital, &release.schedule_id).await.map_err(unread)?;
     // Who has not heard of our last offer yet is about to ask HIS for a place of this half-day.
     let offered = release.offer.as_ref().map(|offer| offer.entry);
-    (release.concerned, release.moving) = (Vec::new(), Vec::new());
-    for (entry, half) in all {
-        match half.filter(|_| offered != Some(entry)) {
-            Some(half) => release.moving.push((entry, half)),
-            None => release.concerned.push(entry),
+    let all = concern::concerned(&ports.pool, &ports.hospital, &release.schedule_id, offered).await.map_err(unread)?;
+    (release.concerned, release.of_day, release.moving) = (Vec::new(), Vec::new(), Vec::new());
+    for (entry, end) in all {
+        match end {
+            End::Here => release.concerned.push(entry),
+            End::WaitsAt(half) => release.moving.push((entry, half)),
+            End::Day => release.of_day.push(entry),
         }
     }
     Ok(outcome::Stopping::Told)

@@ -24,11 +24,22 @@ pub struct PartTold {
     pub amount_fen: i64,
 }
 
+/// Of which money something goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// Of all that does not stay.
+    All,
+    /// Of what came late alone: the rest may still buy a place (E2).
+    Late,
+}
+
 /// What goes back next.
 pub(super) struct Next<'a> {
     pub(super) out_trade_no: &'a str,
     /// What was paid for the order.
     pub(super) total_fen: i64,
+    /// True where the visit never stood on the order.
+    pub(super) twice: bool,
     pub(super) refund: &'a mut Refunding,
 }
 
@@ -36,6 +47,15 @@ impl Next<'_> {
     /// True where a part of what was paid stays with the visit.
     pub(super) fn is_part(&self) -> bool {
         self.refund.nth > PARTS_FROM
+    }
+
+    /// What the payer reads: the same whichever step asks for the refund (E6).
+    pub(super) fn reason(&self) -> &'static str {
+        match (self.is_part(), self.twice) {
+            (true, _) => "挂号费调整退差额",
+            (false, true) => "重复支付退费",
+            (false, false) => "候补未成功退费",
+        }
     }
 }
 
@@ -55,9 +75,9 @@ impl Application {
         self.earlier.iter().chain(&self.order)
     }
 
-    /// What was paid, as far as we know, 分.
+    /// What was paid in time, as far as we know, 分: what came late buys nothing.
     pub(super) fn paid_fen(&self) -> i64 {
-        self.orders().map(Order::paid_fen).sum()
+        self.orders().map(Order::in_time_fen).sum()
     }
 
     /// What is still to be paid before it is booked, 分.
@@ -96,11 +116,13 @@ impl Application {
     pub(super) fn receives_late(&mut self, payment: &Payment) -> bool {
         let mut orders = self.earlier.iter_mut().chain(&mut self.order);
         let unpaid = orders.find(|order| order.out_trade_no == payment.out_trade_no && order.paid.is_none());
-        unpaid.map(|order| order.paid = Some(payment.paid.clone())).is_some()
+        let Some(order) = unpaid else { return false };
+        (order.paid, order.late) = (Some(payment.paid.clone()), true);
+        true
     }
 
     fn kept_by_fee(&self) -> Vec<i64> {
-        let paid: Vec<i64> = self.orders().map(Order::paid_fen).collect();
+        let paid: Vec<i64> = self.orders().map(Order::in_time_fen).collect();
         fees::kept(&paid, self.fee_fen)
     }
 
@@ -167,15 +189,28 @@ impl Application {
 
     /// What goes back next. A refund that was not asked for before begins, and its number is committed with the move, before a
     /// call uses it (E6).
-    pub(super) fn refund_next(&mut self, now: DateTime<Utc>) -> Option<Next<'_>> {
-        let (order, stays_fen) = self.to_settle_mut().find(|(order, stays_fen)| order.held(*stays_fen))?;
+    pub(super) fn refund_next(&mut self, of: Of, now: DateTime<Utc>) -> Option<Next<'_>> {
+        let held = self.to_settle_mut().filter(|(order, stays_fen)| order.held(*stays_fen) && order.is(of));
+        let (order, stays_fen) = held.min_by_key(|(order, _)| order.is_stuck())?;
         Some(order.refund_now(stays_fen, now))
     }
 
     /// When the provider is asked about what goes back next.
     pub(super) fn refund_asked_at(&self) -> Option<DateTime<Utc>> {
-        let (order, _) = self.to_settle().find(|(order, stays_fen)| order.held(*stays_fen))?;
+        let held = self.to_settle().filter(|(order, stays_fen)| order.held(*stays_fen));
+        let (order, _) = held.min_by_key(|(order, _)| order.is_stuck())?;
         order.on_its_way().map(|refund| refund.ask_at)
+    }
+
+    /// When the provider is asked about money that came late; none where there is none, or it is for a person.
+    pub(super) fn late_refund_asked_at(&self) -> Option<DateTime<Utc>> {
+        let order = self.orders().find(|order| order.late && order.held(0) && !order.is_stuck())?;
+        order.on_its_way().map(|refund| refund.ask_at)
+    }
+
+    /// True while money that came late is here.
+    pub(super) fn holds_late_money(&self) -> bool {
+        self.orders().any(|order| order.late && order.held(0))
     }
 
     /// What went back, 分: of which the patient was told while the visit stands, or all the rest.
@@ -192,7 +227,8 @@ impl Application {
         for refund in orders.flat_map(|order| [&mut order.part, &mut order.refund]).flatten() {
             refund.told |= refund.done;
         }
-        let nth = self.part_told.map_or(1, |told| told.nth.saturating_add(1));
+        // An older release told without counting: its number was the first.
+        let nth = self.part_told.map_or(1 + u16::from(before_fen > 0), |told| told.nth.saturating_add(1));
         self.part_told = Some(PartTold { nth, amount_fen: self.returned_fen(true) - before_fen });
     }
 }
@@ -203,11 +239,24 @@ impl Order {
         self.paid.as_ref().map_or(0, |paid| paid.amount_fen)
     }
 
+    /// What was paid for it while that could buy a place, 分.
+    pub(super) fn in_time_fen(&self) -> i64 {
+        if self.late { 0 } else { self.paid_fen() }
+    }
+
+    fn is(&self, of: Of) -> bool {
+        of == Of::All || self.late
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.on_its_way().is_some_and(|refund| refund.stuck)
+    }
+
     fn stays_fen(&self, stands: bool, present: bool) -> i64 {
         match self.kept_fen {
             _ if !stands => 0,
             Some(kept_fen) => kept_fen,
-            None if present => self.paid_fen(),
+            None if present => self.in_time_fen(),
             None => 0,
         }
     }
@@ -254,7 +303,9 @@ impl Order {
             asked: 0,
             done: false,
             told: false,
+            stuck: false,
         };
+        let twice = self.late || self.kept_fen == Some(0);
         let Self { out_trade_no, part, refund, .. } = self;
         let parted_fen = part.as_ref().and_then(|part| part.amount_fen).unwrap_or(0);
         let of_the_part = part.as_ref().map_or(stays_fen > 0, |part| !part.done);
@@ -263,7 +314,7 @@ impl Order {
         } else {
             refund.get_or_insert_with(|| begin(1, total_fen - parted_fen, out_trade_no))
         };
-        Next { out_trade_no, total_fen, refund }
+        Next { out_trade_no, total_fen, twice, refund }
     }
 }
 

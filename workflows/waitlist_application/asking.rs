@@ -191,6 +191,19 @@ impl Application {
 /// Asks HIS when a visit is by now whose schedule has become another one, and how it stands: only then can the patient be
 /// asked. There is an end to the question before the visit; where it is too near for that, whoever comes has agreed.
 pub(super) async fn asking(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Asking, Fault> {
+    becomes(app, turn, ports).await.map(|()| outcome::Asking::Asked)
+}
+
+/// The same, with a part of the money on its way back.
+pub(super) async fn asking_meanwhile(
+    app: &mut Application,
+    turn: &Turn,
+    ports: &Ports,
+) -> Result<outcome::AskingMeanwhile, Fault> {
+    becomes(app, turn, ports).await.map(|()| outcome::AskingMeanwhile::Asked)
+}
+
+async fn becomes(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<(), Fault> {
     let order_id = app.visit.as_ref().map(|visit| visit.order_id.clone());
     let booked_at = app.offer.as_ref().map(|offer| offer.slot.clone());
     let (part, policy) = (app.part, app.policy.clone());
@@ -214,7 +227,7 @@ pub(super) async fn asking(app: &mut Application, turn: &Turn, ports: &Ports) ->
     let answer_by = calendar::offer_deadline(turn.now, policy.question_minutes, quiet, stop, ports.tz);
     *until = if answer_by > turn.now { answer_by } else { ends };
     (*slot, *over_at) = (Some(time), Some(ends));
-    Ok(outcome::Asking::Asked)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The booking at HIS (R19, E1): an unknown outcome is asked for by our own id, never repeated under another.
 
+use super::account::Of;
 use super::outcome;
 use super::state::{Application, Booked, Why};
 use crate::engine::{Fault, RunId, Turn, limits};
@@ -56,7 +57,7 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
             app.stands_on();
             if app.holds_too_much() {
                 // Its number is committed with this move, before a call uses it (E6).
-                app.refund_next(turn.now);
+                app.refund_next(Of::All, turn.now);
                 outcome::Booking::Overpaid
             } else {
                 outcome::Booking::Booked

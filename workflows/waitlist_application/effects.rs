@@ -45,6 +45,7 @@ fn notice(
         // Told as soon as it is sure that nobody has paid for it.
         Step::Unlocking if app.revoked() && app.why.is_none() => vec![(NoticeKind::OfferWithdrawn, app.offers)],
         Step::Unlocking if app.revoked() && app.why == Some(Why::Stopped) => failed(FailReason::Stopped),
+        Step::Waiting if from == Some(Step::LateRefund) => back(outcome, app),
         Step::Waiting if !matches!(from, Some(Step::Locking | Step::Unlocking | Step::Waiting)) => {
             vec![(NoticeKind::Submitted, 1)]
         }
@@ -55,9 +56,7 @@ fn notice(
             vec![(NoticeKind::NotCancelled, app.not_cancelled)]
         }
         Step::PartRefund if from == Some(Step::Booking) => booked(app),
-        Step::Visit if from == Some(Step::PartRefund) && outcome == Some("Refunded") => {
-            app.part_told.map(|told| (NoticeKind::Refunded, 1 + told.nth)).into_iter().collect()
-        }
+        Step::Visit if from == Some(Step::PartRefund) && outcome == Some("Refunded") => back(outcome, app),
         Step::Visit if !matches!(from, Some(Step::Visit | Step::Asking | Step::PartRefund)) => booked(app),
         Step::Expired => failed(FailReason::Expired),
         Step::Stopped if app.visit.is_some() => vec![(NoticeKind::Failed(FailReason::Stopped), 2)],
@@ -81,6 +80,12 @@ fn notice(
         told.push((NoticeKind::Refunded, 1));
     }
     told
+}
+
+/// What went back while the application lives on.
+fn back(outcome: Option<&str>, app: &Application) -> Vec<(NoticeKind, u16)> {
+    let told = app.part_told.filter(|_| outcome == Some("Refunded"));
+    told.map(|told| (NoticeKind::Refunded, 1 + told.nth)).into_iter().collect()
 }
 
 /// The visit, and what will remind of it (R5).
@@ -137,6 +142,7 @@ fn letter(run: RunId, kind: NoticeKind, nth: u16, app: &Application) -> Letter {
             place: app.visit.as_ref().map(|visit| visit.his.place.clone()),
             quiet_hours: Some(app.policy.quiet_hours),
             not_before: reminder.map(|one| one.at),
+            tried: Vec::new(),
         },
     )
 }

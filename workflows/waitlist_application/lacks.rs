@@ -11,6 +11,7 @@ pub(super) fn lacks(step: Step, app: &Application) -> Vec<&'static str> {
     let lacking: &[Option<&'static str>] = match step {
         Step::PrepayOrder | Step::Prepayment | Step::PrepayCheck => &[goes_on(app), order(app)],
         Step::Waiting => &[goes_on(app), prepaid(app).or(nothing_open(app))],
+        Step::LateRefund => &[goes_on(app), late_money(app)],
         Step::Locking => &[goes_on(app), offer(app)],
         Step::Confirmation => &[goes_on(app), locked(app), nothing_open(app)],
         Step::LockCheck => &[goes_on(app), locked(app)],
@@ -18,7 +19,9 @@ pub(super) fn lacks(step: Step, app: &Application) -> Vec<&'static str> {
         Step::OrderClosing => &[locked(app), order(app)],
         Step::Booking => &[goes_on(app), offer(app), covered(app)],
         Step::Visit | Step::Asking => &[goes_on(app), offer(app), visit(app)],
-        Step::PartRefund | Step::PartRefundWait => &[goes_on(app), offer(app), visit(app), money(app)],
+        Step::PartRefund | Step::PartRefundWait | Step::AskingMeanwhile => {
+            &[goes_on(app), offer(app), visit(app), money(app)]
+        }
         Step::Cancelling => &[visit(app), reason(app)],
         Step::Unlocking | Step::Clearing => &[],
         Step::Settlement | Step::Reckoning | Step::Closure => &[reason(app)],
@@ -82,6 +85,10 @@ fn nothing_open(app: &Application) -> Option<&'static str> {
 
 fn visit(app: &Application) -> Option<&'static str> {
     app.visit.is_none().then_some("visit")
+}
+
+fn late_money(app: &Application) -> Option<&'static str> {
+    (!app.holds_late_money()).then_some("order.paid")
 }
 
 fn money(app: &Application) -> Option<&'static str> {

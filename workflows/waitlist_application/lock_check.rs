@@ -63,12 +63,17 @@ pub(super) async fn lock_check(app: &mut Application, turn: &Turn, ports: &Ports
         Checking::Order => ports.his.lock_standing(&lock_id).await?,
         Checking::Offer | Checking::Payment => ports.his.renew(&lock_id, minutes).await?,
     };
-    let until = match holding {
-        Holding::Until(until) => Some(until),
+    let holding = match holding {
         Holding::Gone => match ports.his.lock(&lock_id, &app.place(&slot), minutes).await? {
-            Lock::Held { until } => Some(until),
-            Lock::Taken | Lock::Refused { .. } => None,
+            // A HIS that remembers ids answers with the lock that is over: it is asked whether it holds this one.
+            Lock::Held { .. } => ports.his.lock_standing(&lock_id).await?,
+            Lock::Taken | Lock::Refused { .. } => Holding::Gone,
         },
+        until @ Holding::Until(_) => until,
+    };
+    let until = match holding {
+        Holding::Until(until) if until > turn.now => Some(until),
+        Holding::Until(_) | Holding::Gone => None,
     };
     app.checking = None;
     let Some(until) = until else {

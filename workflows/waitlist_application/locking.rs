@@ -40,7 +40,8 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
             let holds = until - TimeDelta::minutes(i64::from(grace));
             let deadline = if watched { deadline } else { deadline.min(holds) };
             let renew_at = renewed_at(turn.now, until, deadline, grace).filter(|_| watched);
-            if deadline < least && !turn.again {
+            let too_short = deadline < least || until <= turn.now;
+            if too_short && !turn.again {
                 let granted = (until - turn.now).num_minutes();
                 return Err(Fault::Stop(format!(
                     "HIS does not keep LOCK_MINUTES: it grants {granted} minutes where {minutes} were asked for, and nobody could \
@@ -48,9 +49,10 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
                 )));
             }
             // Taken at an earlier attempt, whose answer was lost for long: nobody is given seconds to answer (R20).
-            if deadline < least {
+            if too_short {
                 return Ok(unusable(app, Unusable::TooLate, true));
             }
+            app.in_passing = false;
             app.offer = Some(Offered { slot, deadline: Some(deadline), locked: true, renew_at, watched });
             Ok(outcome::Locking::Locked)
         }

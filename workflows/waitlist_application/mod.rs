@@ -37,7 +37,7 @@ pub use state::{Application, Order, Why};
 use super::Ports;
 pub use asking::{About, Question};
 
-use asking::asking;
+use asking::{asking, asking_meanwhile};
 use booking::booking;
 use clearing::clearing;
 use closure::closure;
@@ -46,7 +46,7 @@ use lacks::lacks;
 pub use lock_check::Checking;
 use lock_check::lock_check;
 use locking::locking;
-use part_refund::{part_is_asked, part_refund, part_refund_wait};
+use part_refund::{late_refund, part_is_asked, part_refund, part_refund_wait};
 use paying::{offer_order, order_closing, paying, paying_until, payment_check};
 use prepayment::{prepay_check, prepay_order, prepayment};
 use refund::{refund_check, refund_is_asked, refund_wait, refunding};
@@ -87,13 +87,16 @@ flow! {
 
     /// In the queue, until 18:00 on the day before the visit (R16, R24, R25). Whoever is asked whether the application is kept is
     /// offered nothing meanwhile (R34, R35).
-    Waiting = waiting on Offer, Withdrawal, Stoppage, Terms, Change, Consent until waits_until
+    Waiting = waiting on Offer, Withdrawal, Stoppage, Terms, Change, Consent, LateMoney until waits_until
         {
             Asked -> Waiting, Kept -> Waiting, Left -> Settlement,
             Payable -> Locking, Covered -> Booking, GivenUp -> Waiting, Renewed -> Waiting,
             Expired - Money -> Expired, Prepaid -> Refunding,
-            CutOff -> Settlement, Withdrawn -> Settlement, Stopped -> Settlement, Elsewhere -> Waiting,
+            CutOff -> Settlement, Withdrawn -> Settlement, Stopped -> Settlement, Elsewhere -> Waiting, Late + Money -> LateRefund,
         }
+    /// Money came for an order that was closed, to somebody who waits on: it goes back at once, and the place in the queue stays (E2).
+    LateRefund = late_refund at payments
+        { Processing -> Waiting, Refunded -> Waiting }
 
     /// Locks the offered place at HIS (R10, R20). A place that is gone or cannot be had keeps the patient's turn; so does one
     /// that comes while the patient is being offered another one elsewhere (R35).
@@ -153,8 +156,14 @@ flow! {
     PartRefund = part_refund at payments
         { Processing -> PartRefundWait, Refunded - Money -> Visit, Left - Money -> Visit }
     /// Booked, with a part of the money on its way back, which may take days: a question about the visit is answered meanwhile.
-    PartRefundWait = part_refund_wait on RefundNotice, Cancellation, Withdrawal, Stoppage, Consent until part_is_asked
-        { Due -> PartRefund, Cancelled -> Cancelling, Stopped -> Cancelling, Kept -> PartRefundWait }
+    PartRefundWait = part_refund_wait on RefundNotice, Cancellation, Withdrawal, Stoppage, Change, Consent until part_is_asked
+        {
+            Due -> PartRefund, Cancelled -> Cancelling, Stopped -> Cancelling, Kept -> PartRefundWait,
+            Changed -> AskingMeanwhile,
+        }
+    /// Asks HIS when the visit is by now, with a part of the money on its way back (R34).
+    AskingMeanwhile = asking_meanwhile at his
+        { Asked -> PartRefundWait }
     /// Cancels the booking at HIS; what HIS has cancelled itself stays cancelled. What HIS does not cancel any more for the patient
     /// stays a visit, and the patient is told (R22).
     Cancelling = cancelling at his

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::RunId;
 use crate::ports::payments::{OrderRequest, Paid};
-use crate::waitlist::policy::Policy;
+use crate::waitlist::policy::{PayType, Policy};
 use crate::waitlist::{calendar, ids};
 
 /// A payment order. It is written down with the move before the one that opens it, so that every attempt to open it is
@@ -28,6 +28,9 @@ pub struct Order {
     pub paid: Option<Paid>,
     /// True once the provider holds nothing and nothing can come.
     pub closed: bool,
+    /// True where the money came after that: it buys nothing, and goes back at once (E2).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
     /// What the visit stands on, 分, said when it was booked. None before, and where an older release booked it: then all of
     /// the present order, and nothing of an earlier one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,6 +62,9 @@ pub struct Refunding {
     /// True where the patient was told so while the visit stands.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub told: bool,
+    /// True where the provider cannot give it back by itself: others go first, and a person settles it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stuck: bool,
 }
 
 /// After a notice is overdue by so much, the provider is asked; after the last, at the order's end.
@@ -83,6 +89,7 @@ impl Order {
             asked: 0,
             paid: None,
             closed: false,
+            late: false,
             kept_fen: None,
             part: None,
             refund: None,
@@ -103,13 +110,14 @@ impl Order {
     }
 
     /// The request that opens it.
-    pub fn request(&self, openid: String) -> OrderRequest {
+    pub fn request(&self, openid: String, pay_type: PayType) -> OrderRequest {
         OrderRequest {
             out_trade_no: self.out_trade_no.clone(),
             description: "候补挂号费".to_owned(),
             amount_fen: self.amount_fen,
             openid,
             expires_at: self.expires_at,
+            pay_type,
         }
     }
 }

@@ -1,41 +1,91 @@
-//! What was paid above the fee of the booked visit goes back while the visit stands (R6): under numbers of its own, so that
-//! the rest can go back later. The visit does not depend on it: it is cancelled meanwhile like any other.
+//! What the hospital holds too much of goes back while an application lives on: what was paid above the fee of the booked visit (R6),
+//! under numbers of its own, so that the rest can go back later; and what came late, also to whoever waits for another place (E2).
+//! Neither the visit nor the place in the queue depends on it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
+use super::account::Of;
 use super::asking::Came;
 use super::refund::{Followed, follow, next, request};
 use super::signals::Stops;
 use super::state::{Application, Why};
 use super::visit::visit_ends;
 use super::{outcome, woke};
-use crate::engine::{Fault, Turn};
+use crate::engine::{Fault, Turn, limits};
+use crate::ports::CallError;
 use crate::workflows::Ports;
+
+/// While the provider is away it is asked so often.
+const AWAY_MINUTES: i64 = 5;
+
+/// How far it is with what goes back.
+enum Gave {
+    /// All of it is back.
+    Back,
+    /// The provider has it, or is away.
+    OnItsWay,
+    /// It is left to the settlement, and to a person.
+    Left,
+}
 
 pub(super) async fn part_refund(
     app: &mut Application,
     turn: &Turn,
     ports: &Ports,
 ) -> Result<outcome::PartRefund, Fault> {
-    let due = next(app, turn)?;
+    Ok(match give(app, Of::All, turn, ports).await? {
+        Gave::Back => outcome::PartRefund::Refunded,
+        Gave::OnItsWay => outcome::PartRefund::Processing,
+        Gave::Left => outcome::PartRefund::Left,
+    })
+}
+
+pub(super) async fn late_refund(
+    app: &mut Application,
+    turn: &Turn,
+    ports: &Ports,
+) -> Result<outcome::LateRefund, Fault> {
+    Ok(match give(app, Of::Late, turn, ports).await? {
+        Gave::Back => outcome::LateRefund::Refunded,
+        Gave::OnItsWay | Gave::Left => outcome::LateRefund::Processing,
+    })
+}
+
+/// Asks for what goes back next, or where it stands.
+async fn give(app: &mut Application, of: Of, turn: &Turn, ports: &Ports) -> Result<Gave, Fault> {
+    let due = next(app, of, turn)?;
     let said = if due.refund.asked > 0 {
         let out_refund_no = due.refund.out_refund_no.clone();
-        ports.payments.refund_status(&out_refund_no).await?
+        ports.payments.refund_status(&out_refund_no).await
     } else {
-        let reason = if due.is_part() { "挂号费调整退差额" } else { "重复支付退费" };
-        ports.payments.refund(&request(due, reason)).await?
+        ports.payments.refund(&request(due)).await
     };
-    match follow(app, turn, said) {
+    let left = |why: String| {
+        // Nobody stands still for it: it is settled at the end, and the books of the day show what is held too much.
+        tracing::warn!(run = %turn.run, why, "money that should go back is left to the settlement");
+        Ok(Gave::Left)
+    };
+    let said = match said {
+        Ok(said) => said,
+        Err(error @ CallError::Broken { .. }) => {
+            next(app, of, turn)?.refund.stuck = true;
+            return left(error.to_string());
+        }
+        // What the patient and the hospital have to say is heard meanwhile.
+        Err(error) if turn.again => {
+            limits::unanswered(&error);
+            next(app, of, turn)?.refund.ask_at = turn.now + TimeDelta::minutes(AWAY_MINUTES);
+            return Ok(Gave::OnItsWay);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    match follow(app, of, turn, said) {
         Ok(Followed::Done) => {
             app.tells_of_refunds();
-            Ok(outcome::PartRefund::Refunded)
+            Ok(Gave::Back)
         }
-        Ok(Followed::OnItsWay | Followed::Another) => Ok(outcome::PartRefund::Processing),
-        // Nobody's visit stands still for it: it is settled after the visit, and the books of the day show what is held too much.
-        Err(Fault::Stop(why)) => {
-            tracing::warn!(run = %turn.run, why, "the part that was paid too much is left to the settlement");
-            Ok(outcome::PartRefund::Left)
-        }
+        Ok(Followed::OnItsWay | Followed::Another) => Ok(Gave::OnItsWay),
+        Err(Fault::Stop(why)) => left(why),
         Err(fault) => Err(fault),
     }
 }
@@ -53,10 +103,14 @@ pub(super) fn part_refund_wait(
 ) -> outcome::PartRefundWait {
     let stood = app.question.clone();
     let asked = match &woke {
+        woke::PartRefundWait::Change(change) => app.hears(change.clone()),
         woke::PartRefundWait::Consent(consent) => app.answers(consent),
         woke::PartRefundWait::Deadline => app.is_not_answered(turn.now),
         _ => Came::Nothing,
     };
+    if asked == Came::Asked {
+        return outcome::PartRefundWait::Changed;
+    }
     if asked == Came::Left {
         // Should HIS not cancel it any more, the visit is as it has become.
         app.left = stood;
@@ -64,7 +118,7 @@ pub(super) fn part_refund_wait(
     }
     let (why, outcome) = match woke {
         woke::PartRefundWait::RefundNotice(_) | woke::PartRefundWait::Deadline => return outcome::PartRefundWait::Due,
-        woke::PartRefundWait::Consent(_) => return outcome::PartRefundWait::Kept,
+        woke::PartRefundWait::Change(_) | woke::PartRefundWait::Consent(_) => return outcome::PartRefundWait::Kept,
         woke::PartRefundWait::Withdrawal(withdrawal) if withdrawal.booked_by.is_some() => {
             return outcome::PartRefundWait::Kept;
         }

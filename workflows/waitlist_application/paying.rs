@@ -168,6 +168,7 @@ pub(super) async fn order_closing(
 /// Opens the application's order, which stands in its state; repeating it is harmless.
 pub(super) async fn open(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<Asked, Fault> {
     let openid = ports.person(&app.patient_id).await?.openid;
+    let pays_as = app.pays_as();
     let Some(order) = app.order.as_mut() else { return Err(Fault::Stop("there is no order to open".to_owned())) };
     let Some(openid) = openid else {
         return Err(Fault::Stop("the patient has no account at the payment provider".to_owned()));
@@ -180,7 +181,7 @@ pub(super) async fn open(app: &mut Application, turn: &Turn, ports: &Ports) -> R
         limits::nobody_called();
         return Ok(Asked::Closed);
     }
-    match ports.payments.open(&order.request(openid)).await? {
+    match ports.payments.open(&order.request(openid, pays_as)).await? {
         Opened::Ready { prepay_id } => {
             order.prepay_id = Some(prepay_id);
             order.ask_at = order.next_ask(turn.now);

@@ -16,7 +16,7 @@ use crate::records::hand_outs;
 use crate::records::offers::{self, Offer};
 use crate::records::schedules;
 use crate::records::visits::{self, Appointment, Payment};
-use crate::waitlist::policy::{PaymentMode, QueuePer};
+use crate::waitlist::policy::QueuePer;
 use crate::waitlist::status::EntryStatus;
 use crate::workflows::slot_release::{Freed, SlotRelease};
 
@@ -25,17 +25,17 @@ pub(super) async fn project(
     hospital: &str,
     moved: &[Projected<Application>],
 ) -> sqlx::Result<()> {
-    // Before all else but the runs: whoever has paid comes to stand in a queue whose hand-out may find at this moment that nobody does.
-    let joining = moved.iter().filter(|one| one.step == Step::Waiting.name() && joins(&one.state));
-    let joining: Vec<String> = joining.map(|one| one.state.schedule_id.clone()).collect();
+    // Before all else but the runs: they come to stand in a queue whose hand-outs may find at this moment that nobody does.
     let per_day = moved.iter().any(|one| one.state.policy.queue_per == QueuePer::Day);
-    let joining = beside_too(conn, hospital, joining, per_day).await?;
-    if !joining.is_empty() {
-        hand_outs::hold(conn, hospital, SlotRelease::NAME, &joining).await?;
+    let joining = beside_too(conn, hospital, anew(moved, false), per_day).await?;
+    let in_passing = beside_too(conn, hospital, anew(moved, true), per_day).await?;
+    if !joining.is_empty() || !in_passing.is_empty() {
+        let all: Vec<String> = joining.iter().chain(&in_passing).cloned().collect();
+        hand_outs::hold(conn, hospital, SlotRelease::NAME, &all).await?;
     }
     let changed: Vec<Changed> =
         moved.iter().filter_map(|one| Some(entry(one.run, Step::parse(one.step)?, &one.state))).collect();
-    let mut brought = entry_changes::change(conn, hospital, &changed).await?;
+    let brought = entry_changes::change(conn, hospital, &changed).await?;
     let renewed = moved.iter().filter(|one| one.state.renewed);
     let renewed: Vec<(RunId, DateTime<Utc>, i64)> =
         renewed.map(|one| (one.run, one.state.cutoff, one.state.fee_fen)).collect();
@@ -47,14 +47,16 @@ pub(super) async fn project(
     visits::put_payments(conn, hospital, &payments).await?;
     let offers: Vec<Offer> = moved.iter().filter_map(offer).collect();
     offers::put(conn, hospital, &offers).await?;
-    let joined = beside_too(conn, hospital, std::mem::take(&mut brought.joined), per_day).await?;
-    has_his_asked(conn, hospital, &joined).await?;
+    has_his_asked(conn, hospital, &joining, false).await?;
+    has_his_asked(conn, hospital, &in_passing, true).await?;
     brought.count(conn, hospital).await
 }
 
-/// True where it has come from the prepayment just now.
-fn joins(app: &Application) -> bool {
-    app.policy.payment_mode == PaymentMode::Prepay && !app.stood
+/// The schedules of those who come to stand in line with this move: from the prepayment or, for a day, from an offer or a question.
+fn anew(moved: &[Projected<Application>], in_passing: bool) -> Vec<String> {
+    let stands = moved.iter().filter(|one| one.step == Step::Waiting.name() && !one.state.stood);
+    let stands = stands.filter(|one| one.state.in_passing == in_passing);
+    stands.map(|one| one.state.schedule_id.clone()).collect()
 }
 
 /// With the other half-days of the same days, where somebody waits for a whole one (Q2).
@@ -72,12 +74,18 @@ async fn beside_too(
     Ok(joined)
 }
 
-/// Whoever has paid for the place in the queue may stand beside one that came free while nobody waited (R6, R16).
-async fn has_his_asked(conn: &mut PgConnection, hospital: &str, joined: &[String]) -> sqlx::Result<()> {
+/// Whoever comes to stand in line may stand beside a place that came free while nobody waited (R6, R16). Who was away in passing has
+/// HIS asked only where it was not: else two half-days of which HIS says places that it does not give would wake each other for ever.
+async fn has_his_asked(
+    conn: &mut PgConnection,
+    hospital: &str,
+    joined: &[String],
+    in_passing: bool,
+) -> sqlx::Result<()> {
     if joined.is_empty() {
         return Ok(());
     }
-    let unasked = hand_outs::unasked(&mut *conn, hospital, SlotRelease::NAME, joined).await?;
+    let unasked = hand_outs::unasked(&mut *conn, hospital, SlotRelease::NAME, joined, in_passing).await?;
     let hints: Vec<Outgoing> = unasked.iter().map(|schedule| Freed::unasked(schedule, Uuid::now_v7())).collect();
     deliver(conn, hospital, &hints).await.map(drop)
 }
@@ -86,14 +94,19 @@ async fn has_his_asked(conn: &mut PgConnection, hospital: &str, joined: &[String
 pub(super) fn status(step: Step, app: &Application) -> EntryStatus {
     match step {
         Step::PrepayOrder | Step::Prepayment | Step::PrepayCheck => EntryStatus::AwaitingPrepayment,
-        Step::Waiting => EntryStatus::Waiting,
+        Step::Waiting | Step::LateRefund => EntryStatus::Waiting,
         Step::LockCheck if app.checking == Some(Checking::Payment) => EntryStatus::AwaitingPayment,
         Step::Locking | Step::Confirmation | Step::LockCheck => EntryStatus::Offered,
         Step::OfferOrder | Step::Paying | Step::PaymentCheck => EntryStatus::AwaitingPayment,
         Step::Booking => EntryStatus::Booking,
         // Without a reason to end, the application is on its way back to the queue, or a late payment is looked for.
         Step::Unlocking | Step::OrderClosing if app.why.is_none() => EntryStatus::Booking,
-        Step::Visit | Step::Asking | Step::PartRefund | Step::PartRefundWait | Step::Fulfilled => EntryStatus::Booked,
+        Step::Visit
+        | Step::Asking
+        | Step::PartRefund
+        | Step::PartRefundWait
+        | Step::AskingMeanwhile
+        | Step::Fulfilled => EntryStatus::Booked,
         // The visit took place; only its earlier orders are settled.
         Step::Settlement | Step::Reckoning | Step::Refunding | Step::RefundWait | Step::RefundCheck | Step::Closure
             if app.stands() =>
@@ -154,17 +167,20 @@ fn stands_against_its_will(status: EntryStatus, app: &Application) -> Option<&'s
     (status == EntryStatus::Booked && app.not_cancelled > 0).then_some(entry_changes::NOT_CANCELLED)
 }
 
-/// The order that patients see: the present one, but where nobody can pay that any more one that was paid.
+/// The order that patients see: the present one, but where nobody can pay that any more one that was paid, and where the visit
+/// does not stand on it one that it stands on.
 fn shown(app: &Application) -> Option<&Order> {
     let present = app.order.as_ref()?;
     let paid = || app.earlier.iter().rev().find(|order| order.paid.is_some());
     let over = present.paid.is_none() && present.closed;
-    over.then(paid).flatten().or(Some(present))
+    let idle = app.stands() && present.kept_fen == Some(0);
+    let kept = || app.orders().find(|order| order.kept_fen.is_some_and(|kept_fen| kept_fen > 0));
+    idle.then(kept).or_else(|| over.then(paid)).flatten().or(Some(present))
 }
 
 fn money(order: &Order, app: &Application) -> serde_json::Value {
     serde_json::json!({
-        "paidFen": app.paid_fen(),
+        "paidFen": app.orders().map(Order::paid_fen).sum::<i64>(),
         "refundedFen": app.orders().map(Order::back_fen).sum::<i64>(),
         "outTradeNo": order.out_trade_no,
         "amountFen": order.amount_fen,

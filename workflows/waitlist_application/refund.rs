@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::account::Next;
+use super::account::{Next, Of};
 use super::state::Application;
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn};
@@ -14,8 +14,8 @@ use crate::workflows::Ports;
 const ASK_AFTER_MINUTES: [i64; 5] = [1, 5, 10, 20, 30];
 
 pub(super) async fn refunding(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Refunding, Fault> {
-    let refund = ports.payments.refund(&request(next(app, turn)?, "候补未成功退费")).await?;
-    follow(app, turn, refund).map(|followed| match followed {
+    let refund = ports.payments.refund(&request(next(app, Of::All, turn)?)).await?;
+    follow(app, Of::All, turn, refund).map(|followed| match followed {
         Followed::Done => outcome::Refunding::Refunded,
         Followed::OnItsWay => outcome::Refunding::Accepted,
         Followed::Another => outcome::Refunding::Another,
@@ -39,9 +39,9 @@ pub(super) async fn refund_check(
     turn: &Turn,
     ports: &Ports,
 ) -> Result<outcome::RefundCheck, Fault> {
-    let out_refund_no = next(app, turn)?.refund.out_refund_no.clone();
+    let out_refund_no = next(app, Of::All, turn)?.refund.out_refund_no.clone();
     let refund = ports.payments.refund_status(&out_refund_no).await?;
-    follow(app, turn, refund).map(|followed| match followed {
+    follow(app, Of::All, turn, refund).map(|followed| match followed {
         Followed::Done => outcome::RefundCheck::Refunded,
         Followed::OnItsWay => outcome::RefundCheck::Processing,
         Followed::Another => outcome::RefundCheck::Another,
@@ -54,23 +54,23 @@ pub(super) enum Followed {
     Done,
     /// The provider has it.
     OnItsWay,
-    /// Another number is next: the provider gave this one up, or another order was paid as well.
+    /// Another number is next: the provider gave this one up or cannot pay it out, or another order was paid as well.
     Another,
 }
 
 /// What goes back next.
-pub(super) fn next<'a>(app: &'a mut Application, turn: &Turn) -> Result<Next<'a>, Fault> {
-    app.refund_next(turn.now).ok_or_else(|| Fault::Stop("there is no money to give back".to_owned()))
+pub(super) fn next<'a>(app: &'a mut Application, of: Of, turn: &Turn) -> Result<Next<'a>, Fault> {
+    app.refund_next(of, turn.now).ok_or_else(|| Fault::Stop("there is no money to give back".to_owned()))
 }
 
 /// Takes what the provider says of the next refund.
-pub(super) fn follow(app: &mut Application, turn: &Turn, said: Refund) -> Result<Followed, Fault> {
-    let Next { out_trade_no, refund: ours, .. } = next(app, turn)?;
+pub(super) fn follow(app: &mut Application, of: Of, turn: &Turn, said: Refund) -> Result<Followed, Fault> {
+    let Next { out_trade_no, refund: ours, .. } = next(app, of, turn)?;
     match said {
         Refund::Success => {
             ours.done = true;
             // The next one's number is committed with this move, before a call uses it (E6).
-            Ok(if app.refund_next(turn.now).is_some() { Followed::Another } else { Followed::Done })
+            Ok(if app.refund_next(of, turn.now).is_some() { Followed::Another } else { Followed::Done })
         }
         Refund::Processing => {
             let minutes = ASK_AFTER_MINUTES.get(ours.asked as usize).copied().unwrap_or(30);
@@ -80,22 +80,39 @@ pub(super) fn follow(app: &mut Application, turn: &Turn, said: Refund) -> Result
         }
         // The next number is committed with this move, before a call uses it (E6).
         Refund::Closed if ours.renumber(out_trade_no, turn.now) => Ok(Followed::Another),
-        Refund::Closed => Err(Fault::Stop(format!(
-            "the provider has given up all numbers of a refund of the order {out_trade_no}: settle it with the provider"
-        ))),
+        Refund::Closed => {
+            let why = format!(
+                "the provider has given up all numbers of a refund of the order {out_trade_no}: settle it with the provider"
+            );
+            others_first(app, of, turn, why)
+        }
         Refund::Unknown => {
             Err(Fault::Retry(format!("the provider does not know the refund {} yet", ours.out_refund_no)))
         }
-        Refund::Abnormal => Err(Fault::Stop(format!(
-            "the refund {} is abnormal: the payer's account cannot take it; settle it with the patient",
-            ours.out_refund_no
-        ))),
+        Refund::Abnormal => {
+            let why = format!(
+                "the refund {} is abnormal: the payer's account cannot take it; settle it with the patient",
+                ours.out_refund_no
+            );
+            others_first(app, of, turn, why)
+        }
     }
 }
 
-/// The request of a refund, the same however often it is made.
-pub(super) fn request(next: Next<'_>, reason: &str) -> RefundRequest {
-    let Next { out_trade_no, total_fen, refund } = next;
+/// What the provider cannot give back waits for a person, and keeps nothing else back.
+fn others_first(app: &mut Application, of: Of, turn: &Turn, why: String) -> Result<Followed, Fault> {
+    next(app, of, turn)?.refund.stuck = true;
+    if app.refund_next(of, turn.now).is_some_and(|next| !next.refund.stuck) {
+        tracing::warn!(run = %turn.run, why, "a refund is for a person; the next one goes back first");
+        return Ok(Followed::Another);
+    }
+    Err(Fault::Stop(why))
+}
+
+/// The request of a refund, the same however often it is made, and whichever step makes it.
+pub(super) fn request(next: Next<'_>) -> RefundRequest {
+    let reason = next.reason();
+    let Next { out_trade_no, total_fen, refund, .. } = next;
     RefundRequest {
         out_trade_no: out_trade_no.to_owned(),
         out_refund_no: refund.out_refund_no.clone(),

@@ -1,6 +1,7 @@
 //! The settlement (E2, R8, R27): what the payment provider says that it holds goes back, whatever we believed. Where
 //! nothing was ever ordered nobody is asked, so that a free application ends though the provider is away (R26).
 
+use super::account::Of;
 use super::outcome;
 use super::paying::close;
 use super::state::Application;
@@ -22,5 +23,5 @@ pub(super) async fn reckoning(app: &mut Application, turn: &Turn, ports: &Ports)
     if nobody_called {
         limits::nobody_called();
     }
-    Ok(if app.refund_next(turn.now).is_some() { outcome::Reckoning::Held } else { outcome::Reckoning::Clear })
+    Ok(if app.refund_next(Of::All, turn.now).is_some() { outcome::Reckoning::Held } else { outcome::Reckoning::Clear })
 }

@@ -185,10 +185,10 @@ pub struct Stoppage {
     /// Some times of it alone: whoever has a place there is concerned, and nobody who only waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<TimeSlot>,
-    /// Which schedule, where the whole of it is meant.
+    /// Which schedule, where the whole of it is meant; none where it is every half-day that the application could be at (Q2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule_id: Option<String>,
-    /// To whoever waits for the day: the half-day where the turn lives on (Q2).
+    /// To whoever only waits, for the day: the half-day where the turn lives on (Q2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_at: Option<Half>,
 }
@@ -206,9 +206,11 @@ pub enum Stops {
 
 impl Stoppage {
     /// What it is to whoever is at this schedule and has this place, or none. One of the whole half-day is met by any part of it;
-    /// one of another half-day of the day, or of a day that lives on at another one, by nobody here (Q2).
+    /// one of another half-day of the day by nobody here, and one of a day that lives on at another one by whoever has a place
+    /// here by now (Q2).
     pub fn stops(&self, schedule_id: &str, slot: Option<&TimeSlot>) -> Stops {
-        if self.waits_at.is_some() || self.schedule_id.as_ref().is_some_and(|stopped| stopped != schedule_id) {
+        let lives_on = self.waits_at.is_some() && slot.is_none();
+        if lives_on || self.schedule_id.as_ref().is_some_and(|stopped| stopped != schedule_id) {
             return Stops::Nothing;
         }
         match (&self.times, slot) {

@@ -13,7 +13,7 @@ use crate::engine::RunId;
 use crate::ports::his::{DayPart, Place, TimeSlot};
 use crate::ports::payments::Paid;
 use crate::records::schedules::Half;
-use crate::waitlist::policy::{PayType, Policy};
+use crate::waitlist::policy::{PayType, PaymentMode, Policy};
 use crate::waitlist::reminder::Reminder;
 use crate::waitlist::{calendar, ids};
 
@@ -49,9 +49,13 @@ pub struct Application {
     /// True once its end or its fee is another one than it began with.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renewed: bool,
-    /// True once it stands in the queue and has moved there.
+    /// True once it stands in the queue and has moved there. One that waits for a day comes to stand there anew after an offer or a
+    /// question: places of other half-days came free meanwhile that nobody was there for (Q2).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stood: bool,
+    /// True from an offer until its place is locked: whoever is back before was away in passing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_passing: bool,
     /// How many places were offered; the next one's ids derive from it.
     pub offers: u16,
     /// The id of the last offer, for the answer to `slot_release`.
@@ -257,6 +261,7 @@ impl Application {
             latest_at: None,
             renewed: false,
             stood: false,
+            in_passing: false,
             offers: 0,
             offer_id: None,
             offered_by: None,
@@ -285,6 +290,15 @@ impl Application {
             part_told: None,
             checking: None,
             why: None,
+        }
+    }
+
+    /// How the provider is to take the money (R7): what is taken in advance is taken as from a self-payer (提前收取自费), and the
+    /// patient was told so.
+    pub fn pays_as(&self) -> PayType {
+        match self.policy.payment_mode {
+            PaymentMode::Prepay => PayType::SelfPay,
+            _ => self.pay_type,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::account::Of;
 use super::asking::Came;
 use super::signals::{LateMoney, Stops};
 use super::state::{Application, Why};
@@ -55,7 +56,7 @@ pub(super) fn visit(app: &mut Application, turn: &Turn, woke: woke::Visit) -> ou
         woke::Visit::Stoppage(_) => (Why::Stopped, outcome::Visit::Stopped),
         woke::Visit::LateMoney(LateMoney { payment }) => {
             // Its number is committed with the move, before a call uses it (E6).
-            let goes_back = app.receives_late(&payment) && app.refund_next(turn.now).is_some();
+            let goes_back = app.receives_late(&payment) && app.refund_next(Of::All, turn.now).is_some();
             return if goes_back { outcome::Visit::Late } else { outcome::Visit::Kept };
         }
     };

@@ -2,15 +2,18 @@
 
 use chrono::{DateTime, Utc};
 
+use super::account::Of;
 use super::asking::Came;
-use super::signals::Stops;
+use super::signals::{LateMoney, Stops};
 use super::state::{Application, Offered, Why};
 use super::{outcome, woke};
 use crate::engine::Turn;
+use crate::waitlist::policy::QueuePer;
 
-/// R24, R25: no offers after the cutoff; a question may have its end before.
+/// R24, R25: no offers after the cutoff; a question may have its end before, and money that goes back is asked about.
 pub(super) fn waits_until(app: &Application) -> DateTime<Utc> {
-    app.question.as_ref().map_or(app.cutoff, |question| question.until.min(app.cutoff))
+    let question = app.question.as_ref().map(|question| question.until);
+    [question, app.late_refund_asked_at()].into_iter().flatten().fold(app.cutoff, DateTime::min)
 }
 
 fn of(asked: Came) -> outcome::Waiting {
@@ -23,7 +26,14 @@ fn of(asked: Came) -> outcome::Waiting {
 }
 
 pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -> outcome::Waiting {
-    app.stood = true;
+    let outcome = heard(app, turn, woke);
+    app.in_passing = matches!(outcome, outcome::Waiting::Payable | outcome::Waiting::Covered);
+    let anew = app.in_passing || matches!(outcome, outcome::Waiting::Kept);
+    app.stood = !(anew && app.policy.queue_per == QueuePer::Day);
+    outcome
+}
+
+fn heard(app: &mut Application, turn: &Turn, woke: woke::Waiting) -> outcome::Waiting {
     match woke {
         woke::Waiting::Offer(offer) => {
             app.offer_id = Some(offer.id);
@@ -77,6 +87,11 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             app.why = Some(Why::Stopped);
             outcome::Waiting::Stopped
         }
+        woke::Waiting::LateMoney(LateMoney { payment }) => {
+            // Its number is committed with the move, before a call uses it (E6).
+            let goes_back = app.receives_late(&payment) && app.refund_next(Of::Late, turn.now).is_some();
+            if goes_back { outcome::Waiting::Late } else { outcome::Waiting::Elsewhere }
+        }
         woke::Waiting::Terms(terms) => {
             app.renew(terms);
             outcome::Waiting::Renewed
@@ -86,6 +101,9 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
             if left != Came::Nothing {
                 return of(left);
             }
+            if turn.now < app.cutoff && app.late_refund_asked_at().is_some_and(|at| at <= turn.now) {
+                return outcome::Waiting::Late;
+            }
             app.question = None;
             app.why = Some(Why::Expired);
             // Everybody who still waits comes here at the same instant: who never paid is done with this one turn, and
@@ -94,7 +112,7 @@ pub(super) fn waiting(app: &mut Application, turn: &Turn, woke: woke::Waiting) -
                 outcome::Waiting::Expired
             } else if app.all_is_known() {
                 // Its number is committed with the move, before a call uses it (E6).
-                app.refund_next(turn.now);
+                app.refund_next(Of::All, turn.now);
                 outcome::Waiting::Prepaid
             } else {
                 outcome::Waiting::CutOff

@@ -19,17 +19,17 @@ use crate::engine::store::bulk as bulks;
 use crate::waitlist::language::Language;
 
 /// How often the bar looks.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What `houbu runs bulk` may be told.
 #[derive(Debug, Args)]
 pub(super) struct Bulk {
     #[command(subcommand)]
-    command: Command,
+    pub(super) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// Do a verb to what a filter holds.
     Begin(Begin),
     /// List bulks, newest first.
@@ -48,49 +48,49 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-struct Turn {
+pub(super) struct Turn {
     /// The bulk.
-    id: Uuid,
+    pub(super) id: Uuid,
     #[command(flatten)]
-    why: Why,
+    pub(super) why: Why,
 }
 
 #[derive(Debug, Args)]
-struct Begin {
+pub(super) struct Begin {
     /// retry, answer, jump, signal, suspend, resume, cancel.
-    verb: String,
+    pub(super) verb: String,
     /// What the verb takes, as JSON: {"outcome":…}, {"step":…}, {"signal":…,"payload":…}.
     #[arg(long, value_parser = parse, default_value = "{}")]
-    arguments: Value,
+    pub(super) arguments: Value,
     /// Runs of this workflow.
     #[arg(long)]
-    workflow: Option<String>,
+    pub(super) workflow: Option<String>,
     /// Runs with this status.
     #[arg(long)]
-    status: Option<String>,
+    pub(super) status: Option<String>,
     /// Runs at this step.
     #[arg(long)]
-    step: Option<String>,
+    pub(super) step: Option<String>,
     /// Runs with a fault of this class: retry, stop, unknown, staff.
     #[arg(long)]
-    fault: Option<String>,
+    pub(super) fault: Option<String>,
     /// Runs whose last error contains this text.
     #[arg(long)]
-    error: Option<String>,
+    pub(super) error: Option<String>,
     /// Runs whose key begins so.
     #[arg(long)]
-    q: Option<String>,
+    pub(super) q: Option<String>,
     /// The most runs a second.
     #[arg(long, default_value_t = PER_SECOND, value_parser = clap::value_parser!(i32).range(1..=1000))]
-    per_second: i32,
+    pub(super) per_second: i32,
     /// Do it; without this it only says what it would do.
     #[arg(long)]
-    yes: bool,
+    pub(super) yes: bool,
     /// Do not wait for the end.
     #[arg(long)]
-    no_wait: bool,
+    pub(super) no_wait: bool,
     #[command(flatten)]
-    why: Why,
+    pub(super) why: Why,
 }
 
 pub(super) async fn run(look: &Look<'_>, bulk: Bulk) -> anyhow::Result<ExitCode> {
@@ -115,6 +115,7 @@ async fn begin(look: &Look<'_>, begin: Begin) -> anyhow::Result<ExitCode> {
         fault: begin.fault,
         error: begin.error,
         q: begin.q,
+        ids: None,
     };
     anyhow::ensure!(!filter.is_empty(), "a bulk needs a filter: without one it would be for every run");
     let asked = Asked { verb, filter, by: begin.why.by(), per_second: begin.per_second, request: None };
@@ -158,12 +159,18 @@ fn print_dry(look: &Look<'_>, asked: &Asked, dry: &DryRun) {
     println!("Nothing was changed. --yes does it.");
 }
 
-/// Shows a bulk's way until it ends or is paused.
-async fn watch(look: &Look<'_>, id: Uuid) -> anyhow::Result<()> {
-    let bar = if look.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
+/// How far a bulk is, drawn where nothing else is to be read there.
+pub(super) fn bar(json: bool) -> ProgressBar {
+    let bar = if json { ProgressBar::hidden() } else { ProgressBar::new(0) };
     if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len}  {msg}") {
         bar.set_style(style);
     }
+    bar
+}
+
+/// Shows a bulk's way until it ends or is paused.
+async fn watch(look: &Look<'_>, id: Uuid) -> anyhow::Result<()> {
+    let bar = bar(look.json);
     loop {
         let bulk = found(look, id).await?;
         let refused = refused(&bulk);

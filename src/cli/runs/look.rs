@@ -26,19 +26,19 @@ const HISTORY_MAX: i64 = 1000;
 pub(super) struct List {
     /// Of this workflow.
     #[arg(long)]
-    workflow: Option<String>,
+    pub(super) workflow: Option<String>,
     /// With this status: pending, running, waiting, suspended, unrunnable, cancelled, faulted, completed.
     #[arg(long)]
-    status: Option<String>,
+    pub(super) status: Option<String>,
     /// At this step.
     #[arg(long)]
-    step: Option<String>,
+    pub(super) step: Option<String>,
     /// Whose key begins so.
     #[arg(long)]
-    q: Option<String>,
+    pub(super) q: Option<String>,
     /// At most so many.
     #[arg(long, default_value_t = 50)]
-    most: i64,
+    pub(super) most: i64,
 }
 
 /// What looking needs.

@@ -1,6 +1,8 @@
-//! `houbu runs`: looks at runs and does what staff may do to them, on the database itself. Starts no server and no
-//! worker: what is due is done by whoever works, and what is refused changes nothing.
+//! `houbu runs`: looks at runs and does what staff may do to them, on the database itself or, with `--api`, over the API of
+//! a Houbu elsewhere (decision 041). Starts no server and no worker: what is due is done by whoever works, and what is refused
+//! changes nothing.
 
+mod afar;
 mod bulk;
 mod deed;
 mod look;
@@ -25,6 +27,9 @@ pub struct Runs {
     /// Print JSON.
     #[arg(long, global = true)]
     json: bool,
+    /// Ask the API there instead of the database, for example <https://houbu.hospital.example>; its key is taken from `HOUBU_API_KEY`.
+    #[arg(long, global = true, value_name = "URL", env = "HOUBU_API_URL")]
+    api: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -107,6 +112,9 @@ fn json(text: &str) -> Result<Value, serde_json::Error> {
 }
 
 pub(super) async fn run(config: &Config, runs: Runs) -> anyhow::Result<ExitCode> {
+    if let Some(url) = &runs.api {
+        return afar::Afar::new(url, config.time_zone, runs.json)?.run(runs.command).await;
+    }
     let Some(database) = Database::find(config).await? else {
         anyhow::bail!("the private database is not running: `houbu serve` starts it, or name one in DATABASE_URL");
     };

@@ -10,14 +10,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::gate::{Asked, Sent, cookie, language_cookie, no_cookie};
+use super::gate::{Asked, Browser, Sent, browser_cookie, cookie, language_cookie, no_cookie};
 use super::words::Access;
 use super::{MaybeStaff, Role, Staff};
 use crate::console::assets;
 use crate::console::page::rendered;
 use crate::desk::DeskError;
 use crate::desk::access::token::Token;
-use crate::desk::access::{LinkFor, Refused, agreed, demo_name};
+use crate::desk::access::{Knock, LinkFor, Refused, agreed, demo_name};
 use crate::http::Surface;
 use crate::http::addresses::Whence;
 use crate::http::problem::Problem;
@@ -161,6 +161,16 @@ pub(super) fn in_to(surface: &Surface, token: &Token, next: &str) -> Response {
     ([(header::SET_COOKIE, cookie(&surface.console, token))], Redirect::to(local(next))).into_response()
 }
 
+/// The same of whoever knew a password, whose browser is known from now on.
+async fn in_with(surface: &Surface, token: &Token, browser: Option<&Token>, next: &str) -> Result<Response, Problem> {
+    let mut response = in_to(surface, token, next);
+    let known = surface.desk.lodge.know_browser(token, browser).await?;
+    if let Ok(set) = HeaderValue::from_str(&browser_cookie(&surface.console, &known)) {
+        response.headers_mut().append(header::SET_COOKIE, set);
+    }
+    Ok(response)
+}
+
 /// `GET /login`.
 pub(super) async fn login(
     State(surface): State<Arc<Surface>>,
@@ -180,12 +190,14 @@ pub(super) async fn log_in(
     MaybeStaff(staff): MaybeStaff,
     Asked(language): Asked,
     Whence(from): Whence,
+    Browser(browser): Browser,
     Sent(login): Sent<Login>,
 ) -> Result<Response, Problem> {
-    match surface.desk.lodge.log_in(&login.name, &login.password, from).await {
+    let knock = Knock { from, browser: browser.as_ref() };
+    match surface.desk.lodge.log_in(&login.name, &login.password, knock).await {
         Ok(token) => {
             leave(&surface, staff).await?;
-            Ok(in_to(&surface, &token, &login.next))
+            in_with(&surface, &token, browser.as_ref(), &login.next).await
         }
         Err(error) => login_page(&surface, language, Some(refusal(error)?), &login.next, &login.name),
     }
@@ -266,6 +278,7 @@ pub(super) async fn choose(
     MaybeStaff(staff): MaybeStaff,
     Asked(language): Asked,
     Path(link): Path<String>,
+    Browser(browser): Browser,
     Sent(chosen): Sent<Chosen>,
 ) -> Result<Response, Problem> {
     let Some(link) = Token::presented(&link) else { return ended(language, Refused::LinkEnded) };
@@ -281,7 +294,7 @@ pub(super) async fn choose(
     match done {
         Ok(token) => {
             leave(&surface, staff).await?;
-            Ok(in_to(&surface, &token, "/"))
+            in_with(&surface, &token, browser.as_ref(), "/").await
         }
         Err(error) => match refusal(error)? {
             Refused::LinkEnded => ended(language, Refused::LinkEnded),

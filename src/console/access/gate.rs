@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{Refused, Settings, Staff};
+use crate::desk::access::BROWSERS_KNOWN_FOR;
 use crate::desk::access::token::Token;
 use crate::http::problem::{Problem, language_of};
 use crate::http::{BODY_BYTES_MAX, Surface};
@@ -49,6 +50,30 @@ pub(super) fn cookie(settings: &Settings, token: &Token) -> String {
 pub(super) fn no_cookie(settings: &Settings) -> String {
     let secure = if settings.secure { "; Secure" } else { "" };
     format!("{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{secure}", cookie_name(settings))
+}
+
+/// What a browser is known by, where somebody came in with it.
+fn browser_cookie_name(settings: &Settings) -> &'static str {
+    if settings.secure { "__Host-houbu-browser" } else { "houbu_browser" }
+}
+
+/// The cookie by which a browser is known later. It opens nothing: wrong passwords elsewhere are not counted against it.
+pub(super) fn browser_cookie(settings: &Settings, browser: &Token) -> String {
+    let secure = if settings.secure { "; Secure" } else { "" };
+    let (name, lasts) = (browser_cookie_name(settings), BROWSERS_KNOWN_FOR.as_secs());
+    format!("{name}={}; Path=/; HttpOnly; SameSite=Lax; Max-Age={lasts}{secure}", browser.expose())
+}
+
+/// What a browser presents to be known by.
+pub(super) struct Browser(pub(super) Option<Token>);
+
+impl FromRequestParts<Arc<Surface>> for Browser {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, surface: &Arc<Surface>) -> Result<Self, Infallible> {
+        let name = browser_cookie_name(&surface.console);
+        Ok(Self(cookie_of(&parts.headers, name).and_then(Token::presented)))
+    }
 }
 
 fn token(settings: &Settings, headers: &HeaderMap) -> Option<Token> {

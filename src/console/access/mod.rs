@@ -57,6 +57,8 @@ pub struct Settings {
     pub provider: Option<Arc<Provider>>,
     /// A demo is played: whoever comes may be any of its users, with one click.
     pub demo: bool,
+    /// The page by which a simulated outside world is made to misbehave; none: the outside is real.
+    pub sandbox: Option<String>,
 }
 
 /// Pages for everybody: where one comes in.

@@ -84,7 +84,9 @@ pub(super) async fn begin(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Problem> {
     let provider = surface.console.provider.as_ref().ok_or_else(Problem::not_found)?;
-    surface.desk.lodge.may_try(from)?;
+    if let Err(error) = surface.desk.lodge.may_try(from) {
+        return login_page(&surface, language, Some(refusal(error)?), &wanted.next, "");
+    }
     let errand = Errand { state: by_chance()?, nonce: by_chance()?, verifier: by_chance()? };
     match provider.client.begin(&errand).await {
         Ok(address) => {
@@ -108,7 +110,9 @@ pub(super) async fn back(
     Query(brought): Query<Brought>,
 ) -> Result<Response, Problem> {
     let provider = surface.console.provider.as_ref().ok_or_else(Problem::not_found)?;
-    surface.desk.lodge.may_try(from)?;
+    if let Err(error) = surface.desk.lodge.may_try(from) {
+        return login_page(&surface, language, Some(refusal(error)?), "/", "");
+    }
     let (errand, next) = errand_of(&surface.console, &headers).unzip();
     let came = match (&errand, &brought) {
         (Some(errand), Brought { code: Some(code), state: Some(state) }) if *state == errand.state => {

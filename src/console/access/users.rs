@@ -42,6 +42,8 @@ struct Row {
     state: &'static str,
     tone: &'static str,
     is_out: bool,
+    is_locked: bool,
+    has_links: bool,
     came: String,
     sessions: i64,
 }
@@ -78,7 +80,9 @@ fn row(surface: &Surface, w: &'static Access, user: User) -> Row {
         _ => (w.active, "good"),
     };
     Row {
-        is_out: user.disabled_at.is_some() || user.locked_until.is_some(),
+        is_out: user.disabled_at.is_some(),
+        is_locked: user.locked_until.is_some(),
+        has_links: user.subject.is_none(),
         came: user.came_at.map_or_else(|| w.never.to_owned(), |at| minute(surface, at)),
         id: user.id,
         name: user.name,

@@ -54,7 +54,7 @@ words! {
         give: "更改", "Change";
         active: "正常", "Active";
         invited: "待设置密码", "Invited";
-        locked: "暂停登录", "Locked out";
+        locked: "部分位置暂停登录", "Locked out somewhere";
         disabled: "已停用", "Disabled";
         let_in: "恢复登录", "Let in again";
         shut_out: "停用", "Disable";

@@ -103,7 +103,7 @@ pub(super) async fn show_run(
     let bad = matches!(seen.status.as_str(), "suspended" | "unrunnable" | "faulted");
     let path = Way::of(&history, &seen.step, bad);
     let chart = |whole| table.as_ref().map(|table| Chart::draw(table, &path, whole, language));
-    let done = (!said.done.is_empty()).then(|| format!("{}: {}", names::verb(&said.done, language), w.did));
+    let done = names::deed(&said.done, language).map(|deed| format!("{deed}: {}", w.did));
     let undo = (said.done == "suspend" && seen.status == "suspended").then(|| format!("/runs/{id}/resume"));
     let page = Run {
         frame: Frame::of(&staff, "runs").done(done).undo(staff.may(Permission::Mend), undo),

@@ -83,13 +83,24 @@ fn said(
     would: &Result<crate::engine::staff::explain::Would, crate::engine::staff::Refused>,
     language: Language,
 ) -> String {
+    use crate::engine::staff::Refused;
     use crate::engine::staff::explain::Would;
+    let step = |name: &str| names::step(name, language);
     match would {
         Ok(Would::Go { to }) => words::would(&Would::Go { to: names::step(to, language) }, language),
         Ok(Would::WaitForRelease { step }) => {
             words::would(&Would::WaitForRelease { step: names::step(step, language) }, language)
         }
         Ok(would) => words::would(would, language),
+        Err(Refused::Lacks { step: at, lacks }) => {
+            words::refusal(&Refused::Lacks { step: step(at), lacks: lacks.clone() }, language)
+        }
+        Err(Refused::WouldStrand { owed, instead }) => {
+            let owed = owed.iter().map(|owed| names::thing(owed, language)).collect();
+            let instead = instead.iter().map(|at| step(at)).collect();
+            words::refusal(&Refused::WouldStrand { owed, instead }, language)
+        }
+        Err(Refused::AlreadyThere { step: at }) => words::refusal(&Refused::AlreadyThere { step: step(at) }, language),
         Err(refused) => words::refusal(refused, language),
     }
 }

@@ -3,6 +3,7 @@
 
 pub(super) mod audit;
 pub(super) mod books;
+mod coming_in;
 pub(super) mod frame;
 pub(super) mod home;
 pub(super) mod names;

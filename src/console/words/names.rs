@@ -1,5 +1,6 @@
 //! What the program calls by names of its own, in words: in English a name is its own word where nothing better is known.
 
+use super::coming_in::COMING_IN;
 use super::tables::{
     CHOICES, DIFFERENCES, FIELDS, NOTICES, OUTCOMES, RULES, SIGNALS, STATES, STEPS, TEXTS, THINGS, VERBS, WORKFLOWS,
 };
@@ -67,12 +68,23 @@ pub(in crate::console) fn state(name: &str, language: Language) -> String {
 
 /// What a person did.
 pub(in crate::console) fn verb(name: &str, language: Language) -> String {
-    in_words(VERBS, name, language)
+    let at_the_door = COMING_IN.iter().any(|(one, _)| *one == name);
+    in_words(if at_the_door { COMING_IN } else { VERBS }, name, language)
+}
+
+/// What people do at the door, by its names.
+pub(in crate::console) fn at_the_door() -> impl Iterator<Item = &'static str> {
+    COMING_IN.iter().map(|(name, _)| *name)
 }
 
 /// What a message is about.
 pub(in crate::console) fn notice(name: &str, language: Language) -> String {
     in_words(NOTICES, name, language)
+}
+
+/// Word of what was done, as an address names it; nothing where nobody does such a thing, whatever the address says.
+pub(in crate::console) fn deed(name: &str, language: Language) -> Option<String> {
+    VERBS.iter().any(|(one, _)| *one == name).then(|| verb(name, language))
 }
 
 /// A kind of difference between the books.

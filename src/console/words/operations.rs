@@ -17,6 +17,7 @@ words! {
         resume: "恢复", "Resume";
         failures: "连续失败", "Failures in a row";
         destinations_hint: "暂停后不再向该系统发送请求，需要它的流程会等待而不会失败。", "While one is paused nothing is sent there, and what needs it waits rather than fails.";
+        sandbox: "沙箱控制页", "The sandbox's page";
         destinations_none: "尚未调用过外部系统", "None has been called yet";
         destinations_none_hint: "工作进程首次启动后显示。", "They appear once a worker has started.";
         in_hand: "处理中 / 上限", "In hand / most";

@@ -79,6 +79,11 @@ pub(in crate::console) mod texts {
             edit: "修改", "Change it";
             template_id: "平台模板编号", "The platform's template id";
             fields: "字段（每行一个：字段名 = 内容）", "Fields (one a line: key = text)";
+            route: "发送渠道", "Channels";
+            route_hint: "前一渠道未送达时改用下一渠道，每个渠道一次。", "Whom one does not reach is told by the next, once each.";
+            no_route: "没有可用渠道", "No channel is configured";
+            channels: "渠道顺序（不填为按配置）：wechatTemplate、wechatSubscribe、platform、sms", "Channels in order (empty: as configured): wechatTemplate, wechatSubscribe, platform, sms";
+            template_ids: "其他渠道的模板编号（每行一个：渠道 = 编号）", "Template ids on other channels (one a line: channel = id)";
             sms_text: "短信内容（不填为不发短信）", "SMS (empty: none)";
             placeholders: "可用占位符：{doctor} {visitTime} {visitDate} {place} {deadline} {amount} {status} {remark}",
                           "Placeholders: {doctor} {visitTime} {visitDate} {place} {deadline} {amount} {status} {remark}";

@@ -15,6 +15,7 @@ pub(super) const STEPS: Names = &[
     ("Prepayment", "等待预付"),
     ("PrepayCheck", "核实预付"),
     ("Waiting", "排队候补"),
+    ("LateRefund", "退还迟到款项"),
     ("Locking", "锁号"),
     ("Confirmation", "等待患者确认"),
     ("LockCheck", "核实锁号"),
@@ -28,6 +29,7 @@ pub(super) const STEPS: Names = &[
     ("Asking", "询问患者"),
     ("PartRefund", "部分退款"),
     ("PartRefundWait", "等待部分退款"),
+    ("AskingMeanwhile", "退款期间询问患者"),
     ("Cancelling", "取消预约"),
     ("Clearing", "清理锁号与预约"),
     ("Settlement", "结清"),
@@ -242,6 +244,8 @@ pub(super) const STATES: Names = &[
     ("granted", "已批准"),
     ("counts", "计入"),
     ("excused", "已免除"),
+    ("bookedElsewhere", "已挂上当天其他号"),
+    ("changed", "排班变更，患者未同意"),
 ];
 
 pub(super) const VERBS: Names = &[
@@ -288,7 +292,11 @@ pub(super) const THINGS: Names = &[
     ("messages", "消息平台"),
     ("sms", "短信网关"),
     ("wechat-pay", "微信支付"),
+    ("pay-platform", "医院支付平台"),
     ("wechat", "微信消息"),
+    ("platform", "统一下发平台"),
+    ("wechatTemplate", "微信模板消息"),
+    ("wechatSubscribe", "微信订阅通知"),
     ("notice", "微信通知"),
     ("Money", "款项"),
     ("Lock", "锁号"),
@@ -421,4 +429,7 @@ pub(super) const FIELDS: Names = &[
     ("offerWindowMinutes", "号源保留（分钟）"),
     ("version", "版本"),
     ("name", "名称"),
+    ("user", "用户"),
+    ("role", "角色"),
+    ("key", "密钥"),
 ];

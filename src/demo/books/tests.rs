@@ -162,6 +162,7 @@ fn agreeing() -> Books {
         state: OrderStanding::Paid,
         paid_at: Some(at(2)),
         transaction_id: Some("42".to_owned()),
+        pay_type: crate::ports::payments::PayType::SelfPay,
     };
     let refund = RefundLine {
         out_trade_no: trade[1].clone(),

@@ -1,5 +1,5 @@
-//! How long nobody is let in after wrong passwords: a person who mistypes hardly notices, a program that guesses gets a few tries
-//! an hour, and nobody is locked out for good.
+//! How long no password of a user is looked at from a place after wrong ones there: a person who mistypes hardly notices, a program
+//! that guesses gets a few tries an hour, and a user is let in elsewhere meanwhile.
 
 use std::time::Duration;
 

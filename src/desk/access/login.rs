@@ -1,22 +1,21 @@
 //! Coming in: by name and password, or by a link that is good once. A try is written down before it is looked at, so that many at
 //! once are no more tries than one after the other.
 
-use std::net::IpAddr;
-
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::super::Answer;
-use super::passwords::{fits, kept};
+use super::passwords::{check, fits, kept};
+use super::places::{At, Knock};
 use super::refused::Refused;
 use super::role::Role;
 use super::token::Token;
 use super::users::name_of;
-use super::{LINK_LASTS, Lodge, lockout};
+use super::{LINK_LASTS, Lodge};
 use crate::engine::staff::By;
-use crate::records::staff_sessions;
 use crate::records::staff_users::{self, Held, NewUser};
+use crate::records::{staff_places, staff_sessions};
 
 /// Who a link is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,21 +30,29 @@ fn as_is(who: &str) -> By {
     By { who: who.to_owned(), reason: String::new() }
 }
 
+/// A try that was written down.
+struct Try {
+    held: Held,
+    at: At,
+    is_looked_at: bool,
+}
+
 impl Lodge {
     /// Logs in; the session's token. Whoever is refused is not told whether it was the name.
-    pub async fn log_in(&self, name: &str, password: &SecretString, from: Option<IpAddr>) -> Answer<Token> {
-        self.may_try(from)?;
+    pub async fn log_in(&self, name: &str, password: &SecretString, knock: Knock<'_>) -> Answer<Token> {
+        self.may_try(knock.from)?;
         let name = name.trim().to_lowercase();
-        let tried = self.count_try(&name).await?;
-        let may = tried.as_ref().filter(|tried| tried.locked_s.is_none() && !tried.disabled);
+        self.in_turn(&name, knock).await?;
+        let tried = self.try_named(&name, knock).await?;
+        let may = tried.as_ref().filter(|tried| tried.is_looked_at && !tried.held.disabled);
         // Whether there is anything to compare with takes the same time.
-        let right = fits(password, may.and_then(|tried| tried.password.clone())).await?;
+        let right = fits(password, may.and_then(|tried| tried.held.password.clone())).await?;
         match tried {
-            Some(tried) if right => self.let_in(&tried, "login").await,
+            Some(tried) if right => self.let_in(&tried.held, "login", Some(tried.at)).await,
             tried => {
                 let known = tried.is_some();
                 // What was typed for a name may be a password: only a name that there is is written down.
-                let who = tried.map_or_else(|| "?".to_owned(), |tried| tried.name);
+                let who = tried.map_or_else(|| "?".to_owned(), |tried| tried.held.name);
                 let mut tx = self.pool.begin().await?;
                 self.audit_access(&mut tx, &as_is(&who), "login.failed", json!({}), json!({ "known": known })).await?;
                 tx.commit().await?;
@@ -54,27 +61,26 @@ impl Lodge {
         }
     }
 
-    /// Writes a try down; how the user stood before it.
-    async fn count_try(&self, name: &str) -> Answer<Option<Held>> {
+    /// Writes a try down; whose it is, where, and whether it is looked at.
+    async fn try_named(&self, name: &str, knock: Knock<'_>) -> Answer<Option<Try>> {
         let mut tx = self.pool.begin().await?;
-        let held = staff_users::hold_named(&mut tx, &self.hospital, name).await?;
-        if let Some(held) = held.as_ref().filter(|held| held.locked_s.is_none()) {
-            let tries = held.failures.saturating_add(1);
-            let wait_s = lockout::wait_after(tries).map(|wait| wait.as_secs_f64());
-            staff_users::count_try(&mut *tx, &self.hospital, held.id, tries, wait_s).await?;
-        }
+        let Some(held) = staff_users::hold_named(&mut tx, &self.hospital, name).await? else { return Ok(None) };
+        let at = self.place_of(&mut tx, held.id, knock).await?;
+        let is_looked_at = self.count_try(&mut tx, held.id, at).await?;
         tx.commit().await?;
-        Ok(held)
+        Ok(Some(Try { held, at, is_looked_at }))
     }
 
     /// Begins a session of whoever was right, unless an administrator was quicker.
-    pub(super) async fn let_in(&self, tried: &Held, verb: &str) -> Answer<Token> {
+    pub(super) async fn let_in(&self, tried: &Held, verb: &str, at: Option<At>) -> Answer<Token> {
         let mut tx = self.pool.begin().await?;
         let now = staff_users::hold(&mut tx, &self.hospital, tried.id).await?;
         let Some(now) = now.filter(|now| !now.disabled && now.password == tried.password) else {
             return Err(Refused::WrongPassword.into());
         };
-        staff_users::forgive(&mut *tx, &self.hospital, now.id).await?;
+        if let Some(at) = at {
+            staff_places::forgive(&mut *tx, &self.hospital, now.id, at.place()).await?;
+        }
         staff_users::came(&mut *tx, &self.hospital, now.id).await?;
         let token = self.begin_session(&mut tx, now.id).await?;
         self.audit_access(&mut tx, &as_is(&now.name), verb, json!({}), json!({ "user": now.name })).await?;
@@ -140,7 +146,12 @@ impl Lodge {
         let Some(Some(id)) = used else { return Err(Refused::LinkEnded.into()) };
         let held = staff_users::hold(&mut tx, &self.hospital, id).await?.filter(|held| !held.disabled);
         let held = held.ok_or(Refused::LinkEnded)?;
+        if held.outside {
+            return Err(Refused::NoPassword.into());
+        }
         staff_users::set_password(&mut *tx, &self.hospital, id, &kept).await?;
+        // Whoever was known by the password before is not by this one.
+        staff_places::forget_all(&mut *tx, &self.hospital, id).await?;
         let ended = staff_sessions::end_all(&mut *tx, &self.hospital, id, None).await?;
         staff_users::came(&mut *tx, &self.hospital, id).await?;
         let token = self.begin_session(&mut tx, id).await?;
@@ -160,13 +171,15 @@ impl Lodge {
     ) -> Answer<()> {
         let mut tx = self.pool.begin().await?;
         let held = staff_users::hold(&mut tx, &self.hospital, id).await?.ok_or(Refused::WrongPassword)?;
-        tx.commit().await?;
         if held.password.is_none() {
             return Err(Refused::NoPassword.into());
         }
+        // One that cannot be chosen is no try of the present one.
+        check(chosen.expose_secret(), &held.name).map_err(Refused::Password)?;
         // Somebody at a browser that was left alone guesses no faster than at the door.
-        let tried = self.count_try(&held.name).await?.filter(|tried| tried.locked_s.is_none());
-        if !fits(present, tried.and_then(|tried| tried.password)).await? {
+        let is_looked_at = self.count_try(&mut tx, id, At::Session(session.hash())).await?;
+        tx.commit().await?;
+        if !fits(present, held.password.clone().filter(|_| is_looked_at)).await? {
             let mut tx = self.pool.begin().await?;
             let after = json!({ "user": held.name, "known": true });
             self.audit_access(&mut tx, &as_is(&held.name), "user.password.failed", json!({}), after).await?;
@@ -176,6 +189,9 @@ impl Lodge {
         let kept = kept(chosen, &held.name).await?;
         let mut tx = self.pool.begin().await?;
         staff_users::set_password(&mut *tx, &self.hospital, id, &kept).await?;
+        staff_places::forget_all(&mut *tx, &self.hospital, id).await?;
+        // A link that was given before may be in hands for whose sake the password is changed.
+        staff_sessions::end_links(&mut *tx, &self.hospital, id).await?;
         let ended = staff_sessions::end_all(&mut *tx, &self.hospital, id, Some(&session.hash())).await?;
         let after = json!({ "user": held.name, "sessionsEnded": ended });
         self.audit_access(&mut tx, &as_is(&held.name), "user.password", json!({}), after).await?;
@@ -200,7 +216,7 @@ impl Lodge {
         let mut tx = self.pool.begin().await?;
         let held = staff_users::hold_named(&mut tx, &self.hospital, demo_name(role)).await?;
         tx.commit().await?;
-        self.let_in(&held.ok_or(Refused::WrongPassword)?, "login").await
+        self.let_in(&held.ok_or(Refused::WrongPassword)?, "login", None).await
     }
 }
 

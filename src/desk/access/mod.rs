@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `role` | roles, and the table of what each may do |
 //! | `passwords`, `lockout` | which are refused, how they are kept; how long nobody is let in after wrong ones |
+//! | `places` | where wrong ones were tried, which is where nobody is let in then |
 //! | `token` | secrets that are given away once and kept as a hash |
 //! | `login`, `sessions` | coming in, and who is in |
 //! | `outside` | users whom an identity provider knows |
@@ -19,6 +20,7 @@ mod lockout;
 mod login;
 mod outside;
 pub mod passwords;
+mod places;
 pub mod rates;
 mod refused;
 pub mod role;
@@ -34,6 +36,7 @@ pub use keys::{Given, Listed, OVERLAP_MAX, SCOPES};
 pub use known_keys::Holder;
 pub use login::{LinkFor, agreed, demo_name};
 pub use outside::GroupRoles;
+pub use places::{BROWSERS_KNOWN_FOR, Knock};
 pub use refused::Refused;
 pub use sessions::{SessionLimits, Who};
 
@@ -41,12 +44,13 @@ use sqlx::PgPool;
 
 use super::Answer;
 use known_keys::KnownKeys;
+use places::{Strangers, network_of};
 use rates::{Rate, Rates};
 use token::hash_of;
 
 /// A link is good for so long.
 pub const LINK_LASTS: Duration = Duration::from_hours(24);
-/// Tries to log in from one address, which a ward may share.
+/// Tries to log in from one network, which a ward may share.
 const LOGINS: Rate = Rate { at_once: 20, every: Duration::from_secs(3) };
 
 /// The lodge, where staff come in and keys hang: everything about access, beside the desk. It needs no more than the database, so
@@ -54,8 +58,10 @@ const LOGINS: Rate = Rate { at_once: 20, every: Duration::from_secs(3) };
 pub struct Lodge {
     pool: PgPool,
     hospital: String,
-    /// Tries to log in, by address.
-    logins: Rates<IpAddr>,
+    /// Tries to log in, by network; those of whom nobody can tell are together.
+    logins: Rates<Option<IpAddr>>,
+    /// Tries to log in from where somebody never came in, by name.
+    strangers: Strangers,
     /// The keys in force.
     keys: Arc<KnownKeys>,
 }
@@ -63,7 +69,7 @@ pub struct Lodge {
 impl Lodge {
     /// The lodge of a hospital.
     pub fn new(pool: PgPool, hospital: String) -> Self {
-        Self { pool, hospital, logins: Rates::new(Some(LOGINS)), keys: Arc::default() }
+        Self { pool, hospital, logins: Rates::new(Some(LOGINS)), strangers: Strangers::default(), keys: Arc::default() }
     }
 
     /// The same, where these names of keys are the configuration's.
@@ -74,7 +80,7 @@ impl Lodge {
 
     /// One more try to come in from an address.
     pub fn may_try(&self, from: Option<IpAddr>) -> Answer<()> {
-        from.map_or(Ok(()), |from| self.logins.take(from).map_err(|wait| Refused::TooManyTries(wait).into()))
+        self.logins.take(network_of(from)).map_err(|wait| Refused::TooManyTries(wait).into())
     }
 
     /// Who a key that was presented belongs to. The database is asked every few seconds, not for each request.

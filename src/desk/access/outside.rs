@@ -2,8 +2,9 @@
 //! looked at again each time. A name that somebody has already is nobody else's.
 
 use serde_json::json;
+use sqlx::PgConnection;
 
-use super::super::Answer;
+use super::super::{Answer, DeskError};
 use super::Lodge;
 use super::refused::Refused;
 use super::role::Role;
@@ -54,14 +55,15 @@ impl Lodge {
         name: Option<&str>,
         role: Option<Role>,
     ) -> Answer<Token> {
+        let subject = format!("{issuer} {subject}");
+        let by = By { who: "identity provider".to_owned(), reason: String::new() };
         let Some(role) = role else {
+            self.end_of_roles(&subject, &by).await?;
             self.turned_away("no group of this user has a role").await?;
             return Err(Refused::NoRole.into());
         };
-        let subject = format!("{issuer} {subject}");
         let mut tx = self.pool.begin().await?;
         staff_users::lock_all(&mut tx, &self.hospital).await?;
-        let by = By { who: "identity provider".to_owned(), reason: String::new() };
         let held = match staff_users::hold_subject(&mut tx, &self.hospital, &subject).await? {
             Some(held) => held,
             None => self.make_from(&mut tx, &subject, name, role, &by).await?,
@@ -71,13 +73,7 @@ impl Lodge {
             self.turned_away("the user is disabled").await?;
             return Err(Refused::ProviderRefused.into());
         }
-        let former = role_of(&held.role)?;
-        if former != role {
-            staff_users::set_role(&mut *tx, &self.hospital, held.id, role.name()).await?;
-            let (before, after) =
-                (json!({ "user": held.name, "role": former }), json!({ "user": held.name, "role": role }));
-            self.audit_access(&mut tx, &by, "user.role", before, after).await?;
-        }
+        self.follow(&mut tx, &held, role, &by).await?;
         staff_users::came(&mut *tx, &self.hospital, held.id).await?;
         let token = Token::make()?;
         staff_sessions::begin(&mut *tx, &self.hospital, &token.hash(), held.id).await?;
@@ -88,9 +84,46 @@ impl Lodge {
         Ok(token)
     }
 
+    /// Gives the role that the provider's groups have, unless nobody could let others in then: the last administrator keeps theirs,
+    /// and the audit says so.
+    async fn follow(&self, conn: &mut PgConnection, held: &Held, role: Role, by: &By) -> Answer<()> {
+        let former = role_of(&held.role)?;
+        if former == role {
+            return Ok(());
+        }
+        let before = json!({ "user": held.name, "role": former });
+        match self.spare(conn, held).await {
+            Ok(()) => {
+                staff_users::set_role(&mut *conn, &self.hospital, held.id, role.name()).await?;
+                self.audit_access(conn, by, "user.role", before, json!({ "user": held.name, "role": role })).await
+            }
+            Err(DeskError::Access(Refused::LastAdministrator)) => {
+                tracing::warn!(
+                    "the last administrator has another role at the identity provider now, and keeps this one"
+                );
+                let kept = By { reason: "the last administrator keeps the role".to_owned(), ..by.clone() };
+                let after = json!({ "user": held.name, "role": former, "asked": role });
+                self.audit_access(conn, &kept, "user.role", before, after).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whose groups have no role any more is nowhere in either.
+    async fn end_of_roles(&self, subject: &str, by: &By) -> Answer<()> {
+        let mut tx = self.pool.begin().await?;
+        if let Some(held) = staff_users::hold_subject(&mut tx, &self.hospital, subject).await? {
+            let ended = staff_sessions::end_all(&mut *tx, &self.hospital, held.id, None).await?;
+            let after = json!({ "user": held.name, "sessionsEnded": ended });
+            self.audit_access(&mut tx, by, "logout.everywhere", json!({}), after).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
     async fn make_from(
         &self,
-        conn: &mut sqlx::PgConnection,
+        conn: &mut PgConnection,
         subject: &str,
         name: Option<&str>,
         role: Role,

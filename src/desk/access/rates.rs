@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 /// With so many known, those that could ask all they like are forgotten.
 const KNOWN_MAX: usize = 10_000;
+/// All are looked through for them no more often than this.
+const SWEPT_EVERY: Duration = Duration::from_secs(1);
 
 /// How often.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,21 +22,26 @@ pub struct Rate {
 
 /// When each of those who ask would be back at rest, in time since some beginning.
 #[derive(Debug)]
-pub struct Buckets<K>(HashMap<K, Duration>);
+pub struct Buckets<K> {
+    rest_at: HashMap<K, Duration>,
+    /// They are not looked through before.
+    sweeps_at: Duration,
+}
 
 impl<K> Default for Buckets<K> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self { rest_at: HashMap::new(), sweeps_at: Duration::ZERO }
     }
 }
 
 impl<K: Eq + Hash> Buckets<K> {
     /// One more at `now`; `Err`: not before so long has passed, and it does not count.
     pub fn take(&mut self, who: K, rate: Rate, now: Duration) -> Result<(), Duration> {
-        if self.0.len() >= KNOWN_MAX {
-            self.0.retain(|_, rests_at| *rests_at > now);
+        if self.rest_at.len() >= KNOWN_MAX && now >= self.sweeps_at {
+            self.rest_at.retain(|_, rests_at| *rests_at > now);
+            self.sweeps_at = now.saturating_add(SWEPT_EVERY);
         }
-        let rests_at = self.0.entry(who).or_insert(now);
+        let rests_at = self.rest_at.entry(who).or_insert(now);
         let after = (*rests_at).max(now).saturating_add(rate.every);
         let latest = now.saturating_add(rate.every.saturating_mul(rate.at_once.max(1)));
         if after > latest {
@@ -93,6 +100,22 @@ mod tests {
         assert_eq!(buckets.take("a", RATE, at(12)), Ok(()));
         assert_eq!(buckets.take("a", RATE, at(12)), Err(at(2)));
         assert!((0..3).all(|_| buckets.take("a", RATE, at(100)).is_ok()), "at rest again");
+    }
+
+    #[test]
+    fn whoever_is_at_rest_is_forgotten_and_looked_for_once_a_second() {
+        let (mut buckets, at) = (Buckets::default(), Duration::from_millis);
+        let fill = |buckets: &mut Buckets<usize>, from: usize, now| {
+            (from..from + KNOWN_MAX).for_each(|who| assert_eq!(buckets.take(who, RATE, now), Ok(())));
+        };
+        fill(&mut buckets, 0, at(0));
+        assert_eq!(buckets.take(0, RATE, at(2_000)), Ok(()));
+        assert_eq!(buckets.rest_at.len(), 1, "two seconds later all the others are at rest");
+        fill(&mut buckets, KNOWN_MAX, at(2_000));
+        assert_eq!(buckets.take(0, RATE, at(2_999)), Ok(()));
+        assert_eq!(buckets.rest_at.len(), KNOWN_MAX + 1, "a flood is not looked through at every request");
+        assert_eq!(buckets.take(0, RATE, at(4_000)), Ok(()));
+        assert_eq!(buckets.rest_at.len(), 1);
     }
 
     proptest! {

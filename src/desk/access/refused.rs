@@ -95,8 +95,8 @@ impl Refused {
     pub fn message(self, language: Language) -> &'static str {
         let (zh, en) = match self {
             Self::WrongPassword => (
-                "用户名或密码不正确。连续输错后会暂停登录，请稍后再试，或联系管理员。",
-                "The name or the password is wrong. After several wrong ones nobody is let in for a while: try again later, or ask an administrator.",
+                "用户名或密码不正确。连续输错后此处会暂停登录，请稍后再试，或联系管理员。",
+                "The name or the password is wrong. After several wrong ones nobody is let in from here for a while: try again later, or ask an administrator.",
             ),
             Self::TooManyTries(_) => ("尝试过于频繁，请稍后再试。", "Too many tries. Please wait a moment."),
             Self::NameTaken => ("该名称已被使用。", "This name is taken."),

@@ -12,8 +12,8 @@ use super::sessions::role_of;
 use super::token::Token;
 use super::{LINK_LASTS, Lodge};
 use crate::engine::staff::By;
-use crate::records::staff_sessions;
 use crate::records::staff_users::{self, Held, NewUser, User};
+use crate::records::{staff_places, staff_sessions};
 use crate::waitlist::language::Language;
 use crate::waitlist::refusal::Refusal;
 
@@ -59,10 +59,14 @@ impl Lodge {
         Ok(link)
     }
 
-    /// A new link for whoever forgot the password or never chose one; the password stays until it is used.
+    /// A new link for whoever forgot the password or never chose one; the password stays until it is used. Whom the identity provider
+    /// knows comes in there alone.
     pub async fn link_for(&self, id: Uuid, by: &By) -> Answer<Token> {
         let mut tx = self.pool.begin().await?;
         let held = self.hold_user(&mut tx, id).await?;
+        if held.outside {
+            return Err(Refused::NoPassword.into());
+        }
         let link = self.make_link(&mut tx, id).await?;
         self.audit_access(&mut tx, by, "user.link", json!({}), json!({ "user": held.name })).await?;
         tx.commit().await?;
@@ -81,7 +85,7 @@ impl Lodge {
     }
 
     /// Refuses where nobody else could let others in.
-    async fn spare(&self, conn: &mut PgConnection, held: &Held) -> Answer<()> {
+    pub(super) async fn spare(&self, conn: &mut PgConnection, held: &Held) -> Answer<()> {
         if held.role != Role::Administrator.name() || held.disabled {
             return Ok(());
         }
@@ -109,13 +113,14 @@ impl Lodge {
         Ok(())
     }
 
-    /// Shuts a user out, sessions included.
+    /// Shuts a user out, sessions and a link that was given included.
     pub async fn shut_out(&self, id: Uuid, by: &By) -> Answer<()> {
         let mut tx = self.pool.begin().await?;
         staff_users::lock_all(&mut tx, &self.hospital).await?;
         let held = self.hold_user(&mut tx, id).await?;
         self.spare(&mut tx, &held).await?;
         staff_users::set_disabled(&mut *tx, &self.hospital, id, true).await?;
+        staff_sessions::end_links(&mut *tx, &self.hospital, id).await?;
         let ended = staff_sessions::end_all(&mut *tx, &self.hospital, id, None).await?;
         let after = json!({ "user": held.name, "sessionsEnded": ended });
         self.audit_access(&mut tx, by, "user.disable", json!({}), after).await?;
@@ -128,8 +133,8 @@ impl Lodge {
         let mut tx = self.pool.begin().await?;
         let held = self.hold_user(&mut tx, id).await?;
         staff_users::set_disabled(&mut *tx, &self.hospital, id, false).await?;
-        staff_users::forgive(&mut *tx, &self.hospital, id).await?;
-        let before = json!({ "user": held.name, "disabled": held.disabled, "failures": held.failures });
+        let locked = staff_places::forgive_all(&mut tx, &self.hospital, id).await?;
+        let before = json!({ "user": held.name, "disabled": held.disabled, "placesLocked": locked });
         self.audit_access(&mut tx, by, "user.enable", before, json!({ "user": held.name })).await?;
         tx.commit().await?;
         Ok(())

@@ -95,10 +95,11 @@ pub async fn take(pool: &PgPool, tenant: &str, ours: &Knows, lanes: &[&str]) -> 
     let (clock_by_hand, clock_ahead_s) = clock(&mut conn).await?;
     let crew = preflight::crew(&mut *conn, tenant).await?;
     let steps = crew.steps(ours);
+    let places = preflight::places(&mut *conn, tenant).await?;
     Ok(Survey {
-        runs: inspect::counts(&mut *conn, tenant, &steps).await?,
+        runs: inspect::counted(&places, &steps),
         due: due(&mut conn, tenant, lanes).await?,
-        unrunnable: preflight::unrunnable(&mut *conn, tenant, &steps).await?,
+        unrunnable: preflight::outside(&places, &steps),
         long_turns: long_turns(&mut conn, tenant).await?,
         letters: letters(&mut conn, tenant).await?,
         letters_due: letters_due(&mut conn, tenant).await?,

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::NaiveDate;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
@@ -25,6 +25,9 @@ use crate::waitlist::language::Language;
 use crate::waitlist::policy::Level;
 use crate::waitlist::refusal::Refusal;
 use crate::waitlist::template::Flaw;
+
+/// The content type of every problem.
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// A request that was not done.
 #[derive(Debug, Clone)]
@@ -57,7 +60,7 @@ enum Said {
 pub(super) struct Code(pub(super) &'static str);
 
 /// The body of a problem.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({
     "type": "urn:houbu:problem:queue_full", "title": "与当前状态冲突", "status": 409,
     "detail": "该医生的候补人数已满，请选择其他医生。", "code": "queue_full", "level": "doctor",
@@ -375,7 +378,7 @@ pub(super) fn render(mut response: Response, language: Language, request_id: Opt
     parts.extensions.insert(Code(problem.code()));
     let headers = &mut parts.headers;
     headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
     headers.insert(header::VARY, HeaderValue::from_static("accept-language"));
     if let Some(seconds) = problem.retry_after_s {

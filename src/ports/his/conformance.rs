@@ -120,7 +120,11 @@ impl Findings {
             }
         };
         let timed = schedules.iter().filter(|it| it.timed).count();
-        let said = format!("{} in the next {DAYS} days, {timed} of them with times", schedules.len());
+        let stopped = schedules.iter().filter(|it| it.state == ScheduleState::Stopped).count();
+        let said = format!(
+            "{} in the next {DAYS} days, {timed} of them with times, {stopped} stopped (停诊)",
+            schedules.len()
+        );
         if schedules.is_empty() {
             self.wrong("schedules", format!("none of department {} in the next {DAYS} days", scope.department_id));
             return None;

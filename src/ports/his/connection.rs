@@ -11,6 +11,7 @@ use super::charset::Charset;
 use super::envelope::{Credentials, KeyError};
 use super::fhir::FhirHis;
 use super::{His, JiankangtongHis};
+use crate::ports::calling::{address, client};
 
 /// The language that a HIS speaks. Nothing above the port knows which.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
@@ -82,8 +83,8 @@ impl Config {
 
     /// A connection pool of its own: nothing is followed elsewhere.
     pub(super) fn http(&self) -> Result<reqwest::Client, SetupError> {
-        let builder = reqwest::Client::builder().connect_timeout(self.timeout / 3).timeout(self.timeout);
-        Ok(builder.redirect(reqwest::redirect::Policy::none()).build()?)
+        let url = address(&self.url).ok_or(SetupError::Address)?;
+        Ok(client(&url, self.timeout).connect_timeout(self.timeout / 3).build()?)
     }
 }
 

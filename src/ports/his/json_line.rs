@@ -1,5 +1,5 @@
 //! 健康通's functions in JSON: `POST <url>/<code>` of `{"function", "userId", "data"}`, answered `{"code", "message", "data"}`,
-//! both stamped (see [`super::stamp`]).
+//! both stamped (see [`crate::ports::stamp`]).
 //!
 //! The code says what came of it, as `RETURN_CODE` does, whatever the HTTP status is; a status alone is believed only where it
 //! cannot have been a yes.
@@ -16,9 +16,9 @@ use super::connection::{Config, SetupError};
 use super::json;
 use super::replies::{Answer, broken, heard, unknown};
 use super::return_code::{Function, outcome};
-use super::stamp::{Stamp, Stamper};
 use crate::ports::CallError;
 use crate::ports::calling::{address, carried};
+use crate::ports::stamp::{Stamp, Stamper, Way};
 
 /// The code of a request whose timestamp the other side finds too far from its own clock. Nothing was done.
 pub const STALE: &str = "stale";
@@ -71,7 +71,7 @@ impl JsonLine {
         let nonce = Uuid::new_v4().simple().to_string();
         let at = Utc::now() + TimeDelta::seconds(self.ahead_s.load(Ordering::Relaxed));
         let mut request = self.http.post(url).header("Content-Type", "application/json");
-        for (name, value) in self.stamper.sign(at, &nonce, &body).headers() {
+        for (name, value) in self.stamper.sign(Way::Call, at, &nonce, &body).headers() {
             request = request.header(name, value);
         }
         let response = carried(request.body(body))
@@ -81,7 +81,7 @@ impl JsonLine {
         let status = response.status().as_u16();
         let stamp = Stamp::read(response.headers()).ok();
         let raw = heard(function.label(), response).await?;
-        let said = stamp.filter(|stamp| stamp.nonce == nonce && self.stamper.verify(stamp, &raw).is_ok());
+        let said = stamp.filter(|stamp| stamp.nonce == nonce && self.stamper.verify(Way::Answer, stamp, &raw).is_ok());
         match said {
             Some(stamp) => self.understand(function, &stamp, &raw),
             None => Err(unsaid(function, status, &raw)),
@@ -95,7 +95,7 @@ impl JsonLine {
         if answering.code == STALE {
             return Err(self.set_right(stamp.at));
         }
-        let outcome = outcome(function, &answering.code, "")?;
+        let outcome = outcome(function, &answering.code, &answering.message)?;
         // A body that cannot be read is no body; the signed code counts all the same.
         let body = match &answering.data {
             Value::Null => Some(String::new()),

@@ -30,7 +30,6 @@ mod replies;
 pub mod return_code;
 pub mod soap;
 mod soap_line;
-pub mod stamp;
 pub mod wire;
 
 pub use charset::Charset;

@@ -14,8 +14,8 @@ use super::connection::{Config, Protocol};
 use super::envelope::{Credentials, Envelope, EnvelopeError, KeyError};
 use super::json_line::{Answering, Asking, STALE};
 use super::messages::{self, CancelPush, CancelRegByHis, ChangePush, StopReg};
-use super::stamp::{NONCE, Stamp, StampError, Stamper};
 use super::{DayPart, Sitting, TimeSlot, json, soap, wire};
+use crate::ports::stamp::{NONCE, Stamp, StampError, Stamper, Way};
 
 /// A verified, decrypted push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -208,7 +208,7 @@ impl PushReader {
             StampError::Stale => PushError::Stale,
         };
         let stamp = Stamp::read(headers).map_err(doubted)?;
-        self.stamper.verify(&stamp, raw).map_err(doubted)?;
+        self.stamper.verify(Way::Event, &stamp, raw).map_err(doubted)?;
         stamp.fresh(now).map_err(doubted)?;
         let event: Asking = serde_json::from_slice(raw).map_err(|_| PushError::Unreadable("function, userId, data"))?;
         if event.user_id != self.user_id {
@@ -252,7 +252,7 @@ impl PushReader {
         let body = serde_json::to_vec(&answer).unwrap_or_default();
         let nonce = headers.get(NONCE).and_then(|nonce| nonce.to_str().ok()).unwrap_or_default();
         let nonce: String = nonce.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect();
-        EventAnswer { headers: self.stamper.sign(now, &nonce, &body).headers(), body }
+        EventAnswer { headers: self.stamper.sign(Way::Receipt, now, &nonce, &body).headers(), body }
     }
 }
 

@@ -148,7 +148,7 @@ proptest! {
 fn stamped(at: DateTime<Utc>, user: &str, function: &str, data: serde_json::Value) -> (HeaderMap, Vec<u8>) {
     let event = Asking { function: function.into(), user_id: user.into(), data };
     let body = serde_json::to_vec(&event).unwrap();
-    let stamp = Stamper::new(&credentials().sign_key).sign(at, "nonce-0001", &body);
+    let stamp = Stamper::new(&credentials().sign_key).sign(Way::Event, at, "nonce-0001", &body);
     let headers = stamp.headers().into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
     (headers.collect(), body)
 }
@@ -170,7 +170,7 @@ fn an_event_says_what_its_twin_in_soap_says() {
     let headers = answer.headers.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
     let stamp = Stamp::read(&headers.collect()).unwrap();
     assert_eq!((stamp.nonce.as_str(), stamp.at), ("nonce-0001", now), "of this event, at our time");
-    assert_eq!(Stamper::new(&credentials().sign_key).verify(&stamp, &answer.body), Ok(()));
+    assert_eq!(Stamper::new(&credentials().sign_key).verify(Way::Receipt, &stamp, &answer.body), Ok(()));
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub struct Message {
     pub client_msg_id: String,
     /// Field → value, as the template names them.
     pub fields: BTreeMap<String, String>,
+    /// True for a subscribe message of WeChat: one consent of the receiver is one message.
+    pub subscribed: bool,
 }
 
 impl std::fmt::Debug for Message {

@@ -21,6 +21,7 @@ const SYSTEM: &str = "sms";
 /// By its limits' name, which traces show too.
 const DESTINATION: &str = "sms";
 const SEND: &str = "send SMS";
+const PROBE: &str = "refusal of an empty SMS";
 
 /// One SMS.
 #[derive(Clone)]
@@ -80,6 +81,12 @@ impl SmsGateway {
         Ok(Self { config, url, http })
     }
 
+    /// Whether it answers and knows our key: it is asked to send nothing to nobody, which it refuses.
+    pub async fn probe(&self, id: &str) -> Result<(), CallError> {
+        let nothing = SmsMessage { id: id.to_owned(), phone: String::new(), text: String::new() };
+        probed((SYSTEM, PROBE), self.ask(&nothing).await?)
+    }
+
     async fn ask(&self, message: &SmsMessage) -> Result<Sent, CallError> {
         let body = json!({ "id": message.id, "phone": message.phone, "text": message.text });
         let request = self.http.post(self.url.clone()).bearer_auth(self.config.key.expose_secret()).json(&body);
@@ -97,6 +104,17 @@ impl Sms for SmsGateway {
     }
 }
 
+/// What it means that something empty was refused, or taken.
+pub(super) fn probed((system, call): (&'static str, &'static str), sent: Sent) -> Result<(), CallError> {
+    match sent {
+        Sent::Unreachable { .. } | Sent::Rejected { .. } => Ok(()),
+        Sent::Accepted { .. } => {
+            let detail = "it takes a message that says nothing to nobody".to_owned();
+            Err(CallError::Broken { system, call, detail })
+        }
+    }
+}
+
 /// What a gateway's answer means; `(system, call)` is who is asked, for errors.
 pub(super) fn answered(
     (system, call): (&'static str, &'static str),
@@ -107,8 +125,8 @@ pub(super) fn answered(
     match status {
         200 => {}
         429 => return Err(CallError::not_taken(system, "frequency limited")),
-        400..=499 => return broken(format!("status {status}")),
-        _ => return Err(CallError::unknown(system, call, format!("status {status}"))),
+        400..=499 => return broken(format!("HTTP {status}")),
+        _ => return Err(CallError::unknown(system, call, format!("HTTP {status}"))),
     }
     let answer: Answer =
         serde_json::from_slice(body).map_err(|_| CallError::unknown(system, call, "the answer cannot be read"))?;

@@ -4,8 +4,9 @@
 //! Platforms differ; this one call is what is asked of the hospital's, or of what is put before it:
 //! `POST <url>` with `Authorization: Bearer <key>` and `{"id", "openid", "template", "fields"}`, answered as an SMS gateway
 //! answers (`sms`): `{"code", "messageId"}`, code 0: taken, 1: this receiver is not reached, 2: the text is refused, 3: not now.
-//! **The same `id` is one message for ever.**
+//! **The same `id` is one message for ever.** What became of it, it may tell later: `POST /callbacks/messages/events`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,13 +16,14 @@ use serde_json::json;
 
 use super::super::CallError;
 use super::super::calling::{address, carried, client, traced};
-use super::sms::answered;
+use super::sms::{answered, probed};
 use super::{ConfigError, Message, Messages, Sent};
 
 const SYSTEM: &str = "message-platform";
 /// By its limits' name, which traces show too.
 const DESTINATION: &str = "messages";
 const SEND: &str = "send message";
+const PROBE: &str = "refusal of an empty message";
 
 /// What the client needs to know.
 #[derive(Debug, Clone)]
@@ -50,6 +52,18 @@ impl MessagePlatform {
         Ok(Self { key: config.key, url, http })
     }
 
+    /// Whether it answers and knows our key: it is asked to send nothing to nobody, which it refuses.
+    pub async fn probe(&self, id: &str) -> Result<(), CallError> {
+        let nothing = Message {
+            openid: String::new(),
+            template_id: String::new(),
+            client_msg_id: id.to_owned(),
+            fields: BTreeMap::new(),
+            subscribed: false,
+        };
+        probed((SYSTEM, PROBE), self.ask(&nothing).await?)
+    }
+
     async fn ask(&self, message: &Message) -> Result<Sent, CallError> {
         let body = json!({
             "id": message.client_msg_id,
@@ -75,7 +89,6 @@ impl Messages for MessagePlatform {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::sync::{Arc, Mutex};
 
     use axum::extract::State;
@@ -116,6 +129,7 @@ mod tests {
             template_id: "BOOKED".to_owned(),
             client_msg_id: "M1".to_owned(),
             fields: BTreeMap::from(fields),
+            subscribed: false,
         }
     }
 

@@ -4,7 +4,6 @@
 //! brought. It is asked for plainly first, which leaves a token that others hold valid; a forced refresh, which does not,
 //! comes only after the platform refused the very token it had just given.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,8 +43,6 @@ pub struct Config {
     pub app_id: String,
     /// Its `secret`.
     pub secret: SecretString,
-    /// The templates (by the platform's id) that are subscribe messages: one consent of the receiver is one message.
-    pub subscribed: BTreeSet<String>,
     /// How long one call may take.
     pub timeout: Duration,
 }
@@ -222,7 +219,7 @@ impl WechatMessages {
         let data: serde_json::Map<_, _> =
             message.fields.iter().map(|(name, value)| (name.clone(), json!({"value": value}))).collect();
         let mut body = json!({"touser": message.openid, "template_id": message.template_id, "data": data});
-        let url = if self.config.subscribed.contains(&message.template_id) {
+        let url = if message.subscribed {
             // These have no id of ours: one that is sent again after a lost answer may come twice.
             format!("{}/cgi-bin/message/subscribe/bizsend", self.base)
         } else {
@@ -362,7 +359,6 @@ mod tests {
             base_url: "http://127.0.0.1:9".into(),
             app_id: "wx1".into(),
             secret: "hush-hush".into(),
-            subscribed: BTreeSet::new(),
             timeout: Duration::from_secs(1),
         };
         assert!(!format!("{:?}", WechatMessages::new(config).unwrap()).contains("hush"));

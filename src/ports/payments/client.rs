@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -58,6 +58,8 @@ pub struct Config {
     pub notify_url_payments: String,
     /// Where refund notices go: a full address.
     pub notify_url_refunds: String,
+    /// How far a notice's timestamp may be from our clock.
+    pub notice_skew: TimeDelta,
     /// How long one call may take, connection included.
     pub timeout: Duration,
 }
@@ -332,6 +334,7 @@ impl Payments for WechatPay {
             mch_id: &self.config.mch_id,
             platform_keys: &keys,
             api_v3_key: &self.api_v3_key,
+            skew: self.config.notice_skew,
         };
         notice::read(&ours, headers, body, now)
     }
@@ -371,6 +374,7 @@ mod tests {
             api_v3_key: "0123456789abcdef0123456789abcdef".into(),
             notify_url_payments: "http://127.0.0.1:9/payments".into(),
             notify_url_refunds: "http://127.0.0.1:9/refunds".into(),
+            notice_skew: TimeDelta::minutes(5),
             timeout: Duration::from_secs(5),
         };
         (config, public)

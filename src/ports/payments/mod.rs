@@ -1,8 +1,9 @@
-//! The payment provider: orders, refunds and their notices, in the trade's words (WeChat Pay v3 JSAPI).
+//! The payment provider: orders, refunds and their notices, in the trade's words: WeChat Pay v3 (JSAPI), or a hospital's own
+//! platform ([`platform`]).
 //!
 //! Money is integer 分. Ids (`out_trade_no`, `out_refund_no`) are ours and exist before the first call.
 //!
-//! `client` is the real client, `certificates` how the platform hands its keys out, `answers` what its answers mean, `bill` what a day's bill says, `notice` how a notice comes to be believed, and
+//! `client` is the client of WeChat Pay, `certificates` how the platform hands its keys out, `answers` what its answers mean, `bill` what a day's bill says, `notice` how a notice comes to be believed, and
 //! `signature` and `sealed` the cryptography of both.
 
 mod answers;
@@ -10,17 +11,82 @@ mod bill;
 pub mod certificates;
 mod client;
 mod notice;
+pub mod platform;
 pub mod sealed;
 pub mod signature;
 
 pub use bill::{Bill, BillLine};
 pub use client::{Config, ConfigError, WechatPay};
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::CallError;
+pub use crate::waitlist::policy::PayType;
+use platform::{PayPlatform, PlatformConfig};
+
+/// Who takes the money. Nothing above the port knows more of it than its name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// WeChat Pay v3.
+    #[default]
+    Wechat,
+    /// The hospital's own payment platform.
+    Platform,
+}
+
+impl Provider {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Wechat, Self::Platform];
+
+    /// The name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wechat => "wechat",
+            Self::Platform => "platform",
+        }
+    }
+
+    /// What its callbacks are written down under, and what their paths begin with: `/callbacks/<source>`.
+    pub const fn source(self) -> &'static str {
+        match self {
+            Self::Wechat => "wechat-pay",
+            Self::Platform => "pay-platform",
+        }
+    }
+}
+
+/// How a provider is reached.
+#[derive(Debug, Clone)]
+pub enum Connection {
+    /// WeChat Pay.
+    Wechat(Box<Config>),
+    /// The hospital's own platform.
+    Platform(PlatformConfig),
+}
+
+/// Why no client could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Of WeChat Pay.
+    #[error(transparent)]
+    Wechat(#[from] ConfigError),
+    /// Of the platform.
+    #[error(transparent)]
+    Platform(#[from] platform::SetupError),
+}
+
+/// The client of this provider.
+pub fn connect(connection: Connection) -> Result<Arc<dyn Payments>, ConnectError> {
+    Ok(match connection {
+        Connection::Wechat(config) => Arc::new(WechatPay::new(*config)?),
+        Connection::Platform(config) => Arc::new(PayPlatform::new(config)?),
+    })
+}
 
 /// An order to be paid by one patient.
 #[derive(Clone)]
@@ -35,6 +101,8 @@ pub struct OrderRequest {
     pub openid: String,
     /// No payment starts after this (`time_expire`); the provider may still report a success shortly after (E4).
     pub expires_at: DateTime<Utc>,
+    /// How the patient means to pay (R7). WeChat Pay takes no 医保 and does not hear of it.
+    pub pay_type: PayType,
 }
 
 impl std::fmt::Debug for OrderRequest {
@@ -50,9 +118,9 @@ impl std::fmt::Debug for OrderRequest {
 /// What opening an order came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opened {
-    /// `prepay_id` for the payer's client.
+    /// What the payer's client needs: see [`Payments::client_parameters`].
     Ready {
-        /// The provider's `prepay_id`.
+        /// WeChat Pay's `prepay_id`; of a platform, its parameters as one JSON object.
         prepay_id: String,
     },
     /// The number is known and already paid (`ORDERPAID`), closed or used with other data: ask with [`Payments::order`].
@@ -151,7 +219,7 @@ pub enum NoticeError {
     /// A header is missing or malformed.
     #[error("the notice lacks a valid {0} header")]
     Header(&'static str),
-    /// The timestamp is outside the replay window (5 minutes).
+    /// The timestamp is outside the replay window (`notice_skew_s`).
     #[error("the notice's timestamp is outside the replay window")]
     Stale,
     /// The signature does not fit the raw body.
@@ -171,19 +239,24 @@ pub enum NoticeError {
 /// The signature headers of a notice, as received.
 #[derive(Debug, Clone, Default)]
 pub struct NoticeHeaders {
-    /// `Wechatpay-Timestamp`, seconds.
+    /// `Wechatpay-Timestamp` or `X-Houbu-Timestamp`, seconds.
     pub timestamp: String,
-    /// `Wechatpay-Nonce`.
+    /// `Wechatpay-Nonce` or `X-Houbu-Nonce`.
     pub nonce: String,
-    /// `Wechatpay-Signature`, base64.
+    /// `Wechatpay-Signature`, base64, or `X-Houbu-Signature`, hexadecimal.
     pub signature: String,
-    /// `Wechatpay-Serial`: which platform key signed.
+    /// `Wechatpay-Serial`: which platform key signed. A hospital's platform has one key and no serial.
     pub serial: String,
 }
 
 /// What the waitlist needs of a payment provider.
 #[async_trait]
 pub trait Payments: Send + Sync {
+    /// Who it is.
+    fn provider(&self) -> Provider {
+        Provider::Wechat
+    }
+
     /// Opens an order. Repeating it with the same data answers the same order.
     async fn open(&self, order: &OrderRequest) -> Result<Opened, CallError>;
 
@@ -213,7 +286,7 @@ pub trait Payments: Send + Sync {
     /// Verifies and decrypts a notice from its headers and its **raw** body, at `now`.
     fn notice(&self, headers: &NoticeHeaders, body: &[u8], now: DateTime<Utc>) -> Result<Notice, NoticeError>;
 
-    /// The signed parameters that the payer's client needs to pay (`appId`, `timeStamp`, `nonceStr`, `package`,
-    /// `signType`, `paySign`).
+    /// The parameters that the payer's client needs to pay: WeChat Pay's are signed now (`appId`, `timeStamp`, `nonceStr`,
+    /// `package`, `signType`, `paySign`), a platform's are handed on as it gave them.
     fn client_parameters(&self, prepay_id: &str, now: DateTime<Utc>) -> serde_json::Value;
 }

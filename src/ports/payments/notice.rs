@@ -3,7 +3,7 @@
 //!
 //! It decides nothing about money: a believed notice is only a hint to act on, and may come twice, late or never.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
 use super::answers::{Transaction, refund_named};
@@ -11,15 +11,14 @@ use super::sealed::{ALGORITHM, SealingKey};
 use super::signature::{Untrusted, VerifyingKeys, platform_message};
 use super::{Notice, NoticeError, NoticeHeaders, Refund};
 
-/// How far a notice's timestamp may be from now, seconds (4.3).
-const REPLAY_WINDOW_SECONDS: u64 = 300;
-
 /// What a notice is checked against.
 pub(super) struct Ours<'a> {
     pub app_id: &'a str,
     pub mch_id: &'a str,
     pub platform_keys: &'a VerifyingKeys,
     pub api_v3_key: &'a SealingKey,
+    /// How far a timestamp may be from now, either way.
+    pub skew: TimeDelta,
 }
 
 #[derive(Deserialize)]
@@ -84,7 +83,7 @@ fn believe(ours: &Ours<'_>, headers: &NoticeHeaders, body: &[u8], now: DateTime<
             return Err(NoticeError::Header(name));
         }
     }
-    if now.timestamp().abs_diff(timestamp) > REPLAY_WINDOW_SECONDS {
+    if now.timestamp().abs_diff(timestamp) > ours.skew.num_seconds().unsigned_abs() {
         return Err(NoticeError::Stale);
     }
     let message = platform_message(&headers.timestamp, &headers.nonce, body);
@@ -157,8 +156,17 @@ mod tests {
     }
 
     fn read_at(headers: &NoticeHeaders, body: &[u8], seconds: i64) -> Result<Notice, NoticeError> {
-        let ours =
-            Ours { app_id: "wx1", mch_id: "m1", platform_keys: &WORLD.platform_keys, api_v3_key: &WORLD.api_v3_key };
+        read_within(300, headers, body, seconds)
+    }
+
+    fn read_within(skew_s: i64, headers: &NoticeHeaders, body: &[u8], seconds: i64) -> Result<Notice, NoticeError> {
+        let ours = Ours {
+            app_id: "wx1",
+            mch_id: "m1",
+            platform_keys: &WORLD.platform_keys,
+            api_v3_key: &WORLD.api_v3_key,
+            skew: TimeDelta::seconds(skew_s),
+        };
         read(&ours, headers, body, at(seconds))
     }
 
@@ -210,6 +218,8 @@ mod tests {
         assert_eq!(read_at(&good, &body, NOW + 301), Err(NoticeError::Stale));
         assert_eq!(read_at(&good, &body, NOW - 301), Err(NoticeError::Stale));
         assert!(read_at(&good, &body, NOW + 300).is_ok());
+        assert_eq!(read_within(60, &good, &body, NOW + 61), Err(NoticeError::Stale));
+        assert!(read_within(600, &good, &body, NOW - 600).is_ok());
         let stranger = NoticeHeaders { serial: "S2".into(), ..good.clone() };
         assert_eq!(read_at(&stranger, &body, NOW), Err(NoticeError::UnknownKey));
         let probe = NoticeHeaders { signature: format!("WECHATPAY/SIGNTEST/{}", good.signature), ..good.clone() };

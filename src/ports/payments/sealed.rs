@@ -49,6 +49,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_platform_s_own_example_opens() {
+        // wechatpay-apiv3/wechatpay-java, the test of its AEAD_AES_256_GCM with the API v3 key of its TestConfig.
+        let key = SealingKey::new(&"a7cde1ZJB1kG2e7VfTs3jQzaWizur8Gb".into()).unwrap();
+        let sealed = "ulwSiIajGClcvcOYvOQ7+l+0PAbzzwI=";
+        assert_eq!(key.open("uluk4a9R25RW", "associatedData", sealed).as_deref(), Some(&b"message"[..]));
+        assert_eq!(key.seal("uluk4a9R25RW", "associatedData", b"message").as_deref(), Some(sealed));
+    }
+
+    #[test]
     fn what_was_sealed_opens_only_with_all_its_parts() {
         let key = SealingKey::new(&"0123456789abcdef0123456789abcdef".into()).unwrap();
         let sealed = key.seal("abcdefghijkl", "transaction", b"money").unwrap();

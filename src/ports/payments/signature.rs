@@ -182,6 +182,11 @@ pub(super) mod tests {
     #[test]
     fn messages_are_laid_out_as_the_platform_documents_them() {
         assert_eq!(request_message("GET", "/v3/x?mchid=1", 7, "N", ""), "GET\n/v3/x?mchid=1\n7\nN\n\n");
+        // The example of its documentation (签名生成), whose key it does not give.
+        assert_eq!(
+            request_message("GET", "/v3/certificates", 1_554_208_460, "593BEC0C930BF1AFEB40B4A08C8FB242", ""),
+            "GET\n/v3/certificates\n1554208460\n593BEC0C930BF1AFEB40B4A08C8FB242\n\n"
+        );
         assert_eq!(platform_message("7", "N", b"b"), b"7\nN\nb\n");
         assert_eq!(client_message("wx1", 7, "N", "prepay_id=p"), "wx1\n7\nN\nprepay_id=p\n");
         assert_eq!(

@@ -141,7 +141,8 @@ pub(super) async fn serve(
     if let Some(fault) = fault.filter(|fault| fault.prevents()) {
         return faults::spoil(fault, ().into_response(), shared.slow).await;
     }
-    let response = work(shared, call, answer).await;
+    let told = shared.pusher.faults.answer(function.code(), &call.key());
+    let response = work(shared, call, told, answer).await;
     // Waiting before a slow answer is not work that a moved clock should wait for.
     drop(busy);
     match fault {
@@ -150,10 +151,19 @@ pub(super) async fn serve(
     }
 }
 
-async fn work(shared: &Shared, call: Call, answer: impl FnOnce(&Ledger, &Reply) -> Response) -> Response {
+/// `told`: a code that is answered, and nothing is done.
+async fn work(
+    shared: &Shared,
+    call: Call,
+    told: Option<&'static str>,
+    answer: impl FnOnce(&Ledger, &Reply) -> Response,
+) -> Response {
     let now = (shared.now)();
     let mut ledger = shared.ledger.lock().await;
     ledger.expire(now);
+    if let Some(code) = told {
+        return answer(&ledger, &Reply::of(code, "按沙箱开关返回"));
+    }
     let mut reply = rule(shared, &mut ledger, call, now);
     if let Err(error) = shared.save(&mut ledger).await {
         tracing::error!(%error, "the simulated HIS could not save its books");

@@ -40,7 +40,7 @@ pub(super) fn schedules(info: &RegInfo, zone: Tz) -> Vec<Resource> {
                         words::text("doctor-title", &doctor.job_title),
                         words::flag("timed", part.istime != "0"),
                     ],
-                    active: part.reg_status == ScheduleState::Open,
+                    active: Some(part.reg_status == ScheduleState::Open),
                     service_type: vec![Concept::of(words::DEPARTMENT, &info.dept_id)],
                     actor: vec![Reference { display: Some(doctor.name.clone()), ..actor }],
                     planning_horizon: Period { start: instant(from), end: instant(to) },

@@ -17,7 +17,7 @@ use super::counter::{self, Call, Reply, Said, Unheard};
 use crate::ports::his::json;
 use crate::ports::his::json_line::{Answering, Asking, STALE};
 use crate::ports::his::return_code::Function;
-use crate::ports::his::stamp::Stamp;
+use crate::ports::stamp::{Stamp, Way};
 
 /// `POST /rest/<code>`: one call.
 pub(super) async fn answer(
@@ -36,7 +36,7 @@ pub(super) async fn answer(
 }
 
 fn open(shared: &Shared, code: &str, stamp: &Stamp, raw: &[u8]) -> Result<(Function, Call), Unheard> {
-    shared.stamper.verify(stamp, raw).map_err(|_| ("7", "签名错误"))?;
+    shared.stamper.verify(Way::Call, stamp, raw).map_err(|_| ("7", "签名错误"))?;
     stamp.fresh(Utc::now()).map_err(|_| (STALE, "时间戳超出允许范围"))?;
     let asking: Asking = serde_json::from_slice(raw).map_err(|_| ("1", "参数错误"))?;
     if asking.user_id != shared.credentials.user_id {
@@ -63,6 +63,6 @@ fn respond(shared: &Shared, stamp: &Stamp, reply: &Reply) -> Response {
     };
     let answering = Answering { code: code.to_owned(), message: reply.message.clone(), data };
     let body = serde_json::to_vec(&answering).unwrap_or_default();
-    let stamp = shared.stamper.sign(Utc::now(), &stamp.nonce, &body).headers();
+    let stamp = shared.stamper.sign(Way::Answer, Utc::now(), &stamp.nonce, &body).headers();
     (status, stamp, [(CONTENT_TYPE, "application/json")], body).into_response()
 }

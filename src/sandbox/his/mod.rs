@@ -45,8 +45,8 @@ use super::books::Store;
 use super::faults::{Faults, Level};
 use super::heard::heard;
 use crate::ports::his::envelope::Envelope;
-use crate::ports::his::stamp::Stamper;
 use crate::ports::his::{Charset, Credentials, Protocol};
+use crate::ports::stamp::Stamper;
 
 /// How a push may take, in real time.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -364,6 +364,11 @@ impl HisServer {
     /// 退号 over 2009 until so many days before a visit at the latest, from now on.
     pub async fn cancels_no_later_than(&self, days_before: u64) -> anyhow::Result<()> {
         self.change(|ledger, _| ledger.cancels_no_later_than(days_before)).await
+    }
+
+    /// An id that a lock was taken under is never free again.
+    pub async fn remember_locks(&self) -> anyhow::Result<()> {
+        self.change(|ledger, _| ledger.remember_locks()).await
     }
 
     /// A restart that loses every lock, of which nobody is told; says how many there were.

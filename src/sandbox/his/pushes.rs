@@ -16,8 +16,8 @@ use super::records::{OrderRecord, PushRecord, PushState, ScheduleRecord};
 use super::{PushTo, Shared};
 use crate::ports::his::json_line::{Answering, Asking};
 use crate::ports::his::messages::{self, CancelPush, ChangePush, StopReg};
-use crate::ports::his::stamp::Stamp;
 use crate::ports::his::{json, soap, wire};
+use crate::ports::stamp::{Stamp, Way};
 use crate::sandbox::faults::{Faults, PushFault, hash};
 
 /// Waits between attempts, in seconds of the sandbox's clock; the last one repeats.
@@ -167,7 +167,7 @@ impl Pusher {
                 let event = Asking { function, user_id, data: event_of(&push.function, &push.body)? };
                 let body = serde_json::to_string(&event).ok()?;
                 let nonce = Uuid::new_v4().simple().to_string();
-                let stamp = shared.stamper.sign(now, &nonce, body.as_bytes());
+                let stamp = shared.stamper.sign(Way::Event, now, &nonce, body.as_bytes());
                 let body = if forged { body.replacen(&push.function, other, 1) } else { body };
                 self.as_event(shared, url, &stamp, body).await
             }
@@ -190,7 +190,7 @@ impl Pusher {
         let reply = request.body(body).send().await.ok()?;
         let theirs = Stamp::read(reply.headers()).ok().filter(|theirs| theirs.nonce == stamp.nonce)?;
         let raw = reply.bytes().await.ok()?;
-        shared.stamper.verify(&theirs, &raw).ok()?;
+        shared.stamper.verify(Way::Receipt, &theirs, &raw).ok()?;
         serde_json::from_slice::<Answering>(&raw).ok().map(|answer| answer.code)
     }
 }

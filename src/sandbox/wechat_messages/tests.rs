@@ -41,6 +41,7 @@ fn message(server: &MessageServer, id: &str) -> Message {
         openid,
         template_id: "T1".into(),
         client_msg_id: id.into(),
+        subscribed: false,
         fields: BTreeMap::from([("thing1".into(), "候补成功".into())]),
     }
 }
@@ -165,10 +166,8 @@ async fn without_a_token_nothing_was_sent_whatever_went_wrong() {
 #[tokio::test]
 async fn r23_one_consent_is_one_subscribe_message() {
     let (server, template, _) = world(Level::None, 1).await;
-    let mut config = server.client_config(Duration::from_secs(20));
-    config.subscribed.insert("TM9".to_owned());
-    let client = WechatMessages::new(config).unwrap();
-    let subscribed = |id: &str| Message { template_id: "TM9".to_owned(), ..message(&server, id) };
+    let client = WechatMessages::new(server.client_config(Duration::from_secs(20))).unwrap();
+    let subscribed = |id: &str| Message { subscribed: true, ..message(&server, id) };
     server.consents(&message(&server, "m").openid, 1);
     assert_eq!(client.send(&subscribed("m1")).await, Ok(Outcome::Accepted { msg_id: String::new() }));
     assert_eq!(client.send(&subscribed("m2")).await, Ok(Outcome::Unreachable { code: 43101 }));

@@ -119,6 +119,7 @@ mod tests {
             amount_fen: 2500,
             openid: "o1".to_owned(),
             expires_at: chrono::DateTime::from_timestamp(chrono::Utc::now().timestamp() + 3600, 0).unwrap(),
+            pay_type: crate::ports::payments::PayType::SelfPay,
         }
     }
 

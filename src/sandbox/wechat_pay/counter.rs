@@ -12,20 +12,21 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::House;
 use super::bill;
 use super::certificates;
 use super::entries::{Asked, RefundAsked};
 use super::keys::{APP_ID, MCH_ID};
 use super::ledger::{Refusal, refuse};
+use super::{Entered, House};
 use crate::ports::payments::signature::{SCHEME, nonce, platform_message, request_message};
+use crate::ports::payments::{PayType, Provider};
 use crate::sandbox::faults::spoil;
 
-const BODY_BYTES_MAX: usize = 64 * 1024;
+pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// A request that can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Call {
+pub(super) enum Call {
     Open(Asked),
     Query(String),
     Close(String),
@@ -33,6 +34,8 @@ enum Call {
     QueryRefund(String),
     Bill(NaiveDate),
     Download(NaiveDate),
+    /// A platform's bill; pages count from 1.
+    BillPage(NaiveDate, u32),
     Certificates,
 }
 
@@ -99,22 +102,44 @@ pub(super) async fn answer(State(house): State<Arc<House>>, request: Request) ->
         Ok(call) => call,
         Err(refusal) => return signed(&house, Err(refusal)),
     };
+    carry_out(house, busy, Provider::Wechat, call, |house, result| match result {
+        Ok(Answered::File(text)) => text.into_response(),
+        Ok(Answered::Json(json)) => signed(house, Ok(json)),
+        Err(refusal) => signed(house, Err(refusal)),
+    })
+    .await
+}
+
+/// Does what is asked at this door, perhaps wrongly, and answers in its form.
+pub(super) async fn carry_out(
+    house: Arc<House>,
+    busy: Entered,
+    door: Provider,
+    call: Call,
+    respond: impl FnOnce(&House, Result<Answered, Refusal>) -> Response + Send + 'static,
+) -> Response {
     let (name, key) = name_and_key(&call);
-    let fault = house.faults.request(name, &key);
+    let name = format!("{} {name}", door.source());
+    let fault = house.faults.request(&name, &key);
     if let Some(fault) = fault.filter(|fault| fault.prevents()) {
         return spoil(fault, StatusCode::OK.into_response(), house.slow).await;
+    }
+    if let Some(code) = house.faults.answer(&name, &key) {
+        let status = match code {
+            "FREQUENCY_LIMITED" => 429,
+            "SYSTEM_ERROR" => 500,
+            "NOT_ENOUGH" | "USER_ACCOUNT_ABNORMAL" => 403,
+            _ => 400,
+        };
+        return respond(&house, Err(refuse(status, code, "按沙箱开关返回")));
     }
     // A task of its own, so that a caller that hangs up cannot leave the books changed and not saved.
     let work = tokio::spawn({
         let house = house.clone();
         async move {
             let _busy = busy;
-            let result = serve(&house, call, fault.is_none()).await;
-            match result {
-                Ok(Answered::File(text)) => text.into_response(),
-                Ok(Answered::Json(json)) => signed(&house, Ok(json)),
-                Err(refusal) => signed(&house, Err(refusal)),
-            }
+            let result = serve(&house, door, call, fault.is_none()).await;
+            respond(&house, result)
         }
     });
     let answer = work.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response());
@@ -127,19 +152,19 @@ pub(super) async fn answer(State(house): State<Arc<House>>, request: Request) ->
 /// The call's name and the number it is about, by which faults are drawn.
 fn name_and_key(call: &Call) -> (&'static str, String) {
     match call {
-        Call::Open(asked) => ("wechat-pay open", asked.out_trade_no.clone()),
-        Call::Query(number) => ("wechat-pay query", number.clone()),
-        Call::Close(number) => ("wechat-pay close", number.clone()),
-        Call::Refund(asked) => ("wechat-pay refund", asked.out_refund_no.clone()),
-        Call::QueryRefund(number) => ("wechat-pay refund query", number.clone()),
-        Call::Bill(day) => ("wechat-pay bill", day.to_string()),
-        Call::Download(day) => ("wechat-pay bill download", day.to_string()),
-        Call::Certificates => ("wechat-pay certificates", String::new()),
+        Call::Open(asked) => ("open", asked.out_trade_no.clone()),
+        Call::Query(number) => ("query", number.clone()),
+        Call::Close(number) => ("close", number.clone()),
+        Call::Refund(asked) => ("refund", asked.out_refund_no.clone()),
+        Call::QueryRefund(number) => ("refund query", number.clone()),
+        Call::Bill(day) | Call::BillPage(day, _) => ("bill", day.to_string()),
+        Call::Download(day) => ("bill download", day.to_string()),
+        Call::Certificates => ("certificates", String::new()),
     }
 }
 
 /// Does what is asked. `delivered`: the answer will reach the caller, so that a payer may come.
-async fn serve(house: &House, call: Call, delivered: bool) -> Result<Answered, Refusal> {
+async fn serve(house: &House, door: Provider, call: Call, delivered: bool) -> Result<Answered, Refusal> {
     let now = (house.now)();
     let result = match call {
         Call::Open(asked) => {
@@ -147,17 +172,18 @@ async fn serve(house: &House, call: Call, delivered: bool) -> Result<Answered, R
             let opened = house.change(|ledger| ledger.open(asked, plan, now)).await;
             opened.map(|opened| opened.map(|prepay_id| Some(json!({"prepay_id": prepay_id}))))
         }
-        Call::Query(number) => Ok(house.ledger.lock().await.order(&number).map(Some)),
+        Call::Query(number) => Ok(house.ledger.lock().await.order(&number, door).map(Some)),
         Call::Close(number) => house.change(|ledger| ledger.close(&number)).await.map(|closed| closed.map(|()| None)),
         Call::Refund(asked) => {
             let refunded = house.change(|ledger| ledger.refund(asked, now)).await;
             refunded.map(|refunded| refunded.map(Some))
         }
-        Call::QueryRefund(number) => Ok(house.ledger.lock().await.refund_shown(&number).map(Some)),
+        Call::QueryRefund(number) => Ok(house.ledger.lock().await.refund_shown(&number, door).map(Some)),
         Call::Bill(day) => {
             let download = format!("http://{}{BILLS}{day}", house.listens_at);
             Ok(bill::address(&house.ledger.lock().await.books(), day, now, &download).map(Some))
         }
+        Call::BillPage(day, page) => Ok(bill::page(&house.ledger.lock().await.books(), day, page, now).map(Some)),
         Call::Certificates => Ok(Ok(certificates::handed_out(&house.keys))),
         Call::Download(day) => return Ok(Answered::File(bill::text(&house.ledger.lock().await.books(), day))),
     };
@@ -169,7 +195,7 @@ async fn serve(house: &House, call: Call, delivered: bool) -> Result<Answered, R
 }
 
 /// What a good answer holds.
-enum Answered {
+pub(super) enum Answered {
     /// Signed JSON, or nothing.
     Json(Option<Value>),
     /// A file, which is not signed.
@@ -256,6 +282,8 @@ fn read_open(body: OpenBody) -> Result<Call, Refusal> {
         openid: payer.openid,
         notify_url: address(notify_url)?,
         expires_at: time_expire,
+        door: Provider::Wechat,
+        pay_type: PayType::default(),
     }))
 }
 
@@ -272,6 +300,7 @@ fn read_refund(body: RefundBody) -> Result<Call, Refusal> {
         amount_fen: body.amount.refund,
         total_fen: body.amount.total,
         notify_url: body.notify_url.map(address).transpose()?,
+        door: Provider::Wechat,
     }))
 }
 
@@ -279,20 +308,20 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|_| refuse(400, "PARAM_ERROR", "参数错误"))
 }
 
-fn param(field: &'static str) -> Refusal {
+pub(super) fn param(field: &'static str) -> Refusal {
     refuse(400, "PARAM_ERROR", field)
 }
 
-fn trade_no(number: &str) -> Result<String, Refusal> {
+pub(super) fn trade_no(number: &str) -> Result<String, Refusal> {
     if is_number(number, 6, 32) { Ok(number.to_owned()) } else { Err(param("out_trade_no")) }
 }
 
-fn is_number(number: &str, shortest: usize, longest: usize) -> bool {
+pub(super) fn is_number(number: &str, shortest: usize, longest: usize) -> bool {
     (shortest..=longest).contains(&number.len())
         && number.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'|' | b'*' | b'@'))
 }
 
-fn address(url: String) -> Result<String, Refusal> {
+pub(super) fn address(url: String) -> Result<String, Refusal> {
     let is_one = reqwest::Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     if is_one { Ok(url) } else { Err(param("notify_url")) }
 }

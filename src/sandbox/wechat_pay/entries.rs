@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::keys::{APP_ID, MCH_ID};
-use crate::ports::payments::Refund;
+use crate::ports::payments::platform::wire;
+use crate::ports::payments::{PayType, Provider, Refund};
 
 /// What a merchant asks when it opens an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,12 @@ pub(super) struct Asked {
     pub openid: String,
     pub notify_url: String,
     pub expires_at: DateTime<Utc>,
+    /// At which door it was asked.
+    #[serde(default)]
+    pub door: Provider,
+    /// As a platform was told; WeChat Pay is not.
+    #[serde(default)]
+    pub pay_type: PayType,
 }
 
 /// An order.
@@ -54,6 +61,17 @@ impl Order {
             OrderState::Open(Plan::At(at)) => Some(at),
             _ => None,
         }
+    }
+
+    /// The order as a platform shows it.
+    pub(super) fn shown_by_platform(&self) -> wire::OrderShown {
+        let (state, payment_id, paid_at) = match &self.state {
+            OrderState::Open(_) => ("OPEN", None, None),
+            OrderState::Closed => ("CLOSED", None, None),
+            OrderState::Paid { transaction_id, at } => ("PAID", Some(transaction_id.clone()), Some(*at)),
+        };
+        let Asked { out_trade_no: order_no, amount_fen, .. } = self.asked.clone();
+        wire::OrderShown { order_no, state: state.to_owned(), amount_fen, payment_id, paid_at }
     }
 
     /// The order as a query shows it and a notice tells it.
@@ -94,6 +112,9 @@ pub(super) struct RefundAsked {
     pub amount_fen: i64,
     pub total_fen: i64,
     pub notify_url: Option<String>,
+    /// At which door it was asked.
+    #[serde(default)]
+    pub door: Provider,
 }
 
 /// A refund.
@@ -135,6 +156,16 @@ impl RefundEntry {
     /// Its amount, unless it was given up: what no other refund may take.
     pub(super) fn held_fen(&self) -> i64 {
         if self.standing() == Refund::Closed { 0 } else { self.asked.amount_fen }
+    }
+
+    /// The refund as a platform shows it.
+    pub(super) fn shown_by_platform(&self) -> wire::RefundShown {
+        wire::RefundShown {
+            order_no: self.asked.out_trade_no.clone(),
+            refund_no: self.asked.out_refund_no.clone(),
+            state: platform_name_of(self.standing()).to_owned(),
+            amount_fen: self.asked.amount_fen,
+        }
     }
 
     /// The refund as an answer shows it.
@@ -179,6 +210,17 @@ pub(super) fn name_of(refund: Refund) -> &'static str {
     }
 }
 
+/// A refund state as a platform names it.
+pub(super) fn platform_name_of(refund: Refund) -> &'static str {
+    match refund {
+        Refund::Unknown => "UNKNOWN",
+        Refund::Processing => "PROCESSING",
+        Refund::Success => "DONE",
+        Refund::Closed => "GIVEN_UP",
+        Refund::Abnormal => "ABNORMAL",
+    }
+}
+
 /// A notice and how far its delivery is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct NoticeEntry {
@@ -188,8 +230,14 @@ pub(super) struct NoticeEntry {
     pub about: String,
     /// `TRANSACTION.SUCCESS`, `REFUND.…`.
     pub event: String,
-    /// What will be sealed.
+    /// What will be sealed; or, of a platform, told openly.
     pub resource: Value,
+    /// In whose form.
+    #[serde(default)]
+    pub door: Provider,
+    /// The first sent try is preceded by another notice, well signed, with another amount.
+    #[serde(default)]
+    pub misstated: bool,
     pub url: String,
     pub created_at: DateTime<Utc>,
     /// The next try; none once answered or given up.
@@ -233,6 +281,8 @@ pub struct OrderLine {
     pub paid_at: Option<DateTime<Utc>>,
     /// `transaction_id`.
     pub transaction_id: Option<String>,
+    /// As a platform was told (R7).
+    pub pay_type: PayType,
 }
 
 /// One refund in [`PayBooks`].
@@ -290,8 +340,8 @@ impl From<&Order> for OrderLine {
             OrderState::Closed => (OrderStanding::Closed, None, None),
             OrderState::Paid { transaction_id, at } => (OrderStanding::Paid, Some(*at), Some(transaction_id.clone())),
         };
-        let Asked { out_trade_no, amount_fen, .. } = order.asked.clone();
-        Self { out_trade_no, amount_fen, state, paid_at, transaction_id }
+        let Asked { out_trade_no, amount_fen, pay_type, .. } = order.asked.clone();
+        Self { out_trade_no, amount_fen, state, paid_at, transaction_id, pay_type }
     }
 }
 

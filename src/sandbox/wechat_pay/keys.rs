@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ports::payments::sealed::SealingKey;
 use crate::ports::payments::signature::{SigningKey, VerifyingKeys};
+use crate::ports::stamp::Stamper;
 use crate::sandbox::books::{Record, Store};
 use crate::sandbox::faults::hash;
 
@@ -22,6 +23,11 @@ use crate::sandbox::faults::hash;
 pub(super) const MCH_ID: &str = "1900000109";
 /// The merchant's `appid`.
 pub(super) const APP_ID: &str = "wx0000000000000109";
+
+/// Who the merchant is at the platform that is played beside.
+pub(super) const MERCHANT_ID: &str = "1001";
+/// What that platform and the merchant share. It guards nothing.
+pub(super) const SIGN_KEY: &str = "sandbox-pay-platform-key";
 
 const BOOK: &str = "wechat_pay.keys";
 
@@ -36,6 +42,8 @@ pub(super) struct Keys {
     pub merchant: VerifyingKeys,
     /// Seals notices.
     pub sealing: SealingKey,
+    /// Stamps what the platform that is played beside says.
+    pub stamper: Stamper,
 }
 
 /// As kept in the store.
@@ -73,6 +81,7 @@ impl Keys {
             merchant: VerifyingKeys::from_pems([merchant]).map_err(|(_, error)| error)?,
             sealing: SealingKey::new(&saved.api_v3_key.as_str().into())
                 .ok_or_else(|| anyhow::anyhow!("the sandbox's API v3 key is not 32 bytes long"))?,
+            stamper: Stamper::new(&SIGN_KEY.into()),
             saved,
         })
     }

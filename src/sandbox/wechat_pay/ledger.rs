@@ -10,11 +10,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::entries::{
     Asked, NoticeEntry, NoticeLine, Order, OrderLine, OrderState, PayBooks, Plan, RefundAsked, RefundEntry, RefundLine,
-    RefundState, name_of,
+    RefundState, name_of, platform_name_of,
 };
 use super::notices;
 use super::payers::LATE_SECONDS;
-use crate::ports::payments::{Paid, Refund};
+use crate::ports::payments::{Paid, Provider, Refund};
 use crate::sandbox::books::{Record, Store};
 use crate::sandbox::faults::{Faults, Level, hash};
 
@@ -185,10 +185,13 @@ impl Ledger {
         }
     }
 
-    /// An order as a query shows it.
-    pub(super) fn order(&self, out_trade_no: &str) -> Result<serde_json::Value, Refusal> {
+    /// An order as a query at this door shows it.
+    pub(super) fn order(&self, out_trade_no: &str, door: Provider) -> Result<serde_json::Value, Refusal> {
         let order = self.orders.get(out_trade_no).ok_or(refuse(404, "ORDER_NOT_EXIST", "订单不存在"))?;
-        Ok(order.shown(self.refunds_held(out_trade_no).next().is_some()))
+        Ok(match door {
+            Provider::Wechat => order.shown(self.refunds_held(out_trade_no).next().is_some()),
+            Provider::Platform => serde_json::to_value(order.shown_by_platform()).unwrap_or_default(),
+        })
     }
 
     /// The payer pays, at `at`.
@@ -204,9 +207,13 @@ impl Ledger {
         }
         let transaction_id = format!("42000{:023}", self.roll("transaction", out_trade_no));
         order.state = OrderState::Paid { transaction_id: transaction_id.clone(), at };
-        let (resource, url, amount_fen) = (order.shown(false), order.asked.notify_url.clone(), order.asked.amount_fen);
+        let (url, amount_fen, door) = (order.asked.notify_url.clone(), order.asked.amount_fen, order.asked.door);
+        let (event, resource) = match door {
+            Provider::Wechat => ("TRANSACTION.SUCCESS", order.shown(false)),
+            Provider::Platform => ("ORDER_PAID", serde_json::to_value(order.shown_by_platform()).unwrap_or_default()),
+        };
         self.put_order(order);
-        self.tell("TRANSACTION.SUCCESS", out_trade_no, resource, url, at);
+        self.tell((door, event), out_trade_no, resource, url, at);
         Ok(Paid { transaction_id, amount_fen, paid_at: at })
     }
 
@@ -214,7 +221,7 @@ impl Ledger {
     pub(super) fn refund(&mut self, asked: RefundAsked, now: DateTime<Utc>) -> Result<serde_json::Value, Refusal> {
         if let Some(known) = self.refunds.get(&asked.out_refund_no) {
             return if known.asked == asked {
-                Ok(known.shown())
+                Ok(shown(known, asked.door))
             } else {
                 Err(refuse(400, "INVALID_REQUEST", "退款单号已用于其他退款"))
             };
@@ -229,11 +236,11 @@ impl Ledger {
             return Err(refuse(400, "PARAM_ERROR", "退款金额大于可退金额或与订单金额不一致"));
         }
         self.may_refund(&asked.out_trade_no, paid_at, now)?;
-        let (settles_at, ends) = self.fate(&asked, now);
+        let ((settles_at, ends), door) = (self.fate(&asked, now), asked.door);
         let refund_id = format!("50000{:023}", self.roll("refund", &asked.out_refund_no));
         let state = RefundState::Processing { settles_at, ends };
         let entry = RefundEntry { asked, refund_id, transaction_id, asked_at: now, state };
-        let shown = entry.shown();
+        let shown = shown(&entry, door);
         self.put_refund(entry);
         Ok(shown)
     }
@@ -264,10 +271,10 @@ impl Ledger {
         (settles_at, if closes { Refund::Closed } else { Refund::Success })
     }
 
-    /// A refund as a query shows it.
-    pub(super) fn refund_shown(&self, out_refund_no: &str) -> Result<serde_json::Value, Refusal> {
-        let refund = self.refunds.get(out_refund_no);
-        refund.map(RefundEntry::shown).ok_or(refuse(404, "RESOURCE_NOT_EXISTS", "退款单不存在"))
+    /// A refund as a query at this door shows it.
+    pub(super) fn refund_shown(&self, out_refund_no: &str, door: Provider) -> Result<serde_json::Value, Refusal> {
+        let refund = self.refunds.get(out_refund_no).ok_or(refuse(404, "RESOURCE_NOT_EXISTS", "退款单不存在"))?;
+        Ok(shown(refund, door))
     }
 
     /// Settles a refund that is on its way; false if there is none.
@@ -277,10 +284,17 @@ impl Ledger {
             return false;
         }
         refund.state = RefundState::Settled { at, as_ };
-        let (told, url) = (refund.told(), refund.asked.notify_url.clone());
+        let (door, url) = (refund.asked.door, refund.asked.notify_url.clone());
+        let (event, told) = match door {
+            Provider::Wechat => (format!("REFUND.{}", name_of(as_)), refund.told()),
+            Provider::Platform => (
+                format!("REFUND_{}", platform_name_of(as_)),
+                serde_json::to_value(refund.shown_by_platform()).unwrap_or_default(),
+            ),
+        };
         self.put_refund(refund);
         if let Some(url) = url {
-            self.tell(&format!("REFUND.{}", name_of(as_)), out_refund_no, told, url, at);
+            self.tell((door, event.as_str()), out_refund_no, told, url, at);
         }
         true
     }
@@ -334,11 +348,18 @@ impl Ledger {
         }
     }
 
-    fn tell(&mut self, event: &str, about: &str, resource: serde_json::Value, url: String, at: DateTime<Utc>) {
+    fn tell(
+        &mut self,
+        (door, event): (Provider, &str),
+        about: &str,
+        resource: serde_json::Value,
+        url: String,
+        at: DateTime<Utc>,
+    ) {
         let id = format!("EV-{:032x}", u128::from(self.roll(event, about)));
-        let fault = self.faults.push("wechat-pay notice", about);
+        let fault = self.faults.push(&format!("{} notice", door.source()), about);
         let notice = notices::planned(id, event, about, resource, url, at, fault, self.roll("delivery", about));
-        self.put_notice(notice);
+        self.put_notice(NoticeEntry { door, ..notice });
     }
 
     /// The refunds of an order that were not given up.
@@ -397,6 +418,14 @@ impl Ledger {
         self.posts.extend(notice.next_at.map(|at| (at, id.clone())));
         self.unsaved.insert((NOTICES, id.clone()));
         self.notices.insert(id, notice);
+    }
+}
+
+/// A refund as an answer at this door shows it.
+fn shown(refund: &RefundEntry, door: Provider) -> serde_json::Value {
+    match door {
+        Provider::Wechat => refund.shown(),
+        Provider::Platform => serde_json::to_value(refund.shown_by_platform()).unwrap_or_default(),
     }
 }
 

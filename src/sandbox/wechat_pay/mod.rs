@@ -1,6 +1,7 @@
-//! The simulated WeChat Pay: a real HTTP server with keys, payers, books and an agenda of its own.
+//! The simulated WeChat Pay: a real HTTP server with keys, payers, books and an agenda of its own. Beside it, over the same books,
+//! a hospital's own payment platform.
 //!
-//! `counter` answers requests by the rules of `ledger`, `payers` decide who pays, `notices` carries the news back,
+//! `counter` answers requests by the rules of `ledger`, `platform_door` does so as a platform, `payers` decide who pays, `notices` carries the news back,
 //! `planted` is what stands wrong on purpose, `entries` are what is kept, `certificates` how its keys are handed out, `bill` how a day of it is told, and `keys` what signs it. It never looks into Houbu's tables, and nothing happens in it
 //! by itself: whoever moves the clock asks for [`PayServer::next_at`] and calls [`PayServer::run_due`].
 
@@ -13,6 +14,7 @@ mod ledger;
 mod notices;
 mod payers;
 mod planted;
+mod platform_door;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::middleware::from_fn;
-use chrono::{DateTime, Utc};
+use axum::routing::post;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt as _;
 use tokio::net::TcpListener;
 
@@ -33,10 +36,14 @@ use super::Now;
 use super::books::Store;
 use super::faults::Faults;
 use super::heard::heard;
-use crate::ports::payments::{Config, Paid, Refund};
-use keys::{APP_ID, Keys, MCH_ID};
+use crate::ports::payments::platform::PlatformConfig;
+use crate::ports::payments::{Config, Connection, Paid, Provider, Refund};
+use keys::{APP_ID, Keys, MCH_ID, MERCHANT_ID, SIGN_KEY};
 use ledger::Ledger;
 use payers::Payers;
+
+/// How far the timestamp of a notice may be from the receiver's clock.
+const NOTICE_SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// So many notices are on their way at once.
 const POSTS_AT_ONCE: usize = 16;
@@ -153,7 +160,8 @@ impl PayServer {
                 .no_proxy()
                 .build()?,
         });
-        let router = axum::Router::new().fallback(counter::answer).with_state(house.clone());
+        let router = axum::Router::new().route("/platform/{call}", post(platform_door::answer));
+        let router = router.fallback(counter::answer).with_state(house.clone());
         let router = router.layer(from_fn(|request, next| heard("payments", request, next)));
         let (open, closed) = tokio::sync::oneshot::channel::<()>();
         tokio::spawn(async move {
@@ -188,7 +196,28 @@ impl PayServer {
             api_v3_key,
             notify_url_payments: format!("{callbacks}/payments"),
             notify_url_refunds: format!("{callbacks}/refunds"),
+            notice_skew: NOTICE_SKEW,
             timeout,
+        }
+    }
+
+    /// The same for whoever is paid through the platform. Notices go to `notify_base` + `/callbacks/pay-platform`.
+    pub fn platform_config(&self, notify_base: &str, timeout: Duration) -> PlatformConfig {
+        PlatformConfig {
+            url: format!("{}/platform", self.url()),
+            merchant_id: MERCHANT_ID.to_owned(),
+            sign_key: SIGN_KEY.into(),
+            notify_url: format!("{}/callbacks/pay-platform", notify_base.trim_end_matches('/')),
+            notice_skew: NOTICE_SKEW,
+            timeout,
+        }
+    }
+
+    /// How the client of this provider is connected with this server.
+    pub fn connection(&self, provider: Provider, notify_base: &str, timeout: Duration) -> Connection {
+        match provider {
+            Provider::Wechat => Connection::Wechat(Box::new(self.client_config(notify_base, timeout))),
+            Provider::Platform => Connection::Platform(self.platform_config(notify_base, timeout)),
         }
     }
 

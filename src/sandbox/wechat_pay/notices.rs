@@ -8,9 +8,12 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::entries::NoticeEntry;
-use super::keys::Keys;
+use super::keys::{Keys, MERCHANT_ID};
+use crate::ports::payments::Provider;
+use crate::ports::payments::platform::wire::Telling;
 use crate::ports::payments::sealed::ALGORITHM;
 use crate::ports::payments::signature::{SCHEME, nonce, platform_message};
+use crate::ports::stamp::Way;
 use crate::sandbox::faults::{PushFault, hash};
 
 /// How long after each try the next one comes (4.3), seconds.
@@ -54,6 +57,8 @@ pub(super) fn planned(
         about: about.to_owned(),
         event: event.to_owned(),
         resource,
+        door: Provider::default(),
+        misstated: fault == Some(PushFault::WrongAmount),
         url,
         created_at: at,
         next_at: Some(at + late),
@@ -73,6 +78,7 @@ pub(super) fn note(notice: &mut NoticeEntry, outcome: Outcome, now: DateTime<Utc
     notice.tries += 1;
     notice.probe_believed |= outcome.probe_believed;
     notice.probe = false;
+    notice.misstated = false;
     if outcome.answered {
         notice.answered_at = Some(now);
         notice.next_at = None;
@@ -81,7 +87,7 @@ pub(super) fn note(notice: &mut NoticeEntry, outcome: Outcome, now: DateTime<Utc
     }
 }
 
-/// One try: the probe first if there is one, then the notice, then once more if it is doubled.
+/// One try: the probe or the notice with another amount first if there is one, then the notice, then once more if it is doubled.
 pub(super) async fn try_once(http: &reqwest::Client, keys: &Keys, notice: &NoticeEntry, now: DateTime<Utc>) -> Outcome {
     if notice.tries < notice.lost {
         return Outcome { answered: false, probe_believed: false };
@@ -90,6 +96,12 @@ pub(super) async fn try_once(http: &reqwest::Client, keys: &Keys, notice: &Notic
         tracing::error!(notice = %notice.id, "a notice could not be sealed");
         return Outcome { answered: false, probe_believed: false };
     };
+    if notice.misstated {
+        let wrong = misstated(notice);
+        if let Some(body) = envelope(keys, &wrong) {
+            post(http, keys, &wrong, &body, now, false).await;
+        }
+    }
     let probe_believed = notice.probe && matches!(post(http, keys, notice, &body, now, true).await, Some(200..300));
     let mut answered = is_answer(post(http, keys, notice, &body, now, false).await);
     if notice.doubled {
@@ -98,12 +110,31 @@ pub(super) async fn try_once(http: &reqwest::Client, keys: &Keys, notice: &Notic
     Outcome { answered, probe_believed }
 }
 
+/// Another notice about the same, with an 分 more than there is.
+fn misstated(notice: &NoticeEntry) -> NoticeEntry {
+    let mut wrong = notice.clone();
+    wrong.id = format!("{}-wrong", notice.id);
+    let amount = match notice.door {
+        Provider::Wechat => wrong.resource.pointer_mut("/amount/total"),
+        Provider::Platform => wrong.resource.pointer_mut("/amountFen"),
+    };
+    if let Some(amount) = amount {
+        *amount = json!(amount.as_i64().unwrap_or_default() + 1);
+    }
+    wrong
+}
+
 fn is_answer(status: Option<u16>) -> bool {
     matches!(status, Some(200 | 204))
 }
 
-/// The notice's body, sealed.
+/// The notice's body: of WeChat Pay sealed, of a platform open.
 fn envelope(keys: &Keys, notice: &NoticeEntry) -> Option<String> {
+    if notice.door == Provider::Platform {
+        let (id, event, data) = (notice.id.clone(), notice.event.clone(), notice.resource.clone());
+        let telling = Telling { id, event, merchant_id: MERCHANT_ID.to_owned(), data };
+        return serde_json::to_string(&telling).ok();
+    }
     let original = if notice.event.starts_with("REFUND") { "refund" } else { "transaction" };
     // A nonce serves once: it follows from the notice and the try.
     let unique = hash(&[notice.id.as_bytes(), &notice.tries.to_le_bytes()]);
@@ -132,6 +163,16 @@ async fn post(
     now: DateTime<Utc>,
     probe: bool,
 ) -> Option<u16> {
+    if notice.door == Provider::Platform {
+        // A wrong signature is one over something else.
+        let said = if probe { "another body" } else { body };
+        let stamp = keys.stamper.sign(Way::Event, now, &nonce(), said.as_bytes());
+        let mut request = http.post(&notice.url).header("Content-Type", "application/json").body(body.to_owned());
+        for (name, value) in stamp.headers() {
+            request = request.header(name, value);
+        }
+        return request.send().await.ok().map(|response| response.status().as_u16());
+    }
     let (timestamp, nonce) = (now.timestamp().to_string(), nonce());
     let signature = keys.platform().sign(&platform_message(&timestamp, &nonce, body.as_bytes()))?;
     // The platform's own probes look like this.

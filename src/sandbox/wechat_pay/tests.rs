@@ -11,7 +11,7 @@ use secrecy::ExposeSecret as _;
 use super::*;
 use crate::ports::CallError;
 use crate::ports::payments::{
-    Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments as _, RefundRequest, WechatPay,
+    Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, PayType, Payment, Payments as _, RefundRequest, WechatPay,
 };
 use crate::sandbox::faults::{Fault, Level, PushFault};
 
@@ -65,6 +65,7 @@ fn order(number: &str, clock: &Clock) -> OrderRequest {
         amount_fen: 5000,
         openid: "o1".into(),
         expires_at: clock.now() + TimeDelta::minutes(15),
+        pay_type: PayType::SelfPay,
     }
 }
 
@@ -363,6 +364,8 @@ async fn each_way_a_push_goes_wrong() {
                 assert_eq!((seen.len(), believed), (2, 1));
                 assert_eq!(seen[0].0, Err(NoticeError::Signature));
             }
+            PushFault::WrongAmount => panic!("nothing is misstated by chance"),
+            PushFault::Unknown => panic!("it tells of its own orders alone"),
         }
     }
     assert!(server.books().await.notices.iter().all(|notice| !notice.probe_believed));

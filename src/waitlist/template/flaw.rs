@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, NaiveTime};
 use chrono_tz::Asia::Shanghai;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::form::Form;
@@ -14,6 +14,7 @@ use crate::waitlist::identity::{IdNumber, IdType};
 use crate::waitlist::language::Language;
 use crate::waitlist::money::Fen;
 use crate::waitlist::notice::{NoticeFacts, NoticeKind};
+use crate::waitlist::route::{Channel, Routes};
 
 /// The most keys of a template of the platform, by far.
 const KEYS_MAX: usize = 20;
@@ -83,10 +84,10 @@ const FORBIDDEN_WORDS: [&str; 18] = [
 ];
 
 /// One thing that is wrong with a template.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({ "field": "fields.thing1", "code": "too_long", "letters": 26, "most": 20 }))]
 pub struct Flaw {
-    /// Where: `templateId`, `fields`, `fields.<key>` or `sms`.
+    /// Where: `templateId`, `templateIds.<channel>`, `fields`, `fields.<key>`, `sms` or `channels`.
     pub field: String,
     /// What.
     #[serde(flatten)]
@@ -94,7 +95,7 @@ pub struct Flaw {
 }
 
 /// See [`Flaw`].
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum Wrong {
     /// It is empty, or too much of it.
@@ -136,6 +137,16 @@ pub enum Wrong {
         #[serde(skip)]
         wants: [&'static str; 2],
     },
+    /// A channel that stands there twice, or an SMS of a text that has none.
+    UselessChannel {
+        /// Which.
+        channel: Channel,
+    },
+    /// A channel that is not configured.
+    ClosedChannel {
+        /// Which.
+        channel: Channel,
+    },
 }
 
 impl Flaw {
@@ -160,6 +171,10 @@ impl Wrong {
             Self::ForbiddenText { text } => format!("不得出现“{text}”：消息中不能出现身份信息或病情"),
             Self::TooLong { letters, most } => format!("填入内容后为 {letters} 个字，最多 {most} 个字"),
             Self::WrongForm { value, wants: [zh, _] } => format!("填入内容后为“{value}”，此字段只接受{zh}"),
+            Self::UselessChannel { channel } => format!("渠道 {} 重复，或本文本没有短信内容", channel.as_str()),
+            Self::ClosedChannel { channel } => {
+                format!("渠道 {} 未配置，请先填写配置中的 [{}]", channel.as_str(), channel.section())
+            }
         }
     }
 
@@ -179,6 +194,12 @@ impl Wrong {
             }
             Self::TooLong { letters, most } => format!("it comes to {letters} letters, and {most} are taken at most"),
             Self::WrongForm { value, wants: [_, en] } => format!("it comes to “{value}”, and the key takes {en}"),
+            Self::UselessChannel { channel } => {
+                format!("{} stands there twice, or the text has no SMS", channel.as_str())
+            }
+            Self::ClosedChannel { channel } => {
+                format!("{} is not configured; fill in [{}] first", channel.as_str(), channel.section())
+            }
         }
     }
 }
@@ -190,9 +211,17 @@ impl Template {
         let mut wrong = |field: &str, what: Wrong| {
             found.insert(Flaw { field: field.to_owned(), what });
         };
-        let id = self.template_id.chars().count();
-        if !(1..=ID_LETTERS).contains(&id) || self.template_id.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        if !is_id(&self.template_id) {
             wrong("templateId", Wrong::Size { most: ID_LETTERS });
+        }
+        for (channel, _) in self.template_ids.iter().filter(|(_, id)| !is_id(id)) {
+            wrong(&format!("templateIds.{}", channel.as_str()), Wrong::Size { most: ID_LETTERS });
+        }
+        for (nth, channel) in self.channels.iter().enumerate() {
+            let twice = self.channels.iter().take(nth).any(|before| before == channel);
+            if twice || (*channel == Channel::Sms && self.sms.is_none()) {
+                wrong("channels", Wrong::UselessChannel { channel: *channel });
+            }
         }
         if !(1..=KEYS_MAX).contains(&self.fields.len()) {
             wrong("fields", Wrong::Size { most: KEYS_MAX });
@@ -213,6 +242,22 @@ impl Template {
         }
         found.into_iter().collect()
     }
+}
+
+impl Template {
+    /// The channels that it names and that are not configured.
+    pub fn closed_channels(&self, routes: &Routes) -> Vec<Flaw> {
+        let closed = self.channels.iter().filter(|channel| !routes.is_open(**channel));
+        let flaw =
+            |channel: &Channel| Flaw { field: "channels".to_owned(), what: Wrong::ClosedChannel { channel: *channel } };
+        closed.map(flaw).collect()
+    }
+}
+
+/// Whether the platform could have given out this id.
+fn is_id(id: &str) -> bool {
+    let letters = id.chars().count();
+    (1..=ID_LETTERS).contains(&letters) && !id.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
 /// What is wrong with a text, whatever is filled in.

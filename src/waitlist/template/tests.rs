@@ -29,7 +29,8 @@ fn built_in(kind: NoticeKind) -> Template {
 
 fn template(fields: &[(&str, &str)]) -> Template {
     let fields = fields.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
-    Template { template_id: "TM1".to_owned(), fields, sms: None, quiet_hours: None }
+    let (channels, template_ids) = (Vec::new(), BTreeMap::new());
+    Template { template_id: "TM1".to_owned(), fields, sms: None, quiet_hours: None, channels, template_ids }
 }
 
 /// The codes of what is wrong with one text under one key.

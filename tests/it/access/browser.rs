@@ -12,6 +12,8 @@ pub(crate) struct Browser<'a> {
     pub(crate) cookie: Option<String>,
     /// The cookie of a login at the identity provider.
     pub(crate) errand: Option<String>,
+    /// The cookie by which the browser is known where somebody came in with it.
+    pub(crate) known: Option<String>,
     /// What the last page's forms carry.
     pub(crate) csrf: String,
     language: &'static str,
@@ -56,7 +58,7 @@ fn encoded(fields: &[(&str, &str)]) -> String {
 
 impl<'a> Browser<'a> {
     pub(crate) fn new(house: &'a House) -> Self {
-        Self { house, cookie: None, errand: None, csrf: String::new(), language: "en" }
+        Self { house, cookie: None, errand: None, known: None, csrf: String::new(), language: "en" }
     }
 
     /// One that reads Chinese.
@@ -66,7 +68,7 @@ impl<'a> Browser<'a> {
 
     fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
         let mut request = Request::builder().method(method).uri(path).header("accept-language", self.language);
-        for cookie in self.cookie.iter().chain(&self.errand) {
+        for cookie in self.cookie.iter().chain(&self.errand).chain(&self.known) {
             request = request.header("cookie", cookie);
         }
         request
@@ -83,6 +85,8 @@ impl<'a> Browser<'a> {
             let kept = (!value.is_empty()).then(|| pair.to_owned());
             if name.contains("errand") {
                 self.errand = kept;
+            } else if name.contains("browser") {
+                self.known = kept;
             } else {
                 self.cookie = kept;
             }

@@ -1,10 +1,11 @@
 //! Logging in and out, how long a session lasts, wrong passwords, forms of other sites, and the first administrator.
 
 use houbu::console::access::Settings;
+use houbu::desk::access::Knock;
 use houbu::desk::access::role::Role;
 use houbu::waitlist::policy::LevelPolicy;
 
-use super::browser::Browser;
+use super::browser::{Browser, Page};
 use super::{PASSWORD, deeds, last_deed, logged_in, pass, staffed};
 use crate::surface::House;
 
@@ -144,7 +145,8 @@ async fn wrong_passwords_lock_a_user_out_for_longer_and_longer_and_tell_nothing(
     pass(&house, "locked", 1).await;
     assert_eq!(browser.log_in("operator", "wrong once more, alas").await.status, 401);
     let locked_s: f64 = sqlx::query_scalar(
-        "select extract(epoch from locked_until - clock_timestamp())::float8 from staff_user where name = 'operator'",
+        "select extract(epoch from p.locked_until - clock_timestamp())::float8
+         from staff_place p join staff_user u on u.id = p.user_id where u.name = 'operator'",
     )
     .fetch_one(&house.hospital.desk.engine.pool)
     .await
@@ -153,7 +155,7 @@ async fn wrong_passwords_lock_a_user_out_for_longer_and_longer_and_tell_nothing(
     assert_eq!(browser.log_in("viewer", PASSWORD).await.to(), "/", "nobody else is locked out");
     pass(&house, "locked", 2).await;
     assert_eq!(browser.log_in("operator", PASSWORD).await.to(), "/");
-    let failures: i32 = sqlx::query_scalar("select failures from staff_user where name = 'operator'")
+    let failures: i64 = sqlx::query_scalar("select sum(failures) from staff_place")
         .fetch_one(&house.hospital.desk.engine.pool)
         .await
         .unwrap();
@@ -170,10 +172,10 @@ async fn many_tries_at_once_are_no_more_than_one_after_the_other() {
     let tries = (0..12).map(|nth| {
         let desk = std::sync::Arc::clone(&house.hospital.desk);
         let password = if nth == 11 { PASSWORD.to_owned() } else { format!("a guess and its number {nth}") };
-        tokio::spawn(async move { desk.lodge.log_in("viewer", &password.into(), None).await.is_ok() })
+        tokio::spawn(async move { desk.lodge.log_in("viewer", &password.into(), Knock::default()).await.is_ok() })
     });
     futures::future::join_all(tries.collect::<Vec<_>>()).await;
-    let counted: i32 = sqlx::query_scalar("select failures from staff_user where name = 'viewer'")
+    let counted: i32 = sqlx::query_scalar("select failures from staff_place")
         .fetch_one(&house.hospital.desk.engine.pool)
         .await
         .unwrap();
@@ -184,18 +186,50 @@ async fn many_tries_at_once_are_no_more_than_one_after_the_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_address_tries_only_so_often() {
     let house = staffed().await;
-    let from = Some("203.0.113.9".parse().unwrap());
+    let from = |address: &str| Knock { from: Some(address.parse().unwrap()), browser: None };
     let desk = &house.hospital.desk;
     let mut refused = None;
     for nth in 0..40 {
-        let tried = desk.lodge.log_in(&format!("nobody{nth}"), &PASSWORD.into(), from).await.unwrap_err();
+        let tried =
+            desk.lodge.log_in(&format!("nobody{nth}"), &PASSWORD.into(), from("203.0.113.9")).await.unwrap_err();
         if tried.to_string().contains("one address") {
             refused = Some(nth);
             break;
         }
     }
     assert!(refused.is_some_and(|nth| (20..35).contains(&nth)), "{refused:?}");
-    assert!(desk.lodge.log_in("viewer", &PASSWORD.into(), Some("203.0.113.10".parse().unwrap())).await.is_ok());
+    assert!(desk.lodge.log_in("viewer", &PASSWORD.into(), from("203.0.113.10")).await.is_ok());
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_addresses_of_one_network_and_those_that_nobody_can_tell_try_together() {
+    let house = staffed().await;
+    let lodge = &house.hospital.desk.lodge;
+    let tries = |host: u32| lodge.may_try(Some(format!("2001:db8:1:2::{host:x}").parse().unwrap())).is_ok();
+    assert!((1..=20).all(tries));
+    assert!(!(21..=30).all(tries), "another address of the same network");
+    assert!(lodge.may_try(Some("2001:db8:1:3::1".parse().unwrap())).is_ok());
+    assert!((1..=20).all(|_| lodge.may_try(None).is_ok()));
+    assert!(!(21..=30).all(|_| lodge.may_try(None).is_ok()));
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_wrong_before_the_login_is_a_page_that_people_read() {
+    let house = staffed().await;
+    let reads = |page: &Page, status: &[u16]| {
+        assert!(status.contains(&page.status), "{} {}", page.status, page.text);
+        assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/html"), "{:?}", page.headers);
+        assert!(page.text.contains("<html lang=\"en\">"), "{}", page.text);
+    };
+    let mut browser = Browser::new(&house);
+    reads(&browser.post_bare("/login", &[("name", "viewer")], &[]).await, &[400]);
+    reads(&browser.post_bare("/login/demo", &[("role", "viewer")], &[]).await, &[404]);
+    let mut known = logged_in(&house, Role::Viewer).await;
+    house.hospital.desk.engine.pool.close().await;
+    reads(&browser.log_in("viewer", PASSWORD).await, &[500, 503]);
+    reads(&known.get("/account").await, &[500, 503]);
     house.hospital.close().await;
 }
 

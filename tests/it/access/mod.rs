@@ -3,6 +3,8 @@
 pub(crate) mod browser;
 mod coming_in;
 mod keys;
+mod lists;
+mod places;
 mod provider;
 mod terminal;
 mod users;
@@ -47,7 +49,7 @@ async fn pass(house: &House, what: &'static str, minutes: i32) {
     let by = match what {
         "idle" => "update staff_session set seen_at = seen_at - make_interval(mins => $1)",
         "since login" => "update staff_session set began_at = began_at - make_interval(mins => $1)",
-        "locked" => "update staff_user set locked_until = locked_until - make_interval(mins => $1)",
+        "locked" => "update staff_place set locked_until = locked_until - make_interval(mins => $1)",
         "link" => "update staff_link set ends_at = ends_at - make_interval(mins => $1)",
         _ => unreachable!("{what}"),
     };

@@ -18,6 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use houbu::console::access::{Provider, Settings};
 use houbu::desk::access::GroupRoles;
 use houbu::desk::access::role::Role;
+use houbu::desk::access::token::Token;
 use houbu::ports::identity::{IdentityConfig, IdentityProvider};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Url;
@@ -195,6 +196,72 @@ async fn whoever_the_provider_knows_comes_in_with_the_role_of_their_groups() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whose_groups_have_no_role_any_more_is_out_everywhere() {
+    let issuer = Issuer::open().await;
+    let house = house(&issuer).await;
+    let mut browser = Browser::new(&house);
+    assert_eq!(come_in(&issuer, &mut browser).await.to(), "/account");
+    assert_eq!(browser.get("/account").await.status, 200);
+    issuer.says(json!({ "groups": ["kitchen"] }));
+    assert_eq!(come_in(&issuer, &mut Browser::new(&house)).await.status, 403);
+    assert_eq!(browser.get("/account").await.status, 303, "nor does a session from before go on");
+    assert!(deeds(&house).await.contains(&"identity provider logout.everywhere".to_owned()));
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_administrator_stays_one_whatever_the_provider_says() {
+    let issuer = Issuer::open().await;
+    let house = house(&issuer).await;
+    issuer.says(json!({ "groups": ["it"] }));
+    let mut browser = Browser::new(&house);
+    assert_eq!(come_in(&issuer, &mut browser).await.to(), "/account");
+    issuer.says(json!({ "groups": ["staff"] }));
+    assert_eq!(come_in(&issuer, &mut browser).await.to(), "/account");
+    assert_eq!(browser.get("/users").await.status, 200, "somebody has to let others in");
+    let audit = house.get("/v1/audit?verb=user.role").await.json();
+    let deed = &audit["items"][0];
+    assert_eq!(deed["after"], json!({ "user": "anna.keller", "role": "administrator", "asked": "viewer" }));
+    assert_eq!(deed["reason"], "the last administrator keeps the role");
+    // Beside another one the provider's word holds.
+    house.hospital.desk.lodge.make_demo_users(&PASSWORD.into()).await.unwrap();
+    assert_eq!(come_in(&issuer, &mut browser).await.to(), "/account");
+    assert_eq!(browser.get("/users").await.status, 403);
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_the_provider_knows_never_has_a_password_here() {
+    let issuer = Issuer::open().await;
+    let house = house(&issuer).await;
+    let lodge = &house.hospital.desk.lodge;
+    let mut browser = Browser::new(&house);
+    assert_eq!(come_in(&issuer, &mut browser).await.to(), "/account");
+    lodge.make_demo_users(&PASSWORD.into()).await.unwrap();
+    let mut admin = Browser::new(&house);
+    admin.log_in("admin", PASSWORD).await;
+    let page = admin.get("/users").await;
+    assert_eq!(page.text.matches("value=\"link\"").count(), 3, "for the local users: {}", page.text);
+    let id = lodge.user_named("anna.keller").await.unwrap().id;
+    let refused = admin.post(&format!("/users/{id}/deed"), &[("deed", "link")]).await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.text.contains("has no password here"), "{}", refused.text);
+    // Nor by a link that was there before.
+    let link = Token::make().unwrap();
+    sqlx::query(
+        "insert into staff_link select hospital, $2, id, now() + interval '1 day' from staff_user where id = $1",
+    )
+    .bind(id)
+    .bind(link.hash().as_slice())
+    .execute(&house.hospital.desk.engine.pool)
+    .await
+    .unwrap();
+    assert!(lodge.choose_password(&link, &PASSWORD.into()).await.is_err());
+    assert_eq!(Browser::new(&house).log_in("anna.keller", PASSWORD).await.status, 401);
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_local_user_of_the_same_name_is_somebody_else() {
     let issuer = Issuer::open().await;
     let house = house(&issuer).await;
@@ -270,6 +337,21 @@ async fn a_login_is_finished_by_the_browser_that_began_it_and_once() {
     mallory.errand = errand;
     mallory.cookie = None;
     assert_eq!(mallory.get(&back).await.status, 401, "a code is good once");
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_tries_at_the_provider_too_often_reads_so_on_the_login_page() {
+    let issuer = Issuer::open().await;
+    let house = house(&issuer).await;
+    let mut browser = Browser::new(&house);
+    while house.hospital.desk.lodge.may_try(None).is_ok() {}
+    for path in ["/login/provider?next=/runs", "/login/provider/back?code=c&state=s"] {
+        let page = browser.get(path).await;
+        assert_eq!(page.status, 429, "{path}: {}", page.text);
+        assert!(page.headers.contains_key("retry-after"));
+        assert!(page.text.contains("Too many tries") && page.text.contains("action=\"/login?"), "{}", page.text);
+    }
     house.hospital.close().await;
 }
 

@@ -110,7 +110,7 @@ async fn whoever_is_locked_out_is_let_in_again_by_an_administrator() {
     }
     assert_eq!(person.log_in("viewer", PASSWORD).await.status, 401);
     let mut admin = logged_in(&house, Role::Administrator).await;
-    assert!(admin.get("/users").await.text.contains("Locked out"));
+    assert!(admin.get("/users").await.text.contains("Locked out somewhere"));
     admin.post(&format!("/users/{viewer}/deed"), &[("deed", "enable")]).await;
     assert_eq!(person.log_in("viewer", PASSWORD).await.to(), "/");
     house.hospital.close().await;
@@ -162,6 +162,48 @@ async fn a_password_is_changed_by_whoever_knows_the_present_one() {
     assert_eq!(browser.post("/account/password", &form(OTHER, PASSWORD, PASSWORD)).await.status, 401);
     pass(&house, "locked", 1).await;
     assert_eq!(browser.post("/account/password", &form(OTHER, PASSWORD, PASSWORD)).await.status, 200);
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn choosing_passwords_that_are_refused_locks_nobody_out() {
+    let house = staffed().await;
+    let mut browser = logged_in(&house, Role::Viewer).await;
+    for weak in ["short", "password1234", "abcdefghijklmn", "viewerviewer1", "aaaaaaaaaaaa", "123456789012"] {
+        let form = [("present", PASSWORD), ("password", weak), ("again", weak)];
+        let page = browser.post("/account/password", &form).await;
+        assert_eq!(page.status, 422, "{weak}: {}", page.text);
+    }
+    assert_eq!(Browser::new(&house).log_in("viewer", PASSWORD).await.to(), "/");
+    let good = [("present", PASSWORD), ("password", OTHER), ("again", OTHER)];
+    assert_eq!(browser.post("/account/password", &good).await.status, 200);
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_is_good_no_more_once_the_password_is_changed_or_its_user_shut_out() {
+    let house = staffed().await;
+    let operator = id_of(&house, "operator").await;
+    let deed = format!("/users/{operator}/deed");
+    let mut admin = logged_in(&house, Role::Administrator).await;
+    let mut person = logged_in(&house, Role::Operator).await;
+    let mut finder = Browser::new(&house);
+    let page = admin.post(&deed, &[("deed", "link")]).await;
+    let link = page.between("<pre id=\"secret\">http://houbu.test", "</pre>");
+    assert_eq!(finder.get(&link).await.status, 200);
+    let changed = [("present", PASSWORD), ("password", OTHER), ("again", OTHER)];
+    assert_eq!(person.post("/account/password", &changed).await.status, 200);
+    let chosen = [("name", ""), ("password", "what the finder would like"), ("again", "what the finder would like")];
+    assert_eq!(finder.get(&link).await.status, 410);
+    assert_eq!(finder.post_bare(&link, &chosen, &[]).await.status, 410);
+
+    let page = admin.post(&deed, &[("deed", "link")]).await;
+    let link = page.between("<pre id=\"secret\">http://houbu.test", "</pre>");
+    for done in ["disable", "enable"] {
+        assert_eq!(admin.post(&deed, &[("deed", done)]).await.status, 200);
+    }
+    assert_eq!(finder.post_bare(&link, &chosen, &[]).await.status, 410, "let in again is the user, not the link");
+    assert_eq!(person.log_in("operator", OTHER).await.to(), "/");
     house.hospital.close().await;
 }
 

@@ -21,11 +21,12 @@ async fn furnish(works: &Works) {
     let sql = "
         create function id_of(n bigint) returns uuid language sql immutable as
             $$ select lpad(to_hex(n), 32, '0')::uuid $$;
-        insert into run (tenant, id, workflow, key, step, status, created_at, updated_at, ended_at)
+        insert into run (tenant, id, workflow, key, step, status, last_error, created_at, updated_at,
+                         ended_at)
             select 'shop', id_of(n), case when n % 50 = 0 then 'rare' else 'shop_order' end, 'order-' || n,
                    case when n % 1000 = 0 then 'Odd' else 'Delivered' end,
                    case when n % 1000 < 20 then 'cancelled' else 'completed' end,
-                   at, at, at
+                   case when n % 5000 = 7 then 'Out of stock: ' || n end, at, at, at
             from (select n, engine_now() - make_interval(secs => 400000 - n) as at
                   from generate_series(100001, 300000) n) t;
         insert into run_archive (tenant, id, workflow, key, step, status, created_at, updated_at, ended_at)
@@ -111,6 +112,7 @@ async fn questions_read_few_rows_beside_three_hundred_thousand_ended_runs() {
 /// Every filter, of a page of fifty: no more than a few pages are read.
 async fn lists(works: &Works) {
     let none = Filter::default;
+    let known = works.engine.registry.known_steps();
     let table = [
         ("all", none(), 50, 200),
         ("a page far back, in the archive", Filter { before: Some(id(50_000)), ..none() }, 50, 200),
@@ -136,6 +138,30 @@ async fn lists(works: &Works) {
         ("the beginning of most keys", Filter { q: Some(text("order-")), ..none() }, 50, 700),
         ("an id", Filter { q: Some(id(123_456).to_string()), ..none() }, 1, 20),
         ("no key", Filter { q: Some(text("nobody")), ..none() }, 0, 10),
+        ("no key of a status", Filter { q: Some(text("nobody")), status: Some(text("waiting")), ..none() }, 0, 10),
+        (
+            "the beginning of most keys, of a workflow",
+            Filter { q: Some(text("order-")), workflow: Some(text("shop_order")), ..none() },
+            50,
+            700,
+        ),
+        ("an error", Filter { error: Some(text("out of stock: 2")), ..none() }, 20, 150),
+        (
+            "an error of a workflow",
+            Filter { error: Some(text("STOCK: 2")), workflow: Some(text("shop_order")), ..none() },
+            20,
+            150,
+        ),
+        ("no error", Filter { error: Some(text("no such words")), ..none() }, 0, 150),
+        ("still for ever", Filter { still_since: Some(DateTime::UNIX_EPOCH), ..none() }, 0, 250),
+        ("unrunnable", Filter { status: Some(text("unrunnable")), runnable: Some(known.clone()), ..none() }, 0, 150),
+        ("run by nobody", Filter { status: Some(text("unrunnable")), runnable: Some(Vec::new()), ..none() }, 50, 400),
+        (
+            "a step of another workflow",
+            Filter { step: Some(text("Odd")), workflow: Some(text("none")), ..none() },
+            0,
+            700,
+        ),
     ];
     for (what, filter, found, most) in table {
         let (ids, read) = page(works, what, filter).await;

@@ -2,6 +2,7 @@
 //! books of all three sides agree.
 
 use houbu::ports::his::Protocol;
+use houbu::ports::payments::Provider;
 use houbu::sandbox::faults::Level;
 use houbu::waitlist::policy::PaymentMode;
 use houbu::waitlist::status::EntryStatus;
@@ -10,7 +11,11 @@ use crate::hospital::world::{SCHEDULES, local};
 use crate::hospital::{Hospital, Setup};
 
 async fn twenty_applications(mode: PaymentMode, seed: u64, his: Protocol) {
-    let usual = Setup::paying(mode);
+    twenty_paid_through(Setup::paying(mode).pay, mode, seed, his).await;
+}
+
+async fn twenty_paid_through(pay: Provider, mode: PaymentMode, seed: u64, his: Protocol) {
+    let usual = Setup { pay, ..Setup::paying(mode) };
     let setup = Setup { faults: Level::Heavy, seed, sync_at: "15 */3 * * *", places: 10, patients: 20, his, ..usual };
     let hospital = Hospital::open(setup).await;
     hospital.start_sync().await;
@@ -93,4 +98,14 @@ async fn heavy_faults_with_prepayment_over_fhir() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heavy_faults_with_lock_and_payment_over_fhir() {
     twenty_applications(PaymentMode::LockThenPay, 17, Protocol::Fhir).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heavy_faults_with_prepayment_through_a_platform() {
+    twenty_paid_through(Provider::Platform, PaymentMode::Prepay, 18, Protocol::Jiankangtong).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heavy_faults_with_lock_and_payment_through_a_platform() {
+    twenty_paid_through(Provider::Platform, PaymentMode::LockThenPay, 19, Protocol::Rest).await;
 }

@@ -2,8 +2,9 @@
 
 use futures::FutureExt;
 use houbu::ports::his::DayPart;
-use houbu::sandbox::his::Becomes;
+use houbu::sandbox::his::{Becomes, LockState};
 use houbu::sandbox::wechat_pay::Payer;
+use houbu::waitlist::ids;
 use houbu::waitlist::policy::PaymentMode;
 
 use super::{Path, every_mishap_at_every_step};
@@ -310,6 +311,77 @@ const VISIT_CHANGED: Path = Path {
     },
 };
 
+/// The fee falls, and another doctor sees the patients while a part is on its way back (R6, R34).
+const CHANGED_MEANWHILE: Path = Path {
+    steps: &[
+        "PrepayOrder",
+        "Prepayment",
+        "Waiting",
+        "Booking",
+        "PartRefund",
+        "PartRefundWait",
+        "AskingMeanwhile",
+        "Visit",
+    ],
+    mode: PaymentMode::Prepay,
+    before: |hospital, _| hospital.provider.refunds_rest(true),
+    play: |hospital, entries| {
+        async move {
+            hospital.pass_minutes(2).await;
+            costs(hospital, FEE_FEN - 1_000).await;
+            places_for(hospital, entries.len()).await;
+            let (doctor_id, doctor_name) = ("W9".to_owned(), "替诊".to_owned());
+            let becomes = Becomes { doctor_id, doctor_name, visit_date: visit_date(), part: DayPart::Morning };
+            hospital.becomes("w1-am", &becomes).await;
+            hospital.pass_minutes(2).await;
+            for entry in entries {
+                hospital.answer(*entry, "keep").await;
+            }
+            hospital.provider.refunds_rest(false);
+            hospital.pass_until(local(4, 19, 0)).await;
+        }
+        .boxed_local()
+    },
+};
+
+/// Their time stops while they pay; the money comes when they wait again, and goes back (R34, E2).
+const PAID_LATE: Path = Path {
+    steps: &[
+        "Waiting",
+        "Locking",
+        "Confirmation",
+        "OfferOrder",
+        "Paying",
+        "PaymentCheck",
+        "OrderClosing",
+        "Unlocking",
+        "LateRefund",
+    ],
+    mode: PaymentMode::LockThenPay,
+    before: |hospital, patients| {
+        (1..=patients).for_each(|patient| hospital.payer(patient, Payer::Never));
+        hospital.provider.closes_in_words_only();
+    },
+    play: |hospital, entries| {
+        async move {
+            places_for(hospital, entries.len()).await;
+            for entry in entries {
+                hospital.confirm(*entry).await;
+            }
+            hospital.pass_minutes(2).await;
+            let locks = hospital.his.books().await.locks;
+            hospital.stops_time(locks.into_iter().find(|lock| lock.state == LockState::Held).unwrap().slot).await;
+            hospital.pass_minutes(2).await;
+            for entry in entries {
+                hospital.is_paid_late(&ids::trade_no(*entry, 1)).await;
+            }
+            hospital.pass_minutes(30).await;
+            hospital.pass_until(cutoff() + chrono::TimeDelta::minutes(10)).await;
+        }
+        .boxed_local()
+    },
+};
+
 /// A test for each path, and the list of all.
 macro_rules! paths {
     ($($name:ident = $path:expr;)+) => {
@@ -339,4 +411,6 @@ paths! {
     on_the_way_from_a_visit_that_staff_cancel = VISIT_CANCELLED_BY_STAFF;
     on_the_way_past_a_lock_that_is_looked_after = LOCK_LOOKED_AFTER;
     on_the_way_to_a_visit_with_another_doctor = VISIT_CHANGED;
+    on_the_way_to_another_doctor_with_money_on_its_way_back = CHANGED_MEANWHILE;
+    on_the_way_back_of_money_that_came_late = PAID_LATE;
 }

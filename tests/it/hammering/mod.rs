@@ -19,7 +19,9 @@ use houbu::waitlist::policy::PaymentMode;
 use crate::chaos::process::Process;
 use crate::clinic::Clinic;
 use crate::surface::on;
-use senders::{AES_KEY, API_V3_KEY, ENDPOINTS, EVENT_TOKEN, Endpoint, SERIAL, SIGN_KEY, Senders, Sending};
+use senders::{
+    AES_KEY, API_V3_KEY, ENDPOINTS, EVENT_TOKEN, Endpoint, PLATFORM_KEY, SERIAL, SIGN_KEY, Senders, Sending,
+};
 
 /// Sent to each endpoint.
 const BODIES: u64 = 10_000;
@@ -85,25 +87,36 @@ fn takes_and_refuses(endpoint: Endpoint) -> [&'static str; 2] {
     match endpoint {
         Endpoint::His => ["code 0", "code 7"],
         // A signed notice about an order that nobody knows is written down, and answered so.
-        Endpoint::Payments | Endpoint::Refunds => ["status 404", "status 401"],
-        Endpoint::Events => ["status 200", "status 401"],
+        Endpoint::Payments | Endpoint::Refunds | Endpoint::PayPlatform => ["status 404", "status 401"],
+        Endpoint::Events | Endpoint::HisEvents => ["status 200", "status 401"],
+        Endpoint::MessagePlatform => ["status 204", "status 401"],
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_malformed_bodies_to_every_callback_endpoint() {
+    hammered(wechat_pay, &ENDPOINTS).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_malformed_bodies_to_the_callback_endpoint_of_a_payment_platform() {
+    hammered(|_| payment_platform(), &[Endpoint::PayPlatform]).await;
+}
+
+/// Each of these endpoints of a process whose money is taken so.
+async fn hammered(payments: impl Fn(&Senders) -> String, endpoints: &[Endpoint]) {
     let clinic = Clinic::with(1, on(PaymentMode::None)).await;
     let now = houbu::engine::clock::now(&clinic.pool).await.unwrap();
     let senders = Senders::new(now.timestamp());
-    let process = Process::of("hammered", "serve", &configuration(&senders), &clinic.url(), &[]).await;
+    let process = Process::of("hammered", "serve", &configuration(&payments(&senders)), &clinic.url(), &[]).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let hammer = Arc::new(Hammer { senders, address: process.address(), http });
 
-    for endpoint in ENDPOINTS {
+    for &endpoint in endpoints {
         hammer.hammer(endpoint, 0, WARM_UP).await;
     }
     let before = process.resident_bytes();
-    for endpoint in ENDPOINTS {
+    for &endpoint in endpoints {
         let answers = hammer.hammer(endpoint, WARM_UP, WARM_UP + BODIES).await;
         println!("{endpoint:?}: {answers:?}");
         for answer in takes_and_refuses(endpoint) {
@@ -117,7 +130,7 @@ async fn ten_thousand_malformed_bodies_to_every_callback_endpoint() {
     assert!(!process.log().contains("panicked"), "{}", process.log());
 
     // It still knows what is right.
-    for endpoint in ENDPOINTS {
+    for &endpoint in endpoints {
         let answer = hammer.send(endpoint, hammer.senders.good(endpoint, 900_000)).await;
         assert_eq!(answer, takes_and_refuses(endpoint)[0], "{endpoint:?}");
     }
@@ -129,7 +142,7 @@ async fn ten_thousand_malformed_bodies_to_every_callback_endpoint() {
 async fn r06_a_notice_for_another_merchant_changes_nothing_and_is_written_down_for_staff() {
     let clinic = Clinic::with(1, on(PaymentMode::None)).await;
     let senders = Senders::new(houbu::engine::clock::now(&clinic.pool).await.unwrap().timestamp());
-    let process = Process::of("asked", "serve", &configuration(&senders), &clinic.url(), &[]).await;
+    let process = Process::of("asked", "serve", &configuration(&wechat_pay(&senders)), &clinic.url(), &[]).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let hammer = Hammer { senders, address: process.address(), http };
     for _ in 0..2 {
@@ -142,22 +155,38 @@ async fn r06_a_notice_for_another_merchant_changes_nothing_and_is_written_down_f
     clinic.close().await;
 }
 
-/// Everything real, and nobody there: callbacks alone are worked on.
-fn configuration(senders: &Senders) -> String {
+/// The merchant account of these senders.
+fn wechat_pay(senders: &Senders) -> String {
     let text = |value: &str| serde_json::to_string(value).unwrap();
     let (private, public) = (text(&senders.private_pem), text(&senders.public_pem));
+    format!(
+        "[wechat_pay]\nbase_url = \"http://127.0.0.1:9\"\napp_id = \"wxhammer\"\nmch_id = \"1900000009\"\n\
+         serial_no = \"OURS\"\nprivate_key_pem = {private}\nplatform_keys = {{ {SERIAL} = {public} }}\n\
+         api_v3_key = \"{API_V3_KEY}\"\ntimeout_ms = 1000\n"
+    )
+}
+
+/// The same merchant at a platform.
+fn payment_platform() -> String {
+    format!(
+        "[payment_platform]\nurl = \"http://127.0.0.1:9\"\nmerchant_id = \"1001\"\nsign_key = \"{PLATFORM_KEY}\"\n\
+         timeout_ms = 1000\n"
+    )
+}
+
+/// Everything real, and nobody there: callbacks alone are worked on.
+fn configuration(payments: &str) -> String {
     format!(
         "hospital = \"h001\"\nlisten = \"127.0.0.1:0\"\nschedule_sync = \"0 0 1 1 *\"\nreconciliation = \"\"\n\
          breach_sync = \"\"\n[log]\nfilter = \"error\"\n[sandbox]\nenabled = false\n\
          [keys]\nsealing = \"{}\"\nlookup = \"{}\"\n\
          [[api_keys]]\nname = \"all\"\nkey = \"a-key-that-nobody-uses-here\"\nscopes = [\"runs\"]\n\
          [his]\nurl = \"http://127.0.0.1:9/\"\nhospital_id = \"1001\"\nuser_id = \"HOUBU\"\nsign_key = \"{SIGN_KEY}\"\n\
-         aes_key = \"{AES_KEY}\"\nchannel_id = \"4\"\ntimeout_ms = 1000\n\
-         [wechat_pay]\nbase_url = \"http://127.0.0.1:9\"\napp_id = \"wxhammer\"\nmch_id = \"1900000009\"\n\
-         serial_no = \"OURS\"\nprivate_key_pem = {private}\nplatform_keys = {{ {SERIAL} = {public} }}\n\
-         api_v3_key = \"{API_V3_KEY}\"\ntimeout_ms = 1000\n\
+         aes_key = \"{AES_KEY}\"\nchannel_id = \"4\"\ntimeout_ms = 1000\n{payments}\
          [wechat_messages]\nbase_url = \"http://127.0.0.1:9\"\napp_id = \"wxhammer\"\nsecret = \"x\"\n\
-         event_token = \"{EVENT_TOKEN}\"\ntimeout_ms = 1000\n",
+         event_token = \"{EVENT_TOKEN}\"\ntimeout_ms = 1000\n\
+         [message_platform]\nurl = \"http://127.0.0.1:9/send\"\nkey = \"x\"\nevent_key = \"{PLATFORM_KEY}\"\n\
+         timeout_ms = 1000\n",
         "5a".repeat(32),
         "b7".repeat(32),
     )

@@ -7,10 +7,12 @@ use aws_lc_rs::rsa;
 use aws_lc_rs::signature::KeyPair;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chrono::DateTime;
 use houbu::ports::his::Credentials;
 use houbu::ports::his::envelope::Envelope;
 use houbu::ports::payments::sealed::SealingKey;
 use houbu::ports::payments::signature::{SigningKey, platform_message};
+use houbu::ports::stamp::{Stamper, Way};
 use serde_json::{Value, json};
 
 use super::bodies::spoiled;
@@ -20,18 +22,32 @@ pub const SIGN_KEY: &str = "hammered-sign-key";
 pub const AES_KEY: &str = "hammered-aes-key";
 pub const API_V3_KEY: &str = "hammered-api-v3-key-of-32-bytes!";
 pub const EVENT_TOKEN: &str = "hammered-event-token";
+pub const PLATFORM_KEY: &str = "hammered-platform-key";
 pub const SERIAL: &str = "HAMMER1";
 
 /// Where callbacks go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
     His,
+    HisEvents,
     Payments,
     Refunds,
     Events,
+    /// Where the hospital's own platform takes the money.
+    PayPlatform,
+    /// Where the hospital's own platform tells what became of messages.
+    MessagePlatform,
 }
 
-pub const ENDPOINTS: [Endpoint; 4] = [Endpoint::His, Endpoint::Payments, Endpoint::Refunds, Endpoint::Events];
+/// Those of a hospital that WeChat Pay takes the money for.
+pub const ENDPOINTS: [Endpoint; 6] = [
+    Endpoint::His,
+    Endpoint::HisEvents,
+    Endpoint::Payments,
+    Endpoint::Refunds,
+    Endpoint::Events,
+    Endpoint::MessagePlatform,
+];
 
 /// A request: what comes after the address, its headers, its body.
 pub struct Sending {
@@ -42,6 +58,8 @@ pub struct Sending {
 
 pub struct Senders {
     envelope: Envelope,
+    his: Stamper,
+    pay_platform: Stamper,
     platform: SigningKey,
     sealing: SealingKey,
     /// By the house's clock, seconds.
@@ -61,6 +79,8 @@ impl Senders {
         let his = Credentials { user_id: "HOUBU".to_owned(), sign_key: SIGN_KEY.into(), aes_key: AES_KEY.into() };
         Self {
             envelope: Envelope::new(&his).unwrap(),
+            his: Stamper::new(&SIGN_KEY.into()),
+            pay_platform: Stamper::new(&PLATFORM_KEY.into()),
             platform: SigningKey::from_pem(&private_pem).unwrap(),
             sealing: SealingKey::new(&API_V3_KEY.into()).unwrap(),
             now,
@@ -76,7 +96,10 @@ impl Senders {
             Endpoint::His => self.push(&mut dice, n, false),
             Endpoint::Payments => self.notice("payments", &mut dice, &transaction(n), "TRANSACTION.SUCCESS", n, false),
             Endpoint::Refunds => self.notice("refunds", &mut dice, &refund(n), "REFUND.SUCCESS", n, false),
-            Endpoint::Events => Self::event(&mut dice, n, false),
+            Endpoint::Events => self.event(&mut dice, n, false),
+            Endpoint::HisEvents => self.his_event(&mut dice, n, false),
+            Endpoint::PayPlatform => self.platform_notice(&mut dice, n, false),
+            Endpoint::MessagePlatform => self.platform_event(&mut dice, n, false),
         }
     }
 
@@ -88,7 +111,10 @@ impl Senders {
             Endpoint::His => self.push(dice, n, true),
             Endpoint::Payments => self.notice("payments", dice, &transaction(n), "TRANSACTION.SUCCESS", n, true),
             Endpoint::Refunds => self.notice("refunds", dice, &refund(n), "REFUND.SUCCESS", n, true),
-            Endpoint::Events => Self::event(dice, n, true),
+            Endpoint::Events => self.event(dice, n, true),
+            Endpoint::HisEvents => self.his_event(dice, n, true),
+            Endpoint::PayPlatform => self.platform_notice(dice, n, true),
+            Endpoint::MessagePlatform => self.platform_event(dice, n, true),
         }
     }
 
@@ -167,7 +193,52 @@ impl Senders {
         Sending { path: format!("/callbacks/wechat-pay/{path}"), headers, body }
     }
 
-    fn event(dice: &mut Dice, n: u64, bad: bool) -> Sending {
+    fn his_event(&self, dice: &mut Dice, n: u64, bad: bool) -> Sending {
+        let body = dice.one_of(&EVENTS).replace("{n}", &n.to_string());
+        self.stamped("/callbacks/his/events", &self.his, dice, body, bad)
+    }
+
+    fn platform_notice(&self, dice: &mut Dice, n: u64, bad: bool) -> Sending {
+        let (number, refund_no) = (format!("T{n:020}"), format!("R{n:020}"));
+        let (event, data) = match dice.below(2) {
+            0 => (
+                "ORDER_PAID",
+                json!({
+                    "orderNo": number, "state": "PAID", "amountFen": 2500, "paymentId": format!("P{n}"),
+                    "paidAt": "2026-03-02T09:00:00+08:00"
+                }),
+            ),
+            _ => {
+                ("REFUND_DONE", json!({ "orderNo": number, "refundNo": refund_no, "state": "DONE", "amountFen": 2500 }))
+            }
+        };
+        let body = json!({ "id": format!("notice-{n}"), "event": event, "merchantId": "1001", "data": data });
+        self.stamped("/callbacks/pay-platform", &self.pay_platform, dice, body.to_string(), bad)
+    }
+
+    /// Spoiled before it is stamped, or after, or in its stamp.
+    fn stamped(&self, path: &str, stamper: &Stamper, dice: &mut Dice, body: String, bad: bool) -> Sending {
+        let layer = if bad { dice.below(2) } else { 9 };
+        let mut body = body.into_bytes();
+        if layer == 0 {
+            body = spoiled(dice, &body);
+        }
+        let at = DateTime::from_timestamp(self.now, 0).unwrap();
+        let mut headers = stamper.sign(Way::Event, at, "nonce-0001", &body).headers().to_vec();
+        if layer == 1 {
+            let nth = usize::try_from(dice.below(3)).unwrap();
+            match dice.below(3) {
+                0 => body = spoiled(dice, &body),
+                1 => {
+                    headers[nth].1 = String::from(dice.one_of(&["", "-9223372036854775808", "x", "AAAA", "1790000000"]))
+                }
+                _ => drop(headers.swap_remove(nth)),
+            }
+        }
+        Sending { path: path.to_owned(), headers, body }
+    }
+
+    fn event(&self, dice: &mut Dice, n: u64, bad: bool) -> Sending {
         let status = dice.one_of(&["success", "failed:user block", "failed: system failed"]);
         let mut body = format!(
             "<xml><ToUserName><![CDATA[gh_1]]></ToUserName><FromUserName><![CDATA[o1]]></FromUserName>\
@@ -176,7 +247,8 @@ impl Senders {
             200_163_836_u64 + n
         )
         .into_bytes();
-        let mut parts = [EVENT_TOKEN, "1790000000", "n1"];
+        let now = self.now.to_string();
+        let mut parts = [EVENT_TOKEN, now.as_str(), "n1"];
         parts.sort_unstable();
         let mut signature = hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, parts.concat().as_bytes()));
         if bad {
@@ -191,8 +263,33 @@ impl Senders {
                 _ => body = spoiled(dice, &body),
             }
         }
-        let path = format!("/callbacks/wechat/events?signature={signature}&timestamp=1790000000&nonce=n1");
+        let path = format!("/callbacks/wechat/events?signature={signature}&timestamp={now}&nonce=n1");
         Sending { path, headers: vec![("content-type", "text/xml".to_owned())], body }
+    }
+}
+
+impl Senders {
+    /// Of the hospital's own message platform: spoiled before it is signed, or after.
+    fn platform_event(&self, dice: &mut Dice, n: u64, bad: bool) -> Sending {
+        let status = dice.one_of(&["delivered", "failed", "read"]);
+        let body = json!({ "id": format!("M{n:029}"), "status": status, "reason": "user blocked" }).to_string();
+        let layer = if bad { dice.below(3) } else { 9 };
+        let mut body = body.into_bytes();
+        if layer == 0 {
+            body = spoiled(dice, &body);
+        }
+        let at = DateTime::from_timestamp(self.now, 0).unwrap();
+        let stamp = Stamper::new(&PLATFORM_KEY.into()).sign(Way::Event, at, "nonce-0001", &body);
+        let mut headers: Vec<_> = stamp.headers().into_iter().collect();
+        match layer {
+            1 => body = spoiled(dice, &body),
+            2 => {
+                let nth = usize::try_from(dice.below(3)).unwrap();
+                headers[nth].1 = String::from(dice.one_of(&["", "-9223372036854775808", "x", "AAAA", "1790000000"]));
+            }
+            _ => {}
+        }
+        Sending { path: "/callbacks/messages/events".to_owned(), headers, body }
     }
 }
 
@@ -218,6 +315,16 @@ const PUSHES: [(&str, &str); 5] = [
          <CHANGE_TIME>2026-03-02 09:15:30</CHANGE_TIME></REQ>",
     ),
     ("5003", "<REQ><ORDER_ID>L{n}</ORDER_ID></REQ>"),
+];
+
+/// The same in JSON.
+const EVENTS: [&str; 3] = [
+    r#"{"function":"5001","userId":"HOUBU","data":{"hosId":"1001","deptId":"d1","doctorId":"doc{n}","regDate":"2026-03-04",
+        "timeFlag":"1","beginTime":"08:00","endTime":"08:30","stopRemark":"停诊"}}"#,
+    r#"{"function":"5002","userId":"HOUBU","data":{"hosId":"1001","orderId":"L{n}"}}"#,
+    r#"{"function":"5007","userId":"HOUBU","data":{"eventId":"j{n}","hospOrderId":"J{n}","channelId":"9","regId":"S1",
+        "deptId":"d1","doctorId":"doc1","regDate":"2026-03-04","timeFlag":"1","beginTime":"08:00","endTime":"08:30",
+        "cancelTime":"2026-03-02 09:15:30"}}"#,
 ];
 
 fn transaction(n: u64) -> Value {

@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use houbu::client::Client;
 use houbu::engine::RunId;
 use houbu::http::auth::ApiKey;
 use houbu::http::{Surface, on_socket, router};
@@ -77,6 +78,11 @@ impl Door {
     /// Nobody is let in any more.
     pub fn close(&self) {
         self.keeper.abort();
+    }
+
+    /// The typed client, with the key.
+    pub fn client(&self) -> Client {
+        Client::new(&self.address, KEY).unwrap()
     }
 
     /// One request, with the key, and its JSON.

@@ -22,6 +22,7 @@ pub struct Line {
     says_taken: AtomicBool,
     refuses: Mutex<Option<&'static str>>,
     refuses_lock: Mutex<Option<&'static str>>,
+    refuses_locks: AtomicBool,
     before_second_page: Mutex<Option<Deed>>,
 }
 
@@ -38,6 +39,7 @@ impl Line {
             says_taken: no(),
             refuses: Mutex::default(),
             refuses_lock: Mutex::default(),
+            refuses_locks: no(),
             before_second_page: Mutex::default(),
         }
     }
@@ -74,6 +76,11 @@ impl Line {
         *self.refuses_lock.lock().unwrap() = Some(code);
     }
 
+    /// Every lock is refused from now on, of places that HIS says are free.
+    pub fn refuses_locks(&self) {
+        self.refuses_locks.store(true, Ordering::SeqCst);
+    }
+
     fn client(&self) -> Result<&dyn His, CallError> {
         if self.cut.load(Ordering::SeqCst) {
             self.in_vain.fetch_add(1, Ordering::SeqCst);
@@ -102,6 +109,9 @@ impl His for Line {
     async fn lock(&self, lock_id: &str, place: &Place, minutes: u32) -> Result<Lock, CallError> {
         if let Some(code) = self.refuses_lock.lock().unwrap().take() {
             return Ok(Lock::Refused { code: code.to_owned() });
+        }
+        if self.refuses_locks.load(Ordering::SeqCst) {
+            return Ok(Lock::Refused { code: "200501".to_owned() });
         }
         self.client()?.lock(lock_id, place, minutes).await
     }

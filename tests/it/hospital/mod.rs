@@ -35,10 +35,13 @@ use houbu::engine::worker::{self, Worker};
 use houbu::engine::{Engine, Registry, RunId, clock};
 use houbu::http::Surface;
 use houbu::http::addresses::Addresses;
-use houbu::ports::his::{Charset, Config as HisConfig, Credentials, Protocol, PushReader, connect};
+use houbu::ports::his::{
+    Charset, Config as HisConfig, Credentials, DayPart, Protocol, Push, PushReader, TimeSlot, connect,
+};
 use houbu::ports::messages::WechatMessages;
 use houbu::ports::messages::sms::{Sms, SmsGateway};
-use houbu::ports::payments::WechatPay;
+use houbu::ports::messages::unified::MessagePlatform;
+use houbu::ports::payments::{Provider as PaidThrough, connect as connect_payments};
 use houbu::sandbox::Now;
 use houbu::sandbox::books::Store;
 use houbu::sandbox::faults::{Faults, Level};
@@ -48,8 +51,9 @@ use houbu::sandbox::wechat_messages::{self, MessageServer};
 use houbu::sandbox::wechat_pay::{self, PayServer, Payer};
 use houbu::waitlist::cipher::{Keyring, LookupKey};
 use houbu::waitlist::policy::{LevelPolicy, PaymentMode, Switch};
+use houbu::waitlist::route::Routes;
 use houbu::waitlist::working_days::WorkingDays;
-use houbu::workflows::notices::{LANE, NoticeOutlet, SMS, SmsOutlet, TOPIC};
+use houbu::workflows::notices::{Couriers, LANE, NoticeOutlet, SMS, SmsOutlet, TOPIC};
 use houbu::workflows::schedule_sync::ScheduleSync;
 use houbu::workflows::slot_release::SlotRelease;
 use houbu::workflows::{self, Ports, Ticks};
@@ -65,7 +69,7 @@ use line::Line;
 pub use provider::GivesUp;
 use provider::Provider;
 use sabotage::Mishaps;
-use world::{HOSPITAL, openid, patient_id};
+use world::{DEPARTMENT, HOSPITAL, openid, patient_id, visit_date};
 
 /// An event that has not come by then does not come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -92,6 +96,10 @@ pub struct Setup {
     pub cares_for_locks: bool,
     /// What HIS is spoken to in.
     pub his: Protocol,
+    /// Who takes the money.
+    pub pay: PaidThrough,
+    /// By which channels notices go.
+    pub routes: Routes,
 }
 
 impl Setup {
@@ -109,6 +117,8 @@ impl Setup {
             addresses: Addresses::default(),
             cares_for_locks: false,
             his: spoken(),
+            pay: paid_through(),
+            routes: Routes::default(),
         }
     }
 }
@@ -119,6 +129,12 @@ fn spoken() -> Protocol {
     Protocol::ALL.into_iter().find(|it| it.name() == named).unwrap_or_default()
 }
 
+/// Who takes the money in every story that does not say it: `STORIES_PAY=platform cargo test stories` tells them all anew.
+fn paid_through() -> PaidThrough {
+    let named = std::env::var("STORIES_PAY").unwrap_or_default();
+    PaidThrough::ALL.into_iter().find(|it| it.name() == named).unwrap_or_default()
+}
+
 /// A hospital at work.
 pub struct Hospital {
     pub db: Database,
@@ -126,6 +142,7 @@ pub struct Hospital {
     pub pay: PayServer,
     pub messages: MessageServer,
     pub sms: SmsServer,
+    pub faults: Arc<Faults>,
     pub provider: Arc<Provider>,
     pub line: Arc<Line>,
     pub desk: Arc<Desk>,
@@ -156,9 +173,11 @@ impl Hospital {
         let sandbox_clock = Arc::new(AtomicI64::new(world::opening().timestamp_micros()));
         let now = reader(&sandbox_clock);
         let (listener, address) = door::listen().await;
-        let (his, pay, messages, sms) = outside(&setup, &now, &db, &address).await;
+        let faults = Arc::new(Faults::new(setup.faults, setup.seed));
+        let (his, pay, messages, sms) = outside(&setup, &now, &db, &address, &faults).await;
         let timeout = if setup.faults == Level::None { Duration::from_secs(5) } else { Duration::from_millis(250) };
-        let provider = Arc::new(Provider::new(Arc::new(WechatPay::new(pay.client_config(&address, timeout)).unwrap())));
+        let client = connect_payments(pay.connection(setup.pay, &address, timeout)).unwrap();
+        let provider = Arc::new(Provider::new(client));
         let line = Arc::new(Line::new(
             connect(HisConfig {
                 protocol: setup.his,
@@ -181,6 +200,7 @@ impl Hospital {
             his: line.clone(),
             payments: provider.clone(),
             template_ids: BTreeMap::new(),
+            routes: setup.routes.clone(),
             sms: Some(gateway.clone()),
         });
         world::furnish(&db.pool, &his, setup.places, &setup.policy).await;
@@ -200,6 +220,7 @@ impl Hospital {
             payments: provider.clone(),
             api_keys: vec![door::api_key()],
             wechat_token: None,
+            platform_key: Some(messages.event_key()),
             addresses: setup.addresses.clone(),
             rates: houbu::desk::access::rates::Rates::default(),
             console: houbu::console::access::Settings::default(),
@@ -207,10 +228,11 @@ impl Hospital {
         };
         let door = Door::open(listener, address, surface);
         let mishaps = Arc::new(Mishaps::new(db.pool.clone()));
-        let outlet = NoticeOutlet::new(
-            Arc::clone(&ports),
-            Arc::new(WechatMessages::new(messages.client_config(timeout)).unwrap()),
-        );
+        let couriers = Couriers {
+            wechat: Some(Arc::new(WechatMessages::new(messages.client_config(timeout)).unwrap())),
+            platform: Some(Arc::new(MessagePlatform::new(messages.platform_config(timeout)).unwrap())),
+        };
+        let outlet = NoticeOutlet::new(Arc::clone(&ports), couriers);
         let sms_outlet = SmsOutlet::new(Arc::clone(&ports), gateway);
         let options = worker::Options {
             poll: Duration::from_millis(5),
@@ -237,6 +259,7 @@ impl Hospital {
             pay,
             messages,
             sms,
+            faults,
             provider,
             line,
             desk,
@@ -280,6 +303,29 @@ impl Hospital {
     pub async fn stop(&self, schedule: &str) {
         assert!(self.his.stop_schedule(schedule).await.unwrap());
         self.pass_seconds(1).await;
+    }
+
+    /// The hospital says that this time of the first doctor's morning does not take place.
+    pub async fn stops_time(&self, slot: TimeSlot) {
+        let push = Push::Stopped {
+            event_id: format!("stops-{}", slot.begins),
+            department_id: DEPARTMENT.to_owned(),
+            doctor_id: "W1".to_owned(),
+            visit_date: visit_date(),
+            part: Some(DayPart::Morning),
+            slot: Some(slot),
+            remark: String::new(),
+        };
+        self.desk.his_push(&push).await.unwrap();
+    }
+
+    /// The provider takes money for an order that it has called closed.
+    pub async fn is_paid_late(&self, out_trade_no: &str) {
+        let (clock, long) = (self.sandbox_clock(), 20 * 60_000_000);
+        let shows = clock.load(Ordering::SeqCst);
+        clock.store(shows - long, Ordering::SeqCst);
+        self.pay.pay_now(out_trade_no).await.unwrap();
+        clock.store(shows, Ordering::SeqCst);
     }
 
     /// Another doctor sees the patients of a schedule, or on another day or half-day; HIS pushes it a second later.
@@ -438,6 +484,7 @@ impl Hospital {
             self.set_clocks(next).await;
             self.his.run_due(next).await.unwrap();
             self.pay.run_due(next).await;
+            self.messages.run_due(next).await;
             self.until_still().await;
             if next >= to && self.next_due().await.is_none_or(|due| due > to) {
                 return;
@@ -448,7 +495,7 @@ impl Hospital {
     async fn next_due(&self) -> Option<DateTime<Utc>> {
         let mut conn = self.db.pool.acquire().await.unwrap();
         let ours = claim::next_due(&mut conn, HOSPITAL).await.unwrap();
-        [ours, self.pay.next_at(), self.his.next_at()].into_iter().flatten().min()
+        [ours, self.pay.next_at(), self.his.next_at(), self.messages.next_at()].into_iter().flatten().min()
     }
 
     async fn set_clocks(&self, at: DateTime<Utc>) {
@@ -686,13 +733,13 @@ async fn outside(
     now: &Now,
     db: &Database,
     address: &str,
+    faults: &Arc<Faults>,
 ) -> (HisServer, PayServer, MessageServer, SmsServer) {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let faults = Arc::new(Faults::new(setup.faults, setup.seed));
     let slow = Duration::from_millis(400);
     let his = HisServer::start(his::Options {
         seed: setup.seed,
-        faults: Arc::clone(&faults),
+        faults: Arc::clone(faults),
         slow,
         ..his::Options::quiet(credentials(), Arc::clone(now))
     });
@@ -700,7 +747,7 @@ async fn outside(
         listen,
         seed: setup.seed,
         now: Arc::clone(now),
-        faults: Arc::clone(&faults),
+        faults: Arc::clone(faults),
         store: Store::open(db.pool.clone()).await.unwrap(),
         slow,
         refunds_close: setup.faults == Level::Heavy,
@@ -709,14 +756,17 @@ async fn outside(
         listen,
         seed: setup.seed,
         now: Arc::clone(now),
-        faults: Arc::clone(&faults),
+        faults: Arc::clone(faults),
         store: Store::in_memory(),
         slow,
     });
     let (now, store) = (Arc::clone(now), Store::in_memory());
+    let faults = Arc::clone(faults);
     let sms = SmsServer::start(sms::Options { listen, seed: setup.seed, now, faults, store, slow });
     let (his, pay, messages, sms) = tokio::join!(his, pay, messages, sms);
     let his = his.unwrap();
+    let messages = messages.unwrap();
     his.tell_houbu(address, setup.his);
-    (his, pay.unwrap(), messages.unwrap(), sms.unwrap())
+    messages.tell_houbu(address);
+    (his, pay.unwrap(), messages, sms.unwrap())
 }

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use houbu::ports::CallError;
 use houbu::ports::payments::{
-    Bill, Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Paid, Payment, Payments, Refund, RefundRequest,
-    WechatPay,
+    Bill, Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Paid, Payment, Payments, Provider as Of, Refund,
+    RefundRequest,
 };
 
 /// When a refund is given up.
@@ -25,7 +25,7 @@ pub enum GivesUp {
 
 /// The provider as the steps see it.
 pub struct Provider {
-    client: Arc<WechatPay>,
+    client: Arc<dyn Payments>,
     gives_up: Mutex<Option<GivesUp>>,
     given_up: Mutex<HashSet<String>>,
     takes_long: AtomicBool,
@@ -33,10 +33,13 @@ pub struct Provider {
     miscounts: AtomicBool,
     opened: Mutex<Vec<OrderRequest>>,
     refuses: AtomicUsize,
+    refunds_rest: AtomicBool,
+    refuses_refunds_of: Mutex<Option<String>>,
+    is_away: AtomicBool,
 }
 
 impl Provider {
-    pub fn new(client: Arc<WechatPay>) -> Self {
+    pub fn new(client: Arc<dyn Payments>) -> Self {
         Self {
             client,
             gives_up: Mutex::default(),
@@ -46,6 +49,9 @@ impl Provider {
             miscounts: AtomicBool::default(),
             opened: Mutex::default(),
             refuses: AtomicUsize::default(),
+            refunds_rest: AtomicBool::default(),
+            refuses_refunds_of: Mutex::default(),
+            is_away: AtomicBool::default(),
         }
     }
 
@@ -74,6 +80,26 @@ impl Provider {
         self.opened.lock().unwrap().clone()
     }
 
+    /// While it does, every question about a refund finds it still on its way.
+    pub fn refunds_rest(&self, so: bool) {
+        self.refunds_rest.store(so, Ordering::SeqCst);
+    }
+
+    /// No refund of this order is taken from now on.
+    pub fn refuses_refunds_of(&self, out_trade_no: &str) {
+        *self.refuses_refunds_of.lock().unwrap() = Some(out_trade_no.to_owned());
+    }
+
+    /// While it is, no refund reaches it.
+    pub fn is_away(&self, so: bool) {
+        self.is_away.store(so, Ordering::SeqCst);
+    }
+
+    fn there(&self) -> Result<(), CallError> {
+        let away = self.is_away.load(Ordering::SeqCst);
+        if away { Err(CallError::NotTaken { system: "pay", detail: "no connection".to_owned() }) } else { Ok(()) }
+    }
+
     /// The next question about a refund finds it still on its way.
     pub fn takes_long(&self) {
         self.takes_long.store(true, Ordering::SeqCst);
@@ -82,6 +108,10 @@ impl Provider {
 
 #[async_trait]
 impl Payments for Provider {
+    fn provider(&self) -> Of {
+        self.client.provider()
+    }
+
     async fn open(&self, order: &OrderRequest) -> Result<Opened, CallError> {
         self.opened.lock().unwrap().push(order.clone());
         let one_less = |left: usize| left.checked_sub(1);
@@ -109,6 +139,11 @@ impl Payments for Provider {
     }
 
     async fn refund(&self, request: &RefundRequest) -> Result<Refund, CallError> {
+        self.there()?;
+        if self.refuses_refunds_of.lock().unwrap().as_ref() == Some(&request.out_trade_no) {
+            let detail = "INVALID_REQUEST".to_owned();
+            return Err(CallError::Broken { system: "pay", call: "refund", detail });
+        }
         let when = self.gives_up.lock().unwrap().take();
         match when {
             None => self.client.refund(request).await,
@@ -120,7 +155,8 @@ impl Payments for Provider {
     }
 
     async fn refund_status(&self, out_refund_no: &str) -> Result<Refund, CallError> {
-        if self.takes_long.swap(false, Ordering::SeqCst) {
+        self.there()?;
+        if self.takes_long.swap(false, Ordering::SeqCst) || self.refunds_rest.load(Ordering::SeqCst) {
             return Ok(Refund::Processing);
         }
         if self.given_up.lock().unwrap().contains(out_refund_no) {

@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 use crate::hospital::world::{openid, put_patient};
 use crate::hospital::{Hospital, Setup};
 
-async fn notices(hospital: &Hospital, entry: RunId) -> Vec<Value> {
+pub(super) async fn notices(hospital: &Hospital, entry: RunId) -> Vec<Value> {
     let all = hospital.ask(Method::GET, &format!("/v1/waitlist/{entry}/notices"), None).await;
     all["items"].as_array().unwrap().clone()
 }
 
 /// Channel, text and state of each.
-async fn states(hospital: &Hospital, entry: RunId) -> Vec<String> {
+pub(super) async fn states(hospital: &Hospital, entry: RunId) -> Vec<String> {
     let line = |one: &Value| format!("{} {} {}", one["channel"], one["template"], one["state"]).replace('"', "");
     notices(hospital, entry).await.iter().map(line).collect()
 }

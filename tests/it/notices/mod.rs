@@ -2,5 +2,7 @@
 
 mod delivery;
 mod night;
+mod platform;
 mod reminding;
+mod routes;
 mod texts;

@@ -7,6 +7,7 @@ use houbu::engine::sabotage::{Act, Point};
 use houbu::ports::his::DayPart;
 use houbu::sandbox::his::{Becomes, OrderState};
 use houbu::sandbox::wechat_pay::Payer;
+use houbu::waitlist::ids;
 use houbu::waitlist::policy::PaymentMode;
 use houbu::workflows::waitlist_application::WaitlistApplication;
 use reqwest::Method;
@@ -36,11 +37,12 @@ const fn case(step: &'static str, mode: PaymentMode, pays: bool, ends: &'static 
 }
 
 /// Every step of the table but the one where cancelling leads.
-const CASES: [Case; 26] = [
+const CASES: [Case; 28] = [
     case("PrepayOrder", PaymentMode::Prepay, true, "withdrawn"),
     case("Prepayment", PaymentMode::Prepay, false, "withdrawn"),
     case("PrepayCheck", PaymentMode::Prepay, false, "withdrawn"),
     case("Waiting", PaymentMode::Prepay, true, "withdrawn"),
+    case("LateRefund", PaymentMode::LockThenPay, false, "withdrawn"),
     case("Locking", PaymentMode::LockThenPay, true, "withdrawn"),
     case("Confirmation", PaymentMode::LockThenPay, true, "withdrawn"),
     case("LockCheck", PaymentMode::LockThenPay, true, "withdrawn"),
@@ -55,6 +57,7 @@ const CASES: [Case; 26] = [
     case("Asking", PaymentMode::Prepay, true, "visitCancelled"),
     case("PartRefund", PaymentMode::Prepay, true, "visitCancelled"),
     case("PartRefundWait", PaymentMode::Prepay, true, "visitCancelled"),
+    case("AskingMeanwhile", PaymentMode::Prepay, true, "visitCancelled"),
     case("Cancelling", PaymentMode::Prepay, true, "visitCancelled"),
     case("Settlement", PaymentMode::Prepay, true, "withdrawn"),
     case("Reckoning", PaymentMode::Prepay, true, "withdrawn"),
@@ -85,7 +88,7 @@ async fn lead_to(hospital: &Hospital, entry: RunId, case: &Case) {
             hospital.withdraw(entry).await;
         }
         step => {
-            if step.starts_with("PartRefund") {
+            if step.starts_with("PartRefund") || step == "AskingMeanwhile" {
                 costs(hospital, FEE_FEN - 1_000).await;
             }
             hospital.free_a_place("w1-am").await;
@@ -98,7 +101,15 @@ async fn lead_to(hospital: &Hospital, entry: RunId, case: &Case) {
                 }
                 "Unlocking" => hospital.decline(entry).await,
                 "Cancelling" => hospital.cancel_visit(entry).await,
-                "Asking" => {
+                "LateRefund" => {
+                    hospital.provider.closes_in_words_only();
+                    hospital.confirm(entry).await;
+                    let locks = hospital.his.books().await.locks;
+                    hospital.stops_time(locks[0].slot.clone()).await;
+                    hospital.until_still().await;
+                    hospital.is_paid_late(&ids::trade_no(entry, 1)).await;
+                }
+                "Asking" | "AskingMeanwhile" => {
                     let (doctor_id, doctor_name) = ("W9".to_owned(), "替诊".to_owned());
                     let becomes = Becomes { doctor_id, doctor_name, visit_date: visit_date(), part: DayPart::Morning };
                     hospital.becomes("w1-am", &becomes).await;

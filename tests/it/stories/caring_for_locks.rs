@@ -120,6 +120,20 @@ async fn r10_a_place_that_is_lost_with_its_lock_costs_no_money_and_no_turn() {
     hospital.finish().await;
 }
 
+/// A HIS that never frees an id answers with the lock that is over: nobody pays for a place on its word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r10_a_lock_that_is_over_is_not_believed_to_hold() {
+    let (hospital, [entry]) = granting(1_000).await;
+    hospital.his.remember_locks().await.unwrap();
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.his.lose_locks().await.unwrap(), 1);
+    assert!(hospital.tries_to_confirm(entry).await.is_none());
+    let steps = hospital.steps(entry).await;
+    assert_eq!(steps[..LOST_BEFORE_THE_ORDER.len()], *LOST_BEFORE_THE_ORDER);
+    assert!(hospital.pay.books().await.orders.is_empty(), "nobody was asked for money");
+    hospital.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r10_a_place_that_is_lost_while_the_patient_pays_closes_the_order_and_keeps_the_turn() {
     let (hospital, entries) = granting::<2>(12).await;

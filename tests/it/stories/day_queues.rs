@@ -1,19 +1,30 @@
 //! One queue a doctor and day (Q2): who waits is offered a place of any half-day of the day, in one order, and keeps the turn where
 //! one half-day stops or the setting changes.
 
+use futures::FutureExt;
 use houbu::engine::RunId;
+use houbu::ports::his::{DayPart, Push};
+use houbu::sandbox::his::channel;
 use houbu::waitlist::draw::Transcript;
-use houbu::waitlist::policy::{LevelPolicy, PaymentMode, QueueOrder, QueuePer};
+use houbu::waitlist::policy::{LevelPolicy, OtherQueues, PaymentMode, QueueOrder, QueuePer};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::statuses;
-use crate::hospital::world::CAMPUS;
+use super::{of_application, statuses};
+use crate::hospital::world::{CAMPUS, DEPARTMENT, visit_date};
 use crate::hospital::{Hospital, Setup};
+use crate::patience::wait_for;
 
 async fn per_day(mode: PaymentMode) -> Hospital {
     let mut setup = Setup::paying(mode);
     setup.policy.queue_per = Some(QueuePer::Day);
+    Hospital::open(setup).await
+}
+
+/// The same where a patient who is booked is asked whether the other applications of that day are kept (R35).
+async fn that_asks(mode: PaymentMode) -> Hospital {
+    let mut setup = Setup::paying(mode);
+    (setup.policy.queue_per, setup.policy.other_queues) = (Some(QueuePer::Day), Some(OtherQueues::Ask));
     Hospital::open(setup).await
 }
 
@@ -159,6 +170,126 @@ async fn q2_r34_where_one_half_stops_an_offer_of_it_ends_and_one_of_the_other_st
     hospital.finish().await;
 }
 
+/// Whoever is being asked something is not moved, and stands at a half-day that has stopped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn q2_r34_whoever_was_asked_when_one_half_stopped_is_told_when_no_half_is_left() {
+    let hospital = that_asks(PaymentMode::Prepay).await;
+    let entries = [hospital.apply("w1-am", 1).await, hospital.apply("w2-am", 1).await];
+    hospital.pass_minutes(1).await;
+    hospital.free_a_place("w2-am").await;
+    assert_eq!(statuses(&hospital, entries).await, ["waiting", "booked"]);
+    hospital.stop("w1-am").await;
+    hospital.answer(entries[0], "keep").await;
+    assert_eq!(hospital.stands(entries[0]).await, at("waiting", "w1-am", Some(1)));
+    hospital.stop("w1-pm").await;
+    hospital.pass_minutes(10).await;
+    assert_eq!(statuses(&hospital, entries).await, ["stopped", "booked"]);
+    assert_eq!(hospital.pay.books().await.refunds.len(), 1, "and the money goes back at once");
+    assert_eq!(hospital.told(1).await.iter().filter(|one| *one == "waitlist_failed").count(), 1);
+    hospital.finish().await;
+}
+
+/// A half-day stops while a place of it is on its way to somebody at the other one, who goes there with it and finds nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn q2_r34_an_offer_that_a_stop_overtakes_leaves_the_turn_where_the_day_lives_on() {
+    let hospital = per_day(PaymentMode::LockThenPay).await;
+    let entries = [hospital.apply("w1-am", 1).await, hospital.apply("w1-pm", 2).await];
+    let (his, desk, pool) = (hospital.his.clone(), hospital.desk.clone(), hospital.db.pool.clone());
+    hospital.mishaps.just_before(&of_application("Waiting"), move || {
+        async move {
+            assert!(his.stop_schedule("w1-pm").await.unwrap());
+            let push = Push::Stopped {
+                event_id: "stops-w1-pm".to_owned(),
+                department_id: DEPARTMENT.to_owned(),
+                doctor_id: "W1".to_owned(),
+                visit_date: visit_date(),
+                part: Some(DayPart::Afternoon),
+                slot: None,
+                remark: String::new(),
+            };
+            desk.his_push(&push).await.unwrap();
+            let over = "select step = 'Closed' from run where workflow = 'slot_release' and key = 'w1-pm'";
+            let over = async || sqlx::query_scalar::<_, bool>(over).fetch_one(&pool).await.unwrap();
+            wait_for("everybody to be told", || async { over().await }).await;
+        }
+        .boxed()
+    });
+    hospital.free_a_place("w1-pm").await;
+    assert_eq!(hospital.stands(entries[0]).await, at("waiting", "w1-am", Some(1)));
+    assert_eq!(hospital.stands(entries[1]).await, at("waiting", "w1-am", Some(2)));
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(statuses(&hospital, entries).await, ["offered", "waiting"]);
+    hospital.stop("w1-am").await;
+    assert_eq!(statuses(&hospital, entries).await, ["stopped"; 2]);
+    hospital.finish().await;
+}
+
+/// That nobody waits was true while the only one was asked about a place of the other half-day.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn q2_r16_whoever_declines_a_place_of_one_half_is_offered_one_of_the_other_that_came_free_meanwhile() {
+    let mut setup = Setup::paying(PaymentMode::LockThenPay);
+    (setup.policy.queue_per, setup.policy.declines_max) = (Some(QueuePer::Day), Some(2));
+    let hospital = Hospital::open(setup).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.free_a_place("w1-pm").await;
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.stands(entry).await, at("offered", "w1-pm", None));
+    hospital.decline(entry).await;
+    assert_eq!(hospital.stands(entry).await, at("offered", "w1-am", None));
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn q2_r28_whoever_loses_a_place_of_one_half_is_offered_one_of_the_other_that_came_free_meanwhile() {
+    let hospital = per_day(PaymentMode::LockThenPay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    let (his, desk, pool) = (hospital.his.clone(), hospital.desk.clone(), hospital.db.pool.clone());
+    hospital.mishaps.just_before(&of_application("Locking"), move || {
+        async move {
+            assert!(his.grab("w1-pm", channel::PLATFORM_114).await.unwrap());
+            assert!(his.cancel_ordinary("w1-am", 0, channel::WINDOW, false).await.unwrap().is_some());
+            desk.release_slot("w1-am", "at the same moment").await.unwrap();
+            let found = "select count(*) > 0 from turn t join run r on r.tenant = t.tenant and r.id = t.run_id
+                         where r.workflow = 'slot_release' and r.key = 'w1-am' and t.outcome = 'Nobody'";
+            let found = async || sqlx::query_scalar::<_, bool>(found).fetch_one(&pool).await.unwrap();
+            wait_for("nobody to be found", || async { found().await }).await;
+        }
+        .boxed()
+    });
+    hospital.free_a_place("w1-pm").await;
+    assert_eq!(hospital.stands(entry).await, at("offered", "w1-am", None));
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn q2_r35_whoever_keeps_the_application_gets_a_place_of_the_other_half_that_came_free_before_the_answer() {
+    let hospital = that_asks(PaymentMode::None).await;
+    let entries = [hospital.apply("w1-am", 1).await, hospital.apply("w2-am", 1).await];
+    hospital.free_a_place("w2-am").await;
+    hospital.free_a_place("w1-pm").await;
+    assert_eq!(statuses(&hospital, entries).await, ["waiting", "booked"]);
+    hospital.answer(entries[0], "keep").await;
+    assert_eq!(hospital.stands(entries[0]).await, at("booked", "w1-pm", None));
+    hospital.finish().await;
+}
+
+/// HIS says of both half-days that places are free, and gives none: nobody is woken by that for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn q2_places_that_his_does_not_give_are_not_asked_about_for_ever() {
+    let hospital = per_day(PaymentMode::LockThenPay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.line.refuses_locks();
+    for half in ["w1-am", "w1-pm"] {
+        hospital.free_silently(half, 4).await;
+    }
+    for (half, event) in [("w1-am", "1"), ("w1-pm", "2"), ("w1-am", "3"), ("w1-pm", "4")] {
+        hospital.desk.release_slot(half, event).await.unwrap();
+    }
+    hospital.until_still().await;
+    assert_eq!(hospital.status(entry).await, "waiting");
+    hospital.finish().await;
+}
+
 /// Each waits for what it joined, in one order, whatever the setting says by now.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn q2_r29_a_setting_that_changes_moves_nobody_who_waits() {
@@ -219,6 +350,16 @@ async fn q2_r17_the_half_days_of_a_day_are_drawn_together() {
     assert_eq!(hospital.stands(served[0]).await, at("booked", "w1-pm", None));
     for (nth, entry) in served[1..].iter().enumerate() {
         assert_eq!(hospital.stands(*entry).await.2, i64::try_from(nth + 1).ok());
+    }
+    // Staff see one line too, whichever half-day they look at.
+    for half in ["w1-am", "w1-pm"] {
+        let people = hospital.desk.queue(half).await.unwrap();
+        let line: Vec<_> = people.iter().filter(|one| one.status == "waiting").collect();
+        assert_eq!(line.iter().map(|one| one.id).collect::<Vec<_>>(), served[1..], "{half}");
+        for (nth, one) in line.iter().enumerate() {
+            assert_eq!(one.place, i64::try_from(nth + 1).ok(), "{half}");
+            assert_eq!((one.arrived.is_some(), one.drawn), (true, i32::try_from(nth + 2).ok()), "{half}");
+        }
     }
     hospital.free_a_place("w1-am").await;
     assert_eq!(hospital.stands(served[1]).await, at("booked", "w1-am", None));

@@ -29,9 +29,21 @@ const COMES_LATE: &[&str] = &["Unpaid on late: reopened", "Reckoning: Held", THE
 
 const GOES_BACK_AT_ONCE: &[&str] = &["Visit on LateMoney: Late", "PartRefund: Processing"];
 
+const GOES_BACK_IN_THE_QUEUE: &[&str] = &["Waiting on LateMoney: Late", "LateRefund: Processing"];
+
+const IS_BACK: &[&str] = &["Waiting on deadline: Late", "LateRefund: Refunded"];
+
+const CHANGED_MEANWHILE: &[&str] = &["PartRefundWait on Change: Changed", "AskingMeanwhile: Asked"];
+
 const LEFT_MEANWHILE: &[&str] = &["PartRefundWait on Consent: Cancelled", "Cancelling: Cancelled"];
 
-pub const TOLD: &[Told] = &[(APPLICATION, GOES_BACK_AT_ONCE), (APPLICATION, LEFT_MEANWHILE)];
+pub const TOLD: &[Told] = &[
+    (APPLICATION, GOES_BACK_AT_ONCE),
+    (APPLICATION, GOES_BACK_IN_THE_QUEUE),
+    (APPLICATION, IS_BACK),
+    (APPLICATION, CHANGED_MEANWHILE),
+    (APPLICATION, LEFT_MEANWHILE),
+];
 
 /// A notice about this order as the provider would send it.
 async fn notice_about(hospital: &Hospital, out_trade_no: &str, amount_fen: i64) -> Notice {
@@ -113,8 +125,8 @@ fn is_paid_all_the_same(
     }
 }
 
-/// The patient let one offer pass, paid for the next one and is booked.
-async fn booked_at_the_second_offer() -> (Hospital, RunId) {
+/// The patient let one offer pass, and waits for the next.
+async fn waiting_for_the_second_offer() -> (Hospital, RunId) {
     let mut setup = Setup::paying(PaymentMode::LockThenPay);
     setup.policy.missed_offers_max = Some(3);
     let hospital = Hospital::open(setup).await;
@@ -125,6 +137,17 @@ async fn booked_at_the_second_offer() -> (Hospital, RunId) {
     hospital.confirm(entry).await;
     hospital.pass_minutes(31).await;
     assert_eq!(hospital.status(entry).await, "waiting");
+    (hospital, entry)
+}
+
+/// And pays for it, and is booked.
+async fn booked_at_the_second_offer() -> (Hospital, RunId) {
+    let (hospital, entry) = waiting_for_the_second_offer().await;
+    accepts_the_second_offer(&hospital, entry).await;
+    (hospital, entry)
+}
+
+async fn accepts_the_second_offer(hospital: &Hospital, entry: RunId) {
     // Of another time than the one that was missed.
     assert!(hospital.his.cancel_ordinary("w1-am", 2, channel::WINDOW, true).await.unwrap().is_some());
     hospital.pass_seconds(5).await;
@@ -132,15 +155,6 @@ async fn booked_at_the_second_offer() -> (Hospital, RunId) {
     hospital.confirm(entry).await;
     hospital.pass_minutes(1).await;
     assert_eq!(hospital.status(entry).await, "booked");
-    (hospital, entry)
-}
-
-/// The provider brings the money for the first order after all.
-async fn is_paid_late(hospital: &Hospital, number: &str) {
-    let shows = hospital.sandbox_clock().load(Ordering::SeqCst);
-    hospital.sandbox_clock().store(shows - 20 * 60_000_000, Ordering::SeqCst);
-    hospital.pay.pay_now(number).await.unwrap();
-    hospital.sandbox_clock().store(shows, Ordering::SeqCst);
 }
 
 /// What went back, by our numbers of the orders.
@@ -154,7 +168,7 @@ async fn e02_r20_money_for_an_order_that_another_replaced_goes_back_at_once_and_
     let (hospital, entry) = booked_at_the_second_offer().await;
     let [replaced, living] = [ids::trade_no(entry, 1), ids::trade_no(entry, 2)];
     let steps = hospital.steps(entry).await.len();
-    is_paid_late(&hospital, &replaced).await;
+    hospital.is_paid_late(&replaced).await;
     hospital.pass_minutes(20).await;
     assert_eq!(hospital.steps(entry).await[steps..][..2], *GOES_BACK_AT_ONCE);
     assert_eq!(hospital.status(entry).await, "booked");
@@ -170,6 +184,114 @@ async fn e02_r20_money_for_an_order_that_another_replaced_goes_back_at_once_and_
     hospital.finish().await;
 }
 
+fn holds(steps: &[String], told: &[&str]) -> bool {
+    steps.windows(told.len()).any(|steps| steps == told)
+}
+
+/// Whoever waits again has no visit that the money could be for: it goes back at once, and the place in the queue stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e02_money_for_an_offer_that_was_missed_goes_back_while_the_patient_waits_on() {
+    let (hospital, entry) = waiting_for_the_second_offer().await;
+    let missed = ids::trade_no(entry, 1);
+    hospital.is_paid_late(&missed).await;
+    hospital.pass_minutes(20).await;
+    let steps = hospital.steps(entry).await;
+    assert!(holds(&steps, GOES_BACK_IN_THE_QUEUE) && holds(&steps, IS_BACK), "{steps:#?}");
+    assert_eq!(hospital.status(entry).await, "waiting");
+    assert_eq!(went_back(&hospital).await, [(missed.clone(), FEE_FEN)], "long before the cutoff");
+    let told = || async { hospital.told(1).await.iter().filter(|told| *told == "waitlist_refunded").count() };
+    assert_eq!(told().await, 1);
+    let submitted = hospital.told(1).await.iter().filter(|told| *told == "waitlist_submitted").count();
+    assert_eq!(submitted, 1, "nobody applies twice");
+
+    accepts_the_second_offer(&hospital, entry).await;
+    let living = ids::trade_no(entry, 2);
+    let order = hospital.pay.books().await.orders.into_iter().find(|order| order.out_trade_no == living).unwrap();
+    assert_eq!(order.amount_fen, FEE_FEN, "what came late has bought nothing");
+    hospital.cancel_visit(entry).await;
+    hospital.pass_minutes(10).await;
+    assert_eq!(went_back(&hospital).await, [(missed, FEE_FEN), (living, FEE_FEN)], "each once");
+    hospital.finish().await;
+}
+
+/// The place comes while that money is still on its way: it goes on going back while the visit stands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e02_money_on_its_way_back_neither_buys_nor_delays_a_visit() {
+    let (hospital, entry) = waiting_for_the_second_offer().await;
+    hospital.provider.refunds_rest(true);
+    let missed = ids::trade_no(entry, 1);
+    hospital.is_paid_late(&missed).await;
+    hospital.pass_seconds(1).await;
+    accepts_the_second_offer(&hospital, entry).await;
+    assert_eq!(hospital.steps(entry).await.iter().filter(|step| *step == "Booking: Overpaid").count(), 1);
+    hospital.provider.refunds_rest(false);
+    hospital.pass_minutes(30).await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    assert_eq!(went_back(&hospital).await, [(missed, FEE_FEN)]);
+    hospital.pass_until(local(4, 19, 0)).await;
+    assert_eq!(hospital.steps(entry).await.last().map(String::as_str), Some("Visit on deadline: Over"));
+    hospital.finish().await;
+}
+
+/// A refund that the provider refuses, say because staff have given the money back by hand: 停诊 is heard all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r34_a_refund_that_is_refused_keeps_nobody_from_hearing_that_the_visit_is_stopped() {
+    let (mut hospital, entry) = booked_at_the_second_offer().await;
+    let replaced = ids::trade_no(entry, 1);
+    hospital.provider.refuses_refunds_of(&replaced);
+    hospital.is_paid_late(&replaced).await;
+    hospital.pass_minutes(1).await;
+    assert!(holds(&hospital.steps(entry).await, &["Visit on LateMoney: Late", "PartRefund: Left"]));
+    assert_eq!(hospital.status(entry).await, "booked");
+    hospital.stop("w1-am").await;
+    assert!(hospital.told(1).await.contains(&"waitlist_failed".to_owned()), "at once");
+    hospital.pass_minutes(30).await;
+    // The visit's own money does not wait for the other's.
+    assert_eq!(went_back(&hospital).await, [(ids::trade_no(entry, 2), FEE_FEN)]);
+    hospital.leaves_suspended(1);
+    hospital.finish_in_disorder().await;
+}
+
+/// While the provider is away the run does not stand at the refund, deaf to all else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r34_a_refund_that_finds_nobody_waits_where_the_visit_can_be_stopped() {
+    let (hospital, entry) = booked_at_the_second_offer().await;
+    hospital.provider.is_away(true);
+    hospital.is_paid_late(&ids::trade_no(entry, 1)).await;
+    hospital.pass_minutes(2).await;
+    let steps = hospital.steps(entry).await;
+    assert_eq!(steps.last().map(String::as_str), Some("PartRefund: Processing"), "{steps:#?}");
+    hospital.stop("w1-am").await;
+    assert!(hospital.told(1).await.contains(&"waitlist_failed".to_owned()), "at once");
+    hospital.provider.is_away(false);
+    hospital.pass_minutes(60).await;
+    assert_eq!(hospital.status(entry).await, "stopped");
+    assert_eq!(went_back(&hospital).await.len(), 2, "each once");
+    hospital.finish().await;
+}
+
+/// R34: nobody is moved silently, whatever is still on its way back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r34_another_doctor_is_put_to_the_patient_while_a_part_of_the_money_is_on_its_way() {
+    let (hospital, entry) = booked_at_the_second_offer().await;
+    hospital.provider.refunds_rest(true);
+    hospital.is_paid_late(&ids::trade_no(entry, 1)).await;
+    hospital.pass_seconds(1).await;
+    let (doctor_id, doctor_name) = ("W9".to_owned(), "替诊".to_owned());
+    let becomes = Becomes { doctor_id, doctor_name, visit_date: visit_date(), part: DayPart::Morning };
+    hospital.becomes("w1-am", &becomes).await;
+    hospital.until_still().await;
+    let steps = hospital.steps(entry).await;
+    assert!(holds(&steps, CHANGED_MEANWHILE), "{steps:#?}");
+    assert!(hospital.told(1).await.contains(&"waitlist_changed".to_owned()));
+    hospital.answer(entry, "keep").await;
+    hospital.provider.refunds_rest(false);
+    hospital.pass_minutes(60).await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    assert_eq!(went_back(&hospital).await.len(), 1);
+    hospital.finish().await;
+}
+
 /// R34: a refund may take days, and the patient's answer about the visit does not wait for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r34_a_question_about_a_visit_is_answered_while_a_part_of_the_money_is_on_its_way() {
@@ -179,7 +301,7 @@ async fn r34_a_question_about_a_visit_is_answered_while_a_part_of_the_money_is_o
     hospital.becomes("w1-am", &becomes).await;
     hospital.until_still().await;
     let replaced = ids::trade_no(entry, 1);
-    is_paid_late(&hospital, &replaced).await;
+    hospital.is_paid_late(&replaced).await;
     hospital.pass_seconds(1).await;
     assert_eq!(hospital.steps(entry).await.last().unwrap(), "PartRefund: Processing");
     hospital.answer(entry, "leave").await;

@@ -74,6 +74,37 @@ async fn r24_what_staff_have_ended_stays_ended() {
     hospital.finish().await;
 }
 
+/// As a release left them that did not remember what had closed a hand-out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r24_what_a_cutoff_had_closed_before_it_was_remembered_opens_again_and_what_staff_had_does_not() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    hospital.apply("w1-am", 1).await;
+    let by_cutoff = hospital.run_of_key("slot_release", "w1-am").await;
+    hospital.apply("w2-am", 2).await;
+    let by_staff = hospital.run_of_key("slot_release", "w2-am").await;
+    hospital.staff_cancels(by_staff).await;
+    passes_the_first_cutoff(&hospital).await;
+    let forgets = "update run_state set state = state - 'past' where run_id = any($1)";
+    sqlx::query(forgets).bind([by_cutoff, by_staff]).execute(&hospital.db.pool).await.unwrap();
+    let hears = "update run set listens = '{Stoppage,Change}' where id = any($1)";
+    sqlx::query(hears).bind([by_cutoff, by_staff]).execute(&hospital.db.pool).await.unwrap();
+    let before = include_str!("../../../migrations/0044_hand_outs_shut_before.sql");
+    for _ in 0..2 {
+        sqlx::raw_sql(before).execute(&hospital.db.pool).await.unwrap();
+    }
+    let past = "select array_agg(run_id) from run_state where state ->> 'past' = 'true'";
+    let past: Vec<uuid::Uuid> = sqlx::query_scalar(past).fetch_one(&hospital.db.pool).await.unwrap();
+    assert_eq!(past, [by_cutoff]);
+    hospital.free_silently("w1-am", 1).await;
+    changes(&hospital, &at_eight()).await;
+    carries_over(&hospital).await;
+    hospital.until_still().await;
+    let third = hospital.apply("w1-am", 3).await;
+    assert_eq!(hospital.status(third).await, "booked", "what came free meanwhile is theirs");
+    assert_eq!(hospital.release_steps("w1-am").await[..4], *OPEN_AGAIN);
+    hospital.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r34_a_schedule_that_moves_to_a_later_day_opens_its_queue_again() {
     let hospital = Hospital::paying(PaymentMode::None).await;

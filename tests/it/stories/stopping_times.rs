@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::NaiveTime;
 use futures::FutureExt;
 use houbu::engine::RunId;
-use houbu::ports::his::{DayPart, Push, TimeSlot};
+use houbu::ports::his::TimeSlot;
 use houbu::sandbox::his::LockState;
 use houbu::sandbox::wechat_pay::Payer;
 use houbu::waitlist::ids;
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{APPLICATION, THE_MONEY_COMES_BACK, Told, folded, of_application, statuses};
 use crate::hospital::Hospital;
-use crate::hospital::world::{DEPARTMENT, visit_date};
+use crate::hospital::world::local;
 
 const OFFERED_THERE: &[&str] = &[
     "Waiting on Offer: Payable",
@@ -52,20 +52,6 @@ pub const TOLD: &[Told] = &[
     (APPLICATION, OF_OTHER_TIMES),
 ];
 
-/// The hospital says that this time of the morning does not take place.
-async fn stops(hospital: &Hospital, slot: TimeSlot) {
-    let push = Push::Stopped {
-        event_id: format!("stops-{}", slot.begins),
-        department_id: DEPARTMENT.to_owned(),
-        doctor_id: "W1".to_owned(),
-        visit_date: visit_date(),
-        part: Some(DayPart::Morning),
-        slot: Some(slot),
-        remark: String::new(),
-    };
-    hospital.desk.his_push(&push).await.unwrap();
-}
-
 /// The time that somebody is offered.
 async fn time_of(hospital: &Hospital, entry: RunId) -> TimeSlot {
     let locks = hospital.his.books().await.locks;
@@ -81,7 +67,7 @@ async fn r34_whoever_is_only_offered_a_time_that_stops_keeps_the_place_in_the_qu
     hospital.free_a_place("w1-am").await;
     // HIS gives that time to nobody any more.
     hospital.mishaps.just_after(&of_application("Unlocking"), hospital.grab("w1-am"));
-    stops(&hospital, time_of(&hospital, entries[0]).await).await;
+    hospital.stops_time(time_of(&hospital, entries[0]).await).await;
     hospital.pass_seconds(5).await;
     assert_eq!(statuses(&hospital, entries).await, ["waiting", "waiting"]);
     let told = ["waitlist_submitted", "waitlist_please_confirm", "waitlist_offer_withdrawn"];
@@ -98,6 +84,34 @@ async fn r34_whoever_is_only_offered_a_time_that_stops_keeps_the_place_in_the_qu
     hospital.finish().await;
 }
 
+/// At night the next offer is told at once and the withdrawal waits for the morning: by then it would say of the next one that it is
+/// not to be paid.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r23_r34_that_an_offer_was_withdrawn_is_not_told_any_more_once_there_is_a_later_one() {
+    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
+    let entries = [hospital.apply("w1-am", 1).await, hospital.apply("w2-am", 2).await];
+    hospital.pass_until(local(1, 23, 30)).await;
+    for (nth, schedule) in ["w1-am", "w2-am"].into_iter().enumerate() {
+        hospital.free_a_place(schedule).await;
+        hospital.mishaps.just_after(&of_application("Unlocking"), hospital.grab(schedule));
+        let slot = time_of(&hospital, entries[nth]).await;
+        hospital.tell_run(entries[nth], "Stoppage", json!({ "times": slot })).await;
+        hospital.pass_seconds(5).await;
+    }
+    assert_eq!(statuses(&hospital, entries).await, ["waiting"; 2]);
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(statuses(&hospital, entries).await, ["offered", "waiting"]);
+    hospital.pass_until(local(2, 6, 1)).await;
+    let told = ["waitlist_submitted", "waitlist_please_confirm", "waitlist_please_confirm"];
+    assert_eq!(hospital.told(1).await, told);
+    let told = ["waitlist_submitted", "waitlist_please_confirm", "waitlist_offer_withdrawn"];
+    assert_eq!(hospital.told(2).await, told, "who has no other one is told in the morning");
+    hospital.confirm(entries[0]).await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.status(entries[0]).await, "booked");
+    hospital.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r34_an_unpaid_order_for_a_time_that_stops_is_closed_and_the_turn_is_kept() {
     let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
@@ -107,7 +121,7 @@ async fn r34_an_unpaid_order_for_a_time_that_stops_is_closed_and_the_turn_is_kep
     let slot = time_of(&hospital, entry).await;
     hospital.confirm(entry).await;
     hospital.mishaps.just_after(&of_application("Unlocking"), hospital.grab("w1-am"));
-    stops(&hospital, slot).await;
+    hospital.stops_time(slot).await;
     hospital.pass_seconds(5).await;
     assert_eq!(hospital.steps(entry).await, PAYING_FOR_IT);
     assert_eq!(hospital.status(entry).await, "waiting");
@@ -131,7 +145,7 @@ async fn r34_whoever_has_just_paid_for_a_time_that_stops_gets_the_money_back() {
     hospital.mishaps.just_before(&of_application("OrderClosing"), move || {
         async move { pay.pay_now(&number).await.unwrap() }.map(drop).boxed()
     });
-    stops(&hospital, slot).await;
+    hospital.stops_time(slot).await;
     hospital.pass_minutes(10).await;
     let steps = folded(hospital.steps(entry).await);
     assert_eq!(steps[steps.len() - PAID_FOR_IT.len()..], *PAID_FOR_IT);

@@ -67,7 +67,7 @@ enum Answer {
 /// So many refunds are followed, as the provider answers. False where one was given up for good.
 fn refunds(app: &mut Application, answers: &mut impl Iterator<Item = Answer>, most: usize) -> bool {
     for _ in 0..most {
-        let Some(next) = app.refund_next(at(1)) else { return true };
+        let Some(next) = app.refund_next(Of::All, at(1)) else { return true };
         assert!(next.refund.amount_fen.is_some_and(|fen| 0 < fen && fen <= next.total_fen), "{:?}", next.refund);
         match answers.next() {
             Some(Answer::GivenUp) => {
@@ -122,7 +122,7 @@ proptest! {
         for (today, pays_top_up, lost) in offers {
             let books = offered(&mut app, today, pays_top_up);
             sound(&app);
-            prop_assert!(app.refund_next(at(0)).is_some(), "all of it goes back where it ends here");
+            prop_assert!(app.refund_next(Of::All, at(0)).is_some(), "all of it goes back where it ends here");
             for order in app.earlier.iter_mut().chain(&mut app.order) {
                 order.refund = None;
             }
@@ -156,7 +156,7 @@ proptest! {
             return Ok(());
         }
         sound(&app);
-        prop_assert!(app.refund_next(at(2)).is_none());
+        prop_assert!(app.refund_next(Of::All, at(2)).is_none());
         prop_assert_eq!(held_fen(&app), if stands { app.fee_fen } else { 0 });
         prop_assert_eq!(app.is_settled(), close == 0, "an order without money is asked about");
         prop_assert_eq!(app.returned_fen(false) + held_fen(&app), app.paid_fen());
@@ -169,13 +169,13 @@ fn r06_a_part_and_the_rest_are_the_whole_and_have_numbers_of_their_own() {
     let mut app = prepaid(FeeChange::RefundOnly, 5_000);
     assert!(offered(&mut app, 3_500, false));
     booked(&mut app);
-    let next = app.refund_next(at(0)).unwrap_or_else(|| panic!("too much was paid"));
+    let next = app.refund_next(Of::All, at(0)).unwrap_or_else(|| panic!("too much was paid"));
     assert_eq!((next.refund.amount_fen, next.total_fen), (Some(1_500), 5_000));
     let part = next.refund.out_refund_no.clone();
     next.refund.done = true;
-    assert!(app.is_settled() && app.refund_next(at(0)).is_none(), "the rest is the visit's");
+    assert!(app.is_settled() && app.refund_next(Of::All, at(0)).is_none(), "the rest is the visit's");
     app.visit.iter_mut().for_each(|visit| visit.cancelled = true);
-    let next = app.refund_next(at(0)).unwrap_or_else(|| panic!("the rest goes back with the visit"));
+    let next = app.refund_next(Of::All, at(0)).unwrap_or_else(|| panic!("the rest goes back with the visit"));
     assert_eq!(next.refund.amount_fen, Some(3_500));
     assert_ne!(next.refund.out_refund_no, part);
 }
@@ -187,7 +187,7 @@ fn r08_a_refund_that_an_older_release_asked_for_is_of_the_whole_order() {
     let mut stored = serde_json::to_value(&app).unwrap_or_default();
     assert!(stored["order"].as_object_mut().and_then(|order| order.remove("kept_fen")).is_some());
     let mut read: Application = serde_json::from_value(stored.clone()).unwrap_or_else(|error| panic!("{error}"));
-    assert!(read.is_settled() && read.refund_next(at(0)).is_none(), "a visit stands on all of its order");
+    assert!(read.is_settled() && read.refund_next(Of::All, at(0)).is_none(), "a visit stands on all of its order");
     assert_eq!(read.paid_with().map(|paid| paid.amount_fen), Some(5_000));
     stored["visit"]["cancelled"] = true.into();
     stored["order"]["refund"] = serde_json::json!({
@@ -204,15 +204,15 @@ fn r20_money_that_comes_late_goes_back_whole_and_what_the_visit_stands_on_stays(
     let (paid, late) = (app.order.clone(), Order::new(Uuid::nil(), 7, 5_000, at(0), at(0)));
     app.earlier.push(Order { closed: true, ..late.clone() });
     booked(&mut app);
-    assert!(app.is_settled() || app.refund_next(at(0)).is_none(), "no money is there to go back");
+    assert!(app.is_settled() || app.refund_next(Of::All, at(0)).is_none(), "no money is there to go back");
     let money = paid.and_then(|order| order.paid).unwrap_or_else(|| panic!("the visit is paid for"));
     let payment = Payment { out_trade_no: late.out_trade_no.clone(), paid: money };
     assert!(app.receives_late(&payment) && !app.receives_late(&payment), "once");
-    let next = app.refund_next(at(0)).unwrap_or_else(|| panic!("it goes back"));
+    let next = app.refund_next(Of::All, at(0)).unwrap_or_else(|| panic!("it goes back"));
     assert_eq!((next.out_trade_no, next.refund.amount_fen), (late.out_trade_no.as_str(), Some(5_000)));
     assert!(!next.is_part());
     next.refund.done = true;
-    assert!(app.refund_next(at(0)).is_none(), "the living order's money stays");
+    assert!(app.refund_next(Of::All, at(0)).is_none(), "the living order's money stays");
     app.tells_of_refunds();
     assert_eq!(app.part_told, Some(PartTold { nth: 1, amount_fen: 5_000 }));
     assert_eq!(app.paid_with().map(|paid| paid.amount_fen), Some(5_000));

@@ -28,7 +28,8 @@ pub enum Met {
 
 /// Reads a status and the outcome beside it. `reads`: the call changes nothing.
 ///
-/// A 404 without an `OperationOutcome` is a wrong address, and says nothing about what was asked for.
+/// A 404 whose `OperationOutcome` does not say `not-found` or `deleted` is a wrong address, or something that the server cannot do:
+/// it says nothing about what was asked for.
 pub fn met(call: &'static str, status: u16, outcome: Option<&OperationOutcome>) -> Result<Met, CallError> {
     let broken = |detail: String| CallError::Broken { system: "his", call, detail };
     let unknown = || CallError::unknown("his", call, format!("HTTP {status}"));
@@ -42,7 +43,7 @@ pub fn met(call: &'static str, status: u16, outcome: Option<&OperationOutcome>) 
         (429, ..) | (503, _, Some("throttled" | "transient")) => Err(CallError::not_taken("his", http())),
         (408 | 500.. | 202..=299, ..) => Err(unknown()),
         (400 | 404 | 409 | 410 | 412 | 422, Some(code), _) => Ok(Met::Business(code)),
-        (404 | 410, None, Some(_)) => Ok(Met::Nowhere),
+        (404 | 410, None, Some("not-found" | "deleted")) => Ok(Met::Nowhere),
         (409 | 412 | 422, None, Some(code @ ("conflict" | "duplicate" | "business-rule"))) => {
             Ok(Met::Business(code.to_owned()))
         }
@@ -158,7 +159,10 @@ mod tests {
             (401, Some("login"), None, "broken"),
             (403, Some("forbidden"), None, "broken"),
             (404, None, None, "broken"),
+            (404, Some("not-supported"), None, "broken"),
+            (404, Some("security"), None, "broken"),
             (404, Some("not-found"), None, "Nowhere"),
+            (410, Some("deleted"), None, "Nowhere"),
             (404, Some("not-found"), Some("200901"), "Business(\"200901\")"),
             (408, None, None, "unknown"),
             (409, Some("conflict"), Some("200506"), "Business(\"200506\")"),

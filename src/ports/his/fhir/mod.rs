@@ -255,7 +255,13 @@ impl His for FhirHis {
                 let Some(Resource::Appointment(made)) = &heard.resource else { return Err(heard.unreadable()) };
                 let until = words::find(&made.extension, "lock-expires").and_then(|it| it.value_instant);
                 let ours = words::value_of(&made.identifier, words::LOCK) == Some(lock_id);
-                until.filter(|_| ours).map(|until| Lock::Held { until }).ok_or_else(|| heard.unreadable())
+                match (until.filter(|_| ours), made.status.as_str()) {
+                    // Held, or taken by a booking of ours.
+                    (Some(until), "pending" | "booked") => Ok(Lock::Held { until }),
+                    // The condition knows no status: what is under this id is over.
+                    (Some(_), over) => Ok(Lock::Refused { code: over.to_owned() }),
+                    (None, _) => Err(heard.unreadable()),
+                }
             }
         }
     }

@@ -36,7 +36,7 @@ pub(super) fn schedule_of(schedule: Schedule, department_id: &str, zone: Tz) -> 
         doctor_title: text_of(&schedule.extension, "doctor-title").unwrap_or_default().to_owned(),
         visit_date,
         part: words::part_of(text_of(&schedule.extension, "part").unwrap_or(told))?,
-        state: words::state_of(text_of(&schedule.extension, "state"), schedule.active),
+        state: words::state_of(text_of(&schedule.extension, "state"), schedule.active.unwrap_or(true)),
         total: count("total").unwrap_or_default(),
         remaining: count("remaining").unwrap_or_default(),
         fee_fen: number_of(&schedule.extension, "fee-fen").unwrap_or_default(),
@@ -156,11 +156,30 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::ports::his::ScheduleState;
 
     fn slots(value: serde_json::Value) -> Vec<OpenSlot> {
         let slots: Vec<Slot> = serde_json::from_value(value).unwrap();
         let day = NaiveDate::from_ymd_opt(2026, 10, 12).unwrap();
         open_slots(slots.into_iter(), "R1", day, chrono_tz::Asia::Shanghai)
+    }
+
+    #[test]
+    fn r26_only_a_schedule_that_is_said_to_be_inactive_is_stopped() {
+        let state = |active: serde_json::Value| {
+            let mut written = json!({
+                "id": "R1", "actor": [{ "reference": "Practitioner/7", "display": "王医生" }],
+                "planningHorizon": { "start": "2026-10-12T08:00:00+08:00" }
+            });
+            if !active.is_null() {
+                written["active"] = active;
+            }
+            let schedule: Schedule = serde_json::from_value(written).unwrap();
+            schedule_of(schedule, "K1", chrono_tz::Asia::Shanghai).unwrap().state
+        };
+        assert_eq!(state(json!(false)), ScheduleState::Stopped);
+        assert_eq!(state(json!(true)), ScheduleState::Open);
+        assert_eq!(state(serde_json::Value::Null), ScheduleState::Open, "the element is optional");
     }
 
     #[test]

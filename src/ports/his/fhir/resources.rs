@@ -126,7 +126,9 @@ pub struct Schedule {
     pub id: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extension: Vec<Extension>,
-    pub active: bool,
+    /// Active where it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active: Option<bool>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub service_type: Vec<Concept>,
     pub actor: Vec<Reference>,

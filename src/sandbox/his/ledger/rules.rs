@@ -76,7 +76,7 @@ impl Ledger {
     /// 2005 and 2013.
     pub fn lock(&mut self, asked: &Asked<'_>, minutes: u32, now: DateTime<Utc>) -> Locking {
         if let Some(lock) = self.locks.get(asked.id)
-            && matches!(lock.state, LockState::Held | LockState::Used)
+            && (self.remembers || matches!(lock.state, LockState::Held | LockState::Used))
         {
             return Locking::Exists(lock.expires_at);
         }
@@ -110,6 +110,11 @@ impl Ledger {
     /// HIS grants no more than so many minutes from now on, whatever is asked for.
     pub fn grant_at_most(&mut self, minutes: u32) {
         self.grants = Some(minutes);
+    }
+
+    /// From now on 2013 answers for ever with the lock that was taken under an id first.
+    pub fn remember_locks(&mut self) {
+        self.remembers = true;
     }
 
     /// 2014: until when the lock holds from now on; none where nothing is held.

@@ -2,7 +2,7 @@
 
 use super::world::{World, config, identity, place, seed};
 use crate::ports::CallError;
-use crate::ports::his::{BookRequest, Booking, Config, Lock, Order, PaidWith, Protocol, SetupError, connect};
+use crate::ports::his::{BookRequest, Booking, Config, Holding, Lock, Order, PaidWith, Protocol, SetupError, connect};
 use crate::sandbox::faults::{Fault, Faults, Level};
 
 const SEED: u64 = 11;
@@ -198,16 +198,16 @@ async fn a_clock_that_differs_is_learnt_from_the_refusal() {
     use axum::http::HeaderMap;
     use chrono::{TimeDelta, Utc};
 
-    use crate::ports::his::stamp::{Stamp, Stamper};
+    use crate::ports::stamp::{Stamp, Stamper, Way};
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let answer = async |headers: HeaderMap, raw: Bytes| {
         let stamper = Stamper::new(&config(String::new()).sign_key);
         let (theirs, stamp) = (Utc::now() + TimeDelta::minutes(10), Stamp::read(&headers).unwrap());
-        stamper.verify(&stamp, &raw).unwrap();
+        stamper.verify(Way::Call, &stamp, &raw).unwrap();
         let body = if stamp.fresh(theirs).is_ok() { r#"{"code":"0"}"# } else { r#"{"code":"stale"}"# };
-        let headers = stamper.sign(theirs, &stamp.nonce, body.as_bytes()).headers();
+        let headers = stamper.sign(Way::Answer, theirs, &stamp.nonce, body.as_bytes()).headers();
         (headers, body)
     };
     let server = tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
@@ -215,5 +215,38 @@ async fn a_clock_that_differs_is_learnt_from_the_refusal() {
     let first = client.unlock("L1").await;
     assert!(matches!(first, Err(CallError::NotTaken { .. })), "{first:?}");
     client.unlock("L1").await.unwrap();
+    server.abort();
+}
+
+/// `If-None-Exist` knows no status: what FHIR answers with may be over.
+#[tokio::test]
+async fn a_lock_that_is_over_is_not_held_again_in_fhir() {
+    let world = World::open_in(Protocol::Fhir).await;
+    world.his.remember_locks().await.unwrap();
+    assert!(matches!(world.client.lock("L1", &place(0), 30).await.unwrap(), Lock::Held { .. }));
+    world.client.unlock("L1").await.unwrap();
+    assert_eq!(world.client.lock("L1", &place(0), 30).await.unwrap(), Lock::Refused { code: "cancelled".into() });
+    assert_eq!(world.client.lock_standing("L1").await.unwrap(), Holding::Gone);
+}
+
+/// A full place in REST: the code's own, and the six digits beside it.
+#[tokio::test]
+async fn a_business_code_may_stand_in_the_message() {
+    use axum::body::Bytes;
+    use axum::http::HeaderMap;
+
+    use crate::ports::stamp::{Stamp, Stamper, Way};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let answer = async |headers: HeaderMap, _: Bytes| {
+        let nonce = Stamp::read(&headers).unwrap().nonce;
+        let body = r#"{"code":"13","message":"200506 约满"}"#;
+        let stamper = Stamper::new(&config(String::new()).sign_key);
+        (stamper.sign(Way::Answer, chrono::Utc::now(), &nonce, body.as_bytes()).headers(), body)
+    };
+    let server = tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+    let client = connect(Config { protocol: Protocol::Rest, ..config(url) }).unwrap();
+    assert_eq!(client.lock("L1", &place(0), 30).await.unwrap(), Lock::Taken);
     server.abort();
 }

@@ -12,8 +12,8 @@ use chrono::Duration;
 
 use super::super::{PushState, channel};
 use super::world::{World, credentials, place, seed_of_size};
-use crate::ports::his::stamp::Stamp;
 use crate::ports::his::{Protocol, Push, PushAnswer, PushError, PushReader};
+use crate::ports::stamp::Stamp;
 use crate::sandbox::faults::Level;
 
 /// A stand-in for Houbu's callback: reads, remembers, and answers what it is told to.

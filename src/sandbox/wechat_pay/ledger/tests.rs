@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::ports::payments::PayType;
 use crate::sandbox::faults::Level;
 
 fn at(minutes: i64) -> DateTime<Utc> {
@@ -21,6 +22,8 @@ fn asked(number: &str) -> Asked {
         openid: "o1".into(),
         notify_url: "http://127.0.0.1:9/payments".into(),
         expires_at: at(10),
+        door: Provider::Wechat,
+        pay_type: PayType::SelfPay,
     }
 }
 
@@ -31,6 +34,7 @@ fn refund_asked(number: &str, refund_number: &str, amount_fen: i64) -> RefundAsk
         amount_fen,
         total_fen: 5000,
         notify_url: Some("http://127.0.0.1:9/refunds".into()),
+        door: Provider::Wechat,
     }
 }
 
@@ -60,7 +64,7 @@ fn a_closed_order_cannot_be_paid_and_closing_is_never_an_error() {
     assert_eq!(ledger.next_at(), None);
     assert_eq!(ledger.pay("order1", at(5)), Err(CannotPay::Closed));
     assert_eq!(code(ledger.open(asked("order1"), None, at(1))), "ORDER_CLOSED");
-    assert_eq!(ledger.order("order1").unwrap()["trade_state"], "CLOSED");
+    assert_eq!(ledger.order("order1", Provider::Wechat).unwrap()["trade_state"], "CLOSED");
 }
 
 #[test]
@@ -98,11 +102,11 @@ fn a_refund_is_the_same_under_its_number_and_settles_within_minutes() {
     assert_eq!(code(ledger.refund(refund_asked("order1", "r2", 3001), at(4))), "PARAM_ERROR");
     assert_eq!(code(ledger.refund(refund_asked("order1", "r2", 3000), at(2))), "FREQUENCY_LIMITED");
     assert_eq!(ledger.run_until(at(8)), 1);
-    assert_eq!(ledger.refund_shown("r1").unwrap()["status"], "SUCCESS");
+    assert_eq!(ledger.refund_shown("r1", Provider::Wechat).unwrap()["status"], "SUCCESS");
     assert!(ledger.refund(refund_asked("order1", "r2", 3000), at(8)).is_ok());
-    assert_eq!(ledger.order("order1").unwrap()["trade_state"], "REFUND");
+    assert_eq!(ledger.order("order1", Provider::Wechat).unwrap()["trade_state"], "REFUND");
     assert_eq!(code(ledger.refund(refund_asked("order1", "r3", 1), at(30))), "PARAM_ERROR");
-    assert_eq!(code(ledger.refund_shown("r3")), "RESOURCE_NOT_EXISTS");
+    assert_eq!(code(ledger.refund_shown("r3", Provider::Wechat)), "RESOURCE_NOT_EXISTS");
 }
 
 #[test]
@@ -115,12 +119,12 @@ fn a_refund_given_up_holds_no_money_and_its_second_number_succeeds() {
         ledger.pay(&order, at(1)).unwrap();
         ledger.refund(refund_asked(&order, &first, 5000), at(2)).unwrap();
         ledger.run_until(at(8));
-        if ledger.refund_shown(&first).unwrap()["status"] == "CLOSED" {
+        if ledger.refund_shown(&first, Provider::Wechat).unwrap()["status"] == "CLOSED" {
             given_up += 1;
-            assert_eq!(ledger.order(&order).unwrap()["trade_state"], "SUCCESS");
+            assert_eq!(ledger.order(&order, Provider::Wechat).unwrap()["trade_state"], "SUCCESS");
             ledger.refund(refund_asked(&order, &second, 5000), at(9)).unwrap();
             ledger.run_until(at(20));
-            assert_eq!(ledger.refund_shown(&second).unwrap()["status"], "SUCCESS");
+            assert_eq!(ledger.refund_shown(&second, Provider::Wechat).unwrap()["status"], "SUCCESS");
         }
     }
     assert!((1..=20).contains(&given_up), "{given_up} of 300 given up");

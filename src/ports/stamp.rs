@@ -1,7 +1,7 @@
-//! How a JSON message says who wrote it and when: HMAC-SHA256 over timestamp, nonce and raw body, each on a line.
+//! How a JSON message says who wrote it, when, and as what: HMAC-SHA256 over its way, timestamp, nonce and raw body, each on a line.
 //!
 //! Three headers carry it, in both directions. An answer repeats the nonce of what it answers, so that it cannot stand for
-//! the answer to something else.
+//! the answer to something else; and since the way is signed, no message can be sent back as the answer to itself.
 
 use aws_lc_rs::hmac;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,6 +17,30 @@ pub const SIGNATURE: &str = "x-houbu-signature";
 
 /// A message older or newer than this is not believed: what is recorded cannot be played again later.
 pub const WINDOW: TimeDelta = TimeDelta::minutes(5);
+
+/// What a message is: the first line of what is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Our call to a HIS or a payment platform.
+    Call,
+    /// Its answer.
+    Answer,
+    /// What it tells us.
+    Event,
+    /// Our answer to that.
+    Receipt,
+}
+
+impl Way {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Answer => "answer",
+            Self::Event => "event",
+            Self::Receipt => "receipt",
+        }
+    }
+}
 
 /// What the three headers say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,21 +104,21 @@ impl Stamper {
     }
 
     /// The stamp of a body.
-    pub fn sign(&self, at: DateTime<Utc>, nonce: &str, body: &[u8]) -> Stamp {
-        let tag = hmac::sign(&self.0, &message(at.timestamp(), nonce, body));
+    pub fn sign(&self, way: Way, at: DateTime<Utc>, nonce: &str, body: &[u8]) -> Stamp {
+        let tag = hmac::sign(&self.0, &message(way, at.timestamp(), nonce, body));
         Stamp { at, nonce: nonce.to_owned(), signature: hex::encode(tag) }
     }
 
-    /// Whether this key signed the body. Says nothing about when: see [`Stamp::fresh`].
-    pub fn verify(&self, stamp: &Stamp, body: &[u8]) -> Result<(), StampError> {
+    /// Whether this key signed the body as this. Says nothing about when: see [`Stamp::fresh`].
+    pub fn verify(&self, way: Way, stamp: &Stamp, body: &[u8]) -> Result<(), StampError> {
         let tag = hex::decode(&stamp.signature).map_err(|_| StampError::Signature)?;
-        hmac::verify(&self.0, &message(stamp.at.timestamp(), &stamp.nonce, body), &tag)
+        hmac::verify(&self.0, &message(way, stamp.at.timestamp(), &stamp.nonce, body), &tag)
             .map_err(|_| StampError::Signature)
     }
 }
 
-fn message(timestamp: i64, nonce: &str, body: &[u8]) -> Vec<u8> {
-    let mut message = format!("{timestamp}\n{nonce}\n").into_bytes();
+fn message(way: Way, timestamp: i64, nonce: &str, body: &[u8]) -> Vec<u8> {
+    let mut message = format!("{}\n{timestamp}\n{nonce}\n", way.name()).into_bytes();
     message.extend_from_slice(body);
     message
 }
@@ -116,25 +140,27 @@ mod tests {
     fn a_known_body_has_a_known_signature() {
         let stamper = Stamper::new(&"sandbox-sign-key".into());
         let at = DateTime::from_timestamp(1_760_000_000, 0).unwrap();
-        let stamp = stamper.sign(at, "nonce-01", b"{\"function\":\"5007\"}");
-        // printf '1760000000\nnonce-01\n{"function":"5007"}' | openssl dgst -sha256 -hmac sandbox-sign-key
+        let stamp = stamper.sign(Way::Event, at, "nonce-01", b"{\"function\":\"5007\"}");
+        // printf 'event\n1760000000\nnonce-01\n{"function":"5007"}' | openssl dgst -sha256 -hmac sandbox-sign-key
         assert_eq!(stamp.signature, KNOWN);
         let read = Stamp::read(&headers(&stamp)).unwrap();
         assert_eq!(read, stamp);
-        assert_eq!(stamper.verify(&read, b"{\"function\":\"5007\"}"), Ok(()));
-        assert_eq!(stamper.verify(&read, b"{\"function\":\"5001\"}"), Err(StampError::Signature));
+        assert_eq!(stamper.verify(Way::Event, &read, b"{\"function\":\"5007\"}"), Ok(()));
+        assert_eq!(stamper.verify(Way::Event, &read, b"{\"function\":\"5001\"}"), Err(StampError::Signature));
+        let sent_back = stamper.verify(Way::Receipt, &read, b"{\"function\":\"5007\"}");
+        assert_eq!(sent_back, Err(StampError::Signature), "nothing is the answer to itself");
         let moved = Stamp { at: at + TimeDelta::seconds(1), ..read.clone() };
-        assert_eq!(stamper.verify(&moved, b"{\"function\":\"5007\"}"), Err(StampError::Signature));
+        assert_eq!(stamper.verify(Way::Event, &moved, b"{\"function\":\"5007\"}"), Err(StampError::Signature));
         assert_eq!(read.fresh(at + WINDOW), Ok(()));
         assert_eq!(read.fresh(at + WINDOW + TimeDelta::seconds(1)), Err(StampError::Stale));
         assert_eq!(read.fresh(at - WINDOW - TimeDelta::seconds(1)), Err(StampError::Stale));
     }
 
-    const KNOWN: &str = "7692071ef3f187bc63103f56827b91d1155f1bad541ef158e34292897b3fd319";
+    const KNOWN: &str = "6a5e4db995aace335547d3d06bd31654d29e54ee5abed153dc8563838dd2b030";
 
     #[test]
     fn each_header_that_is_wrong_is_named() {
-        let stamp = Stamper::new(&"key".into()).sign(DateTime::default(), "nonce-01", b"");
+        let stamp = Stamper::new(&"key".into()).sign(Way::Call, DateTime::default(), "nonce-01", b"");
         for name in [TIMESTAMP, NONCE, SIGNATURE] {
             let mut without = headers(&stamp);
             without.remove(name);

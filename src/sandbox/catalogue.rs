@@ -1,0 +1,129 @@
+//! Every call and push of the outside world that can go wrong, and what it can answer instead: whatever is drawn ([`Faults`])
+//! stands here, and whatever stands here can be switched on the sandbox's own page.
+//!
+//! [`Faults`]: super::faults::Faults
+
+/// A system, as the page names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum System {
+    /// The HIS.
+    His,
+    /// WeChat Pay.
+    Pay,
+    /// The hospital's own payment platform.
+    PayPlatform,
+    /// WeChat messages.
+    Wechat,
+    /// The hospital's own message platform.
+    Platform,
+    /// The SMS gateway.
+    Sms,
+}
+
+impl System {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::His, Self::Pay, Self::PayPlatform, Self::Wechat, Self::Platform, Self::Sms];
+
+    /// As people call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::His => "HIS",
+            Self::Pay => "WeChat Pay",
+            Self::PayPlatform => "Payment platform",
+            Self::Wechat => "WeChat messages",
+            Self::Platform => "Message platform",
+            Self::Sms => "SMS gateway",
+        }
+    }
+}
+
+/// Something that can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject {
+    /// Who does it.
+    pub system: System,
+    /// Its name on the page, and by which faults are drawn.
+    pub call: &'static str,
+    /// What it is.
+    pub what: &'static str,
+    /// True for what the outside tells us; false for what it is asked.
+    pub is_push: bool,
+    /// What it can answer instead of doing it, or tell instead of the truth: codes of its interface.
+    pub answers: &'static [&'static str],
+}
+
+/// The call that the message platform is sent messages by.
+pub const PLATFORM_SEND: &str = "platform send";
+/// What the message platform tells later.
+pub const PLATFORM_EVENT: &str = "platform event";
+
+const HIS_CODES: &[&str] = &["1", "7", "10", "99"];
+const ERRCODES: &[&str] =
+    &["-1", "40001", "40003", "40014", "40037", "42001", "43004", "43101", "45009", "45011", "47003", "48001"];
+const GATEWAY_CODES: &[&str] = &["1", "2", "3"];
+
+const fn asked(system: System, call: &'static str, what: &'static str, answers: &'static [&'static str]) -> Subject {
+    Subject { system, call, what, is_push: false, answers }
+}
+
+const fn told(system: System, call: &'static str, what: &'static str, answers: &'static [&'static str]) -> Subject {
+    Subject { system, call, what, is_push: true, answers }
+}
+
+/// All of them, by system.
+pub const SUBJECTS: &[Subject] = &[
+    asked(System::His, "2003", "schedules", HIS_CODES),
+    asked(System::His, "2004", "times of a schedule", HIS_CODES),
+    asked(System::His, "2005", "lock", HIS_CODES),
+    asked(System::His, "2006", "unlock", HIS_CODES),
+    asked(System::His, "2007", "book", HIS_CODES),
+    asked(System::His, "2009", "cancel", HIS_CODES),
+    asked(System::His, "2010", "refund", HIS_CODES),
+    asked(System::His, "2012", "query an order", HIS_CODES),
+    asked(System::His, "2013", "lock for a waitlist", HIS_CODES),
+    asked(System::His, "2014", "renew a lock", HIS_CODES),
+    asked(System::His, "2015", "breaches", HIS_CODES),
+    asked(System::His, "2016", "query a lock", HIS_CODES),
+    asked(System::His, "2017", "list of orders", HIS_CODES),
+    asked(System::His, "2018", "list of locks", HIS_CODES),
+    told(System::His, "5001", "停诊", &[]),
+    told(System::His, "5007", "a booking was cancelled", &[]),
+    told(System::His, "5008", "替诊, 改诊", &[]),
+    asked(System::Pay, "wechat-pay open", "JSAPI order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED", "PARAM_ERROR"]),
+    asked(System::Pay, "wechat-pay query", "query an order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
+    asked(System::Pay, "wechat-pay close", "close an order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
+    asked(
+        System::Pay,
+        "wechat-pay refund",
+        "refund",
+        &["SYSTEM_ERROR", "FREQUENCY_LIMITED", "NOT_ENOUGH", "USER_ACCOUNT_ABNORMAL"],
+    ),
+    asked(System::Pay, "wechat-pay refund query", "query a refund", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
+    asked(System::Pay, "wechat-pay bill", "where a bill is", &["SYSTEM_ERROR", "NO_STATEMENT_EXIST"]),
+    asked(System::Pay, "wechat-pay bill download", "a bill", &["SYSTEM_ERROR"]),
+    asked(System::Pay, "wechat-pay certificates", "platform certificates", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
+    told(System::Pay, "wechat-pay notice", "notices of payments and refunds", &[]),
+    asked(System::PayPlatform, "pay-platform open", "an order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED", "PARAM_ERROR"]),
+    asked(System::PayPlatform, "pay-platform query", "query an order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
+    asked(System::PayPlatform, "pay-platform close", "close an order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
+    asked(
+        System::PayPlatform,
+        "pay-platform refund",
+        "refund",
+        &["SYSTEM_ERROR", "FREQUENCY_LIMITED", "NOT_ENOUGH", "USER_ACCOUNT_ABNORMAL"],
+    ),
+    asked(System::PayPlatform, "pay-platform refund query", "query a refund", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
+    asked(System::PayPlatform, "pay-platform bill", "a page of a bill", &["SYSTEM_ERROR"]),
+    told(System::PayPlatform, "pay-platform notice", "notices of payments and refunds", &[]),
+    asked(System::Wechat, "wechat stable_token", "access token", &["-1", "40125", "45009", "45011"]),
+    asked(System::Wechat, "wechat template send", "template message", ERRCODES),
+    asked(System::Wechat, "wechat subscribe send", "subscribe message", ERRCODES),
+    asked(System::Platform, PLATFORM_SEND, "a message", GATEWAY_CODES),
+    told(System::Platform, PLATFORM_EVENT, "whether a message arrived", &["failed"]),
+    asked(System::Sms, "sms", "an SMS", GATEWAY_CODES),
+];
+
+/// The one of this name.
+pub fn subject(call: &str) -> Option<&'static Subject> {
+    SUBJECTS.iter().find(|subject| subject.call == call)
+}

@@ -1,0 +1,115 @@
+//! The page over real HTTP: everything that the sandbox can do wrong can be switched there.
+
+use chrono_tz::Asia::Shanghai;
+
+use super::super::books::Store;
+use super::super::faults::{Fault, PushFault};
+use super::super::outside::SandboxClock;
+use super::*;
+
+struct Visitor {
+    outside: Outside,
+    at: SocketAddr,
+    http: reqwest::Client,
+}
+
+impl Visitor {
+    async fn come() -> Self {
+        let clock = SandboxClock::at("2026-09-01T02:00:00Z".parse().unwrap());
+        let outside = Outside::start(7, Level::None, Shanghai, Store::in_memory(), clock).await.unwrap();
+        let at = serve(outside.clone()).await.unwrap();
+        Self { outside, at, http: reqwest::Client::builder().no_proxy().build().unwrap() }
+    }
+
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, String) {
+        let request = self.http.post(format!("http://{}{path}", self.at));
+        let body = encoded(form);
+        let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
+        let reply = request.send().await.unwrap();
+        (reply.status().as_u16(), reply.text().await.unwrap())
+    }
+
+    async fn get(&self, path: &str) -> String {
+        self.http.get(format!("http://{}{path}", self.at)).send().await.unwrap().text().await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn behaviour_is_switched_on_and_off_one_by_one() {
+    let visitor = Visitor::come().await;
+    let faults = &visitor.outside.faults;
+    assert_eq!(faults.request("2007", "a"), None);
+    let (status, page) = visitor.post("/switches", &[("call", "2007"), ("fault", "cut-after"), ("times", "1")]).await;
+    assert!(status == 200 && page.contains("the next one"), "{page}");
+    assert_eq!(faults.request("2007", "b"), Some(Fault::CutAfter));
+    assert_eq!(faults.request("2007", "c"), None, "once");
+    let slow = [("call", "2007"), ("fault", "slow")];
+    visitor.post("/switches", &[slow[0], slow[1], ("ofThousand", "1000")]).await;
+    assert_eq!(faults.request("2007", "d"), Some(Fault::Slow));
+    visitor.post("/switches", &slow).await;
+    assert_eq!(faults.request("2007", "e"), None);
+    for wrong in [
+        [("call", "2007"), ("fault", "fire"), ("times", "1")],
+        [("call", "2099"), ("fault", "slow"), ("times", "1")],
+        [("call", "5007"), ("fault", "slow"), ("times", "1")],
+        [("call", "2007"), ("fault", "slow"), ("times", "x")],
+        [("call", "2007"), ("fault", "slow"), ("ofThousand", "1001")],
+    ] {
+        assert_eq!(visitor.post("/switches", &wrong).await.0, 400, "{wrong:?}");
+    }
+    visitor.post("/level", &[("level", "heavy")]).await;
+    assert!((0..100).any(|n| faults.request("2007", &n.to_string()).is_some()));
+}
+
+/// Whatever is drawn must stand in the catalogue (`Faults` asserts it), and whatever stands there is on the page and works.
+#[tokio::test]
+async fn every_fault_of_every_call_is_on_the_page_and_plays_once_when_it_is_switched() {
+    let visitor = Visitor::come().await;
+    let (faults, page) = (&visitor.outside.faults, visitor.get("/").await);
+    for of in SUBJECTS {
+        let all: Vec<Wrong> = Wrong::all(of).collect();
+        assert!(all.len() >= 4, "{}", of.call);
+        for wrong in all {
+            let shown = format!("data-of=\"{}\" value=\"{}\"", of.call, wrong.name());
+            assert!(page.contains(&shown), "{} of {} is not on the page", wrong.name(), of.call);
+            let form = [("call", of.call), ("fault", wrong.name()), ("how", "times 1")];
+            assert_eq!(visitor.post("/switches", &form).await.0, 200);
+            let drawn = |key: &str| match wrong {
+                Wrong::Request(_) => faults.request(of.call, key).map(Wrong::Request),
+                Wrong::Push(_) => faults.push(of.call, key).map(Wrong::Push),
+                Wrong::Answer(_) => faults.answer(of.call, key).map(Wrong::Answer),
+            };
+            assert_eq!((drawn("k1"), drawn("k2")), (Some(wrong), None), "{} {}", of.call, wrong.name());
+        }
+    }
+    let known = [Fault::CutBefore, Fault::CutAfter, Fault::ErrorBefore, Fault::ErrorAfter, Fault::Slow];
+    let pushed =
+        [PushFault::Duplicate, PushFault::Late, PushFault::Lost, PushFault::WrongSignature, PushFault::Unknown];
+    let offered: Vec<Wrong> = SUBJECTS.iter().flat_map(Wrong::all).collect();
+    assert!(known.iter().all(|fault| offered.contains(&Wrong::Request(*fault))));
+    assert!(pushed.iter().all(|fault| offered.contains(&Wrong::Push(*fault))));
+}
+
+#[tokio::test]
+async fn every_deed_is_on_the_page_and_says_what_it_lacks() {
+    let visitor = Visitor::come().await;
+    let page = visitor.get("/").await;
+    for deed in Deed::all() {
+        let name = deed.name();
+        assert!(page.contains(&format!("name=\"deed\" value=\"{name}\"")), "{name} is not on the page");
+        assert_eq!(Deed::named(&name), Some(deed));
+        let (_, about, more) = deed.told();
+        let (_, said) = visitor.post("/deeds", &[("deed", &name)]).await;
+        if about.or(more).is_some() {
+            assert!(said.contains("is missing"), "{name}: {said}");
+        } else {
+            assert!(said.contains("class=\"flash\""), "{name}: {said}");
+        }
+    }
+    let (_, said) = visitor.post("/deeds", &[("deed", "his-LostOrder"), ("about", "L1")]).await;
+    assert!(said.contains("there is no such thing: L1"), "{said}");
+    let (_, said) = visitor.post("/deeds", &[("deed", "GrantsAtMost"), ("more", "soon")]).await;
+    assert!(said.contains("minutes is no number"), "{said}");
+    let (_, said) = visitor.post("/deeds", &[("deed", "<script>")]).await;
+    assert!(!said.contains("deed <script>"), "what is typed is shown as text");
+}

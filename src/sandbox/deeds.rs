@@ -1,0 +1,169 @@
+//! What is done to the outside world by hand, once: what no call and no push goes wrong by itself with, for example that a platform
+//! refuses the token that it gave, or that an order is missing from HIS's books.
+
+use std::time::Duration;
+
+use super::catalogue::System;
+use super::his::Planted as InHis;
+use super::outside::Outside;
+use super::wechat_pay::{Payer, Planted as InPay};
+
+/// How long a payer takes who pays.
+const PAYS_AFTER: Duration = Duration::from_secs(20);
+
+/// Something that is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// A restart of HIS that loses every lock.
+    LosesLocks,
+    /// Locks are granted for no more than so many minutes.
+    GrantsAtMost,
+    /// 退号 until so many days before a visit.
+    CancelsNoLater,
+    /// 停诊 of a schedule, and the push that tells of it.
+    Stops,
+    /// Something wrong stands in HIS's books.
+    InHis(InHis),
+    /// A payer pays soon.
+    Pays,
+    /// A payer pays at the last moment, or just after it.
+    PaysLate,
+    /// A payer never pays.
+    NeverPays,
+    /// A payer pays an order now.
+    PaysNow,
+    /// A refund that is on its way is ABNORMAL.
+    AbnormalRefund,
+    /// The second platform key is handed out.
+    HandsOutKey,
+    /// The platform signs with its second key.
+    SignsWithKey,
+    /// Something wrong stands in the payment platform's books.
+    InPay(InPay),
+    /// The token that was given is refused, though it is still given out.
+    RefusesToken,
+    /// A receiver agrees to so many subscribe messages more.
+    Consents,
+}
+
+impl Deed {
+    /// All of them.
+    pub fn all() -> Vec<Self> {
+        let of_his = [Self::LosesLocks, Self::GrantsAtMost, Self::CancelsNoLater, Self::Stops];
+        let of_pay = [
+            Self::Pays,
+            Self::PaysLate,
+            Self::NeverPays,
+            Self::PaysNow,
+            Self::AbnormalRefund,
+            Self::HandsOutKey,
+            Self::SignsWithKey,
+        ];
+        let mut all = of_his.to_vec();
+        all.extend(InHis::ALL.map(Self::InHis));
+        all.extend(of_pay);
+        all.extend(InPay::ALL.map(Self::InPay));
+        all.extend([Self::RefusesToken, Self::Consents]);
+        all
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().into_iter().find(|deed| deed.name() == name)
+    }
+
+    /// Whose it is.
+    pub fn system(self) -> System {
+        match self {
+            Self::LosesLocks | Self::GrantsAtMost | Self::CancelsNoLater | Self::Stops | Self::InHis(_) => System::His,
+            Self::Pays
+            | Self::PaysLate
+            | Self::NeverPays
+            | Self::PaysNow
+            | Self::AbnormalRefund
+            | Self::HandsOutKey
+            | Self::SignsWithKey
+            | Self::InPay(_) => System::Pay,
+            Self::RefusesToken | Self::Consents => System::Wechat,
+        }
+    }
+
+    /// Its name for programs.
+    pub fn name(self) -> String {
+        match self {
+            Self::InHis(planted) => format!("his-{planted:?}"),
+            Self::InPay(planted) => format!("pay-{planted:?}"),
+            deed => format!("{deed:?}"),
+        }
+    }
+
+    /// What happens, and what it is to be told: what it is about, and a number or the id of what is added.
+    pub fn told(self) -> (&'static str, Option<&'static str>, Option<&'static str>) {
+        let (order, new) = (Some("order id"), Some("id of the new one"));
+        let (trade, other) = (Some("out_trade_no"), Some("number of the new one"));
+        match self {
+            Self::LosesLocks => ("a restart loses every lock", None, None),
+            Self::GrantsAtMost => ("locks last no longer than", None, Some("minutes")),
+            Self::CancelsNoLater => ("退号 no later than", None, Some("days before")),
+            Self::Stops => ("停诊", Some("schedule id"), None),
+            Self::InHis(InHis::LostOrder) => ("an order is lost", order, None),
+            Self::InHis(InHis::SilentCancel) => ("an order is cancelled, nobody is told", order, None),
+            Self::InHis(InHis::Revived) => ("a cancelled order is booked again", order, None),
+            Self::InHis(InHis::SecondOrder) => ("a second live order", order, new),
+            Self::InHis(InHis::LostPayment) => ("the payment of an order is lost", order, None),
+            Self::InHis(InHis::WrongPayment) => ("another amount was paid", order, None),
+            Self::InHis(InHis::LostRefund) => ("the refund of an order is lost", order, None),
+            Self::InHis(InHis::LeakedLock) => ("a lock holds a place for ever", order, Some("lock id")),
+            Self::Pays => ("a payer pays within seconds", Some("openid"), None),
+            Self::PaysLate => ("a payer pays at the last moment", Some("openid"), None),
+            Self::NeverPays => ("a payer never pays", Some("openid"), None),
+            Self::PaysNow => ("an order is paid now", trade, None),
+            Self::AbnormalRefund => ("a refund is ABNORMAL", Some("out_refund_no"), None),
+            Self::HandsOutKey => ("a second platform key is handed out", None, None),
+            Self::SignsWithKey => ("the second platform key signs", None, None),
+            Self::InPay(InPay::LostPayment) => ("the money of a paid order never came", trade, None),
+            Self::InPay(InPay::WrongAmount) => ("another amount was paid", trade, None),
+            Self::InPay(InPay::PaidClosed) => ("a closed order is paid", trade, None),
+            Self::InPay(InPay::Reopened) => ("a closed order can be paid again", trade, None),
+            Self::InPay(InPay::UnknownOrder) => ("an order that nobody opened is paid", trade, other),
+            Self::InPay(InPay::LostRefund) => ("the refund of an order is lost", trade, None),
+            Self::InPay(InPay::SecondRefund) => ("the money goes back once more", trade, other),
+            Self::RefusesToken => ("the token in use is refused (40001)", None, None),
+            Self::Consents => ("a receiver agrees to so many subscribe messages", Some("openid"), Some("times")),
+        }
+    }
+
+    /// Does it; an error says what it was not told, or that there is no such thing.
+    pub async fn done(self, outside: &Outside, about: &str, more: &str) -> anyhow::Result<()> {
+        let (_, wants_about, wants_more) = self.told();
+        for (wanted, given) in [(wants_about, about), (wants_more, more)] {
+            if let Some(wanted) = wanted {
+                anyhow::ensure!(!given.is_empty(), "{wanted} is missing");
+            }
+        }
+        let number = || more.parse::<u32>().map_err(|_| anyhow::anyhow!("{} is no number", wants_more.unwrap_or("it")));
+        let there = |found: bool| if found { Ok(()) } else { Err(anyhow::anyhow!("there is no such thing: {about}")) };
+        match self {
+            Self::LosesLocks => drop(outside.his.lose_locks().await?),
+            Self::GrantsAtMost => outside.his.grant_at_most(number()?).await?,
+            Self::CancelsNoLater => outside.his.cancels_no_later_than(number()?.into()).await?,
+            Self::Stops => there(outside.his.stop_schedule(about).await?)?,
+            Self::InHis(planted) => there(outside.his.plant(planted, about, more).await?)?,
+            Self::Pays => outside.pay.set_payer(about, Payer::Pays { after: PAYS_AFTER }),
+            Self::PaysLate => outside.pay.set_payer(about, Payer::Late),
+            Self::NeverPays => outside.pay.set_payer(about, Payer::Never),
+            Self::PaysNow => drop(outside.pay.pay_now(about).await?),
+            Self::AbnormalRefund => there(outside.pay.make_abnormal(about).await)?,
+            Self::HandsOutKey => outside.pay.hand_out_next_key()?,
+            Self::SignsWithKey => {
+                // Nobody could verify what is signed with a key that was never handed out.
+                outside.pay.hand_out_next_key()?;
+                outside.pay.sign_with_next_key();
+            }
+            Self::InPay(planted) => there(outside.pay.plant(planted, about, more).await?)?,
+            Self::RefusesToken => outside.messages.refuse_token(),
+            Self::Consents => outside.messages.consents(about, number()?),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! The counter of the simulated WeChat: tokens, template messages and subscribe messages, with their faults and codes.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{APP_ID, House, SendBody};
+use crate::sandbox::faults::spoil;
+
+#[derive(Deserialize)]
+pub(super) struct TokenBody {
+    grant_type: String,
+    appid: String,
+    secret: String,
+    #[serde(default)]
+    force_refresh: bool,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SendQuery {
+    #[serde(default)]
+    access_token: String,
+}
+
+pub(super) async fn stable_token(State(house): State<Arc<House>>, Json(body): Json<TokenBody>) -> Response {
+    let fault = house.faults.request("wechat stable_token", &body.appid);
+    if let Some(answer) = house.faults.answer("wechat stable_token", &body.appid) {
+        return refusal(answer.parse().unwrap_or(-1)).into_response();
+    }
+    match fault {
+        Some(fault) if fault.prevents() => spoil(fault, refusal(-1).into_response(), house.slow).await,
+        Some(fault) => spoil(fault, token_answer(&house, &body).into_response(), house.slow).await,
+        None => token_answer(&house, &body).into_response(),
+    }
+}
+
+fn token_answer(house: &House, body: &TokenBody) -> Json<Value> {
+    if body.grant_type != "client_credential" {
+        return refusal(40002);
+    }
+    if body.appid != APP_ID {
+        return refusal(40013);
+    }
+    if body.secret != house.secret {
+        return refusal(40125);
+    }
+    let (value, seconds) = house.token(body.force_refresh);
+    Json(json!({"access_token": value, "expires_in": seconds}))
+}
+
+pub(super) async fn send(
+    State(house): State<Arc<House>>,
+    Query(query): Query<SendQuery>,
+    Json(body): Json<SendBody>,
+) -> Response {
+    let fault = house.faults.request("wechat template send", &body.client_msg_id);
+    if let Some(answer) = house.faults.answer("wechat template send", &body.client_msg_id) {
+        return refusal(answer.parse().unwrap_or(-1)).into_response();
+    }
+    if let Some(fault) = fault.filter(|fault| fault.prevents()) {
+        return spoil(fault, refusal(-1).into_response(), house.slow).await;
+    }
+    // A task of its own, so that a caller that hangs up cannot stop it between the books and their store.
+    let work = tokio::spawn({
+        let house = house.clone();
+        async move { served(&house, &query.access_token, body).await }
+    });
+    let answer = work.await.unwrap_or_else(|_| refusal(-1)).into_response();
+    match fault {
+        Some(fault) => spoil(fault, answer, house.slow).await,
+        None => answer,
+    }
+}
+
+/// A subscribe message, which has no id of the sender's.
+pub(super) async fn send_subscribed(
+    State(house): State<Arc<House>>,
+    Query(query): Query<SendQuery>,
+    Json(body): Json<SendBody>,
+) -> Response {
+    let (call, key) = ("wechat subscribe send", body.touser.clone());
+    let fault = house.faults.request(call, &key);
+    if let Some(fault) = fault.filter(|fault| fault.prevents()) {
+        return spoil(fault, refusal(-1).into_response(), house.slow).await;
+    }
+    if let Some(answer) = house.faults.answer(call, &key) {
+        return refusal(answer.parse().unwrap_or(-1)).into_response();
+    }
+    let answer = subscribed(&house, &query.access_token, body).await.into_response();
+    match fault {
+        Some(fault) => spoil(fault, answer, house.slow).await,
+        None => answer,
+    }
+}
+
+async fn subscribed(house: &House, token: &str, body: SendBody) -> Json<Value> {
+    if let Some(code) = house.token_error(token).or_else(|| house.message_error(&body)) {
+        return refusal(code);
+    }
+    if !house.uses_consent(&body.touser) {
+        return refusal(43101);
+    }
+    match house.accept(SendBody { client_msg_id: String::new(), ..body }).await {
+        Ok(_) => Json(json!({"errcode": 0, "errmsg": "ok"})),
+        Err(error) => {
+            tracing::error!(%error, "the books of the simulated WeChat message platform are not saved");
+            refusal(-1)
+        }
+    }
+}
+
+async fn served(house: &House, token: &str, body: SendBody) -> Json<Value> {
+    if let Some(code) = house.token_error(token).or_else(|| house.message_error(&body)) {
+        return refusal(code);
+    }
+    match house.accept(body).await {
+        Ok(n) => Json(json!({"errcode": 0, "errmsg": "ok", "msgid": 4_000_000_000_u64 + n as u64})),
+        Err(error) => {
+            tracing::error!(%error, "the books of the simulated WeChat message platform are not saved");
+            refusal(-1)
+        }
+    }
+}
+
+fn refusal(code: i64) -> Json<Value> {
+    Json(json!({"errcode": code, "errmsg": "refused"}))
+}

@@ -1,0 +1,77 @@
+// Takes the pictures of docs/console: every page at 1280 × 800 and, of a few, by night, in English and on a telephone.
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { Person, launch } from "./browser.mjs";
+import { House, until } from "./house.mjs";
+import { HALTED } from "./left.mjs";
+import { everyPage, opened } from "./tour.mjs";
+
+const folder = process.env.PICTURES ?? join(dirname(fileURLToPath(import.meta.url)), "../../docs/console");
+const SCREEN = { width: 1280, height: 800 };
+/** A picture is cut at its lower edge until it is no larger than this. */
+const BYTES = 150_000;
+/** What looks like another page, or like none. */
+const SKIPPED = [
+  "run-waiting", "run-ended", "run-hand-out", "runs-all-columns", "runs-none", "schedules-of-a-department", "patient-halted",
+  "policy-department", "policy-campus", "callbacks-unmatched",
+];
+
+const house = House.around();
+const browser = await launch();
+await mkdir(folder, { recursive: true });
+
+async function picture(person, name, { width, height } = SCREEN) {
+  for (let tall = height; ; tall -= 40) {
+    await person.page.mouse.move(0, 0);
+    const path = join(folder, `${name}.png`);
+    const taken = await person.page.screenshot({ path, clip: { x: 0, y: 0, width, height: tall } });
+    if (taken.length <= BYTES) return console.log(`${name}.png ${taken.length}`);
+  }
+}
+
+// A bulk to look at, which changes nothing for good: what is missing is missing still.
+const again = { verb: "retry", filter: { status: "suspended", step: "PrepayOrder" }, reason: "维护结束后重试" };
+await house.api("POST", "/v1/runs/bulk", again);
+const halted = () => house.runs({ status: "suspended", step: "PrepayOrder" });
+await until("the bulk is done", () => house.api("GET", "/v1/runs/bulk"), ({ items: [bulk] }) => bulk.done === HALTED && bulk.status === "done");
+await until("all stand still again", halted, (found) => found.length === HALTED);
+
+const person = await Person.as("administrator", browser, house);
+const stops = await everyPage(person, house);
+for (const stop of stops.filter(({ name }) => !SKIPPED.includes(name))) {
+  await opened(person, stop, false);
+  await picture(person, stop.name);
+}
+await opened(person, stops.find((stop) => stop.name === "run-halted"), false);
+const answer = person.page.locator('details:has(form[action$="/answer"])');
+await answer.locator("summary").click();
+await answer.locator('input[value="Opened"]').check();
+await person.page.locator("section", { has: answer }).evaluate((section) => section.scrollIntoView());
+await picture(person, "run-answer");
+await person.context.close();
+
+const door = await Person.at(browser, house);
+await door.page.goto("/login");
+await picture(door, "login");
+await door.context.close();
+
+const at = (name) => stops.find((stop) => stop.name === name);
+const PHONE = { width: 390, height: 800 };
+const others = [
+  ["home-dark", "home", { colorScheme: "dark" }],
+  ["run-dark", "run", { colorScheme: "dark" }],
+  ["home-en", "home", { locale: "en" }],
+  ["home-phone", "home", { viewport: PHONE }],
+  ["runs-phone", "runs", { viewport: PHONE }],
+  ["run-phone", "run-halted", { viewport: PHONE }],
+];
+for (const [name, page, context] of others) {
+  const other = await Person.as("operator", browser, house, context);
+  await opened(other, at(page), false);
+  await picture(other, name, context.viewport);
+  await other.context.close();
+}
+
+await browser.close();

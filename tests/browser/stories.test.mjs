@@ -1,0 +1,346 @@
+// What support staff do with the console, one story each: what they see, and through the API that it has really happened.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { Person, launch } from "./browser.mjs";
+import { House, until } from "./house.mjs";
+import { account, patient, patientId } from "./left.mjs";
+
+const NO_ACCOUNT = "the patient has no account at the payment provider";
+const house = House.around();
+const { runs: halted } = house.left;
+let browser;
+
+before(async () => {
+  browser = await launch();
+});
+after(() => browser.close());
+
+const as = (role, context) => Person.as(role, browser, house, context);
+const standsAt = (id, step) => until(`${id} at ${step}`, () => house.run(id), (run) => run.step === step);
+const failures = async (id) => (await house.history(id)).filter((turn) => turn.error && turn.woke !== "staff").length;
+const text = (page, selector = "main") => page.locator(selector).first().innerText();
+
+/** The audit page tells it first of all. */
+async function seenInAudit(person, verb, reason) {
+  await person.page.goto("/audit");
+  const newest = person.page.locator("tr[data-row]").first();
+  const said = await newest.innerText();
+  assert.ok(said.includes(verb) && said.includes(reason), said);
+}
+
+test("a wrong password opens nothing, the right one the workbench, and its session is a cookie of this browser", async () => {
+  const person = await Person.at(browser, house);
+  const { page } = person;
+  await page.goto("/runs?status=suspended");
+  assert.equal(new URL(page.url()).pathname, "/login", "whoever is not logged in is sent to do so");
+  const logIn = async (password) => {
+    await page.getByLabel("用户名").fill("operator");
+    await page.getByLabel("密码").fill(password);
+    await page.getByRole("button", { name: "登录", exact: true }).click();
+  };
+  await logIn("not the password");
+  await page.getByRole("alert").waitFor();
+  assert.equal(await person.session(), undefined);
+  await logIn(house.password);
+  await page.waitForURL("/runs?status=suspended");
+  assert.equal(await page.locator("tr[data-row]").count(), halted.length, "and stands where it was going");
+  const cookie = await person.session();
+  assert.ok(cookie.httpOnly && ["Lax", "Strict"].includes(cookie.sameSite), JSON.stringify(cookie));
+  // The browser complains of every answer that is no success; the first one was meant to be none.
+  await person.leaves("401");
+});
+
+test("an application is found by its patient's number and by the end of a phone number", async () => {
+  const person = await as("operator");
+  const { page } = person;
+  for (const asked of [patientId(0), patient(0).phone.slice(-4), halted[0]]) {
+    await page.goto("/");
+    await page.keyboard.press("/");
+    await page.keyboard.type(asked);
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/runs?*");
+    const link = page.locator(`a[href="/runs/${halted[0]}"]`);
+    const row = await page.locator("tr[data-row]").filter({ has: link }).innerText();
+    assert.ok(row.includes("陈*明") && !row.includes(patient(0).name), `${asked}: ${row}`);
+  }
+  await page.locator(`tr[data-row] a[href="/runs/${halted[0]}"]`).click();
+  await page.getByRole("heading", { level: 1, name: "候补申请" }).waitFor();
+  await person.leaves();
+});
+
+test("a run says in a sentence why it does not move, and where it could go", async () => {
+  const person = await as("operator");
+  const { page } = person;
+  await page.goto(`/runs/${halted[0]}`);
+  const stands = await text(page, "#live");
+  assert.ok(stands.includes("已暂停") && stands.includes(NO_ACCOUNT), stands);
+  assert.ok((await text(page, ".turns li.failed")).includes(NO_ACCOUNT), "its timeline tells the failure");
+  assert.equal(await page.locator(".line-chart:not(.whole) .stop.now").count(), 1, "its chart shows where it is");
+
+  const [waiting] = await house.runs({ status: "waiting", workflow: "waitlist_application", step: "Waiting" });
+  await page.goto(`/runs/${waiting.runId}`);
+  const waits = await text(page, "#live");
+  assert.match(waits, /等待.*最晚至 2026-03-\d\d \d\d:\d\d/s);
+  await person.leaves();
+});
+
+test("a suspended step is tried again: it fails as before, and goes on once its cause is put right", async () => {
+  const person = await as("operator");
+  const { page } = person;
+  const [, run] = halted;
+  const before = await failures(run);
+  await page.goto(`/runs/${run}`);
+  await person.does(`/runs/${run}/retry`, "再试一次");
+  await page.getByRole("status").getByText("立即重试").waitFor();
+  await until("one more failure", () => failures(run), (n) => n === before + 1);
+  await until("it stands still again", () => house.run(run), (now) => now.status === "suspended" && now.attempt === 1);
+
+  await house.api("PUT", `/v1/patients/${patientId(1)}`, { ...patient(1), ...account(1) });
+  await page.goto(`/runs/${run}`);
+  await person.does(`/runs/${run}/retry`, "患者已重新绑定微信");
+  const now = await standsAt(run, "Prepayment");
+  assert.ok(now.state.order.prepay_id, "the order is open at the provider");
+  await page.goto(`/runs/${run}`);
+  await page.getByRole("heading", { level: 1, name: "等待预付" }).waitFor();
+  const [deed] = await house.audited("retry", "患者已重新绑定微信");
+  assert.equal(deed.who, "operator");
+  await seenInAudit(person, "立即重试", "患者已重新绑定微信");
+  await person.leaves();
+});
+
+test("a step is answered for, and a page that stays open sees it", async () => {
+  const [watcher, person] = [await as("viewer"), await as("operator")];
+  const run = halted[2];
+  await watcher.page.goto(`/runs/${run}`);
+  await watcher.page.locator("#live").getByText("已暂停", { exact: true }).waitFor();
+  await person.page.goto(`/runs/${run}`);
+  await person.does(`/runs/${run}/answer`, "支付平台已确认下单", async (form) => {
+    const outcome = form.locator('input[type="radio"][value="Opened"]');
+    assert.equal(await form.locator('input[type="radio"][value="Paid"]').isDisabled(), true, "nothing is known of money");
+    await outcome.check();
+  });
+  const said = (await house.history(run)).find((turn) => turn.woke === "staff");
+  assert.deepEqual([said.step, said.outcome, said.next], ["PrepayOrder", "Opened", "Prepayment"]);
+  await watcher.page.locator("#live").getByText(NO_ACCOUNT).waitFor({ state: "detached" });
+  const [deed] = await house.audited("answer", "支付平台已确认下单");
+  assert.equal(deed.runId, run);
+  await seenInAudit(person, "补录结果", "支付平台已确认下单");
+  await watcher.leaves();
+  await person.leaves();
+});
+
+test("a bulk is looked at before it begins, does that and no more, and tells how far it is", async () => {
+  const person = await as("operator");
+  const { page } = person;
+  const query = { workflow: "waitlist_application", status: "suspended", step: "PrepayOrder" };
+  const meant = (await house.runs(query)).map((run) => run.runId);
+  assert.ok(meant.length >= 3 && meant.every((id) => halted.includes(id)));
+  for (const id of meant) {
+    const nth = halted.indexOf(id);
+    await house.api("PUT", `/v1/patients/${patientId(nth)}`, { ...patient(nth), ...account(nth) });
+  }
+  await page.goto(`/runs?${new URLSearchParams(query)}`);
+  const form = page.locator('form[action="/bulks/preview"]');
+  await form.locator("[name=verb]").selectOption("retry");
+  await form.locator("[name=reason]").fill("微信账户已恢复");
+  await form.getByRole("button", { name: "预览" }).click();
+  await page.getByRole("heading", { level: 1, name: "批量操作预览" }).waitFor();
+  const would = page.locator(".tile", { hasText: "将被更改" }).locator("b");
+  assert.equal(await would.innerText(), String(meant.length));
+  assert.equal((await house.runs(query)).length, meant.length, "nothing has happened yet");
+
+  await page.getByRole("button", { name: "确认执行批量操作" }).click();
+  await page.waitForURL("**/bulks*");
+  await page.locator("tr[data-row]").first().getByText(`已更改 ${meant.length} / ${meant.length}`).waitFor();
+  for (const id of meant) await standsAt(id, "Prepayment");
+  const [bulk] = (await house.api("GET", "/v1/runs/bulk")).items;
+  assert.deepEqual([bulk.reason, bulk.who, bulk.done, bulk.total], ["微信账户已恢复", "operator", meant.length, meant.length]);
+  await person.leaves();
+});
+
+test("a patient is seen in the clear for a reason, which is kept, and is masked again afterwards", async () => {
+  const person = await as("operator");
+  const { page } = person;
+  const one = patient(3);
+  await page.goto(`/patients/${patientId(3)}`);
+  const personal = [one.name, one.phone, one.idNumber];
+  const isShown = async () => {
+    const all = await page.content();
+    return personal.map((what) => all.includes(what));
+  };
+  assert.deepEqual(await isShown(), [false, false, false]);
+  await person.does(`/patients/${patientId(3)}/unmask`, "患者来电核对证件");
+  assert.deepEqual(await isShown(), [true, true, true]);
+  await page.goto(`/patients/${patientId(3)}`);
+  assert.deepEqual(await isShown(), [false, false, false]);
+  const audit = (await house.api("GET", "/v1/audit?limit=50")).items;
+  const deed = audit.find((deed) => deed.reason === "患者来电核对证件");
+  assert.equal(deed.who, "operator");
+  assert.ok(!personal.some((what) => JSON.stringify(deed).includes(what)), "the log says that it was seen, not what");
+  await seenInAudit(person, patientId(3), "患者来电核对证件");
+  await person.leaves();
+});
+
+test("a department's setting is changed, and its doctors' pages say where it comes from", async () => {
+  const person = await as("administrator");
+  const { page } = person;
+  const [doctor] = (await house.api("GET", "/v1/schedules?departmentId=K03")).items;
+  const inEffect = () => page.locator("table.settings tr", { has: page.locator("#cap") }).innerText();
+  await page.goto("/policies/department/K03");
+  await page.locator("#cap").fill("77");
+  await person.does("/policies/department/K03", "门诊扩容");
+  await page.getByRole("status").waitFor();
+  assert.equal(await page.locator("#cap").inputValue(), "77");
+  assert.equal((await house.api("GET", "/v1/policies/department/K03")).cap, 77);
+
+  await page.goto(`/policies/doctor/${doctor.doctorId}`);
+  assert.equal(await page.locator(".levels h2").count(), 3, "doctor, department, campus");
+  await page.getByRole("link", { name: doctor.departmentName }).first().waitFor();
+  assert.ok((await text(page, ".levels")).includes("/ 77"), await text(page, ".levels"));
+  assert.ok((await inEffect()).length > 0);
+  const [deed] = await house.audited("policy.put", "门诊扩容");
+  assert.equal(deed.who, "admin");
+  await seenInAudit(person, "admin", "门诊扩容");
+  await person.leaves();
+});
+
+test("the language is switched, is kept with the user, and is switched back", async () => {
+  const person = await as("operator");
+  const { page } = person;
+  await page.goto("/deadlines");
+  await page.getByRole("button", { name: "English" }).click();
+  await page.getByRole("heading", { level: 1, name: "Deadlines" }).waitFor();
+  assert.equal(await page.locator("html").getAttribute("lang"), "en");
+  assert.equal(new URL(page.url()).pathname, "/deadlines", "on the page that was open");
+  const elsewhere = await as("operator");
+  await elsewhere.page.getByRole("heading", { level: 1, name: "Home" }).waitFor();
+  await elsewhere.page.getByRole("button", { name: "中文" }).click();
+  await elsewhere.page.getByRole("heading", { level: 1, name: "工作台" }).waitFor();
+  await elsewhere.leaves();
+  await person.leaves();
+});
+
+test("the keyboard finds, goes through rows and explains itself", async () => {
+  const person = await as("operator");
+  const { page } = person;
+  await page.goto("/runs");
+  const here = () => page.locator("[data-row]").evaluateAll((rows) => rows.findIndex((row) => row.classList.contains("here")));
+  const moves = [["j", 0], ["j", 1], ["j", 2], ["k", 1], ["k", 0], ["k", 0]];
+  for (const [key, row] of moves) {
+    await page.keyboard.press(key);
+    assert.equal(await here(), row, `after ${key}`);
+  }
+  await page.keyboard.press("j");
+  const address = await page.locator("[data-row].here a").first().getAttribute("href");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`**${address}`);
+
+  await page.keyboard.press("?");
+  const help = page.getByRole("dialog", { name: "键盘" });
+  await help.waitFor();
+  await page.keyboard.press("Escape");
+  await help.waitFor({ state: "hidden" });
+  await page.goto("/patients");
+  await page.keyboard.press("/");
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute("name")), "q");
+  await page.keyboard.type("jk?");
+  assert.equal(await page.locator("main input[name=q]").inputValue(), "jk?", "letters that are typed are letters");
+  await person.leaves();
+});
+
+test("light and dark follow the system until a person chooses", async () => {
+  const person = await as("operator", { colorScheme: "dark" });
+  const { page } = person;
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number));
+  const isDark = async () => (await ground()).every((part) => part < 64);
+  assert.equal(await isDark(), true);
+  await page.getByRole("button", { name: "浅色或深色" }).click();
+  assert.equal(await isDark(), false);
+  await page.goto("/runs");
+  assert.equal(await isDark(), false, "and the choice lasts");
+  await person.leaves();
+});
+
+test("a viewer is offered no deed, and none is done by whoever asks without being offered", async () => {
+  const person = await as("viewer");
+  const { page } = person;
+  const [run] = halted;
+  const before = await house.run(run);
+  await page.goto(`/runs/${run}`);
+  assert.equal(await page.locator(`form[action^="/runs/${run}"]`).count(), 0);
+  assert.equal(await page.getByText("您的角色只能查看。").count(), 1);
+  await page.goto("/runs?status=waiting&workflow=waitlist_application");
+  assert.equal(await page.locator('form[action^="/bulks"]').count(), 0);
+  await page.goto("/policies/department/K01");
+  assert.equal(await page.locator("table.settings :is(input, select):enabled").count(), 0);
+  const post = (path, fields) =>
+    page.evaluate(
+      async ([to, form]) => {
+        const csrf = document.querySelector("input[name=csrf]").value;
+        const answer = await fetch(to, { method: "POST", body: new URLSearchParams({ csrf, reason: "试试", ...form }) });
+        return answer.status;
+      },
+      [path, fields],
+    );
+  for (const [path, fields] of [
+    [`/runs/${run}/suspend`, {}],
+    [`/patients/${patientId(0)}/unmask`, {}],
+    [`/patients/${patientId(0)}/ban`, {}],
+    ["/policies/department/K01", { cap: "1" }],
+    ["/bulks/preview", { workflow: "waitlist_application", status: "waiting", verb: "suspend" }],
+    ["/system/his/pause", {}],
+    ["/users", { name: "somebody", role: "administrator" }],
+  ]) {
+    assert.equal(await post(path, fields), 403, path);
+  }
+  await page.goto("/users");
+  assert.ok((await text(page, "body")).includes("管理员"), "who may look at it is said");
+  assert.equal((await house.run(run)).turn, before.turn);
+  await person.leaves("403");
+});
+
+test("a form of another session is refused", async () => {
+  const [person, other] = [await as("operator"), await as("operator")];
+  const foreign = await other.page.locator("input[name=csrf]").first().inputValue();
+  const run = halted[0];
+  const status = await person.page.evaluate(
+    async ([to, csrf]) =>
+      (await fetch(to, { method: "POST", body: new URLSearchParams({ csrf, reason: "不应发生" }) })).status,
+    [`/runs/${run}/suspend`, foreign],
+  );
+  assert.equal(status, 403);
+  assert.deepEqual(await house.audited("suspend", "不应发生"), []);
+  await other.leaves();
+  await person.leaves("403");
+});
+
+test("whoever logs out is out, and the session's cookie opens nothing any more", async () => {
+  const person = await as("operator");
+  const { page } = person;
+  const cookie = await person.session();
+  await page.getByRole("button", { name: "退出登录" }).click();
+  await page.waitForURL("**/login*");
+  assert.equal(await person.session(), undefined);
+  await person.context.addCookies([cookie]);
+  await page.goto("/patients");
+  assert.equal(new URL(page.url()).pathname, "/login");
+  await person.leaves();
+});
+
+test("without its script the console works as well", async () => {
+  const person = await as("operator", { javaScriptEnabled: false });
+  const { page } = person;
+  const [waiting] = await house.runs({ status: "waiting", workflow: "waitlist_application", step: "Waiting" });
+  const at = `/runs/${waiting.runId}`;
+  await page.goto("/runs");
+  await page.locator("main input[name=q]").fill(waiting.runId);
+  await page.locator("main input[name=q]").press("Enter");
+  await page.locator(`a[href="${at}"]`).click();
+  await person.does(`${at}/suspend`, "核实中");
+  await page.locator("#live").getByText("已暂停", { exact: true }).waitFor();
+  await person.does(`${at}/resume`, "核实完毕");
+  const now = await until("it waits again", () => house.run(waiting.runId), (run) => run.status === "waiting");
+  assert.equal(now.step, "Waiting");
+  await person.leaves();
+});

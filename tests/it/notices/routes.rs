@@ -1,0 +1,96 @@
+//! By which channels notices go: what is configured, what a text says, and what becomes of whom a channel does not reach.
+
+use houbu::sandbox::catalogue::subject;
+use houbu::sandbox::switches::{Switch, Wrong};
+use houbu::waitlist::policy::PaymentMode;
+use houbu::waitlist::route::{Channel, Routes};
+use houbu::waitlist::template::TemplateName;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::delivery::{notices, states};
+use crate::hospital::{Hospital, Setup};
+
+async fn routed(routes: Routes) -> Hospital {
+    Hospital::open(Setup { routes, ..Setup::paying(PaymentMode::None) }).await
+}
+
+fn text(channels: &[&str]) -> Value {
+    json!({
+        "templateId": "TM1", "fields": { "thing1": "{doctor}" }, "sms": "{doctor}：{remark}", "channels": channels,
+        "templateIds": { "platform": "P1" }, "reason": "渠道调整"
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r23_each_channel_of_a_route_is_tried_once_in_its_order() {
+    let all = Routes::new(true, true, true);
+    let route = vec![Channel::WechatSubscribe, Channel::WechatTemplate, Channel::Platform, Channel::Sms];
+    let hospital = routed(all.with([(TemplateName::WaitlistSubmitted, route)].into())).await;
+    for (call, answer) in
+        [("wechat subscribe send", "43101"), ("wechat template send", "43004"), ("platform send", "1")]
+    {
+        let wrong = Wrong::named(subject(call).unwrap(), answer).unwrap();
+        hospital.faults.switches().on(call, wrong, Switch::OfThousand(1000));
+    }
+    let entry = hospital.apply("w1-am", 1).await;
+    let mut seen = states(&hospital, entry).await;
+    seen.sort_unstable();
+    let expected = ["platform", "sms", "wechat", "wechat"].map(|channel| {
+        let state = if channel == "sms" { "sent" } else { "unreachable" };
+        format!("{channel} waitlist_submitted {state}")
+    });
+    assert_eq!(seen, expected);
+    let ids: Vec<String> =
+        notices(&hospital, entry).await.iter().map(|one| one["noticeId"].as_str().unwrap().to_owned()).collect();
+    assert!(ids.iter().all(|id| id[1..] == ids[0][1..]), "one notice: {ids:?}");
+    assert_eq!((hospital.messages.books().await.len(), hospital.sms.books().await.len()), (0, 1));
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r23_a_text_goes_by_its_own_channels_from_the_moment_it_is_stored() {
+    let hospital = routed(Routes::new(true, true, true)).await;
+    let path = "/v1/templates/waitlist_submitted";
+    assert_eq!(hospital.ask(Method::GET, path, None).await["route"], json!(["platform", "sms"]));
+    let stored = hospital.ask(Method::PUT, path, Some(text(&["wechatTemplate", "platform"]))).await;
+    assert_eq!((&stored["channels"], &stored["route"]), (&stored["route"], &json!(["wechatTemplate", "platform"])));
+    let first = hospital.apply("w1-am", 1).await;
+    assert_eq!(states(&hospital, first).await, ["wechat waitlist_submitted sent"]);
+    // WeChat says later that it did not arrive: the platform brings it, under its own id of the template; no SMS.
+    let number: String = sqlx::query_scalar("select reference from outbox").fetch_one(&hospital.db.pool).await.unwrap();
+    for _ in 0..2 {
+        hospital.desk.message_event(&number, "failed:user block").await.unwrap();
+        hospital.until_still().await;
+    }
+    assert_eq!(
+        states(&hospital, first).await,
+        ["wechat waitlist_submitted failed", "platform waitlist_submitted sent"]
+    );
+    let books = hospital.messages.books().await;
+    let templates: Vec<&str> = books.iter().map(|sent| sent.template_id.as_str()).collect();
+    assert_eq!((templates, hospital.sms.books().await.len()), (vec!["TM1", "P1"], 0));
+    // By SMS from the first.
+    hospital.ask(Method::PUT, path, Some(text(&["sms"]))).await;
+    let second = hospital.apply("w1-am", 2).await;
+    assert_eq!(states(&hospital, second).await.last().map(String::as_str), Some("sms waitlist_submitted sent"));
+    assert_eq!((hospital.messages.books().await.len(), hospital.sms.books().await.len()), (2, 1));
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r23_a_text_with_a_channel_that_is_not_configured_is_not_stored() {
+    let hospital = routed(Routes::new(true, false, true)).await;
+    let path = "/v1/templates/waitlist_submitted";
+    for (channels, code) in
+        [(vec!["wechatTemplate", "platform"], "closed_channel"), (vec!["sms", "sms"], "useless_channel")]
+    {
+        let refused = hospital.door.ask(Method::PUT, path, Some(text(&channels))).await;
+        assert_eq!((refused.status, refused.code()), (422, "invalid_template"));
+        assert_eq!(refused.body["flaws"][0]["code"], code, "{}", refused.body);
+        assert_eq!(refused.body["flaws"][0]["field"], "channels");
+    }
+    let unknown = hospital.door.ask(Method::PUT, path, Some(text(&["pigeon"]))).await;
+    assert!((400..500).contains(&unknown.status), "{}", unknown.body);
+    hospital.finish().await;
+}
