@@ -53,7 +53,9 @@ async fn r37_staff_look_and_act_at_the_terminal() {
     assert_eq!(list.code, 0, "{}", list.err);
     assert!(
         list.out.contains(&id)
-            && list.out.contains("Waiting for Offer or Withdrawal or Stoppage or Terms or Change or Consent until"),
+            && list.out.contains(
+                "Waiting for Offer or Withdrawal or Stoppage or Terms or Change or Consent or LateMoney until"
+            ),
         "{}",
         list.out
     );

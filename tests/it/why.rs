@@ -117,7 +117,7 @@ async fn every_kind_of_standing_still_is_said_in_a_sentence() {
 
     assert_eq!(
         ward.says(waits, "waits").await,
-        "Waiting for Offer or Withdrawal or Stoppage or Terms or Change or Consent until 2026-03-03 18:00:00."
+        "Waiting for Offer or Withdrawal or Stoppage or Terms or Change or Consent or LateMoney until 2026-03-03 18:00:00."
     );
     ward.staff(stopped, Verb::Suspend).await;
     let said = ward.says(stopped, "suspended").await;

@@ -49,7 +49,7 @@ struct Path {
 
 /// The steps that a run has handled, in order, without failed attempts and without the loops that only ask again.
 async fn essence(hospital: &Hospital, run: RunId) -> Vec<String> {
-    const ASKING: [&str; 10] = [
+    const ASKING: [&str; 8] = [
         "Paying on deadline: Due",
         "PaymentCheck: Open",
         "Prepayment on deadline: Due",
@@ -58,8 +58,6 @@ async fn essence(hospital: &Hospital, run: RunId) -> Vec<String> {
         "RefundWait ",
         "PartRefund: Processing",
         "PartRefundWait ",
-        "Waiting on deadline: Late",
-        "LateRefund: Processing",
     ];
     let steps = hospital.steps(run).await;
     steps

@@ -2,9 +2,8 @@
 
 use futures::FutureExt;
 use houbu::ports::his::DayPart;
-use houbu::sandbox::his::{Becomes, LockState};
+use houbu::sandbox::his::Becomes;
 use houbu::sandbox::wechat_pay::Payer;
-use houbu::waitlist::ids;
 use houbu::waitlist::policy::PaymentMode;
 
 use super::{Path, every_mishap_at_every_step};
@@ -344,44 +343,6 @@ const CHANGED_MEANWHILE: Path = Path {
     },
 };
 
-/// Their time stops while they pay; the money comes when they wait again, and goes back (R34, E2).
-const PAID_LATE: Path = Path {
-    steps: &[
-        "Waiting",
-        "Locking",
-        "Confirmation",
-        "OfferOrder",
-        "Paying",
-        "PaymentCheck",
-        "OrderClosing",
-        "Unlocking",
-        "LateRefund",
-    ],
-    mode: PaymentMode::LockThenPay,
-    before: |hospital, patients| {
-        (1..=patients).for_each(|patient| hospital.payer(patient, Payer::Never));
-        hospital.provider.closes_in_words_only();
-    },
-    play: |hospital, entries| {
-        async move {
-            places_for(hospital, entries.len()).await;
-            for entry in entries {
-                hospital.confirm(*entry).await;
-            }
-            hospital.pass_minutes(2).await;
-            let locks = hospital.his.books().await.locks;
-            hospital.stops_time(locks.into_iter().find(|lock| lock.state == LockState::Held).unwrap().slot).await;
-            hospital.pass_minutes(2).await;
-            for entry in entries {
-                hospital.is_paid_late(&ids::trade_no(*entry, 1)).await;
-            }
-            hospital.pass_minutes(30).await;
-            hospital.pass_until(cutoff() + chrono::TimeDelta::minutes(10)).await;
-        }
-        .boxed_local()
-    },
-};
-
 /// A test for each path, and the list of all.
 macro_rules! paths {
     ($($name:ident = $path:expr;)+) => {
@@ -412,5 +373,4 @@ paths! {
     on_the_way_past_a_lock_that_is_looked_after = LOCK_LOOKED_AFTER;
     on_the_way_to_a_visit_with_another_doctor = VISIT_CHANGED;
     on_the_way_to_another_doctor_with_money_on_its_way_back = CHANGED_MEANWHILE;
-    on_the_way_back_of_money_that_came_late = PAID_LATE;
 }

@@ -2,15 +2,18 @@
 
 use houbu::engine::RunId;
 use houbu::engine::sabotage::{Act, Point};
+use houbu::sandbox::wechat_pay::Payer;
 use houbu::waitlist::draw::Transcript;
+use houbu::waitlist::ids;
 use houbu::waitlist::policy::{LevelPolicy, PaymentMode, QueueOrder};
 use reqwest::Method;
 
 use super::MISHAPS;
 use crate::hospital::sabotage::Harm;
-use crate::hospital::world::local;
+use crate::hospital::world::{FEE_FEN, local};
 use crate::hospital::{Hospital, Setup};
 
+const APPLICATION: &str = "waitlist_application";
 const RELEASE: &str = "slot_release";
 const SYNC: &str = "schedule_sync";
 
@@ -20,10 +23,18 @@ const LOOK: &[&str] = &["AnswerCheck"];
 const STOPPAGE: &[&str] = &["Idle", "Shut", "Stopping"];
 const DRAW: &[&str] = &["Gathering", "Drawing"];
 const PULL: &[&str] = &["Resting", "Pulling"];
+const LATE: &[&str] = &["LateRefund"];
 
 /// What is disturbed here; each step suffers each mishap.
-pub(super) const DISTURBED: [(&str, &[&str]); 6] =
-    [(RELEASE, HAND_OUT), (RELEASE, KEPT), (RELEASE, LOOK), (RELEASE, STOPPAGE), (RELEASE, DRAW), (SYNC, PULL)];
+pub(super) const DISTURBED: [(&str, &[&str]); 7] = [
+    (RELEASE, HAND_OUT),
+    (RELEASE, KEPT),
+    (RELEASE, LOOK),
+    (RELEASE, STOPPAGE),
+    (RELEASE, DRAW),
+    (SYNC, PULL),
+    (APPLICATION, LATE),
+];
 
 fn plan(hospital: &Hospital, workflow: &str, step: &str, harms: &[(Point, Harm)]) {
     for (point, harm) in harms {
@@ -61,6 +72,30 @@ async fn e08_a_disturbed_hand_out_gives_every_place_once() {
         .unwrap();
     assert_eq!(usize::try_from(offers).unwrap(), entries.len(), "a place was offered twice");
     hospital.finish().await;
+}
+
+/// Money that comes when its payer waits for another offer goes back once, whatever strikes on the way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e02_a_disturbed_return_of_late_money_gives_it_back_once() {
+    for (mishap, harms) in MISHAPS {
+        let mut setup = Setup::paying(PaymentMode::LockThenPay);
+        setup.policy.missed_offers_max = Some(3);
+        let hospital = Hospital::open(setup).await;
+        hospital.payer(1, Payer::Never);
+        hospital.provider.closes_in_words_only();
+        let entry = hospital.apply("w1-am", 1).await;
+        hospital.free_a_place("w1-am").await;
+        hospital.confirm(entry).await;
+        hospital.pass_minutes(31).await;
+        plan(&hospital, APPLICATION, LATE[0], harms);
+        hospital.is_paid_late(&ids::trade_no(entry, 1)).await;
+        hospital.pass_minutes(60).await;
+        has_struck(&hospital, LATE[0], mishap);
+        assert_eq!(hospital.status(entry).await, "waiting", "{mishap}");
+        let back: Vec<i64> = hospital.pay.books().await.refunds.iter().map(|one| one.amount_fen).collect();
+        assert_eq!(back, [FEE_FEN], "{mishap}");
+        hospital.finish().await;
+    }
 }
 
 /// A place that is kept for a time by chance is handed out once, and not before its time.

@@ -65,6 +65,11 @@ impl Provider {
         self.closes_in_words_only.store(true, Ordering::SeqCst);
     }
 
+    /// What it calls closed is closed again from now on.
+    pub fn closes_indeed(&self) {
+        self.closes_in_words_only.store(false, Ordering::SeqCst);
+    }
+
     /// While it miscounts, it claims to hold more than was ordered.
     pub fn miscounts(&self, so: bool) {
         self.miscounts.store(so, Ordering::SeqCst);

@@ -122,10 +122,10 @@ async fn r23_an_event_that_is_forged_old_or_nothing_changes_nothing() {
     for nothing in
         [json!({}), json!([]), json!({ "id": "", "status": "failed" }), json!({ "id": 7, "status": "failed" })]
     {
-        assert_eq!(event(&hospital, at(0), &key, &nothing).await, 400, "{nothing}");
+        assert_eq!(event(&hospital, at(0), &key, &nothing).await, 422, "{nothing}");
     }
     let long = json!({ "id": "M".repeat(65), "status": "failed" });
-    assert_eq!(event(&hospital, at(0), &key, &long).await, 400);
+    assert_eq!(event(&hospital, at(0), &key, &long).await, 422);
     let unsigned = hospital.door.request(Method::POST, "/callbacks/messages/events").body(failed.to_string());
     assert_eq!(unsigned.send().await.unwrap().status(), 401);
     hospital.until_still().await;

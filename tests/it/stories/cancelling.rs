@@ -104,9 +104,8 @@ async fn lead_to(hospital: &Hospital, entry: RunId, case: &Case) {
                 "LateRefund" => {
                     hospital.provider.closes_in_words_only();
                     hospital.confirm(entry).await;
-                    let locks = hospital.his.books().await.locks;
-                    hospital.stops_time(locks[0].slot.clone()).await;
-                    hospital.until_still().await;
+                    hospital.pass_minutes(31).await;
+                    assert_eq!(hospital.status(entry).await, "waiting");
                     hospital.is_paid_late(&ids::trade_no(entry, 1)).await;
                 }
                 "Asking" | "AskingMeanwhile" => {
@@ -133,7 +132,10 @@ async fn at(hospital: &Hospital, run: RunId) -> String {
 
 /// A step that acts has called out, and nobody has heard what came of it.
 async fn cancelled_at(case: &Case) {
-    let setup = Setup { cares_for_locks: case.step == "LockCheck", ..Setup::paying(case.mode) };
+    let mut setup = Setup { cares_for_locks: case.step == "LockCheck", ..Setup::paying(case.mode) };
+    if case.step == "LateRefund" {
+        setup.policy.missed_offers_max = Some(3);
+    }
     let hospital = Hospital::open(setup).await;
     let acts = WaitlistApplication::TABLE.step(case.step).is_some_and(|row| !row.waits());
     if acts {

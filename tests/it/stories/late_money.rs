@@ -148,6 +148,7 @@ async fn booked_at_the_second_offer() -> (Hospital, RunId) {
 }
 
 async fn accepts_the_second_offer(hospital: &Hospital, entry: RunId) {
+    hospital.provider.closes_indeed();
     // Of another time than the one that was missed.
     assert!(hospital.his.cancel_ordinary("w1-am", 2, channel::WINDOW, true).await.unwrap().is_some());
     hospital.pass_seconds(5).await;
@@ -283,7 +284,7 @@ async fn r34_another_doctor_is_put_to_the_patient_while_a_part_of_the_money_is_o
     hospital.until_still().await;
     let steps = hospital.steps(entry).await;
     assert!(holds(&steps, CHANGED_MEANWHILE), "{steps:#?}");
-    assert!(hospital.told(1).await.contains(&"waitlist_changed".to_owned()));
+    assert!(hospital.told(1).await.contains(&"visit_changed".to_owned()));
     hospital.answer(entry, "keep").await;
     hospital.provider.refunds_rest(false);
     hospital.pass_minutes(60).await;
