@@ -194,11 +194,11 @@ pub fn real_sms(config: &Config) -> anyhow::Result<SmsGateway> {
 
 /// The templates of ours that are subscribe messages at WeChat, which must be registered there.
 fn subscribed(names: &[String], templates: &BTreeMap<String, String>) -> anyhow::Result<BTreeSet<TemplateName>> {
-    let named = |name: &String| {
+    let registered = |name: &String| {
         let known = TemplateName::parse(name).filter(|_| templates.contains_key(name));
         known.with_context(|| format!("wechat_messages.subscribe names {name}, which is not among [templates]"))
     };
-    names.iter().map(named).collect()
+    names.iter().map(registered).collect()
 }
 
 fn his_config(config: &Config, outside: Option<&Outside>) -> anyhow::Result<HisConfig> {

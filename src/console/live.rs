@@ -186,12 +186,12 @@ async fn look(desk: &Desk, topics: &[Topic]) -> sqlx::Result<Vec<(Topic, i64)>> 
         seen.extend(runs.into_iter().map(|id| (Topic::Run(id), marks.get(&id).copied().unwrap_or_default())));
     }
     if !pages.is_empty() {
-        let named = |at: &usize| PAGES.get(*at).map_or(&[][..], |(_, tables)| *tables);
-        let names: BTreeSet<&str> = pages.iter().flat_map(named).copied().collect();
-        let names: Vec<&str> = names.into_iter().collect();
-        let written: HashMap<String, i64> = moved::tables(pool, &names).await?.into_iter().collect();
+        let tables_of = |at: &usize| PAGES.get(*at).map_or(&[][..], |(_, tables)| *tables);
+        let watched: BTreeSet<&str> = pages.iter().flat_map(tables_of).copied().collect();
+        let watched: Vec<&str> = watched.into_iter().collect();
+        let written: HashMap<String, i64> = moved::tables(pool, &watched).await?.into_iter().collect();
         // Each only grows, and so does their sum.
-        let sum = |at: &usize| -> i64 { named(at).iter().filter_map(|name| written.get(*name)).sum() };
+        let sum = |at: &usize| -> i64 { tables_of(at).iter().filter_map(|name| written.get(*name)).sum() };
         seen.extend(pages.iter().map(|at| (Topic::Page(*at), sum(at))));
     }
     Ok(seen)

@@ -32,7 +32,7 @@ async fn play(exchanges: Vec<Exchange>) -> (String, Tape) {
     let answer = async |State(tape): State<Tape>, uri: Uri, headers: HeaderMap, body: Bytes| {
         let Exchange { target, key, asked, status, answer } =
             tape.lock().unwrap().pop_front().expect("nothing more is asked");
-        assert_eq!(uri.path_and_query().map(|it| it.as_str()), Some(target));
+        assert_eq!(uri.path_and_query().map(axum::http::uri::PathAndQuery::as_str), Some(target));
         let bearer = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
         assert_eq!(bearer.as_deref(), key);
         assert!(headers["content-type"].to_str().unwrap().starts_with("application/json"));
@@ -122,7 +122,7 @@ async fn wechat_says(subscribed: bool, path: &'static str, mut asked: Value) {
         key: None,
         asked: asked.clone(),
         status: *status,
-        answer: *answer,
+        answer,
     });
     let (base_url, tape) = play([token].into_iter().chain(sends).collect()).await;
     let config = Config { base_url, app_id: "wx1".to_owned(), secret: "hush".into(), timeout: Duration::from_secs(20) };
@@ -158,7 +158,7 @@ async fn r23_the_hospitals_platform_as_it_is_on_the_wire() {
         status,
         answer,
     };
-    let (address, tape) = play(GATEWAY.iter().map(|(status, answer, _)| exchange(*status, *answer)).collect()).await;
+    let (address, tape) = play(GATEWAY.iter().map(|(status, answer, _)| exchange(*status, answer)).collect()).await;
     let (url, key) = (format!("{address}/send"), "hush".into());
     let client = MessagePlatform::new(PlatformConfig { url, key, timeout: Duration::from_secs(20) }).unwrap();
     for (_, answer, came) in &GATEWAY {
@@ -186,8 +186,8 @@ async fn r23_an_sms_as_it_is_on_the_wire_and_what_a_check_asks() {
         (401, "", false),
         (404, "", false),
     ];
-    let sends = GATEWAY.iter().map(|(status, answer, _)| exchange(&asked, *status, *answer));
-    let asks = checks.iter().map(|(status, answer, _)| exchange(&nothing, *status, *answer));
+    let sends = GATEWAY.iter().map(|(status, answer, _)| exchange(&asked, *status, answer));
+    let asks = checks.iter().map(|(status, answer, _)| exchange(&nothing, *status, answer));
     let (address, tape) = play(sends.chain(asks).collect()).await;
     let (url, key) = (format!("{address}/sms"), "hush".into());
     let client = SmsGateway::new(SmsConfig { url, key, timeout: Duration::from_secs(20) }).unwrap();

@@ -222,6 +222,8 @@ pub(super) fn platform_name_of(refund: Refund) -> &'static str {
 }
 
 /// A notice and how far its delivery is.
+// Each is something that goes wrong with a notice, and more than one may.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct NoticeEntry {
     /// `EV-…`, the same on every repetition.

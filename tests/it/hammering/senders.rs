@@ -230,7 +230,8 @@ impl Senders {
             match dice.below(3) {
                 0 => body = spoiled(dice, &body),
                 1 => {
-                    headers[nth].1 = String::from(dice.one_of(&["", "-9223372036854775808", "x", "AAAA", "1790000000"]))
+                    headers[nth].1 =
+                        String::from(dice.one_of(&["", "-9223372036854775808", "x", "AAAA", "1790000000"]));
                 }
                 _ => drop(headers.swap_remove(nth)),
             }

@@ -228,11 +228,7 @@ impl Hospital {
         };
         let door = Door::open(listener, address, surface);
         let mishaps = Arc::new(Mishaps::new(db.pool.clone()));
-        let couriers = Couriers {
-            wechat: Some(Arc::new(WechatMessages::new(messages.client_config(timeout)).unwrap())),
-            platform: Some(Arc::new(MessagePlatform::new(messages.platform_config(timeout)).unwrap())),
-        };
-        let outlet = NoticeOutlet::new(Arc::clone(&ports), couriers);
+        let outlet = NoticeOutlet::new(Arc::clone(&ports), couriers(&messages, timeout));
         let sms_outlet = SmsOutlet::new(Arc::clone(&ports), gateway);
         let options = worker::Options {
             poll: Duration::from_millis(5),
@@ -724,6 +720,13 @@ fn his_config(url: String, timeout: Duration) -> HisConfig {
         timeout,
         time_zone: chrono_tz::Asia::Shanghai,
         cares_for_locks: false,
+    }
+}
+
+fn couriers(messages: &MessageServer, timeout: Duration) -> Couriers {
+    Couriers {
+        wechat: Some(Arc::new(WechatMessages::new(messages.client_config(timeout)).unwrap())),
+        platform: Some(Arc::new(MessagePlatform::new(messages.platform_config(timeout)).unwrap())),
     }
 }
 

@@ -167,6 +167,14 @@ async fn money_is_where_it_belongs(hospital: &Hospital, statuses: &BTreeMap<RunI
         sqlx::query_scalar("select id from run where status = 'completed'").fetch_all(&hospital.db.pool).await.unwrap();
     let left: Vec<RunId> =
         sqlx::query_scalar("select id from run where status = 'suspended'").fetch_all(&hospital.db.pool).await.unwrap();
+    // What came for an order that was closed buys nothing.
+    let late: BTreeSet<String> =
+        sqlx::query_scalar("select payload -> 'payment' ->> 'out_trade_no' from inbox where name = 'LateMoney'")
+            .fetch_all(&hospital.db.pool)
+            .await
+            .unwrap()
+            .into_iter()
+            .collect();
     let (mut paid_fen, mut held_fen, mut back_fen) = (0, 0, 0);
     for order in books.orders.iter().filter(|order| order.state == OrderStanding::Paid) {
         let back: i64 = books
@@ -185,7 +193,7 @@ async fn money_is_where_it_belongs(hospital: &Hospital, statuses: &BTreeMap<RunI
                 kept => *kept.expect("a visit says what it stands on"),
             },
             EntryStatus::Settling => order.amount_fen - back,
-            _ if status.live() => order.amount_fen,
+            _ if status.live() && !late.contains(&order.out_trade_no) => order.amount_fen,
             _ => 0,
         };
         let expected = order.amount_fen - stays;
