@@ -169,7 +169,7 @@ async fn money_is_where_it_belongs(hospital: &Hospital, statuses: &BTreeMap<RunI
         sqlx::query_scalar("select id from run where status = 'suspended'").fetch_all(&hospital.db.pool).await.unwrap();
     // What came for an order that was closed buys nothing.
     let late: BTreeSet<String> =
-        sqlx::query_scalar("select payload -> 'payment' ->> 'out_trade_no' from inbox where name = 'LateMoney'")
+        sqlx::query_scalar("select payload ->> 'out_trade_no' from inbox where name = 'LateMoney'")
             .fetch_all(&hospital.db.pool)
             .await
             .unwrap()
@@ -193,7 +193,9 @@ async fn money_is_where_it_belongs(hospital: &Hospital, statuses: &BTreeMap<RunI
                 kept => *kept.expect("a visit says what it stands on"),
             },
             EntryStatus::Settling => order.amount_fen - back,
-            _ if status.live() && !late.contains(&order.out_trade_no) => order.amount_fen,
+            EntryStatus::Waiting if late.contains(&order.out_trade_no) => 0,
+            _ if status.live() && late.contains(&order.out_trade_no) => order.amount_fen - back,
+            _ if status.live() => order.amount_fen,
             _ => 0,
         };
         let expected = order.amount_fen - stays;
