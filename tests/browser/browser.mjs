@@ -47,7 +47,8 @@ export class Person {
 
   /** A deed of a page: opened if it is folded, its reason given, its fields filled in, and done. */
   async does(action, reason, fill = async () => {}) {
-    const form = this.page.locator(`form[action$="${action}"]`).first();
+    // Not the one that undoes what was just done, whose reason is given.
+    const form = this.page.locator(`form[action$="${action}"]:has([name=reason]:not([type=hidden]))`).first();
     const folded = this.page.locator("details", { has: form }).first();
     if ((await folded.count()) > 0 && (await folded.getAttribute("open")) === null) {
       await folded.locator("summary").first().click();

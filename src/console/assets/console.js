@@ -10,12 +10,17 @@
   const typing = (at) => at.closest("input, textarea, select, dialog[open]") && !["checkbox", "radio"].includes(at.type);
   const rows = () => [...document.querySelectorAll("[data-rows] tr[data-row], [data-rows] li[data-row]")];
 
+  // Where the keyboard stands: kept when a page that lives is drawn again.
+  let stands = null;
+  const leads = (row) => row.querySelector("a")?.getAttribute("href") ?? null;
+
   function step(by) {
     const all = rows();
     if (all.length === 0) return;
     const at = all.findIndex((row) => row.classList.contains("here"));
     const next = all[Math.min(Math.max(at + by, 0), all.length - 1)];
     all.forEach((row) => row.classList.toggle("here", row === next));
+    stands = leads(next);
     (next.querySelector("a") ?? next).focus({ preventScroll: true });
     next.scrollIntoView({ block: "nearest" });
   }
@@ -39,7 +44,17 @@
     }
   }
 
+  function standAgain() {
+    const all = rows();
+    if (stands === null || all.some((row) => row.classList.contains("here"))) return;
+    const row = all.find((one) => leads(one) === stands);
+    if (!row) return;
+    row.classList.add("here");
+    if (document.activeElement === document.body) (row.querySelector("a") ?? row).focus({ preventScroll: true });
+  }
+
   document.addEventListener("keydown", key);
+  document.addEventListener("htmx:afterSettle", standAgain);
   document.addEventListener("click", (event) => {
     const at = event.target.closest("[data-does]");
     if (!at) return;
