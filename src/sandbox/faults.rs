@@ -192,6 +192,23 @@ impl Hasher for Fnv {
     }
 }
 
+/// Does what is asked and answers it, or goes wrong as was drawn. In a task of its own, so that a caller that hangs up cannot stop it
+/// between the books and their store.
+pub async fn perhaps(
+    fault: Option<Fault>,
+    slow: std::time::Duration,
+    done: impl Future<Output = Response> + Send + 'static,
+) -> Response {
+    if let Some(fault) = fault.filter(|fault| fault.prevents()) {
+        return spoil(fault, ().into_response(), slow).await;
+    }
+    let answer = tokio::spawn(done).await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response());
+    match fault {
+        Some(fault) => spoil(fault, answer, slow).await,
+        None => answer,
+    }
+}
+
 /// The answer of a request that goes wrong; `answer` is what a good one would have said.
 pub async fn spoil(fault: Fault, answer: Response, slow: std::time::Duration) -> Response {
     match fault {

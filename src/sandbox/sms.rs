@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 
 use super::Now;
 use super::books::{Record, Store};
-use super::faults::{Faults, hash, spoil};
+use super::faults::{Faults, hash, perhaps};
 use super::heard::heard;
 use crate::ports::messages::sms::SmsConfig;
 
@@ -147,22 +147,11 @@ async fn send(State(house): State<Arc<House>>, headers: HeaderMap, Json(asked): 
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let fault = house.faults.request("sms", &asked.id);
-    if let Some(fault) = fault.filter(|fault| fault.prevents()) {
-        return spoil(fault, code(3), house.slow).await;
-    }
     if let Some(answer) = house.faults.answer("sms", &asked.id) {
         return code(answer.parse().unwrap_or(3));
     }
-    // A task of its own, so that a caller that hangs up cannot stop it between the books and their store.
-    let work = tokio::spawn({
-        let house = house.clone();
-        async move { taken(&house, asked).await }
-    });
-    let answer = work.await.unwrap_or_else(|_| code(3));
-    match fault {
-        Some(fault) => spoil(fault, answer, house.slow).await,
-        None => answer,
-    }
+    let slow = house.slow;
+    perhaps(fault, slow, async move { taken(&house, asked).await }).await
 }
 
 async fn taken(house: &House, asked: Asked) -> Response {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{APP_ID, House, SendBody};
-use crate::sandbox::faults::spoil;
+use crate::sandbox::faults::perhaps;
 
 #[derive(Deserialize)]
 pub(super) struct TokenBody {
@@ -31,11 +31,8 @@ pub(super) async fn stable_token(State(house): State<Arc<House>>, Json(body): Js
     if let Some(answer) = house.faults.answer("wechat stable_token", &body.appid) {
         return refusal(answer.parse().unwrap_or(-1)).into_response();
     }
-    match fault {
-        Some(fault) if fault.prevents() => spoil(fault, refusal(-1).into_response(), house.slow).await,
-        Some(fault) => spoil(fault, token_answer(&house, &body).into_response(), house.slow).await,
-        None => token_answer(&house, &body).into_response(),
-    }
+    let slow = house.slow;
+    perhaps(fault, slow, async move { token_answer(&house, &body).into_response() }).await
 }
 
 fn token_answer(house: &House, body: &TokenBody) -> Json<Value> {
@@ -61,19 +58,8 @@ pub(super) async fn send(
     if let Some(answer) = house.faults.answer("wechat template send", &body.client_msg_id) {
         return refusal(answer.parse().unwrap_or(-1)).into_response();
     }
-    if let Some(fault) = fault.filter(|fault| fault.prevents()) {
-        return spoil(fault, refusal(-1).into_response(), house.slow).await;
-    }
-    // A task of its own, so that a caller that hangs up cannot stop it between the books and their store.
-    let work = tokio::spawn({
-        let house = house.clone();
-        async move { served(&house, &query.access_token, body).await }
-    });
-    let answer = work.await.unwrap_or_else(|_| refusal(-1)).into_response();
-    match fault {
-        Some(fault) => spoil(fault, answer, house.slow).await,
-        None => answer,
-    }
+    let slow = house.slow;
+    perhaps(fault, slow, async move { served(&house, &query.access_token, body).await.into_response() }).await
 }
 
 /// A subscribe message, which has no id of the sender's.
@@ -84,17 +70,11 @@ pub(super) async fn send_subscribed(
 ) -> Response {
     let (call, key) = ("wechat subscribe send", body.touser.clone());
     let fault = house.faults.request(call, &key);
-    if let Some(fault) = fault.filter(|fault| fault.prevents()) {
-        return spoil(fault, refusal(-1).into_response(), house.slow).await;
-    }
     if let Some(answer) = house.faults.answer(call, &key) {
         return refusal(answer.parse().unwrap_or(-1)).into_response();
     }
-    let answer = subscribed(&house, &query.access_token, body).await.into_response();
-    match fault {
-        Some(fault) => spoil(fault, answer, house.slow).await,
-        None => answer,
-    }
+    let slow = house.slow;
+    perhaps(fault, slow, async move { subscribed(&house, &query.access_token, body).await.into_response() }).await
 }
 
 async fn subscribed(house: &House, token: &str, body: SendBody) -> Json<Value> {

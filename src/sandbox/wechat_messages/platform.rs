@@ -21,7 +21,7 @@ use super::{FieldBody, House, MessageServer, SendBody};
 use crate::ports::messages::unified::PlatformConfig;
 use crate::ports::stamp::{Stamper, Way};
 use crate::sandbox::catalogue::{PLATFORM_EVENT, PLATFORM_SEND};
-use crate::sandbox::faults::{Level, PushFault, hash, spoil};
+use crate::sandbox::faults::{Level, PushFault, hash, perhaps};
 
 /// An event is told so long after the message was taken, seconds.
 const EVENT_AFTER_S: i64 = 3;
@@ -181,22 +181,11 @@ pub(super) async fn send(State(house): State<Arc<House>>, headers: HeaderMap, Js
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let fault = house.faults.request(PLATFORM_SEND, &asked.id);
-    if let Some(fault) = fault.filter(|fault| fault.prevents()) {
-        return spoil(fault, code(3), house.slow).await;
-    }
     if let Some(answer) = house.faults.answer(PLATFORM_SEND, &asked.id) {
         return code(answer.parse().unwrap_or(3));
     }
-    // A task of its own, so that a caller that hangs up cannot stop it between the books and their store.
-    let work = tokio::spawn({
-        let house = house.clone();
-        async move { taken(&house, asked).await }
-    });
-    let answer = work.await.unwrap_or_else(|_| code(3));
-    match fault {
-        Some(fault) => spoil(fault, answer, house.slow).await,
-        None => answer,
-    }
+    let slow = house.slow;
+    perhaps(fault, slow, async move { taken(&house, asked).await }).await
 }
 
 async fn taken(house: &House, asked: Asked) -> Response {

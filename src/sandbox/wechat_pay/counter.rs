@@ -20,7 +20,7 @@ use super::ledger::{Refusal, refuse};
 use super::{Entered, House};
 use crate::ports::payments::signature::{SCHEME, nonce, platform_message, request_message};
 use crate::ports::payments::{PayType, Provider};
-use crate::sandbox::faults::spoil;
+use crate::sandbox::faults::perhaps;
 
 pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -121,9 +121,6 @@ pub(super) async fn carry_out(
     let (name, key) = name_and_key(&call);
     let name = format!("{} {name}", door.source());
     let fault = house.faults.request(&name, &key);
-    if let Some(fault) = fault.filter(|fault| fault.prevents()) {
-        return spoil(fault, StatusCode::OK.into_response(), house.slow).await;
-    }
     if let Some(code) = house.faults.answer(&name, &key) {
         let status = match code {
             "FREQUENCY_LIMITED" => 429,
@@ -133,20 +130,13 @@ pub(super) async fn carry_out(
         };
         return respond(&house, Err(refuse(status, code, "按沙箱开关返回")));
     }
-    // A task of its own, so that a caller that hangs up cannot leave the books changed and not saved.
-    let work = tokio::spawn({
-        let house = house.clone();
-        async move {
-            let _busy = busy;
-            let result = serve(&house, door, call, fault.is_none()).await;
-            respond(&house, result)
-        }
-    });
-    let answer = work.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response());
-    match fault {
-        Some(fault) => spoil(fault, answer, house.slow).await,
-        None => answer,
-    }
+    let slow = house.slow;
+    perhaps(fault, slow, async move {
+        let _busy = busy;
+        let result = serve(&house, door, call, fault.is_none()).await;
+        respond(&house, result)
+    })
+    .await
 }
 
 /// The call's name and the number it is about, by which faults are drawn.
