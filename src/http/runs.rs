@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, FixedOffset};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -175,6 +176,23 @@ pub struct HistoryLine {
     pub took_ms: i32,
 }
 
+impl HistoryLine {
+    /// A turn as it is told outside, by the clock of this zone.
+    pub fn of(told: Told, tz: Tz) -> Self {
+        Self {
+            turn: told.turn,
+            at: told.at.with_timezone(&tz).fixed_offset(),
+            step: told.step,
+            woke: told.woke,
+            outcome: told.outcome,
+            next: told.next,
+            error: told.error,
+            attempt: told.attempt,
+            took_ms: told.took_ms,
+        }
+    }
+}
+
 /// Which runs.
 #[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -277,7 +295,10 @@ pub(super) async fn history(
     let told = surface.desk.history(id, from.cursor.unwrap_or(0), HISTORY_MAX).await?;
     let full = i64::try_from(told.len()).is_ok_and(|length| length >= HISTORY_MAX);
     let next_cursor = told.last().filter(|_| full).map(|last| last.seq.to_string());
-    Ok(Json(History { items: told.into_iter().map(|one| line(&surface, one)).collect(), next_cursor }))
+    Ok(Json(History {
+        items: told.into_iter().map(|one| HistoryLine::of(one, surface.desk.ports.tz)).collect(),
+        next_cursor,
+    }))
 }
 
 /// A text of the caller's that is kept.
@@ -319,18 +340,4 @@ fn run(surface: &Surface, shown: Shown, language: Language) -> Run {
 fn received(surface: &Surface, one: Received) -> Signal {
     let received_at = surface.local(one.received_at);
     Signal { signal_id: one.signal_id, name: one.name, received_at, read_turn: one.read_turn }
-}
-
-fn line(surface: &Surface, told: Told) -> HistoryLine {
-    HistoryLine {
-        turn: told.turn,
-        at: surface.local(told.at),
-        step: told.step,
-        woke: told.woke,
-        outcome: told.outcome,
-        next: told.next,
-        error: told.error,
-        attempt: told.attempt,
-        took_ms: told.took_ms,
-    }
 }

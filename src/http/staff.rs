@@ -147,6 +147,18 @@ pub struct Verdict {
     pub instead: Vec<String>,
 }
 
+impl VerbLine {
+    /// What a verb would do, in words.
+    pub fn of(one: Explained, language: Language) -> Self {
+        let choice = |choice: Choice| ChoiceLine { verdict: Verdict::of(&choice.would, language), name: choice.name };
+        Self {
+            verb: one.verb.to_owned(),
+            verdict: Verdict::of(&one.would, language),
+            choices: one.choices.into_iter().map(choice).collect(),
+        }
+    }
+}
+
 impl Verdict {
     fn of(would: &Result<Would, Refused>, language: Language) -> Self {
         match would {
@@ -222,16 +234,9 @@ pub(super) async fn verbs(
     Reads(language): Reads,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Verbs>, Problem> {
-    let line = |one: Explained| VerbLine {
-        verb: one.verb.to_owned(),
-        verdict: Verdict::of(&one.would, language),
-        choices: one.choices.into_iter().map(|choice| choice_line(choice, language)).collect(),
-    };
-    Ok(Json(Verbs { items: surface.desk.verbs(id).await?.into_iter().map(line).collect() }))
-}
-
-fn choice_line(choice: Choice, language: Language) -> ChoiceLine {
-    ChoiceLine { verdict: Verdict::of(&choice.would, language), name: choice.name }
+    Ok(Json(Verbs {
+        items: surface.desk.verbs(id).await?.into_iter().map(|one| VerbLine::of(one, language)).collect(),
+    }))
 }
 
 /// Lets a run that a fault suspended, or that backs off, try its step again at once, with all its attempts.

@@ -67,7 +67,7 @@ async fn r37_staff_look_and_act_at_the_terminal() {
     let show = houbu(&hospital, &["show", &id]).await;
     assert!(show.out.contains("It goes to Clearing."), "{}", show.out);
     let verbs = houbu(&hospital, &["verbs", &id, "--json"]).await.json();
-    assert_eq!(verbs["items"][0]["would"]["code"], "not_suspended");
+    assert_eq!(verbs["items"][0]["code"], "not_suspended");
 
     let refused = houbu(&hospital, &["retry", &id, "--reason", "to see"]).await;
     assert_eq!((refused.code, refused.err.trim()), (2, "✗ retry: The run is neither suspended nor backing off."));

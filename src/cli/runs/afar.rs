@@ -4,7 +4,6 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chrono::{DateTime, FixedOffset};
 use chrono_tz::Tz;
 use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
@@ -12,11 +11,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::bulk::{self, bar};
-use super::look::{List, table};
+use super::look::List;
+use super::shown::{local, print_history, print_verbs, table};
 use super::{Command, Deed, REFUSED, Which};
 use crate::client::shapes::{
-    BulksWanted, ChoiceLine, Language, NewAnswer, NewBulk, NewJump, NewSignal, Reason, Run, RunFilter, RunsWanted,
-    ShownBulk, VerbLine, Verdict, WholeRun,
+    BulksWanted, Language, NewAnswer, NewBulk, NewJump, NewSignal, Reason, Run, RunFilter, RunsWanted, ShownBulk,
+    WholeRun,
 };
 use crate::client::{BulkAnswer, Client, Error, Reply};
 
@@ -75,10 +75,6 @@ impl Afar {
         Ok(self.json)
     }
 
-    fn local(&self, at: DateTime<FixedOffset>) -> String {
-        at.with_timezone(&self.tz).format("%Y-%m-%d %H:%M:%S").to_string()
-    }
-
     async fn list(&self, list: &List) -> anyhow::Result<ExitCode> {
         let List { workflow, status, step, q, most } = list;
         let wanted = RunsWanted {
@@ -123,11 +119,11 @@ impl Afar {
             ("why", run.why),
             ("turns", run.turn.to_string()),
             ("failed attempts", run.attempt.to_string()),
-            ("due", run.deadline.map(|at| self.local(at)).unwrap_or_default()),
+            ("due", run.deadline.map(|at| local(at, self.tz)).unwrap_or_default()),
             ("last error", run.last_error.unwrap_or_default()),
-            ("started", self.local(run.created_at)),
-            ("last moved", self.local(run.updated_at)),
-            ("ended", run.ended_at.map(|at| self.local(at)).unwrap_or_default()),
+            ("started", local(run.created_at, self.tz)),
+            ("last moved", local(run.updated_at, self.tz)),
+            ("ended", run.ended_at.map(|at| local(at, self.tz)).unwrap_or_default()),
             ("knows", serde_json::to_string_pretty(&state)?),
         ];
         for (name, value) in lines.into_iter().filter(|(_, value)| !value.is_empty()) {
@@ -151,19 +147,7 @@ impl Afar {
         if self.printed(&json!({ "items": told }))? {
             return Ok(ExitCode::SUCCESS);
         }
-        let mut table = table(["at", "step", "woken by", "outcome", "next", "error or reason", "ms"]);
-        for line in told {
-            table.add_row([
-                self.local(line.at),
-                line.step,
-                line.woke.unwrap_or_default(),
-                line.outcome.unwrap_or_else(|| "failed".to_owned()),
-                line.next,
-                line.error.unwrap_or_default(),
-                line.took_ms.to_string(),
-            ]);
-        }
-        println!("{table}");
+        print_history(told, self.tz);
         Ok(ExitCode::SUCCESS)
     }
 
@@ -349,18 +333,4 @@ impl Afar {
         println!("{table}");
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn print_verbs(verbs: Vec<VerbLine>, choices: bool) {
-    let mut table = table(["verb", "choice", "now", "what it would do"]);
-    let line = |verb: String, choice: String, verdict: Verdict| {
-        [verb, choice, if verdict.allowed { "yes" } else { "no" }.to_owned(), verdict.message]
-    };
-    for one in verbs {
-        table.add_row(line(one.verb, String::new(), one.verdict));
-        for ChoiceLine { name, verdict } in one.choices.into_iter().filter(|_| choices) {
-            table.add_row(line(String::new(), name, verdict));
-        }
-    }
-    println!("{table}");
 }

@@ -10,7 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::look::{Look, table};
+use super::look::Look;
+use super::shown::table;
 use super::{REFUSED, Why, json as parse};
 use crate::desk::verbs;
 use crate::engine::staff::Verb;

@@ -6,6 +6,7 @@ mod afar;
 mod bulk;
 mod deed;
 mod look;
+mod shown;
 
 use std::process::ExitCode;
 use std::sync::Arc;
