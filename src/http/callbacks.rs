@@ -174,7 +174,7 @@ pub(super) async fn refunds(State(surface): State<Arc<Surface>>, headers: Header
 
 /// A notice of the hospital's own payment platform: an order is paid (`ORDER_PAID`), or a refund is settled (`REFUND_DONE`,
 /// `REFUND_GIVEN_UP`, `REFUND_ABNORMAL`). The headers `X-Houbu-Timestamp`, `X-Houbu-Nonce` and `X-Houbu-Signature` carry HMAC-SHA256
-/// over timestamp, nonce and raw body, each on a line; a timestamp further from our clock than `notice_skew_s` is refused.
+/// over `event`, timestamp, nonce and raw body, each on a line; a timestamp further from our clock than `notice_skew_s` is refused.
 #[utoipa::path(
     post, path = "/callbacks/pay-platform", tag = "callbacks",
     params(

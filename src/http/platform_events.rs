@@ -32,7 +32,7 @@ pub struct PlatformEvent {
 }
 
 /// Takes an event of the hospital's own message platform. The headers `X-Houbu-Timestamp`, `X-Houbu-Nonce` and
-/// `X-Houbu-Signature` carry HMAC-SHA256 over timestamp, nonce and raw body, each on a line, with the key
+/// `X-Houbu-Signature` carry HMAC-SHA256 over `event`, timestamp, nonce and raw body, each on a line, with the key
 /// `message_platform.event_key`; a timestamp more than five minutes away from our clock is refused. The same event may come as
 /// often as it likes; one of a message that is not known is kept for staff to see.
 #[utoipa::path(

@@ -1,5 +1,5 @@
 //! A hospital's own payment platform (聚合支付, or the front of 医保): JSON over HTTP, each request, answer and notice stamped with
-//! HMAC-SHA256 over timestamp, nonce and raw body, as our JSON to a HIS is.
+//! HMAC-SHA256 over way, timestamp, nonce and raw body, as our JSON to a HIS is.
 //!
 //! It signs a request, sends it once, verifies the answer, and says what is known. It never retries and never decides; no payer
 //! and no key reaches a log or an error. `wire` is what goes over it, `answers` what that means, `notice` how a notice is believed.
