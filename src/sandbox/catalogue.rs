@@ -57,7 +57,12 @@ pub const PLATFORM_SEND: &str = "platform send";
 /// What the message platform tells later.
 pub const PLATFORM_EVENT: &str = "platform event";
 
-const HIS_CODES: &[&str] = &["1", "7", "10", "99"];
+/// The codes that every function of a HIS may answer, and the business codes that this one has.
+macro_rules! his_codes {
+    ($($business:literal),*) => { &["1", "7", "10", "13", "99" $(, $business)*] };
+}
+
+const LOCK_CODES: &[&str] = his_codes!("200501", "200504", "200505", "200506");
 const ERRCODES: &[&str] =
     &["-1", "40001", "40003", "40014", "40037", "42001", "43004", "43101", "45009", "45011", "47003", "48001"];
 const GATEWAY_CODES: &[&str] = &["1", "2", "3"];
@@ -72,20 +77,20 @@ const fn told(system: System, call: &'static str, what: &'static str, answers: &
 
 /// All of them, by system.
 pub const SUBJECTS: &[Subject] = &[
-    asked(System::His, "2003", "schedules", HIS_CODES),
-    asked(System::His, "2004", "times of a schedule", HIS_CODES),
-    asked(System::His, "2005", "lock", HIS_CODES),
-    asked(System::His, "2006", "unlock", HIS_CODES),
-    asked(System::His, "2007", "book", HIS_CODES),
-    asked(System::His, "2009", "cancel", HIS_CODES),
-    asked(System::His, "2010", "refund", HIS_CODES),
-    asked(System::His, "2012", "query an order", HIS_CODES),
-    asked(System::His, "2013", "lock for a waitlist", HIS_CODES),
-    asked(System::His, "2014", "renew a lock", HIS_CODES),
-    asked(System::His, "2015", "breaches", HIS_CODES),
-    asked(System::His, "2016", "query a lock", HIS_CODES),
-    asked(System::His, "2017", "list of orders", HIS_CODES),
-    asked(System::His, "2018", "list of locks", HIS_CODES),
+    asked(System::His, "2003", "schedules", his_codes!("200303")),
+    asked(System::His, "2004", "times of a schedule", his_codes!("200403")),
+    asked(System::His, "2005", "lock", LOCK_CODES),
+    asked(System::His, "2006", "unlock", his_codes!("200601")),
+    asked(System::His, "2007", "book", his_codes!("200701", "200708", "200709", "200710", "200711")),
+    asked(System::His, "2009", "cancel", his_codes!("200901", "200902")),
+    asked(System::His, "2010", "refund", his_codes!("201001")),
+    asked(System::His, "2012", "query an order", his_codes!("201201")),
+    asked(System::His, "2013", "lock for a waitlist", LOCK_CODES),
+    asked(System::His, "2014", "renew a lock", his_codes!("201401")),
+    asked(System::His, "2015", "breaches", his_codes!()),
+    asked(System::His, "2016", "query a lock", his_codes!("201601")),
+    asked(System::His, "2017", "list of orders", his_codes!()),
+    asked(System::His, "2018", "list of locks", his_codes!()),
     told(System::His, "5001", "停诊", &[]),
     told(System::His, "5007", "a booking was cancelled", &[]),
     told(System::His, "5008", "替诊, 改诊", &[]),

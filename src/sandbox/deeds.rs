@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::catalogue::System;
-use super::his::Planted as InHis;
+use super::his::{Planted as InHis, channel};
 use super::outside::Outside;
 use super::wechat_pay::{Payer, Planted as InPay};
 
@@ -22,6 +22,20 @@ pub enum Deed {
     CancelsNoLater,
     /// 停诊 of a schedule, and the push that tells of it.
     Stops,
+    /// A patient gives a place back, and the push that tells of it.
+    FreesPlace,
+    /// A patient gives a place back; only a sync sees it.
+    FreesSilently,
+    /// Somebody else takes the first free place of a schedule.
+    Grabs,
+    /// 加号: so many places more.
+    AddsPlaces,
+    /// 替诊, and the push that tells of it.
+    Substitutes,
+    /// Another fee of a schedule.
+    Costs,
+    /// 爽约 of a visit.
+    Misses,
     /// Something wrong stands in HIS's books.
     InHis(InHis),
     /// A payer pays soon.
@@ -34,6 +48,8 @@ pub enum Deed {
     PaysNow,
     /// A refund that is on its way is ABNORMAL.
     AbnormalRefund,
+    /// A refund that is on its way is CLOSED.
+    ClosedRefund,
     /// The second platform key is handed out.
     HandsOutKey,
     /// The platform signs with its second key.
@@ -49,13 +65,26 @@ pub enum Deed {
 impl Deed {
     /// All of them.
     pub fn all() -> Vec<Self> {
-        let of_his = [Self::LosesLocks, Self::GrantsAtMost, Self::CancelsNoLater, Self::Stops];
+        let of_his = [
+            Self::FreesPlace,
+            Self::FreesSilently,
+            Self::Grabs,
+            Self::AddsPlaces,
+            Self::Stops,
+            Self::Substitutes,
+            Self::Costs,
+            Self::Misses,
+            Self::LosesLocks,
+            Self::GrantsAtMost,
+            Self::CancelsNoLater,
+        ];
         let of_pay = [
             Self::Pays,
             Self::PaysLate,
             Self::NeverPays,
             Self::PaysNow,
             Self::AbnormalRefund,
+            Self::ClosedRefund,
             Self::HandsOutKey,
             Self::SignsWithKey,
         ];
@@ -75,12 +104,24 @@ impl Deed {
     /// Whose it is.
     pub fn system(self) -> System {
         match self {
-            Self::LosesLocks | Self::GrantsAtMost | Self::CancelsNoLater | Self::Stops | Self::InHis(_) => System::His,
+            Self::FreesPlace
+            | Self::FreesSilently
+            | Self::Grabs
+            | Self::AddsPlaces
+            | Self::Stops
+            | Self::Substitutes
+            | Self::Costs
+            | Self::Misses
+            | Self::LosesLocks
+            | Self::GrantsAtMost
+            | Self::CancelsNoLater
+            | Self::InHis(_) => System::His,
             Self::Pays
             | Self::PaysLate
             | Self::NeverPays
             | Self::PaysNow
             | Self::AbnormalRefund
+            | Self::ClosedRefund
             | Self::HandsOutKey
             | Self::SignsWithKey
             | Self::InPay(_) => System::Pay,
@@ -101,11 +142,19 @@ impl Deed {
     pub fn told(self) -> (&'static str, Option<&'static str>, Option<&'static str>) {
         let (order, new) = (Some("order id"), Some("id of the new one"));
         let (trade, other) = (Some("out_trade_no"), Some("number of the new one"));
+        let (schedule, refund) = (Some("schedule id"), Some("out_refund_no"));
         match self {
             Self::LosesLocks => ("a restart loses every lock", None, None),
             Self::GrantsAtMost => ("locks last no longer than", None, Some("minutes")),
             Self::CancelsNoLater => ("退号 no later than", None, Some("days before")),
-            Self::Stops => ("停诊", Some("schedule id"), None),
+            Self::FreesPlace => ("a patient gives a place back", schedule, None),
+            Self::FreesSilently => ("a patient gives a place back, nobody is told", schedule, None),
+            Self::Grabs => ("somebody else takes a free place", schedule, None),
+            Self::AddsPlaces => ("加号: more places", schedule, Some("places")),
+            Self::Stops => ("停诊", schedule, None),
+            Self::Substitutes => ("替诊: another doctor", schedule, Some("doctor id")),
+            Self::Costs => ("another fee", schedule, Some("分")),
+            Self::Misses => ("爽约 of a visit", order, Some("ID number")),
             Self::InHis(InHis::LostOrder) => ("an order is lost", order, None),
             Self::InHis(InHis::SilentCancel) => ("an order is cancelled, nobody is told", order, None),
             Self::InHis(InHis::Revived) => ("a cancelled order is booked again", order, None),
@@ -118,7 +167,8 @@ impl Deed {
             Self::PaysLate => ("a payer pays at the last moment", Some("openid"), None),
             Self::NeverPays => ("a payer never pays", Some("openid"), None),
             Self::PaysNow => ("an order is paid now", trade, None),
-            Self::AbnormalRefund => ("a refund is ABNORMAL", Some("out_refund_no"), None),
+            Self::AbnormalRefund => ("a refund is ABNORMAL", refund, None),
+            Self::ClosedRefund => ("a refund is CLOSED", refund, None),
             Self::HandsOutKey => ("a second platform key is handed out", None, None),
             Self::SignsWithKey => ("the second platform key signs", None, None),
             Self::InPay(InPay::LostPayment) => ("the money of a paid order never came", trade, None),
@@ -147,13 +197,21 @@ impl Deed {
             Self::LosesLocks => drop(outside.his.lose_locks().await?),
             Self::GrantsAtMost => outside.his.grant_at_most(number()?).await?,
             Self::CancelsNoLater => outside.his.cancels_no_later_than(number()?.into()).await?,
+            Self::FreesPlace => there(outside.his.free_place(about, true).await?)?,
+            Self::FreesSilently => there(outside.his.free_place(about, false).await?)?,
+            Self::Grabs => there(outside.his.grab(about, channel::WINDOW).await?)?,
+            Self::AddsPlaces => there(outside.his.add_places(about, number()?).await?)?,
             Self::Stops => there(outside.his.stop_schedule(about).await?)?,
+            Self::Substitutes => there(outside.his.substitute(about, more).await?)?,
+            Self::Costs => there(outside.his.cost(about, number()?.into()).await?)?,
+            Self::Misses => there(outside.his.misses(about, more).await?)?,
             Self::InHis(planted) => there(outside.his.plant(planted, about, more).await?)?,
             Self::Pays => outside.pay.set_payer(about, Payer::Pays { after: PAYS_AFTER }),
             Self::PaysLate => outside.pay.set_payer(about, Payer::Late),
             Self::NeverPays => outside.pay.set_payer(about, Payer::Never),
             Self::PaysNow => drop(outside.pay.pay_now(about).await?),
             Self::AbnormalRefund => there(outside.pay.make_abnormal(about).await)?,
+            Self::ClosedRefund => there(outside.pay.make_closed(about).await)?,
             Self::HandsOutKey => outside.pay.hand_out_next_key()?,
             Self::SignsWithKey => {
                 // Nobody could verify what is signed with a key that was never handed out.

@@ -49,6 +49,8 @@ pub enum PushFault {
     WrongSignature,
     /// Preceded by another, well signed, that says another amount. Never by chance: a person has to look into it.
     WrongAmount,
+    /// Preceded by another, well signed, to another merchant. Never by chance either.
+    WrongMerchant,
     /// Preceded by one about something that does not exist.
     Unknown,
 }

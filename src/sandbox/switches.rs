@@ -30,7 +30,7 @@ pub enum Kind {
 }
 
 /// Everything that can go wrong with any request or push, by its name; what only one answers is in the catalogue.
-pub const NAMES: [(&str, Wrong); 11] = [
+pub const NAMES: [(&str, Wrong); 12] = [
     ("cut-before", Wrong::Request(Fault::CutBefore)),
     ("cut-after", Wrong::Request(Fault::CutAfter)),
     ("error-before", Wrong::Request(Fault::ErrorBefore)),
@@ -41,6 +41,7 @@ pub const NAMES: [(&str, Wrong); 11] = [
     ("lost", Wrong::Push(PushFault::Lost)),
     ("wrong-signature", Wrong::Push(PushFault::WrongSignature)),
     ("wrong-amount", Wrong::Push(PushFault::WrongAmount)),
+    ("wrong-merchant", Wrong::Push(PushFault::WrongMerchant)),
     ("unknown", Wrong::Push(PushFault::Unknown)),
 ];
 
@@ -54,12 +55,12 @@ impl Wrong {
     pub fn all(of: &Subject) -> impl Iterator<Item = Self> {
         let kind = if of.is_push { Kind::Push } else { Kind::Request };
         let general = NAMES.iter().map(|(_, wrong)| *wrong).filter(move |wrong| wrong.kind() == kind);
-        // Only the message platform tells of what does not exist, and only who takes the money of another amount.
-        let (tells_anything, tells_of_money) =
-            (of.call == PLATFORM_EVENT, matches!(of.system, System::Pay | System::PayPlatform));
+        // Only HIS and the message platform tell of what does not exist, and only who takes the money of another amount or merchant.
+        let tells_anything = of.call == PLATFORM_EVENT || of.system == System::His;
+        let tells_of_money = matches!(of.system, System::Pay | System::PayPlatform);
         let general = general.filter(move |wrong| match wrong {
             Self::Push(PushFault::Unknown) => tells_anything,
-            Self::Push(PushFault::WrongAmount) => tells_of_money,
+            Self::Push(PushFault::WrongAmount | PushFault::WrongMerchant) => tells_of_money,
             _ => true,
         });
         general.chain(of.answers.iter().map(|code| Self::Answer(code)))

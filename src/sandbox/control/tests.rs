@@ -83,8 +83,15 @@ async fn every_fault_of_every_call_is_on_the_page_and_plays_once_when_it_is_swit
         }
     }
     let known = [Fault::CutBefore, Fault::CutAfter, Fault::ErrorBefore, Fault::ErrorAfter, Fault::Slow];
-    let pushed =
-        [PushFault::Duplicate, PushFault::Late, PushFault::Lost, PushFault::WrongSignature, PushFault::Unknown];
+    let pushed = [
+        PushFault::Duplicate,
+        PushFault::Late,
+        PushFault::Lost,
+        PushFault::WrongSignature,
+        PushFault::WrongAmount,
+        PushFault::WrongMerchant,
+        PushFault::Unknown,
+    ];
     let offered: Vec<Wrong> = SUBJECTS.iter().flat_map(Wrong::all).collect();
     assert!(known.iter().all(|fault| offered.contains(&Wrong::Request(*fault))));
     assert!(pushed.iter().all(|fault| offered.contains(&Wrong::Push(*fault))));

@@ -119,13 +119,20 @@ impl Reply {
         Self { said, ..Self::done() }
     }
 
+    /// A code that is switched on: six digits are a business failure.
+    fn switched(code: &'static str) -> Self {
+        const WORDS: &str = "按沙箱开关返回";
+        if code.len() == 6 { Self::of("13", &format!("{code} {WORDS}")) } else { Self::of(code, WORDS) }
+    }
+
     fn failed(Failure(code, message): Failure) -> Self {
         Self::of("13", &format!("{code} {message}"))
     }
 
     /// The six digits of a business failure.
     pub(super) fn business(&self) -> Option<&str> {
-        self.message.get(..6).filter(|_| self.code == "13")
+        let head = self.message.get(..6).filter(|_| self.code == "13")?;
+        head.bytes().all(|byte| byte.is_ascii_digit()).then_some(head)
     }
 }
 
@@ -162,7 +169,7 @@ async fn work(
     let mut ledger = shared.ledger.lock().await;
     ledger.expire(now);
     if let Some(code) = told {
-        return answer(&ledger, &Reply::of(code, "按沙箱开关返回"));
+        return answer(&ledger, &Reply::switched(code));
     }
     let mut reply = rule(shared, &mut ledger, call, now);
     if let Err(error) = shared.save(&mut ledger).await {

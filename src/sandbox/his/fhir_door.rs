@@ -64,10 +64,12 @@ fn unreadable() -> Response {
 fn refused(reply: &Reply) -> Response {
     let (status, kind) = match (reply.code, reply.business()) {
         (_, Some("200505" | "200506" | "200709" | "200710")) => (409, "conflict"),
-        (_, Some("200708")) => (409, "duplicate"),
+        (_, Some("200504" | "200708")) => (409, "duplicate"),
         (_, Some("200601" | "200901" | "201001" | "201401" | "201601")) => (404, "not-found"),
         (_, Some(_)) => (422, "business-rule"),
         ("99", _) => (500, "exception"),
+        ("10", _) => (504, "timeout"),
+        ("7", _) => (401, "login"),
         _ => (400, "invalid"),
     };
     said(status, Resource::OperationOutcome(outcome(kind, reply.business())))
@@ -118,6 +120,8 @@ async fn schedules(State(shared): State<Arc<Shared>>, Query(asked): Query<Asked>
                 Resource::Bundle(Bundle::searched(all.into_iter().skip(offset).take(count).collect(), total, next)),
             )
         }
+        // None in that span.
+        _ if reply.business() == Some("200303") => said(200, Resource::Bundle(Bundle::searched(Vec::new(), 0, None))),
         _ => refused(reply),
     })
     .await
@@ -164,12 +168,22 @@ async fn search(State(shared): State<Arc<Shared>>, Query(asked): Query<Asked>) -
     match one(&asked, "identifier").and_then(identified) {
         Some((words::ORDER, id)) => {
             let call = Call::Query(QueryRegRecord { hos_id, order_id: id.to_owned() });
-            let found = |ledger: &Ledger, _: &Reply| found(papers::order(ledger, id, shared.time_zone));
+            let found = |ledger: &Ledger, reply: &Reply| match (reply.code, reply.business()) {
+                ("0", _) => found(papers::order(ledger, id, shared.time_zone)),
+                (_, Some("201201")) => found(None),
+                _ => refused(reply),
+            };
             counter::serve(&shared, Function::QueryRegRecord, call, found).await
         }
         Some((words::LOCK, id)) => {
             let call = Call::Held(UnlockReg { hos_id, lock_id: id.to_owned() });
-            let found = |ledger: &Ledger, _: &Reply| found(papers::lock(ledger, id, shared.time_zone));
+            let lock = |ledger: &Ledger| papers::lock(ledger, id, shared.time_zone);
+            let found = |ledger: &Ledger, reply: &Reply| match (reply.code, reply.business()) {
+                ("0", _) => found(lock(ledger)),
+                // Nothing is held: what is over may still be shown.
+                (_, Some("201601")) => found(lock(ledger).filter(|paper| paper.status != "pending")),
+                _ => refused(reply),
+            };
             counter::serve(&shared, Function::QueryLock, call, found).await
         }
         _ => unreadable(),
@@ -229,24 +243,24 @@ async fn create(State(shared): State<Arc<Shared>>, headers: HeaderMap, raw: Byte
         Some((words::LOCK, id)) => {
             let Some(lock) = lock_of(&shared, id, &wanted) else { return unreadable() };
             counter::serve(&shared, Function::WaitLockReg, Call::WaitLock(lock), |ledger, reply| {
-                let status = match reply.business() {
-                    None if reply.code == "0" => 201,
-                    Some("200504") => 200,
-                    _ => return refused(reply),
-                };
-                made(status, papers::lock(ledger, id, zone))
+                let lock = papers::lock(ledger, id, zone);
+                match reply.business() {
+                    None if reply.code == "0" => made(201, lock),
+                    Some("200504") if lock.is_some() => made(200, lock),
+                    _ => refused(reply),
+                }
             })
             .await
         }
         Some((words::ORDER, id)) => {
             let Some(order) = order_of(&shared, id, &wanted) else { return unreadable() };
             counter::serve(&shared, Function::OrderReg, Call::Book(Box::new(order)), |ledger, reply| {
-                let status = match reply.business() {
-                    None if reply.code == "0" => 201,
-                    Some("200708") => 200,
-                    _ => return refused(reply),
-                };
-                made(status, papers::order(ledger, id, zone))
+                let order = papers::order(ledger, id, zone);
+                match reply.business() {
+                    None if reply.code == "0" => made(201, order),
+                    Some("200708") if order.is_some() => made(200, order),
+                    _ => refused(reply),
+                }
             })
             .await
         }

@@ -5,6 +5,7 @@
 //! of every freed place. The world around it (other channels' patients, 114, 加号, 停诊) is driven by the methods of
 //! [`HisServer`]; what it does by itself (pushes and their repetition) stands in its agenda.
 
+mod acts;
 mod counter;
 mod fhir_door;
 mod fhir_papers;

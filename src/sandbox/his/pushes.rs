@@ -53,7 +53,8 @@ impl Pusher {
             cancel_time: wire::local(now, self.time_zone),
         });
         if let Ok(body) = body {
-            self.queue(ledger, "5007", &event_id, body, now);
+            let nobody = [order.his_order_id.as_str(), order.reg_id.as_str()];
+            self.queue(ledger, "5007", &event_id, (body, &nobody), now);
         }
     }
 
@@ -74,7 +75,7 @@ impl Pusher {
             is_cancel: "1".into(),
         });
         if let Ok(body) = body {
-            self.queue(ledger, "5001", &event_id, body, now);
+            self.queue(ledger, "5001", &event_id, (body, &[schedule.doctor_id.as_str()]), now);
         }
     }
 
@@ -94,11 +95,19 @@ impl Pusher {
             change_time: wire::local(now, self.time_zone),
         });
         if let Ok(body) = body {
-            self.queue(ledger, "5008", &event_id, body, now);
+            self.queue(ledger, "5008", &event_id, (body, &[schedule.reg_id.as_str()]), now);
         }
     }
 
-    fn queue(&self, ledger: &mut Ledger, function: &str, event_id: &str, body: String, now: DateTime<Utc>) {
+    /// `body`: beside the ids in it by which it is known what is meant.
+    fn queue(
+        &self,
+        ledger: &mut Ledger,
+        function: &str,
+        event_id: &str,
+        (body, about): (String, &[&str]),
+        now: DateTime<Utc>,
+    ) {
         let fault = self.faults.push(function, event_id);
         let roll = hash(&[&self.seed.to_le_bytes(), b"late", event_id.as_bytes()]);
         let late_s = 600 + i64::try_from(roll % 1800).unwrap_or(0);
@@ -116,6 +125,14 @@ impl Pusher {
             attempts: 0,
             state: if fault == Some(PushFault::Lost) { PushState::Lost } else { PushState::Waiting },
         };
+        if fault == Some(PushFault::Unknown) {
+            let event_id = format!("{event_id}-unknown");
+            let unknown = |body: String, id: &&str| body.replace(&format!(">{id}<"), ">nowhere<");
+            let body = about.iter().fold(push.body.replace(&push.event_id, &event_id), unknown);
+            ledger.put_push(PushRecord { event_id, body, ..push.clone() });
+            ledger.put_push(PushRecord { id: ledger.next_push_id(), ..push });
+            return;
+        }
         ledger.put_push(push.clone());
         if fault == Some(PushFault::Duplicate) {
             ledger.put_push(PushRecord { id: ledger.next_push_id(), due_at: due_at + Duration::seconds(7), ..push });

@@ -28,6 +28,8 @@ macro_rules! in_every_language {
     };
 }
 
+mod acts;
+mod codes;
 mod faulty;
 mod pushing;
 mod world;

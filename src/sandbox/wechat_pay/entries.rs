@@ -240,6 +240,9 @@ pub(super) struct NoticeEntry {
     /// The first sent try is preceded by another notice, well signed, with another amount.
     #[serde(default)]
     pub misstated: bool,
+    /// The first sent try is preceded by another notice, well signed, to another merchant.
+    #[serde(default)]
+    pub misdirected: bool,
     pub url: String,
     pub created_at: DateTime<Utc>,
     /// The next try; none once answered or given up.

@@ -289,9 +289,18 @@ impl PayServer {
     /// The payer's account cannot take this refund, which is on its way: ABNORMAL, with its notice. False if it is
     /// not on its way.
     pub async fn make_abnormal(&self, out_refund_no: &str) -> bool {
+        self.settles(out_refund_no, Refund::Abnormal).await
+    }
+
+    /// The merchant had no money for this refund, which is on its way: CLOSED, with its notice. False if it is not on its
+    /// way.
+    pub async fn make_closed(&self, out_refund_no: &str) -> bool {
+        self.settles(out_refund_no, Refund::Closed).await
+    }
+
+    async fn settles(&self, out_refund_no: &str, as_: Refund) -> bool {
         let now = (self.house.now)();
-        let settled = self.house.change(|ledger| ledger.settle(out_refund_no, now, Refund::Abnormal)).await;
-        saved(settled).unwrap_or(false)
+        saved(self.house.change(|ledger| ledger.settle(out_refund_no, now, as_)).await).unwrap_or(false)
     }
 
     /// All orders, refunds and notices.

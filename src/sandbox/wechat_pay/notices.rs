@@ -23,6 +23,9 @@ const RETRIES_SECONDS: [i64; 15] =
 /// How long the platform waits for an answer (4.3).
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
+/// Somebody else.
+const OTHER_MERCHANT: &str = "1900000999";
+
 /// What a try came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Outcome {
@@ -59,6 +62,7 @@ pub(super) fn planned(
         resource,
         door: Provider::default(),
         misstated: fault == Some(PushFault::WrongAmount),
+        misdirected: fault == Some(PushFault::WrongMerchant),
         url,
         created_at: at,
         next_at: Some(at + late),
@@ -79,6 +83,7 @@ pub(super) fn note(notice: &mut NoticeEntry, outcome: Outcome, now: DateTime<Utc
     notice.probe_believed |= outcome.probe_believed;
     notice.probe = false;
     notice.misstated = false;
+    notice.misdirected = false;
     if outcome.answered {
         notice.answered_at = Some(now);
         notice.next_at = None;
@@ -87,18 +92,27 @@ pub(super) fn note(notice: &mut NoticeEntry, outcome: Outcome, now: DateTime<Utc
     }
 }
 
-/// One try: the probe or the notice with another amount first if there is one, then the notice, then once more if it is doubled.
+/// One try: the probe or the notice with another amount or to another merchant first if there is one, then the notice, then once more if it is doubled.
 pub(super) async fn try_once(http: &reqwest::Client, keys: &Keys, notice: &NoticeEntry, now: DateTime<Utc>) -> Outcome {
     if notice.tries < notice.lost {
         return Outcome { answered: false, probe_believed: false };
     }
-    let Some(body) = envelope(keys, notice) else {
+    let Some(body) = envelope(keys, notice, MERCHANT_ID) else {
         tracing::error!(notice = %notice.id, "a notice could not be sealed");
         return Outcome { answered: false, probe_believed: false };
     };
     if notice.misstated {
         let wrong = misstated(notice);
-        if let Some(body) = envelope(keys, &wrong) {
+        if let Some(body) = envelope(keys, &wrong, MERCHANT_ID) {
+            post(http, keys, &wrong, &body, now, false).await;
+        }
+    }
+    if notice.misdirected {
+        let mut wrong = NoticeEntry { id: format!("{}-other", notice.id), ..notice.clone() };
+        if let Some(merchant) = wrong.resource.get_mut("mchid") {
+            *merchant = json!(OTHER_MERCHANT);
+        }
+        if let Some(body) = envelope(keys, &wrong, OTHER_MERCHANT) {
             post(http, keys, &wrong, &body, now, false).await;
         }
     }
@@ -129,10 +143,10 @@ fn is_answer(status: Option<u16>) -> bool {
 }
 
 /// The notice's body: of WeChat Pay sealed, of a platform open.
-fn envelope(keys: &Keys, notice: &NoticeEntry) -> Option<String> {
+fn envelope(keys: &Keys, notice: &NoticeEntry, merchant_id: &str) -> Option<String> {
     if notice.door == Provider::Platform {
         let (id, event, data) = (notice.id.clone(), notice.event.clone(), notice.resource.clone());
-        let telling = Telling { id, event, merchant_id: MERCHANT_ID.to_owned(), data };
+        let telling = Telling { id, event, merchant_id: merchant_id.to_owned(), data };
         return serde_json::to_string(&telling).ok();
     }
     let original = if notice.event.starts_with("REFUND") { "refund" } else { "transaction" };

@@ -364,7 +364,7 @@ async fn each_way_a_push_goes_wrong() {
                 assert_eq!((seen.len(), believed), (2, 1));
                 assert_eq!(seen[0].0, Err(NoticeError::Signature));
             }
-            PushFault::WrongAmount => panic!("nothing is misstated by chance"),
+            PushFault::WrongAmount | PushFault::WrongMerchant => panic!("nothing is misstated by chance"),
             PushFault::Unknown => panic!("it tells of its own orders alone"),
         }
     }
@@ -386,6 +386,28 @@ async fn an_abnormal_refund_is_told_as_such() {
     let seen = receiver.seen.lock().unwrap();
     let told = seen.iter().any(|(notice, ..)| matches!(notice, Ok(Notice::Refund { refund: Refund::Abnormal, .. })));
     assert!(told);
+}
+
+#[tokio::test]
+async fn a_closed_refund_is_told_as_such_and_a_new_number_sends_the_money_back() {
+    let clock = Clock::new();
+    let server = server(&clock, Level::None, 1).await;
+    server.set_payer("o1", Payer::Never);
+    let receiver = receiver(&server, &clock, 0).await;
+    receiver.pay.open(&order("order1", &clock)).await.unwrap();
+    server.pay_now("order1").await.unwrap();
+    receiver.pay.refund(&refund("order1", "refund1", 5000)).await.unwrap();
+    assert!(server.make_closed("refund1").await && !server.make_closed("refund1").await);
+    run_out(&server, &clock).await;
+    assert_eq!(receiver.pay.refund_status("refund1").await, Ok(Refund::Closed));
+    let seen = receiver.seen.lock().unwrap();
+    assert!(seen.iter().any(|(notice, ..)| matches!(notice, Ok(Notice::Refund { refund: Refund::Closed, .. }))));
+    drop(seen);
+    // Refunds of one order are a minute apart.
+    clock.set(clock.now() + TimeDelta::minutes(2));
+    receiver.pay.refund(&refund("order1", "refund2", 5000)).await.unwrap();
+    run_out(&server, &clock).await;
+    assert_eq!(receiver.pay.refund_status("refund2").await, Ok(Refund::Success));
 }
 
 #[tokio::test]

@@ -238,8 +238,14 @@ async fn e01_after_whatever_goes_wrong_the_outcome_is_unknown_and_a_query_tells_
 async fn e02_notices_come_late_twice_forged_or_wrong_and_each_is_seen_for_what_it_is() {
     for provider in Provider::ALL {
         let world = World::of(provider).await;
-        let faults =
-            [PushFault::Late, PushFault::Duplicate, PushFault::WrongSignature, PushFault::WrongAmount, PushFault::Lost];
+        let faults = [
+            PushFault::Late,
+            PushFault::Duplicate,
+            PushFault::WrongSignature,
+            PushFault::WrongAmount,
+            PushFault::WrongMerchant,
+            PushFault::Lost,
+        ];
         for (nth, fault) in faults.into_iter().enumerate() {
             let (number, case) = (format!("order{nth}"), format!("{provider:?} {fault:?}"));
             world.goes_wrong("notice", Wrong::Push(fault));
@@ -263,6 +269,7 @@ async fn e02_notices_come_late_twice_forged_or_wrong_and_each_is_seen_for_what_i
                 PushFault::Duplicate => vec![Ok(5000), Ok(5000)],
                 PushFault::WrongSignature => vec![Err(NoticeError::Signature), Ok(5000)],
                 PushFault::WrongAmount => vec![Ok(5001), Ok(5000)],
+                PushFault::WrongMerchant => vec![Err(NoticeError::NotOurs("merchant")), Ok(5000)],
                 PushFault::Lost | PushFault::Unknown => amounts.clone(),
             };
             assert_eq!(amounts, expected, "{case}");

@@ -249,6 +249,8 @@ impl His for FhirHis {
         let heard = self.line.ask("FHIR create Appointment (lock)", self.creation(words::LOCK, lock_id, lock)).await?;
         match &heard.met {
             Met::Business(code) if matches!(code.as_str(), "200505" | "200506" | "conflict") => Ok(Lock::Taken),
+            // It is ours, but nobody says until when: asked again.
+            Met::Business(code) if code == "200504" => Err(heard.unreadable()),
             Met::Business(code) => Ok(Lock::Refused { code: code.clone() }),
             Met::Nowhere => Ok(Lock::Refused { code: "not-found".to_owned() }),
             Met::Done | Met::Created => {

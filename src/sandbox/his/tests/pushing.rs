@@ -14,7 +14,9 @@ use super::super::{PushState, channel};
 use super::world::{World, credentials, place, seed_of_size};
 use crate::ports::his::{Protocol, Push, PushAnswer, PushError, PushReader};
 use crate::ports::stamp::Stamp;
+use crate::sandbox::catalogue::subject;
 use crate::sandbox::faults::Level;
+use crate::sandbox::switches::{Switch, Wrong};
 
 /// A stand-in for Houbu's callback: reads, remembers, and answers what it is told to.
 struct Receiver {
@@ -120,6 +122,37 @@ in_every_language! {
         assert!(seen.len() == 3 && seen.iter().all(|push| *push == seen[0]));
         let push = &world.his.books().await.pushes[0];
         assert_eq!((push.state, push.attempts), (PushState::Delivered, 3));
+    }
+}
+
+in_every_language! {
+    async fn a_push_about_nothing_that_exists_goes_before_the_true_one(protocol) {
+        let world = World::open_in(protocol).await;
+        let receiver = Receiver::start(&world, protocol).await;
+        for call in ["5001", "5007", "5008"] {
+            let unknown = Wrong::named(subject(call).unwrap(), "unknown").unwrap();
+            world.his.faults().switches().on(call, unknown, Switch::Times(1));
+        }
+        world.his.fill("R1", 1, channel::WINDOW).await.unwrap();
+        let freed = world.his.cancel_ordinary("R1", 0, channel::WINDOW, true).await.unwrap().unwrap();
+        world.his.substitute("R1", "D-8").await.unwrap();
+        world.his.stop_schedule("R1").await.unwrap();
+        world.clock.advance(Duration::seconds(1));
+        assert_eq!(world.his.run_due(world.clock.now()).await.unwrap(), 6);
+        let seen = receiver.seen();
+        let about = |nth: usize| match seen[nth].as_ref().unwrap() {
+            Push::Cancelled { event_id, his_order_id, reg_id, .. } => {
+                (event_id.clone(), format!("{his_order_id} {reg_id}"))
+            }
+            Push::Changed { event_id, reg_id, .. } => (event_id.clone(), reg_id.clone()),
+            Push::Stopped { event_id, doctor_id, .. } => (event_id.clone(), doctor_id.clone()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(about(0), (format!("{}-unknown", freed.event_id), "nowhere nowhere".to_owned()));
+        assert_eq!(about(1), (freed.event_id.clone(), format!("{} R1", freed.his_order_id)));
+        assert_eq!((about(2).1.as_str(), about(3).1.as_str()), ("nowhere", "R1"));
+        assert_eq!((about(4).1.as_str(), about(5).1.as_str()), ("nowhere", "D-8"));
+        assert_eq!(about(4).0, format!("{}-unknown", about(5).0));
     }
 }
 

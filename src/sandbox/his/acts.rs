@@ -1,0 +1,70 @@
+//! What a person at the sandbox's page does to the simulated HIS, by the ids that the page asks for: a schedule's, an order's.
+
+use super::records::{Becomes, BreachRecord, OrderState, channel};
+use super::{HisServer, ScheduleRecord};
+use crate::sandbox::faults::Faults;
+
+/// Whose bookings come free, in this order: those of others first, our own site's last.
+const CHANNELS: [&str; 4] = [channel::WINDOW, channel::PLATFORM_114, channel::OFFICIAL_ACCOUNT, channel::WEBSITE];
+
+impl HisServer {
+    /// A patient who booked in this schedule gives the place back; `push`: 5007 tells of it. False where nobody of the simulated
+    /// world has booked there.
+    pub async fn free_place(&self, reg_id: &str, push: bool) -> anyhow::Result<bool> {
+        for channel in CHANNELS {
+            if self.cancel_ordinary(reg_id, 0, channel, push).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// 替诊: this doctor sees the patients of a schedule; 5008 tells of it. False for an unknown schedule.
+    pub async fn substitute(&self, reg_id: &str, doctor_id: &str) -> anyhow::Result<bool> {
+        let Some(ScheduleRecord { schedule, .. }) = self.schedule_of(reg_id).await else { return Ok(false) };
+        let becomes = Becomes {
+            doctor_id: doctor_id.to_owned(),
+            doctor_name: format!("医生{doctor_id}"),
+            visit_date: schedule.visit_date,
+            part: schedule.part,
+        };
+        self.change_schedule(reg_id, &becomes, true).await
+    }
+
+    /// Visits of a schedule cost so much from now on. False for an unknown schedule.
+    pub async fn cost(&self, reg_id: &str, fee_fen: i64) -> anyhow::Result<bool> {
+        if self.schedule_of(reg_id).await.is_none() {
+            return Ok(false);
+        }
+        self.costs(reg_id, fee_fen).await?;
+        Ok(true)
+    }
+
+    /// 爽约: 2015 lists that the patient with this document did not come to a visit. False where no such visit is booked.
+    pub async fn misses(&self, order_id: &str, id_number: &str) -> anyhow::Result<bool> {
+        let books = self.books().await;
+        let order = books.orders.into_iter().find(|it| it.order_id == order_id && it.state == OrderState::Booked);
+        let Some(order) = order else { return Ok(false) };
+        let Some(ScheduleRecord { schedule, .. }) = self.schedule_of(&order.reg_id).await else { return Ok(false) };
+        let breach = BreachRecord {
+            his_order_id: order.his_order_id.clone(),
+            visit_date: schedule.visit_date,
+            id_type: "1".to_owned(),
+            id_number: id_number.to_owned(),
+            department_id: schedule.department_id,
+            channel: order.channel,
+            kind: "1".to_owned(),
+        };
+        self.set_breach(&order.his_order_id, Some(breach)).await?;
+        Ok(true)
+    }
+
+    /// What goes wrong with it.
+    pub fn faults(&self) -> &Faults {
+        &self.shared.pusher.faults
+    }
+
+    async fn schedule_of(&self, reg_id: &str) -> Option<ScheduleRecord> {
+        self.shared.ledger.lock().await.schedule(reg_id)
+    }
+}
