@@ -29,7 +29,7 @@ use crate::ports::payments::Provider;
 use crate::sandbox::faults::Level;
 pub use crate::sandbox::wechat_messages::MessagesAs;
 pub use console::{ApiRate, Console};
-pub use his::His;
+pub use his::{His, HisOAuth};
 pub use messages::{MessagePlatform, Sms, WechatMessages};
 pub use networks::Network;
 pub use oidc::Oidc;

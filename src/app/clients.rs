@@ -8,7 +8,7 @@ use anyhow::Context;
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 
-use crate::config::{Config, MessagesAs};
+use crate::config::{Config, HisOAuth, MessagesAs};
 use crate::ports::his::{self, Config as HisConfig, His, PushReader};
 use crate::ports::messages::sms::{Sms, SmsConfig, SmsGateway};
 use crate::ports::messages::tokens::TokenBook;
@@ -214,6 +214,7 @@ fn his_config(config: &Config, outside: Option<&Outside>) -> anyhow::Result<HisC
             channel_id: his.channel_id.clone(),
             timeout: Duration::from_millis(his.timeout_ms),
             cares_for_locks: his.cares_for_locks,
+            oauth: his.oauth.as_ref().map(HisOAuth::oauth),
             time_zone: config.time_zone,
         }),
         (None, Some(outside)) => Ok(outside.his_config()),

@@ -203,7 +203,7 @@ async fn his(config: &Config, department: &str) -> bool {
     };
     let (name, keys) = match config.his.as_ref().map(|his| his.protocol) {
         Some(Protocol::Rest) => ("HIS (rest)", "[his] url, user_id and sign_key"),
-        Some(Protocol::Fhir) => ("HIS (fhir)", "[his] url and sign_key"),
+        Some(Protocol::Fhir) => ("HIS (fhir)", "[his] url and sign_key, or [his.oauth]"),
         _ => ("HIS", "[his] url, user_id, sign_key, aes_key and charset"),
     };
     answered(name, "schedules", asked, keys)

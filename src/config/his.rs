@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{ConfigError, Network};
-use crate::ports::his::{Charset, Protocol};
+use crate::ports::his::{Charset, OAuth, Proof, Protocol};
 
 /// See [`super::Config::his`].
 #[derive(Debug, Clone, Deserialize)]
@@ -27,6 +27,9 @@ pub struct His {
     /// In what its SOAP is written.
     #[serde(default)]
     pub charset: Charset,
+    /// How a FHIR server's access token is got; without it `sign_key` is the bearer token.
+    #[serde(default)]
+    pub oauth: Option<HisOAuth>,
     /// `CHANNEL_ID`.
     pub channel_id: String,
     /// Where it pushes from (R15); empty: from anywhere.
@@ -39,11 +42,55 @@ pub struct His {
     pub cares_for_locks: bool,
 }
 
+/// `[his.oauth]`: client credentials, with a secret or a key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HisOAuth {
+    /// The token endpoint.
+    pub token_url: String,
+    /// By which we are known there.
+    pub client_id: String,
+    /// The client's secret; or
+    #[serde(default)]
+    pub client_secret: SecretString,
+    /// its private key, RSA or P-384, in PKCS#8 PEM (SMART Backend Services).
+    #[serde(default)]
+    pub private_key_pem: SecretString,
+    /// `kid` of that key.
+    #[serde(default)]
+    pub key_id: String,
+    /// What is asked for.
+    #[serde(default)]
+    pub scope: String,
+}
+
+impl HisOAuth {
+    /// As the port has it.
+    pub fn oauth(&self) -> OAuth {
+        let proof = if self.private_key_pem.expose_secret().is_empty() {
+            Proof::Secret(self.client_secret.clone())
+        } else {
+            Proof::Key { pem: self.private_key_pem.clone(), key_id: self.key_id.clone() }
+        };
+        let (token_url, client_id, scope) = (self.token_url.clone(), self.client_id.clone(), self.scope.clone());
+        OAuth { token_url, client_id, proof, scope }
+    }
+}
+
 impl His {
     /// What cannot be right, by its key.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let wrong = |key, what: &str| Err(ConfigError::Invalid { key, what: what.to_owned() });
         let key_bytes = self.aes_key.expose_secret().len();
+        if let Some(oauth) = &self.oauth {
+            if self.protocol != Protocol::Fhir {
+                return wrong("his.oauth", "access tokens go with protocol fhir alone");
+            }
+            let proofs = [&oauth.client_secret, &oauth.private_key_pem];
+            if proofs.into_iter().filter(|it| !it.expose_secret().is_empty()).count() != 1 {
+                return wrong("his.oauth", "one of client_secret and private_key_pem proves who we are");
+            }
+        }
         match self.protocol {
             Protocol::Jiankangtong if !matches!(key_bytes, 16 | 24 | 32) => {
                 wrong("his.aes_key", "protocol jiankangtong needs a key of 16, 24 or 32 bytes")

@@ -52,6 +52,8 @@ pub struct Subject {
     pub answers: &'static [&'static str],
 }
 
+/// The call by which a FHIR client of the HIS gets its access token.
+pub const HIS_TOKEN: &str = "his token";
 /// The call that the message platform is sent messages by.
 pub const PLATFORM_SEND: &str = "platform send";
 /// What the message platform tells later.
@@ -91,6 +93,7 @@ pub const SUBJECTS: &[Subject] = &[
     asked(System::His, "2016", "query a lock", his_codes!("201601")),
     asked(System::His, "2017", "list of orders", his_codes!()),
     asked(System::His, "2018", "list of locks", his_codes!()),
+    asked(System::His, HIS_TOKEN, "access token, FHIR", &["invalid_client", "invalid_scope"]),
     told(System::His, "5001", "停诊", &[]),
     told(System::His, "5007", "a booking was cancelled", &[]),
     told(System::His, "5008", "替诊, 改诊", &[]),

@@ -77,8 +77,16 @@ struct On {
 /// A system with what can go wrong there.
 struct Part {
     title: &'static str,
-    subjects: Vec<(&'static Subject, Vec<&'static str>)>,
-    deeds: Vec<DeedRow>,
+    subjects: Vec<Row>,
+    /// By kind.
+    deeds: Vec<(&'static str, Vec<DeedRow>)>,
+}
+
+/// A call or push with what can go wrong with it, and what it can answer or tell instead.
+struct Row {
+    of: &'static Subject,
+    faults: Vec<&'static str>,
+    answers: &'static [&'static str],
 }
 
 #[derive(Serialize)]
@@ -188,6 +196,12 @@ fn encoded(pairs: &[(&str, &str)]) -> String {
     url.ok().and_then(|url| url.query().map(str::to_owned)).unwrap_or_default()
 }
 
+/// What is done to a system, or planted in its books.
+fn deeds(system: System, planted: bool) -> Vec<DeedRow> {
+    let theirs = |deed: &Deed| deed.system() == system && matches!(deed, Deed::InHis(_) | Deed::InPay(_)) == planted;
+    Deed::all().into_iter().filter(theirs).map(row).collect()
+}
+
 fn row(deed: Deed) -> DeedRow {
     let (what, about, more) = deed.told();
     DeedRow { name: deed.name(), what, about, more }
@@ -215,9 +229,17 @@ async fn page(State(outside): State<Outside>, Query(said): Query<Said>) -> Respo
         subjects: SUBJECTS
             .iter()
             .filter(|of| of.system == system)
-            .map(|of| (of, Wrong::all(of).map(Wrong::name).collect()))
+            .map(|of| Row {
+                of,
+                faults: Wrong::all(of).filter(|wrong| !matches!(wrong, Wrong::Answer(_))).map(Wrong::name).collect(),
+                answers: of.answers,
+            })
             .collect(),
-        deeds: Deed::all().into_iter().filter(|deed| deed.system() == system).map(row).collect(),
+        deeds: [("Done by hand", false), ("Wrong in its books", true)]
+            .map(|(title, planted)| (title, deeds(system, planted)))
+            .into_iter()
+            .filter(|(_, deeds)| !deeds.is_empty())
+            .collect(),
     });
     let page = Control { levels, on, parts: parts.into(), done: said.done, wrong: said.wrong };
     match page.render() {

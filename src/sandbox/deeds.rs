@@ -36,6 +36,8 @@ pub enum Deed {
     Costs,
     /// 爽约 of a visit.
     Misses,
+    /// Every access token that HIS gave is refused.
+    EndsTokens,
     /// Something wrong stands in HIS's books.
     InHis(InHis),
     /// A payer pays soon.
@@ -74,6 +76,7 @@ impl Deed {
             Self::Substitutes,
             Self::Costs,
             Self::Misses,
+            Self::EndsTokens,
             Self::LosesLocks,
             Self::GrantsAtMost,
             Self::CancelsNoLater,
@@ -112,6 +115,7 @@ impl Deed {
             | Self::Substitutes
             | Self::Costs
             | Self::Misses
+            | Self::EndsTokens
             | Self::LosesLocks
             | Self::GrantsAtMost
             | Self::CancelsNoLater
@@ -154,6 +158,7 @@ impl Deed {
             Self::Stops => ("停诊", schedule, None),
             Self::Substitutes => ("替诊: another doctor", schedule, Some("doctor id")),
             Self::Costs => ("another fee", schedule, Some("分")),
+            Self::EndsTokens => ("every access token is refused (FHIR)", None, None),
             Self::Misses => ("爽约 of a visit", order, Some("ID number")),
             Self::InHis(InHis::LostOrder) => ("an order is lost", order, None),
             Self::InHis(InHis::SilentCancel) => ("an order is cancelled, nobody is told", order, None),
@@ -204,6 +209,7 @@ impl Deed {
             Self::Stops => there(outside.his.stop_schedule(about).await?)?,
             Self::Substitutes => there(outside.his.substitute(about, more).await?)?,
             Self::Costs => there(outside.his.cost(about, number()?.into()).await?)?,
+            Self::EndsTokens => drop(outside.his.ends_tokens()),
             Self::Misses => there(outside.his.misses(about, more).await?)?,
             Self::InHis(planted) => there(outside.his.plant(planted, about, more).await?)?,
             Self::Pays => outside.pay.set_payer(about, Payer::Pays { after: PAYS_AFTER }),

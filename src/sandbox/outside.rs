@@ -207,6 +207,7 @@ impl Outside {
             channel_id: his::channel::WEBSITE.to_owned(),
             timeout: CLIENT_TIMEOUT,
             time_zone: self.time_zone,
+            oauth: None,
             cares_for_locks: false,
         }
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::charset::Charset;
 use super::envelope::{Credentials, KeyError};
 use super::fhir::FhirHis;
+use super::fhir::oauth::OAuth;
 use super::{His, JiankangtongHis};
 use crate::ports::calling::{address, client};
 
@@ -65,6 +66,8 @@ pub struct Config {
     pub aes_key: SecretString,
     /// 健康通 alone: in what its texts are written.
     pub charset: Charset,
+    /// FHIR alone: how an access token is got; without it `sign_key` is the bearer token.
+    pub oauth: Option<OAuth>,
     /// `CHANNEL_ID` of what we lock and book.
     pub channel_id: String,
     /// How long one call may take altogether; connecting may take a third of it.
@@ -97,6 +100,12 @@ pub enum SetupError {
     /// The address is none.
     #[error("the address of the HIS is no http or https URL")]
     Address,
+    /// The address of the token endpoint is none.
+    #[error("the address of the token endpoint is no http or https URL")]
+    TokenAddress,
+    /// The client's key is none.
+    #[error("the client's private key is no PKCS#8 PEM of an RSA key of 2048 bits or more, or of a P-384 key")]
+    TokenKey,
     /// The HTTP client cannot start (no TLS roots).
     #[error("the HTTP client for the HIS cannot start: {0}")]
     Http(#[from] reqwest::Error),

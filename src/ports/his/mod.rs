@@ -36,6 +36,7 @@ pub use charset::Charset;
 pub use connection::{Config, Protocol, SetupError, connect};
 pub use envelope::Credentials;
 pub use fhir::FhirHis;
+pub use fhir::oauth::{OAuth, Proof};
 pub use jiankangtong::JiankangtongHis;
 pub use lists::{ListedBreach, ListedLock, ListedOrder, ListedState, LockStanding, Page};
 pub use push::{Push, PushAnswer, PushError, PushReader};

@@ -18,6 +18,7 @@ mod records;
 mod soap_door;
 #[cfg(test)]
 mod tests;
+mod token_door;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -114,6 +115,7 @@ struct Shared {
     slow: Duration,
     pusher: Pusher,
     push_to: std::sync::Mutex<Option<PushTo>>,
+    tokens: token_door::Tokens,
     ledger: Mutex<Ledger>,
     agenda: Agenda,
     in_flight: AtomicUsize,
@@ -193,6 +195,7 @@ impl HisServer {
             slow: options.slow,
             pusher,
             push_to: std::sync::Mutex::new(options.push_to),
+            tokens: token_door::Tokens::default(),
             agenda: ledger.agenda(),
             ledger: Mutex::new(ledger),
             in_flight: AtomicUsize::new(0),
@@ -205,7 +208,7 @@ impl HisServer {
         let router = Router::new()
             .route("/", post(soap_door::answer))
             .route("/rest/{function}", post(json_door::answer))
-            .merge(fhir_door::router(&shared))
+            .merge(fhir_door::router(&shared).route("/oauth/token", post(token_door::answer)))
             .with_state(shared.clone());
         let router = router.layer(from_fn(|request, next| heard("his", request, next)));
         let listener = listener.tap_io(|stream| {

@@ -32,6 +32,7 @@ mod acts;
 mod codes;
 mod faulty;
 mod pushing;
+mod tokens;
 mod world;
 
 use chrono::{Duration, NaiveDate};

@@ -118,7 +118,7 @@ impl Setup {
             cares_for_locks: false,
             his: spoken(),
             pay: paid_through(),
-            routes: Routes::default(),
+            routes: told(),
         }
     }
 }
@@ -133,6 +133,15 @@ fn spoken() -> Protocol {
 fn paid_through() -> PaidThrough {
     let named = std::env::var("STORIES_PAY").unwrap_or_default();
     PaidThrough::ALL.into_iter().find(|it| it.name() == named).unwrap_or_default()
+}
+
+/// By whom patients are told in every story that does not say it: `STORIES_MESSAGES=platform cargo test stories` tells them all
+/// anew.
+fn told() -> Routes {
+    match std::env::var("STORIES_MESSAGES").as_deref() {
+        Ok("platform") => Routes::new(false, true, true),
+        _ => Routes::default(),
+    }
 }
 
 /// A hospital at work.
@@ -719,6 +728,7 @@ fn his_config(url: String, timeout: Duration) -> HisConfig {
         channel_id: channel::WEBSITE.to_owned(),
         timeout,
         time_zone: chrono_tz::Asia::Shanghai,
+        oauth: None,
         cares_for_locks: false,
     }
 }

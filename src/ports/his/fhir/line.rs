@@ -1,8 +1,9 @@
 //! One FHIR request over HTTP, and what its status and its `OperationOutcome` come to: one pure table.
 
 use reqwest::{Method, RequestBuilder, Url};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
+use super::oauth::Grant;
 use super::resources::{OperationOutcome, Resource};
 use super::words;
 use crate::ports::CallError;
@@ -55,10 +56,16 @@ fn short(kind: &str) -> bool {
     kind.len() <= 24 && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
 
+/// The token that every request carries.
+enum Bearer {
+    Fixed(SecretString),
+    Granted(Box<Grant>),
+}
+
 /// The way to a FHIR server.
 pub(super) struct Line {
     base: Url,
-    token: secrecy::SecretString,
+    bearer: Bearer,
     http: reqwest::Client,
 }
 
@@ -82,7 +89,11 @@ impl Heard {
 
 impl Line {
     pub(super) fn new(config: &Config) -> Result<Self, SetupError> {
-        Ok(Self { base: base(&config.url)?, token: config.sign_key.clone(), http: config.http()? })
+        let bearer = match &config.oauth {
+            Some(oauth) => Bearer::Granted(Box::new(Grant::new(oauth, config.timeout)?)),
+            None => Bearer::Fixed(config.sign_key.clone()),
+        };
+        Ok(Self { base: base(&config.url)?, bearer, http: config.http()? })
     }
 
     /// A request under the base address; none where that cannot be built.
@@ -106,10 +117,29 @@ impl Line {
         request.header("Content-Type", JSON).body(serde_json::to_vec(resource).unwrap_or_default())
     }
 
+    /// With the token; where that is refused, nothing was done, and the request goes once more with another one.
+    async fn sent(&self, call: &'static str, request: RequestBuilder) -> Result<reqwest::Response, CallError> {
+        let send = async |request: RequestBuilder, token: &SecretString| {
+            let request = request.bearer_auth(token.expose_secret());
+            request.send().await.map_err(|error| CallError::unanswered("his", call, &error))
+        };
+        let grant = match &self.bearer {
+            Bearer::Fixed(token) => return send(request, token).await,
+            Bearer::Granted(grant) => grant,
+        };
+        let (token, again) = (grant.token(None).await?, request.try_clone());
+        let response = send(request, &token).await?;
+        match again {
+            Some(again) if response.status() == reqwest::StatusCode::UNAUTHORIZED => {
+                send(again, &grant.token(Some(&token)).await?).await
+            }
+            _ => Ok(response),
+        }
+    }
+
     pub(super) async fn ask(&self, call: &'static str, request: RequestBuilder) -> Result<Heard, CallError> {
         traced("his", call, async {
-            let request = request.header("Accept", JSON).bearer_auth(self.token.expose_secret());
-            let response = carried(request).send().await.map_err(|error| CallError::unanswered("his", call, &error))?;
+            let response = self.sent(call, carried(request.header("Accept", JSON))).await?;
             let status = response.status().as_u16();
             let raw = heard(call, response).await?;
             let resource: Option<Resource> = serde_json::from_slice(&raw).ok();

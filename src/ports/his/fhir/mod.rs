@@ -12,6 +12,7 @@
 //! | `reading` | what resources come to |
 
 pub mod line;
+pub mod oauth;
 mod reading;
 pub mod resources;
 pub mod words;

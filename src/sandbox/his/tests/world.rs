@@ -105,6 +105,7 @@ pub(super) fn config(url: String) -> Config {
         channel_id: "1".into(),
         timeout: Duration::from_millis(900),
         time_zone: chrono_tz::Asia::Shanghai,
+        oauth: None,
         cares_for_locks: true,
     }
 }
