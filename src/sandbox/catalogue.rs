@@ -131,6 +131,29 @@ pub const SUBJECTS: &[Subject] = &[
     asked(System::Sms, "sms", "an SMS", GATEWAY_CODES),
 ];
 
+/// What a HIS says beside a return code of its.
+pub fn words_of(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "1" => "参数错误",
+        "7" => "签名错误",
+        "10" => "重复提交",
+        "13" => "业务处理失败",
+        "99" => "系统异常",
+        "200303" | "200403" => "排班不存在",
+        "200501" => "排班无效",
+        "200504" => "锁号ID已存在",
+        "200505" | "200709" => "号源已满",
+        "200506" | "200710" => "号源已被占用",
+        "200601" | "201401" | "201601" => "锁号记录不存在",
+        "200701" => "该患者已预约此排班",
+        "200708" => "订单号已存在",
+        "200711" => "患者身份信息不符",
+        "200901" | "201001" | "201201" => "订单不存在",
+        "200902" => "已过退号时间",
+        _ => return None,
+    })
+}
+
 /// The one of this name.
 pub fn subject(call: &str) -> Option<&'static Subject> {
     SUBJECTS.iter().find(|subject| subject.call == call)

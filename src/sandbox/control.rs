@@ -18,7 +18,7 @@ use axum::{Form, Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::catalogue::{SUBJECTS, Subject, System, subject};
+use super::catalogue::{SUBJECTS, Subject, System, subject, words_of};
 use super::deeds::Deed;
 use super::faults::Level;
 use super::outside::Outside;
@@ -86,7 +86,8 @@ struct Part {
 struct Row {
     of: &'static Subject,
     faults: Vec<&'static str>,
-    answers: &'static [&'static str],
+    /// Beside what HIS says with it.
+    answers: Vec<(&'static str, &'static str)>,
 }
 
 #[derive(Serialize)]
@@ -196,6 +197,10 @@ fn encoded(pairs: &[(&str, &str)]) -> String {
     url.ok().and_then(|url| url.query().map(str::to_owned)).unwrap_or_default()
 }
 
+fn said_with(of: &Subject, code: &str) -> &'static str {
+    if of.system == System::His { words_of(code).unwrap_or_default() } else { "" }
+}
+
 /// What is done to a system, or planted in its books.
 fn deeds(system: System, planted: bool) -> Vec<DeedRow> {
     let theirs = |deed: &Deed| deed.system() == system && matches!(deed, Deed::InHis(_) | Deed::InPay(_)) == planted;
@@ -232,7 +237,7 @@ async fn page(State(outside): State<Outside>, Query(said): Query<Said>) -> Respo
             .map(|of| Row {
                 of,
                 faults: Wrong::all(of).filter(|wrong| !matches!(wrong, Wrong::Answer(_))).map(Wrong::name).collect(),
-                answers: of.answers,
+                answers: of.answers.iter().map(|code| (*code, said_with(of, code))).collect(),
             })
             .collect(),
         deeds: [("Done by hand", false), ("Wrong in its books", true)]

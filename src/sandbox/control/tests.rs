@@ -120,3 +120,30 @@ async fn every_deed_is_on_the_page_and_says_what_it_lacks() {
     let (_, said) = visitor.post("/deeds", &[("deed", "<script>")]).await;
     assert!(!said.contains("deed <script>"), "what is typed is shown as text");
 }
+
+/// What is done at the page happens at the HIS.
+#[tokio::test]
+async fn acts_at_the_page_are_seen_in_the_books_of_the_his() {
+    let visitor = Visitor::come().await;
+    let today = "2026-09-01".parse().unwrap();
+    visitor.outside.furnish(today).await.unwrap();
+    let afternoon = "20260902D0012";
+    let schedule = async || {
+        let books = visitor.outside.his.books().await;
+        books.schedules.into_iter().map(|it| it.schedule).find(|it| it.reg_id == afternoon).unwrap()
+    };
+    assert_eq!(schedule().await.remaining, 0);
+    for (deed, more, remaining) in
+        [("FreesPlace", "", 1), ("FreesSilently", "", 2), ("Grabs", "", 1), ("AddsPlaces", "3", 4)]
+    {
+        let (_, said) = visitor.post("/deeds", &[("deed", deed), ("about", afternoon), ("more", more)]).await;
+        assert!(said.contains("role=\"status\">Done: "), "{deed}: {said}");
+        assert_eq!(schedule().await.remaining, remaining, "{deed}");
+    }
+    visitor.post("/deeds", &[("deed", "Substitutes"), ("about", afternoon), ("more", "D002")]).await;
+    visitor.post("/deeds", &[("deed", "Costs"), ("about", afternoon), ("more", "9900")]).await;
+    let now = schedule().await;
+    assert_eq!((now.doctor_id.as_str(), now.fee_fen), ("D002", 9_900));
+    let pushed: Vec<String> = visitor.outside.his.books().await.pushes.into_iter().map(|push| push.function).collect();
+    assert_eq!(pushed, ["5007", "5008"]);
+}

@@ -19,6 +19,7 @@ use crate::ports::his::messages::{
 };
 use crate::ports::his::return_code::Function;
 use crate::ports::his::{ScheduleState, TimeSlot, wire};
+use crate::sandbox::catalogue::words_of;
 use crate::sandbox::faults;
 
 /// What 2005 gives.
@@ -121,8 +122,8 @@ impl Reply {
 
     /// A code that is switched on: six digits are a business failure.
     fn switched(code: &'static str) -> Self {
-        const WORDS: &str = "按沙箱开关返回";
-        if code.len() == 6 { Self::of("13", &format!("{code} {WORDS}")) } else { Self::of(code, WORDS) }
+        let words = words_of(code).unwrap_or_default();
+        if code.len() == 6 { Self::of("13", &format!("{code} {words}")) } else { Self::of(code, words) }
     }
 
     fn failed(Failure(code, message): Failure) -> Self {

@@ -400,9 +400,8 @@ async fn a_closed_refund_is_told_as_such_and_a_new_number_sends_the_money_back()
     assert!(server.make_closed("refund1").await && !server.make_closed("refund1").await);
     run_out(&server, &clock).await;
     assert_eq!(receiver.pay.refund_status("refund1").await, Ok(Refund::Closed));
-    let seen = receiver.seen.lock().unwrap();
-    assert!(seen.iter().any(|(notice, ..)| matches!(notice, Ok(Notice::Refund { refund: Refund::Closed, .. }))));
-    drop(seen);
+    let told: Vec<_> = receiver.seen.lock().unwrap().iter().map(|(notice, ..)| notice.clone()).collect();
+    assert!(told.iter().any(|notice| matches!(notice, Ok(Notice::Refund { refund: Refund::Closed, .. }))));
     // Refunds of one order are a minute apart.
     clock.set(clock.now() + TimeDelta::minutes(2));
     receiver.pay.refund(&refund("order1", "refund2", 5000)).await.unwrap();

@@ -7,7 +7,7 @@ use super::world::{World, identity, place};
 use crate::ports::CallError;
 use crate::ports::his::return_code::Function;
 use crate::ports::his::{BookRequest, Booking, Cancelling, Holding, Lock, Order, PaidWith, Protocol};
-use crate::sandbox::catalogue::{System, subject};
+use crate::sandbox::catalogue::{System, subject, words_of};
 use crate::sandbox::switches::{Switch, Wrong};
 
 const DOCUMENT: &str = include_str!("../../../../docs/integration/his.md");
@@ -39,6 +39,11 @@ fn the_table_of_codes_and_what_can_be_switched_are_the_same() {
         assert_eq!(of.system, System::His);
         let business = documented.iter().filter(|(code, _)| functions_of(code).contains(&function.code()));
         let written: BTreeSet<&str> = business.map(|(code, _)| code.as_str()).chain(GENERAL).collect();
+        assert!(
+            of.answers.iter().all(|code| words_of(code).is_some()),
+            "{}: a code without its words",
+            function.label()
+        );
         assert_eq!(of.answers.iter().copied().collect::<BTreeSet<_>>(), written, "{}", function.label());
     }
 }
@@ -97,10 +102,9 @@ async fn asked(world: &World, function: Function) -> &'static str {
 /// What a general code means, by the table.
 fn general(code: &str, function: Function, protocol: Protocol) -> &'static str {
     match code {
-        "10" => "unknown",
         // A 500 of a FHIR server says no more.
         "99" if function.only_reads() && protocol != Protocol::Fhir => "retry",
-        "99" => "unknown",
+        "10" | "99" => "unknown",
         _ => "for a person",
     }
 }
