@@ -103,3 +103,29 @@ impl His {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use figment::Figment;
+    use figment::providers::{Format, Toml};
+
+    use super::*;
+
+    #[test]
+    fn an_access_token_needs_one_proof_and_goes_with_fhir_alone() {
+        let checked = |protocol: &str, proof: &str| {
+            let told = format!(
+                "protocol = \"{protocol}\"\nurl = \"http://h/\"\nhospital_id = \"1\"\nuser_id = \"H\"\nsign_key = \"k\"\n\
+                 channel_id = \"4\"\ntimeout_ms = 1\n[oauth]\ntoken_url = \"http://h/token\"\nclient_id = \"H\"\n{proof}"
+            );
+            Figment::from(Toml::string(&told)).extract::<His>().unwrap().check().err().map(|error| error.to_string())
+        };
+        let (secret, key) = ("client_secret = \"s\"\n", "private_key_pem = \"p\"\nkey_id = \"k1\"\n");
+        assert_eq!((checked("fhir", secret), checked("fhir", key)), (None, None));
+        for (protocol, proof) in [("fhir", ""), ("fhir", &format!("{secret}{key}")), ("rest", secret)] {
+            let error = checked(protocol, proof).unwrap_or_default();
+            assert!(error.contains("his.oauth"), "{protocol} {proof}: {error}");
+        }
+    }
+}
