@@ -20,6 +20,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let outside = outside.speaking(sandbox.his).paid_through(sandbox.pay).telling(sandbox.messages);
     let base_url = config.base_url(config.listen);
     outside.tell_houbu(&base_url);
+    outside.messages.tell_wechat_events(&base_url);
     outside.furnish(Utc::now().with_timezone(&config.time_zone).date_naive()).await?;
     println!("{}", outside.configuration(&base_url, CLIENT_TIMEOUT)?);
     let control = control::serve(outside.clone()).await?;

@@ -58,6 +58,10 @@ pub const HIS_TOKEN: &str = "his token";
 pub const PLATFORM_SEND: &str = "platform send";
 /// What the message platform tells later.
 pub const PLATFORM_EVENT: &str = "platform event";
+/// What WeChat tells later of a template message.
+pub const WECHAT_TEMPLATE_EVENT: &str = "wechat template event";
+/// What WeChat tells later of a subscribe message.
+pub const WECHAT_SUBSCRIBE_EVENT: &str = "wechat subscribe event";
 
 /// The codes that every function of a HIS may answer, and the business codes that this one has.
 macro_rules! his_codes {
@@ -67,6 +71,7 @@ macro_rules! his_codes {
 const LOCK_CODES: &[&str] = his_codes!("200501", "200504", "200505", "200506");
 const ERRCODES: &[&str] =
     &["-1", "40001", "40003", "40014", "40037", "42001", "43004", "43101", "45009", "45011", "47003", "48001"];
+const TEMPLATE_FATES: &[&str] = &["failed:user block", "failed: system failed"];
 const GATEWAY_CODES: &[&str] = &["1", "2", "3"];
 
 const fn asked(system: System, call: &'static str, what: &'static str, answers: &'static [&'static str]) -> Subject {
@@ -126,6 +131,8 @@ pub const SUBJECTS: &[Subject] = &[
     asked(System::Wechat, "wechat stable_token", "access token", &["-1", "40125", "45009", "45011"]),
     asked(System::Wechat, "wechat template send", "template message", ERRCODES),
     asked(System::Wechat, "wechat subscribe send", "subscribe message", ERRCODES),
+    told(System::Wechat, WECHAT_TEMPLATE_EVENT, "whether a template message arrived", TEMPLATE_FATES),
+    told(System::Wechat, WECHAT_SUBSCRIBE_EVENT, "whether a subscribe message arrived", &["failed:user block"]),
     asked(System::Platform, PLATFORM_SEND, "a message", GATEWAY_CODES),
     told(System::Platform, PLATFORM_EVENT, "whether a message arrived", &["failed"]),
     asked(System::Sms, "sms", "an SMS", GATEWAY_CODES),

@@ -241,10 +241,11 @@ impl Outside {
             MessagesAs::Wechat => {
                 let messages = self.messages.client_config(timeout);
                 format!(
-                    "[wechat_messages]\nbase_url = {}\napp_id = {}\nsecret = {}",
+                    "[wechat_messages]\nbase_url = {}\napp_id = {}\nsecret = {}\nevent_token = {}",
                     text(&messages.base_url)?,
                     text(&messages.app_id)?,
-                    text(messages.secret.expose_secret())?
+                    text(messages.secret.expose_secret())?,
+                    text(self.messages.event_token().expose_secret())?
                 )
             }
             MessagesAs::Platform => {

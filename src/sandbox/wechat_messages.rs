@@ -5,6 +5,7 @@
 //! Tokens live in memory: a restart makes the old one wrong, as another holder's forced refresh would.
 
 mod counter;
+mod events;
 mod platform;
 
 use std::collections::{BTreeMap, HashMap};
@@ -105,6 +106,8 @@ struct House {
     /// What the hospital's own platform is to tell, and whom.
     events: Mutex<Vec<platform::Event>>,
     tells: Mutex<Option<String>>,
+    /// What WeChat is to tell, and whom.
+    wechat_events: Mutex<events::Pending>,
     http: reqwest::Client,
 }
 
@@ -161,7 +164,9 @@ impl MessageServer {
         let (sent, tokens) = (tokio::sync::Mutex::new(sent), Mutex::default());
         let http = reqwest::Client::builder().no_proxy().timeout(EVENT_WITHIN).build()?;
         let (consents, events, tells) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let house = House { seed, now, faults, store, slow, secret, sent, tokens, consents, events, tells, http };
+        let wechat_events = Mutex::default();
+        let house =
+            House { seed, now, faults, store, slow, secret, sent, tokens, consents, events, tells, wechat_events, http };
         let house = Arc::new(house);
         let listener = TcpListener::bind(listen).await?;
         let at = listener.local_addr()?;
@@ -298,9 +303,9 @@ impl House {
         }
     }
 
-    /// Accepts a message, or answers the one accepted under its id within ten minutes; its `msgid`.
-    async fn accept(&self, body: SendBody) -> anyhow::Result<usize> {
-        self.accept_within(DEDUPE, body).await.map(|(n, _)| n)
+    /// Accepts a message, or answers the one accepted under its id within ten minutes; true where it is new.
+    async fn accept(&self, body: SendBody) -> anyhow::Result<(usize, bool)> {
+        self.accept_within(DEDUPE, body).await
     }
 
     /// The same where an id is one message for ever; true where it is new.

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::events::Of;
 use super::{APP_ID, House, SendBody};
 use crate::sandbox::faults::perhaps;
 
@@ -85,7 +86,10 @@ async fn subscribed(house: &House, token: &str, body: SendBody) -> Json<Value> {
         return refusal(43101);
     }
     match house.accept(SendBody { client_msg_id: String::new(), ..body }).await {
-        Ok(_) => Json(json!({"errcode": 0, "errmsg": "ok"})),
+        Ok((n, _)) => {
+            let message = house.will_tell_wechat(Of::Subscribe, n);
+            Json(json!({"errcode": 0, "errmsg": "ok", "msgid": message}))
+        }
         Err(error) => {
             tracing::error!(%error, "the books of the simulated WeChat message platform are not saved");
             refusal(-1)
@@ -98,7 +102,10 @@ async fn served(house: &House, token: &str, body: SendBody) -> Json<Value> {
         return refusal(code);
     }
     match house.accept(body).await {
-        Ok(n) => Json(json!({"errcode": 0, "errmsg": "ok", "msgid": 4_000_000_000_u64 + n as u64})),
+        Ok((n, is_new)) => {
+            let message = if is_new { house.will_tell_wechat(Of::Template, n) } else { super::events::number(n) };
+            Json(json!({"errcode": 0, "errmsg": "ok", "msgid": message}))
+        }
         Err(error) => {
             tracing::error!(%error, "the books of the simulated WeChat message platform are not saved");
             refusal(-1)

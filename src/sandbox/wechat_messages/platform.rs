@@ -89,24 +89,28 @@ impl MessageServer {
 
     /// When it tells something next.
     pub fn next_at(&self) -> Option<DateTime<Utc>> {
-        self.house.tells.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?;
-        self.house.events().iter().map(|event| event.due_at).min()
+        let told = self.house.tells.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let own = if told { self.house.events().iter().map(|event| event.due_at).min() } else { None };
+        [own, self.house.wechat_next_at()].into_iter().flatten().min()
     }
 
     /// Tells what is due, and waits for the answers.
     pub async fn run_due(&self, now: DateTime<Utc>) -> usize {
         let house = &self.house;
-        let Some(url) = house.tells.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return 0 };
+        let of_wechat = house.run_wechat_due(now).await;
+        let Some(url) = house.tells.lock().unwrap_or_else(PoisonError::into_inner).clone() else {
+            return of_wechat;
+        };
         let due: Vec<Event> = house.events().extract_if(.., |event| event.due_at <= now).collect();
         let told = futures::stream::iter(&due).map(|event| house.tell(&url, event)).buffer_unordered(AT_ONCE);
         let again: Vec<Event> = told.filter_map(async |event| event).collect().await;
         house.events().extend(again);
-        due.len()
+        of_wechat + due.len()
     }
 }
 
 impl House {
-    fn key_of(&self, what: &[u8]) -> String {
+    pub(super) fn key_of(&self, what: &[u8]) -> String {
         format!("{:016x}", hash(&[&self.seed.to_le_bytes(), what]))
     }
 
