@@ -8,7 +8,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::Staff;
-use super::page::{Page, to};
+use super::page::{Page, query, to};
 use super::runs::{Wanted, today};
 use crate::http::Surface;
 use crate::http::extract::Path;
@@ -28,12 +28,18 @@ pub(super) async fn put(State(surface): State<Arc<Surface>>, staff: Staff, Form(
     if had_number {
         return Err(Problem::invalid("a view that the whole team sees has no person's number").into());
     }
-    let query = wanted.address(None);
-    surface.desk.put_view("runs", &new.name, &query, &staff.name).await?;
-    to(&format!("/runs{query}"))
+    let search = wanted.address(None);
+    surface.desk.put_view("runs", &new.name, &search, &staff.by("")).await?;
+    to(&with(&search, &[("done", "view.put")]))
 }
 
-pub(super) async fn remove(State(surface): State<Arc<Surface>>, _: Staff, Path(id): Path<Uuid>) -> Page {
-    surface.desk.remove_view(id).await?;
-    to("/runs")
+pub(super) async fn remove(State(surface): State<Arc<Surface>>, staff: Staff, Path(id): Path<Uuid>) -> Page {
+    let view = surface.desk.remove_view(id, &staff.by("")).await?;
+    to(&with(&view.query, &[("done", "view.remove"), ("view", &view.name)]))
+}
+
+/// The search with what was done.
+fn with(search: &str, done: &[(&str, &str)]) -> String {
+    let done = query(done);
+    if search.is_empty() { format!("/runs{done}") } else { format!("/runs{search}&{}", done.trim_start_matches('?')) }
 }

@@ -56,7 +56,7 @@ pub struct Audit {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
-    "id": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11", "at": "2025-11-25T10:00:00+08:00", "who": "desk", "verb": "retry",
+    "id": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11", "at": "2025-11-25T10:00:00+08:00", "who": "desk@api", "verb": "retry",
     "runId": "0199b0c2-1111-7c1e-8a55-3f6f0a0d6b11", "reason": "HIS is back",
     "before": { "step": "Booking", "status": "suspended", "attempt": 24, "owes": ["Money"] },
     "after": { "step": "Booking", "status": "pending", "attempt": 0, "owes": ["Money"], "asked": { "verb": "retry" } }

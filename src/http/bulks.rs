@@ -134,7 +134,7 @@ pub struct WouldRefuse {
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "bulkId": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11", "verb": "retry", "arguments": {},
-    "filter": { "workflow": "waitlist_application", "status": "suspended", "error": "HIS" }, "who": "desk",
+    "filter": { "workflow": "waitlist_application", "status": "suspended", "error": "HIS" }, "who": "desk@api",
     "reason": "HIS is back", "status": "running", "total": 212, "done": 150, "refused": { "not_suspended": 2 },
     "perSecond": 50, "createdAt": "2025-11-25T10:00:00+08:00", "updatedAt": "2025-11-25T10:00:03+08:00"
 }))]

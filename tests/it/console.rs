@@ -188,6 +188,14 @@ async fn an_application_is_found_by_whichever_number_somebody_has() {
     let other = Person::with(&house, "other", "viewer", "en").await;
     let page = other.page(&format!("/runs{query}")).await;
     assert!(page.contains("My &#60;b&#62;queue&#60;/b&#62;") && shown(&page), "{page}");
+    // Whoever removes it can put it back, and both stand in the audit.
+    let id = page.split("/views/").nth(1).and_then(|rest| rest.split('/').next()).unwrap().to_owned();
+    let removed = other.form(&format!("/views/{id}/remove"), &[]).await;
+    let back = other.page(removed.headers["location"].to_str().unwrap()).await;
+    assert!(back.contains(r#"<form class="undo" method="post" action="/views">"#), "{back}");
+    assert!(back.contains(r#"name="name" value="My &#60;b&#62;queue&#60;/b&#62;""#), "{back}");
+    let audit = staff.page("/audit?verb=view.remove").await;
+    assert!(audit.contains("My &#60;b&#62;queue&#60;/b&#62;") && audit.contains("other"), "{audit}");
     house.hospital.close().await;
 }
 

@@ -64,7 +64,7 @@ async fn a_bulk_over_the_api_is_tried_done_and_written_down() {
     assert_eq!(get(&hospital, "/v1/runs?status=suspended").await["items"].as_array().unwrap().len(), 3);
     let paused = post(&hospital, &format!("{path}/pause"), json!({ "reason": "too late" })).await;
     assert_eq!((paused.status, paused.code()), (409, "bulk_stands"));
-    let audit = get(&hospital, "/v1/audit?who=stories&verb=suspend").await;
+    let audit = get(&hospital, "/v1/audit?who=stories@api&verb=suspend").await;
     let deeds = audit["items"].as_array().unwrap();
     assert_eq!(deeds.len(), 3);
     assert!(deeds.iter().all(|deed| deed["reason"] == "HIS is being moved" && deed["bulkId"] == begun.body["bulkId"]));
