@@ -29,7 +29,7 @@
 //! | `stored_books` | the sandbox's books, read while another process keeps them |
 //! | `chaos` | real processes stopped, killed and asked to end, and the database killed under them |
 //! | `health` | what is wrong with the whole, over the API and at the terminal; readiness with its reasons |
-//! | `recorded_messages` | the clients of messages against exchanges as they are on the wire |
+//! | `recorded` | every function of HIS in each language, and the clients of messages, against exchanges as they are on the wire |
 //! | `tokens` | the message platform's token, shared by processes that never end each other's |
 //! | `traces` | a request, the turns of its run and the calls they make are one trace, from real processes |
 //! | `watch` | dashboard, alerts and runbook, held against the figures that there are |
@@ -76,7 +76,7 @@ mod notices;
 mod patience;
 mod pay_contract;
 mod persons;
-mod recorded_messages;
+mod recorded;
 mod simulation;
 mod staff_surface;
 mod stored_books;
