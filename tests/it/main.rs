@@ -18,6 +18,7 @@
 //! | `staff_surface`, `terminal` | what staff do over the API and with `houbu runs` |
 //! | `console` | the support staff's pages: what they show, to whom, and what their forms do |
 //! | `kpi_plans` | the figures of a day read that day's rows alone |
+//! | `destinations` | `houbu check` with every destination right, with another secret, unreachable, at a wrong address |
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
 //! | `fuzzing` | what comes from outside is read without panic, and believed only where it is right; so many cases a run |
@@ -55,6 +56,7 @@ mod console;
 mod day_queues;
 mod demo_day;
 mod described;
+mod destinations;
 mod early_by_key;
 mod emptied;
 mod engine;

@@ -43,11 +43,8 @@ fn day() -> NaiveDate {
 
 fn place(half_day: bool) -> Place {
     let time = |hour, minute| NaiveTime::from_hms_opt(hour, minute, 0).unwrap();
-    let slot = if half_day {
-        TimeSlot::of_half_day(time(8, 0), time(12, 0))
-    } else {
-        TimeSlot::new(time(8, 0), time(8, 30))
-    };
+    let slot =
+        if half_day { TimeSlot::of_half_day(time(8, 0), time(12, 0)) } else { TimeSlot::new(time(8, 0), time(8, 30)) };
     Place {
         reg_id: "R1".to_owned(),
         department_id: "K01".to_owned(),
@@ -171,7 +168,10 @@ fn every_function_of_the_port_is_recorded_done_and_refused_in_each_language() {
         let name = protocol.name();
         let mut found = BTreeSet::new();
         for (function, recording) in recorded(protocol) {
-            assert!(recording.source.contains("Written from") && recording.source.contains("not captured"), "{function}");
+            assert!(
+                recording.source.contains("Written from") && recording.source.contains("not captured"),
+                "{function}"
+            );
             let calls = |it: &Scenario| it.note("call").and_then(|call| call.split(' ').next()) == Some(&function);
             assert!(recording.scenarios.iter().all(calls), "{name}/{function} records another call");
             let said = |it: &&Scenario| it.note("code").is_some_and(|code| it.answers().contains(code));

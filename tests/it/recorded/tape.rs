@@ -179,13 +179,7 @@ fn target(written: &str) -> String {
     format!("{} {query:?}", url.path())
 }
 
-async fn answer(
-    State(tape): State<Arc<Tape>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+async fn answer(State(tape): State<Arc<Tape>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let Some(exchange) = tape.left.lock().unwrap().pop_front() else {
         tape.differences.lock().unwrap().push(format!("{method} {uri} is asked, and nothing more is recorded"));
         return StatusCode::NOT_IMPLEMENTED.into_response();
