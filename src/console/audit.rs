@@ -22,7 +22,7 @@ use crate::http::problem::Problem;
 use crate::waitlist::language::Language;
 
 /// What can be asked for.
-const VERBS: [&str; 26] = [
+const VERBS: [&str; 27] = [
     "retry",
     "answer",
     "jump",
@@ -48,6 +48,7 @@ const VERBS: [&str; 26] = [
     "patient.export",
     "template.put",
     "policy.put",
+    "policy.undo",
     "policy.carryOver",
 ];
 

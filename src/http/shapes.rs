@@ -20,7 +20,7 @@ pub use super::letters::{Letter, Letters, Retried, Retry, Which as LettersWanted
 pub use super::notices::{Notice, Notices, Over, Resend};
 pub use super::patients::{NewPatient, Patient};
 pub use super::persons::Because;
-pub use super::policies::CarriedOver;
+pub use super::policies::{CarriedOver, UndonePolicy};
 pub use super::problem::ProblemBody;
 pub use super::questions::{Answered, Choice, Question, Sitting};
 pub use super::reconciliation::{Begun, Case, Cases, Reconciliation, Reconciliations, Which as CasesWanted, Wish};

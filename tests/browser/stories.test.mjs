@@ -187,12 +187,21 @@ test("a department's setting is changed, and its doctors' pages say where it com
   const { page } = person;
   const [doctor] = (await house.api("GET", "/v1/schedules?departmentId=K03")).items;
   const inEffect = () => page.locator("table.settings tr", { has: page.locator("#cap") }).innerText();
+  const before = await house.api("GET", "/v1/policies/department/K03");
   await page.goto("/policies/department/K03");
   await page.locator("#cap").fill("77");
   await person.does("/policies/department/K03", "门诊扩容");
   await page.getByRole("status").waitFor();
   assert.equal(await page.locator("#cap").inputValue(), "77");
   assert.equal((await house.api("GET", "/v1/policies/department/K03")).cap, 77);
+
+  await page.locator("form.undo button").click();
+  await page.waitForURL(/done=undone/);
+  assert.equal((await house.api("GET", "/v1/policies/department/K03")).cap, before.cap, "undone right away");
+  await page.goto("/policies/department/K03");
+  await page.locator("#cap").fill("77");
+  await person.does("/policies/department/K03", "门诊扩容");
+  await page.getByRole("status").waitFor();
 
   await page.goto(`/policies/doctor/${doctor.doctorId}`);
   assert.equal(await page.locator(".levels h2").count(), 3, "doctor, department, campus");
