@@ -7,7 +7,9 @@ pub use super::blacklist::Listing;
 pub use super::breaches::{
     Appeal, Appeals, Breach, Breaches, Decision, NamedRule, Rules, Said, Which as AppealsWanted,
 };
-pub use super::bulks::{BulkDryRun, Bulks, NewBulk, Onwards as BulksWanted, RunFilter, ShownBulk, WouldRefuse};
+pub use super::bulks::{
+    AtStep, BulkDryRun, Bulks, NewBulk, Onwards as BulksWanted, Refusing, RunFilter, ShownBulk, WouldRefuse,
+};
 pub use super::departments::{Department, Departments, NewDepartment};
 pub use super::destinations::{
     Destination, Destinations, Event as DestinationEvent, Paused as DestinationPaused, WholeDestination,

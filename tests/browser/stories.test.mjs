@@ -149,6 +149,10 @@ test("a bulk is looked at before it begins, does that and no more, and tells how
   const would = page.locator(".tile", { hasText: "将被更改" }).locator("b");
   assert.equal(await would.innerText(), String(meant.length));
   assert.equal((await house.runs(query)).length, meant.length, "nothing has happened yet");
+  const listed = await page.locator("tr[data-row] a").evaluateAll((links) => links.map((link) => link.pathname));
+  assert.deepEqual(listed.sort(), meant.map((id) => `/runs/${id}`).sort(), "each of them is named, and no other");
+  const byStep = page.locator('td[data-label="将被更改"]');
+  assert.deepEqual(await byStep.allInnerTexts(), [String(meant.length)], "all stand at one step");
 
   await page.getByRole("button", { name: "确认执行批量操作" }).click();
   await page.waitForURL("**/bulks*");

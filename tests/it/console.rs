@@ -220,6 +220,13 @@ async fn what_staff_do_has_a_reason_a_role_and_a_place_in_the_audit() {
         [("workflow", "waitlist_application"), ("status", "suspended"), ("verb", "resume"), ("reason", "HIS is back")];
     let preview = operator.form("/bulks/preview", &bulk).await;
     assert!(preview.text.contains(&run) && preview.text.contains("Begin the bulk"), "{}", preview.text);
+    assert!(preview.text.contains("<td data-label=\"Would change\">1</td>"), "by step: {}", preview.text);
+    assert!(preview.text.contains("张*丰 p1 · "), "whose, masked, of which doctor: {}", preview.text);
+    assert!(preview.text.contains("Listed 1 / 1"), "{}", preview.text);
+    let retry = [bulk[0], bulk[1], ("verb", "retry"), bulk[3]];
+    let refusing = operator.form("/bulks/preview", &retry).await;
+    assert!(refusing.text.contains("<b>A person suspended the run"), "each with why it refuses: {}", refusing.text);
+    assert!(!refusing.text.contains("Begin the bulk"), "{}", refusing.text);
     assert_eq!(house.hospital.count("select count(*) from bulk").await, 0, "a preview begins nothing");
     assert_eq!(operator.form("/bulks", &bulk).await.status, StatusCode::SEE_OTHER);
     assert!(operator.page("/bulks").await.contains("HIS is back"));
