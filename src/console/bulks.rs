@@ -137,6 +137,8 @@ struct List {
 /// A run that was looked at, with why it would refuse; empty where it would change.
 struct Line {
     row: RunRow,
+    /// The end of its number: the beginning is a time that many share.
+    short: String,
     refusal: String,
 }
 
@@ -192,6 +194,7 @@ async fn lines(
     let (shown, refusals): (Vec<Shown>, Vec<_>) = chosen.unzip();
     let rows = row::runs(surface, shown, &clock).await?.into_iter().zip(refusals);
     let lines = rows.map(|(row, refused)| Line {
+        short: row.id.chars().skip(24).collect(),
         row,
         refusal: refused.as_ref().map(|refused| refusal(refused, staff.language)).unwrap_or_default(),
     });
