@@ -79,6 +79,7 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/policies", get(policies::list))
         .route("/policies/{level}/{id}", get(policies::one).post(policies::put))
         .route("/policies/{level}/{id}/carry", post(policies::carry))
+        .route("/policies/{level}/{id}/undo", post(policies::undo))
         .route("/cases", get(cases::list))
         .route("/cases/days", post(cases::reconcile))
         .route("/cases/{id}/resolve", post(cases::resolve))

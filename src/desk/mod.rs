@@ -169,6 +169,9 @@ pub enum DeskError {
     /// Somebody stored another version of the text meanwhile.
     #[error("the text has changed: version {0} is the newest")]
     TemplateChanged(i32),
+    /// Settings were changed again since the change that would be undone.
+    #[error("the settings have been changed since")]
+    PolicyChanged,
     /// A notice is not sent again.
     #[error("{0}")]
     NotResent(notices::NotResent),

@@ -56,6 +56,9 @@ async fn a_bulk_over_the_api_is_tried_done_and_written_down() {
     dry["dryRun"] = json!(true);
     let tried = post(&hospital, "/v1/runs/bulk", dry).await;
     assert_eq!((tried.status, &tried.body["wouldChange"]), (200, &json!(3)), "{}", tried.body);
+    let at = &tried.body["bySteps"][0];
+    assert_eq!((&at["workflow"], &at["wouldChange"]), (&json!("waitlist_application"), &json!(3)), "{}", tried.body);
+    assert_eq!((&at["wouldRefuse"], &tried.body["refusing"]), (&json!(0), &json!([])));
     assert_eq!(get(&hospital, "/v1/runs/bulk").await["items"], json!([]));
     let begun = post(&hospital, "/v1/runs/bulk", bulk).await;
     assert_eq!((begun.status, &begun.body["total"]), (202, &json!(3)), "{}", begun.body);

@@ -277,6 +277,7 @@ pub(super) const VERBS: Names = &[
     ("template.put", "修改消息模板"),
     ("template.withdraw", "撤回消息模板"),
     ("policy.put", "修改候补规则"),
+    ("policy.undo", "撤销规则修改"),
     ("policy.carryOver", "规则应用于在途申请"),
     ("destination.pause", "暂停外部系统"),
     ("destination.resume", "恢复外部系统"),
