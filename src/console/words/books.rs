@@ -7,7 +7,7 @@ words! {
     BookWords {
         cases_hint: "每日与医院、支付平台核对的差异。系统不自动改账，由人工核实后写明处理结果。", "Where our books differ from HIS's or the payment provider's. No book is corrected here: a person looks and says what was done.";
         cases_none: "没有差异", "No difference";
-        cases_none_hint: "三方账目一致。", "All books agree.";
+        cases_none_hint: "三方账目一致，无需操作；可在下方选择日期重新对账。", "All books agree and there is nothing to do; a day can be compared again below.";
         open: "待处理", "To be settled";
         suspect: "待观察", "May settle itself";
         resolved: "已处理", "Resolved";
@@ -25,7 +25,7 @@ words! {
         asked: "再次核实", "Asked again";
         differences: "差异", "Differences";
         running: "进行中", "Under way";
-        runs_none: "尚未对账。", "No day was compared yet.";
+        runs_none: "尚未对账。选择日期后点击对账，或等待每日定时任务。", "No day was compared yet. Compare one above, or wait for the daily job.";
         figures_hint: "按就诊日期统计。", "By the day of the visit.";
         from: "开始日期", "From";
         to: "结束日期", "To";

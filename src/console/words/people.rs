@@ -33,11 +33,11 @@ words! {
         amount: "金额（元）", "Amount (yuan)";
         refunded: "已退（元）", "Refunded (yuan)";
         offers: "号源分配", "Offers";
-        offers_none: "没有分配过号源。", "No place was offered.";
+        offers_none: "没有分配过号源。排到时系统自动分配，无需操作。", "No place was offered. One is offered by itself when the turn comes.";
         messages: "消息", "Messages";
         messages_none: "没有消息。", "No message.";
         bans: "黑名单", "Blacklist";
-        bans_none: "不在黑名单中。", "Not on the blacklist.";
+        bans_none: "不在黑名单中。需要时在此加入。", "Not on the blacklist. Put the patient on it here where needed.";
         breaches: "爽约", "Breaches";
         ban: "加入黑名单", "Put on the blacklist";
         ban_until: "截止日期（不填为长期）", "Until (empty: until it is lifted)";
@@ -54,7 +54,7 @@ words! {
         everybody_none: "黑名单为空", "Nobody is on it";
         everybody_none_hint: "在患者页面可加入黑名单；爽约规则会自动加入。", "A patient is put on it from the patient's page, or by the rules for breaches.";
         appeals: "待处理的申诉", "Appeals to be decided";
-        appeals_none: "没有待处理的申诉。", "No appeal stands open.";
+        appeals_none: "没有待处理的申诉，无需操作。", "No appeal stands open: there is nothing to do.";
         said: "申诉内容", "What is said";
         due: "处理期限", "To be decided by";
         grant: "批准", "Grant";
@@ -73,7 +73,7 @@ words! {
         rule_remove: "移除规则", "Remove the rule";
         would_bar: "按今天的记录会被限制的患者", "Patients that it would bar as of today";
         rules: "爽约规则", "Rules for breaches";
-        rules_none: "没有爽约规则。", "There is no rule.";
+        rules_none: "没有爽约规则。填写下方表单新增。", "There is no rule. Add one with the form below.";
     }
 }
 
