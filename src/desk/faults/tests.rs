@@ -143,6 +143,8 @@ fn literals(text: &str, told: &mut BTreeSet<String>) {
 fn example(sentence: &str) -> String {
     let filled = pieces(sentence).into_iter().map(|piece| match piece {
         Piece::Words(words) => words,
+        // The one constant: the call for a token.
+        Piece::Hole("CALL") => "OAuth token",
         Piece::Hole(_) => "x1",
     });
     filled.collect()
