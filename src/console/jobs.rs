@@ -130,3 +130,31 @@ pub(super) async fn turn(
     surface.desk.turn_job(&job, &staff.by(reason(&why.reason)?), what, request).await?;
     to(&format!("/jobs{}", query(&[("done", verb.as_str()), ("of", job.as_str())])))
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+
+    use super::*;
+    use crate::waitlist::language::Language;
+
+    #[test]
+    fn a_run_of_the_last_tick_says_when_it_was_and_what_became_of_it() {
+        let begun = DateTime::UNIX_EPOCH;
+        let clock = Clock { now: begun + TimeDelta::hours(3), tz: chrono_tz::Asia::Shanghai, language: Language::ZhCn };
+        let run = LastRun {
+            id: Uuid::nil(),
+            key: "schedule_sync@1970-01-01T00:00:00Z/K01".to_owned(),
+            step: "Synced".to_owned(),
+            status: "completed".to_owned(),
+            created_at: begun,
+            ended_at: Some(begun + TimeDelta::minutes(2)),
+        };
+        let shown = started(&run, &clock);
+        assert_eq!((shown.about.as_str(), shown.step.as_str(), shown.chip.name.as_str()), ("K01", "已同步", "已完成"));
+        assert_eq!(
+            (shown.at.text.as_str(), shown.ended.map(|at| at.text)),
+            ("01-01 08:00", Some("01-01 08:02".to_owned()))
+        );
+    }
+}

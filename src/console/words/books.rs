@@ -88,14 +88,14 @@ mod standings {
     /// Words of the comparison that no list knows would be English among Chinese.
     #[test]
     fn whatever_a_book_holds_has_chinese() {
-        let sources = [
-            include_str!("../../waitlist/reconciliation.rs"),
-            include_str!("../../waitlist/reconciliation/facts.rs"),
-        ];
+        let sources =
+            [include_str!("../../waitlist/reconciliation.rs"), include_str!("../../waitlist/reconciliation/facts.rs")];
         for source in sources {
             let own = source.split("#[cfg(test)]").next().unwrap_or_default();
             let code = own.lines().filter(|line| !line.trim_start().starts_with("//"));
-            for line in code.filter(|line| ["=> \"", "theirs", "ours", "in_words"].iter().any(|part| line.contains(part))) {
+            for line in
+                code.filter(|line| ["=> \"", "theirs", "ours", "in_words"].iter().any(|part| line.contains(part)))
+            {
                 for literal in line.split('"').skip(1).step_by(2).filter(|word| word.chars().all(is_small)) {
                     assert_ne!(standing(literal, Language::ZhCn), literal, "{line}");
                 }
