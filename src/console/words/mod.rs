@@ -108,7 +108,7 @@ mod tests {
                 let name = path.file_name().unwrap().to_string_lossy().into_owned();
                 if path.is_dir() && name != "words" {
                     folders.push(path);
-                } else if name.ends_with(".rs") && !ENGLISH.contains(&name.as_str()) {
+                } else if path.extension().is_some_and(|end| end == "rs") && !ENGLISH.contains(&name.as_str()) {
                     let text = fs::read_to_string(&path).unwrap();
                     for way in ["Problem::invalid(", "Problem::unreadable("] {
                         assert!(!text.contains(way), "{} refuses a form in English alone: {way}", path.display());

@@ -18,14 +18,14 @@ pub fn said(fault: &str, language: Language) -> String {
 
 /// What stands in a hole of a shape.
 fn filled(hole: &str, text: &str, language: Language) -> String {
-    match (hole, language) {
-        ("detail", Language::En) => found(text, language).unwrap_or_else(|| format!("it answered “{text}”")),
-        (_, Language::En) => text.to_owned(),
-        ("detail", Language::ZhCn) => found(text, language).unwrap_or_else(|| format!("对方答复“{text}”")),
-        ("error", Language::ZhCn) => found(text, language).unwrap_or_else(|| format!("“{text}”")),
-        ("system", Language::ZhCn) => named(SYSTEMS, text).unwrap_or(text).to_owned(),
-        ("call", Language::ZhCn) => named(CALLS, text).map_or_else(|| text.to_owned(), |name| call(name, text)),
-        (_, Language::ZhCn) => text.to_owned(),
+    let zh = language == Language::ZhCn;
+    match hole {
+        "detail" => found(text, language)
+            .unwrap_or_else(|| if zh { format!("对方答复“{text}”") } else { format!("it answered “{text}”") }),
+        "error" if zh => found(text, language).unwrap_or_else(|| format!("“{text}”")),
+        "system" if zh => named(SYSTEMS, text).unwrap_or(text).to_owned(),
+        "call" if zh => named(CALLS, text).map_or_else(|| text.to_owned(), |name| call(name, text)),
+        _ => text.to_owned(),
     }
 }
 

@@ -72,7 +72,7 @@ fn files(folder: &Path, each: &mut impl FnMut(&str)) {
             if name != "tests" {
                 files(&path, each);
             }
-        } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+        } else if path.extension().is_some_and(|end| end == "rs") && !name.ends_with("tests.rs") {
             let text = fs::read_to_string(&path).unwrap_or_default();
             each(text.split("#[cfg(test)]").next().unwrap_or_default());
         }
