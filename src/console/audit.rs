@@ -15,6 +15,7 @@ use super::row::{Pick, picks};
 use super::when::{Clock, Stamp};
 use super::words::audit::AuditWords;
 use super::words::names;
+use crate::desk::faults;
 use crate::engine::store::audit::{Audited, Wanted as Filter};
 use crate::http::Surface;
 use crate::http::extract::Query;
@@ -73,7 +74,15 @@ fn change(before: &Value, after: &Value, language: Language) -> Vec<(String, Str
         Some(other) => other.to_string(),
     };
     keys.filter(|key| before.get(*key) != after.get(*key))
-        .map(|key| (names::field(key, language), said(before.get(key)), said(after.get(key))))
+        .map(|key| {
+            let read = |text: String| match key.as_str() {
+                "lastError" | "error" => faults::said(&text, language),
+                "step" => names::step(&text, language),
+                "status" => names::state(&text, language),
+                _ => text,
+            };
+            (names::field(key, language), read(said(before.get(key))), read(said(after.get(key))))
+        })
         .collect()
 }
 
@@ -166,7 +175,7 @@ mod tests {
             .into_iter()
             .map(|(what, from, to)| format!("{what}: {from} → {to}"))
             .collect();
-        assert_eq!(said, ["Attempt: 24 → 0", "Status: suspended → pending"]);
+        assert_eq!(said, ["Attempt: 24 → 0", "Status: Suspended → Pending"]);
     }
 
     #[test]

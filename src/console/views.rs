@@ -23,10 +23,15 @@ pub(super) struct New {
 
 pub(super) async fn put(State(surface): State<Arc<Surface>>, staff: Staff, Form(new): Form<New>) -> Page {
     let wanted = Wanted::of(&new.query).filter(|_| new.query.starts_with('?'));
-    let wanted = wanted.ok_or_else(|| Problem::invalid("a view is a search"))?;
+    let wanted = wanted
+        .ok_or_else(|| Problem::form("请先查找，再保存为视图。", "A view is a search: search first, then keep it."))?;
     let (wanted, had_number) = wanted.without_numbers(today(&surface).await?);
     if had_number {
-        return Err(Problem::invalid("a view that the whole team sees has no person's number").into());
+        return Err(Problem::form(
+            "全组可见的视图不能包含个人的编号。",
+            "A view that the whole team sees has no person's number.",
+        )
+        .into());
     }
     let search = wanted.address(None);
     surface.desk.put_view("runs", &new.name, &search, &staff.by("")).await?;

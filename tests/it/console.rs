@@ -14,6 +14,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::clinic::{HOSPITAL, full};
+use super::console_words::english_prose;
 use super::surface::{Answer, House};
 
 /// Somebody of the staff, logged in.
@@ -83,7 +84,7 @@ pub(crate) async fn house() -> (House, String) {
 }
 
 /// Every page that there is.
-fn pages(run: &str) -> Vec<String> {
+pub(crate) fn pages(run: &str) -> Vec<String> {
     let fixed = [
         "/",
         "/runs",
@@ -127,6 +128,7 @@ async fn every_page_is_shown_in_its_language_and_names_nobody() {
     for path in pages(&run) {
         let page = zh.page(&path).await;
         assert!(page.contains("<html lang=\"zh-CN\">") && page.contains("候补挂号"), "{path}");
+        assert_eq!(english_prose(&page), None, "{path} is not all Chinese");
         for personal in ["张三丰", "E12345670", "13800138000", "o-p1"] {
             assert!(!page.contains(personal), "{path} says {personal}");
         }

@@ -53,6 +53,7 @@ mod client;
 mod clinic;
 mod cluster;
 mod console;
+mod console_words;
 mod day_queues;
 mod demo_day;
 mod described;
