@@ -188,8 +188,14 @@ mod tests {
         };
         let role = |role: &str| json!({ "user": "bert", "role": role });
         assert_eq!(deed("user.role", role("viewer"), role("administrator"), None), "bert");
-        assert_eq!(deed("key.revoke", json!({ "key": "backend", "scopes": [] }), json!({ "key": "backend" }), None), "backend");
+        assert_eq!(
+            deed("key.revoke", json!({ "key": "backend", "scopes": [] }), json!({ "key": "backend" }), None),
+            "backend"
+        );
         let bulk = Uuid::now_v7();
-        assert_eq!(deed("bulk.pause", json!({ "status": "running" }), json!({ "status": "paused" }), Some(bulk)), bulk.to_string());
+        assert_eq!(
+            deed("bulk.pause", json!({ "status": "running" }), json!({ "status": "paused" }), Some(bulk)),
+            bulk.to_string()
+        );
     }
 }

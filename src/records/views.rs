@@ -70,11 +70,9 @@ pub async fn put(
 
 /// Removes one, and says what it was; nothing where there is none.
 pub async fn remove(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::Result<Option<View>> {
-    sqlx::query_as(
-        "delete from saved_view where hospital = $1 and id = $2 returning id, name, query, made_by, made_at",
-    )
-    .bind(hospital)
-    .bind(id)
-    .fetch_optional(db)
-    .await
+    sqlx::query_as("delete from saved_view where hospital = $1 and id = $2 returning id, name, query, made_by, made_at")
+        .bind(hospital)
+        .bind(id)
+        .fetch_optional(db)
+        .await
 }

@@ -2,7 +2,8 @@
 
 use super::coming_in::COMING_IN;
 use super::tables::{
-    CHOICES, DIFFERENCES, FATES, FIELDS, NOTICES, OUTCOMES, RULES, SIGNALS, STATES, STEPS, TEXTS, THINGS, VERBS, WORKFLOWS,
+    CHOICES, DIFFERENCES, FATES, FIELDS, NOTICES, OUTCOMES, RULES, SIGNALS, STATES, STEPS, TEXTS, THINGS, VERBS,
+    WORKFLOWS,
 };
 use crate::waitlist::language::Language;
 
@@ -137,6 +138,7 @@ pub(in crate::console) fn tone(state: &str) -> &'static str {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::collections::BTreeSet;
 
@@ -180,14 +182,29 @@ mod tests {
     #[test]
     fn whatever_is_audited_can_be_asked_for() {
         let kinds = [
-            "bulk", "job", "letter", "notice", "case", "blacklist", "appeal", "patient", "template", "policy", "view",
-            "destination", "user", "key", "login", "logout",
+            "bulk",
+            "job",
+            "letter",
+            "notice",
+            "case",
+            "blacklist",
+            "appeal",
+            "patient",
+            "template",
+            "policy",
+            "view",
+            "destination",
+            "user",
+            "key",
+            "login",
+            "logout",
         ];
         let is_deed = |text: &&str| {
             let named = text.split_once('.').is_some_and(|(kind, _)| kinds.contains(&kind));
             named && text.bytes().all(|letter| letter.is_ascii_alphabetic() || letter == b'.') && !text.ends_with('.')
         };
-        let mut folders = vec![std::path::PathBuf::from("src/desk"), "src/engine/staff".into(), "src/engine/jobs".into()];
+        let mut folders =
+            vec![std::path::PathBuf::from("src/desk"), "src/engine/staff".into(), "src/engine/jobs".into()];
         folders.push("src/engine/store".into());
         let mut written = BTreeSet::new();
         while let Some(folder) = folders.pop() {

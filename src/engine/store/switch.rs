@@ -174,7 +174,8 @@ async fn switch(
         event(&mut tx, tenant, name, what, Some(who), Some(why)).await?;
         let verb = if what == "paused" { "destination.pause" } else { "destination.resume" };
         let about = json!({ "destination": name });
-        let deed = Deed { who, verb, run: None, job: None, reason: why, before: about.clone(), after: about, bulk: None };
+        let deed =
+            Deed { who, verb, run: None, job: None, reason: why, before: about.clone(), after: about, bulk: None };
         audit::write(&mut tx, tenant, &deed).await?;
         tx.commit().await?;
         return Ok(Switched::Done);

@@ -111,7 +111,8 @@ async fn staff_pause_his_for_its_maintenance() {
     let audit = hospital.door.ask(Method::GET, "/v1/audit", None).await;
     let mut deeds: Vec<&serde_json::Value> = audit.body["items"].as_array().unwrap().iter().collect();
     deeds.retain(|deed| deed["verb"].as_str().unwrap().starts_with("destination."));
-    let deeds: Vec<_> = deeds.iter().map(|deed| (&deed["verb"], &deed["before"]["destination"], &deed["reason"])).collect();
+    let deeds: Vec<_> =
+        deeds.iter().map(|deed| (&deed["verb"], &deed["before"]["destination"], &deed["reason"])).collect();
     let his = json!("his");
     let (resume, pause) = (json!("destination.resume"), json!("destination.pause"));
     assert_eq!(deeds[0], (&resume, &his, &json!("it is back")));
