@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::app::database::Database;
 use crate::config::Config;
+use crate::desk::advice;
 use crate::desk::health::{self, Health as Looked};
 use crate::engine::Engine;
 use crate::engine::health::Severity;
@@ -61,7 +62,7 @@ fn as_json(health: &Looked, language: Language, tz: chrono_tz::Tz) -> serde_json
     let findings = health.findings.iter().map(|finding| {
         json!({
             "code": finding.code(), "severity": finding.severity().name(),
-            "sentence": health::sentence(finding, language, tz), "advice": health::advice(finding, language),
+            "sentence": health::sentence(finding, language, tz), "advice": advice::advice(finding, language),
         })
     });
     let due = survey.due.iter().map(|(destination, backlog)| {
@@ -103,7 +104,7 @@ fn print(health: &Looked, language: Language, tz: chrono_tz::Tz) {
         table.add_row([
             Cell::new(finding.severity().name()).fg(colour),
             Cell::new(health::sentence(finding, language, tz)),
-            Cell::new(health::advice(finding, language)),
+            Cell::new(advice::advice(finding, language)),
         ]);
     }
     println!("{table}");

@@ -139,6 +139,8 @@ calls! {
     GET "/v1/policies/{level}/{id}" policy(level: Level, id: &str) => LevelPolicy;
     /// Has everybody who waits under this level go by the present settings.
     POST "/v1/policies/{level}/{id}/applications" carry_over(level: Level, id: &str) body Reason => CarriedOver;
+    /// Undoes a change of these settings.
+    POST "/v1/policies/{level}/{id}/undo" undo_policy(level: Level, id: &str) body UndonePolicy => LevelPolicy;
     /// All texts in force.
     GET "/v1/templates" templates() => Texts;
     /// The text in force.

@@ -15,41 +15,15 @@ use super::row::{Pick, picks};
 use super::when::{Clock, Stamp};
 use super::words::audit::AuditWords;
 use super::words::names;
+use crate::desk::faults;
 use crate::engine::store::audit::{Audited, Wanted as Filter};
 use crate::http::Surface;
 use crate::http::extract::Query;
 use crate::http::problem::Problem;
 use crate::waitlist::language::Language;
 
-/// What can be asked for.
-const VERBS: [&str; 26] = [
-    "retry",
-    "answer",
-    "jump",
-    "signal",
-    "suspend",
-    "resume",
-    "cancel",
-    "bulk.begin",
-    "bulk.pause",
-    "bulk.resume",
-    "bulk.cancel",
-    "job.run",
-    "job.pause",
-    "job.resume",
-    "letter.retry",
-    "notice.resend",
-    "case.resolve",
-    "blacklist.put",
-    "blacklist.lift",
-    "appeal.granted",
-    "appeal.refused",
-    "patient.unmask",
-    "patient.export",
-    "template.put",
-    "policy.put",
-    "policy.carryOver",
-];
+/// Fields that name what a deed was done to, where it is no run, job or patient.
+const ABOUT: [&str; 8] = ["user", "key", "destination", "view", "template", "bulk", "ruleId", "id"];
 
 /// A deed, ready for a page.
 pub(super) struct DeedRow {
@@ -77,11 +51,17 @@ pub(super) fn row(one: Audited, clock: &Clock) -> DeedRow {
         run: one.run_id,
         short: one.run_id.map(|run| run.simple().to_string().split_off(20)).unwrap_or_default(),
         patient: of("patientId"),
-        about: one.job.clone().unwrap_or_else(|| of("id")),
+        about: one.job.clone().unwrap_or_else(|| about(&one, of)),
         change: change(&one.before, &one.after, clock.language),
         who: one.who,
         why: one.reason,
     }
+}
+
+/// To what it was done: what it says of that, or the bulk itself.
+fn about(one: &Audited, of: impl Fn(&str) -> String) -> String {
+    let said = ABOUT.iter().map(|name| of(name)).find(|said| !said.is_empty());
+    said.or_else(|| one.bulk.map(|bulk| bulk.to_string())).unwrap_or_default()
 }
 
 /// What is another before and after.
@@ -94,7 +74,15 @@ fn change(before: &Value, after: &Value, language: Language) -> Vec<(String, Str
         Some(other) => other.to_string(),
     };
     keys.filter(|key| before.get(*key) != after.get(*key))
-        .map(|key| (names::field(key, language), said(before.get(key)), said(after.get(key))))
+        .map(|key| {
+            let read = |text: String| match key.as_str() {
+                "lastError" | "error" => faults::said(&text, language),
+                "step" => names::step(&text, language),
+                "status" => names::state(&text, language),
+                _ => text,
+            };
+            (names::field(key, language), read(said(before.get(key))), read(said(after.get(key))))
+        })
         .collect()
 }
 
@@ -133,7 +121,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let page = Audit {
         frame: Frame::of(&staff, "audit"),
         w: AuditWords::of(staff.language),
-        verbs: picks(VERBS.into_iter().chain(names::at_the_door()), &wanted.verb, names::verb, staff.language),
+        verbs: picks(names::verbs(), &wanted.verb, names::verb, staff.language),
         rows: found.into_iter().map(|one| row(one, &clock)).collect(),
         csv: format!("/audit.csv{}", address("")),
         older: older.map(|cursor| format!("/audit{}", address(&cursor))),
@@ -147,7 +135,7 @@ pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
     let c = Frame::of(&staff, "audit").words;
     let w = AuditWords::of(staff.language);
-    let head = [c.at, c.who, c.what, c.why, "run", c.patient, w.before, w.after];
+    let head = [c.at, c.who, c.what, c.why, "run", c.patient, w.about, w.before, w.after];
     let parts = stream::unfold(Some(filter(&wanted, PART)), move |next| {
         let surface = Arc::clone(&surface);
         async move {
@@ -167,13 +155,14 @@ fn lines(found: Vec<Audited>, clock: &Clock) -> Vec<Vec<String>> {
         let (before, after) = (one.before.to_string(), one.after.to_string());
         let row = row(one, clock);
         let run = row.run.map(|run| run.to_string()).unwrap_or_default();
-        vec![row.at.iso, row.who, row.what, row.why, run, row.patient, before, after]
+        vec![row.at.iso, row.who, row.what, row.why, run, row.patient, row.about, before, after]
     };
     found.into_iter().map(line).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::Utc;
     use serde_json::json;
 
     use super::*;
@@ -186,6 +175,27 @@ mod tests {
             .into_iter()
             .map(|(what, from, to)| format!("{what}: {from} → {to}"))
             .collect();
-        assert_eq!(said, ["Attempt: 24 → 0", "Status: suspended → pending"]);
+        assert_eq!(said, ["Attempt: 24 → 0", "Status: Suspended → Pending"]);
+    }
+
+    #[test]
+    fn a_deed_names_whom_it_was_done_to() {
+        let clock = Clock { now: Utc::now(), tz: chrono_tz::Asia::Shanghai, language: Language::En };
+        let deed = |verb: &str, before: Value, after: Value, bulk: Option<Uuid>| {
+            let (who, verb, reason) = ("anna".to_owned(), verb.to_owned(), String::new());
+            let (id, at, run_id, job) = (Uuid::now_v7(), Utc::now(), None, None);
+            row(Audited { id, at, who, verb, run_id, job, reason, before, after, bulk }, &clock).about
+        };
+        let role = |role: &str| json!({ "user": "bert", "role": role });
+        assert_eq!(deed("user.role", role("viewer"), role("administrator"), None), "bert");
+        assert_eq!(
+            deed("key.revoke", json!({ "key": "backend", "scopes": [] }), json!({ "key": "backend" }), None),
+            "backend"
+        );
+        let bulk = Uuid::now_v7();
+        assert_eq!(
+            deed("bulk.pause", json!({ "status": "running" }), json!({ "status": "paused" }), Some(bulk)),
+            bulk.to_string()
+        );
     }
 }

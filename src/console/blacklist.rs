@@ -21,6 +21,7 @@ use crate::http::Surface;
 use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
 use crate::waitlist::breach::{Event, Rule, Scope};
+use crate::waitlist::language::Language;
 
 /// An appeal, ready for the page.
 struct AppealRow {
@@ -79,11 +80,22 @@ impl RuleForm {
 
     fn rule(&self) -> Result<Rule, Problem> {
         let number = |text: &str, field: &str| {
-            text.trim().parse::<u32>().map_err(|_| Problem::invalid(format!("{field} is a whole number")))
+            text.trim().parse::<u32>().map_err(|_| {
+                let name = |language| names::rule(field, language);
+                Problem::form(
+                    format!("{}须为整数。", name(Language::ZhCn)),
+                    format!("{} must be a whole number.", name(Language::En)),
+                )
+            })
         };
         let days = |text: &str, field: &str| (!text.trim().is_empty()).then(|| number(text, field)).transpose();
         Ok(Rule {
-            event: Event::parse(&self.event).ok_or_else(|| Problem::invalid("event is noShow or lateCancel"))?,
+            event: Event::parse(&self.event).ok_or_else(|| {
+                Problem::form(
+                    "请选择计入的事件：爽约或临时取消。",
+                    "Choose what counts: a no-show or a late cancellation.",
+                )
+            })?,
             window_days: days(&self.window_days, "windowDays")?,
             threshold: number(&self.threshold, "threshold")?,
             penalty_days: number(&self.penalty_days, "penaltyDays")?,
@@ -96,7 +108,14 @@ impl RuleForm {
         let id = self.id.trim();
         let fine = (1..=40).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        if fine { Ok(id) } else { Err(Problem::invalid("a rule's id is 1 to 40 letters, digits, - and _")) }
+        if fine {
+            Ok(id)
+        } else {
+            Err(Problem::form(
+                "规则编号须为 1 至 40 个字母、数字、- 或 _。",
+                "A rule's id is 1 to 40 letters, digits, - and _.",
+            ))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Bulk operations: `POST /bulks/preview` says what one would do, `POST /bulks` begins it, `GET /bulks` shows how far they are,
 //! `POST /bulks/{id}/{turn}` pauses, resumes or cancels one. The preview and the beginning ask the same.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -11,19 +12,24 @@ use uuid::Uuid;
 use super::access::{Permission, Staff};
 use super::asked::Why;
 use super::page::{Frame, Page, ROWS, reason, show, to};
-use super::row::Chip;
+use super::row::{self, Chip, RunRow};
 use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::runs::RunsWords;
+use crate::desk::runs::Shown;
+use crate::desk::staff::AtStep;
 use crate::desk::verbs::refusal;
 use crate::engine::staff::Verb;
-use crate::engine::staff::bulk::{Asked, Bulk, Filter, PER_SECOND, Turned};
+use crate::engine::staff::bulk::{Asked, Bulk, DryRun, Filter, PER_SECOND, Turned};
 use crate::http::Surface;
 use crate::http::extract::Path;
 use crate::http::problem::Problem;
 
 /// The most runs that are ticked at one time: a dry run looks at all of them.
 const TICKED_MAX: usize = 500;
+
+/// The most runs that a preview lists of either kind: the counts are of all that were looked at.
+const LISTED: usize = 50;
 
 /// A field of a form, of which there may be many.
 type Fields = Vec<(String, String)>;
@@ -115,19 +121,51 @@ struct Preview<'a> {
     looked_at: usize,
     would_change: usize,
     refused: Vec<(usize, String)>,
-    sample: Vec<Uuid>,
+    steps: Vec<AtStep>,
+    /// True where the filter holds more than was looked at.
+    not_all: bool,
+    lists: Vec<List>,
+}
+
+/// The runs that would change, or those that would refuse: the first of `of`.
+struct List {
+    title: &'static str,
+    of: usize,
+    lines: Vec<Line>,
+}
+
+/// A run that was looked at, with why it would refuse; empty where it would change.
+struct Line {
+    row: RunRow,
+    /// The end of its number: the beginning is a time that many share.
+    short: String,
+    refusal: String,
 }
 
 pub(super) async fn preview(State(surface): State<Arc<Surface>>, staff: Staff, Form(fields): Form<Fields>) -> Page {
     staff.require_to(Permission::Bulk)?;
     let form = Wish::read(fields)?;
     let asked = form.asked(&staff)?;
-    let dry = surface.desk.dry_run(&asked).await?;
+    let preview = surface.desk.preview_bulk(&asked).await?;
+    let steps = preview.by_step().into_iter().map(|at| AtStep {
+        workflow: names::workflow(&at.workflow, staff.language),
+        step: names::step(&at.step, staff.language),
+        ..at
+    });
+    let steps = steps.collect();
+    let (dry, mut stand) = (preview.dry, preview.stand);
+    let w = RunsWords::of(staff.language);
+    let mut lists = Vec::new();
+    for (refuse, title, of) in
+        [(false, w.would_change, dry.would_change), (true, w.would_refuse, dry.looked_at - dry.would_change)]
+    {
+        lists.push(List { title, of, lines: lines(&surface, &staff, &dry, &mut stand, refuse).await? });
+    }
     let frame = Frame::of(&staff, "bulks");
     let page = Preview {
         filter: described(&asked.filter, &frame, &staff),
         frame,
-        w: RunsWords::of(staff.language),
+        w,
         request: Uuid::now_v7(),
         verb: verb_in_words(&asked.verb, &staff),
         form: &form,
@@ -135,9 +173,32 @@ pub(super) async fn preview(State(surface): State<Arc<Surface>>, staff: Staff, F
         looked_at: dry.looked_at,
         would_change: dry.would_change,
         refused: dry.refused.into_values().map(|(n, first)| (n, refusal(&first, staff.language))).collect(),
-        sample: dry.sample,
+        steps,
+        not_all: usize::try_from(dry.total).is_ok_and(|total| total > dry.looked_at),
+        lists,
     };
     show(&page)
+}
+
+/// The first of those that would refuse, or of those that would change, in the order of the bulk.
+async fn lines(
+    surface: &Surface,
+    staff: &Staff,
+    dry: &DryRun,
+    stand: &mut HashMap<Uuid, Shown>,
+    refuse: bool,
+) -> Result<Vec<Line>, Problem> {
+    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let chosen = dry.each.iter().filter(|(_, refused)| refused.is_some() == refuse);
+    let chosen = chosen.filter_map(|(run, refused)| Some((stand.remove(run)?, refused))).take(LISTED);
+    let (shown, refusals): (Vec<Shown>, Vec<_>) = chosen.unzip();
+    let rows = row::runs(surface, shown, &clock).await?.into_iter().zip(refusals);
+    let lines = rows.map(|(row, refused)| Line {
+        short: row.id.chars().skip(24).collect(),
+        row,
+        refusal: refused.as_ref().map(|refused| refusal(refused, staff.language)).unwrap_or_default(),
+    });
+    Ok(lines.collect())
 }
 
 pub(super) async fn begin(State(surface): State<Arc<Surface>>, staff: Staff, Form(fields): Form<Fields>) -> Page {

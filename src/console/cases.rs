@@ -15,7 +15,7 @@ use super::asked::Why;
 use super::page::{Frame, Page, ROWS, query, reason, show, to};
 use super::row::{Pick, picks, yuan};
 use super::when::{Clock, Stamp};
-use super::words::books::BookWords;
+use super::words::books::{BookWords, standing};
 use super::words::names;
 use crate::http::Surface;
 use crate::http::extract::{Path, Query};
@@ -125,8 +125,8 @@ fn row(case: Case, clock: &Clock) -> Row {
             .resolved_at
             .map(|at| (clock.stamp(at), case.resolved_by.unwrap_or_default(), case.resolution.unwrap_or_default())),
         subject: case.subject,
-        ours: case.ours,
-        theirs: case.theirs,
+        ours: standing(&case.ours, clock.language),
+        theirs: standing(&case.theirs, clock.language),
     }
 }
 

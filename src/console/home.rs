@@ -6,12 +6,13 @@ use askama::Template;
 use axum::extract::State;
 
 use super::access::Staff;
+use super::matters::{Matter, matter};
 use super::page::{Frame, Page, show};
 use super::row::{self, RunRow};
 use super::when::Clock;
 use super::words::home::HomeWords;
-use crate::desk::health;
-use crate::engine::health::{Finding, Severity};
+use super::words::so_many;
+use crate::engine::health::Finding;
 use crate::engine::inspect::Filter;
 use crate::http::Surface;
 use crate::records::overview::{MANY, Numbers};
@@ -35,14 +36,6 @@ struct Home {
     stuck: Vec<RunRow>,
 }
 
-/// Something that needs a person.
-struct Matter {
-    tone: &'static str,
-    said: String,
-    hint: String,
-    href: &'static str,
-}
-
 /// A number of the day.
 struct Tile {
     n: String,
@@ -64,7 +57,7 @@ pub(super) async fn home(State(surface): State<Arc<Surface>>, staff: Staff) -> P
         stuck.extend(desk.runs(unrunnable).await?);
     }
     let w = HomeWords::of(staff.language);
-    let mut matters: Vec<Matter> = findings.iter().map(|finding| found(finding, &clock)).collect();
+    let mut matters: Vec<Matter> = findings.iter().map(|finding| matter(finding, &clock)).collect();
     matters.extend(open(w, &numbers, refunds, staff.language));
     matters.sort_by_key(|matter| match matter.tone {
         "critical" => 0,
@@ -81,45 +74,23 @@ pub(super) async fn home(State(surface): State<Arc<Surface>>, staff: Staff) -> P
     show(&page)
 }
 
-fn found(finding: &Finding, clock: &Clock) -> Matter {
-    let href = match finding {
-        Finding::Suspended { .. } => "/runs?status=suspended",
-        Finding::Unrunnable { .. } => "/runs?status=unrunnable",
-        Finding::LettersSuspended { .. } => "/letters",
-        Finding::BulksFailing { .. } => "/bulks",
-        Finding::JobFailing { .. }
-        | Finding::JobOverdue { .. }
-        | Finding::JobPaused { .. }
-        | Finding::JobEnded { .. } => "/jobs",
-        Finding::Unmatched { .. } => "/callbacks#signals",
-        Finding::Overdue { .. } => "/runs?status=pending",
-        _ => "/system",
-    };
-    let tone = match finding.severity() {
-        Severity::Critical => "critical",
-        Severity::Warning => "warning",
-        Severity::Notice => "notice",
-    };
-    let said = health::sentence(finding, clock.language, clock.tz);
-    Matter { tone, said, hint: health::advice(finding, clock.language).to_owned(), href }
-}
-
 /// What the books and the patients want.
 fn open(w: &HomeWords, numbers: &Numbers, refunds: usize, language: Language) -> Vec<Matter> {
     let refunds = i64::try_from(refunds).unwrap_or(i64::MAX);
     let all = [
-        (refunds, "critical", w.refunds, w.refunds_hint, "/runs?status=suspended"),
-        (numbers.cases, "warning", w.cases, w.cases_hint, "/cases"),
-        (numbers.unmatched, "warning", w.unmatched, w.unmatched_hint, "/callbacks?fate=unmatched"),
-        (numbers.appeals, "warning", w.appeals, w.appeals_hint, "/blacklist"),
+        (refunds, "critical", w.refunds, w.refunds_hint, "/runs?status=suspended", w.go_retry),
+        (numbers.cases, "warning", w.cases, w.cases_hint, "/cases", w.go_cases),
+        (numbers.unmatched, "warning", w.unmatched, w.unmatched_hint, "/callbacks?fate=unmatched", w.go_signals),
+        (numbers.appeals, "warning", w.appeals, w.appeals_hint, "/blacklist", w.go_appeals),
     ];
     let stop = if language == Language::En { "." } else { "。" };
     let some = all.into_iter().filter(|(n, ..)| *n > 0);
-    some.map(|(n, tone, name, hint, href)| Matter {
+    some.map(|(n, tone, name, hint, href, go)| Matter {
         tone,
-        said: format!("{n} {name}{stop}"),
+        said: format!("{}{stop}", so_many(n, name)),
         hint: hint.to_owned(),
-        href,
+        href: href.to_owned(),
+        go,
     })
     .collect()
 }
@@ -141,22 +112,4 @@ fn tiles(w: &'static HomeWords, numbers: &Numbers) -> Vec<Tile> {
         tile(row::yuan(numbers.refunded_fen), w.refunded, "/cases"),
         tile(numbers.refunding.to_string(), w.refunding, "/runs?workflow=waitlist_application&step=RefundWait"),
     ]
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
-mod tests {
-    use chrono::DateTime;
-
-    use super::*;
-    use crate::engine::store::survey::Backlog;
-
-    #[test]
-    fn signals_that_wait_lead_to_where_they_are_listed() {
-        let clock = Clock { now: DateTime::UNIX_EPOCH, tz: chrono_tz::Asia::Shanghai, language: Language::En };
-        let finding = Finding::Unmatched { backlog: Backlog { count: 1, oldest_s: 900.0 } };
-        let (path, part) = found(&finding, &clock).href.split_once('#').unwrap();
-        assert_eq!(path, "/callbacks");
-        assert!(include_str!("templates/callbacks.html").contains(&format!("id=\"{part}\"")), "{part}");
-    }
 }

@@ -15,8 +15,10 @@ use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::operations::OperationWords;
 use crate::desk::jobs::sentence;
+use crate::engine::jobs::Tick;
 use crate::engine::jobs::look::{Seen, Standing};
 use crate::engine::jobs::verbs::JobVerb;
+use crate::engine::store::jobs::LastRun;
 use crate::http::Surface;
 use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
@@ -30,10 +32,22 @@ struct Row {
     plan: String,
     last: Option<Stamp>,
     next: Vec<Stamp>,
-    runs: Vec<(Uuid, Chip)>,
+    runs: Vec<Started>,
     failures: i32,
     paused: bool,
     request: Uuid,
+}
+
+/// A run of the last tick: when it was started, and what became of it.
+struct Started {
+    id: Uuid,
+    /// What it is about, where a tick starts several.
+    about: String,
+    at: Stamp,
+    chip: Chip,
+    /// Its step, or the ending that it reached.
+    step: String,
+    ended: Option<Stamp>,
 }
 
 #[derive(Template)]
@@ -72,11 +86,22 @@ fn row(job: Seen, clock: &Clock) -> Row {
         plan: format!("{} ({})", job.row.cron, job.row.zone),
         last: job.row.last_tick.map(|at| clock.stamp(at)),
         next: job.next_ticks.iter().take(3).map(|at| clock.stamp(*at)).collect(),
-        runs: job.last_runs.iter().take(5).map(|run| (run.id, Chip::of(&run.status, clock.language))).collect(),
+        runs: job.last_runs.iter().take(5).map(|run| started(run, clock)).collect(),
         failures: job.row.failures,
         paused,
         request: Uuid::now_v7(),
         name: job.row.name,
+    }
+}
+
+fn started(run: &LastRun, clock: &Clock) -> Started {
+    Started {
+        id: run.id,
+        about: Tick::part(&run.key).to_owned(),
+        at: clock.stamp(run.created_at),
+        chip: Chip::of(&run.status, clock.language),
+        step: names::step(&run.step, clock.language),
+        ended: run.ended_at.map(|at| clock.stamp(at)),
     }
 }
 
@@ -104,4 +129,32 @@ pub(super) async fn turn(
     let request = (!why.request.is_empty()).then_some(why.request.as_str());
     surface.desk.turn_job(&job, &staff.by(reason(&why.reason)?), what, request).await?;
     to(&format!("/jobs{}", query(&[("done", verb.as_str()), ("of", job.as_str())])))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+
+    use super::*;
+    use crate::waitlist::language::Language;
+
+    #[test]
+    fn a_run_of_the_last_tick_says_when_it_was_and_what_became_of_it() {
+        let begun = DateTime::UNIX_EPOCH;
+        let clock = Clock { now: begun + TimeDelta::hours(3), tz: chrono_tz::Asia::Shanghai, language: Language::ZhCn };
+        let run = LastRun {
+            id: Uuid::nil(),
+            key: "schedule_sync@1970-01-01T00:00:00Z/K01".to_owned(),
+            step: "Synced".to_owned(),
+            status: "completed".to_owned(),
+            created_at: begun,
+            ended_at: Some(begun + TimeDelta::minutes(2)),
+        };
+        let shown = started(&run, &clock);
+        assert_eq!((shown.about.as_str(), shown.step.as_str(), shown.chip.name.as_str()), ("K01", "已同步", "已完成"));
+        assert_eq!(
+            (shown.at.text.as_str(), shown.ended.map(|at| at.text)),
+            ("01-01 08:00", Some("01-01 08:02".to_owned()))
+        );
+    }
 }

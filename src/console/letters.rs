@@ -13,6 +13,7 @@ use super::page::{Frame, Page, reason, show, to};
 use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::operations::OperationWords;
+use crate::desk::faults;
 use crate::desk::letters::{RETRIED_MAX, Wanted};
 use crate::http::Surface;
 use crate::http::extract::Query;
@@ -42,7 +43,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let rows = found.into_iter().map(|one| Row {
         topic: names::thing(&one.topic, staff.language),
         attempt: one.attempt,
-        error: one.last_error.unwrap_or_default(),
+        error: faults::said(one.last_error.as_deref().unwrap_or_default(), staff.language),
         at: clock.stamp(one.created_at),
         run: one.run_id,
         id: one.id,

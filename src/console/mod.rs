@@ -9,7 +9,7 @@
 //! | `page`, `assets` | the frame and headers of pages, what they load, what goes wrong |
 //! | `asked` | what a form is asked with, and word of what was done |
 //! | `when`, `row`, `words` | instants, lines of lists and names, in the reader's language |
-//! | `home` | what needs a person now |
+//! | `home`, `matters` | what needs a person now, and where it is done |
 //! | `run` | one run: where it stands, the way it came, what can be done |
 //! | `patients`, `patient` | finding a patient; what is kept of one |
 //! | `schedules`, `deadlines` | queues in their order; what falls due when |
@@ -34,6 +34,7 @@ mod home;
 mod jobs;
 mod letters;
 pub mod live;
+mod matters;
 mod page;
 mod patient;
 mod patients;
@@ -79,6 +80,7 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/policies", get(policies::list))
         .route("/policies/{level}/{id}", get(policies::one).post(policies::put))
         .route("/policies/{level}/{id}/carry", post(policies::carry))
+        .route("/policies/{level}/{id}/undo", post(policies::undo))
         .route("/cases", get(cases::list))
         .route("/cases/days", post(cases::reconcile))
         .route("/cases/{id}/resolve", post(cases::resolve))

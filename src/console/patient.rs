@@ -20,6 +20,7 @@ use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::people::PatientWords;
 use crate::desk::dossier::Dossier;
+use crate::desk::faults;
 use crate::http::Surface;
 use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
@@ -141,8 +142,8 @@ pub(super) async fn ban(
         None
     } else {
         // To the end of that day.
-        let day: NaiveDate = why.until.parse().map_err(|_| Problem::invalid("until is a day"))?;
-        let next = day.checked_add_days(Days::new(1)).ok_or_else(|| Problem::invalid("until is a day"))?;
+        let day: NaiveDate = why.until.parse().map_err(|_| no_day())?;
+        let next = day.checked_add_days(Days::new(1)).ok_or_else(no_day)?;
         let ends = next.and_time(NaiveTime::MIN).and_local_timezone(surface.desk.ports.tz).earliest();
         ends.map(|at| at.with_timezone(&Utc))
     };
@@ -261,9 +262,13 @@ fn message(told: &Told, clock: &Clock) -> Line {
         entry: told.run_id,
         chip: Chip::like(&told.status, &like, clock.language),
         name: format!("{} · {}", names::thing(&told.topic, clock.language), names::notice(&kind, clock.language)),
-        note: told.last_error.clone().unwrap_or_default(),
+        note: faults::said(told.last_error.as_deref().unwrap_or_default(), clock.language),
         at: clock.stamp(told.settled_at.unwrap_or(told.created_at)),
     }
+}
+
+fn no_day() -> Problem {
+    Problem::form("截止日期不正确。", "The last day is no day.")
 }
 
 /// What keeps somebody out, as its line.

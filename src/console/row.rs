@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::when::{Clock, Stamp};
 use super::words::names;
+use crate::desk::faults;
 use crate::desk::runs::Shown;
 use crate::desk::why::sentence;
 use crate::engine::inspect::Why;
@@ -52,6 +53,8 @@ pub(super) struct RunRow {
     pub(super) created: Stamp,
     pub(super) updated: Stamp,
     pub(super) error: String,
+    /// The same as it is stored: what a search for an error looks at.
+    pub(super) stored_error: String,
 }
 
 /// A run as its line.
@@ -67,7 +70,8 @@ pub(super) fn run(shown: Shown, clock: &Clock) -> RunRow {
         due: seen.due_at.map(|at| clock.stamp(at)),
         created: clock.stamp(seen.created_at),
         updated: clock.stamp(seen.updated_at),
-        error: seen.last_error.unwrap_or_default(),
+        error: faults::said(seen.last_error.as_deref().unwrap_or_default(), clock.language),
+        stored_error: seen.last_error.unwrap_or_default(),
         about: None,
         key: seen.key,
     }

@@ -52,6 +52,8 @@ pub(super) struct Wanted {
     last_error: String,
     cursor: Option<Uuid>,
     done: String,
+    /// The view that was just removed.
+    view: String,
 }
 
 impl Wanted {
@@ -177,6 +179,8 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let stills = [("1", w.hour), ("24", w.day), ("168", w.week)];
     let column = |field, name, on: &str| Column { field, name, on: !on.is_empty() };
     let done = names::deed(&wanted.done, language);
+    let undo = (wanted.done == "view.remove" && !wanted.view.is_empty()).then(|| "/views".to_owned());
+    let put_back = vec![("name", wanted.view.clone()), ("query", address.clone())];
     let page = Runs {
         tabs: tabs(w, surface.desk.views("runs").await?, &address),
         workflows: picks(tables.iter().map(|table| table.name), workflow, names::workflow, language),
@@ -198,7 +202,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         bulkable: wanted.bulkable() && staff.may(Permission::Bulk),
         csv: format!("/runs.csv{address}"),
         older: older.map(|cursor| format!("/runs{}", wanted.address(Some(&cursor)))),
-        frame: Frame::of(&staff, "runs").done(done),
+        frame: Frame::of(&staff, "runs").done(done).undo_with(true, undo, put_back),
         address,
         wanted: &wanted,
         w,

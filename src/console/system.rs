@@ -10,13 +10,14 @@ use serde::Deserialize;
 
 use super::access::{Permission, Staff};
 use super::asked::Why;
+use super::matters::{Matter, matter};
 use super::page::{Frame, Page, query, reason, show, to};
 use super::row::Chip;
 use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::operations::OperationWords;
 use crate::desk::destinations::{Destination, Switch};
-use crate::desk::health;
+use crate::desk::faults;
 use crate::http::Surface;
 use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
@@ -47,7 +48,7 @@ struct System {
     w: &'static OperationWords,
     rows: Vec<Row>,
     workers: Vec<(String, usize)>,
-    findings: Vec<(&'static str, String, &'static str)>,
+    findings: Vec<Matter>,
     sandbox: Option<String>,
 }
 
@@ -68,7 +69,9 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     for one in desk.destinations().await? {
         let (one, events) = desk.destination(&one.stands.name).await?;
         let events = events.into_iter().take(8).map(|event| {
-            let said = [event.who, event.why].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+            // What a person did has the reason that was given; what came by itself, what was met.
+            let why = event.why.map(|why| if event.who.is_some() { why } else { faults::said(&why, language) });
+            let said = [event.who, why].into_iter().flatten().collect::<Vec<_>>().join(" · ");
             (clock.stamp(event.at), names::verb(&event.what, language), said)
         });
         rows.push(row(w, one, events.collect(), &clock));
@@ -85,13 +88,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         rows,
         workers: health.survey.workers.iter().map(|one| (one.name.clone(), one.knows.steps.len())).collect(),
         sandbox: surface.console.sandbox.clone(),
-        findings: health
-            .findings
-            .iter()
-            .map(|one| {
-                (one.severity().name(), health::sentence(one, language, clock.tz), health::advice(one, language))
-            })
-            .collect(),
+        findings: health.findings.iter().map(|one| matter(one, &clock)).collect(),
     };
     show(&page)
 }
@@ -120,7 +117,7 @@ fn row(w: &OperationWords, one: Destination, events: Vec<(Stamp, String, String)
         letters: one.letters_waiting,
         since: stands.opened_at.map(|at| clock.stamp(at)),
         until: stands.open_until.map(|at| clock.stamp(at)),
-        error: stands.last_error,
+        error: stands.last_error.map(|error| faults::said(&error, clock.language)),
         paused: stands.paused_by.map(|by| (by, stands.paused_why.unwrap_or_default())),
         events,
         name: stands.name,

@@ -175,18 +175,30 @@ impl Change {
     fn text(&self) -> Result<Template, Problem> {
         let mut fields = BTreeMap::new();
         for line in self.fields.lines().filter(|line| !line.trim().is_empty()) {
-            let (key, text) = line.split_once('=').ok_or_else(|| Problem::invalid(format!("key = text: {line}")))?;
+            let (key, text) = line.split_once('=').ok_or_else(|| {
+                Problem::form(
+                    format!("每行应为“字段 = 文本”：{line}"),
+                    format!("Each line is a field and its text, key = text: {line}"),
+                )
+            })?;
             fields.insert(key.trim().to_owned(), text.trim().to_owned());
         }
         let sms = (!self.sms.trim().is_empty()).then(|| self.sms.trim().to_owned());
         let quiet_hours = match self.quiet_hours.as_str() {
             "" => None,
-            name => Some(serde_json::from_value(name.into()).map_err(|error| Problem::invalid(error.to_string()))?),
+            name => Some(
+                serde_json::from_value(name.into())
+                    .map_err(|_| Problem::form("没有该渠道。", "There is no such channel."))?,
+            ),
         };
         let channel = |name: &str| {
             let known = Channel::ALL.map(Channel::as_str).join(", ");
-            Channel::parse(name)
-                .ok_or_else(|| Problem::invalid(format!("there is no channel {name}; there are {known}")))
+            Channel::parse(name).ok_or_else(|| {
+                Problem::form(
+                    format!("没有渠道 {name}，可选：{known}。"),
+                    format!("There is no channel {name}; there are {known}."),
+                )
+            })
         };
         let words = |text: &str| {
             text.split([',', '，', ' ', '\n', '\r'])
@@ -197,7 +209,12 @@ impl Change {
         let channels = words(&self.channels).iter().map(|name| channel(name)).collect::<Result<Vec<_>, _>>()?;
         let mut template_ids = BTreeMap::new();
         for line in self.template_ids.lines().filter(|line| !line.trim().is_empty()) {
-            let (name, id) = line.split_once('=').ok_or_else(|| Problem::invalid(format!("channel = id: {line}")))?;
+            let (name, id) = line.split_once('=').ok_or_else(|| {
+                Problem::form(
+                    format!("每行应为“渠道 = 模板编号”：{line}"),
+                    format!("Each line is a channel and its template, channel = id: {line}"),
+                )
+            })?;
             template_ids.insert(channel(name.trim())?, id.trim().to_owned());
         }
         let template_id = self.template_id.trim().to_owned();

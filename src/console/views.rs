@@ -8,7 +8,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::Staff;
-use super::page::{Page, to};
+use super::page::{Page, query, to};
 use super::runs::{Wanted, today};
 use crate::http::Surface;
 use crate::http::extract::Path;
@@ -23,17 +23,28 @@ pub(super) struct New {
 
 pub(super) async fn put(State(surface): State<Arc<Surface>>, staff: Staff, Form(new): Form<New>) -> Page {
     let wanted = Wanted::of(&new.query).filter(|_| new.query.starts_with('?'));
-    let wanted = wanted.ok_or_else(|| Problem::invalid("a view is a search"))?;
+    let wanted = wanted
+        .ok_or_else(|| Problem::form("请先查找，再保存为视图。", "A view is a search: search first, then keep it."))?;
     let (wanted, had_number) = wanted.without_numbers(today(&surface).await?);
     if had_number {
-        return Err(Problem::invalid("a view that the whole team sees has no person's number").into());
+        return Err(Problem::form(
+            "全组可见的视图不能包含个人的编号。",
+            "A view that the whole team sees has no person's number.",
+        )
+        .into());
     }
-    let query = wanted.address(None);
-    surface.desk.put_view("runs", &new.name, &query, &staff.name).await?;
-    to(&format!("/runs{query}"))
+    let search = wanted.address(None);
+    surface.desk.put_view("runs", &new.name, &search, &staff.by("")).await?;
+    to(&with(&search, &[("done", "view.put")]))
 }
 
-pub(super) async fn remove(State(surface): State<Arc<Surface>>, _: Staff, Path(id): Path<Uuid>) -> Page {
-    surface.desk.remove_view(id).await?;
-    to("/runs")
+pub(super) async fn remove(State(surface): State<Arc<Surface>>, staff: Staff, Path(id): Path<Uuid>) -> Page {
+    let view = surface.desk.remove_view(id, &staff.by("")).await?;
+    to(&with(&view.query, &[("done", "view.remove"), ("view", &view.name)]))
+}
+
+/// The search with what was done.
+fn with(search: &str, done: &[(&str, &str)]) -> String {
+    let done = query(done);
+    if search.is_empty() { format!("/runs{done}") } else { format!("/runs{search}&{}", done.trim_start_matches('?')) }
 }

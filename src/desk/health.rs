@@ -1,8 +1,9 @@
-//! How the whole is, for operators: what is wrong, in words, and what to do about it.
+//! How the whole is, for operators: what is wrong, in words. What to do about it says [`advice`](super::advice).
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use super::faults::said;
 use super::why::destination;
 use super::{Answer, Desk};
 use crate::engine::Engine;
@@ -86,7 +87,9 @@ fn zh(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
             seconds_zh(backlog)
         ),
         Finding::TaskLost { task } => format!("本进程的工作任务 {task} 已意外结束。"),
-        Finding::BulksFailing { count, error } => format!("{count} 个批量任务无法继续：{error}"),
+        Finding::BulksFailing { count, error } => {
+            format!("{count} 个批量任务无法继续：{}", said(error, Language::ZhCn))
+        }
         Finding::LettersOverdue { backlog } => {
             format!("{} 条消息已到期未发送，最久已等待 {}。", backlog.count, seconds_zh(backlog))
         }
@@ -96,13 +99,14 @@ fn zh(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
         Finding::LongTurns { count } => format!("{count} 个步骤的处理时间超过上限。"),
         Finding::DestinationDown { destination: to, since, error, .. } => {
             let since = since.map(|since| format!("自 {} 起", at(since))).unwrap_or_default();
-            format!("{} {since}不可用：{error}", destination(to, Language::ZhCn))
+            format!("{} {since}不可用：{}", destination(to, Language::ZhCn), said(error, Language::ZhCn))
         }
         Finding::DestinationPaused { destination: to, by, why } => {
             format!("{} 已由 {by} 人工暂停（{why}）。", destination(to, Language::ZhCn))
         }
         Finding::JobFailing { job, failures, since, error } => {
             let since = since.map(|since| format!("自 {} 起", at(since))).unwrap_or_default();
+            let error = said(error, Language::ZhCn);
             format!("定时任务 {job} {since}连续 {failures} 次启动失败，将自动重试：{error}")
         }
         Finding::JobOverdue { job, since } => {
@@ -127,7 +131,9 @@ fn zh(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
 
 fn en(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
     match finding {
-        Finding::NoWorkers { due } => format!("No worker is alive; {due} due runs are in nobody's hands."),
+        Finding::NoWorkers { due } => {
+            format!("No worker is alive; {} in nobody's hands.", some(*due, "due run is", "due runs are"))
+        }
         Finding::LeaseLost { silent } => format!(
             "The worker of this process has not renewed its lease for {} s; others have taken over its runs.",
             silent.as_secs()
@@ -136,25 +142,41 @@ fn en(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
             format!("The worker of this process has not looked for due runs for {} s.", silent.as_secs())
         }
         Finding::Overdue { destination: to, backlog } if to.is_empty() => {
-            format!("{} due runs wait, the oldest for {}.", backlog.count, seconds_en(backlog))
+            format!(
+                "{}, the oldest for {}.",
+                some(backlog.count, "due run waits", "due runs wait"),
+                seconds_en(backlog)
+            )
         }
         Finding::Overdue { destination: to, backlog } => format!(
-            "{} due runs that call {} wait, the oldest for {}.",
-            backlog.count,
+            "{} {} {}, the oldest for {}.",
+            some(backlog.count, "due run that calls", "due runs that call"),
             destination(to, Language::En),
+            if is_one(backlog.count) { "waits" } else { "wait" },
             seconds_en(backlog)
         ),
         Finding::TaskLost { task } => format!("The {task} of this process's worker has ended by itself."),
-        Finding::BulksFailing { count, error } => format!("{count} bulks cannot go on: {error}"),
+        Finding::BulksFailing { count, error } => {
+            format!("{} cannot go on: {}", some(*count, "bulk", "bulks"), said(error, Language::En))
+        }
         Finding::LettersOverdue { backlog } => {
-            format!("{} due messages wait, the oldest for {}.", backlog.count, seconds_en(backlog))
+            format!(
+                "{}, the oldest for {}.",
+                some(backlog.count, "due message waits", "due messages wait"),
+                seconds_en(backlog)
+            )
         }
         Finding::Unrunnable { workflow, step, count } => {
-            format!("{count} runs of {workflow} stand at {step}, which no live worker knows.")
+            let stand = if is_one(*count) { "stands" } else { "stand" };
+            format!("{} of {workflow} {stand} at {step}, which no live worker knows.", some(*count, "run", "runs"))
         }
-        Finding::LongTurns { count } => format!("{count} turns have been in hand for longer than a handler may take."),
+        Finding::LongTurns { count } => {
+            let turns = some(*count, "turn has", "turns have");
+            format!("{turns} been in hand for longer than a handler may take.")
+        }
         Finding::DestinationDown { destination: to, since, error, .. } => {
             let since = since.map(|since| format!(" since {}", at(since))).unwrap_or_default();
+            let error = said(error, Language::En);
             format!("{} does not answer{since}: {error}", capital(destination(to, Language::En)))
         }
         Finding::DestinationPaused { destination: to, by, why } => {
@@ -162,7 +184,8 @@ fn en(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
         }
         Finding::JobFailing { job, failures, since, error } => {
             let since = since.map(|since| format!(" since {}", at(since))).unwrap_or_default();
-            format!("The job {job} could not start its runs {failures} times{since} and is tried again: {error}")
+            let (error, times) = (said(error, Language::En), some(*failures, "time", "times"));
+            format!("The job {job} could not start its runs {times}{since} and is tried again: {error}")
         }
         Finding::JobOverdue { job, since } => {
             let since = since.map(|since| format!(" since {}", at(since))).unwrap_or_default();
@@ -170,8 +193,13 @@ fn en(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
         }
         Finding::JobPaused { job, by, why } => format!("The job {job} was paused by {by} ({why})."),
         Finding::JobEnded { job } => format!("The job {job} has no tick left."),
-        Finding::Suspended { count } => format!("{count} runs are suspended: they wait for a person."),
-        Finding::LettersSuspended { count } => format!("{count} messages could not be sent and wait for a person."),
+        Finding::Suspended { count } => {
+            format!("{} for a person.", some(*count, "run is suspended: it waits", "runs are suspended: they wait"))
+        }
+        Finding::LettersSuspended { count } => {
+            let messages = some(*count, "message could not be sent and waits", "messages could not be sent and wait");
+            format!("{messages} for a person.")
+        }
         Finding::PoolExhausted { connections_max, waited } => format!(
             "All {connections_max} database connections are busy; one was waited for {:.1} s.",
             waited.as_secs_f64()
@@ -180,106 +208,26 @@ fn en(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
             format!("The database's clock is {ahead_s:+.1} s ahead of this machine's.")
         }
         Finding::ClockByHand => "The clock is set by hand, as in a demo.".to_owned(),
-        Finding::MonthsMissing { count } => format!("{count} months of history have no table of their own."),
+        Finding::MonthsMissing { count } => {
+            format!("{} no table of their own.", some(*count, "month of history has", "months of history have"))
+        }
         Finding::Unmatched { backlog } => {
             format!(
-                "{} signals wait for runs that are not there, the oldest for {}.",
-                backlog.count,
+                "{} not there, the oldest for {}.",
+                some(backlog.count, "signal waits for a run that is", "signals wait for runs that are"),
                 seconds_en(backlog)
             )
         }
     }
 }
 
-/// What to do about it.
-pub fn advice(finding: &Finding, language: Language) -> &'static str {
-    let (zh, en) = match finding {
-        Finding::NoWorkers { .. } => (
-            "启动 `houbu serve` 或 `houbu work`，并查看其日志为何退出。",
-            "Start `houbu serve` or `houbu work`, and see in its log why it ended.",
-        ),
-        Finding::TaskLost { .. } => {
-            ("重启本进程，并将日志中的错误报告给开发者。", "Restart this process, and report the error in its log.")
-        }
-        Finding::BulksFailing { .. } => (
-            "用 GET /v1/runs/bulk 查看原因；无法继续时取消该批量任务。",
-            "See why in GET /v1/runs/bulk; cancel what cannot go on.",
-        ),
-        Finding::LeaseLost { .. } | Finding::NotLooking { .. } => (
-            "检查数据库是否响应、本机是否过载；仍无恢复则重启本进程。",
-            "See whether the database answers and whether this machine is overloaded; if neither, restart this process.",
-        ),
-        Finding::Overdue { .. } => (
-            "查看工作进程数、数据库负载和该外部系统的并发上限；必要时增加 `houbu work`。",
-            "Look at the number of workers, the database's load and the destination's limits; add `houbu work` if they are busy.",
-        ),
-        Finding::LettersOverdue { .. } => (
-            "检查消息平台的上限和工作进程的日志。",
-            "Look at the limits of the message platform and at the workers' log.",
-        ),
-        Finding::Unrunnable { .. } => (
-            "启动认识该步骤的版本，或用 `houbu runs jump` 将任务移到其他步骤。",
-            "Start a program that knows the step, or lead the runs elsewhere with `houbu runs jump`.",
-        ),
-        Finding::LongTurns { .. } => (
-            "查看持有这些任务的工作进程是否卡住；重启后任务会自动继续。",
-            "See whether the worker that holds them hangs; after a restart they go on by themselves.",
-        ),
-        Finding::DestinationDown { .. } => (
-            "联系对方系统的负责人；恢复后任务自动继续，无需其他操作。",
-            "Call those who run the other system; everything goes on by itself once it answers.",
-        ),
-        Finding::DestinationPaused { .. } => (
-            "维护结束后恢复：POST /v1/destinations/{name}/resume。",
-            "Resume it when the maintenance is over: POST /v1/destinations/{name}/resume.",
-        ),
-        Finding::JobFailing { .. } => (
-            "按所述原因处理；恢复后任务自动补上或按其策略跳过。",
-            "Remove the reason; what was missed is then made up or passed over, as the job's plan says.",
-        ),
-        Finding::JobOverdue { .. } => (
-            "启动含有该任务的版本，并确认其工作进程正常。",
-            "Start a release that has the job, and see that its workers are well.",
-        ),
-        Finding::JobPaused { .. } => {
-            ("暂停的原因消除后恢复：`houbu jobs resume`。", "Resume it when the reason is over: `houbu jobs resume`.")
-        }
-        Finding::JobEnded { .. } => {
-            ("检查其 cron 表达式：没有未来的时间与之相符。", "Look at its cron expression: no time to come matches it.")
-        }
-        Finding::Suspended { .. } => (
-            "查看 `houbu runs list --status suspended`，消除原因后重试（retry）或按提示处理。",
-            "Look at `houbu runs list --status suspended`; remove the reason, then retry, or use another verb.",
-        ),
-        Finding::LettersSuspended { .. } => (
-            "修正模板或权限，并以其他方式通知相关患者。",
-            "Mend the template or the rights, and tell the patients concerned by other means.",
-        ),
-        Finding::PoolExhausted { .. } => (
-            "提高 database.connections（不超过数据库上限），或降低 worker.turns。",
-            "Raise database.connections, within what the database allows, or lower worker.turns.",
-        ),
-        Finding::ClocksApart { .. } => (
-            "在数据库与本机上检查时间同步（NTP）。",
-            "Check time synchronisation (NTP) on the database's machine and this one.",
-        ),
-        Finding::ClockByHand => (
-            "正式环境应清空 clock 表；演示环境无需处理。",
-            "In production the table `clock` must be empty; in a demo there is nothing to do.",
-        ),
-        Finding::MonthsMissing { .. } => (
-            "确认有工作进程在运行并查看其日志；记录暂存于 turn_default，不会丢失。",
-            "See that a worker runs, and its log; lines are kept in turn_default meanwhile, and nothing is lost.",
-        ),
-        Finding::Unmatched { .. } => (
-            "查看 GET /v1/signals/unmatched：发送方的编号是否正确。",
-            "Look at GET /v1/signals/unmatched: does the sender use the right key?",
-        ),
-    };
-    match language {
-        Language::ZhCn => zh,
-        Language::En => en,
-    }
+/// So many of them.
+fn some<N: Into<i64> + Copy>(count: N, one: &str, many: &str) -> String {
+    format!("{} {}", count.into(), if is_one(count) { one } else { many })
+}
+
+fn is_one(count: impl Into<i64>) -> bool {
+    count.into() == 1
 }
 
 fn seconds_zh(backlog: &Backlog) -> String {
@@ -309,6 +257,7 @@ pub(super) fn capital(name: &str) -> String {
 mod tests {
     use std::time::Duration;
 
+    use super::super::advice::advice;
     use super::*;
 
     #[test]
@@ -330,6 +279,14 @@ mod tests {
         assert!(advice(&down, Language::ZhCn).contains("自动继续"));
         let silent = Finding::NotLooking { silent: Duration::from_secs(12) };
         assert!(sentence(&silent, Language::En, tz).contains("12 s"));
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        let tz = chrono_tz::Asia::Shanghai;
+        let said = |count| sentence(&Finding::Suspended { count }, Language::En, tz);
+        assert_eq!(said(1), "1 run is suspended: it waits for a person.");
+        assert_eq!(said(2), "2 runs are suspended: they wait for a person.");
     }
 
     #[test]

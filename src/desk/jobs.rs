@@ -1,5 +1,6 @@
 //! What starts runs by the clock, as staff see it: how each job stands, pause, resume, run now. The engine decides.
 
+use super::faults::said;
 use super::health::capital;
 use super::{Answer, Desk, DeskError};
 use crate::engine::RunId;
@@ -38,7 +39,7 @@ impl Desk {
 /// Why a job does not tick, in a sentence; none where all is well.
 pub fn sentence(job: &Seen, language: Language) -> Option<String> {
     let row = &job.row;
-    let error = row.last_error.as_deref().unwrap_or_default();
+    let error = said(row.last_error.as_deref().unwrap_or_default(), language);
     let (by, why) = (row.paused_by.as_deref().unwrap_or_default(), row.paused_why.as_deref().unwrap_or_default());
     Some(match (job.standing, language) {
         (Standing::Waiting, _) if job.known => return None,
@@ -50,7 +51,8 @@ pub fn sentence(job: &Seen, language: Language) -> Option<String> {
             format!("最近一次启动失败（共 {} 次），将自动重试：{error}", row.failures)
         }
         (Standing::Failing, Language::En) => {
-            format!("Its runs could not be started ({} times) and it is tried again: {error}", row.failures)
+            let times = if row.failures == 1 { "once".to_owned() } else { format!("{} times", row.failures) };
+            format!("Its runs could not be started ({times}) and it is tried again: {error}")
         }
         (Standing::Overdue, Language::ZhCn) => "已到期超过一分钟，没有执行此任务的工作进程。".to_owned(),
         (Standing::Overdue, Language::En) => {
@@ -71,6 +73,8 @@ pub fn refusal(refused: &JobRefused, language: Language) -> String {
         (JobRefused::UnknownHere, Language::ZhCn) => "本程序未声明该定时任务，其他版本可能声明。".to_owned(),
         (JobRefused::AlreadyPaused, Language::ZhCn) => "该定时任务已暂停。".to_owned(),
         (JobRefused::NotPaused, Language::ZhCn) => "该定时任务未暂停。".to_owned(),
-        (JobRefused::NotStarted { why }, Language::ZhCn) => format!("未能启动该定时任务：{why}"),
+        (JobRefused::NotStarted { why }, Language::ZhCn) => {
+            format!("未能启动该定时任务：{}", said(why, Language::ZhCn))
+        }
     }
 }

@@ -31,16 +31,17 @@
 //! | `notices` | what became of notices, and that staff send one again |
 //! | `letters` | messages that were not taken, sent again |
 //! | `templates` | the texts of notices: stored, taken back, looked at before they are sent |
-//! | `health` | what is wrong with the whole, and what to do about it |
+//! | `health`, `advice` | what is wrong with the whole, and what to do about it |
 //! | `dossier`, `queues` | what is kept of one patient; who stands where in a queue, what falls due |
 //! | `search`, `views` | what a number means that somebody types, and searches that the team keeps |
-//! | `runs`, `why` | any workflow's runs, for staff |
+//! | `runs`, `why`, `faults` | any workflow's runs, for staff; what went wrong, in the reader's language |
 //! | `access` | users of the console, roles, sessions, API keys |
 //! | `staff`, `verbs` | what staff do to runs, and the words for it |
 //! | `early_signals` | signals by key, and those whose run there is not |
 
 pub mod access;
 mod admission;
+pub mod advice;
 mod again;
 mod answer;
 mod answers;
@@ -57,6 +58,7 @@ pub mod destinations;
 pub mod dossier;
 pub mod draws;
 pub mod early_signals;
+pub mod faults;
 pub mod health;
 pub mod his_push;
 pub mod jobs;
@@ -169,6 +171,9 @@ pub enum DeskError {
     /// Somebody stored another version of the text meanwhile.
     #[error("the text has changed: version {0} is the newest")]
     TemplateChanged(i32),
+    /// Settings were changed again since the change that would be undone.
+    #[error("the settings have been changed since")]
+    PolicyChanged,
     /// A notice is not sent again.
     #[error("{0}")]
     NotResent(notices::NotResent),

@@ -1,16 +1,60 @@
 //! What staff do to runs: verbs, what each would do, bulks and the audit. The engine decides; nothing here does.
 
+use std::collections::{BTreeMap, HashMap};
+
 use uuid::Uuid;
 
+use super::runs::Shown;
 use super::verbs::joined_anew;
 use super::{Answer, Desk, DeskError};
-use crate::engine::RunId;
 use crate::engine::staff::bulk::{self, Asked, Bulk, DryRun, Turned};
 use crate::engine::staff::explain::{Explained, explain};
 use crate::engine::staff::{By, Performed, Refused, Verb, perform};
 use crate::engine::store::audit::{self, Audited, Wanted};
 use crate::engine::store::bulk as bulks;
+use crate::engine::{RunId, inspect};
 use crate::waitlist::refusal::Refusal;
+
+/// What a bulk would do, with how each run that was looked at stands.
+#[derive(Debug)]
+pub struct Preview {
+    /// What it would do.
+    pub dry: DryRun,
+    /// How they stand: of one that is there no more only its id is known.
+    pub stand: HashMap<RunId, Shown>,
+}
+
+/// How many of the runs at one step would change, and how many would refuse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AtStep {
+    /// The workflow.
+    pub workflow: String,
+    /// The step.
+    pub step: String,
+    /// Those that would change.
+    pub changes: usize,
+    /// Those that would refuse.
+    pub refuses: usize,
+}
+
+impl Preview {
+    /// The runs that were looked at, counted by where they stand.
+    pub fn by_step(&self) -> Vec<AtStep> {
+        let mut counts: BTreeMap<(&str, &str), (usize, usize)> = BTreeMap::new();
+        for (run, refused) in &self.dry.each {
+            let Some(Shown { seen, .. }) = self.stand.get(run) else { continue };
+            let (changes, refuses) = counts.entry((seen.workflow.as_str(), seen.step.as_str())).or_default();
+            *if refused.is_none() { changes } else { refuses } += 1;
+        }
+        let counts = counts.into_iter().map(|((workflow, step), (changes, refuses))| AtStep {
+            workflow: workflow.to_owned(),
+            step: step.to_owned(),
+            changes,
+            refuses,
+        });
+        counts.collect()
+    }
+}
 
 impl From<Refused> for DeskError {
     fn from(refused: Refused) -> Self {
@@ -43,6 +87,18 @@ impl Desk {
             return Err(DeskError::NoFilter);
         }
         Ok(bulk::dry_run(&self.engine, asked).await?)
+    }
+
+    /// The same, with how each run that was looked at stands.
+    pub async fn preview_bulk(&self, asked: &Asked) -> Answer<Preview> {
+        let dry = self.dry_run(asked).await?;
+        let ids: Vec<RunId> = dry.each.iter().map(|(run, _)| *run).collect();
+        if ids.is_empty() {
+            return Ok(Preview { dry, stand: HashMap::new() });
+        }
+        let most = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+        let found = self.runs(inspect::Filter { ids: Some(ids), most, ..inspect::Filter::default() }).await?;
+        Ok(Preview { dry, stand: found.into_iter().map(|shown| (shown.seen.id, shown)).collect() })
     }
 
     /// Begins a bulk; workers do the rest.

@@ -67,8 +67,8 @@ fn refused_zh(refused: &Refused) -> String {
             format!("步骤 {step} 没有结果 {outcome}，可选：{}。", list(outcomes))
         }
         Refused::UnknownSignal { signal, signals } => format!("该流程不接收信号 {signal}，可选：{}。", list(signals)),
-        Refused::PayloadUnreadable { why } => format!("信号内容无法读取：{why}"),
-        Refused::StateUnreadable { why } => format!("流程数据无法读取：{why}"),
+        Refused::PayloadUnreadable { why } => format!("信号内容无法读取：“{why}”"),
+        Refused::StateUnreadable { why } => format!("流程数据无法读取：“{why}”"),
         Refused::Lacks { step, lacks } => {
             format!("转到 {step} 时，流程数据须写明 {}：请在 patch 中补充。", list(lacks))
         }

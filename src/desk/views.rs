@@ -1,8 +1,12 @@
 //! Searches that the team keeps and shares.
 
+use serde_json::{Value, json};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Answer, Desk, DeskError};
+use crate::engine::staff::By;
+use crate::engine::store::audit::{self, Deed};
 use crate::records::views::{self, View};
 use crate::waitlist::refusal::Refusal;
 
@@ -17,19 +21,44 @@ impl Desk {
         Ok(views::list(&self.engine.pool, self.hospital(), page).await?)
     }
 
-    /// Makes one, or gives one of this name another search.
-    pub async fn put_view(&self, page: &str, name: &str, query: &str, who: &str) -> Answer<()> {
+    /// Makes one, or gives one of this name another search; the audit has the former one.
+    pub async fn put_view(&self, page: &str, name: &str, query: &str, by: &By) -> Answer<()> {
         let name = name.trim();
         let named = (1..=NAME_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control);
         if !named || query.len() > QUERY_MAX {
             return Err(DeskError::Unreadable(format!("a view has a name of 1 to {NAME_MAX} characters")));
         }
-        Ok(views::put(&self.engine.pool, self.hospital(), page, name, query, who).await?)
+        let mut tx = self.begin().await?;
+        let former = views::hold(&mut *tx, self.hospital(), page, name).await?;
+        views::put(&mut *tx, self.hospital(), page, name, query, &by.who).await?;
+        let after = json!({ "view": name, "query": query, "madeBy": by.who });
+        self.audit_view(&mut tx, by, "view.put", former.as_ref().map_or_else(|| json!({}), written), after).await?;
+        Ok(tx.commit().await?)
     }
 
-    /// Removes one.
-    pub async fn remove_view(&self, id: Uuid) -> Answer<()> {
-        let removed = views::remove(&self.engine.pool, self.hospital(), id).await?;
-        if removed { Ok(()) } else { Err(Refusal::NotFound.into()) }
+    /// Removes one, and says what it was.
+    pub async fn remove_view(&self, id: Uuid, by: &By) -> Answer<View> {
+        let mut tx = self.begin().await?;
+        let view = views::remove(&mut *tx, self.hospital(), id).await?.ok_or(Refusal::NotFound)?;
+        self.audit_view(&mut tx, by, "view.remove", written(&view), json!({ "view": view.name })).await?;
+        tx.commit().await?;
+        Ok(view)
     }
+
+    async fn audit_view(
+        &self,
+        conn: &mut PgConnection,
+        by: &By,
+        verb: &str,
+        before: Value,
+        after: Value,
+    ) -> Answer<()> {
+        let (who, reason) = (by.who.as_str(), by.reason.as_str());
+        let deed = Deed { who, verb, run: None, job: None, reason, before, after, bulk: None };
+        Ok(audit::write(conn, self.hospital(), &deed).await?)
+    }
+}
+
+fn written(view: &View) -> Value {
+    json!({ "view": view.name, "query": view.query, "madeBy": view.made_by })
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use super::faults::said;
 use crate::engine::inspect::Why;
 use crate::waitlist::language::Language;
 
@@ -27,14 +28,18 @@ fn zh(why: &Why, at: impl Fn(DateTime<Utc>) -> String) -> String {
         Why::Waits { signals, until: Some(until) } => format!("等待 {}，最晚至 {}。", signals.join("、"), at(*until)),
         Why::Waits { signals, until: None } => format!("等待 {}。", signals.join("、")),
         Why::BacksOff { until, error, attempts } => {
-            format!("第 {attempts} 次失败后等待重试，下次 {}：{error}", at(*until))
+            format!("第 {attempts} 次失败后等待重试，下次 {}：{}", at(*until), said(error, Language::ZhCn))
         }
-        Why::Suspended { reason } => format!("已暂停，需人工处理：{reason}"),
+        Why::Suspended { reason } => format!("已暂停，需人工处理：{}", said(reason, Language::ZhCn)),
         Why::LimitFull { lane } => format!("已到期，{} 的调用已达上限，等待空位。", destination(lane, Language::ZhCn)),
         Why::DestinationDown { lane, since, until, error } => {
             let since = since.map(|since| format!("自 {} 起", at(since))).unwrap_or_default();
             let until = until.map_or_else(|| "正在试探".to_owned(), |until| format!("{} 再次尝试", at(until)));
-            format!("{} {since}不可用，{until}，恢复后自动继续：{error}", destination(lane, Language::ZhCn))
+            format!(
+                "{} {since}不可用，{until}，恢复后自动继续：{}",
+                destination(lane, Language::ZhCn),
+                said(error, Language::ZhCn)
+            )
         }
         Why::DestinationPaused { lane, by, why } => {
             format!("{} 已由 {by} 人工暂停（{why}），恢复后自动继续。", destination(lane, Language::ZhCn))
@@ -57,9 +62,9 @@ fn en(why: &Why, at: impl Fn(DateTime<Utc>) -> String) -> String {
         }
         Why::Waits { signals, until: None } => format!("Waiting for {}.", signals.join(" or ")),
         Why::BacksOff { until, error, attempts } => {
-            format!("Backing off until {} after attempt {attempts} failed: {error}", at(*until))
+            format!("Backing off until {} after attempt {attempts} failed: {}", at(*until), said(error, Language::En))
         }
-        Why::Suspended { reason } => format!("Suspended, a person must look: {reason}"),
+        Why::Suspended { reason } => format!("Suspended, a person must look: {}", said(reason, Language::En)),
         Why::LimitFull { lane } => {
             format!(
                 "It is due; {} takes no more calls for now, so it waits for its turn.",
@@ -71,8 +76,9 @@ fn en(why: &Why, at: impl Fn(DateTime<Utc>) -> String) -> String {
             let until =
                 until.map_or_else(|| "is being tried".to_owned(), |until| format!("is tried again at {}", at(until)));
             format!(
-                "{} is down{since} and {until}; it goes on by itself then: {error}",
-                destination(lane, Language::En)
+                "{} is down{since} and {until}; it goes on by itself then: {}",
+                destination(lane, Language::En),
+                said(error, Language::En)
             )
         }
         Why::DestinationPaused { lane, by, why } => {
@@ -115,7 +121,7 @@ mod tests {
         );
         assert_eq!(
             sentence(&why, Language::ZhCn, tz),
-            "HIS 自 1970-01-01 08:00:00 起不可用，正在试探，恢复后自动继续：no answer"
+            "HIS 自 1970-01-01 08:00:00 起不可用，正在试探，恢复后自动继续：没有应答"
         );
     }
 

@@ -33,8 +33,9 @@ pub struct Wanted {
     /// retry, answer, jump, signal, suspend, resume, cancel, bulk.begin, bulk.pause, bulk.resume, bulk.cancel,
     /// job.run, job.pause, job.resume, letter.retry, case.resolve, blacklist.put, blacklist.lift,
     /// blacklist.rule, appeal.granted, appeal.refused, patient.export, patient.erase,
-    /// template.put, template.withdraw, notice.resend, login, login.failed, logout, logout.everywhere, user.first,
-    /// user.invite, user.link, user.password, user.password.failed, user.role, user.disable, user.enable, key.make,
+    /// policy.put, policy.undo, policy.carryOver, template.put, template.withdraw, notice.resend, view.put, view.remove,
+    /// destination.pause, destination.resume, login, login.failed, logout, logout.everywhere, user.first, user.invite,
+    /// user.link, user.password, user.password.failed, user.role, user.disable, user.enable, key.make,
     /// key.rotate, key.revoke.
     pub verb: Option<String>,
     /// `nextCursor` of the page before.
@@ -56,7 +57,7 @@ pub struct Audit {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
-    "id": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11", "at": "2025-11-25T10:00:00+08:00", "who": "desk", "verb": "retry",
+    "id": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11", "at": "2025-11-25T10:00:00+08:00", "who": "desk@api", "verb": "retry",
     "runId": "0199b0c2-1111-7c1e-8a55-3f6f0a0d6b11", "reason": "HIS is back",
     "before": { "step": "Booking", "status": "suspended", "attempt": 24, "owes": ["Money"] },
     "after": { "step": "Booking", "status": "pending", "attempt": 0, "owes": ["Money"], "asked": { "verb": "retry" } }

@@ -21,13 +21,16 @@ use super::idempotency::key_of;
 use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use super::staff::{Reason, by};
+use crate::desk::staff::Preview;
 use crate::desk::verbs as words;
 use crate::engine::staff::Verb;
-use crate::engine::staff::bulk::{Asked, Bulk, DryRun, Filter, PER_SECOND, Turned};
+use crate::engine::staff::bulk::{Asked, Bulk, Filter, PER_SECOND, Turned};
 use crate::waitlist::language::Language;
 
 /// Bulks of one page.
 const PAGE: i64 = 50;
+/// The most runs that a dry run names that would refuse.
+const REFUSING_MAX: usize = 10;
 /// The highest rate, runs a second.
 const PER_SECOND_MAX: i32 = 1000;
 
@@ -105,7 +108,9 @@ impl From<Filter> for RunFilter {
 #[schema(example = json!({
     "total": 212, "lookedAt": 212, "wouldChange": 210,
     "refused": { "suspended_by_staff": { "count": 2, "message": "A person suspended the run: resume it." } },
-    "sample": ["0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11"]
+    "sample": ["0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11"],
+    "bySteps": [{ "workflow": "waitlist_application", "step": "Booking", "wouldChange": 210, "wouldRefuse": 2 }],
+    "refusing": [{ "runId": "0199b0c2-1111-7c1e-8a55-3f6f0a0d6b11", "message": "A person suspended the run: resume it." }]
 }))]
 pub struct BulkDryRun {
     /// How many runs the filter holds.
@@ -118,6 +123,36 @@ pub struct BulkDryRun {
     pub refused: BTreeMap<String, WouldRefuse>,
     /// Some that would change.
     pub sample: Vec<Uuid>,
+    /// Those that were looked at, by where they stand.
+    #[serde(default)]
+    pub by_steps: Vec<AtStep>,
+    /// Some that would refuse, each with why.
+    #[serde(default)]
+    pub refusing: Vec<Refusing>,
+}
+
+/// How many of the runs at one step would change.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AtStep {
+    /// The workflow.
+    pub workflow: String,
+    /// The step.
+    pub step: String,
+    /// Those that would change.
+    pub would_change: usize,
+    /// Those that would refuse.
+    pub would_refuse: usize,
+}
+
+/// A run that would refuse.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusing {
+    /// The run.
+    pub run_id: Uuid,
+    /// Why.
+    pub message: String,
 }
 
 /// Runs that would refuse for one reason.
@@ -134,7 +169,7 @@ pub struct WouldRefuse {
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "bulkId": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11", "verb": "retry", "arguments": {},
-    "filter": { "workflow": "waitlist_application", "status": "suspended", "error": "HIS" }, "who": "desk",
+    "filter": { "workflow": "waitlist_application", "status": "suspended", "error": "HIS" }, "who": "desk@api",
     "reason": "HIS is back", "status": "running", "total": 212, "done": 150, "refused": { "not_suspended": 2 },
     "perSecond": 50, "createdAt": "2025-11-25T10:00:00+08:00", "updatedAt": "2025-11-25T10:00:03+08:00"
 }))]
@@ -223,7 +258,7 @@ pub(super) async fn begin(
     let asked =
         Asked { verb, filter: new.filter.into(), by: by(&caller, new.reason)?, per_second, request: key_of(&headers)? };
     if new.dry_run {
-        return Ok(Json(dry(surface.desk.dry_run(&asked).await?, language)).into_response());
+        return Ok(Json(dry(surface.desk.preview_bulk(&asked).await?, language)).into_response());
     }
     let bulk = surface.desk.begin_bulk(&asked).await?;
     Ok((StatusCode::ACCEPTED, Json(shown(&surface, bulk))).into_response())
@@ -312,7 +347,19 @@ async fn turned(
     Ok((StatusCode::ACCEPTED, Json(shown(surface, surface.desk.bulk(id).await?))))
 }
 
-fn dry(dry: DryRun, language: Language) -> BulkDryRun {
+fn dry(preview: Preview, language: Language) -> BulkDryRun {
+    let by_steps = preview.by_step().into_iter().map(|at| AtStep {
+        workflow: at.workflow,
+        step: at.step,
+        would_change: at.changes,
+        would_refuse: at.refuses,
+    });
+    let by_steps = by_steps.collect();
+    let dry = preview.dry;
+    let refusing = dry.each.iter().filter_map(|(run, refused)| {
+        refused.as_ref().map(|refused| Refusing { run_id: *run, message: words::refusal(refused, language) })
+    });
+    let refusing = refusing.take(REFUSING_MAX).collect();
     let refused = dry.refused.into_iter();
     BulkDryRun {
         total: dry.total,
@@ -324,6 +371,8 @@ fn dry(dry: DryRun, language: Language) -> BulkDryRun {
             })
             .collect(),
         sample: dry.sample,
+        by_steps,
+        refusing,
     }
 }
 

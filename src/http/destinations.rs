@@ -87,7 +87,7 @@ pub struct WholeDestination {
 
 /// Something that became of a destination.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[schema(as = DestinationEvent, example = json!({ "at": "2025-11-25T10:00:00+08:00", "what": "paused", "who": "desk", "why": "HIS is being upgraded" }))]
+#[schema(as = DestinationEvent, example = json!({ "at": "2025-11-25T10:00:00+08:00", "what": "paused", "who": "desk@api", "why": "HIS is being upgraded" }))]
 pub struct Event {
     /// When.
     pub at: DateTime<FixedOffset>,

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::Surface;
 use super::openapi::Problems;
 use super::problem::{Problem, language_of};
+use crate::desk::advice;
 use crate::desk::health::{self, Health};
 use crate::engine::health::{Finding as Found, Severity};
 use crate::waitlist::language::Language;
@@ -102,6 +103,6 @@ fn finding(found: &Found, language: Language, tz: chrono_tz::Tz) -> Finding {
         code: found.code().to_owned(),
         severity: found.severity().name().to_owned(),
         sentence: health::sentence(found, language, tz),
-        advice: health::advice(found, language).to_owned(),
+        advice: advice::advice(found, language).to_owned(),
     }
 }

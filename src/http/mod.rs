@@ -161,6 +161,7 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(templates::versions))
         .routes(routes!(templates::preview))
         .routes(routes!(policies::carry_over))
+        .routes(routes!(policies::undo))
         .routes(routes!(blacklist::put, blacklist::show, blacklist::lift))
         .routes(routes!(blacklist::lift_for))
         .routes(routes!(breaches::of_patient))

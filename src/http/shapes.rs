@@ -7,7 +7,9 @@ pub use super::blacklist::Listing;
 pub use super::breaches::{
     Appeal, Appeals, Breach, Breaches, Decision, NamedRule, Rules, Said, Which as AppealsWanted,
 };
-pub use super::bulks::{BulkDryRun, Bulks, NewBulk, Onwards as BulksWanted, RunFilter, ShownBulk, WouldRefuse};
+pub use super::bulks::{
+    AtStep, BulkDryRun, Bulks, NewBulk, Onwards as BulksWanted, Refusing, RunFilter, ShownBulk, WouldRefuse,
+};
 pub use super::departments::{Department, Departments, NewDepartment};
 pub use super::destinations::{
     Destination, Destinations, Event as DestinationEvent, Paused as DestinationPaused, WholeDestination,
@@ -20,7 +22,7 @@ pub use super::letters::{Letter, Letters, Retried, Retry, Which as LettersWanted
 pub use super::notices::{Notice, Notices, Over, Resend};
 pub use super::patients::{NewPatient, Patient};
 pub use super::persons::Because;
-pub use super::policies::CarriedOver;
+pub use super::policies::{CarriedOver, UndonePolicy};
 pub use super::problem::ProblemBody;
 pub use super::questions::{Answered, Choice, Question, Sitting};
 pub use super::reconciliation::{Begun, Case, Cases, Reconciliation, Reconciliations, Which as CasesWanted, Wish};

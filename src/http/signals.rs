@@ -113,7 +113,7 @@ pub(super) async fn by_key(
 ) -> Result<(StatusCode, Json<SignalTaken>), Problem> {
     short(&key, "key")?;
     short(&new.signal_id, "signalId")?;
-    let by = By { who: caller.0.to_string(), reason: new.reason };
+    let by = By { who: caller.who(), reason: new.reason };
     let signalled = surface.desk.signal_key(&by, &workflow, &key, &name, new.signal_id, new.payload).await?;
     let fate = match signalled {
         Signalled::Delivered => "delivered",

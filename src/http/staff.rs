@@ -186,7 +186,7 @@ impl Verdict {
 /// Who asks, and why.
 pub(super) fn by(caller: &Caller, reason: String) -> Result<By, Problem> {
     short(&reason, "reason")?;
-    Ok(By { who: caller.0.to_string(), reason })
+    Ok(By { who: caller.who(), reason })
 }
 
 /// Does a verb and shows the run as it stands then.
@@ -214,11 +214,8 @@ pub(super) async fn signal(
     Body(new): Body<NewSignal>,
 ) -> Result<(StatusCode, Json<Heard>), Problem> {
     short(&new.signal_id, "signalId")?;
-    let by = if new.reason.is_empty() {
-        By { who: caller.0.to_string(), reason: String::new() }
-    } else {
-        by(&caller, new.reason)?
-    };
+    let by =
+        if new.reason.is_empty() { By { who: caller.who(), reason: String::new() } } else { by(&caller, new.reason)? };
     let verb = Verb::Signal { signal, signal_id: new.signal_id, payload: new.payload };
     let performed = surface.desk.perform(id, &by, &verb).await?;
     Ok((StatusCode::ACCEPTED, Json(Heard { accepted: true, duplicate: performed.runs == 0 })))

@@ -61,7 +61,7 @@ pub struct Which {
 #[schema(example = json!({
     "name": "waitlist_booked", "source": "campus", "campusId": "C1", "version": 3, "templateId": "TM00003",
     "fields": { "thing1": "{doctor}", "time2": "{visitTime}", "phrase3": "{status}", "thing4": "{place}" },
-    "sms": "您候补的{doctor}医生{visitTime}已挂号成功。", "route": ["wechatTemplate", "sms"], "who": "desk", "reason": "微信公众平台更换了模板",
+    "sms": "您候补的{doctor}医生{visitTime}已挂号成功。", "route": ["wechatTemplate", "sms"], "who": "desk@api", "reason": "微信公众平台更换了模板",
     "createdAt": "2025-11-25T10:00:00+08:00"
 }))]
 pub struct Text {
@@ -103,7 +103,7 @@ pub struct Texts {
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "version": 3, "text": { "templateId": "TM00003", "fields": { "thing1": "{doctor}", "time2": "{visitTime}" } },
-    "who": "desk", "reason": "微信公众平台更换了模板", "createdAt": "2025-11-25T10:00:00+08:00"
+    "who": "desk@api", "reason": "微信公众平台更换了模板", "createdAt": "2025-11-25T10:00:00+08:00"
 }))]
 pub struct Stored {
     /// From 1.

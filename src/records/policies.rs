@@ -152,6 +152,28 @@ pub async fn put(
     .map(drop)
 }
 
+/// Unmakes the settings of one level: everything is inherited again.
+pub async fn remove(db: impl PgExecutor<'_>, hospital: &str, level: Level, id: &str) -> sqlx::Result<()> {
+    sqlx::query("delete from policy where hospital = $1 and level = $2 and id = $3")
+        .bind(hospital)
+        .bind(level.as_str())
+        .bind(id)
+        .execute(db)
+        .await
+        .map(drop)
+}
+
+/// Holds the settings of one level until the transaction ends, whether there are any or not: changes come one after the other.
+pub async fn hold(conn: &mut PgConnection, hospital: &str, level: Level, id: &str) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('policy/' || $1 || '/' || $2 || '/' || $3, 0))")
+        .bind(hospital)
+        .bind(level.as_str())
+        .bind(id)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// The settings and live entries of these levels, where there are any.
 pub async fn standings_of<'a>(
     db: impl PgExecutor<'_>,

@@ -30,6 +30,19 @@ pub async fn list(db: impl PgExecutor<'_>, hospital: &str, page: &str) -> sqlx::
     .await
 }
 
+/// The one of a name, held until the transaction ends.
+pub async fn hold(db: impl PgExecutor<'_>, hospital: &str, page: &str, name: &str) -> sqlx::Result<Option<View>> {
+    sqlx::query_as(
+        "select id, name, query, made_by, made_at from saved_view
+         where hospital = $1 and page = $2 and name = $3 for update",
+    )
+    .bind(hospital)
+    .bind(page)
+    .bind(name)
+    .fetch_optional(db)
+    .await
+}
+
 /// Makes one, or gives one of this name another search.
 pub async fn put(
     db: impl PgExecutor<'_>,
@@ -55,12 +68,11 @@ pub async fn put(
     .map(drop)
 }
 
-/// Removes one; false where there is none.
-pub async fn remove(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::Result<bool> {
-    let done = sqlx::query("delete from saved_view where hospital = $1 and id = $2")
+/// Removes one, and says what it was; nothing where there is none.
+pub async fn remove(db: impl PgExecutor<'_>, hospital: &str, id: Uuid) -> sqlx::Result<Option<View>> {
+    sqlx::query_as("delete from saved_view where hospital = $1 and id = $2 returning id, name, query, made_by, made_at")
         .bind(hospital)
         .bind(id)
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected() > 0)
+        .fetch_optional(db)
+        .await
 }

@@ -149,6 +149,10 @@ test("a bulk is looked at before it begins, does that and no more, and tells how
   const would = page.locator(".tile", { hasText: "将被更改" }).locator("b");
   assert.equal(await would.innerText(), String(meant.length));
   assert.equal((await house.runs(query)).length, meant.length, "nothing has happened yet");
+  const listed = await page.locator("tr[data-row] a").evaluateAll((links) => links.map((link) => link.pathname));
+  assert.deepEqual(listed.sort(), meant.map((id) => `/runs/${id}`).sort(), "each of them is named, and no other");
+  const byStep = page.locator('td[data-label="将被更改"]');
+  assert.deepEqual(await byStep.allInnerTexts(), [String(meant.length)], "all stand at one step");
 
   await page.getByRole("button", { name: "确认执行批量操作" }).click();
   await page.waitForURL("**/bulks*");
@@ -187,12 +191,21 @@ test("a department's setting is changed, and its doctors' pages say where it com
   const { page } = person;
   const [doctor] = (await house.api("GET", "/v1/schedules?departmentId=K03")).items;
   const inEffect = () => page.locator("table.settings tr", { has: page.locator("#cap") }).innerText();
+  const before = await house.api("GET", "/v1/policies/department/K03");
   await page.goto("/policies/department/K03");
   await page.locator("#cap").fill("77");
   await person.does("/policies/department/K03", "门诊扩容");
   await page.getByRole("status").waitFor();
   assert.equal(await page.locator("#cap").inputValue(), "77");
   assert.equal((await house.api("GET", "/v1/policies/department/K03")).cap, 77);
+
+  await page.locator("form.undo button").click();
+  await page.waitForURL(/done=undone/);
+  assert.equal((await house.api("GET", "/v1/policies/department/K03")).cap, before.cap, "undone right away");
+  await page.goto("/policies/department/K03");
+  await page.locator("#cap").fill("77");
+  await person.does("/policies/department/K03", "门诊扩容");
+  await page.getByRole("status").waitFor();
 
   await page.goto(`/policies/doctor/${doctor.doctorId}`);
   assert.equal(await page.locator(".levels h2").count(), 3, "doctor, department, campus");

@@ -14,6 +14,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::clinic::{HOSPITAL, full};
+use super::console_words::english_prose;
 use super::surface::{Answer, House};
 
 /// Somebody of the staff, logged in.
@@ -83,7 +84,7 @@ pub(crate) async fn house() -> (House, String) {
 }
 
 /// Every page that there is.
-fn pages(run: &str) -> Vec<String> {
+pub(crate) fn pages(run: &str) -> Vec<String> {
     let fixed = [
         "/",
         "/runs",
@@ -127,6 +128,7 @@ async fn every_page_is_shown_in_its_language_and_names_nobody() {
     for path in pages(&run) {
         let page = zh.page(&path).await;
         assert!(page.contains("<html lang=\"zh-CN\">") && page.contains("候补挂号"), "{path}");
+        assert_eq!(english_prose(&page), None, "{path} is not all Chinese");
         for personal in ["张三丰", "E12345670", "13800138000", "o-p1"] {
             assert!(!page.contains(personal), "{path} says {personal}");
         }
@@ -188,6 +190,14 @@ async fn an_application_is_found_by_whichever_number_somebody_has() {
     let other = Person::with(&house, "other", "viewer", "en").await;
     let page = other.page(&format!("/runs{query}")).await;
     assert!(page.contains("My &#60;b&#62;queue&#60;/b&#62;") && shown(&page), "{page}");
+    // Whoever removes it can put it back, and both stand in the audit.
+    let id = page.split("/views/").nth(1).and_then(|rest| rest.split('/').next()).unwrap().to_owned();
+    let removed = other.form(&format!("/views/{id}/remove"), &[]).await;
+    let back = other.page(removed.headers["location"].to_str().unwrap()).await;
+    assert!(back.contains(r#"<form class="undo" method="post" action="/views">"#), "{back}");
+    assert!(back.contains(r#"name="name" value="My &#60;b&#62;queue&#60;/b&#62;""#), "{back}");
+    let audit = staff.page("/audit?verb=view.remove").await;
+    assert!(audit.contains("My &#60;b&#62;queue&#60;/b&#62;") && audit.contains("other"), "{audit}");
     house.hospital.close().await;
 }
 
@@ -220,6 +230,13 @@ async fn what_staff_do_has_a_reason_a_role_and_a_place_in_the_audit() {
         [("workflow", "waitlist_application"), ("status", "suspended"), ("verb", "resume"), ("reason", "HIS is back")];
     let preview = operator.form("/bulks/preview", &bulk).await;
     assert!(preview.text.contains(&run) && preview.text.contains("Begin the bulk"), "{}", preview.text);
+    assert!(preview.text.contains("<td data-label=\"Would change\">1</td>"), "by step: {}", preview.text);
+    assert!(preview.text.contains("张*丰 p1 · "), "whose, masked, of which doctor: {}", preview.text);
+    assert!(preview.text.contains("Listed 1 / 1"), "{}", preview.text);
+    let retry = [bulk[0], bulk[1], ("verb", "retry"), bulk[3]];
+    let refusing = operator.form("/bulks/preview", &retry).await;
+    assert!(refusing.text.contains("<b>A person suspended the run"), "each with why it refuses: {}", refusing.text);
+    assert!(!refusing.text.contains("Begin the bulk"), "{}", refusing.text);
     assert_eq!(house.hospital.count("select count(*) from bulk").await, 0, "a preview begins nothing");
     assert_eq!(operator.form("/bulks", &bulk).await.status, StatusCode::SEE_OTHER);
     assert!(operator.page("/bulks").await.contains("HIS is back"));
@@ -266,6 +283,39 @@ async fn r24_a_setting_says_where_it_comes_from_and_who_changed_it() {
     let now = clock::now(&house.hospital.pool).await.unwrap();
     let due = operator.page("/deadlines").await;
     assert!(due.contains("Queue closes") && due.contains("/schedules/S1"), "at {now}: {due}");
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r24_a_change_of_settings_is_undone_from_the_page_and_not_over_a_later_one() {
+    let (house, _) = house().await;
+    let chief = Person::with(&house, "chief", "administrator", "en").await;
+    let operator = Person::with(&house, "operator", "operator", "en").await;
+    let (path, undo) = ("/policies/department/d1", "/policies/department/d1/undo");
+    let saved = async |cap: &str| {
+        let saved = chief.form(path, &[("switch", "on"), ("cap", cap), ("reason", "more rooms")]).await;
+        saved.headers["location"].to_str().unwrap().to_owned()
+    };
+    let change_of = |address: &str| address.split_once("&change=").unwrap().1.to_owned();
+    let first = saved("61").await;
+    let page = chief.page(&first).await;
+    assert!(page.contains("Undo what was just done") && page.contains(&format!("action=\"{undo}\"")), "{page}");
+    assert!(page.contains("more rooms") && page.contains("→ 61"), "who changed what, and why: {page}");
+    let seen = operator.page(&first).await;
+    assert!(seen.contains("more rooms") && !seen.contains(undo), "an operator only sees it");
+    let change = change_of(&first);
+    let fields = [("change", change.as_str()), ("reason", "for another department")];
+    assert_eq!(operator.form(undo, &fields).await.status, StatusCode::FORBIDDEN);
+    let second = saved("62").await;
+    let late = chief.form(undo, &fields).await;
+    assert_eq!(late.status, StatusCode::CONFLICT);
+    assert!(late.text.contains("changed again since"), "{}", late.text);
+    let change = change_of(&second);
+    let fields = [("change", change.as_str()), ("reason", "for another department")];
+    assert_eq!(chief.form(undo, &fields).await.status, StatusCode::SEE_OTHER);
+    let page = chief.page(&format!("{path}?done=undone")).await;
+    assert!(page.contains("value=\"61\"") && page.contains("62 → 61"), "{page}");
+    assert!(chief.page("/audit?verb=policy.undo").await.contains("for another department"));
     house.hospital.close().await;
 }
 

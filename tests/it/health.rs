@@ -57,7 +57,7 @@ async fn a_house_says_what_is_wrong_and_what_to_do() {
     let report = house.get("/v1/health").await.json();
     assert_eq!(codes(&report), ["unrunnable", "clock_by_hand"]);
     let sentence = report["findings"][0]["sentence"].as_str().unwrap();
-    assert_eq!(sentence, "1 runs of slot_release stand at OfAnotherRelease, which no live worker knows.");
+    assert_eq!(sentence, "1 run of slot_release stands at OfAnotherRelease, which no live worker knows.");
     worker.stop().await;
     house.hospital.close().await;
 }

@@ -203,3 +203,46 @@ async fn r03_q1_a_place_is_there_again_unless_the_total_counts_all_who_ever_came
         hospital.finish().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r29_a_change_of_settings_is_undone_once_and_only_while_it_stands() {
+    let house = House::with_patients(on(PaymentMode::None), &["p1"]).await;
+    let (doctor, campus) = ("/v1/policies/doctor/doc1", "/v1/policies/campus/c1");
+    let put = async |path: &str, cap: u32, reason: &str| {
+        let body = json!({ "switch": "on", "cap": cap });
+        let answer = house.ask("PUT", &format!("{path}?reason={reason}"), None, Some(body)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        let audit = house.get("/v1/audit?verb=policy.put").await.json();
+        assert_eq!(audit["items"][0]["reason"], reason, "the API's changes stand in the audit too");
+        audit["items"][0]["id"].clone()
+    };
+    let undo = async |path: &str, change: &Value| {
+        let body = json!({ "changeId": change, "reason": "a mistake" });
+        house.ask("POST", &format!("{path}/undo"), None, Some(body)).await
+    };
+    let before = house.get(doctor).await.json();
+    let first = put(doctor, 41, "one").await;
+    assert_eq!(undo(campus, &first).await.status, 404, "it is no change of the campus");
+    assert_eq!(undo(doctor, &json!("0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11")).await.status, 404);
+    let undone = undo(doctor, &first).await;
+    assert_eq!((undone.status, undone.json()), (StatusCode::OK, before.clone()));
+    assert_eq!(house.get(doctor).await.json(), before, "what stood before stands");
+    let deed = house.get("/v1/audit?verb=policy.undo").await.json()["items"][0].clone();
+    assert_eq!((&deed["reason"], &deed["before"]["cap"]), (&json!("a mistake"), &json!(41)));
+    assert_eq!(undo(doctor, &first).await.code(), "policy_changed", "once");
+    // Somebody changed them since, and even back to the same.
+    let second = put(doctor, 42, "two").await;
+    put(doctor, 43, "three").await;
+    let fourth = put(doctor, 42, "four").await;
+    let late = undo(doctor, &second).await;
+    assert_eq!((late.status, late.code().as_str()), (StatusCode::CONFLICT, "policy_changed"));
+    assert_eq!(undo(doctor, &fourth).await.json()["cap"], 43);
+    // The first settings of a level leave nothing behind; and what was undone comes back as well.
+    assert_eq!(house.get(campus).await.status, 404);
+    let made = put(campus, 9, "campus").await;
+    assert_eq!(undo(campus, &made).await.status, StatusCode::OK);
+    assert_eq!(house.get(campus).await.status, 404);
+    let taken_back = house.get("/v1/audit?verb=policy.undo").await.json()["items"][0]["id"].clone();
+    assert_eq!(undo(campus, &taken_back).await.json()["cap"], 9);
+    house.hospital.close().await;
+}

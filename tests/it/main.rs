@@ -18,6 +18,7 @@
 //! | `staff_surface`, `terminal` | what staff do over the API and with `houbu runs` |
 //! | `console` | the support staff's pages: what they show, to whom, and what their forms do |
 //! | `kpi_plans` | the figures of a day read that day's rows alone |
+//! | `destinations` | `houbu check` with every destination right, with another secret, unreachable, at a wrong address |
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
 //! | `fuzzing` | what comes from outside is read without panic, and believed only where it is right; so many cases a run |
@@ -29,7 +30,7 @@
 //! | `stored_books` | the sandbox's books, read while another process keeps them |
 //! | `chaos` | real processes stopped, killed and asked to end, and the database killed under them |
 //! | `health` | what is wrong with the whole, over the API and at the terminal; readiness with its reasons |
-//! | `recorded_messages` | the clients of messages against exchanges as they are on the wire |
+//! | `recorded` | every function of HIS in each language, and the clients of messages, against exchanges as they are on the wire |
 //! | `tokens` | the message platform's token, shared by processes that never end each other's |
 //! | `traces` | a request, the turns of its run and the calls they make are one trace, from real processes |
 //! | `watch` | dashboard, alerts and runbook, held against the figures that there are |
@@ -52,9 +53,11 @@ mod client;
 mod clinic;
 mod cluster;
 mod console;
+mod console_words;
 mod day_queues;
 mod demo_day;
 mod described;
+mod destinations;
 mod early_by_key;
 mod emptied;
 mod engine;
@@ -76,7 +79,7 @@ mod notices;
 mod patience;
 mod pay_contract;
 mod persons;
-mod recorded_messages;
+mod recorded;
 mod simulation;
 mod staff_surface;
 mod stored_books;

@@ -56,6 +56,9 @@ async fn a_bulk_over_the_api_is_tried_done_and_written_down() {
     dry["dryRun"] = json!(true);
     let tried = post(&hospital, "/v1/runs/bulk", dry).await;
     assert_eq!((tried.status, &tried.body["wouldChange"]), (200, &json!(3)), "{}", tried.body);
+    let at = &tried.body["bySteps"][0];
+    assert_eq!((&at["workflow"], &at["wouldChange"]), (&json!("waitlist_application"), &json!(3)), "{}", tried.body);
+    assert_eq!((&at["wouldRefuse"], &tried.body["refusing"]), (&json!(0), &json!([])));
     assert_eq!(get(&hospital, "/v1/runs/bulk").await["items"], json!([]));
     let begun = post(&hospital, "/v1/runs/bulk", bulk).await;
     assert_eq!((begun.status, &begun.body["total"]), (202, &json!(3)), "{}", begun.body);
@@ -64,7 +67,7 @@ async fn a_bulk_over_the_api_is_tried_done_and_written_down() {
     assert_eq!(get(&hospital, "/v1/runs?status=suspended").await["items"].as_array().unwrap().len(), 3);
     let paused = post(&hospital, &format!("{path}/pause"), json!({ "reason": "too late" })).await;
     assert_eq!((paused.status, paused.code()), (409, "bulk_stands"));
-    let audit = get(&hospital, "/v1/audit?who=stories&verb=suspend").await;
+    let audit = get(&hospital, "/v1/audit?who=stories@api&verb=suspend").await;
     let deeds = audit["items"].as_array().unwrap();
     assert_eq!(deeds.len(), 3);
     assert!(deeds.iter().all(|deed| deed["reason"] == "HIS is being moved" && deed["bulkId"] == begun.body["bulkId"]));

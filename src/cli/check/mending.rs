@@ -2,13 +2,20 @@
 
 use crate::ports::CallError;
 
+/// The keys of an access token.
+const OAUTH: &str = "[his.oauth] token_url, client_id, and client_secret or private_key_pem";
+
 /// What to do about it; `look_at` names the keys of the configuration that it hangs on.
 pub(super) fn mend(error: &CallError, look_at: &str) -> String {
     let (CallError::NotTaken { detail, .. }
     | CallError::NotNow { detail, .. }
     | CallError::Unknown { detail, .. }
     | CallError::Broken { detail, .. }) = error;
+    let (detail, look_at) = meant(error, detail, look_at);
     let of = |what: &str| format!("{what}: look at {look_at}");
+    if let Some(told) = by_wechat(detail) {
+        return of(told);
+    }
     match status(detail) {
         Some(300..=399) => {
             return "it sends us elsewhere: put the address where that ends into the configuration".to_owned();
@@ -22,9 +29,12 @@ pub(super) fn mend(error: &CallError, look_at: &str) -> String {
         _ => {}
     }
     match error {
-        CallError::NotTaken { .. } if detail == "no connection" => of(
+        CallError::NotTaken { .. } if matches!(detail, "no connection" | "no answer") => of(
             "nobody answers at that address: is it right, is the service up, does a firewall let us out, is its certificate good",
         ),
+        CallError::NotTaken { .. } if detail == "unreadable answer" => {
+            of("something answers there, but not as this service does")
+        }
         CallError::NotTaken { .. } | CallError::NotNow { .. } => "it cannot just now: ask again later".to_owned(),
         CallError::Unknown { .. } if detail == "no answer in time" => {
             "it is reached and does not answer in time: raise timeout_ms, or ask whoever runs it".to_owned()
@@ -43,9 +53,30 @@ pub(super) fn mend(error: &CallError, look_at: &str) -> String {
     }
 }
 
-/// The status in `HTTP 404 …`.
+/// A call that failed for the want of its token: what was seen at the token's own address, and the keys that this hangs on.
+fn meant<'a>(error: &CallError, detail: &'a str, look_at: &'a str) -> (&'a str, &'a str) {
+    let of_oauth = matches!(error, CallError::Broken { call: "OAuth token", .. });
+    match detail.strip_prefix("OAuth token: ") {
+        Some(seen) => (seen, OAUTH),
+        None if of_oauth => (detail, OAUTH),
+        None => (detail.strip_prefix("no token: ").unwrap_or(detail), look_at),
+    }
+}
+
+/// What WeChat tells who asks for a token and does not get one.
+fn by_wechat(detail: &str) -> Option<&'static str> {
+    match detail.strip_prefix("errcode ")? {
+        "40164" => Some("our network address is not on the account's IP allow-list (IP 白名单)"),
+        "40013" => Some("it knows no such app_id"),
+        "40001" | "40125" => Some("the secret is not this account's"),
+        _ => None,
+    }
+}
+
+/// The status in `HTTP 404 …` or `status 404`.
 fn status(detail: &str) -> Option<u16> {
-    detail.strip_prefix("HTTP ")?.split(' ').next()?.parse().ok()
+    let told = detail.strip_prefix("HTTP ").or_else(|| detail.strip_prefix("status "))?;
+    told.split(' ').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -71,9 +102,27 @@ mod tests {
             (broken("HTTP 403 forbidden"), "let us in"),
             (broken("RETURN_CODE 7"), "keys"),
             (broken("RETURN_CODE 1"), "refuses"),
+            (not_taken("OAuth token: no answer"), "firewall let us out, is its certificate good: look at [his.oauth]"),
+            (not_taken("OAuth token: HTTP 503"), "its log"),
+            (not_taken("no token: no answer"), "firewall"),
+            (not_taken("no token: status 404"), "path"),
+            (not_taken("no token: unreadable answer"), "not as this service"),
+            (not_taken("no token: busy or over the limit"), "later"),
+            (broken("errcode 40164"), "allow-list"),
+            (broken("errcode 40125"), "secret"),
+            (broken("errcode 40013"), "app_id"),
         ] {
             let said = mend(&error, "[his] url");
             assert!(said.contains(does), "{error}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_refused_token_leads_to_the_keys_of_the_token() {
+        for detail in ["HTTP 401 invalid_client", "HTTP 400 invalid_scope", "HTTP 404", "no token came"] {
+            let error = CallError::Broken { system: "his", call: "OAuth token", detail: detail.to_owned() };
+            let said = mend(&error, "[his] url");
+            assert!(said.contains("[his.oauth] token_url") && !said.contains("[his] url"), "{detail}: {said}");
         }
     }
 }

@@ -128,7 +128,7 @@ async fn page(surface: &Surface, staff: &Staff, done: Option<Done>) -> Result<Re
 }
 
 fn given_role(name: &str) -> Result<Role, Problem> {
-    Role::parse(name).ok_or_else(|| Problem::unreadable("there is no such role"))
+    Role::parse(name).ok_or_else(|| Problem::form("没有该角色。", "There is no such role."))
 }
 
 /// `GET /users`.

@@ -21,6 +21,7 @@ use super::row::{self, Chip, RunRow};
 use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::run::RunWords;
+use crate::desk::faults;
 use crate::engine::inspect::{Posted, Received};
 use crate::engine::store::audit::Wanted;
 use crate::http::Surface;
@@ -153,7 +154,7 @@ fn letter(one: Posted, clock: &Clock) -> LetterRow {
             clock.language,
         ),
         attempt: one.attempt,
-        error: one.last_error.unwrap_or_default(),
+        error: faults::said(one.last_error.as_deref().unwrap_or_default(), clock.language),
         at: clock.stamp(one.settled_at.unwrap_or(one.created_at)),
         id: one.id,
     }

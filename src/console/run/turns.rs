@@ -1,5 +1,6 @@
 //! A run's history as people read it: a line a turn, failed attempts at one step drawn together.
 
+use crate::desk::faults;
 use crate::engine::inspect::Told;
 
 use super::super::when::{Clock, Stamp};
@@ -30,7 +31,7 @@ pub(super) fn lines(history: &[Told], clock: &Clock) -> Vec<Line> {
         before = Some(told);
         if again && let Some(last) = lines.last_mut().filter(|last| last.class == "failed") {
             last.failures += 1;
-            last.said = told.error.clone().unwrap_or_default();
+            last.said = faults::said(told.error.as_deref().unwrap_or_default(), clock.language);
             last.at = clock.exact(told.at);
             continue;
         }
@@ -56,7 +57,7 @@ fn line(told: &Told, failed: bool, clock: &Clock) -> Line {
         woke: told.woke.as_deref().map(|woke| names::signal(woke, clock.language)).unwrap_or_default(),
         took: clock.took(told.took_ms.into()),
         failures: usize::from(failed),
-        said: told.error.clone().unwrap_or_default(),
+        said: faults::said(told.error.as_deref().unwrap_or_default(), clock.language),
         at: clock.exact(told.at),
     }
 }
@@ -87,13 +88,13 @@ mod tests {
     fn attempts_at_one_step_are_one_line() {
         let clock = Clock { now: DateTime::UNIX_EPOCH, tz: chrono_tz::Asia::Shanghai, language: Language::ZhCn };
         let history = [
-            told(1, "Locking", None, Some("first")),
-            told(2, "Locking", None, Some("last")),
+            told(1, "Locking", None, Some("no connection")),
+            told(2, "Locking", None, Some("no answer in time")),
             told(3, "Locking", Some("Locked"), None),
         ];
         let lines = lines(&history, &clock);
         assert_eq!(lines.iter().map(|line| line.failures).collect::<Vec<_>>(), [0, 2]);
-        assert_eq!(lines.iter().map(|line| line.said.as_str()).collect::<Vec<_>>(), ["", "last"]);
+        assert_eq!(lines.iter().map(|line| line.said.as_str()).collect::<Vec<_>>(), ["", "超时未应答"]);
         assert_eq!(lines.first().map(|line| line.outcome.as_str()), Some("已锁号"));
     }
 }

@@ -140,7 +140,9 @@ fn json(text: &str) -> Result<Option<Value>, Problem> {
     if text.trim().is_empty() {
         return Ok(None);
     }
-    serde_json::from_str(text).map(Some).map_err(|error| Problem::invalid(format!("JSON: {error}")))
+    serde_json::from_str(text).map(Some).map_err(|error| {
+        Problem::form(format!("JSON 无法读取：“{error}”。"), format!("The JSON cannot be read: {error}."))
+    })
 }
 
 pub(in crate::console) async fn perform(

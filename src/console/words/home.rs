@@ -22,14 +22,23 @@ words! {
         stuck_none: "没有停住的流程实例", "No run stands still";
         stuck_none_hint: "因故障暂停的流程实例会列在这里。", "Runs that a fault suspended are listed here.";
         see_all: "查看全部", "See all";
-        look: "查看", "Look";
-        cases: "条对账差异待处理", "differences between the books to be settled";
+        go_retry: "查看并重试", "See why, retry";
+        go_runs: "查看流程实例", "See the runs";
+        go_letters: "重发消息", "Send them again";
+        go_bulks: "查看批量操作", "See the bulks";
+        go_jobs: "查看任务", "See the job";
+        go_resume: "恢复", "Resume";
+        go_signals: "核对", "Check";
+        go_system: "查看系统状态", "See how it stands";
+        go_cases: "处理差异", "Settle them";
+        go_appeals: "处理申诉", "Decide";
+        cases: "条对账差异待处理", "difference between the books to be settled|differences between the books to be settled";
         cases_hint: "核对医院与支付平台的记录，写明处理结果。", "Compare with HIS and the payment provider, and say what was done.";
-        refunds: "笔退款异常", "refunds that the payment provider cannot carry out";
+        refunds: "笔退款异常", "refund that the payment provider cannot carry out|refunds that the payment provider cannot carry out";
         refunds_hint: "原支付账户无法收款，请联系患者后补录结果。", "The payer's account cannot take them: agree with the patient, then supply the outcome.";
-        unmatched: "条外部回调未匹配", "callbacks that matched nothing";
+        unmatched: "条外部回调未匹配", "callback that matched nothing|callbacks that matched nothing";
         unmatched_hint: "核对其订单号，必要时由医院或支付平台重发。", "Check their order numbers; have them sent again where needed.";
-        appeals: "条黑名单申诉待处理", "appeals against the blacklist to be decided";
+        appeals: "条黑名单申诉待处理", "appeal against the blacklist to be decided|appeals against the blacklist to be decided";
         appeals_hint: "在期限内批准或驳回。", "Grant or refuse them in time.";
     }
 }

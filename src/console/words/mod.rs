@@ -44,6 +44,12 @@ macro_rules! words {
 }
 pub(in crate::console) use words;
 
+/// So many of them. Where one is called otherwise than many, a word has both: `run|runs`.
+pub(in crate::console) fn so_many(n: i64, name: &str) -> String {
+    let (one, many) = name.split_once('|').unwrap_or((name, name));
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
 /// Fails where a word stands in the wrong language or in none.
 #[cfg(test)]
 pub(super) fn assert_both(key: &str, zh: &str, en: &str) {
@@ -64,7 +70,15 @@ pub(super) fn is_chinese(text: &str) -> bool {
 mod tests {
     use std::fs;
 
-    use super::is_chinese;
+    use super::{is_chinese, so_many};
+
+    #[test]
+    fn one_is_called_otherwise_than_many() {
+        assert_eq!(so_many(1, "appeal|appeals"), "1 appeal");
+        assert_eq!(so_many(2, "appeal|appeals"), "2 appeals");
+        assert_eq!(so_many(0, "appeal|appeals"), "0 appeals");
+        assert_eq!(so_many(1, "条申诉"), "1 条申诉");
+    }
 
     /// What a person reads stands in lists of words: a template has only what no language has.
     #[test]
@@ -79,6 +93,28 @@ mod tests {
             let word = bare.split(|letter: char| !letter.is_ascii_alphabetic()).find(|word| word.len() > 1);
             // Keys of the keyboard are as they are.
             assert!(word.is_none(), "{} says {:?} in one language", path.display(), word);
+        }
+    }
+
+    /// What a form is told is wrong stands in both languages: `Problem::form` takes both, the others are for programs.
+    #[test]
+    fn no_form_is_refused_in_one_language() {
+        // Of these the sentences for programs are all that there is yet.
+        const ENGLISH: [&str; 2] = ["bulks.rs", "settings.rs"];
+        let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/console"))];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                if path.is_dir() && name != "words" {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|end| end == "rs") && !ENGLISH.contains(&name.as_str()) {
+                    let text = fs::read_to_string(&path).unwrap();
+                    for way in ["Problem::invalid(", "Problem::unreadable("] {
+                        assert!(!text.contains(way), "{} refuses a form in English alone: {way}", path.display());
+                    }
+                }
+            }
         }
     }
 

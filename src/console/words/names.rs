@@ -2,7 +2,8 @@
 
 use super::coming_in::COMING_IN;
 use super::tables::{
-    CHOICES, DIFFERENCES, FIELDS, NOTICES, OUTCOMES, RULES, SIGNALS, STATES, STEPS, TEXTS, THINGS, VERBS, WORKFLOWS,
+    CHOICES, DIFFERENCES, FATES, FIELDS, NOTICES, OUTCOMES, RULES, SIGNALS, STATES, STEPS, TEXTS, THINGS, VERBS,
+    WORKFLOWS,
 };
 use crate::waitlist::language::Language;
 
@@ -68,13 +69,13 @@ pub(in crate::console) fn state(name: &str, language: Language) -> String {
 
 /// What a person did.
 pub(in crate::console) fn verb(name: &str, language: Language) -> String {
-    let at_the_door = COMING_IN.iter().any(|(one, _)| *one == name);
-    in_words(if at_the_door { COMING_IN } else { VERBS }, name, language)
+    let known = [VERBS, COMING_IN, FATES].into_iter().find(|names| names.iter().any(|(one, _)| *one == name));
+    in_words(known.unwrap_or(VERBS), name, language)
 }
 
-/// What people do at the door, by its names.
-pub(in crate::console) fn at_the_door() -> impl Iterator<Item = &'static str> {
-    COMING_IN.iter().map(|(name, _)| *name)
+/// Every deed that the audit may have, by its name.
+pub(in crate::console) fn verbs() -> impl Iterator<Item = &'static str> {
+    VERBS.iter().chain(COMING_IN).map(|(name, _)| *name)
 }
 
 /// What a message is about.
@@ -137,6 +138,7 @@ pub(in crate::console) fn tone(state: &str) -> &'static str {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::collections::BTreeSet;
 
@@ -174,6 +176,52 @@ mod tests {
             look(TEXTS, name.as_str());
         }
         assert_eq!(missing, BTreeSet::new());
+    }
+
+    /// A deed that is written down and stands in no list could not be asked for in the audit.
+    #[test]
+    fn whatever_is_audited_can_be_asked_for() {
+        let kinds = [
+            "bulk",
+            "job",
+            "letter",
+            "notice",
+            "case",
+            "blacklist",
+            "appeal",
+            "patient",
+            "template",
+            "policy",
+            "view",
+            "destination",
+            "user",
+            "key",
+            "login",
+            "logout",
+        ];
+        let is_deed = |text: &&str| {
+            let named = text.split_once('.').is_some_and(|(kind, _)| kinds.contains(&kind));
+            named && text.bytes().all(|letter| letter.is_ascii_alphabetic() || letter == b'.') && !text.ends_with('.')
+        };
+        let mut folders =
+            vec![std::path::PathBuf::from("src/desk"), "src/engine/staff".into(), "src/engine/jobs".into()];
+        folders.push("src/engine/store".into());
+        let mut written = BTreeSet::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let source = std::fs::read_to_string(path).unwrap();
+                let code = source.split("#[cfg(test)]").next().unwrap();
+                written.extend(code.split('"').filter(is_deed).map(str::to_owned));
+            }
+        }
+        assert!(written.len() > 25, "{written:?}");
+        let missing: Vec<&String> = written.iter().filter(|one| !verbs().any(|known| known == **one)).collect();
+        assert_eq!(missing, [] as [&String; 0]);
     }
 
     #[test]

@@ -24,20 +24,20 @@ words! {
         unmasked: "完整个人信息（本次查看已记录）", "Personal data in the clear (this look was audited)";
         accounts: "同一证件的其他编号", "Other ids of the same person";
         applications: "候补申请", "Applications";
-        applications_none: "没有候补申请。", "No application.";
+        applications_none: "没有候补申请。患者提交后列在这里。", "No application. Those that the patient makes are listed here.";
         visits: "挂号", "Visits";
-        visits_none: "没有通过候补挂上的号。", "No visit came from the waitlist.";
+        visits_none: "没有通过候补挂上的号。窗口等其他渠道的挂号请在 HIS 查询。", "No visit came from the waitlist. Visits that were booked elsewhere stand in HIS.";
         place: "就诊地点", "Where";
         payments: "支付与退款", "Payments and refunds";
-        payments_none: "没有支付。", "No payment.";
+        payments_none: "没有支付。患者若称已付款，请按支付单号查找外部回调。", "No payment. Where the patient says otherwise, look for the payment number among the callbacks.";
         amount: "金额（元）", "Amount (yuan)";
         refunded: "已退（元）", "Refunded (yuan)";
         offers: "号源分配", "Offers";
-        offers_none: "没有分配过号源。", "No place was offered.";
+        offers_none: "没有分配过号源。排到时系统自动分配，无需操作。", "No place was offered. One is offered by itself when the turn comes.";
         messages: "消息", "Messages";
-        messages_none: "没有消息。", "No message.";
+        messages_none: "没有消息。申请有进展时系统自动通知。", "No message. One is sent by itself when something moves.";
         bans: "黑名单", "Blacklist";
-        bans_none: "不在黑名单中。", "Not on the blacklist.";
+        bans_none: "不在黑名单中。需要时在此加入。", "Not on the blacklist. Put the patient on it here where needed.";
         breaches: "爽约", "Breaches";
         ban: "加入黑名单", "Put on the blacklist";
         ban_until: "截止日期（不填为长期）", "Until (empty: until it is lifted)";
@@ -54,7 +54,7 @@ words! {
         everybody_none: "黑名单为空", "Nobody is on it";
         everybody_none_hint: "在患者页面可加入黑名单；爽约规则会自动加入。", "A patient is put on it from the patient's page, or by the rules for breaches.";
         appeals: "待处理的申诉", "Appeals to be decided";
-        appeals_none: "没有待处理的申诉。", "No appeal stands open.";
+        appeals_none: "没有待处理的申诉，无需操作。", "No appeal stands open: there is nothing to do.";
         said: "申诉内容", "What is said";
         due: "处理期限", "To be decided by";
         grant: "批准", "Grant";
@@ -73,7 +73,7 @@ words! {
         rule_remove: "移除规则", "Remove the rule";
         would_bar: "按今天的记录会被限制的患者", "Patients that it would bar as of today";
         rules: "爽约规则", "Rules for breaches";
-        rules_none: "没有爽约规则。", "There is no rule.";
+        rules_none: "没有爽约规则。填写下方表单新增。", "There is no rule. Add one with the form below.";
     }
 }
 

@@ -21,6 +21,11 @@ words! {
         nowhere: "各级均未设置", "No level says";
         save: "保存设置", "Save";
         saved: "设置已保存。", "The settings are saved.";
+        undone: "修改已撤销，恢复为修改前的设置。", "Undone: the settings are what they were before.";
+        last: "最近一次修改", "The last change";
+        undo: "撤销这次修改", "Undo this change";
+        undo_hint: "恢复为修改前的设置，并记入操作记录。已应用于在途申请的，须再次应用。", "The settings become what they were before, and the audit log says so. Whoever the change was carried over to goes by it until the settings are carried over again.";
+        changed_since: "设置与这次修改的结果不同或没有变化，不能撤销。", "There is nothing to undo: what stands is not what this change made, or the change made no difference.";
         carry: "应用于在途申请", "Carry over to those who wait";
         carry_hint: "让该级别下所有排队中的申请与号源释放按现行设置执行；已发出的号源不变。", "Everybody who waits under it, and every hand-out, goes by the settings in effect. An offer that is out keeps its terms.";
         carried: "已应用于在途申请。", "Carried over.";

@@ -54,7 +54,9 @@ words! {
         would_change: "将被更改", "Would change";
         would_refuse: "将被拒绝", "Would refuse";
         refusals: "拒绝原因", "Why some refuse";
-        sample: "将被更改的部分实例", "Some that would change";
+        by_step: "按步骤统计", "By step";
+        listed: "已列出", "Listed";
+        not_all: "符合条件的实例多于已预览的：以下只统计已预览的，其余在执行时逐个判断。", "The filter holds more runs than were looked at: what follows is of those that were; the others are judged as the bulk comes to them.";
         begin: "确认执行批量操作", "Begin the bulk";
         nothing_to_do: "没有会被更改的流程实例，无需执行。", "No run would change: there is nothing to begin.";
         bulks_none: "尚无批量操作", "No bulk yet";

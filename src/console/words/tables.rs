@@ -277,7 +277,16 @@ pub(super) const VERBS: Names = &[
     ("template.put", "修改消息模板"),
     ("template.withdraw", "撤回消息模板"),
     ("policy.put", "修改候补规则"),
+    ("policy.undo", "撤销规则修改"),
     ("policy.carryOver", "规则应用于在途申请"),
+    ("destination.pause", "暂停外部系统"),
+    ("destination.resume", "恢复外部系统"),
+    ("view.put", "保存视图"),
+    ("view.remove", "删除视图"),
+];
+
+/// What becomes of a system outside.
+pub(super) const FATES: Names = &[
     ("paused", "暂停"),
     ("resumed", "恢复"),
     ("opened", "停止调用"),

@@ -120,7 +120,7 @@ impl Tick {
     }
 
     /// The part that such a key was made of.
-    fn part(key: &str) -> &str {
+    pub fn part(key: &str) -> &str {
         key.split_once('/').map_or("", |(_, part)| part)
     }
 }

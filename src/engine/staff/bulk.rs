@@ -48,7 +48,7 @@ pub struct Asked {
 }
 
 /// What a bulk would do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DryRun {
     /// How many runs the filter holds.
     pub total: i64,
@@ -60,6 +60,8 @@ pub struct DryRun {
     pub refused: BTreeMap<&'static str, (usize, Refused)>,
     /// Some that would change.
     pub sample: Vec<RunId>,
+    /// Each that was looked at, in the order of the bulk, with why it would refuse where it would.
+    pub each: Vec<(RunId, Option<Refused>)>,
 }
 
 /// Why a bulk is not turned.
@@ -114,7 +116,7 @@ pub async fn dry_run(engine: &Engine, asked: &Asked) -> sqlx::Result<DryRun> {
     let total = store::count(&mut conn, &engine.tenant, &asked.filter, up_to).await?;
     let runs = store::next(&mut conn, &engine.tenant, &asked.filter, up_to, None, DRY_MAX).await?;
     let verb = for_run(&asked.verb, Uuid::nil());
-    let mut dry = DryRun { total, looked_at: 0, would_change: 0, refused: BTreeMap::new(), sample: Vec::new() };
+    let mut dry = DryRun { total, ..DryRun::default() };
     for run in runs {
         dry.looked_at += 1;
         match try_in(engine, &mut conn, run, &asked.by, &verb).await? {
@@ -123,8 +125,12 @@ pub async fn dry_run(engine: &Engine, asked: &Asked) -> sqlx::Result<DryRun> {
                 if dry.sample.len() < SAMPLE_MAX {
                     dry.sample.push(run);
                 }
+                dry.each.push((run, None));
             }
-            Err(refused) => dry.refused.entry(refused.code()).or_insert((0, refused)).0 += 1,
+            Err(refused) => {
+                dry.refused.entry(refused.code()).or_insert_with(|| (0, refused.clone())).0 += 1;
+                dry.each.push((run, Some(refused)));
+            }
         }
     }
     Ok(dry)

@@ -30,12 +30,17 @@ pub struct Deed<'a> {
 
 /// Writes a deed down.
 pub async fn write(conn: &mut PgConnection, tenant: &str, deed: &Deed<'_>) -> sqlx::Result<()> {
+    write_as(conn, tenant, Uuid::now_v7(), deed).await
+}
+
+/// Writes a deed down under an id that its writer knows it by.
+pub async fn write_as(conn: &mut PgConnection, tenant: &str, id: Uuid, deed: &Deed<'_>) -> sqlx::Result<()> {
     sqlx::query(
         "insert into audit (tenant, id, who, verb, run_id, reason, before, after, bulk, job)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(tenant)
-    .bind(Uuid::now_v7())
+    .bind(id)
     .bind(deed.who)
     .bind(deed.verb)
     .bind(deed.run)
@@ -89,6 +94,30 @@ pub struct Wanted {
     pub before: Option<Uuid>,
     /// The most of a page.
     pub most: i64,
+}
+
+/// A change of one level's settings: the newest, or the one of this id.
+///
+/// Plan: `audit_of_policy`, one row.
+pub async fn policy_change(
+    db: impl PgExecutor<'_>,
+    tenant: &str,
+    level: &str,
+    id: &str,
+    deed: Option<Uuid>,
+) -> sqlx::Result<Option<Audited>> {
+    sqlx::query_as(
+        "select id, at, who, verb, run_id, job, reason, before, after, bulk from audit
+         where tenant = $1 and after ->> 'level' = $2 and after ->> 'id' = $3 and verb in ('policy.put', 'policy.undo')
+           and ($4::uuid is null or id = $4)
+         order by id desc limit 1",
+    )
+    .bind(tenant)
+    .bind(level)
+    .bind(id)
+    .bind(deed)
+    .fetch_optional(db)
+    .await
 }
 
 /// Deeds, newest first.

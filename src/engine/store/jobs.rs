@@ -300,6 +300,10 @@ pub struct LastRun {
     pub step: String,
     /// pending, running, waiting, suspended, cancelled, faulted, completed.
     pub status: String,
+    /// When it was started.
+    pub created_at: DateTime<Utc>,
+    /// When it ended; none: it goes on.
+    pub ended_at: Option<DateTime<Utc>>,
 }
 
 impl LastRun {
@@ -312,9 +316,9 @@ impl LastRun {
 /// How these runs stand, in the order of their ids; archived ones too, forgotten ones not. By primary keys.
 pub async fn runs(db: impl PgExecutor<'_>, tenant: &str, ids: &[RunId]) -> sqlx::Result<Vec<LastRun>> {
     sqlx::query_as(
-        "select id, key, step, status from run where tenant = $1 and id = any($2)
+        "select id, key, step, status, created_at, ended_at from run where tenant = $1 and id = any($2)
          union all
-         select id, key, step, status from run_archive where tenant = $1 and id = any($2)
+         select id, key, step, status, created_at, ended_at from run_archive where tenant = $1 and id = any($2)
          order by id",
     )
     .bind(tenant)

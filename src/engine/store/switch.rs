@@ -1,8 +1,10 @@
 //! Destinations as staff see them, and the switch by which a person pauses one until it is resumed.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::{PgExecutor, PgPool};
 
+use super::audit::{self, Deed};
 use super::destinations::event;
 
 /// How a destination stands.
@@ -170,6 +172,11 @@ async fn switch(
     let done = sqlx::query(statement).bind(tenant).bind(name).bind(who).bind(why).execute(&mut *tx).await?;
     if done.rows_affected() > 0 {
         event(&mut tx, tenant, name, what, Some(who), Some(why)).await?;
+        let verb = if what == "paused" { "destination.pause" } else { "destination.resume" };
+        let about = json!({ "destination": name });
+        let deed =
+            Deed { who, verb, run: None, job: None, reason: why, before: about.clone(), after: about, bulk: None };
+        audit::write(&mut tx, tenant, &deed).await?;
         tx.commit().await?;
         return Ok(Switched::Done);
     }

@@ -49,6 +49,8 @@ enum Said {
     Job(JobRefused),
     /// The same, with what was wrong in the caller's own request.
     With(&'static str, &'static str, &'static str, String),
+    /// A form is not filled in as it must be: Chinese, English.
+    Form(String, String),
     /// Something has more bytes than this.
     TooLarge(usize),
     /// A text of notices is wrong in these places.
@@ -214,6 +216,12 @@ impl Problem {
         )
     }
 
+    /// A form of the console that is not filled in as it must be: why, in both languages.
+    pub(crate) fn form(zh: impl Into<String>, en: impl Into<String>) -> Self {
+        let said = Said::Form(zh.into(), en.into());
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, said, retry_after_s: None }
+    }
+
     /// Title and sentence, for a page.
     pub(crate) fn in_words(&self, language: Language) -> (&'static str, String) {
         (title(self.status, language), self.detail(language))
@@ -225,6 +233,7 @@ impl Problem {
             Said::Staff(refused) => refused.code(),
             Said::Job(refused) => refused.code(),
             Said::Fixed(code, ..) | Said::With(code, ..) => code,
+            Said::Form(..) => "invalid_request",
             Said::TooLarge(_) => "too_large",
             Said::Flawed(_) => "invalid_template",
         }
@@ -237,6 +246,8 @@ impl Problem {
             (Said::Job(refused), _) => jobs::refusal(refused, language),
             (Said::Fixed(_, zh, _), Language::ZhCn) => (*zh).to_owned(),
             (Said::Fixed(_, _, en), Language::En) => (*en).to_owned(),
+            (Said::Form(zh, _), Language::ZhCn) => zh.clone(),
+            (Said::Form(_, en), Language::En) => en.clone(),
             (Said::TooLarge(max), Language::ZhCn) => format!("请求内容超过 {} KiB。", max / 1024),
             (Said::TooLarge(max), Language::En) => format!("The request has more than {} KiB.", max / 1024),
             (Said::Flawed(flaws), _) => {

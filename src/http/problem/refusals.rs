@@ -147,6 +147,12 @@ impl From<DeskError> for Problem {
                 "Somebody stored another version meanwhile: look at it, and store yours again",
                 newest.to_string(),
             ),
+            DeskError::PolicyChanged => Self::fixed(
+                Is::CONFLICT,
+                "policy_changed",
+                "该设置此后又有修改，这次修改不能再撤销：请查看现行设置，按需重新修改。",
+                "These settings were changed again since, so that change is not undone: look at what stands, and change that.",
+            ),
             DeskError::NotResent(refused) => refused.into(),
             DeskError::CaseResolved => {
                 Self::fixed(Is::CONFLICT, "case_resolved", "该差异已处理。", "This difference is resolved already.")

@@ -115,6 +115,6 @@ async fn no_address_and_no_search_of_the_team_has_a_persons_number() {
     }
     assert_eq!(house.hospital.count("select count(*) from saved_view").await, 0);
     let kept = browser.post("/views", &[("name", "mine"), ("query", "?q=8000&status=waiting")]).await;
-    assert_eq!(kept.to(), "/runs?workflow=&status=waiting&q=8000");
+    assert_eq!(kept.to(), "/runs?workflow=&status=waiting&q=8000&done=view.put");
     house.hospital.close().await;
 }

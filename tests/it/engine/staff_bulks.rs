@@ -82,6 +82,8 @@ async fn a_dry_run_counts_and_changes_nothing() {
     let refused: Vec<(&str, usize)> = dry.refused.iter().map(|(code, (count, _))| (*code, *count)).collect();
     assert_eq!(refused, [("would_strand", 5)]);
     assert_eq!(dry.sample, runs[5..12]);
+    assert_eq!(dry.each.iter().map(|(run, _)| *run).collect::<Vec<_>>(), runs, "each, in the order of the bulk");
+    assert!(dry.each.iter().enumerate().all(|(nth, (_, refused))| refused.is_some() == (nth < 5)), "{:?}", dry.each);
     assert_eq!(everything().await, before, "not even a row version");
     let begun = bulk::begin(&works.engine, &waiting(Verb::Cancel)).await.unwrap();
     let worker = works.worker().await;

@@ -96,7 +96,7 @@ async fn r23_versions_say_who_when_and_why_and_two_who_write_at_once_do_not_undo
     let items = versions["items"].as_array().unwrap();
     let numbers: Vec<_> = items.iter().map(|one| one["version"].as_i64().unwrap()).collect();
     assert_eq!(numbers, [2, 1]);
-    assert_eq!((&items[1]["who"], &items[1]["reason"]), (&json!("stories"), &json!("微信公众平台更换了模板")));
+    assert_eq!((&items[1]["who"], &items[1]["reason"]), (&json!("stories@api"), &json!("微信公众平台更换了模板")));
     assert!(items[1]["createdAt"].as_str().unwrap().ends_with("+08:00"));
     assert_eq!(items[1]["text"]["templateId"], "TM1");
     let audit = hospital.ask(Method::GET, "/v1/audit?verb=template.put", None).await;

@@ -156,7 +156,7 @@ async fn r32_staff_lift_with_a_reason_and_the_next_pull_does_not_bring_it_back()
     assert_eq!(listed(&hospital, 1).await, None);
     let audit = hospital.ask(Method::GET, "/v1/audit?verb=blacklist.lift", None).await;
     let deed = &audit["items"][0];
-    assert_eq!((&deed["reason"], &deed["who"]), (&json!("签到系统当日故障"), &json!("stories")));
+    assert_eq!((&deed["reason"], &deed["who"]), (&json!("签到系统当日故障"), &json!("stories@api")));
     assert_eq!(deed["after"]["excusedBreaches"], 2);
     // The rule goes on counting what comes.
     misses(&hospital, 1, NaiveDate::from_ymd_opt(2026, 9, 1).unwrap(), "D1").await;

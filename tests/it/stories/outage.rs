@@ -107,7 +107,16 @@ async fn staff_pause_his_for_its_maintenance() {
     hospital.pass_until(hospital.now() + TimeDelta::minutes(1)).await;
     assert_eq!(hospital.status(entry).await, "booked");
     let told = his(&hospital).await;
-    assert_eq!((&told["events"][0]["what"], &told["events"][0]["who"]), (&json!("resumed"), &json!("stories")));
+    assert_eq!((&told["events"][0]["what"], &told["events"][0]["who"]), (&json!("resumed"), &json!("stories@api")));
+    let audit = hospital.door.ask(Method::GET, "/v1/audit", None).await;
+    let mut deeds: Vec<&serde_json::Value> = audit.body["items"].as_array().unwrap().iter().collect();
+    deeds.retain(|deed| deed["verb"].as_str().unwrap().starts_with("destination."));
+    let deeds: Vec<_> =
+        deeds.iter().map(|deed| (&deed["verb"], &deed["before"]["destination"], &deed["reason"])).collect();
+    let his = json!("his");
+    let (resume, pause) = (json!("destination.resume"), json!("destination.pause"));
+    assert_eq!(deeds[0], (&resume, &his, &json!("it is back")));
+    assert_eq!((deeds.len(), deeds[1].0), (2, &pause));
     hospital.finish().await;
 }
 
