@@ -121,6 +121,20 @@ pub fn platform_key(config: &Config, outside: Option<&Outside>) -> Option<secrec
     }
 }
 
+/// What WeChat's message events are signed with, where there are any.
+pub fn wechat_token(config: &Config, outside: Option<&Outside>) -> Option<secrecy::SecretString> {
+    match (&config.wechat_messages, outside) {
+        (Some(wechat), _) => wechat.event_token.clone(),
+        (None, Some(outside)) if simulates_wechat(config) => Some(outside.messages.event_token()),
+        _ => None,
+    }
+}
+
+/// Whether the sandbox plays WeChat's messages.
+pub fn simulates_wechat(config: &Config) -> bool {
+    config.sandbox.enabled && !config.messages_are_real() && config.sandbox.messages == MessagesAs::Wechat
+}
+
 /// By which channels notices go, as `[routes]` and `wechat_messages.subscribe` say it. What is wrong there is an error; that a
 /// channel is not configured is one too.
 pub fn routes(config: &Config) -> anyhow::Result<Routes> {

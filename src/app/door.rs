@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::App;
-use super::clients::{notice_skew, platform_key};
+use super::clients::{notice_skew, platform_key, wechat_token};
 use crate::config::{ApiRate, Config, Network, Oidc, SlowLane};
 use crate::console::access::{Provider, Role, SessionLimits, Settings};
 use crate::console::live::Live;
@@ -24,6 +24,7 @@ use crate::http::addresses::Addresses;
 use crate::http::auth::ApiKey;
 use crate::http::{EventToken, Surface, on_socket, router};
 use crate::ports::identity::{IdentityConfig, IdentityProvider};
+use crate::sandbox::outside::Outside;
 use crate::waitlist::pace::Pace;
 
 /// A listening surface.
@@ -73,9 +74,8 @@ fn addresses(config: &Config) -> Addresses {
 }
 
 /// What WeChat's message events are signed with, where there are any.
-fn event_token(config: &Config) -> Option<EventToken> {
-    let token = config.wechat_messages.as_ref()?.event_token.clone()?;
-    Some(EventToken { token, skew: notice_skew(config) })
+fn event_token(config: &Config, outside: Option<&Outside>) -> Option<EventToken> {
+    Some(EventToken { token: wechat_token(config, outside)?, skew: notice_skew(config) })
 }
 
 /// How often a key may ask.
@@ -139,7 +139,7 @@ impl App {
             payments: Arc::clone(&self.clients.payments),
             api_keys,
             platform_key: platform_key(config, self.outside.as_ref()),
-            wechat_token: event_token(config),
+            wechat_token: event_token(config, self.outside.as_ref()),
             addresses: addresses(config),
             rates: Rates::new(rate(&config.api_rate)),
             console: Settings { demo, sandbox: self.control.clone(), ..console(config, listener.local_addr()?)? },

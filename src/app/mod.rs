@@ -215,6 +215,9 @@ async fn outside(config: &Config, pool: &PgPool, base_url: &str) -> anyhow::Resu
     let outside = Outside::start(sandbox.seed, sandbox.faults, config.time_zone, store, SandboxClock::at(now)).await?;
     let outside = outside.speaking(sandbox.his).paid_through(sandbox.pay).telling(sandbox.messages);
     outside.tell_houbu(base_url);
+    if clients::simulates_wechat(config) {
+        outside.messages.tell_wechat_events(base_url);
+    }
     Ok(outside)
 }
 

@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use axum::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::{StreamExt, stream};
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -21,6 +22,8 @@ const EVENT_AFTER_S: i64 = 3;
 const LATE_S: i64 = 900;
 /// Between two tries of an event that was not taken, seconds.
 const AGAIN_S: i64 = 5;
+/// So many are told at once.
+const AT_ONCE: usize = 8;
 /// So often an event is tried.
 const TRIES_MAX: u32 = 3;
 
@@ -104,7 +107,7 @@ impl House {
         message
     }
 
-    /// Tells what is due, one after the other; how many that were.
+    /// Tells what is due, and waits for the answers; how many that were.
     pub(super) async fn run_wechat_due(&self, now: DateTime<Utc>) -> usize {
         let (url, due) = {
             let mut pending = self.pending();
@@ -112,23 +115,25 @@ impl House {
             let due: Vec<Event> = pending.events.extract_if(.., |event| event.due_at <= now).collect();
             (url, due)
         };
-        for event in &due {
-            let body = event.xml(now);
-            if event.forge_first {
-                self.post_wechat(&url, &body, "another token").await;
-            }
-            let token = self.key_of(b"wechat events");
-            let mut taken = self.post_wechat(&url, &body, &token).await;
-            if event.twice {
-                taken |= self.post_wechat(&url, &body, &token).await;
-            }
-            let tries = event.tries + 1;
-            if !taken && tries < TRIES_MAX {
-                let due_at = event.due_at + TimeDelta::seconds(AGAIN_S);
-                self.pending().events.push(Event { tries, due_at, forge_first: false, ..event.clone() });
-            }
-        }
+        let told = stream::iter(&due).map(|event| self.tell_of(&url, event, now)).buffer_unordered(AT_ONCE);
+        let again: Vec<Event> = told.filter_map(async |event| event).collect().await;
+        self.pending().events.extend(again);
         due.len()
+    }
+
+    /// Tells of one; what is to be tried again, where it was not taken.
+    async fn tell_of(&self, url: &str, event: &Event, now: DateTime<Utc>) -> Option<Event> {
+        let body = event.xml(now);
+        if event.forge_first {
+            self.post_wechat(url, &body, "another token").await;
+        }
+        let token = self.key_of(b"wechat events");
+        let mut taken = self.post_wechat(url, &body, &token).await;
+        if event.twice {
+            taken |= self.post_wechat(url, &body, &token).await;
+        }
+        let (tries, due_at) = (event.tries + 1, event.due_at + TimeDelta::seconds(AGAIN_S));
+        (!taken && tries < TRIES_MAX).then(|| Event { tries, due_at, forge_first: false, ..event.clone() })
     }
 
     async fn post_wechat(&self, url: &str, body: &str, token: &str) -> bool {

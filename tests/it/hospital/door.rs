@@ -37,7 +37,7 @@ impl Reply {
 
 /// The door of one hospital.
 pub struct Door {
-    address: String,
+    pub address: String,
     http: reqwest::Client,
     open: Arc<AtomicBool>,
     keeper: tokio::task::JoinHandle<()>,

@@ -33,7 +33,7 @@ use houbu::engine::staff::By;
 use houbu::engine::store::claim;
 use houbu::engine::worker::{self, Worker};
 use houbu::engine::{Engine, Registry, RunId, clock};
-use houbu::http::Surface;
+use houbu::http::{EventToken, Surface};
 use houbu::http::addresses::Addresses;
 use houbu::ports::his::{
     Charset, Config as HisConfig, Credentials, DayPart, Protocol, Push, PushReader, TimeSlot, connect,
@@ -228,7 +228,7 @@ impl Hospital {
             his_pushes: Arc::new(PushReader::new(&credentials(), chrono_tz::Asia::Shanghai).unwrap()),
             payments: provider.clone(),
             api_keys: vec![door::api_key()],
-            wechat_token: None,
+            wechat_token: Some(EventToken { token: messages.event_token(), skew: TimeDelta::minutes(5) }),
             platform_key: Some(messages.event_key()),
             addresses: setup.addresses.clone(),
             rates: houbu::desk::access::rates::Rates::default(),

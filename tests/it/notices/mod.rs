@@ -6,3 +6,4 @@ mod platform;
 mod reminding;
 mod routes;
 mod texts;
+mod wechat;

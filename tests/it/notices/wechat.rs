@@ -1,0 +1,74 @@
+//! What WeChat tells of a message that it took: whenever, however often and however wrongly it does.
+
+use houbu::sandbox::catalogue::{WECHAT_TEMPLATE_EVENT, subject};
+use houbu::sandbox::switches::{Switch, Wrong};
+use houbu::waitlist::policy::PaymentMode;
+
+use super::delivery::{notices, states};
+use crate::hospital::Hospital;
+
+async fn told(hospital: &Hospital) -> Vec<(String, String, i32)> {
+    sqlx::query_as("select kind, fate, times from callback where source = 'wechat' order by received_at, event_id")
+        .fetch_all(&hospital.db.pool)
+        .await
+        .unwrap()
+}
+
+/// The house where WeChat tells, and what goes wrong with the next event.
+async fn with_events() -> Hospital {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    hospital.messages.tell_wechat_events(&hospital.door.address);
+    hospital
+}
+
+fn switch(hospital: &Hospital, fault: &str) {
+    let wrong = Wrong::named(subject(WECHAT_TEMPLATE_EVENT).unwrap(), fault).unwrap();
+    hospital.faults.switches().on(WECHAT_TEMPLATE_EVENT, wrong, Switch::Times(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r23_wechat_tells_that_a_message_arrived_twice_late_never_and_after_a_forged_one() {
+    let hospital = with_events().await;
+    for (number, fault) in
+        [(1, None), (2, Some("duplicate")), (3, Some("wrong-signature")), (4, Some("lost")), (5, Some("late"))]
+    {
+        if let Some(fault) = fault {
+            switch(&hospital, fault);
+        }
+        let entry = hospital.apply("w1-am", number).await;
+        let before = told(&hospital).await.len();
+        hospital.pass_minutes(1).await;
+        let now = told(&hospital).await;
+        let came: Vec<_> =
+            now[before..].iter().map(|(kind, fate, times)| (kind.as_str(), fate.as_str(), *times)).collect();
+        let (expected, state) = match fault {
+            Some("lost" | "late") => (vec![], "sent"),
+            Some("duplicate") => (vec![("TEMPLATESENDJOBFINISH", "ignored", 2)], "delivered"),
+            _ => (vec![("TEMPLATESENDJOBFINISH", "ignored", 1)], "delivered"),
+        };
+        assert_eq!(came, expected, "{fault:?}");
+        assert_eq!(states(&hospital, entry).await, [format!("wechat waitlist_submitted {state}")], "{fault:?}");
+        hospital.pass_minutes(16).await;
+        let state = if fault == Some("lost") { "sent" } else { "delivered" };
+        assert_eq!(states(&hospital, entry).await, [format!("wechat waitlist_submitted {state}")], "{fault:?}");
+    }
+    assert!(hospital.sms.books().await.is_empty());
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r09_r23_whom_wechat_could_not_reach_after_all_gets_one_sms() {
+    let hospital = with_events().await;
+    for (number, status) in [(1, "failed:user block"), (2, "failed: system failed")] {
+        switch(&hospital, status);
+        let entry = hospital.apply("w1-am", number).await;
+        assert_eq!(states(&hospital, entry).await, ["wechat waitlist_submitted sent"]);
+        hospital.pass_minutes(1).await;
+        let expected = ["wechat waitlist_submitted failed", "sms waitlist_submitted sent"];
+        assert_eq!(states(&hospital, entry).await, expected, "{status}");
+        assert_eq!(notices(&hospital, entry).await[0]["why"], status);
+        let sms = hospital.sms.books().await;
+        assert_eq!((sms.len(), sms[sms.len() - 1].times), (number as usize, 1));
+    }
+    hospital.finish().await;
+}
