@@ -134,6 +134,8 @@ struct Runs<'a> {
     rows: Vec<RunRow>,
     bulkable: bool,
     address: String,
+    /// What is drawn anew: this very page of the list.
+    live: String,
     csv: String,
     older: Option<String>,
 }
@@ -200,6 +202,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         verbs: picks(BULK_VERBS, "", names::verb, language),
         rows: row::runs(&surface, found, &clock).await?,
         bulkable: wanted.bulkable() && staff.may(Permission::Bulk),
+        live: format!("/runs{}", wanted.address(wanted.cursor.map(|at| at.to_string()).as_deref())),
         csv: format!("/runs.csv{address}"),
         older: older.map(|cursor| format!("/runs{}", wanted.address(Some(&cursor)))),
         frame: Frame::of(&staff, "runs").done(done).undo_with(true, undo, put_back),

@@ -123,10 +123,28 @@ test("a step is answered for, and a page that stays open sees it", async () => {
   const said = (await house.history(run)).find((turn) => turn.woke === "staff");
   assert.deepEqual([said.step, said.outcome, said.next], ["PrepayOrder", "Opened", "Prepayment"]);
   await watcher.page.locator("#live").getByText(NO_ACCOUNT).waitFor({ state: "detached" });
+  // Not that card alone: the way that it went and what staff did stand beside it.
+  await watcher.page.locator("#run-turns").getByText("预付下单").first().waitFor();
+  await watcher.page.locator("#run-audit").getByText("支付平台已确认下单").waitFor();
   const [deed] = await house.audited("answer", "支付平台已确认下单");
   assert.equal(deed.runId, run);
   await seenInAudit(person, "补录结果", "支付平台已确认下单");
   await watcher.leaves();
+  await person.leaves();
+});
+
+test("older runs stay where they are while the list is drawn anew", async () => {
+  const person = await as("viewer");
+  const { page } = person;
+  const drawn = () => page.locator("#live [data-row] a").evaluateAll((links) => links.map((link) => link.getAttribute("href")));
+  await page.goto("/runs");
+  const first = await drawn();
+  const redrawn = () => page.waitForResponse((answer) => answer.url().includes("/runs") && answer.request().headers()["hx-request"] === "true");
+  const [answer] = await Promise.all([redrawn(), page.locator(".more a").last().click()]);
+  assert.ok(answer.url().includes("cursor="), answer.url());
+  await page.waitForFunction(() => document.querySelector("#live:not(.htmx-request, .htmx-swapping, .htmx-settling)"));
+  const second = await drawn();
+  assert.ok(second.length > 0 && !second.some((run) => first.includes(run)), "the second page is another one");
   await person.leaves();
 });
 

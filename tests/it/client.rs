@@ -91,7 +91,7 @@ async fn r37_lists_go_on_page_after_page_and_nothing_is_left_out_or_twice() {
     let suspended = houbu.suspend(entry, &reason).await.unwrap();
     assert_eq!((suspended.status, suspended.run.status.as_str()), (StatusCode::ACCEPTED, "suspended"));
     let lines: Vec<_> = houbu.every_line(entry).try_collect().await.unwrap();
-    assert!(lines.iter().any(|line| line.error.as_deref() == Some("stories: to see")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.error.as_deref() == Some("stories@api: to see")), "{lines:?}");
     houbu.resume(entry, &reason).await.unwrap();
     hospital.until_still().await;
     hospital.finish().await;

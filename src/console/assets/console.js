@@ -72,7 +72,9 @@
   });
   // The part of the page that is drawn anew, and what it shows. The server says when that moved; once a minute it is drawn anyway.
   const part = () => document.querySelector("[data-live]");
-  const busy = (at) => at.querySelector("details[open] form, input:focus, textarea:focus, select:focus, [data-tick]:checked");
+  // Where more than that part is drawn with it, all of the page counts.
+  const drawn = (at) => (at.hasAttribute("hx-select-oob") ? at.closest("main") : at);
+  const busy = (at) => drawn(at)?.querySelector("details[open] form, input:focus, textarea:focus, select:focus, [data-tick]:checked");
   let stream = null;
   let again = 0;
   let failed = 0;

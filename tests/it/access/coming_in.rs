@@ -224,7 +224,7 @@ async fn what_goes_wrong_before_the_login_is_a_page_that_people_read() {
         assert!(page.text.contains("<html lang=\"en\">"), "{}", page.text);
     };
     let mut browser = Browser::new(&house);
-    reads(&browser.post_bare("/login", &[("name", "viewer")], &[]).await, &[400]);
+    reads(&browser.post_bare("/login", &[("name", "viewer")], &[]).await, &[422]);
     reads(&browser.post_bare("/login/demo", &[("role", "viewer")], &[]).await, &[404]);
     let mut known = logged_in(&house, Role::Viewer).await;
     house.hospital.desk.engine.pool.close().await;
