@@ -125,7 +125,7 @@ async fn r37_staff_look_and_act_over_the_api_from_afar() {
     let suspended = houbu(&["suspend", &id, "-r", "a call from the department"]).await;
     assert_eq!((suspended.code, suspended.out.trim()), (0, "✓ suspend: the run is suspended at Waiting"));
     let history = houbu(&["history", &id]).await;
-    assert!(history.out.contains("stories: a call from the department"), "{}", history.out);
+    assert!(history.out.contains("stories@api: a call from the department"), "{}", history.out);
     let named = houbu(&["resume", &id, "-r", "to see", "--who", "ann"]).await;
     assert!(named.code == 1 && named.err.contains("the key says who it is"), "{}", named.err);
 
