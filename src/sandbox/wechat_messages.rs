@@ -165,8 +165,21 @@ impl MessageServer {
         let http = reqwest::Client::builder().no_proxy().timeout(EVENT_WITHIN).build()?;
         let (consents, events, tells) = (Mutex::default(), Mutex::default(), Mutex::default());
         let wechat_events = Mutex::default();
-        let house =
-            House { seed, now, faults, store, slow, secret, sent, tokens, consents, events, tells, wechat_events, http };
+        let house = House {
+            seed,
+            now,
+            faults,
+            store,
+            slow,
+            secret,
+            sent,
+            tokens,
+            consents,
+            events,
+            tells,
+            wechat_events,
+            http,
+        };
         let house = Arc::new(house);
         let listener = TcpListener::bind(listen).await?;
         let at = listener.local_addr()?;

@@ -33,8 +33,8 @@ use houbu::engine::staff::By;
 use houbu::engine::store::claim;
 use houbu::engine::worker::{self, Worker};
 use houbu::engine::{Engine, Registry, RunId, clock};
-use houbu::http::{EventToken, Surface};
 use houbu::http::addresses::Addresses;
+use houbu::http::{EventToken, Surface};
 use houbu::ports::his::{
     Charset, Config as HisConfig, Credentials, DayPart, Protocol, Push, PushReader, TimeSlot, connect,
 };
