@@ -20,7 +20,7 @@ use crate::waitlist::language::Language;
 
 /// Runs that stand still of which so many are shown.
 const STUCK_SHOWN: i64 = 8;
-/// Suspended runs that are looked through for refunds.
+/// Of those of a step of refunds so many are counted.
 const LOOKED_THROUGH: i64 = 200;
 /// Where a refund stands that waits for a person.
 const REFUND_STEPS: [&str; 6] =
@@ -47,14 +47,18 @@ pub(super) async fn home(State(surface): State<Arc<Surface>>, staff: Staff) -> P
     let desk = &surface.desk;
     let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language: staff.language };
     let numbers = desk.numbers_of_day(clock.now).await?;
-    let of = |status: &str| Filter { status: Some(status.to_owned()), most: LOOKED_THROUGH, ..Filter::default() };
+    let of = |status: &str| Filter { status: Some(status.to_owned()), most: STUCK_SHOWN, ..Filter::default() };
     let mut stuck = desk.runs(of("suspended")).await?;
-    let refunds = stuck.iter().filter(|one| REFUND_STEPS.contains(&one.seen.step.as_str())).count();
-    stuck.truncate(usize::try_from(STUCK_SHOWN).unwrap_or(8));
+    let mut refunds = 0;
+    if !stuck.is_empty() {
+        for step in REFUND_STEPS {
+            let at = Filter { step: Some(step.to_owned()), most: LOOKED_THROUGH, ..of("suspended") };
+            refunds += desk.runs(at).await?.len();
+        }
+    }
     let findings = desk.health().await?.findings;
     if findings.iter().any(|finding| matches!(finding, Finding::Unrunnable { .. })) {
-        let unrunnable = Filter { most: STUCK_SHOWN, ..of("unrunnable") };
-        stuck.extend(desk.runs(unrunnable).await?);
+        stuck.extend(desk.runs(of("unrunnable")).await?);
     }
     let w = HomeWords::of(staff.language);
     let mut matters: Vec<Matter> = findings.iter().map(|finding| matter(finding, &clock)).collect();

@@ -18,6 +18,7 @@ use super::settings::{self, Setting};
 use super::when::Clock;
 use super::words::names;
 use super::words::policies::PolicyWords;
+use crate::desk::policy_changes::Since;
 use crate::http::Surface;
 use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
@@ -167,7 +168,13 @@ pub(super) async fn put(
     let former = found.chain.first().map(|(.., own)| own.clone()).unwrap_or_default();
     let by = staff.by(reason(form.get("reason").map_or("", String::as_str))?);
     let policy = settings::read(&former, &form)?;
-    let change = surface.desk.change_policy(at, &id, &policy, &by).await?;
+    // Every field of the form is written: what somebody else has changed meanwhile would be lost.
+    let since = match form.get("since").map(|seen| seen.trim()) {
+        None => Since::Whatever,
+        Some("") => Since::Change(None),
+        Some(seen) => Since::Change(Some(seen.parse().map_err(|_| Problem::not_found())?)),
+    };
+    let change = surface.desk.change_policy(at, &id, &policy, since, &by).await?;
     to(&format!("/policies/{level}/{id}?done=saved&change={change}"))
 }
 

@@ -30,6 +30,15 @@ pub struct Change {
     pub way_back: bool,
 }
 
+/// What whoever changes settings has seen of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// They say how all of it is to be.
+    Whatever,
+    /// They saw what the last change made of it; none: that nobody had changed it.
+    Change(Option<Uuid>),
+}
+
 impl Desk {
     /// Every campus, department and doctor.
     pub async fn places(&self) -> Answer<Vec<Place>> {
@@ -65,10 +74,24 @@ impl Desk {
     }
 
     /// Makes or replaces the settings of one level; the audit has what they were and are. Answers the change's id there.
-    pub async fn change_policy(&self, level: Level, id: &str, policy: &LevelPolicy, by: &By) -> Answer<Uuid> {
+    /// [`DeskError::PolicyChanged`] where that has been changed since whoever decided on it saw it.
+    pub async fn change_policy(
+        &self,
+        level: Level,
+        id: &str,
+        policy: &LevelPolicy,
+        since: Since,
+        by: &By,
+    ) -> Answer<Uuid> {
         policy.validate()?;
         let mut tx = self.begin().await?;
         policies::hold(&mut tx, self.hospital(), level, id).await?;
+        if let Since::Change(seen) = since {
+            let newest = audit::policy_change(&mut *tx, self.hospital(), level.as_str(), id, None).await?;
+            if newest.map(|newest| newest.id) != seen {
+                return Err(DeskError::PolicyChanged);
+            }
+        }
         let former = policies::find(&mut *tx, self.hospital(), level, id).await?.unwrap_or_default();
         policies::put(&mut *tx, self.hospital(), level, id, policy).await?;
         let change = self.write_change(&mut tx, "policy.put", (level, id), [&former, policy], by).await?;

@@ -107,6 +107,11 @@ impl Desk {
         inspect::find(pool, hospital, id).await?.ok_or(Refusal::NotFound)?;
         Ok(inspect::history(pool, hospital, id, after, most).await?)
     }
+
+    /// The last lines of a run's history, oldest first.
+    pub async fn last_of_history(&self, id: RunId, most: i64) -> Answer<Vec<Told>> {
+        Ok(inspect::last_of_history(&self.engine.pool, self.hospital(), id, most).await?)
+    }
 }
 
 fn shown(around: &Around, mut seen: Seen) -> Shown {

@@ -127,21 +127,31 @@ pub struct Told {
     pub took_ms: i32,
 }
 
+/// The lines of a run, whether it has ended or not, beyond the line `$3`.
+macro_rules! lines {
+    ($order:literal) => {
+        concat!(
+            "select seq, turn, at, step, woke, outcome, next, error, attempt, took_ms from turn
+             where tenant = $1 and run_id = $2 and seq > $3
+               and at >= (select created_at from run where tenant = $1 and id = $2
+                          union all
+                          select created_at from run_archive where tenant = $1 and id = $2) - interval '31 days'
+               and at <= coalesce((select ended_at from run where tenant = $1 and id = $2
+                                   union all
+                                   select ended_at from run_archive where tenant = $1 and id = $2) + interval '31 days',
+                                  'infinity')
+             order by seq ",
+            $order,
+            " limit $4"
+        )
+    };
+}
+
 /// The statement of [`history`]: tenant, run, line, how many.
 ///
 /// Plan: one index scan a month that the run lived in. The bounds leave out the other months; they are a month wider
 /// than its life, for lines that were written while it ended and for a clock that is set by hand.
-pub const HISTORY: &str = "
-    select seq, turn, at, step, woke, outcome, next, error, attempt, took_ms from turn
-    where tenant = $1 and run_id = $2 and seq > $3
-      and at >= (select created_at from run where tenant = $1 and id = $2
-                 union all
-                 select created_at from run_archive where tenant = $1 and id = $2) - interval '31 days'
-      and at <= coalesce((select ended_at from run where tenant = $1 and id = $2
-                          union all
-                          select ended_at from run_archive where tenant = $1 and id = $2) + interval '31 days',
-                         'infinity')
-    order by seq limit $4";
+pub const HISTORY: &str = lines!("asc");
 
 /// A run's history, oldest first, after the line `after`.
 pub async fn history(
@@ -152,6 +162,14 @@ pub async fn history(
     most: i64,
 ) -> sqlx::Result<Vec<Told>> {
     sqlx::query_as(HISTORY).bind(tenant).bind(id).bind(after).bind(most).fetch_all(db).await
+}
+
+/// The last lines of a run's history, oldest first.
+pub async fn last_of_history(db: impl PgExecutor<'_>, tenant: &str, id: RunId, most: i64) -> sqlx::Result<Vec<Told>> {
+    let mut lines: Vec<Told> =
+        sqlx::query_as(lines!("desc")).bind(tenant).bind(id).bind(-1_i64).bind(most).fetch_all(db).await?;
+    lines.reverse();
+    Ok(lines)
 }
 
 /// A signal in a run's inbox. What came with it stays there.

@@ -14,6 +14,7 @@ use super::extract::{Body, Path, Query, foreign_id};
 use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use super::staff::{Reason, by};
+use crate::desk::policy_changes::Since;
 use crate::waitlist::policy::{Level, LevelPolicy};
 use crate::waitlist::refusal::Refusal;
 
@@ -69,7 +70,7 @@ pub(super) async fn put(
 ) -> Result<Json<LevelPolicy>, Problem> {
     foreign_id(&id, "id")?;
     let by = by(&caller, why.reason.unwrap_or_else(|| "PUT /v1/policies".to_owned()))?;
-    surface.desk.change_policy(level_of(&level)?, &id, &policy, &by).await?;
+    surface.desk.change_policy(level_of(&level)?, &id, &policy, Since::Whatever, &by).await?;
     Ok(Json(policy))
 }
 

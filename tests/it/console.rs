@@ -310,6 +310,9 @@ async fn r24_a_change_of_settings_is_undone_from_the_page_and_not_over_a_later_o
     let late = chief.form(undo, &fields).await;
     assert_eq!(late.status, StatusCode::CONFLICT);
     assert!(late.text.contains("changed again since"), "{}", late.text);
+    // Nor does a form that was opened before take away what was saved meanwhile.
+    let stale = chief.form(path, &[("cap", "63"), ("since", &change), ("reason", "x")]).await;
+    assert_eq!(stale.status, StatusCode::CONFLICT, "{}", stale.text);
     let change = change_of(&second);
     let fields = [("change", change.as_str()), ("reason", "for another department")];
     assert_eq!(chief.form(undo, &fields).await.status, StatusCode::SEE_OTHER);

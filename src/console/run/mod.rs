@@ -31,7 +31,7 @@ use chart::{Chart, Path as Way};
 use turns::Line;
 use verbs::Deed;
 
-/// Lines of history that are shown.
+/// Lines of history that are shown, the last ones.
 const HISTORY_MAX: i64 = 500;
 /// Deeds of staff that are shown.
 const DEEDS_MAX: i64 = 50;
@@ -58,6 +58,8 @@ struct Run {
     path: Option<Chart>,
     whole: Option<Chart>,
     lines: Vec<Line>,
+    /// True where there are more, before those.
+    cut: bool,
     deeds: Vec<Deed>,
     state: String,
     inbox: Vec<Heard>,
@@ -95,7 +97,7 @@ pub(super) async fn show_run(
     let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language };
     let inspected = desk.run(id).await?;
     let beside = desk.beside(id).await?;
-    let history = desk.history(id, 0, HISTORY_MAX).await?;
+    let history = desk.last_of_history(id, HISTORY_MAX).await?;
     let wanted = Wanted { run: Some(id), job: None, who: None, verb: None, before: None, most: DEEDS_MAX };
     let deeds = desk.audit(&wanted).await?;
     let explained = desk.verbs(id).await.unwrap_or_default();
@@ -117,6 +119,7 @@ pub(super) async fn show_run(
         application: Application::find(&surface, &seen, &clock).await?,
         path: chart(false),
         whole: chart(true),
+        cut: i64::try_from(history.len()).is_ok_and(|length| length >= HISTORY_MAX),
         lines: turns::lines(&history, &clock),
         deeds: verbs::deeds(explained, language),
         state: serde_json::to_string_pretty(&inspected.state).unwrap_or_default(),

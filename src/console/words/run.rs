@@ -18,6 +18,7 @@ words! {
         chart_hint: "已走过的路径与当前位置；虚线为可能的下一步。", "The way it came, where it is, and where it could go next (dashed).";
         chart_whole: "完整流程图", "The whole chart";
         timeline: "经过", "What happened";
+        timeline_cut: "仅显示最近 500 条；更早的见接口 /v1/runs/{runId}/history。", "The last 500 are shown; GET /v1/runs/{runId}/history has them all.";
         timeline_none: "尚无记录", "Nothing has happened yet";
         timeline_none_hint: "首个步骤处理后显示。", "The first turn appears here once it is done.";
         failed: "失败", "failed";

@@ -150,8 +150,8 @@ impl From<DeskError> for Problem {
             DeskError::PolicyChanged => Self::fixed(
                 Is::CONFLICT,
                 "policy_changed",
-                "该设置此后又有修改，这次修改不能再撤销：请查看现行设置，按需重新修改。",
-                "These settings were changed again since, so that change is not undone: look at what stands, and change that.",
+                "这些设置此后又有修改，本次操作未执行：请查看现行设置，按需重新修改。",
+                "These settings were changed again since, so nothing is done now: look at what stands, and change that.",
             ),
             DeskError::NotResent(refused) => refused.into(),
             DeskError::CaseResolved => {
