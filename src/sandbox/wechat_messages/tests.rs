@@ -169,7 +169,7 @@ async fn r23_one_consent_is_one_subscribe_message() {
     let client = WechatMessages::new(server.client_config(Duration::from_secs(20))).unwrap();
     let subscribed = |id: &str| Message { subscribed: true, ..message(&server, id) };
     server.consents(&message(&server, "m").openid, 1);
-    assert_eq!(client.send(&subscribed("m1")).await, Ok(Outcome::Accepted { msg_id: String::new() }));
+    assert_eq!(client.send(&subscribed("m1")).await, Ok(Outcome::Accepted { msg_id: "4000000000".to_owned() }));
     assert_eq!(client.send(&subscribed("m2")).await, Ok(Outcome::Unreachable { code: 43101 }));
     assert!(matches!(template.send(&message(&server, "m3")).await, Ok(Outcome::Accepted { .. })));
     let ids: Vec<String> = server.books().await.into_iter().map(|sent| sent.client_msg_id).collect();
