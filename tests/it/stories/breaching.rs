@@ -193,7 +193,7 @@ async fn r32_an_appeal_is_decided_once_and_granting_it_lifts() {
     hospital.ask(Method::POST, &decide, decision(true)).await;
     assert_eq!(listed(&hospital, 1).await, None);
     let granted = hospital.ask(Method::GET, "/v1/blacklist-appeals?state=granted", None).await;
-    assert_eq!(granted["items"][0]["decidedBy"], "stories");
+    assert_eq!(granted["items"][0]["decidedBy"], "stories@api");
     hospital.finish().await;
 }
 

@@ -237,7 +237,7 @@ async fn r36_staff_resolve_a_case_with_a_reason_and_it_is_audited() {
     assert_eq!(nothing.status, 422, "a reason is needed");
     let why = || Some(json!({ "reason": "患者已退回多收款项" }));
     let resolved = hospital.ask(Method::POST, &path, why()).await;
-    assert_eq!((&resolved["state"], &resolved["resolvedBy"]), (&json!("resolved"), &json!("stories")));
+    assert_eq!((&resolved["state"], &resolved["resolvedBy"]), (&json!("resolved"), &json!("stories@api")));
     assert_eq!(hospital.door.ask(Method::POST, &path, why()).await.code(), "case_resolved");
     let audit = hospital.ask(Method::GET, &format!("/v1/audit?runId={entry}&verb=case.resolve"), None).await;
     assert_eq!(audit["items"][0]["reason"], why().unwrap()["reason"]);
