@@ -20,7 +20,7 @@ use crate::records::callbacks::{Place, Seen, Wanted as Filter};
 use crate::waitlist::ids;
 
 /// Fates that ask for a person.
-const UNMATCHED: [&str; 2] = ["no-run", "received"];
+const UNMATCHED: [&str; 3] = ["no-run", "received", "refused"];
 
 /// Which callbacks.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -106,7 +106,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let mut fates =
         vec![Pick { value: "unmatched".to_owned(), name: w.unmatched_fate.to_owned(), is: wanted.fate == "unmatched" }];
     fates.extend(picks(
-        ["delivered", "kept", "duplicate", "ignored", "no-run", "received"],
+        ["delivered", "kept", "duplicate", "ignored", "no-run", "received", "refused"],
         &wanted.fate,
         names::state,
         language,

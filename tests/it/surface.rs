@@ -529,7 +529,7 @@ async fn staff_start_signal_and_retry_runs() {
     let retried = house.ask("POST", &retry, None, Some(reason)).await;
     assert_eq!((retried.status, &retried.json()["attempt"]), (StatusCode::ACCEPTED, &json!(0)));
     let history = house.get(&format!("/v1/runs/{id}/history")).await.json();
-    assert_eq!(history["items"][0]["error"], "all: HIS is back");
+    assert_eq!(history["items"][0]["error"], "all@api: HIS is back");
     let worker = house.work().await;
     let ends = async || house.get(&format!("/v1/runs/{id}")).await.json()["step"] == "Synced";
     wait_for("the run to end", ends).await;

@@ -5,7 +5,7 @@ use houbu::sandbox::switches::{Switch, Wrong};
 use houbu::waitlist::policy::PaymentMode;
 
 use super::delivery::{notices, states};
-use crate::hospital::Hospital;
+use crate::hospital::{Hospital, Setup};
 
 async fn told(hospital: &Hospital) -> Vec<(String, String, i32)> {
     sqlx::query_as("select kind, fate, times from callback where source = 'wechat' order by received_at, event_id")
@@ -16,7 +16,7 @@ async fn told(hospital: &Hospital) -> Vec<(String, String, i32)> {
 
 /// The house where WeChat tells, and what goes wrong with the next event.
 async fn with_events() -> Hospital {
-    let hospital = Hospital::paying(PaymentMode::None).await;
+    let hospital = Hospital::open(Setup { patients: 5, ..Setup::paying(PaymentMode::None) }).await;
     hospital.messages.tell_wechat_events(&hospital.door.address);
     hospital
 }

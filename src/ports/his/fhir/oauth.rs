@@ -19,12 +19,15 @@ use tokio::time::Instant;
 use crate::ports::CallError;
 use crate::ports::calling::{address, carried, client, traced};
 use crate::ports::his::connection::SetupError;
+use crate::ports::his::replies::heard;
 
 const CALL: &str = "OAuth token";
 /// A token is renewed so long before it ends; one that lasts less than twice that, at half its time.
 const BEFORE_THE_END: Duration = Duration::from_mins(1);
 /// What a token lasts whose answer does not say it.
 const UNSAID: Duration = Duration::from_mins(5);
+/// No token is believed to last longer: one that never ends comes as a very large number.
+const LASTS_MAX: Duration = Duration::from_hours(24);
 /// An assertion serves once, and no longer than SMART allows (five minutes).
 const ASSERTION_SECONDS: i64 = 240;
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -116,8 +119,7 @@ impl Grant {
         *held = None;
         let asked_at = Instant::now();
         let granted = traced("his", CALL, self.ask()).await?;
-        let lasts = granted.expires_in.map_or(UNSAID, Duration::from_secs);
-        let until = asked_at + lasts.saturating_sub(BEFORE_THE_END.min(lasts / 2));
+        let until = asked_at + good_for(granted.expires_in);
         let token = granted.access_token.clone();
         *held = Some(Held { token: token.clone(), until });
         Ok(token)
@@ -148,7 +150,7 @@ impl Grant {
         let request = request.header("Content-Type", "application/x-www-form-urlencoded").body(body);
         let response = carried(request).send().await.map_err(|_| not_taken("no answer"))?;
         let status = response.status().as_u16();
-        let raw = response.bytes().await.map_err(|_| not_taken("the answer was cut"))?;
+        let raw = heard(CALL, response).await.map_err(|_| not_taken("the answer was cut, or is too large"))?;
         match status {
             200 => {
                 let granted: Granted = serde_json::from_slice(&raw).map_err(|_| broken("no token came".to_owned()))?;
@@ -166,6 +168,12 @@ impl Grant {
             }
         }
     }
+}
+
+/// How long a token is used that lasts so many seconds.
+fn good_for(expires_in: Option<u64>) -> Duration {
+    let lasts = expires_in.map_or(UNSAID, |seconds| Duration::from_secs(seconds).min(LASTS_MAX));
+    lasts.saturating_sub(BEFORE_THE_END.min(lasts / 2))
 }
 
 /// An error code as the standard has them; no other text of the server is repeated.
@@ -225,4 +233,16 @@ fn assertion(signer: &Signer, key_id: &str, client_id: &str, audience: &str) -> 
     let said = format!("{}.{}", part(&header), part(&claims));
     let signature = signer.sign(said.as_bytes())?;
     Some(format!("{said}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_renewed_before_it_ends_and_one_that_never_does_once_a_day() {
+        let seconds = |expires_in| good_for(expires_in).as_secs();
+        assert_eq!((seconds(Some(3600)), seconds(Some(60)), seconds(Some(0))), (3540, 30, 0));
+        assert_eq!((seconds(None), seconds(Some(u64::MAX))), (240, 86_340));
+    }
 }
