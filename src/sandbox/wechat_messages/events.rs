@@ -127,10 +127,10 @@ impl House {
         if event.forge_first {
             self.post_wechat(url, &body, "another token").await;
         }
-        let token = self.key_of(b"wechat events");
-        let mut taken = self.post_wechat(url, &body, &token).await;
+        let key = self.key_of(b"wechat events");
+        let mut taken = self.post_wechat(url, &body, &key).await;
         if event.twice {
-            taken |= self.post_wechat(url, &body, &token).await;
+            taken |= self.post_wechat(url, &body, &key).await;
         }
         let (tries, due_at) = (event.tries + 1, event.due_at + TimeDelta::seconds(AGAIN_S));
         (!taken && tries < TRIES_MAX).then(|| Event { tries, due_at, forge_first: false, ..event.clone() })

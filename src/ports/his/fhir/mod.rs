@@ -262,7 +262,10 @@ impl His for FhirHis {
                     // Held, or taken by a booking of ours.
                     (Some(until), "pending" | "booked") => Ok(Lock::Held { until }),
                     // The condition knows no status: what is under this id is over.
-                    (Some(_), _) => Ok(Lock::Refused { code: "lock-over".to_owned() }),
+                    (Some(_), over) => {
+                        let code = if over == "cancelled" { over } else { "over" };
+                        Ok(Lock::Refused { code: code.to_owned() })
+                    }
                     (None, _) => Err(heard.unreadable()),
                 }
             }
