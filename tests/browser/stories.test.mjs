@@ -6,7 +6,7 @@ import { Person, launch } from "./browser.mjs";
 import { House, until } from "./house.mjs";
 import { account, patient, patientId } from "./left.mjs";
 
-const NO_ACCOUNT = "the patient has no account at the payment provider";
+const NO_ACCOUNT = "患者在支付平台没有账号";
 const house = House.around();
 const { runs: halted } = house.left;
 let browser;
@@ -114,6 +114,7 @@ test("a step is answered for, and a page that stays open sees it", async () => {
   const run = halted[2];
   await watcher.page.goto(`/runs/${run}`);
   await watcher.page.locator("#live").getByText("已暂停", { exact: true }).waitFor();
+  await watcher.page.locator("#live").getByText(NO_ACCOUNT).waitFor();
   await person.page.goto(`/runs/${run}`);
   await person.does(`/runs/${run}/answer`, "支付平台已确认下单", async (form) => {
     const outcome = form.locator('input[type="radio"][value="Opened"]');

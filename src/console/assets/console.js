@@ -93,6 +93,14 @@
     else window.htmx?.trigger(at, "moved");
   }
 
+  // Nor is what was on its way put there, where somebody has begun to fill in a form meanwhile: it is drawn later.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (!event.target.matches("[data-live]") || !busy(event.target)) return;
+    event.detail.shouldSwap = false;
+    clearTimeout(owed);
+    owed = setTimeout(moved, 3000);
+  });
+
   function hush() {
     clearTimeout(again);
     stream?.close();
