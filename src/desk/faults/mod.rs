@@ -1,5 +1,5 @@
 //! What went wrong, as staff read it in their language. A fault is stored as the English sentence that the program made of it; each
-//! such sentence has its shape in [`shapes`], and the Chinese one beside it. What a system outside said stands in quotation marks, as its
+//! such sentence has its shape in `shapes`, and the Chinese one beside it. What a system outside said stands in quotation marks, as its
 //! own words.
 
 mod shapes;
