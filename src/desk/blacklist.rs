@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use chrono::{Days, NaiveDate};
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ use super::again::again;
 use super::{Answer, Desk, DeskError};
 use crate::engine::clock;
 use crate::engine::staff::By;
-use crate::engine::store::audit::{self, Deed};
+use crate::engine::store::audit;
 use crate::records::breaches::{self, Appeal, Breach};
 use crate::records::patients::{self, Blacklisted};
 use crate::waitlist::breach::{self, Event, Rule};
@@ -38,7 +38,7 @@ impl Desk {
         }
         patients::blacklist(&mut *tx, self.hospital(), patient_id, entry).await?;
         let after = json!({ "patientId": patient_id, "until": entry.until });
-        self.audit_blacklist(&mut tx, by, "blacklist.put", json!({}), after).await?;
+        audit::write(&mut tx, self.hospital(), &by.deed("blacklist.put", json!({}), after)).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -75,7 +75,7 @@ impl Desk {
             weigh_person(conn, self.hospital(), &id_hash, now, self.ports.tz).await?;
         }
         let after = json!({ "patientId": patient_id, "excusedBreaches": excused });
-        self.audit_blacklist(conn, by, "blacklist.lift", json!({}), after).await
+        Ok(audit::write(conn, self.hospital(), &by.deed("blacklist.lift", json!({}), after)).await?)
     }
 
     /// Every rule, by id.
@@ -106,7 +106,12 @@ impl Desk {
         rule.validate()?;
         let mut tx = self.begin().await?;
         breaches::put_rule(&mut *tx, self.hospital(), id, rule).await?;
-        self.audit_blacklist(&mut tx, by, "blacklist.rule", json!({}), json!({ "ruleId": id, "rule": rule })).await?;
+        audit::write(
+            &mut tx,
+            self.hospital(),
+            &by.deed("blacklist.rule", json!({}), json!({ "ruleId": id, "rule": rule })),
+        )
+        .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -117,7 +122,7 @@ impl Desk {
         if !breaches::remove_rule(&mut tx, self.hospital(), id).await? {
             return Err(Refusal::NotFound.into());
         }
-        self.audit_blacklist(&mut tx, by, "blacklist.rule", json!({ "ruleId": id }), json!({})).await?;
+        audit::write(&mut tx, self.hospital(), &by.deed("blacklist.rule", json!({ "ruleId": id }), json!({}))).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -175,21 +180,9 @@ impl Desk {
         let (who, why) = (&by.who, &by.reason);
         let decided = breaches::decide_appeal(&mut *tx, self.hospital(), id, state, who, why).await?;
         let before = json!({ "appealId": id, "patientId": appeal.patient_id, "openedAt": appeal.opened_at });
-        self.audit_blacklist(&mut tx, by, verb, before, json!({ "appealId": id, "state": state })).await?;
+        audit::write(&mut tx, self.hospital(), &by.deed(verb, before, json!({ "appealId": id, "state": state })))
+            .await?;
         tx.commit().await?;
         Ok(decided)
-    }
-
-    async fn audit_blacklist(
-        &self,
-        conn: &mut PgConnection,
-        by: &By,
-        verb: &str,
-        before: Value,
-        after: Value,
-    ) -> Answer<()> {
-        let (who, reason) = (by.who.as_str(), by.reason.as_str());
-        let deed = Deed { who, verb, run: None, job: None, reason, before, after, bulk: None };
-        Ok(audit::write(conn, self.hospital(), &deed).await?)
     }
 }

@@ -74,8 +74,7 @@ impl Desk {
 }
 
 fn deed<'a>(by: &'a By, verb: &'a str, patient_id: &str) -> Deed<'a> {
-    let before = json!({ "patientId": patient_id });
-    Deed { who: &by.who, verb, run: None, job: None, reason: &by.reason, before, after: json!({}), bulk: None }
+    by.deed(verb, json!({ "patientId": patient_id }), json!({}))
 }
 
 /// Forgets, as [`Desk::erase_patient`] does, whoever has not been with us for so many days; says how many they were.

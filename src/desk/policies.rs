@@ -11,7 +11,7 @@ use super::again::again;
 use super::{Answer, Desk};
 use crate::engine::staff::By;
 use crate::engine::store::Outgoing;
-use crate::engine::store::audit::{self, Deed};
+use crate::engine::store::audit;
 use crate::engine::store::signal::deliver;
 use crate::engine::{To, clock};
 use crate::records::{entries, hand_outs, policies, schedules};
@@ -84,16 +84,8 @@ impl Desk {
         }
         // At once, so that the runs are locked in the order of their ids.
         deliver(&mut tx, hospital, &told).await?;
-        let deed = Deed {
-            who: &by.who,
-            verb: "policy.carryOver",
-            run: None,
-            job: None,
-            reason: &by.reason,
-            before: json!({ "level": level, "id": id }),
-            after: json!({ "schedules": carried.schedules, "applications": carried.applications }),
-            bulk: None,
-        };
+        let after = json!({ "schedules": carried.schedules, "applications": carried.applications });
+        let deed = by.deed("policy.carryOver", json!({ "level": level, "id": id }), after);
         audit::write(&mut tx, hospital, &deed).await?;
         tx.commit().await?;
         Ok(carried)

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Answer, Desk, DeskError};
 use crate::engine::staff::By;
-use crate::engine::store::audit::{self, Audited, Deed};
+use crate::engine::store::audit::{self, Audited};
 use crate::records::policies;
 use crate::records::policy_tree::{self, Place};
 use crate::waitlist::policy::{Level, LevelPolicy, Policy};
@@ -142,10 +142,8 @@ impl Desk {
         by: &By,
     ) -> Answer<Uuid> {
         let (before, after) = (written(level, id, before)?, written(level, id, after)?);
-        let (who, reason) = (by.who.as_str(), by.reason.as_str());
-        let deed = Deed { who, verb, run: None, job: None, reason, before, after, bulk: None };
         let change = Uuid::now_v7();
-        audit::write_as(conn, self.hospital(), change, &deed).await?;
+        audit::write_as(conn, self.hospital(), change, &by.deed(verb, before, after)).await?;
         Ok(change)
     }
 }

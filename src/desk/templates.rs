@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{Answer, Desk, DeskError};
 use crate::engine::staff::By;
-use crate::engine::store::audit::{self, Deed};
+use crate::engine::store::audit;
 use crate::ports::his::TimeSlot;
 use crate::records::templates::{self, EVERY_CAMPUS, Ground, New, Numbered, Version};
 use crate::waitlist::money::Fen;
@@ -245,16 +245,8 @@ impl Desk {
         let new = New { which: &which, body, who: &by.who, reason: &by.reason };
         let version = templates::add(&mut *tx, self.hospital(), name.as_str(), &new).await?;
         let of = |version: i32| json!({ "template": name.as_str(), "campusId": campus_id, "version": version });
-        let deed = Deed {
-            who: &by.who,
-            verb: if body.is_some() { "template.put" } else { "template.withdraw" },
-            run: None,
-            job: None,
-            reason: &by.reason,
-            before: of(newest),
-            after: of(which.version),
-            bulk: None,
-        };
+        let verb = if body.is_some() { "template.put" } else { "template.withdraw" };
+        let deed = by.deed(verb, of(newest), of(which.version));
         audit::write(&mut tx, self.hospital(), &deed).await?;
         tx.commit().await?;
         Ok(version)

@@ -1,12 +1,11 @@
 //! Searches that the team keeps and shares.
 
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Answer, Desk, DeskError};
 use crate::engine::staff::By;
-use crate::engine::store::audit::{self, Deed};
+use crate::engine::store::audit;
 use crate::records::views::{self, View};
 use crate::waitlist::refusal::Refusal;
 
@@ -32,7 +31,8 @@ impl Desk {
         let former = views::hold(&mut *tx, self.hospital(), page, name).await?;
         views::put(&mut *tx, self.hospital(), page, name, query, &by.who).await?;
         let after = json!({ "view": name, "query": query, "madeBy": by.who });
-        self.audit_view(&mut tx, by, "view.put", former.as_ref().map_or_else(|| json!({}), written), after).await?;
+        let before = former.as_ref().map_or_else(|| json!({}), written);
+        audit::write(&mut tx, self.hospital(), &by.deed("view.put", before, after)).await?;
         Ok(tx.commit().await?)
     }
 
@@ -40,22 +40,10 @@ impl Desk {
     pub async fn remove_view(&self, id: Uuid, by: &By) -> Answer<View> {
         let mut tx = self.begin().await?;
         let view = views::remove(&mut *tx, self.hospital(), id).await?.ok_or(Refusal::NotFound)?;
-        self.audit_view(&mut tx, by, "view.remove", written(&view), json!({ "view": view.name })).await?;
+        let deed = by.deed("view.remove", written(&view), json!({ "view": view.name }));
+        audit::write(&mut tx, self.hospital(), &deed).await?;
         tx.commit().await?;
         Ok(view)
-    }
-
-    async fn audit_view(
-        &self,
-        conn: &mut PgConnection,
-        by: &By,
-        verb: &str,
-        before: Value,
-        after: Value,
-    ) -> Answer<()> {
-        let (who, reason) = (by.who.as_str(), by.reason.as_str());
-        let deed = Deed { who, verb, run: None, job: None, reason, before, after, bulk: None };
-        Ok(audit::write(conn, self.hospital(), &deed).await?)
     }
 }
 

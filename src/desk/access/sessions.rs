@@ -12,7 +12,7 @@ use super::Lodge;
 use super::role::Role;
 use super::token::Token;
 use crate::engine::staff::By;
-use crate::engine::store::audit::{self, Deed};
+use crate::engine::store::audit;
 use crate::records::staff_sessions::{self, Listed};
 use crate::waitlist::language::Language;
 
@@ -97,9 +97,7 @@ impl Lodge {
         before: Value,
         after: Value,
     ) -> Answer<()> {
-        let (who, reason) = (by.who.as_str(), by.reason.as_str());
-        let deed = Deed { who, verb, run: None, job: None, reason, before, after, bulk: None };
-        Ok(audit::write(conn, &self.hospital, &deed).await?)
+        Ok(audit::write(conn, &self.hospital, &by.deed(verb, before, after)).await?)
     }
 }
 

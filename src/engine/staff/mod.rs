@@ -111,13 +111,19 @@ impl Verb {
 /// Who does it, and why. Both stand in the audit and in the history: no personal data.
 #[derive(Debug, Clone)]
 pub struct By {
-    /// The API key's name, or `user@cli`.
+    /// A user's name, `key@api` or `user@cli`.
     pub who: String,
     /// Why.
     pub reason: String,
 }
 
 impl By {
+    /// A deed of theirs, to be written down, that was done to no run, job or bulk.
+    pub fn deed<'a>(&'a self, verb: &'a str, before: Value, after: Value) -> audit::Deed<'a> {
+        let (who, reason) = (self.who.as_str(), self.reason.as_str());
+        audit::Deed { who, verb, run: None, job: None, reason, before, after, bulk: None }
+    }
+
     fn said(&self) -> String {
         if self.reason.is_empty() { self.who.clone() } else { format!("{}: {}", self.who, self.reason) }
     }

@@ -371,15 +371,21 @@ async fn each_way_a_push_goes_wrong() {
     assert!(server.books().await.notices.iter().all(|notice| !notice.probe_believed));
 }
 
+/// An order is paid, and a part of it on its way back.
+async fn refunding(clock: &Clock) -> (PayServer, Receiver) {
+    let server = server(clock, Level::None, 1).await;
+    server.set_payer("o1", Payer::Never);
+    let receiver = receiver(&server, clock, 0).await;
+    receiver.pay.open(&order("order1", clock)).await.unwrap();
+    server.pay_now("order1").await.unwrap();
+    receiver.pay.refund(&refund("order1", "refund1", 5000)).await.unwrap();
+    (server, receiver)
+}
+
 #[tokio::test]
 async fn an_abnormal_refund_is_told_as_such() {
     let clock = Clock::new();
-    let server = server(&clock, Level::None, 1).await;
-    server.set_payer("o1", Payer::Never);
-    let receiver = receiver(&server, &clock, 0).await;
-    receiver.pay.open(&order("order1", &clock)).await.unwrap();
-    server.pay_now("order1").await.unwrap();
-    receiver.pay.refund(&refund("order1", "refund1", 5000)).await.unwrap();
+    let (server, receiver) = refunding(&clock).await;
     assert!(server.make_abnormal("refund1").await && !server.make_abnormal("refund1").await);
     run_out(&server, &clock).await;
     assert_eq!(receiver.pay.refund_status("refund1").await, Ok(Refund::Abnormal));
@@ -391,12 +397,7 @@ async fn an_abnormal_refund_is_told_as_such() {
 #[tokio::test]
 async fn a_closed_refund_is_told_as_such_and_a_new_number_sends_the_money_back() {
     let clock = Clock::new();
-    let server = server(&clock, Level::None, 1).await;
-    server.set_payer("o1", Payer::Never);
-    let receiver = receiver(&server, &clock, 0).await;
-    receiver.pay.open(&order("order1", &clock)).await.unwrap();
-    server.pay_now("order1").await.unwrap();
-    receiver.pay.refund(&refund("order1", "refund1", 5000)).await.unwrap();
+    let (server, receiver) = refunding(&clock).await;
     assert!(server.make_closed("refund1").await && !server.make_closed("refund1").await);
     run_out(&server, &clock).await;
     assert_eq!(receiver.pay.refund_status("refund1").await, Ok(Refund::Closed));
