@@ -123,7 +123,7 @@ impl Desk {
     }
 
     /// A booking of ours was cancelled at HIS: the visit is over. One that is not booked here is written down for staff: it may
-    /// have been cancelled by us, and whoever books asks HIS of what became of an order (E1).
+    /// have been cancelled by us. Where it overtook our own booking, reconciliation finds the difference.
     async fn order_cancelled(&self, order_id: &str) -> Answer<Fate> {
         let hospital = self.hospital();
         let mut tx = self.begin().await?;
