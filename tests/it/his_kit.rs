@@ -2,8 +2,10 @@
 //! the three languages.
 
 use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use serde_json::Value;
 
@@ -19,9 +21,7 @@ struct Sandbox {
 impl Sandbox {
     fn speaking(protocol: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let listen = free.local_addr().unwrap().to_string();
-        drop(free);
+        let listen = address_of_its_own();
         let mut process = houbu(folder.path(), &listen)
             .arg("sandbox")
             .env("HOUBU_SANDBOX__HIS", protocol)
@@ -61,6 +61,15 @@ impl Drop for Sandbox {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Where `his-check` will listen, which the sandbox has to know before: a port that is free now, at a loopback address that
+/// nothing else listens at, so that it is free then too.
+fn address_of_its_own() -> String {
+    static NEXT: AtomicU8 = AtomicU8::new(2);
+    let last = NEXT.fetch_add(1, Ordering::Relaxed);
+    let free = std::net::TcpListener::bind((Ipv4Addr::new(127, 0, 0, last), 0)).unwrap();
+    free.local_addr().unwrap().to_string()
 }
 
 fn houbu(folder: &Path, listen: &str) -> Command {
