@@ -1,6 +1,6 @@
 //! What HIS pushes: a cancelled booking of any channel (5007) is a hint to the hand-out, one of ours (5002) is over, 停诊 (5001)
-//! ends queues and visits, 替诊 and 改诊 (5008) have everybody asked. Stored with its fate before it is answered; a repetition
-//! changes nothing.
+//! ends queues and visits, 替诊 and 改诊 (5008) have everybody asked. Stored before anything is done about it, and done before it is
+//! answered; a repetition changes nothing.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
@@ -13,8 +13,10 @@ use crate::engine::{To, clock};
 use crate::ports::his::{DayPart, Push, Sitting, TimeSlot};
 use crate::records::callbacks::{self, Callback};
 use crate::records::{concern, schedules, visits};
+use crate::waitlist::ids;
 use crate::workflows::changes;
 use crate::workflows::slot_release::SlotRelease;
+use crate::workflows::waitlist_application::Cancellation;
 
 /// What became of a callback, as stored with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub enum Fate {
     Ignored,
     /// It cannot be right: for staff.
     Refused,
+    /// It is about an order of ours, and a person says what follows from it.
+    ForStaff,
 }
 
 impl Fate {
@@ -43,11 +47,12 @@ impl Fate {
             Self::Kept => "kept",
             Self::Ignored => "ignored",
             Self::Refused => "refused",
+            Self::ForStaff => "for-staff",
         }
     }
 }
 
-const SOURCE: &str = "his";
+pub(super) const SOURCE: &str = "his";
 
 /// What a 停诊 covers.
 struct Stop<'a> {
@@ -58,147 +63,158 @@ struct Stop<'a> {
     slot: Option<&'a TimeSlot>,
 }
 
-/// What a schedule is from now on.
-struct Becomes<'a> {
-    reg_id: &'a String,
-    department_id: &'a str,
-    doctor: &'a (String, String),
-    sitting: &'a Sitting,
-    at: DateTime<Utc>,
+/// A push, as it is written down before anything is done about it.
+struct Heard<'a> {
+    event_id: std::borrow::Cow<'a, str>,
+    kind: &'a str,
+    subject: &'a str,
+}
+
+impl<'a> Heard<'a> {
+    fn of(push: &'a Push) -> Self {
+        let heard = |event_id: &'a str, kind, subject| Self { event_id: event_id.into(), kind, subject };
+        match push {
+            Push::Stopped { event_id, doctor_id, .. } => heard(event_id, "5001", doctor_id),
+            // It names no event: an order is cancelled once.
+            Push::OrderCancelled { order_id } => {
+                Self { event_id: format!("5002-{order_id}").into(), kind: "5002", subject: order_id }
+            }
+            Push::Cancelled { event_id, reg_id, .. } => heard(event_id, "5007", reg_id),
+            Push::Changed { event_id, reg_id, .. } => heard(event_id, "5008", reg_id),
+            Push::Other { event_id, code, order_id } => heard(event_id, code, order_id.as_deref().unwrap_or_default()),
+        }
+    }
 }
 
 impl Desk {
-    /// Takes a verified push.
+    /// Takes a verified push, once: it is stored before anything is done about it, so that what happens meanwhile meets it, and
+    /// done by whoever brings it again where we died in between.
     pub async fn his_push(&self, push: &Push) -> Answer<Fate> {
+        let Heard { event_id, kind, subject } = Heard::of(push);
+        let body = json!(push);
+        let callback = Callback { source: SOURCE, event_id: &event_id, kind, subject, body: &body };
+        let mut tx = self.begin().await?;
+        if let Push::Cancelled { his_order_id, .. } = push {
+            callbacks::hold_his_orders(&mut tx, self.hospital(), &[his_order_id]).await?;
+        }
+        let undone = callbacks::receive(&mut tx, self.hospital(), &callback).await?;
+        tx.commit().await?;
+        if undone { self.act_on_push(push).await } else { Ok(Fate::Duplicate) }
+    }
+
+    /// Does what a stored push asks for, and writes down what became of it. Done again, it reaches those who have not heard of it.
+    pub(super) async fn act_on_push(&self, push: &Push) -> Answer<Fate> {
+        let hospital = self.hospital();
+        if let Push::Changed { reg_id, department_id, doctor, sitting, changed_at, .. } = push {
+            self.becomes(reg_id, department_id, doctor, sitting, *changed_at).await?;
+        }
+        let event_id = Heard::of(push).event_id;
+        let mut tx = self.begin().await?;
         let fate = match push {
             Push::Cancelled { event_id, reg_id, his_order_id, .. } => {
-                self.place_cancelled(event_id, reg_id, his_order_id).await?
+                self.place_cancelled(&mut tx, event_id, reg_id, his_order_id).await?
             }
-            Push::OrderCancelled { order_id } => self.order_cancelled(order_id).await?,
+            Push::OrderCancelled { order_id } => self.order_cancelled(&mut tx, &event_id, order_id).await?,
             Push::Stopped { event_id, department_id, doctor_id, visit_date, part, slot, .. } => {
                 let stop = Stop { department_id, doctor_id, day: *visit_date, part: *part, slot: slot.as_ref() };
-                self.stopped(event_id, &stop).await?
+                self.stopped(&mut tx, event_id, &stop).await?
             }
-            Push::Changed { event_id, reg_id, department_id, doctor, sitting, changed_at } => {
-                let becomes = Becomes { reg_id, department_id, doctor, sitting, at: *changed_at };
-                self.changed(event_id, &becomes).await?
+            Push::Changed { reg_id, department_id, .. } => self.changed(&mut tx, reg_id, department_id).await?,
+            Push::Other { order_id: Some(order_id), .. } => {
+                let ours = visits::find(&mut *tx, hospital, order_id).await?.is_some();
+                if ours { Fate::ForStaff } else { Fate::NoRun }
             }
-            Push::Other { event_id, code } => {
-                // What it says of a person is not kept: nobody here needs it.
-                let body = json!({});
-                let callback = Callback { source: SOURCE, event_id, kind: code, subject: "", body: &body };
-                let mut tx = self.begin().await?;
-                let fate = self.keep(&mut tx, &callback, Fate::Ignored).await?;
-                tx.commit().await?;
-                fate
-            }
+            Push::Other { order_id: None, .. } => Fate::Ignored,
         };
+        callbacks::settle(&mut tx, hospital, SOURCE, &event_id, fate.as_str()).await?;
+        tx.commit().await?;
         self.engine.hint();
         Ok(fate)
     }
 
-    /// A booking was cancelled somewhere: its place may be free; and where it was a visit of ours, that is over.
-    async fn place_cancelled(&self, event_id: &str, reg_id: &str, his_order_id: &str) -> Answer<Fate> {
-        let hospital = self.hospital();
-        let mut tx = self.begin().await?;
-        let hint = freed(reg_id, format!("push:{event_id}"), "push");
-        let mut told = Vec::new();
-        if let Some(entry) = visits::entry_of_his_order(&mut *tx, hospital, his_order_id).await? {
-            told.push(Outgoing {
-                to: To::Run(entry),
-                name: "Cancellation".into(),
-                id: format!("push:{event_id}"),
-                payload: json!({}),
-            });
-        }
+    /// A booking was cancelled somewhere: its place may be free; and where it was a visit of ours, that is over. One that is being
+    /// written down at this moment finds what is stored (see `waitlist_application`'s projection).
+    async fn place_cancelled(
+        &self,
+        conn: &mut PgConnection,
+        event_id: &str,
+        reg_id: &str,
+        his_order_id: &str,
+    ) -> Answer<Fate> {
+        let visit = visits::of_his_order(&mut *conn, self.hospital(), his_order_id).await?;
+        let mut told: Vec<Outgoing> =
+            visit.map(|(entry, order_id)| Cancellation::pushed(entry, order_id, event_id)).into_iter().collect();
         // Rows of runs are locked before any other, and in one go: a hint is a signal that may be kept as one of many.
-        told.push(hint);
-        let came = store::signal::hint(&mut tx, hospital, &told).await?;
-        let body = json!({ "regId": reg_id });
-        let callback = Callback { source: SOURCE, event_id, kind: "5007", subject: reg_id, body: &body };
-        let delivered = came.contains(&Signalled::Delivered);
-        let fate = self.keep(&mut tx, &callback, if delivered { Fate::Delivered } else { Fate::Kept }).await?;
-        tx.commit().await?;
-        Ok(fate)
+        told.push(freed(reg_id, format!("push:{event_id}"), "push"));
+        let came = store::signal::hint(conn, self.hospital(), &told).await?;
+        Ok(if came.contains(&Signalled::Delivered) { Fate::Delivered } else { Fate::Kept })
     }
 
-    /// A booking of ours was cancelled at HIS: the visit is over. One that is not booked here is written down for staff: it may
-    /// have been cancelled by us. Where it overtook our own booking, reconciliation finds the difference.
-    async fn order_cancelled(&self, order_id: &str) -> Answer<Fate> {
+    /// A booking of ours was cancelled at HIS: the visit is over. One that is not written down here yet may be on its way: its run
+    /// hears of it once it is booked, by the number of the order. One that is over is written down for staff: it may have been
+    /// cancelled by us.
+    async fn order_cancelled(&self, conn: &mut PgConnection, event_id: &str, order_id: &str) -> Answer<Fate> {
         let hospital = self.hospital();
-        let mut tx = self.begin().await?;
-        let event_id = format!("5002-{order_id}");
-        let booked = visits::find(&mut *tx, hospital, order_id).await?.filter(|visit| visit.status == "booked");
-        let told = booked.map(|visit| Outgoing {
-            to: To::Run(visit.entry_id),
-            name: "Cancellation".into(),
-            id: format!("push:{event_id}"),
-            payload: json!({}),
-        });
-        let told: Vec<Outgoing> = told.into_iter().collect();
-        store::signal::deliver(&mut tx, hospital, &told).await?;
-        let body = json!({ "orderId": order_id });
-        let callback = Callback { source: SOURCE, event_id: &event_id, kind: "5002", subject: order_id, body: &body };
-        let fate = self.keep(&mut tx, &callback, if told.is_empty() { Fate::NoRun } else { Fate::Delivered }).await?;
-        tx.commit().await?;
-        Ok(fate)
+        let Some(run) = ids::run_of(order_id) else { return Ok(Fate::NoRun) };
+        // What the run's turns write is written, or is written after it has heard of this.
+        if !store::hold(&mut *conn, hospital, run).await? {
+            return Ok(Fate::NoRun);
+        }
+        let visit = visits::find(&mut *conn, hospital, order_id).await?;
+        if visit.is_some_and(|visit| visit.status != "booked") {
+            return Ok(Fate::NoRun);
+        }
+        let told = Cancellation::pushed(run, order_id.to_owned(), event_id);
+        let came = store::signal(conn, hospital, &told).await?;
+        Ok(if came == Signalled::Kept { Fate::Kept } else { Fate::Delivered })
     }
 
-    async fn stopped(&self, event_id: &str, stop: &Stop<'_>) -> Answer<Fate> {
+    async fn stopped(&self, conn: &mut PgConnection, event_id: &str, stop: &Stop<'_>) -> Answer<Fate> {
         let hospital = self.hospital();
-        let mut tx = self.begin().await?;
-        let ids = schedules::of_doctor_on(&mut *tx, hospital, stop.department_id, stop.doctor_id, stop.day, stop.part)
-            .await?;
+        let ids =
+            schedules::of_doctor_on(&mut *conn, hospital, stop.department_id, stop.doctor_id, stop.day, stop.part)
+                .await?;
         let told = match stop.slot {
-            None => self.whole(&mut tx, &ids).await?,
-            Some(slot) => self.times(&mut tx, event_id, &ids, slot).await?,
+            None => self.whole(conn, &ids).await?,
+            Some(slot) => self.times(conn, event_id, &ids, slot).await?,
         };
-        store::signal::deliver(&mut tx, hospital, &told).await?;
+        store::signal::deliver(conn, hospital, &told).await?;
         if stop.slot.is_none() {
             for id in &ids {
-                schedules::stop(&mut *tx, hospital, id).await?;
+                schedules::stop(&mut *conn, hospital, id).await?;
             }
         }
-        let body = json!({ "schedules": ids, "day": stop.day, "part": stop.part, "slot": stop.slot });
-        let callback = Callback { source: SOURCE, event_id, kind: "5001", subject: stop.doctor_id, body: &body };
-        let fate = self.keep(&mut tx, &callback, if told.is_empty() { Fate::NoRun } else { Fate::Delivered }).await?;
-        tx.commit().await?;
-        Ok(fate)
+        Ok(if told.is_empty() { Fate::NoRun } else { Fate::Delivered })
     }
 
-    /// 替诊, 改诊: everybody whom it concerns is asked (R34). The schedule first, for itself: whoever is told is found by what it
-    /// says, and what is not told before we die is told by HIS's repetition or the next pull.
-    async fn changed(&self, event_id: &str, becomes: &Becomes<'_>) -> Answer<Fate> {
-        let Becomes { reg_id, department_id, doctor: (name, title), sitting, at } = becomes;
-        let hospital = self.hospital();
+    /// 替诊, 改诊: the schedule first, for itself: whoever is told is found by what it says, and what is not told before we die is told
+    /// by HIS's repetition or the next pull.
+    async fn becomes(
+        &self,
+        reg_id: &str,
+        department_id: &str,
+        (name, title): &(String, String),
+        sitting: &Sitting,
+        at: DateTime<Utc>,
+    ) -> Answer<()> {
         let mut tx = self.begin().await?;
         let doctor = (sitting.doctor_id.as_str(), name.as_str(), title.as_str());
-        schedules::become_another(&mut tx, hospital, reg_id, department_id, doctor, sitting, *at).await?;
-        tx.commit().await?;
-        let mut tx = self.begin().await?;
-        let (now, only) = (clock::now(&mut *tx).await?, std::slice::from_ref(*reg_id));
-        let untold = changes::untold(&mut tx, &self.ports, department_id, Some(only), now).await?;
+        schedules::become_another(&mut tx, self.hospital(), reg_id, department_id, doctor, sitting, at).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Everybody whom a change concerns is asked (R34).
+    async fn changed(&self, conn: &mut PgConnection, reg_id: &String, department_id: &str) -> Answer<Fate> {
+        let (now, only) = (clock::now(&mut *conn).await?, std::slice::from_ref(reg_id));
+        let untold = changes::untold(conn, &self.ports, department_id, Some(only), now).await?;
         let told: Vec<Outgoing> = untold
             .iter()
             .flat_map(|untold| {
                 untold.signals().map(|(to, id, payload)| Outgoing { to, name: "Change".into(), id, payload })
             })
             .collect();
-        store::signal::deliver(&mut tx, hospital, &told).await?;
-        let body = json!({ "regId": reg_id, "sitting": sitting, "at": at });
-        let callback = Callback { source: SOURCE, event_id, kind: "5008", subject: reg_id, body: &body };
-        let fate = self.keep(&mut tx, &callback, if told.is_empty() { Fate::NoRun } else { Fate::Delivered }).await?;
-        tx.commit().await?;
-        Ok(fate)
-    }
-
-    /// Writes a push down with its fate, which is `fate` where it has not come before.
-    async fn keep(&self, conn: &mut PgConnection, callback: &Callback<'_>, fate: Fate) -> Answer<Fate> {
-        if !callbacks::receive(&mut *conn, self.hospital(), callback).await? {
-            return Ok(Fate::Duplicate);
-        }
-        callbacks::settle(conn, self.hospital(), callback.source, callback.event_id, fate.as_str()).await?;
-        Ok(fate)
+        store::signal::deliver(conn, self.hospital(), &told).await?;
+        Ok(if told.is_empty() { Fate::NoRun } else { Fate::Delivered })
     }
 
     /// Whole schedules: their hand-outs tell everybody (R34).

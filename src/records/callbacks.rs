@@ -19,13 +19,14 @@ pub struct Callback<'a> {
     pub body: &'a Value,
 }
 
-/// Writes a callback down; true where it is the first of its id.
+/// Writes a callback down; true where nothing was done about it yet: it is the first of its id, or whoever took it before
+/// died in between.
 pub async fn receive(conn: &mut PgConnection, hospital: &str, callback: &Callback<'_>) -> sqlx::Result<bool> {
     sqlx::query_scalar(
         "insert into callback (hospital, source, event_id, kind, subject, body, fate)
          values ($1, $2, $3, $4, $5, $6, 'received')
          on conflict (hospital, source, event_id) do update set times = callback.times + 1
-         returning times = 1",
+         returning fate = 'received'",
     )
     .bind(hospital)
     .bind(callback.source)
@@ -53,6 +54,44 @@ pub async fn settle(
         .execute(conn)
         .await
         .map(drop)
+}
+
+/// What HIS has told of these orders of its own, and nobody has acted on: `EVENT_ID` and `HOSP_ORDER_ID` of each 5007. The orders are
+/// held for the rest of the transaction (see [`hold_his_orders`]).
+///
+/// Plan: `callback_cancelled`, by the orders.
+pub async fn cancelled_orders(
+    conn: &mut PgConnection,
+    hospital: &str,
+    his_order_ids: &[&str],
+) -> sqlx::Result<Vec<(String, String)>> {
+    if his_order_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    hold_his_orders(conn, hospital, his_order_ids).await?;
+    sqlx::query_as(
+        "select event_id, body #>> '{cancelled,hisOrderId}' from callback
+         where hospital = $1 and source = 'his' and kind = '5007' and body #>> '{cancelled,hisOrderId}' = any($2)",
+    )
+    .bind(hospital)
+    .bind(his_order_ids)
+    .fetch_all(conn)
+    .await
+}
+
+/// Whoever writes an order of HIS's down, as a visit or as cancelled, holds it until that is committed, and sees what the other
+/// has written. No row is locked after it by who tells of a cancellation, so that nobody waits in a circle.
+pub async fn hold_his_orders(conn: &mut PgConnection, hospital: &str, his_order_ids: &[&str]) -> sqlx::Result<()> {
+    sqlx::query(
+        "select pg_advisory_xact_lock(key) from (
+             select distinct hashtextextended($1 || '/' || id, 5007) as key from unnest($2::text[]) as id order by key
+         ) as keys",
+    )
+    .bind(hospital)
+    .bind(his_order_ids)
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// The callbacks of one statement.

@@ -34,12 +34,16 @@ pub struct Appointment {
     pub pay_type: &'static str,
 }
 
-/// Brings appointments in line with their runs.
-pub async fn put_appointments(conn: &mut PgConnection, hospital: &str, all: &[Appointment]) -> sqlx::Result<()> {
+/// Brings appointments in line with their runs; answers the `ORDER_ID`s of those that are new.
+pub async fn put_appointments(
+    conn: &mut PgConnection,
+    hospital: &str,
+    all: &[Appointment],
+) -> sqlx::Result<Vec<String>> {
     if all.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    sqlx::query(
+    let written: Vec<(String, bool)> = sqlx::query_as(
         "insert into appointment (hospital, id, entry_id, patient_id, schedule_id, slot, his_order_id, serial, place,
                                   status, booked_at, sitting, pay_type)
          select $1, t.* from unnest($2::text[], $3::uuid[], $4::text[], $5::text[], $6::jsonb[], $7::text[],
@@ -51,7 +55,8 @@ pub async fn put_appointments(conn: &mut PgConnection, hospital: &str, all: &[Ap
              cancelled_at = case when excluded.status = 'cancelled'
                                  then coalesce(appointment.cancelled_at, engine_now()) end
          where (appointment.status, appointment.slot, appointment.serial, appointment.place, appointment.sitting)
-               is distinct from (excluded.status, excluded.slot, excluded.serial, excluded.place, excluded.sitting)",
+               is distinct from (excluded.status, excluded.slot, excluded.serial, excluded.place, excluded.sitting)
+         returning id, xmax = 0",
     )
     .bind(hospital)
     .bind(all.iter().map(|one| one.id.as_str()).collect::<Vec<_>>())
@@ -66,9 +71,9 @@ pub async fn put_appointments(conn: &mut PgConnection, hospital: &str, all: &[Ap
     .bind(all.iter().map(|one| one.booked_at).collect::<Vec<_>>())
     .bind(all.iter().map(|one| &one.sitting).collect::<Vec<_>>())
     .bind(all.iter().map(|one| one.pay_type).collect::<Vec<_>>())
-    .execute(conn)
-    .await
-    .map(drop)
+    .fetch_all(conn)
+    .await?;
+    Ok(written.into_iter().filter(|(_, new)| *new).map(|(id, _)| id).collect())
 }
 
 /// Money of one order, as a run's state says it.
@@ -162,14 +167,14 @@ pub async fn is_unpaid(db: impl PgExecutor<'_>, hospital: &str, out_trade_no: &s
     .await
 }
 
-/// The run whose visit HIS knows under its own id.
-pub async fn entry_of_his_order(
+/// The visit that HIS knows under its own id: its run, and our `ORDER_ID`.
+pub async fn of_his_order(
     db: impl PgExecutor<'_>,
     hospital: &str,
     his_order_id: &str,
-) -> sqlx::Result<Option<Uuid>> {
-    sqlx::query_scalar(
-        "select entry_id from appointment where hospital = $1 and his_order_id = $2 and status = 'booked'",
+) -> sqlx::Result<Option<(Uuid, String)>> {
+    sqlx::query_as(
+        "select entry_id, id from appointment where hospital = $1 and his_order_id = $2 and status = 'booked'",
     )
     .bind(hospital)
     .bind(his_order_id)

@@ -125,6 +125,9 @@ pub(super) fn part_refund_wait(
         woke::PartRefundWait::Stoppage(stoppage) if stoppage.stops(&app.schedule_id, app.slot()) == Stops::Nothing => {
             return outcome::PartRefundWait::Kept;
         }
+        woke::PartRefundWait::Cancellation(cancellation) if !cancellation.means(app.visit.as_ref()) => {
+            return outcome::PartRefundWait::Kept;
+        }
         woke::PartRefundWait::Cancellation(_) => (Why::VisitCancelled, outcome::PartRefundWait::Cancelled),
         woke::PartRefundWait::Withdrawal(_) => (Why::Withdrawn, outcome::PartRefundWait::Cancelled),
         woke::PartRefundWait::Stoppage(_) => (Why::Stopped, outcome::PartRefundWait::Stopped),

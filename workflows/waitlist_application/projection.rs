@@ -7,10 +7,12 @@ use uuid::Uuid;
 use super::Step;
 use super::asking::Question;
 use super::lock_check::Checking;
+use super::signals::Cancellation;
 use super::state::{Application, Order, Why};
 use crate::engine::store::Outgoing;
 use crate::engine::store::signal::deliver;
 use crate::engine::{Projected, RunId};
+use crate::records::callbacks;
 use crate::records::entry_changes::{self, Changed};
 use crate::records::hand_outs;
 use crate::records::offers::{self, Offer};
@@ -41,7 +43,8 @@ pub(super) async fn project(
         renewed.map(|one| (one.run, one.state.cutoff, one.state.fee_fen)).collect();
     entry_changes::renew(conn, hospital, &renewed).await?;
     let appointments: Vec<Appointment> = moved.iter().filter_map(appointment).collect();
-    visits::put_appointments(conn, hospital, &appointments).await?;
+    let new = visits::put_appointments(conn, hospital, &appointments).await?;
+    tell_cancelled(conn, hospital, appointments.iter().filter(|one| new.contains(&one.id))).await?;
     let payments: Vec<Payment> =
         moved.iter().flat_map(|one| one.state.orders().map(|order| payment(one.run, order))).collect();
     visits::put_payments(conn, hospital, &payments).await?;
@@ -50,6 +53,21 @@ pub(super) async fn project(
     has_his_asked(conn, hospital, &joining, false).await?;
     has_his_asked(conn, hospital, &in_passing, true).await?;
     brought.count(conn, hospital).await
+}
+
+/// A cancellation may be pushed (5007) before the visit that it ends is written down: its run hears of it as soon as it is (R30).
+async fn tell_cancelled(
+    conn: &mut PgConnection,
+    hospital: &str,
+    booked: impl Iterator<Item = &Appointment> + Clone,
+) -> sqlx::Result<()> {
+    let orders: Vec<&str> = booked.clone().map(|one| one.his_order_id.as_str()).collect();
+    let cancelled = callbacks::cancelled_orders(conn, hospital, &orders).await?;
+    let told = cancelled.iter().flat_map(|(event_id, order)| {
+        let of = booked.clone().filter(move |one| one.his_order_id == *order);
+        of.map(|one| Cancellation::pushed(one.entry_id, one.id.clone(), event_id))
+    });
+    deliver(conn, hospital, &told.collect::<Vec<_>>()).await.map(drop)
 }
 
 /// The schedules of those who come to stand in line with this move: from the prepayment or, for a day, from an offer or a question.

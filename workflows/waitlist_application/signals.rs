@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::state::Why;
+use super::state::{Booked, Why};
 use crate::engine::store::Outgoing;
 use crate::engine::{RunId, To};
 use crate::ports::his::{Sitting, TimeSlot};
@@ -150,9 +150,31 @@ pub struct Consent {
     pub keep: bool,
 }
 
-/// The patient cancels the booked visit.
+/// The patient cancels the booked visit, or HIS says that it was cancelled.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Cancellation {}
+#[serde(rename_all = "camelCase")]
+pub struct Cancellation {
+    /// Our `ORDER_ID` of the visit that is meant: what came before an order was booked does not end another one. None: whatever is
+    /// booked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<String>,
+}
+
+impl Cancellation {
+    /// HIS pushed that this visit was cancelled.
+    pub fn pushed(run: RunId, order_id: String, event_id: &str) -> Outgoing {
+        let payload = serde_json::json!(Self { order_id: Some(order_id) });
+        Outgoing { to: To::Run(run), name: "Cancellation".into(), id: format!("push:{event_id}"), payload }
+    }
+
+    /// False where it means another order than this visit.
+    pub fn means(&self, visit: Option<&Booked>) -> bool {
+        match (&self.order_id, visit) {
+            (Some(meant), Some(visit)) => meant.eq_ignore_ascii_case(&visit.order_id),
+            _ => true,
+        }
+    }
+}
 
 /// Staff carry changed settings over to whoever waits, and to the hand-out of the schedule's places (R24, R29).
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -45,6 +45,9 @@ pub(super) fn visit(app: &mut Application, turn: &Turn, woke: woke::Visit) -> ou
         // Orders that this visit does not stand on: nobody may keep what came for them.
         woke::Visit::Deadline => return outcome::Visit::Unsettled,
         woke::Visit::Change(_) | woke::Visit::Consent(_) => return outcome::Visit::Kept,
+        woke::Visit::Cancellation(cancellation) if !cancellation.means(app.visit.as_ref()) => {
+            return outcome::Visit::Kept;
+        }
         woke::Visit::Cancellation(_) => (Why::VisitCancelled, outcome::Visit::Cancelled),
         // Both came to a visit at the same moment: neither cancels the other, and the patient decides (R35).
         woke::Visit::Withdrawal(withdrawal) if withdrawal.booked_by.is_some() => return outcome::Visit::Kept,

@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::connection::{Config, Protocol};
 use super::envelope::{Credentials, Envelope, EnvelopeError, KeyError};
 use super::json_line::{Answering, Asking, STALE};
-use super::messages::{self, CancelPush, CancelRegByHis, ChangePush, StopReg};
+use super::messages::{self, AboutOrder, CancelPush, CancelRegByHis, ChangePush, StopReg};
 use super::{DayPart, Sitting, TimeSlot, json, soap, wire};
 use crate::ports::stamp::{NONCE, Stamp, StampError, Stamper, Way};
+use crate::waitlist::ids;
 
 /// A verified, decrypted push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +36,8 @@ pub enum Push {
         part: Option<DayPart>,
         /// `BEGIN_TIME`/`END_TIME`; none = the whole part.
         slot: Option<TimeSlot>,
-        /// `STOP_REMARK`.
+        /// `STOP_REMARK`: anybody's words, which are not kept.
+        #[serde(skip)]
         remark: String,
     },
     /// 5002 `CancelRegByHis`: HIS has cancelled a booking of ours (R22, R30).
@@ -81,12 +83,15 @@ pub enum Push {
         /// `CHANGE_TIME`.
         changed_at: DateTime<Utc>,
     },
-    /// Another function: nothing that the waitlist acts on.
+    /// Another function: nothing that the waitlist acts on by itself.
     Other {
         /// Derived from all that it says: the same on every repetition.
         event_id: String,
         /// `FUN_CODE`.
         code: String,
+        /// `ORDER_ID`, ours, where it is about an order: money or a visit at the counter (5003 to 5006).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order_id: Option<String>,
     },
 }
 
@@ -226,7 +231,9 @@ impl PushReader {
             "5008" => changed(body, self.time_zone),
             _ => {
                 let code: String = function.chars().take(16).collect();
-                Ok(Push::Other { event_id: hashed(&code, [function, body]), code })
+                let order_id = messages::read::<AboutOrder>(body).ok().and_then(|about| about.order_id);
+                let order_id = order_id.map(|id| id.trim().to_owned()).filter(|id| ids::run_of(id).is_some());
+                Ok(Push::Other { event_id: hashed(&code, [function, body]), code, order_id })
             }
         }
     }

@@ -81,7 +81,7 @@ fn other_functions_and_every_refusal_have_their_own_word() {
     let reader = reader();
     let read = |raw: &str| reader.read(raw.as_bytes());
     let other = |body: &str| match read(&sealed("5003", body)) {
-        Ok(Push::Other { event_id, code }) if code == "5003" => event_id,
+        Ok(Push::Other { event_id, code, order_id: None }) if code == "5003" => event_id,
         other => panic!("{other:?}"),
     };
     assert_eq!(other("<REQ/>"), other("<REQ/>"), "the same on every repetition");

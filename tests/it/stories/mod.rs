@@ -12,6 +12,7 @@ mod coverage;
 mod day_queues;
 mod delaying;
 mod drawing;
+mod early_pushes;
 mod fee_changes;
 mod figures;
 mod giving_up;

@@ -48,7 +48,7 @@ const LEFT_WHILE_BEING_BOOKED: &[&str] = &[
     THE_MONEY_COMES_BACK,
     "Closure: Withdrawn",
 ];
-const CANCELLED_AT_THE_COUNTER: &[&str] = &[
+pub(super) const CANCELLED_AT_THE_COUNTER: &[&str] = &[
     "PrepayOrder: Opened",
     "Prepayment on Payment: Paid",
     "Waiting on Offer: Covered",
@@ -292,7 +292,7 @@ async fn r22_r30_a_visit_that_his_has_cancelled_by_our_number_is_over_and_refund
     hospital.finish().await;
 }
 
-fn stoppage(event: &str, department: &str, slot: Option<TimeSlot>) -> Push {
+pub(super) fn stoppage(event: &str, department: &str, slot: Option<TimeSlot>) -> Push {
     Push::Stopped {
         event_id: event.to_owned(),
         department_id: department.to_owned(),
