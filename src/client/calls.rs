@@ -223,6 +223,12 @@ calls! {
     GET "/v1/audit" audit() query AuditWanted => Audit;
     /// How the whole is, and what to do about it.
     GET "/v1/health" health() => Report;
+    /// What the outside told us, one page.
+    GET "/v1/callbacks" callbacks() query CallbacksWanted => Callbacks;
+    /// Does again what a callback asks for.
+    POST "/v1/callbacks/{source}/{eventId}/replay" replay_callback(source: &str, event_id: &str) body Reason => Became;
+    /// A person has seen to what a callback says.
+    POST "/v1/callbacks/{source}/{eventId}/settle" settle_callback(source: &str, event_id: &str) body Reason => Became;
     /// Messages that wait for a person, one page.
     GET "/v1/letters" letters() query LettersWanted => Letters;
     /// Sends messages again.

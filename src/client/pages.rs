@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use super::asking::{Asked, copy};
 use super::shapes::{
-    Appeal, Appeals, AppealsWanted, Audit, AuditWanted, Bulks, BulksWanted, Case, Cases, CasesWanted, Deed, Entries,
-    EntriesWanted, Entry, History, HistoryLine, HistoryWanted, Letter, Letters, LettersWanted, Patience, Run, Runs,
-    RunsWanted, ShownBulk, Stored, TemplateName, Unmatched, UnmatchedSignals, UnmatchedWanted, Versions,
-    VersionsWanted,
+    Appeal, Appeals, AppealsWanted, Audit, AuditWanted, Bulks, BulksWanted, Callback, Callbacks, CallbacksWanted, Case,
+    Cases, CasesWanted, Deed, Entries, EntriesWanted, Entry, History, HistoryLine, HistoryWanted, Letter, Letters,
+    LettersWanted, Patience, Run, Runs, RunsWanted, ShownBulk, Stored, TemplateName, Unmatched, UnmatchedSignals,
+    UnmatchedWanted, Versions, VersionsWanted,
 };
 use super::{Client, Error};
 
@@ -66,6 +66,7 @@ paged! {
     "/v1/runs" RunsWanted Runs of Run;
     "/v1/runs/bulk" BulksWanted Bulks of ShownBulk;
     "/v1/audit" AuditWanted Audit of Deed;
+    "/v1/callbacks" CallbacksWanted Callbacks of Callback;
     "/v1/letters" LettersWanted Letters of Letter;
     "/v1/signals/unmatched" UnmatchedWanted UnmatchedSignals of Unmatched;
     "/v1/reconciliation/cases" CasesWanted Cases of Case;

@@ -1,14 +1,15 @@
-//! `GET /callbacks`: what the outside pushed and what became of it, and signals that wait for a run.
+//! `GET /callbacks`: what the outside pushed and what became of it, and signals that wait for a run; `POST /callbacks` has one done
+//! again, or says that a person has seen to it.
 
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Form;
 use axum::extract::State;
-use chrono::DateTime;
 use serde::Deserialize;
 
-use super::access::Staff;
-use super::page::{Frame, Page, ROWS, query, show};
+use super::access::{Permission, Staff};
+use super::page::{Frame, Page, ROWS, query, reason, show, to};
 use super::row::{Chip, Pick, picks};
 use super::when::{Clock, Stamp};
 use super::words::names;
@@ -16,11 +17,11 @@ use super::words::operations::OperationWords;
 use crate::engine::store::unmatched::Standing;
 use crate::http::Surface;
 use crate::http::extract::Query;
-use crate::records::callbacks::{Place, Seen, Wanted as Filter};
+use crate::records::callbacks::{Fate, Place, Seen, Wanted as Filter};
 use crate::waitlist::ids;
 
-/// Fates that ask for a person.
-const UNMATCHED: [&str; 3] = ["no-run", "received", "refused"];
+/// Asked for in the place of a fate: whatever waits for a person.
+const FOR_A_PERSON: &str = "unmatched";
 
 /// Which callbacks.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -30,10 +31,15 @@ pub(super) struct Wanted {
     fate: String,
     subject: String,
     before: String,
+    done: String,
 }
 
 /// A callback, ready for the page.
 struct Row {
+    from: String,
+    event_id: String,
+    /// None of what a person has seen to.
+    open: bool,
     source: String,
     kind: String,
     subject: String,
@@ -69,22 +75,19 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let w = OperationWords::of(language);
     let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language };
     let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
-    let fates = match wanted.fate.as_str() {
-        "" => None,
-        "unmatched" => Some(UNMATCHED.map(str::to_owned).to_vec()),
-        fate => Some(vec![fate.to_owned()]),
-    };
+    let for_a_person = wanted.fate == FOR_A_PERSON;
     let filter = Filter {
         source: some(&wanted.source),
-        fates,
+        fate: some(&wanted.fate).filter(|_| !for_a_person),
+        for_a_person,
         subject: some(&wanted.subject),
-        before: place(&wanted.before),
+        before: Place::parse(&wanted.before),
         most: ROWS,
     };
     let found = desk.callbacks(&filter).await?;
     let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
     let older = found.last().filter(|_| full).map(|last| {
-        let before = format!("{}~{}~{}", last.received_at.to_rfc3339(), last.source, last.event_id);
+        let before = Place::after(last).to_string();
         let pairs = [
             ("source", wanted.source.as_str()),
             ("fate", &wanted.fate),
@@ -103,16 +106,16 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         },
         at: clock.stamp(one.received_at),
     });
-    let mut fates =
-        vec![Pick { value: "unmatched".to_owned(), name: w.unmatched_fate.to_owned(), is: wanted.fate == "unmatched" }];
-    fates.extend(picks(
-        ["delivered", "kept", "duplicate", "ignored", "no-run", "received", "refused"],
-        &wanted.fate,
-        names::state,
-        language,
-    ));
+    let name = w.unmatched_fate.to_owned();
+    let mut fates = vec![Pick { value: FOR_A_PERSON.to_owned(), name, is: for_a_person }];
+    fates.extend(picks(Fate::ALL.map(Fate::as_str), &wanted.fate, names::state, language));
+    let done = match wanted.done.as_str() {
+        "" => None,
+        "settled" => Some(w.settled.to_owned()),
+        fate => Some(format!("{}{}", w.replayed, names::state(fate, language))),
+    };
     let page = Callbacks {
-        frame: Frame::of(&staff, "callbacks"),
+        frame: Frame::of(&staff, "callbacks").done(done),
         w,
         sources: picks(
             ["his", "wechat-pay", "pay-platform", "wechat", "platform"],
@@ -129,16 +132,33 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     show(&page)
 }
 
-/// The place in the list from which a page goes on; from the beginning where it is none.
-fn place(text: &str) -> Option<Place> {
-    let mut parts = text.splitn(3, '~');
-    let received_at = DateTime::parse_from_rfc3339(parts.next()?).ok()?.to_utc();
-    Some(Place { received_at, source: parts.next()?.to_owned(), event_id: parts.next()?.to_owned() })
+/// What a person does about a callback.
+#[derive(Debug, Deserialize)]
+pub(super) struct SeenTo {
+    source: String,
+    event_id: String,
+    deed: String,
+    reason: String,
+}
+
+pub(super) async fn turn(State(surface): State<Arc<Surface>>, staff: Staff, Form(asked): Form<SeenTo>) -> Page {
+    staff.require_to(Permission::Mend)?;
+    let by = staff.by(reason(&asked.reason)?);
+    let fate = if asked.deed == "replay" {
+        surface.desk.replay_callback(&asked.source, &asked.event_id, &by).await?
+    } else {
+        surface.desk.settle_callback(&asked.source, &asked.event_id, &by).await?;
+        Fate::Settled
+    };
+    to(&format!("/callbacks{}", query(&[("source", asked.source.as_str()), ("done", fate.as_str())])))
 }
 
 fn row(one: Seen, clock: &Clock) -> Row {
     Row {
         source: names::thing(&one.source, clock.language),
+        open: one.fate != Fate::Settled.as_str(),
+        event_id: one.event_id,
+        from: one.source,
         run: ids::run_of(&one.subject).map(|run| run.to_string()),
         chip: Chip::of(&one.fate, clock.language),
         times: one.times,

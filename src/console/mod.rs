@@ -86,7 +86,7 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/cases/{id}/resolve", post(cases::resolve))
         .route("/figures", get(figures::show_figures))
         .route("/figures.csv", get(figures::file))
-        .route("/callbacks", get(callbacks::list))
+        .route("/callbacks", get(callbacks::list).post(callbacks::turn))
         .route("/system", get(system::list))
         .route("/system/{destination}/{switch}", post(system::switch))
         .route("/jobs", get(jobs::list))

@@ -11,46 +11,12 @@ use super::{Answer, Desk};
 use crate::engine::store::{self, Outgoing, Signalled};
 use crate::engine::{To, clock};
 use crate::ports::his::{DayPart, Push, Sitting, TimeSlot};
-use crate::records::callbacks::{self, Callback};
+use crate::records::callbacks::{self, Callback, Fate};
 use crate::records::{concern, schedules, visits};
 use crate::waitlist::ids;
 use crate::workflows::changes;
 use crate::workflows::slot_release::SlotRelease;
 use crate::workflows::waitlist_application::Cancellation;
-
-/// What became of a callback, as stored with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// Runs were told.
-    Delivered,
-    /// It had come before.
-    Duplicate,
-    /// There is no run that it concerns.
-    NoRun,
-    /// There is no run that it concerns yet: it waits for one, and staff see it.
-    Kept,
-    /// Nothing that the waitlist acts on.
-    Ignored,
-    /// It cannot be right: for staff.
-    Refused,
-    /// It is about an order of ours, and a person says what follows from it.
-    ForStaff,
-}
-
-impl Fate {
-    /// The name in the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Duplicate => "duplicate",
-            Self::NoRun => "no-run",
-            Self::Kept => "kept",
-            Self::Ignored => "ignored",
-            Self::Refused => "refused",
-            Self::ForStaff => "for-staff",
-        }
-    }
-}
 
 pub(super) const SOURCE: &str = "his";
 
@@ -126,7 +92,7 @@ impl Desk {
             }
             Push::Other { order_id: None, .. } => Fate::Ignored,
         };
-        callbacks::settle(&mut tx, hospital, SOURCE, &event_id, fate.as_str()).await?;
+        callbacks::settle(&mut tx, hospital, SOURCE, &event_id, fate).await?;
         tx.commit().await?;
         self.engine.hint();
         Ok(fate)
@@ -151,8 +117,8 @@ impl Desk {
     }
 
     /// A booking of ours was cancelled at HIS: the visit is over. One that is not written down here yet may be on its way: its run
-    /// hears of it once it is booked, by the number of the order. One that is over is written down for staff: it may have been
-    /// cancelled by us.
+    /// hears of it once it is booked, by the number of the order. One that is cancelled here is known; one that took place is for
+    /// staff.
     async fn order_cancelled(&self, conn: &mut PgConnection, event_id: &str, order_id: &str) -> Answer<Fate> {
         let hospital = self.hospital();
         let Some(run) = ids::run_of(order_id) else { return Ok(Fate::NoRun) };
@@ -161,8 +127,10 @@ impl Desk {
             return Ok(Fate::NoRun);
         }
         let visit = visits::find(&mut *conn, hospital, order_id).await?;
-        if visit.is_some_and(|visit| visit.status != "booked") {
-            return Ok(Fate::NoRun);
+        match visit.as_ref().map(|visit| visit.status.as_str()) {
+            Some("cancelled") => return Ok(Fate::Ignored),
+            Some("fulfilled") => return Ok(Fate::ForStaff),
+            _ => {}
         }
         let told = Cancellation::pushed(run, order_id.to_owned(), event_id);
         let came = store::signal(conn, hospital, &told).await?;
@@ -184,7 +152,7 @@ impl Desk {
                 schedules::stop(&mut *conn, hospital, id).await?;
             }
         }
-        Ok(if told.is_empty() { Fate::NoRun } else { Fate::Delivered })
+        Ok(if told.is_empty() { Fate::Ignored } else { Fate::Delivered })
     }
 
     /// 替诊, 改诊: the schedule first, for itself: whoever is told is found by what it says, and what is not told before we die is told
@@ -214,7 +182,7 @@ impl Desk {
             })
             .collect();
         store::signal::deliver(conn, self.hospital(), &told).await?;
-        Ok(if told.is_empty() { Fate::NoRun } else { Fate::Delivered })
+        Ok(if told.is_empty() { Fate::Ignored } else { Fate::Delivered })
     }
 
     /// Whole schedules: their hand-outs tell everybody (R34).

@@ -5,18 +5,17 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::his_push::Fate;
 use super::{Answer, Desk};
 use crate::engine::{Effect, Letter, store};
-use crate::records::callbacks::{self, Callback};
+use crate::records::callbacks::{self, Callback, Fate};
 use crate::records::notices::{self, Kept, Refers};
 use crate::records::templates;
 use crate::waitlist::route::Channel;
 use crate::workflows::notices::{Written, next_letter};
 use crate::workflows::texts::built_in;
 
-const WECHAT: &str = "wechat";
-const PLATFORM: &str = "platform";
+pub(super) const WECHAT: &str = "wechat";
+pub(super) const PLATFORM: &str = "platform";
 /// What WeChat says of a message that arrived.
 const ARRIVED: &str = "success";
 /// WeChat can tell of a message before we have written down its number; it waits for an answer for 5 s.
@@ -30,6 +29,21 @@ pub enum OfWechat {
     Template,
     /// A subscribe message (`subscribe_msg_sent_event`).
     Subscribe,
+}
+
+impl OfWechat {
+    /// What WeChat calls such an event.
+    const fn event(self) -> &'static str {
+        match self {
+            Self::Template => "TEMPLATESENDJOBFINISH",
+            Self::Subscribe => "subscribe_msg_sent_event",
+        }
+    }
+
+    /// The reverse.
+    pub(super) fn named(event: &str) -> Option<Self> {
+        [Self::Template, Self::Subscribe].into_iter().find(|one| one.event() == event)
+    }
 }
 
 /// What the hospital's own platform tells of a message.
@@ -58,26 +72,26 @@ impl Desk {
     /// Writes down what WeChat says of a template message of ours, and sees to it that the patient is told all the same. The same
     /// event may come as often as it likes.
     pub async fn message_event(&self, message_id: &str, status: &str) -> Answer<()> {
-        self.wechat_event(OfWechat::Template, message_id, status).await
+        self.wechat_event(OfWechat::Template, message_id, status).await.map(drop)
     }
 
     /// The same of either kind of its messages.
-    pub async fn wechat_event(&self, of: OfWechat, message_id: &str, status: &str) -> Answer<()> {
-        let (kind, channel) = match of {
-            OfWechat::Template => ("TEMPLATESENDJOBFINISH", Channel::WechatTemplate),
-            OfWechat::Subscribe => ("subscribe_msg_sent_event", Channel::WechatSubscribe),
+    pub async fn wechat_event(&self, of: OfWechat, message_id: &str, status: &str) -> Answer<Fate> {
+        let channel = match of {
+            OfWechat::Template => Channel::WechatTemplate,
+            OfWechat::Subscribe => Channel::WechatSubscribe,
         };
         let status = cut(status);
         let failed = (status != ARRIVED).then_some(channel);
         // Of a message that arrived nobody has to be found.
         let letter = if failed.is_some() { self.letter_of(message_id).await? } else { None };
         let known = failed.is_none() || letter.is_some();
-        let told = Told { source: WECHAT, kind, subject: message_id, status: &status, failed };
+        let told = Told { source: WECHAT, kind: of.event(), subject: message_id, status: &status, failed };
         self.told(&told, letter, known).await
     }
 
     /// Writes down what the hospital's own platform says of the message that we call `id`, with the same care.
-    pub async fn platform_event(&self, id: &str, arrival: &Arrival) -> Answer<()> {
+    pub async fn platform_event(&self, id: &str, arrival: &Arrival) -> Answer<Fate> {
         let (kind, status, failed) = match arrival {
             Arrival::Delivered => ("delivered", "delivered".to_owned(), None),
             Arrival::Failed(why) if why.is_empty() => ("failed", "failed".to_owned(), Some(Channel::Platform)),
@@ -90,12 +104,14 @@ impl Desk {
         self.told(&told, letter, known).await
     }
 
-    async fn told(&self, told: &Told<'_>, letter: Option<Kept>, known: bool) -> Answer<()> {
+    async fn told(&self, told: &Told<'_>, letter: Option<Kept>, known: bool) -> Answer<Fate> {
         let next = match (told.failed, &letter) {
             (Some(channel), Some(letter)) => self.by_next_channel(letter, channel).await?,
             _ => None,
         };
         let fate = match (known, &next) {
+            // WeChat tells of every message of the account, also of those that others have sent.
+            (false, _) if told.source == WECHAT => Fate::Ignored,
             (false, _) => Fate::NoRun,
             (true, Some(_)) => Fate::Delivered,
             (true, None) => Fate::Ignored,
@@ -106,7 +122,7 @@ impl Desk {
             Callback { source: told.source, event_id: &event_id, kind: told.kind, subject: told.subject, body: &body };
         let mut tx = self.begin().await?;
         if callbacks::receive(&mut tx, self.hospital(), &callback).await? {
-            callbacks::settle(&mut tx, self.hospital(), told.source, &event_id, fate.as_str()).await?;
+            callbacks::settle(&mut tx, self.hospital(), told.source, &event_id, fate).await?;
         }
         let falls_back = next.is_some();
         if let (Some(next), Some((_, run, _))) = (next, letter) {
@@ -116,7 +132,7 @@ impl Desk {
         if falls_back {
             self.engine.hint();
         }
-        Ok(())
+        Ok(fate)
     }
 
     /// The letter that says it by the next channel, with the text in force now; none where there is no other one.
@@ -148,6 +164,15 @@ impl Desk {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         Ok(notices::by_reference(&self.engine.pool, self.hospital(), message_id).await?)
+    }
+}
+
+/// What the platform told, from how it was written down.
+pub(super) fn arrival(kind: &str, status: &str) -> Arrival {
+    match kind {
+        "delivered" => Arrival::Delivered,
+        "failed" => Arrival::Failed(status.strip_prefix("failed: ").unwrap_or_default().to_owned()),
+        _ => Arrival::Other(status.to_owned()),
     }
 }
 

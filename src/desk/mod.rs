@@ -174,6 +174,9 @@ pub enum DeskError {
     /// Settings were changed again since the change that would be undone.
     #[error("the settings have been changed since")]
     PolicyChanged,
+    /// Not enough of a callback was kept to do it again.
+    #[error("what this callback said was not kept")]
+    NotReplayable,
     /// A notice is not sent again.
     #[error("{0}")]
     NotResent(notices::NotResent),

@@ -5,13 +5,12 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
-use super::his_push::Fate;
 use super::{Answer, Desk, DeskError};
 use crate::engine::To;
 use crate::engine::flow::Flow as _;
 use crate::engine::store::{self, Outgoing, Signalled};
 use crate::ports::payments::{Notice, Paid, Refund};
-use crate::records::callbacks::{self, Callback};
+use crate::records::callbacks::{self, Callback, Fate};
 use crate::records::visits;
 use crate::waitlist::ids;
 use crate::workflows::waitlist_application::{LateMoney, Obligation, Payment, RefundNotice, Step, WaitlistApplication};
@@ -179,7 +178,7 @@ impl Desk {
         let source = self.ports.payments.provider().source();
         let callback = Callback { source, event_id: notice_id, kind, subject, body };
         if callbacks::receive(&mut *conn, self.hospital(), &callback).await? {
-            callbacks::settle(conn, self.hospital(), source, notice_id, fate.as_str()).await?;
+            callbacks::settle(conn, self.hospital(), source, notice_id, fate).await?;
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ pub struct Wanted {
     /// By this API key or person.
     pub who: Option<String>,
     /// retry, answer, jump, signal, suspend, resume, cancel, bulk.begin, bulk.pause, bulk.resume, bulk.cancel,
-    /// job.run, job.pause, job.resume, letter.retry, case.resolve, blacklist.put, blacklist.lift,
+    /// job.run, job.pause, job.resume, letter.retry, case.resolve, callback.replay, callback.settle, blacklist.put, blacklist.lift,
     /// blacklist.rule, appeal.granted, appeal.refused, patient.export, patient.erase,
     /// policy.put, policy.undo, policy.carryOver, template.put, template.withdraw, notice.resend, view.put, view.remove,
     /// destination.pause, destination.resume, login, login.failed, logout, logout.everywhere, user.first, user.invite,

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `schedules`, `waitlist`, `questions`, `appointments`, `patients` | scope `waitlist` |
 //! | `departments`, `policies`, `templates`, `blacklist`, `breaches`, `persons` | scope `admin` |
-//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `letters`, `notices`, `destinations`, `jobs`, `reconciliation`, `kpis`, `health` | scope `runs` |
+//! | `runs`, `staff`, `bulks`, `audit`, `signals`, `inbox`, `letters`, `notices`, `destinations`, `jobs`, `reconciliation`, `kpis`, `health` | scope `runs` |
 //! | `callbacks`, `wechat_events`, `platform_events` | by signature, not by key |
 //! | `operations` | alive, ready, the figures |
 //! | `addresses`, `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
@@ -30,6 +30,7 @@ mod examples;
 pub(crate) mod extract;
 mod health;
 mod idempotency;
+mod inbox;
 mod jobs;
 mod kpis;
 mod letters;
@@ -190,6 +191,9 @@ fn described(surface: &Arc<Surface>) -> OpenApiRouter<Arc<Surface>> {
         .routes(routes!(bulks::cancel))
         .routes(routes!(audit::list))
         .routes(routes!(health::show))
+        .routes(routes!(inbox::list))
+        .routes(routes!(inbox::replay))
+        .routes(routes!(inbox::settle))
         .routes(routes!(letters::list))
         .routes(routes!(letters::retry))
         .routes(routes!(notices::resend))

@@ -16,6 +16,7 @@ pub use super::destinations::{
 };
 pub use super::draws::{Draw, Stage};
 pub use super::health::{Due, Finding, Report};
+pub use super::inbox::{Became, Callback, Callbacks, Wanted as CallbacksWanted};
 pub use super::jobs::{Job, Jobs, LastRun, Paused as JobPaused, StartedRuns};
 pub use super::kpis::{Kpi, Kpis, Wanted as KpisWanted};
 pub use super::letters::{Letter, Letters, Retried, Retry, Which as LettersWanted};

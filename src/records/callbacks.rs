@@ -1,8 +1,72 @@
 //! What the outside told us, with its fate: every verified callback leaves one row, repeated ones raise its count.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder};
+
+/// What became of a callback, as stored with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Runs were told.
+    Delivered,
+    /// There is no run that it concerns yet: it waits for one, and staff see it.
+    Kept,
+    /// It had come before.
+    Duplicate,
+    /// Nothing that the waitlist acts on: it concerns nobody here.
+    Ignored,
+    /// It is about something of ours that is not here: for staff.
+    NoRun,
+    /// It is stored, and nothing is done about it yet.
+    Received,
+    /// It cannot be right: for staff.
+    Refused,
+    /// It is about an order of ours, and a person says what follows from it.
+    ForStaff,
+    /// A person has seen to it.
+    Settled,
+}
+
+impl Fate {
+    /// Every one, as they are listed.
+    pub const ALL: [Self; 9] = [
+        Self::Delivered,
+        Self::Kept,
+        Self::Duplicate,
+        Self::Ignored,
+        Self::NoRun,
+        Self::Received,
+        Self::Refused,
+        Self::ForStaff,
+        Self::Settled,
+    ];
+
+    /// The name in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Kept => "kept",
+            Self::Duplicate => "duplicate",
+            Self::Ignored => "ignored",
+            Self::NoRun => "no-run",
+            Self::Received => "received",
+            Self::Refused => "refused",
+            Self::ForStaff => "for-staff",
+            Self::Settled => "settled",
+        }
+    }
+}
+
+/// In SQL: a callback waits for a person; one that nobody has done anything about does, once that has been so for a while.
+macro_rules! for_a_person {
+    () => {
+        "fate in ('no-run', 'received', 'refused', 'for-staff')
+         and (fate <> 'received' or received_at < engine_now() - interval '5 minutes')"
+    };
+}
+pub(super) use for_a_person;
 
 /// A verified callback.
 #[derive(Debug, Clone)]
@@ -44,13 +108,13 @@ pub async fn settle(
     hospital: &str,
     source: &str,
     event_id: &str,
-    fate: &str,
+    fate: Fate,
 ) -> sqlx::Result<()> {
     sqlx::query("update callback set fate = $4 where hospital = $1 and source = $2 and event_id = $3")
         .bind(hospital)
         .bind(source)
         .bind(event_id)
-        .bind(fate)
+        .bind(fate.as_str())
         .execute(conn)
         .await
         .map(drop)
@@ -155,13 +219,36 @@ pub struct Place {
     pub event_id: String,
 }
 
+impl Place {
+    /// Right after this one.
+    pub fn after(seen: &Seen) -> Self {
+        let (source, event_id) = (seen.source.clone(), seen.event_id.clone());
+        Self { received_at: seen.received_at, source, event_id }
+    }
+
+    /// The reverse of its `Display`; none where it is no place.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '~');
+        let received_at = DateTime::parse_from_rfc3339(parts.next()?).ok()?.to_utc();
+        Some(Self { received_at, source: parts.next()?.to_owned(), event_id: parts.next()?.to_owned() })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}~{}~{}", self.received_at.to_rfc3339(), self.source, self.event_id)
+    }
+}
+
 /// Which callbacks; what is absent does not matter.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     /// From here.
     pub source: Option<String>,
-    /// With one of these fates.
-    pub fates: Option<Vec<String>>,
+    /// With this fate.
+    pub fate: Option<String>,
+    /// Only those that wait for a person.
+    pub for_a_person: bool,
     /// About this.
     pub subject: Option<String>,
     /// Only those after this one in the list: the last of the page before.
@@ -170,24 +257,38 @@ pub struct Wanted {
     pub most: i64,
 }
 
-/// Callbacks, the latest first. Plan: `callback_recent`, from the place that was asked for.
-pub async fn list(db: impl sqlx::PgExecutor<'_>, hospital: &str, wanted: &Wanted) -> sqlx::Result<Vec<Seen>> {
+/// Callbacks, the latest first. Plan: `callback_recent`, from the place that was asked for; `callback_for_a_person`.
+pub async fn list(db: impl PgExecutor<'_>, hospital: &str, wanted: &Wanted) -> sqlx::Result<Vec<Seen>> {
     let before = wanted.before.as_ref();
+    let mut query = QueryBuilder::new(
+        "select source, event_id, kind, subject, body, received_at, times, fate from callback where hospital = ",
+    );
+    query.push_bind(hospital);
+    for (column, is) in [("source", &wanted.source), ("fate", &wanted.fate), ("subject", &wanted.subject)] {
+        if let Some(is) = is {
+            query.push(format_args!(" and {column} = ")).push_bind(is);
+        }
+    }
+    if wanted.for_a_person {
+        query.push(concat!(" and ", for_a_person!()));
+    }
+    if let Some(before) = before {
+        query.push(" and (received_at, source, event_id) < (").push_bind(before.received_at).push(", ");
+        query.push_bind(&before.source).push(", ").push_bind(&before.event_id).push(")");
+    }
+    query.push(" order by received_at desc, source desc, event_id desc limit ").push_bind(wanted.most);
+    query.build_query_as().fetch_all(db).await
+}
+
+/// One callback, locked for the rest of the transaction.
+pub async fn hold(conn: &mut PgConnection, hospital: &str, source: &str, event_id: &str) -> sqlx::Result<Option<Seen>> {
     sqlx::query_as(
         "select source, event_id, kind, subject, body, received_at, times, fate from callback
-         where hospital = $1 and ($2::text is null or source = $2) and ($3::text[] is null or fate = any($3))
-           and ($4::text is null or subject = $4) and received_at <= coalesce($5::timestamptz, 'infinity')
-           and ($5::timestamptz is null or (received_at, source, event_id) < ($5, $6::text, $7::text))
-         order by received_at desc, source desc, event_id desc limit $8",
+         where hospital = $1 and source = $2 and event_id = $3 for update",
     )
     .bind(hospital)
-    .bind(&wanted.source)
-    .bind(&wanted.fates)
-    .bind(&wanted.subject)
-    .bind(before.map(|place| place.received_at))
-    .bind(before.map(|place| &place.source))
-    .bind(before.map(|place| &place.event_id))
-    .bind(wanted.most)
-    .fetch_all(db)
+    .bind(source)
+    .bind(event_id)
+    .fetch_optional(conn)
     .await
 }

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
+use super::callbacks::for_a_person;
+
 /// Where there are more of them than so many nobody reads on: they are counted no further.
 pub const MANY: i64 = 10_000;
 
@@ -27,7 +29,7 @@ pub struct Numbers {
     pub refunding: i64,
     /// Differences that a person has to settle.
     pub cases: i64,
-    /// Callbacks that found nothing they could be about, or that were received and not treated.
+    /// Callbacks that wait for a person: they found nothing they could be about, cannot be right, or were not treated.
     pub unmatched: i64,
     /// Appeals that are not decided.
     pub appeals: i64,
@@ -36,14 +38,15 @@ pub struct Numbers {
 /// The numbers between two instants; what stands open stands so now.
 ///
 /// Plan: each a range of an index: `entry_recent`, `appointment_booked`, `appointment_cancelled`, `payment_paid`,
-/// `payment_settled`, `payment_unsettled`, `entry_queue`, `entry_answering`, `reconciliation_case_state`, `callback_recent`.
+/// `payment_settled`, `payment_unsettled`, `entry_queue`, `entry_answering`, `reconciliation_case_state`,
+/// `callback_for_a_person`.
 pub async fn numbers(
     db: impl PgExecutor<'_>,
     hospital: &str,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
 ) -> sqlx::Result<Numbers> {
-    sqlx::query_as(
+    sqlx::query_as(concat!(
         "select (select count(*) from entry where hospital = $1 and created_at >= $2 and created_at < $3) as applied,
                 (select count(*) from appointment
                  where hospital = $1 and booked_at >= $2 and booked_at < $3) as booked,
@@ -59,12 +62,11 @@ pub async fn numbers(
                  where hospital = $1 and live and status in ('offered', 'awaitingPayment', 'booking')) as answering,
                 (select count(*) from payment where hospital = $1 and status = 'refunding') as refunding,
                 (select count(*) from reconciliation_case where hospital = $1 and state = 'open') as cases,
-                (select count(*) from callback
-                 where hospital = $1 and received_at >= $2 - interval '7 days'
-                   and (fate = 'no-run' or fate = 'received' and received_at < engine_now() - interval '5 minutes'))
-                as unmatched,
+                (select count(*) from callback where hospital = $1 and ",
+        for_a_person!(),
+        ") as unmatched,
                 (select count(*) from blacklist_appeal where hospital = $1 and state = 'open') as appeals",
-    )
+    ))
     .bind(hospital)
     .bind(from)
     .bind(to)

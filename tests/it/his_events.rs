@@ -1,6 +1,7 @@
 //! Pushes of HIS as JSON, at the door where they come in (R15, R30).
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::{StreamExt, stream};
 use houbu::ports::stamp::{Stamp, Stamper, Way};
 use houbu::waitlist::policy::PaymentMode;
 use reqwest::{Method, RequestBuilder};
@@ -104,5 +105,33 @@ async fn r15_thousands_of_malformed_bodies_are_each_refused() {
         assert!(matches!((path, status), ("/callbacks/his", 200) | (_, 400 | 401)), "{path} {status}: {body}");
     }
     assert!(callbacks(&hospital).await.is_empty());
+    hospital.finish().await;
+}
+
+/// A busy morning's worth of pushes at once, most of other people's bookings, some twice and some of schedules that nobody knows: each
+/// is stored once and answered as stored, and the places that did come free go to who waits, one each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r15_thousands_of_cancellations_at_once_are_each_stored_once() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let mut entries = Vec::new();
+    for patient in 1..=4 {
+        entries.push(hospital.apply("w1-am", patient).await);
+    }
+    hospital.free_silently("w1-am", 3).await;
+    let schedules = ["w1-am", "w1-pm", "w2-am", "nobody-knows"];
+    let sent = (0..2_500_usize).map(|nth| {
+        let body = cancellation(&format!("e{}", nth % 2_000), schedules[nth % 2_000 % schedules.len()]);
+        event(&hospital, hospital.now(), &body).1
+    });
+    let answers: Vec<(u16, String)> = stream::iter(sent.map(answered)).buffer_unordered(64).collect().await;
+    assert!(answers.iter().all(|answer| *answer == (200, "0".to_owned())), "{answers:?}");
+    let stored = callbacks(&hospital).await;
+    assert_eq!((stored.len(), stored.iter().map(|(_, times)| *times).sum::<i32>()), (2_000, 2_500));
+    hospital.until_still().await;
+    let mut statuses = Vec::new();
+    for entry in entries {
+        statuses.push(hospital.status(entry).await);
+    }
+    assert_eq!(statuses, ["booked", "booked", "booked", "waiting"]);
     hospital.finish().await;
 }

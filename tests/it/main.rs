@@ -71,6 +71,7 @@ mod health;
 mod his_events;
 mod his_kit;
 mod hospital;
+mod inbox;
 mod joining;
 mod kpi_plans;
 mod live;

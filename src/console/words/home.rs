@@ -36,8 +36,8 @@ words! {
         cases_hint: "核对医院与支付平台的记录，写明处理结果。", "Compare with HIS and the payment provider, and say what was done.";
         refunds: "笔退款异常", "refund that the payment provider cannot carry out|refunds that the payment provider cannot carry out";
         refunds_hint: "原支付账户无法收款，请联系患者后补录结果。", "The payer's account cannot take them: agree with the patient, then supply the outcome.";
-        unmatched: "条外部回调未匹配", "callback that matched nothing|callbacks that matched nothing";
-        unmatched_hint: "核对其订单号，必要时由医院或支付平台重发。", "Check their order numbers; have them sent again where needed.";
+        unmatched: "条外部回调需人工处理", "callback for a person|callbacks for a person";
+        unmatched_hint: "核对其订单号，重新处理，或核实后标记已处理。", "Check their order numbers; do them again, or say that they are seen to.";
         appeals: "条黑名单申诉待处理", "appeal against the blacklist to be decided|appeals against the blacklist to be decided";
         appeals_hint: "在期限内批准或驳回。", "Grant or refuse them in time.";
     }

@@ -126,12 +126,12 @@ pub(in crate::console) fn thing(name: &str, language: Language) -> String {
 pub(in crate::console) fn tone(state: &str) -> &'static str {
     match state {
         "completed" | "booked" | "fulfilled" | "paid" | "sent" | "delivered" | "done" | "closed" | "taken"
-        | "resolved" | "open" | "granted" => "good",
+        | "resolved" | "open" | "granted" | "settled" => "good",
         "suspended" | "unrunnable" | "faulted" | "failed" | "putAside" | "down" | "failing" | "overdue" | "refused"
         | "critical" | "lost" | "received" => "bad",
         "pending" | "running" | "offered" | "awaitingPayment" | "awaitingPrepayment" | "booking" | "paused"
         | "warning" | "settling" | "refunding" | "suspect" | "out" | "held" | "queued" | "half-open"
-        | "unreachable" | "kept" => "warn",
+        | "unreachable" | "kept" | "for-staff" | "no-run" => "warn",
         "waiting" | "notice" => "calm",
         _ => "",
     }

@@ -153,6 +153,12 @@ impl From<DeskError> for Problem {
                 "这些设置此后又有修改，本次操作未执行：请查看现行设置，按需重新修改。",
                 "These settings were changed again since, so nothing is done now: look at what stands, and change that.",
             ),
+            DeskError::NotReplayable => Self::fixed(
+                Is::CONFLICT,
+                "not_replayable",
+                "该回调的内容未完整保存，无法重新处理；请由发送方重发。",
+                "Not enough of this callback was kept to do it again: have its sender send it again.",
+            ),
             DeskError::NotResent(refused) => refused.into(),
             DeskError::CaseResolved => {
                 Self::fixed(Is::CONFLICT, "case_resolved", "该差异已处理。", "This difference is resolved already.")

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, NaiveTime, Utc};
 use futures::FutureExt;
-use houbu::desk::his_push::Fate;
 use houbu::ports::his::{DayPart, Push, TimeSlot};
+use houbu::records::callbacks::Fate;
 use houbu::records::callbacks::{self, Callback};
 use houbu::sandbox::his::{Planted, channel};
 use houbu::waitlist::ids;

@@ -35,6 +35,7 @@ mod syncing;
 mod visits;
 
 use crate::hospital::Hospital;
+pub use second_thoughts::stoppage;
 
 /// A workflow and the steps of one of its runs, as a story asserts them.
 type Told = (&'static str, &'static [&'static str]);

@@ -3,10 +3,10 @@
 
 use chrono::NaiveTime;
 use futures::FutureExt;
-use houbu::desk::his_push::Fate;
 use houbu::engine::RunId;
 use houbu::engine::sabotage::{Act, Point};
 use houbu::ports::his::{DayPart, His, Push, TimeSlot};
+use houbu::records::callbacks::Fate;
 use houbu::sandbox::his::{LockState, OrderState, Planted, channel};
 use houbu::sandbox::wechat_pay::OrderStanding;
 use houbu::waitlist::ids;
@@ -292,7 +292,7 @@ async fn r22_r30_a_visit_that_his_has_cancelled_by_our_number_is_over_and_refund
     hospital.finish().await;
 }
 
-pub(super) fn stoppage(event: &str, department: &str, slot: Option<TimeSlot>) -> Push {
+pub fn stoppage(event: &str, department: &str, slot: Option<TimeSlot>) -> Push {
     Push::Stopped {
         event_id: event.to_owned(),
         department_id: department.to_owned(),
