@@ -38,7 +38,7 @@ pub(super) struct Wanted {
 struct Row {
     from: String,
     event_id: String,
-    /// None of what a person has seen to.
+    /// False of what a person has seen to, and of what nobody can.
     open: bool,
     source: String,
     kind: String,
@@ -156,7 +156,7 @@ pub(super) async fn turn(State(surface): State<Arc<Surface>>, staff: Staff, Form
 fn row(one: Seen, clock: &Clock) -> Row {
     Row {
         source: names::thing(&one.source, clock.language),
-        open: one.fate != Fate::Settled.as_str(),
+        open: ![Fate::Settled, Fate::Unbelieved].map(Fate::as_str).contains(&one.fate.as_str()),
         event_id: one.event_id,
         from: one.source,
         run: ids::run_of(&one.subject).map(|run| run.to_string()),

@@ -13,7 +13,7 @@
 //! | `cancel_visit` | the patient does not come after all |
 //! | `release_slot`, `his_push` | a place may be free; 停诊 |
 //! | `payment_notice` | money has arrived, or gone back |
-//! | `callbacks` | what the outside told us, as staff look at it |
+//! | `callbacks`, `unbelieved` | what the outside told us, as staff look at it, done again; what was not believed, counted |
 //! | `message_event` | whether a message arrived; the next channel where it did not |
 //! | `answers` | what a caller's key was answered |
 //! | `departments` | the hospital's departments, kept in step with HIS |
@@ -81,6 +81,7 @@ pub mod show;
 pub mod slow_lane;
 pub mod staff;
 pub mod templates;
+mod unbelieved;
 pub mod verbs;
 pub mod views;
 pub mod why;
@@ -124,6 +125,7 @@ pub struct Desk {
     admissions: admission::Admissions,
     releases: release_slot::Releases,
     slow_lane: slow_lane::SlowLane,
+    unbelieved: unbelieved::Unbelieved,
 }
 
 /// Why a request was not done.
@@ -274,8 +276,9 @@ impl Desk {
         let admissions = admission::open(Arc::clone(&engine), Arc::clone(&ports));
         let (answers, releases) = (answers::Answers::open(&engine), release_slot::open(Arc::clone(&engine)));
         let slow_lane = slow_lane::SlowLane::new(slow_lane::Paces::default());
+        let unbelieved = unbelieved::open(Arc::clone(&engine));
         let lodge = access::Lodge::new(engine.pool.clone(), ports.hospital.clone());
-        Self { engine, ports, lookup, answers, lodge, admissions, releases, slow_lane }
+        Self { engine, ports, lookup, answers, lodge, admissions, releases, slow_lane, unbelieved }
     }
 
     /// The same with other paces.

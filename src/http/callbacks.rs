@@ -106,6 +106,7 @@ async fn taken(surface: &Surface, push: Result<Push, PushError>) -> PushAnswer {
         },
         Err(error) => {
             tracing::warn!(%error, "a push was not believed");
+            surface.desk.not_believed("his", &error).await;
             error.into()
         }
     }
@@ -239,6 +240,8 @@ async fn notice(surface: &Surface, of: Provider, signed: &NoticeHeaders, body: &
             tracing::warn!(%error, "a payment notice was not believed");
             if let NoticeError::NotOurs(what) = error {
                 foreign(surface, body, what).await;
+            } else {
+                surface.desk.not_believed(of.source(), &error).await;
             }
             let status = match error {
                 NoticeError::Header(_) | NoticeError::Stale | NoticeError::Signature | NoticeError::UnknownKey => {

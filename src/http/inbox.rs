@@ -29,7 +29,8 @@ const PAGE: i64 = 100;
 pub struct Wanted {
     /// From here: his, wechat-pay, pay-platform, wechat, platform.
     pub source: Option<String>,
-    /// What became of it: delivered, kept, duplicate, ignored, no-run, received, refused, for-staff, settled.
+    /// What became of it: delivered, kept, duplicate, ignored, no-run, received, refused, for-staff, settled,
+    /// unbelieved.
     pub fate: Option<String>,
     /// Our id of what it is about.
     pub subject: Option<String>,

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -13,7 +15,7 @@ use super::Surface;
 use super::openapi::Problems;
 use super::problem::Problem;
 use crate::desk::message_event::Arrival;
-use crate::ports::stamp::{Stamp, Stamper, Way};
+use crate::ports::stamp::{Stamp, StampError, Stamper, Way};
 
 /// The most letters of a message's id, ours and anybody's.
 const ID_LETTERS_MAX: usize = 64;
@@ -51,9 +53,10 @@ pub(super) async fn receive(
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
     let key = surface.platform_key.as_ref().ok_or_else(Problem::not_found)?;
-    let stamp = Stamp::read(&headers).map_err(|_| Problem::unauthorized())?;
-    Stamper::new(key).verify(Way::Event, &stamp, &body).map_err(|_| Problem::unauthorized())?;
-    stamp.fresh(surface.desk.now().await?).map_err(|_| Problem::unauthorized())?;
+    if let Err(doubt) = believed(key, &headers, &body, surface.desk.now().await?) {
+        surface.desk.not_believed("platform", &doubt).await;
+        return Err(Problem::unauthorized());
+    }
     let event: PlatformEvent = serde_json::from_slice(&body)
         .map_err(|error| Problem::invalid(format!("the event cannot be read: {error}")))?;
     let is_id = |id: &str| (1..=ID_LETTERS_MAX).contains(&id.len()) && id.chars().all(|c| c.is_ascii_graphic());
@@ -69,4 +72,10 @@ pub(super) async fn receive(
     };
     surface.desk.platform_event(&event.id, &arrival).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn believed(key: &SecretString, headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Result<(), StampError> {
+    let stamp = Stamp::read(headers)?;
+    Stamper::new(key).verify(Way::Event, &stamp, body)?;
+    stamp.fresh(now)
 }

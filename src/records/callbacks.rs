@@ -27,11 +27,13 @@ pub enum Fate {
     ForStaff,
     /// A person has seen to it.
     Settled,
+    /// It was not believed: what came of one kind on a day is one row, and nothing that it said is kept.
+    Unbelieved,
 }
 
 impl Fate {
     /// Every one, as they are listed.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Delivered,
         Self::Kept,
         Self::Duplicate,
@@ -41,6 +43,7 @@ impl Fate {
         Self::Refused,
         Self::ForStaff,
         Self::Settled,
+        Self::Unbelieved,
     ];
 
     /// The name in the database.
@@ -55,6 +58,7 @@ impl Fate {
             Self::Refused => "refused",
             Self::ForStaff => "for-staff",
             Self::Settled => "settled",
+            Self::Unbelieved => "unbelieved",
         }
     }
 }
@@ -100,6 +104,24 @@ pub async fn receive(conn: &mut PgConnection, hospital: &str, callback: &Callbac
     .bind(callback.body)
     .fetch_one(conn)
     .await
+}
+
+/// Counts what was not believed, by day and reason.
+pub async fn doubt(db: impl PgExecutor<'_>, hospital: &str, source: &str, why: &str, times: i32) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into callback (hospital, source, event_id, kind, subject, body, times, fate)
+         values ($1, $2, to_char(engine_now() at time zone 'UTC', 'YYYY-MM-DD') || ' ' || $3, 'unbelieved', '',
+                 jsonb_build_object('why', $3), $4, 'unbelieved')
+         on conflict (hospital, source, event_id) do update
+         set times = least(callback.times::bigint + excluded.times, 2147483647)",
+    )
+    .bind(hospital)
+    .bind(source)
+    .bind(why)
+    .bind(times)
+    .execute(db)
+    .await
+    .map(drop)
 }
 
 /// Writes down what became of a callback.

@@ -177,7 +177,11 @@ async fn r15_r30_pushes_that_are_not_his_change_nothing() {
     }
     let ignored = "select fate, times, body::text from callback where kind = '5004'";
     let ignored: Vec<(String, i32, String)> = sqlx::query_as(ignored).fetch_all(&hospital.db.pool).await.unwrap();
-    assert_eq!(ignored, [("ignored".to_owned(), 2, "{}".to_owned())]);
+    let [(fate, times, body)] = ignored.as_slice() else { panic!("{ignored:?}") };
+    assert!(
+        (fate.as_str(), *times) == ("ignored", 2) && !body.contains("张三"),
+        "what it says of a person is not kept: {body}"
+    );
     // The genuine one is not lost for all that; repeated, it does nothing more.
     assert_eq!(code(&door::Door::reply(push(genuine.clone())).await), "0");
     hospital.until_still().await;

@@ -231,6 +231,7 @@ pub(super) const STATES: Names = &[
     ("ignored", "无需处理"),
     ("for-staff", "需人工处理"),
     ("settled", "已人工处理"),
+    ("unbelieved", "未通过校验"),
     ("late", "迟到"),
     ("suspect", "待观察"),
     ("unresolved", "待处理"),

@@ -34,10 +34,9 @@ async fn event(hospital: &Hospital, at: DateTime<Utc>, key: &secrecy::SecretStri
 }
 
 async fn told(hospital: &Hospital) -> Vec<(String, String, i32)> {
-    sqlx::query_as("select kind, fate, times from callback where source = 'platform' order by received_at, event_id")
-        .fetch_all(&hospital.db.pool)
-        .await
-        .unwrap()
+    let believed = "select kind, fate, times from callback where source = 'platform' and fate <> 'unbelieved'
+                    order by received_at, event_id";
+    sqlx::query_as(believed).fetch_all(&hospital.db.pool).await.unwrap()
 }
 
 async fn id_of(hospital: &Hospital, entry: RunId) -> String {
