@@ -54,7 +54,7 @@
   }
 
   document.addEventListener("keydown", key);
-  document.addEventListener("htmx:afterSettle", standAgain);
+  document.addEventListener("htmx:afterSwap", standAgain);
   document.addEventListener("click", (event) => {
     const at = event.target.closest("[data-does]");
     if (!at) return;
