@@ -16,6 +16,22 @@ const CODE_MAX: usize = 100;
 /// The longest code that a reason may be.
 const REASON_CODE_MAX: usize = 40;
 
+/// What has a name and is no person.
+const OF_THE_HOUSE: [&str; 12] = [
+    "doctor",
+    "department",
+    "dept",
+    "campus",
+    "hospital",
+    "hos",
+    "clinic",
+    "schedule",
+    "template",
+    "workflow",
+    "step",
+    "signal",
+];
+
 /// What a field holds, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Held {
@@ -47,6 +63,8 @@ fn under(value: &Value, held: Held) -> Value {
     match value {
         Value::Null | Value::Bool(_) => value.clone(),
         Value::Number(number) => {
+            // Nobody says anything in numbers alone.
+            let held = if held == Held::Said { Held::Unknown } else { held };
             let plain = number.to_string();
             let shown = text(&plain, held);
             if shown == plain { value.clone() } else { Value::String(shown) }
@@ -59,11 +77,15 @@ fn under(value: &Value, held: Held) -> Value {
 
 /// A field; one whose name says nothing holds what it stands in.
 fn field(name: &str, value: &Value, around: Held) -> (String, Value) {
-    let held = match held_by(name) {
-        Held::Unknown if around != Held::Ours => around,
-        known => known,
+    let known = held_by(name);
+    let held = if known == Held::Unknown && around != Held::Ours { around } else { known };
+    // Somebody may be what a map goes by.
+    let shown = match known {
+        Held::Unknown if is_code(name) => by_looks(name),
+        Held::Unknown => text(name, Held::Name),
+        _ => segments(name),
     };
-    (segments(name), under(value, held))
+    (shown, under(value, held))
 }
 
 fn held_by(name: &str) -> Held {
@@ -72,20 +94,6 @@ fn held_by(name: &str) -> Held {
     let has = |all: &[&str]| all.iter().any(|part| name.contains(part));
     let ends = |all: &[&str]| all.iter().any(|part| name.ends_with(part));
     let begins = |all: &[&str]| all.iter().any(|part| name.starts_with(part));
-    const OF_THE_HOUSE: [&str; 12] = [
-        "doctor",
-        "department",
-        "dept",
-        "campus",
-        "hospital",
-        "hos",
-        "clinic",
-        "schedule",
-        "template",
-        "workflow",
-        "step",
-        "signal",
-    ];
     match () {
         () if is(&["place", "room"]) || (ends(&["name"]) && begins(&OF_THE_HOUSE)) => Held::Ours,
         () if ends(&["name", "names"]) || has(&["guardian", "contact", "姓名", "监护人"]) => Held::Name,
@@ -341,8 +349,8 @@ mod tests {
         }
         assert_eq!(masked(&json!(13_800_138_000_u64)), json!("138****8000"));
         assert_eq!(
-            masked(&json!({ "13800138000": 1 })),
-            json!({ "138****8000": 1 }),
+            masked(&json!({ "13800138000": 1, "张三丰": 2, "li@example.org": 3, "出生日期": 4 })),
+            json!({ "138****8000": 1, "张*丰": 2, "l***@example.org": 3, "出生日期": "***" }),
             "a name of a field is no way around"
         );
     }
