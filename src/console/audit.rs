@@ -79,6 +79,7 @@ fn change(before: &Value, after: &Value, language: Language) -> Vec<(String, Str
                 "lastError" | "error" => faults::said(&text, language),
                 "step" => names::step(&text, language),
                 "status" => names::state(&text, language),
+                "shown" => names::part(&text, language),
                 _ => text,
             };
             (names::field(key, language), read(said(before.get(key))), read(said(after.get(key))))

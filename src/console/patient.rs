@@ -130,6 +130,11 @@ pub(super) async fn unmask(
     page(&surface, &staff, &id, Some(person), "").await
 }
 
+/// The look is over, whoever comes to its address again: by another language, by logging in anew.
+pub(super) async fn over(Path(id): Path<String>) -> Page {
+    to(&address(&id))
+}
+
 pub(super) async fn ban(
     State(surface): State<Arc<Surface>>,
     staff: Staff,

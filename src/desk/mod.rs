@@ -34,6 +34,7 @@
 //! | `health`, `advice` | what is wrong with the whole, and what to do about it |
 //! | `dossier`, `queues` | what is kept of one patient; who stands where in a queue, what falls due |
 //! | `search`, `views` | what a number means that somebody types, and searches that the team keeps |
+//! | `unmask` | a patient, or what is stored of a run, in the clear for one look |
 //! | `runs`, `why`, `faults` | any workflow's runs, for staff; what went wrong, in the reader's language |
 //! | `access` | users of the console, roles, sessions, API keys |
 //! | `staff`, `verbs` | what staff do to runs, and the words for it |
@@ -82,6 +83,7 @@ pub mod slow_lane;
 pub mod staff;
 pub mod templates;
 mod unbelieved;
+pub mod unmask;
 pub mod verbs;
 pub mod views;
 pub mod why;

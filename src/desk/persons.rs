@@ -10,7 +10,6 @@ use super::again::again;
 use super::{Answer, Desk, DeskError};
 use crate::engine::staff::By;
 use crate::engine::store::audit::{self, Deed};
-use crate::records::patients::Person;
 use crate::records::seals::{self, Of};
 use crate::records::{patients, persons};
 use crate::waitlist::cipher::{Keyring, Sealed};
@@ -36,18 +35,6 @@ impl Desk {
         audit::write(&mut tx, self.hospital(), &deed).await?;
         tx.commit().await?;
         Ok(all)
-    }
-
-    /// Who a patient is, in the clear; the audit knows who looked and why.
-    pub async fn unmask_patient(&self, patient_id: &str, by: &By) -> Answer<Person> {
-        let mut tx = self.begin().await?;
-        let found = patients::find(&mut *tx, self.hospital(), patient_id).await?.ok_or(Refusal::UnknownPatient)?;
-        let plain = self.ports.keyring.open(patient_id, &Sealed::from_bytes(found.sealed))?;
-        let person = serde_json::from_str(plain.expose_secret())
-            .map_err(|_| DeskError::Broken("what is sealed of a patient cannot be read".to_owned()))?;
-        audit::write(&mut tx, self.hospital(), &deed(by, "patient.unmask", patient_id)).await?;
-        tx.commit().await?;
-        Ok(person)
     }
 
     /// Forgets who a patient was; [`DeskError::StillNeeded`] while an application, a visit or a refund is under way,

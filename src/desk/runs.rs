@@ -1,4 +1,6 @@
 //! Any workflow's runs, for staff and for programs that know what they do: start, find, look inside.
+//!
+//! What is stored of a run leaves here masked; in the clear it is handed out by `unmask` alone.
 
 use serde_json::Value;
 
@@ -7,6 +9,7 @@ use crate::engine::around::Around;
 use crate::engine::inspect::{self, Behind, Filter, Posted, Received, Seen, Told, Why};
 use crate::engine::store::Started;
 use crate::engine::{Edge, Fault, NewRun, RunId, traces};
+use crate::waitlist::masking::masked;
 use crate::waitlist::refusal::Refusal;
 
 /// The most signals that are shown of one run.
@@ -35,6 +38,13 @@ pub struct Beside {
     pub children: Vec<Shown>,
 }
 
+impl Beside {
+    pub(super) fn masked(mut self) -> Self {
+        self.letters.iter_mut().for_each(|letter| letter.payload = masked(&letter.payload));
+        self
+    }
+}
+
 /// Everything about one run.
 #[derive(Debug, Clone)]
 pub struct Inspected {
@@ -44,6 +54,18 @@ pub struct Inspected {
     pub state: Value,
     /// The signals that it received.
     pub inbox: Vec<Received>,
+}
+
+impl Inspected {
+    pub(super) fn with_masked_state(mut self) -> Self {
+        self.state = masked(&self.state);
+        self
+    }
+
+    pub(super) fn with_masked_inbox(mut self) -> Self {
+        self.inbox.iter_mut().for_each(|signal| signal.payload = masked(&signal.payload));
+        self
+    }
 }
 
 impl Desk {
@@ -83,8 +105,12 @@ impl Desk {
         Ok(seen.into_iter().map(|seen| shown(&around, seen)).collect())
     }
 
-    /// Everything about one run.
+    /// Everything about one run, masked.
     pub async fn run(&self, id: RunId) -> Answer<Inspected> {
+        Ok(self.run_in_the_clear(id).await?.with_masked_state().with_masked_inbox())
+    }
+
+    pub(super) async fn run_in_the_clear(&self, id: RunId) -> Answer<Inspected> {
         let (pool, hospital) = (&self.engine.pool, self.hospital());
         let seen = inspect::find(pool, hospital, id).await?.ok_or(Refusal::NotFound)?;
         let state = inspect::state(pool, hospital, id).await?.ok_or(Refusal::NotFound)?;
@@ -92,8 +118,12 @@ impl Desk {
         Ok(Inspected { shown: shown(&Around::look(&self.engine).await?, seen), state, inbox })
     }
 
-    /// What belongs to a run and is not in it.
+    /// What belongs to a run and is not in it, masked.
     pub async fn beside(&self, id: RunId) -> Answer<Beside> {
+        Ok(self.beside_in_the_clear(id).await?.masked())
+    }
+
+    pub(super) async fn beside_in_the_clear(&self, id: RunId) -> Answer<Beside> {
         let (pool, hospital) = (&self.engine.pool, self.hospital());
         let behind = inspect::behind(pool, hospital, id).await?.ok_or(Refusal::NotFound)?;
         let letters = inspect::outbox(pool, hospital, id, BESIDE_MAX).await?;

@@ -13,6 +13,7 @@ use crate::engine::staff::{By, Performed, Refused, Verb, perform};
 use crate::engine::store::audit::{self, Audited, Wanted};
 use crate::engine::store::bulk as bulks;
 use crate::engine::{RunId, inspect};
+use crate::waitlist::masking::masked;
 use crate::waitlist::refusal::Refusal;
 
 /// What a bulk would do, with how each run that was looked at stands.
@@ -131,6 +132,17 @@ impl Desk {
 
     /// What staff did, newest first.
     pub async fn audit(&self, wanted: &Wanted) -> Answer<Vec<Audited>> {
-        Ok(audit::list(&self.engine.pool, self.hospital(), wanted).await?)
+        let mut deeds = audit::list(&self.engine.pool, self.hospital(), wanted).await?;
+        deeds.iter_mut().for_each(mask_what_went_with);
+        Ok(deeds)
+    }
+}
+
+/// What staff sent with a signal, or changed of what a run knows, is stored of a run and masked as that is.
+fn mask_what_went_with(deed: &mut Audited) {
+    for given in ["/asked/payload", "/asked/patch"] {
+        if let Some(given) = deed.after.pointer_mut(given) {
+            *given = masked(given);
+        }
     }
 }

@@ -172,13 +172,15 @@ pub async fn last_of_history(db: impl PgExecutor<'_>, tenant: &str, id: RunId, m
     Ok(lines)
 }
 
-/// A signal in a run's inbox. What came with it stays there.
+/// A signal in a run's inbox.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Received {
     /// Its id.
     pub signal_id: String,
     /// Its name.
     pub name: String,
+    /// What came with it.
+    pub payload: Value,
     /// When it arrived.
     pub received_at: DateTime<Utc>,
     /// The turn that heard it; none: not yet; 0: it came too late for any.
@@ -188,8 +190,8 @@ pub struct Received {
 /// The last signals that a run received, oldest first.
 pub async fn inbox(db: impl PgExecutor<'_>, tenant: &str, id: RunId, most: i64) -> sqlx::Result<Vec<Received>> {
     sqlx::query_as(
-        "select signal_id, name, received_at, read_turn from (
-             select signal_id, name, received_at, read_turn, seq from inbox
+        "select signal_id, name, payload, received_at, read_turn from (
+             select signal_id, name, payload, received_at, read_turn, seq from inbox
              where tenant = $1 and run_id = $2 order by seq desc limit $3) last
          order by seq",
     )
@@ -224,13 +226,15 @@ pub async fn behind(db: impl PgExecutor<'_>, tenant: &str, id: RunId) -> sqlx::R
     .await
 }
 
-/// A letter that a run wrote. What it says stays there.
+/// A letter that a run wrote.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Posted {
     /// Its id, which the receiver sees.
     pub id: String,
     /// Which outlet delivers it.
     pub topic: String,
+    /// What it says: names and texts are filled in when it is sent.
+    pub payload: Value,
     /// pending, sending, sent, suppressed, undeliverable, suspended.
     pub status: String,
     /// Failed attempts.
@@ -249,7 +253,7 @@ pub struct Posted {
 pub async fn outbox(db: impl PgExecutor<'_>, tenant: &str, id: RunId, most: i64) -> sqlx::Result<Vec<Posted>> {
     sqlx::query_as(
         "select * from (
-             select id, topic, status, attempt, due_at, last_error, created_at, settled_at from outbox
+             select id, topic, payload, status, attempt, due_at, last_error, created_at, settled_at from outbox
              where tenant = $1 and run_id = $2 order by created_at desc, id desc limit $3) last
          order by created_at, id",
     )

@@ -32,7 +32,7 @@ pub struct Wanted {
     pub who: Option<String>,
     /// retry, answer, jump, signal, suspend, resume, cancel, bulk.begin, bulk.pause, bulk.resume, bulk.cancel,
     /// job.run, job.pause, job.resume, letter.retry, case.resolve, callback.replay, callback.settle, blacklist.put, blacklist.lift,
-    /// blacklist.rule, appeal.granted, appeal.refused, patient.export, patient.erase,
+    /// blacklist.rule, appeal.granted, appeal.refused, patient.export, patient.erase, patient.unmask, run.unmask,
     /// policy.put, policy.undo, policy.carryOver, template.put, template.withdraw, notice.resend, view.put, view.remove,
     /// destination.pause, destination.resume, login, login.failed, logout, logout.everywhere, user.first, user.invite,
     /// user.link, user.password, user.password.failed, user.role, user.disable, user.enable, key.make,

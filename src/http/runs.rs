@@ -106,13 +106,14 @@ pub struct Runs {
     "status": "waiting", "why": "Waiting for PullNow until 10:30", "turn": 2, "attempt": 0, "listens": ["PullNow"],
     "deadline": "2025-11-26T10:30:00+08:00", "createdAt": "2025-11-26T09:12:03.120+08:00",
     "updatedAt": "2025-11-26T10:15:00+08:00", "state": { "id": "0101" },
-    "inbox": [{ "signalId": "pull-1", "name": "PullNow", "receivedAt": "2025-11-26T10:14:59+08:00", "readTurn": 2 }]
+    "inbox": [{ "signalId": "pull-1", "name": "PullNow", "payload": {}, "receivedAt": "2025-11-26T10:14:59+08:00", "readTurn": 2 }]
 }))]
 pub struct WholeRun {
     /// The run.
     #[serde(flatten)]
     pub run: Run,
-    /// What it knows: references, never personal data.
+    /// What it knows: references, never personal data. Masked all the same: ids, codes, amounts and times can be read, names,
+    /// phones, ID numbers, accounts, the payment provider's numbers, addresses and whatever may be a text are starred.
     #[schema(value_type = Object)]
     pub state: Value,
     /// The signals that it received.
@@ -127,6 +128,9 @@ pub struct Signal {
     pub signal_id: String,
     /// Its name.
     pub name: String,
+    /// What came with it, masked as the run's `state` is.
+    #[schema(value_type = Value)]
+    pub payload: Value,
     /// When it arrived.
     pub received_at: DateTime<FixedOffset>,
     /// The turn that heard it; absent: not yet; 0: it came too late for any.
@@ -269,7 +273,8 @@ pub(super) async fn list(
     Ok(Json(Runs { items: found.into_iter().map(|one| run(&surface, one, language)).collect(), next_cursor }))
 }
 
-/// Shows a run: where it stands, why it is not moving, what it knows and has received.
+/// Shows a run: where it stands, why it is not moving, what it knows and has received. What it knows and what came with its
+/// signals is masked.
 #[utoipa::path(
     get, path = "/v1/runs/{runId}", tag = "runs", security(("apiKey" = [])), params(("runId" = Uuid, Path)),
     responses((status = 200, body = WholeRun), Problems)
@@ -339,5 +344,5 @@ fn run(surface: &Surface, shown: Shown, language: Language) -> Run {
 
 fn received(surface: &Surface, one: Received) -> Signal {
     let received_at = surface.local(one.received_at);
-    Signal { signal_id: one.signal_id, name: one.name, received_at, read_turn: one.read_turn }
+    Signal { signal_id: one.signal_id, name: one.name, payload: one.payload, received_at, read_turn: one.read_turn }
 }

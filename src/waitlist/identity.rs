@@ -217,7 +217,7 @@ macro_rules! masked_debug {
 masked_debug!(IdNumber, Phone, PersonName);
 
 /// Keeps the first and the last letters and stars the others, at the same length.
-fn mask(text: &str, first: usize, last: usize) -> String {
+pub(super) fn mask(text: &str, first: usize, last: usize) -> String {
     let hidden_until = text.chars().count().saturating_sub(last);
     let star = |(place, letter)| if place < first || place >= hidden_until { letter } else { '*' };
     text.chars().enumerate().map(star).collect()

@@ -13,6 +13,7 @@
 //! - [`money`]: amounts, in whole 分
 //! - [`fees`]: what a visit costs by now, what of the money it stands on, what goes back
 //! - [`identity`]: ID numbers, phones and names: checked when read, masked when shown
+//! - [`masking`]: what is stored of a run, as it is shown: whatever may be of a person is starred
 //! - [`cipher`]: personal data sealed at rest, and the keyed hash to find it by
 //! - [`pace`]: whoever asks faster than people do is decided later
 //! - [`notice`]: what a patient is told, and whether it is still true
@@ -35,6 +36,7 @@ pub mod identity;
 pub mod ids;
 pub mod kpi;
 pub mod language;
+pub mod masking;
 pub mod money;
 pub mod notice;
 pub mod pace;

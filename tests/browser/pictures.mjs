@@ -50,6 +50,15 @@ await answer.locator("summary").click();
 await answer.locator('input[value="Opened"]').check();
 await person.page.locator("section", { has: answer }).evaluate((section) => section.scrollIntoView());
 await picture(person, "run-answer");
+await opened(person, stops.find((stop) => stop.name === "run"), false);
+for (const part of ["#run-inbox", "#run-letters"]) {
+  await person.page.locator(`${part} details.content`).first().locator("summary").click();
+}
+await person.page.locator("#run-inbox").evaluate((section) => section.scrollIntoView());
+await picture(person, "run-content");
+await person.does("/unmask", "核对来电信息", (form) => form.locator('input[value="signals"]').check());
+await person.page.locator("#run-clear").waitFor();
+await picture(person, "run-clear");
 await person.context.close();
 
 const door = await Person.at(browser, house);

@@ -140,9 +140,8 @@ test("older runs stay where they are while the list is drawn anew", async () => 
   const drawn = () => page.locator("#live [data-row] a").evaluateAll((links) => links.map((link) => link.getAttribute("href")));
   await page.goto("/runs");
   const first = await drawn();
-  const redrawn = () => page.waitForResponse((answer) => answer.url().includes("/runs") && answer.request().headers()["hx-request"] === "true");
-  const [answer] = await Promise.all([redrawn(), page.locator(".more a").last().click()]);
-  assert.ok(answer.url().includes("cursor="), answer.url());
+  const redrawn = () => page.waitForResponse((answer) => answer.url().includes("cursor=") && answer.request().headers()["hx-request"] === "true");
+  await Promise.all([redrawn(), page.locator(".more a").last().click()]);
   await page.waitForFunction(() => document.querySelector("#live:not(.htmx-request, .htmx-swapping, .htmx-settling)"));
   const second = await drawn();
   assert.ok(second.length > 0 && !second.some((run) => first.includes(run)), "the second page is another one");
@@ -202,6 +201,86 @@ test("a patient is seen in the clear for a reason, which is kept, and is masked 
   assert.equal(deed.who, "operator");
   assert.ok(!personal.some((what) => JSON.stringify(deed).includes(what)), "the log says that it was seen, not what");
   await seenInAudit(person, patientId(3), "患者来电核对证件");
+  await person.leaves();
+});
+
+test("what came with a signal is folded and masked, stays unfolded while the page is drawn anew, and is seen in the clear once", async () => {
+  const [person, watcher] = [await as("operator"), await as("viewer")];
+  const { page } = person;
+  const [, waiting] = await house.runs({ status: "waiting", workflow: "waitlist_application", step: "Waiting" });
+  const run = waiting.runId;
+  const personal = [patient(4).name, patient(4).phone, patient(4).idNumber];
+  const [name, phone, idNumber] = personal;
+  const tell = (signalId) =>
+    house.api("POST", `/v1/runs/${run}/signals/Confirm`, {
+      signalId, payload: { until: "2020-01-01T00:00:00Z", name, phone, idNumber }, reason: "补送",
+    });
+  const shows = async (at, part = "main") => {
+    const said = await text(at, part);
+    return personal.map((what) => said.includes(what));
+  };
+  const none = [false, false, false];
+  await tell("browser-told-1");
+  for (const at of [page, watcher.page]) {
+    await at.goto(`/runs/${run}`);
+    const fold = at.locator('details[data-key="signal browser-told-1"]');
+    assert.equal(await fold.locator("pre").isVisible(), false, "it is folded");
+    await fold.locator("summary").click();
+    await fold.getByText("139****8804").waitFor();
+    assert.deepEqual(await shows(at), none);
+  }
+  assert.equal(await watcher.page.locator('form[action$="/unmask"]').count(), 0, "a viewer is not offered more");
+
+  // Something else comes and the page is drawn anew: what was unfolded stays so, what was folded too, and the keyboard is where it was.
+  await tell("browser-told-2");
+  await page.locator('details[data-key="signal browser-told-2"]').waitFor();
+  assert.equal(await page.locator('details[data-key="signal browser-told-1"] pre').isVisible(), true);
+  assert.equal(await page.locator('details[data-key="signal browser-told-2"] pre').isVisible(), false);
+  assert.equal(await page.locator('details[data-key="state"] pre').isVisible(), false);
+  const focused = () => document.activeElement.closest("details")?.dataset.key;
+  assert.equal(await page.evaluate(focused), "signal browser-told-1");
+
+  await person.does(`/runs/${run}/unmask`, "核对来电信息", (form) => form.locator('input[value="signals"]').check());
+  await page.locator("#run-clear").waitFor();
+  assert.deepEqual(await shows(page, "#run-inbox"), [true, true, true]);
+  // What is in the clear neither goes away nor grows by itself, although the run moves.
+  await watcher.page.locator('details[data-key="signal browser-told-2"]').waitFor();
+  await tell("browser-told-3");
+  await watcher.page.locator('details[data-key="signal browser-told-3"]').waitFor();
+  assert.equal(await watcher.page.locator('details[data-key="signal browser-told-1"] pre').isVisible(), true);
+  assert.deepEqual([await shows(page, "#run-inbox"), await shows(watcher.page)], [[true, true, true], none]);
+  assert.equal(await page.locator('details[data-key="signal browser-told-3"]').count(), 0);
+
+  await page.getByRole("link", { name: "恢复脱敏" }).click();
+  await page.waitForURL(`**/runs/${run}`);
+  await page.locator('details[data-key="signal browser-told-3"]').waitFor();
+  const whole = await page.content();
+  assert.ok(!personal.some((what) => whole.includes(what)), "masked again");
+  const [deed] = await house.audited("run.unmask", "核对来电信息");
+  assert.deepEqual([deed.who, deed.runId, deed.after], ["operator", run, { shown: "signals" }]);
+  assert.ok(!personal.some((what) => JSON.stringify(deed).includes(what)), "the log says that it was seen, not what");
+  await page.goto("/audit?verb=run.unmask");
+  const newest = await page.locator("tr[data-row]").first().innerText();
+  assert.ok(newest.includes("查看流程完整内容") && newest.includes("核对来电信息"), newest);
+  await watcher.leaves();
+  await person.leaves();
+});
+
+test("what somebody has unfolded stays so on every page that is drawn anew", async () => {
+  const person = await as("viewer");
+  const { page } = person;
+  await page.goto("/system");
+  const fold = page.locator("#payments details");
+  await fold.locator("summary").click();
+  await fold.locator("li").first().waitFor();
+  await house.api("POST", "/v1/destinations/payments/pause", { reason: "核对账务" });
+  await page.locator("#payments .heads-up").getByText("核对账务").waitFor();
+  assert.equal(await fold.locator("li").first().isVisible(), true, "unfolded, with what has come meanwhile");
+  await fold.getByText("核对账务").waitFor();
+  await fold.locator("summary").click();
+  await house.api("POST", "/v1/destinations/payments/resume", { reason: "核对完毕" });
+  await page.locator("#payments .heads-up").waitFor({ state: "detached" });
+  assert.equal(await fold.locator("li").first().isVisible(), false, "and folded");
   await person.leaves();
 });
 

@@ -81,6 +81,7 @@ mod patience;
 mod pay_contract;
 mod persons;
 mod recorded;
+mod run_content;
 mod simulation;
 mod staff_surface;
 mod stored_books;

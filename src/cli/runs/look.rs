@@ -15,6 +15,7 @@ use crate::engine::staff::explain::explain;
 use crate::engine::{Engine, RunId};
 use crate::http::shapes::{HistoryLine, VerbLine};
 use crate::waitlist::language::Language;
+use crate::waitlist::masking::masked;
 
 /// Lines of history that are shown.
 const HISTORY_MAX: i64 = 1000;
@@ -81,7 +82,8 @@ impl Look<'_> {
 
     pub(super) async fn show(&self, id: RunId) -> anyhow::Result<ExitCode> {
         let (run, around) = self.seen(id).await?;
-        let state = inspect::state(&self.engine.pool, &self.engine.tenant, id).await?.unwrap_or_default();
+        let state = inspect::state(&self.engine.pool, &self.engine.tenant, id).await?;
+        let state = masked(&state.unwrap_or_default());
         let explained = self.explained(id).await?;
         if self.json {
             let mut shown = self.as_json(&run, &around);

@@ -54,7 +54,7 @@
   }
 
   document.addEventListener("keydown", key);
-  document.addEventListener("htmx:afterSettle", standAgain);
+  document.addEventListener("htmx:afterSwap", standAgain);
   document.addEventListener("click", (event) => {
     const at = event.target.closest("[data-does]");
     if (!at) return;
@@ -95,11 +95,50 @@
 
   // Nor is what was on its way put there, where somebody has begun to fill in a form meanwhile: it is drawn later.
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (!event.target.matches("[data-live]") || !busy(event.target)) return;
+    if (!event.target.matches("[data-live]")) return;
+    if (!busy(event.target)) {
+      kept = keep(drawn(event.target));
+      return;
+    }
     event.detail.shouldSwap = false;
     clearTimeout(owed);
     owed = setTimeout(moved, 3000);
   });
+
+  // What somebody has unfolded stays so when it is drawn anew, and what they have folded too; the keyboard stays where it stood.
+  // Each is known by what it is of, not by its place: something new may stand before it by then.
+  const EMPTY = { open: new Map(), at: null };
+  let kept = EMPTY;
+
+  function folds(within) {
+    const seen = new Map();
+    return [...within.querySelectorAll("details")].map((fold) => {
+      const around = fold.closest("[data-row], tr, li, section, article");
+      const of = [
+        fold.closest("[id]")?.id, fold.dataset.key ?? "", around?.querySelector("a[href]")?.getAttribute("href"),
+        fold.querySelector("form")?.getAttribute("action"), fold.dataset.key ?? fold.querySelector("summary")?.textContent.trim(),
+      ].join(" ");
+      const nth = seen.get(of) ?? 0;
+      seen.set(of, nth + 1);
+      return [`${of} ${nth}`, fold];
+    });
+  }
+
+  function keep(within) {
+    const all = folds(within);
+    const at = all.find(([, fold]) => fold.querySelector("summary") === document.activeElement);
+    return { open: new Map(all.map(([key, fold]) => [key, fold.open])), at: at?.[0] ?? null };
+  }
+
+  document.addEventListener("htmx:afterSwap", () => {
+    const at = part();
+    if (kept === EMPTY || !at) return;
+    for (const [key, fold] of folds(drawn(at))) {
+      if (kept.open.has(key)) fold.open = kept.open.get(key);
+      if (key === kept.at && document.activeElement === document.body) fold.querySelector("summary").focus({ preventScroll: true });
+    }
+  });
+  document.addEventListener("htmx:afterSettle", () => { kept = EMPTY; });
 
   function hush() {
     clearTimeout(again);

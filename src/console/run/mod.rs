@@ -3,6 +3,7 @@
 
 mod application;
 pub(super) mod chart;
+pub(super) mod content;
 mod turns;
 pub(super) mod verbs;
 
@@ -22,12 +23,15 @@ use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::run::RunWords;
 use crate::desk::faults;
+use crate::desk::runs::{Beside, Inspected};
+use crate::desk::unmask::Part;
 use crate::engine::inspect::{Posted, Received};
 use crate::engine::store::audit::Wanted;
 use crate::http::Surface;
 use crate::http::extract::{Path, Query};
 use application::Application;
 use chart::{Chart, Path as Way};
+use content::{Content, Unmaskable};
 use turns::Line;
 use verbs::Deed;
 
@@ -61,16 +65,29 @@ struct Run {
     /// True where there are more, before those.
     cut: bool,
     deeds: Vec<Deed>,
-    state: String,
+    state: Content,
+    /// What is in the clear. A page of it is not drawn anew: what was looked at neither goes away nor grows.
+    clear: Option<Part>,
+    cleared: String,
+    /// What may be seen so; empty for those who may not.
+    parts: Vec<Unmaskable>,
     inbox: Vec<Heard>,
     letters: Vec<LetterRow>,
     children: Vec<RunRow>,
     audit: Vec<DeedRow>,
 }
 
+impl Run {
+    fn clears(&self, part: Part) -> bool {
+        self.clear.is_some_and(|clear| clear.shows(part))
+    }
+}
+
 /// A signal, ready for the page.
 struct Heard {
+    id: String,
     name: String,
+    content: Content,
     at: Stamp,
     chip: Chip,
 }
@@ -80,6 +97,7 @@ struct LetterRow {
     id: String,
     resendable: bool,
     topic: String,
+    content: Content,
     chip: Chip,
     attempt: i32,
     error: String,
@@ -92,11 +110,22 @@ pub(super) async fn show_run(
     Path(id): Path<Uuid>,
     Query(said): Query<Done>,
 ) -> Page {
+    let seen = (surface.desk.run(id).await?, surface.desk.beside(id).await?);
+    page(&surface, &staff, id, &said.done, seen, None).await
+}
+
+/// The page of what was seen of a run, of which that part is in the clear.
+async fn page(
+    surface: &Surface,
+    staff: &Staff,
+    id: Uuid,
+    said: &str,
+    (inspected, beside): (Inspected, Beside),
+    clear: Option<Part>,
+) -> Page {
     let (desk, language) = (&surface.desk, staff.language);
     let w = RunWords::of(language);
     let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language };
-    let inspected = desk.run(id).await?;
-    let beside = desk.beside(id).await?;
     let history = desk.last_of_history(id, HISTORY_MAX).await?;
     let wanted = Wanted { run: Some(id), job: None, who: None, verb: None, before: None, most: DEEDS_MAX };
     let deeds = desk.audit(&wanted).await?;
@@ -106,23 +135,26 @@ pub(super) async fn show_run(
     let bad = matches!(seen.status.as_str(), "suspended" | "unrunnable" | "faulted");
     let path = Way::of(&history, &seen.step, bad);
     let chart = |whole| table.as_ref().map(|table| Chart::draw(table, &path, whole, language));
-    let done = names::deed(&said.done, language).map(|deed| format!("{deed}: {}", w.did));
-    let undo = (said.done == "suspend" && seen.status == "suspended").then(|| format!("/runs/{id}/resume"));
+    let done = names::deed(said, language).map(|deed| format!("{deed}: {}", w.did));
+    let undo = (said == "suspend" && seen.status == "suspended").then(|| format!("/runs/{id}/resume"));
     let page = Run {
-        frame: Frame::of(&staff, "runs").done(done).undo(staff.may(Permission::Mend), undo),
+        frame: Frame::of(staff, "runs").done(done).undo(staff.may(Permission::Mend), undo),
         w,
         ended: seen.ended_at.map(|at| clock.stamp(at)),
         failing_since: beside.behind.failing_since.map(|at| clock.stamp(at)),
         owes: beside.behind.owes.iter().map(|owed| names::thing(owed, language)).collect(),
         turn: seen.turn,
         parent: beside.behind.parent,
-        application: Application::find(&surface, &seen, &clock).await?,
+        application: Application::find(surface, &seen, &clock).await?,
         path: chart(false),
         whole: chart(true),
         cut: i64::try_from(history.len()).is_ok_and(|length| length >= HISTORY_MAX),
         lines: turns::lines(&history, &clock),
         deeds: verbs::deeds(explained, language),
-        state: serde_json::to_string_pretty(&inspected.state).unwrap_or_default(),
+        state: Content::of(&inspected.state),
+        cleared: clear.map(|part| names::part(part.name(), language)).unwrap_or_default(),
+        clear,
+        parts: if staff.may(Permission::Unmask) { content::parts(language) } else { Vec::new() },
         inbox: inspected.inbox.into_iter().rev().map(|one| heard(w, one, &clock)).collect(),
         letters: beside.letters.into_iter().rev().map(|one| letter(one, &clock)).collect(),
         children: beside.children.into_iter().map(|one| row::run(one, &clock)).collect(),
@@ -140,8 +172,10 @@ fn heard(w: &RunWords, one: Received, clock: &Clock) -> Heard {
     };
     Heard {
         name: names::signal(&one.name, clock.language),
+        content: Content::of(&one.payload),
         at: clock.stamp(one.received_at),
         chip: Chip { tone, name },
+        id: one.signal_id,
     }
 }
 
@@ -151,6 +185,7 @@ fn letter(one: Posted, clock: &Clock) -> LetterRow {
         resendable: matches!(one.topic.as_str(), "notice" | "sms")
             && !matches!(one.status.as_str(), "pending" | "sending"),
         topic: names::thing(&one.topic, clock.language),
+        content: Content::of(&one.payload),
         chip: Chip::like(
             &one.status,
             &[("suspended", "putAside"), ("undeliverable", "unreachable"), ("pending", "queued")],

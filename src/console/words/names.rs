@@ -41,6 +41,10 @@ fn in_words(names: Names, name: &str, language: Language) -> String {
     }
 }
 
+/// What is stored of a run, by its parts.
+const PARTS: Names =
+    &[("state", "流程数据"), ("signals", "信号内容"), ("letters", "消息内容"), ("everything", "全部内容")];
+
 /// A workflow.
 pub(in crate::console) fn workflow(name: &str, language: Language) -> String {
     in_words(WORKFLOWS, name, language)
@@ -101,6 +105,11 @@ pub(in crate::console) fn text(name: &str, language: Language) -> String {
 /// A field of what the audit keeps.
 pub(in crate::console) fn field(name: &str, language: Language) -> String {
     in_words(FIELDS, name, language)
+}
+
+/// A part of what is stored of a run.
+pub(in crate::console) fn part(name: &str, language: Language) -> String {
+    in_words(PARTS, name, language)
 }
 
 /// A field of a rule of the blacklist.

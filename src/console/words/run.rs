@@ -34,7 +34,16 @@ words! {
         patch: "同时修改流程数据（JSON 合并补丁，可不填）", "Changes of what the run knows (JSON merge patch, optional)";
         payload: "信号内容（JSON，可不填）", "What goes with the signal (JSON, optional)";
         known: "流程数据", "What it knows";
-        known_hint: "只含编号，不含个人信息。", "References only, no personal data.";
+        known_hint: "只含编号，已脱敏。", "References only, masked.";
+        content: "内容", "Content";
+        content_cut: "仅显示前 8000 字。", "The first 8,000 letters are shown.";
+        unmask: "查看完整内容", "See it in the clear";
+        unmask_hint: "本次查看将连同原因写入操作记录。所选内容不再脱敏，离开本页后恢复。", "This look is audited with its reason. What is chosen is not masked, until you leave the page.";
+        unmask_what: "查看范围", "What";
+        unmasked: "未脱敏，本次查看已记录", "In the clear, and this look was audited";
+        clear: "未脱敏", "In the clear";
+        unmasked_hint: "本页不再自动更新", "this page does not follow what happens";
+        unmasked_over: "恢复脱敏", "Mask it again";
         inbox: "收到的信号", "Signals received";
         inbox_none: "未收到信号。收到后列在这里；必要时可用“发送信号”代为补送。", "None was received. Each is listed here; where one got lost, Signal sends it in its place.";
         heard: "已处理", "Heard";
