@@ -215,6 +215,8 @@ pub struct Sandbox {
     pub faults: Level,
     /// What the HIS there is spoken to in.
     pub his: Protocol,
+    /// Whether that HIS offers v3.3 alone.
+    pub his_plain: bool,
     /// Who takes the money there.
     pub pay: Provider,
     /// By whom patients are told there.
@@ -299,6 +301,10 @@ impl Config {
         payments::check_skew(self.notice_skew_s)?;
         self.payment_platform.as_ref().map_or(Ok(()), PaymentPlatform::check)?;
         self.oidc.as_ref().map_or(Ok(()), Oidc::check)?;
+        if self.sandbox.his_plain && self.sandbox.his == Protocol::Fhir {
+            let what = "FHIR is not v3.3: it goes with sandbox.his jiankangtong and rest".to_owned();
+            return Err(ConfigError::Invalid { key: "sandbox.his_plain", what });
+        }
         self.his.as_ref().map_or(Ok(()), His::check)
     }
 

@@ -172,7 +172,7 @@ impl Hospital {
         };
         let surface = Surface {
             desk: Arc::clone(&self.desk),
-            his_pushes: Arc::new(PushReader::new(&credentials, Shanghai).unwrap()),
+            his_pushes: Arc::new(PushReader::new(&credentials, "1001", Shanghai).unwrap()),
             payments: Arc::clone(&self.outside.payments),
             api_keys: vec![ApiKey::new("bench", &SecretString::from(KEY), &scopes).unwrap()],
             wechat_token: None,

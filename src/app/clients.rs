@@ -228,6 +228,7 @@ fn his_config(config: &Config, outside: Option<&Outside>) -> anyhow::Result<HisC
             channel_id: his.channel_id.clone(),
             timeout: Duration::from_millis(his.timeout_ms),
             cares_for_locks: his.cares_for_locks,
+            functions: his.functions(),
             oauth: his.oauth.as_ref().map(HisOAuth::oauth),
             time_zone: config.time_zone,
         }),

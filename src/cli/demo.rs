@@ -39,6 +39,9 @@ pub struct Demo {
     /// What HIS is spoken to in; without it, as `sandbox.his` is set.
     #[arg(long, value_enum)]
     his: Option<Protocol>,
+    /// HIS offers v3.3 alone: it locks by 2005, for ten minutes, and is told of money by 2008.
+    #[arg(long)]
+    his_plain: bool,
     /// Who takes the money; without it, as `sandbox.pay` is set.
     #[arg(long, value_enum)]
     pay: Option<Provider>,
@@ -80,6 +83,7 @@ impl Default for Demo {
             seed: 7,
             faults: Level::Some,
             his: None,
+            his_plain: false,
             pay: None,
             messages: None,
             day: None,
@@ -98,6 +102,11 @@ pub(super) async fn run(mut config: Config, demo: Demo) -> anyhow::Result<ExitCo
     config.sandbox.seed = demo.seed;
     config.sandbox.faults = demo.faults;
     config.sandbox.his = demo.his.unwrap_or(config.sandbox.his);
+    config.sandbox.his_plain |= demo.his_plain;
+    anyhow::ensure!(
+        !(config.sandbox.his_plain && config.sandbox.his == Protocol::Fhir),
+        "--his-plain goes with --his jiankangtong and rest: FHIR is not v3.3"
+    );
     config.sandbox.pay = demo.pay.unwrap_or(config.sandbox.pay);
     config.sandbox.messages = demo.messages.unwrap_or(config.sandbox.messages);
     config.slow_lane.device_every_s = SLOW_LANE_S;

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{ConfigError, Network};
-use crate::ports::his::{Charset, OAuth, Proof, Protocol};
+use crate::ports::his::{Charset, Functions, LockedBy, OAuth, PaidBy, Proof, Protocol};
 
 /// See [`super::Config::his`].
 #[derive(Debug, Clone, Deserialize)]
@@ -40,6 +40,44 @@ pub struct His {
     /// Whether it offers 2014 `RenewLock` and 2016 `QueryLock` (R10).
     #[serde(default)]
     pub cares_for_locks: bool,
+    /// By which function a place is locked.
+    #[serde(default)]
+    pub lock: LockFunction,
+    /// For how long 2005 holds it, min.
+    #[serde(default = "lock_minutes")]
+    pub lock_minutes: u32,
+    /// By which function HIS is told that a booking is paid.
+    #[serde(default)]
+    pub pay: PayFunction,
+}
+
+/// As v3.3 has it.
+const fn lock_minutes() -> u32 {
+    10
+}
+
+/// See [`His::lock`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum LockFunction {
+    /// Ours.
+    #[default]
+    #[serde(rename = "2013")]
+    WaitLockReg,
+    /// Of v3.3.
+    #[serde(rename = "2005")]
+    LockReg,
+}
+
+/// See [`His::pay`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum PayFunction {
+    /// With the booking (ours).
+    #[default]
+    #[serde(rename = "2007")]
+    OrderReg,
+    /// Of v3.3, after it.
+    #[serde(rename = "2008")]
+    PayReg,
 }
 
 /// `[his.oauth]`: client credentials, with a secret or a key.
@@ -78,6 +116,19 @@ impl HisOAuth {
 }
 
 impl His {
+    /// As the port has it.
+    pub fn functions(&self) -> Functions {
+        let lock = match self.lock {
+            LockFunction::WaitLockReg => LockedBy::WaitLockReg,
+            LockFunction::LockReg => LockedBy::LockReg { minutes: self.lock_minutes },
+        };
+        let pay = match self.pay {
+            PayFunction::OrderReg => PaidBy::OrderReg,
+            PayFunction::PayReg => PaidBy::PayReg,
+        };
+        Functions { lock, pay }
+    }
+
     /// What cannot be right, by its key.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let wrong = |key, what: &str| Err(ConfigError::Invalid { key, what: what.to_owned() });
@@ -90,6 +141,22 @@ impl His {
             if proofs.into_iter().filter(|it| !it.expose_secret().is_empty()).count() != 1 {
                 return wrong("his.oauth", "one of client_secret and private_key_pem proves who we are");
             }
+        }
+        let functions = self.functions();
+        if self.protocol == Protocol::Fhir && functions != Functions::default() {
+            return wrong("his.lock", "FHIR locks and pays in a way of its own: take lock and pay out");
+        }
+        if !(10..=1440).contains(&self.lock_minutes) {
+            return wrong(
+                "his.lock_minutes",
+                "from 10 to 1440: half of a shorter lock would be no grace for a late payment",
+            );
+        }
+        if self.cares_for_locks && self.lock == LockFunction::LockReg {
+            return wrong(
+                "his.cares_for_locks",
+                "what 2005 has locked is not renewed or asked about: it goes with lock = \"2013\"",
+            );
         }
         match self.protocol {
             Protocol::Jiankangtong if !matches!(key_bytes, 16 | 24 | 32) => {
@@ -111,6 +178,30 @@ mod tests {
     use figment::providers::{Format, Toml};
 
     use super::*;
+
+    #[test]
+    fn r10_functions_of_v3_3_are_for_the_protocols_that_have_them() {
+        let checked = |protocol: &str, set: &str| {
+            let told = format!(
+                "protocol = \"{protocol}\"\nurl = \"http://h/\"\nhospital_id = \"1\"\nuser_id = \"H\"\nsign_key = \"k\"\n\
+                 aes_key = \"0123456789abcdef\"\nchannel_id = \"4\"\ntimeout_ms = 1\n{set}"
+            );
+            let his: His = Figment::from(Toml::string(&told)).extract().unwrap();
+            (his.functions(), his.check().err().map(|error| error.to_string()).unwrap_or_default())
+        };
+        let (functions, wrong) = checked("jiankangtong", "lock = \"2005\"\npay = \"2008\"");
+        assert_eq!((functions.lock, functions.pay), (LockedBy::LockReg { minutes: 10 }, PaidBy::PayReg));
+        assert_eq!(wrong, "");
+        assert_eq!(checked("fhir", "").0, Functions::default());
+        for (protocol, set, key) in [
+            ("fhir", "pay = \"2008\"", "his.lock"),
+            ("rest", "lock = \"2005\"\nlock_minutes = 9", "his.lock_minutes"),
+            ("rest", "lock = \"2005\"\ncares_for_locks = true", "his.cares_for_locks"),
+        ] {
+            let (_, wrong) = checked(protocol, set);
+            assert!(wrong.contains(key), "{protocol} {set}: {wrong}");
+        }
+    }
 
     #[test]
     fn an_access_token_needs_one_proof_and_goes_with_fhir_alone() {

@@ -17,12 +17,15 @@ use super::sms::{self, SmsServer};
 use super::wechat_messages::{self, MessageServer, MessagesAs};
 use super::wechat_pay::{self, PayServer};
 use crate::ports::his::{
-    Charset, Config as HisConfig, Credentials, DayPart, HisSchedule, OpenSlot, Protocol, ScheduleState, TimeSlot,
+    Charset, Config as HisConfig, Credentials, DayPart, Functions, HisSchedule, LockedBy, OpenSlot, PaidBy, Protocol,
+    ScheduleState, TimeSlot,
 };
 use crate::ports::payments::{Connection, Provider};
 
 /// How long a client waits for the sandbox, unless it is told otherwise.
 pub const CLIENT_TIMEOUT: Duration = Duration::from_millis(200);
+/// For how long a HIS that offers v3.3 alone holds a place.
+const LOCK_MINUTES: u32 = 10;
 /// How late a slow answer comes: later than the client waits.
 const SLOW: Duration = Duration::from_millis(280);
 
@@ -86,6 +89,8 @@ pub struct Outside {
     pub clock: SandboxClock,
     /// What the HIS is spoken to in.
     protocol: Protocol,
+    /// By which functions.
+    functions: Functions,
     /// Who takes the money.
     provider: Provider,
     /// By whom patients are told.
@@ -140,13 +145,24 @@ impl Outside {
         let sms = SmsServer::start(sms::Options { listen, seed, now, faults: Arc::clone(&faults), store, slow: SLOW })
             .await?;
         let (protocol, provider, told_by) = (Protocol::default(), Provider::default(), MessagesAs::default());
-        Ok(Self { his, pay, messages, sms, faults, clock, protocol, provider, told_by, time_zone })
+        let functions = Functions::default();
+        Ok(Self { his, pay, messages, sms, faults, clock, protocol, functions, provider, told_by, time_zone })
     }
 
     /// The same, with a HIS that is spoken to in this.
     #[must_use]
     pub fn speaking(self, protocol: Protocol) -> Self {
         Self { protocol, ..self }
+    }
+
+    /// The same, with a HIS that offers v3.3 alone, if it is to be `plain`.
+    pub async fn plain(self, plain: bool) -> anyhow::Result<Self> {
+        if !plain {
+            return Ok(self);
+        }
+        self.his.keeps_to_v33(LOCK_MINUTES).await?;
+        let functions = Functions { lock: LockedBy::LockReg { minutes: LOCK_MINUTES }, pay: PaidBy::PayReg };
+        Ok(Self { functions, ..self })
     }
 
     /// The same, with the money taken by this provider.
@@ -209,6 +225,7 @@ impl Outside {
             time_zone: self.time_zone,
             oauth: None,
             cares_for_locks: false,
+            functions: self.functions,
         }
     }
 
@@ -217,9 +234,13 @@ impl Outside {
         let his = self.his_config();
         let text = |value: &str| serde_json::to_string(value);
         let timeout_ms = timeout.as_millis();
+        let plain = match self.functions.lock {
+            LockedBy::WaitLockReg => String::new(),
+            LockedBy::LockReg { minutes } => format!("lock = \"2005\"\nlock_minutes = {minutes}\npay = \"2008\"\n"),
+        };
         Ok(format!(
             "[his]\nprotocol = {}\nurl = {}\nhospital_id = {}\nuser_id = {}\nsign_key = {}\naes_key = {}\nchannel_id = {}\n\
-             timeout_ms = {timeout_ms}\n\n{}\ntimeout_ms = {timeout_ms}\n\n\
+             {plain}timeout_ms = {timeout_ms}\n\n{}\ntimeout_ms = {timeout_ms}\n\n\
              {}",
             text(self.protocol.name())?,
             text(&his.url)?,

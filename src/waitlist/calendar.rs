@@ -109,6 +109,13 @@ pub fn least_deadline(now: DateTime<Utc>, window_minutes: u32) -> DateTime<Utc> 
     now.checked_add_signed((minutes(window_minutes) / 2).min(LEAST)).unwrap_or(now)
 }
 
+/// Window and grace of an offer, minutes, where HIS holds a place for a time of its own (2005): the grace takes half of that at the
+/// most, the window what is left.
+pub fn within_lock(held_minutes: u32, window_minutes: u32, grace_minutes: u32) -> (u32, u32) {
+    let grace = grace_minutes.min(held_minutes / 2);
+    (window_minutes.min(held_minutes - grace), grace)
+}
+
 /// `LOCK_MINUTES` for HIS: the lock outlasts the offer by the grace in which a late payment is still reported (E4).
 /// Begun minutes count as whole ones.
 pub fn lock_minutes(now: DateTime<Utc>, deadline: DateTime<Utc>, grace_minutes: u32) -> u32 {

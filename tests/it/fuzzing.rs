@@ -74,7 +74,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         timeout: Duration::from_secs(1),
     });
     World {
-        pushes: PushReader::new(&his, chrono_tz::Asia::Shanghai).unwrap(),
+        pushes: PushReader::new(&his, "1001", chrono_tz::Asia::Shanghai).unwrap(),
         envelope: Envelope::new(&his).unwrap(),
         platform: SigningKey::from_pem(&private_pem).unwrap(),
         platform_keys: VerifyingKeys::from_pems([(SERIAL, public_pem.as_str())]).unwrap(),

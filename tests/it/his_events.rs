@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt, stream};
+use houbu::ports::his::envelope::Envelope;
+use houbu::ports::his::{json as twin, soap};
 use houbu::ports::stamp::{Stamp, Stamper, Way};
 use houbu::waitlist::policy::PaymentMode;
 use reqwest::{Method, RequestBuilder};
@@ -74,6 +76,37 @@ async fn r15_r30_an_event_frees_a_place_once_and_what_is_old_or_forged_changes_n
     hospital.until_still().await;
     assert_eq!(hospital.status(entry).await, "booked");
     assert_eq!(callbacks(&hospital).await, [("e1".to_owned(), 3)], "stored once, counted");
+    hospital.finish().await;
+}
+
+/// `HOS_ID` is that of `[his]`, where a push names one: what is signed rightly and meant for another hospital is refused, in both forms.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r15_a_push_of_another_hospital_is_refused() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.free_silently("w1-am", 1).await;
+    let of = |function: &str, hos_id: &str| {
+        let mut body = cancellation("e1", "w1-am");
+        (body["function"], body["data"]["hosId"]) = (json!(function), json!(hos_id));
+        body
+    };
+    for function in ["5001", "5002", "5003", "5007", "5008"] {
+        let answer = answered(event(&hospital, hospital.now(), &of(function, "1002")).1).await;
+        assert_eq!(answer, (400, "1".to_owned()), "{function}");
+    }
+    for (hos_id, code) in [("1002", "1"), ("1001", "0")] {
+        let body = twin::as_xml(&of("5007", hos_id)["data"]).unwrap();
+        let envelope = Envelope::new(&credentials()).unwrap();
+        let sealed = soap::request("Push", &envelope.seal_request("5007", &body).unwrap());
+        assert_eq!(callbacks(&hospital).await.len(), 0, "nothing of another hospital is stored");
+        let reply = hospital.door.request(Method::POST, "/callbacks/his").body(sealed).send().await.unwrap();
+        let answer = envelope.open_reply(&reply.bytes().await.unwrap()).unwrap();
+        assert_eq!(answer.code, code, "{hos_id}");
+        hospital.until_still().await;
+    }
+    assert_eq!(answered(event(&hospital, hospital.now(), &of("5007", "1001")).1).await, (200, "0".to_owned()));
+    assert_eq!(hospital.status(entry).await, "booked");
+    assert_eq!(callbacks(&hospital).await, [("e1".to_owned(), 2)]);
     hospital.finish().await;
 }
 

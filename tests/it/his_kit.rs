@@ -20,11 +20,17 @@ struct Sandbox {
 
 impl Sandbox {
     fn speaking(protocol: &str) -> Self {
+        Self::of(protocol, false)
+    }
+
+    /// One that offers v3.3 alone, if it is to be `plain`.
+    fn of(protocol: &str, plain: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listen = address_of_its_own();
         let mut process = houbu(folder.path(), &listen)
             .arg("sandbox")
             .env("HOUBU_SANDBOX__HIS", protocol)
+            .env("HOUBU_SANDBOX__HIS_PLAIN", plain.to_string())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -112,6 +118,33 @@ fn day_one_with_a_his_of_rest() {
 #[test]
 fn day_one_with_a_his_of_fhir() {
     tells_what_it_supports("fhir");
+}
+
+/// With what v3.3 has alone, each thing is supported, or is said to be absent with what Houbu does without it; with our functions it is
+/// said what to set.
+#[test]
+fn r10_day_one_with_a_his_that_has_v3_3_alone() {
+    for protocol in ["jiankangtong", "rest"] {
+        let sandbox = Sandbox::of(protocol, true);
+        let (code, said) = sandbox.asks(&sandbox.file, &["--department", "K01", "--book", "--json"]);
+        let said: Value = serde_json::from_str(&said).unwrap();
+        let standing = |check: &str| {
+            let findings = said["findings"].as_array().unwrap().iter();
+            let found = findings.filter(|it| it["check"] == check).map(|it| it["standing"].as_str().unwrap());
+            found.collect::<Vec<_>>()
+        };
+        assert_eq!(code, 0, "{said:#}");
+        for check in
+            ["lock", "lock-repeated", "unlock", "booking", "booking-repeated", "paid", "cancel", "order-cancelled"]
+        {
+            assert_eq!(standing(check), ["supported"], "{protocol} {check}: {said:#}");
+        }
+        for check in ["lock-query", "lock-renewed", "lock-overnight"] {
+            assert_eq!(standing(check), ["absent"], "{protocol} {check}: {said:#}");
+        }
+        let (code, said) = sandbox.asks(&sandbox.but("lock = \"2005\"", "lock = \"2013\""), &["--department", "K01"]);
+        assert!(code == 1 && said.contains("✗ lock: ") && said.contains("his.lock = \"2005\""), "{said}");
+    }
 }
 
 #[test]

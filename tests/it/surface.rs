@@ -75,7 +75,7 @@ impl House {
         let live = Arc::new(Live::beating(Duration::from_secs(1)));
         let surface = Surface {
             desk: Arc::clone(&hospital.desk),
-            his_pushes: Arc::new(PushReader::new(&his, chrono_tz::Asia::Shanghai).unwrap()),
+            his_pushes: Arc::new(PushReader::new(&his, "1001", chrono_tz::Asia::Shanghai).unwrap()),
             payments: Arc::clone(&hospital.desk.ports.payments),
             api_keys: vec![key("all", KEY, &["waitlist", "runs", "admin"]), key("weak", WEAK, &["runs"])],
             wechat_token: None,

@@ -53,13 +53,14 @@ flow! {
     /// Nothing to hand out: waits for a hint, until the cutoff (R25). A later one that it was told in time is heard first.
     Idle = idle on Freed, Terms, Change, Stoppage until cutoff
         { Hint -> Refreshing, Kept -> Keeping, Renewed -> Idle, Stopped -> Stopping, CutOff -> Shut }
-    /// Keeps what was freed for a time by chance, where the policy says so (R33). Hints of more places wait until then.
+    /// Keeps what was freed for a time by chance, where the policy says so (R33), or until the quiet hours end, where HIS locks no place
+    /// for so long (R10). Hints of more places wait until then.
     Keeping = keeping on Stoppage until handed_out
         { Over -> Refreshing, Stopped -> Stopping }
     /// Asks HIS which time slots have places (R18). HIS being away is not "full". Where nobody waits it is asked when somebody
     /// does.
     Refreshing = refreshing at his priority Urgent absorbs Freed
-        { Found -> Matching, Full -> Idle, Nobody -> Idle, CutOff -> Idle }
+        { Found -> Matching, Full -> Idle, Nobody -> Idle, Kept -> Keeping, CutOff -> Idle }
     /// Takes the first free place and the first in line (R16).
     Matching = matching priority Urgent
         { Offered -> Answering, Nobody -> Idle, Exhausted -> Idle, CutOff -> Idle }

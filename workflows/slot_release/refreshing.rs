@@ -10,7 +10,7 @@ use crate::records::entries;
 use crate::records::policies::{self, OfSchedule};
 use crate::records::schedules::Half;
 use crate::waitlist::calendar;
-use crate::waitlist::policy::HalfDays;
+use crate::waitlist::policy::{HalfDays, PaymentMode, Policy};
 use crate::workflows::{Ports, changes, unread};
 
 /// R25.
@@ -105,6 +105,11 @@ pub(super) async fn refreshing(
         limits::nobody_called();
         return Ok(outcome::Refreshing::Nobody);
     }
+    if let Some(at) = after_the_night(release, &policy, turn.now, ports) {
+        release.handed_out_at = Some(at);
+        limits::nobody_called();
+        return Ok(outcome::Refreshing::Kept);
+    }
     release.free = match half_day {
         None => ports.his.open_slots(&release.schedule_id, release.visit_date).await?,
         Some(whole) => of_half_day(release, &whole, &policy.half_days, ports).await?,
@@ -115,6 +120,15 @@ pub(super) async fn refreshing(
     release.skip_what_is_near(turn.now, ports.tz);
     release.told_at = Some(turn.now);
     Ok(if release.free.is_empty() { outcome::Refreshing::Full } else { outcome::Refreshing::Found })
+}
+
+/// When the quiet hours end, where a place cannot be held until then for somebody who has to pay (R10): 2005 locks it for minutes, and
+/// nobody is asked who sleeps meanwhile. None where the queue closes sooner.
+fn after_the_night(release: &Release, policy: &Policy, now: DateTime<Utc>, ports: &Ports) -> Option<DateTime<Utc>> {
+    let held = ports.his.holds_for().filter(|_| policy.payment_mode == PaymentMode::LockThenPay)?;
+    let ends = policy.quiet_hours.quiet_end(now, ports.tz)?;
+    let (window, _) = calendar::within_lock(held, policy.offer_window_minutes, policy.lock_grace_minutes);
+    (calendar::later(ends, window) > calendar::later(now, held) && ends < release.cutoff).then_some(ends)
 }
 
 /// A schedule without times has places of its whole half-day, which are listed with it (R18).

@@ -214,7 +214,7 @@ async fn becomes(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<()
     else {
         return Err(Fault::Stop("there is no change to ask about".to_owned()));
     };
-    if let Order::Booked(visit) = ports.his.order(&order_id).await? {
+    if let Order::Booked(visit) | Order::Unpaid(visit) = ports.his.order(&order_id).await? {
         *his = Some(visit);
     }
     let sitting = &change.sitting;

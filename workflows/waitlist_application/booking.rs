@@ -4,7 +4,7 @@ use super::account::Of;
 use super::outcome;
 use super::state::{Application, Booked, Why};
 use crate::engine::{Fault, RunId, Turn, limits};
-use crate::ports::his::{BookRequest, Booking, Order, Visit};
+use crate::ports::his::{BookRequest, Booking, Cancelling, Order, PaidWith, Visit};
 use crate::records::entries;
 use crate::waitlist::policy::{OtherQueues, Policy};
 use crate::waitlist::{calendar, reminder};
@@ -20,32 +20,42 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
         app.withheld = true;
         return Ok(outcome::Booking::Withheld);
     }
-    let answer = match if turn.again { ports.his.order(&order_id).await? } else { Order::Unknown } {
+    let paid = app.paid_with();
+    let answer = match known(if turn.again { ports.his.order(&order_id).await? } else { Order::Unknown }, &paid) {
         Order::Booked(visit) => Booking::Booked(visit),
         Order::Cancelled => Booking::Refused { code: CANCELLED.to_owned() },
-        Order::Unknown => {
+        // What HIS was not told of it is told by the same request, which books nothing more.
+        Order::Unknown | Order::Unpaid(_) => {
             let request = BookRequest {
                 order_id: order_id.clone(),
                 locked: offer.locked,
                 place: app.place(&offer.slot),
                 identity: ports.identity(&app.patient_id).await?,
-                paid: app.paid_with(),
+                paid: paid.clone(),
+                at: turn.now,
             };
             ports.his.book(&request).await?
         }
     };
     let answer = match answer {
-        Booking::Exists => match ports.his.order(&order_id).await? {
+        Booking::Exists => match known(ports.his.order(&order_id).await?, &paid) {
             Order::Booked(visit) => Booking::Booked(visit),
             Order::Cancelled => Booking::Refused { code: CANCELLED.to_owned() },
+            Order::Unpaid(_) => {
+                return Err(Fault::Unknown(format!("HIS was told of the money of {order_id}, and does not know it")));
+            }
             Order::Unknown => return Err(Fault::Unknown(format!("HIS both knows and does not know {order_id}"))),
         },
         answer => answer,
     };
     // "Taken" and "refused" may speak of our own earlier attempt, which arrived after we had asked (E1).
     let answer = match answer {
-        Booking::Taken | Booking::Refused { .. } if turn.again => match ports.his.order(&order_id).await? {
+        Booking::Taken | Booking::Refused { .. } if turn.again => match known(ports.his.order(&order_id).await?, &paid)
+        {
             Order::Booked(visit) => Booking::Booked(visit),
+            Order::Unpaid(_) => {
+                return Err(Fault::Unknown(format!("HIS has booked {order_id} after all, without its money")));
+            }
             Order::Unknown | Order::Cancelled => answer,
         },
         answer => answer,
@@ -76,8 +86,28 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
             app.why = Some(Why::Refused);
             outcome::Booking::Refused
         }
+        // Whatever stands of it goes back; the next offer has an id of its own.
+        Booking::Closed { code } => {
+            tracing::warn!(run = %turn.run, code, "HIS takes the money of a booking no more");
+            if let Cancelling::Refused { code } = ports.his.cancel(&order_id, "支付超时").await? {
+                return Err(Fault::Stop(format!(
+                    "HIS takes no money for {order_id} any more and refuses to cancel it with the code {code}: have it cancelled \
+                     there, then retry"
+                )));
+            }
+            app.withheld = true;
+            outcome::Booking::Withheld
+        }
         Booking::Exists => return Err(Fault::Unknown(format!("HIS did not say what became of {order_id}"))),
     })
+}
+
+/// What HIS knows of a booking, of which it need not know money that is not there.
+fn known(order: Order, paid: &Option<PaidWith>) -> Order {
+    match order {
+        Order::Unpaid(visit) if paid.is_none() => Order::Booked(visit),
+        order => order,
+    }
 }
 
 /// The person's applications that this visit ends, or that the patient is asked about.

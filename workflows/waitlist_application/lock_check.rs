@@ -66,7 +66,7 @@ pub(super) async fn lock_check(app: &mut Application, turn: &Turn, ports: &Ports
     let holding = match holding {
         Holding::Gone => match ports.his.lock(&lock_id, &app.place(&slot), minutes).await? {
             // A HIS that remembers ids answers with the lock that is over: it is asked whether it holds this one.
-            Lock::Held { .. } => ports.his.lock_standing(&lock_id).await?,
+            Lock::Held { .. } | Lock::HeldFor { .. } => ports.his.lock_standing(&lock_id).await?,
             Lock::Taken | Lock::Refused { .. } => Holding::Gone,
         },
         until @ Holding::Until(_) => until,

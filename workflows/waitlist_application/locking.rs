@@ -1,6 +1,6 @@
 //! The lock (R10, R20): holds the offered place for as long as the patient may take, and a grace longer (E4).
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 
 use super::lock_check::renewed_at;
 use super::outcome;
@@ -22,47 +22,56 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
         app.withheld = true;
         return Ok(gone(app, false));
     }
+    let (window, grace) = match ports.his.holds_for() {
+        Some(held) => calendar::within_lock(held, app.policy.offer_window_minutes, app.policy.lock_grace_minutes),
+        None => (app.policy.offer_window_minutes, app.policy.lock_grace_minutes),
+    };
     let visit_starts = calendar::visit_starts_at(app.visit_date, slot.begins, ports.tz);
     let hard_stop = calendar::hard_stop_at(visit_starts, app.policy.hard_stop_minutes_before_visit);
     let quiet = Some(&app.policy.quiet_hours);
-    let deadline = calendar::offer_deadline(turn.now, app.policy.offer_window_minutes, quiet, hard_stop, ports.tz);
+    let deadline = calendar::offer_deadline(turn.now, window, quiet, hard_stop, ports.tz);
     let place = app.place(&slot);
-    let least = calendar::least_deadline(turn.now, app.policy.offer_window_minutes);
+    let least = calendar::least_deadline(turn.now, window);
     if deadline < least {
         limits::nobody_called();
         return Ok(unusable(app, Unusable::TooLate, turn.again));
     }
-    let minutes = calendar::lock_minutes(turn.now, deadline, app.policy.lock_grace_minutes);
-    match ports.his.lock(&lock_id, &place, minutes).await? {
-        Lock::Held { until } => {
-            // A lock that was taken at an earlier attempt may end sooner than one taken now, and HIS may have granted less.
-            let (watched, grace) = (ports.his.cares_for_locks(), app.policy.lock_grace_minutes);
-            let holds = until - TimeDelta::minutes(i64::from(grace));
-            let deadline = if watched { deadline } else { deadline.min(holds) };
-            let renew_at = renewed_at(turn.now, until, deadline, grace).filter(|_| watched);
-            let too_short = deadline < least || until <= turn.now;
-            if too_short && !turn.again {
-                let granted = (until - turn.now).num_minutes();
-                return Err(Fault::Stop(format!(
-                    "HIS does not keep LOCK_MINUTES: it grants {granted} minutes where {minutes} were asked for, and nobody could \
-                     answer in what is left; have it keep them, then retry"
-                )));
-            }
-            // Taken at an earlier attempt, whose answer was lost for long: nobody is given seconds to answer (R20).
-            if too_short {
-                return Ok(unusable(app, Unusable::TooLate, true));
-            }
-            app.in_passing = false;
-            app.offer = Some(Offered { slot, deadline: Some(deadline), locked: true, renew_at, watched });
-            Ok(outcome::Locking::Locked)
+    let minutes = calendar::lock_minutes(turn.now, deadline, grace);
+    let until = match ports.his.lock(&lock_id, &place, minutes).await? {
+        Lock::Held { until } => until,
+        // Its time began after this turn did; of one that was there before it is only known that the offer was made first.
+        Lock::HeldFor { minutes, anew } => {
+            let since = app.offer.as_ref().and_then(|offer| offer.since);
+            calendar::later(if anew { turn.now } else { since.unwrap_or(DateTime::UNIX_EPOCH) }, minutes)
         }
-        Lock::Taken => Ok(gone(app, turn.again)),
-        // 2013 names no patient: what is refused is the place.
+        Lock::Taken => return Ok(gone(app, turn.again)),
+        // A lock names no patient: what is refused is the place.
         Lock::Refused { code } => {
             tracing::warn!(run = %turn.run, code, "HIS refuses the lock of a place");
-            Ok(unusable(app, Unusable::Refused, turn.again))
+            return Ok(unusable(app, Unusable::Refused, turn.again));
         }
+    };
+    // A lock that was taken at an earlier attempt may end sooner than one taken now, and HIS may have granted less.
+    let watched = ports.his.cares_for_locks();
+    let holds = until - TimeDelta::minutes(i64::from(grace));
+    let deadline = if watched { deadline } else { deadline.min(holds) };
+    let renew_at = renewed_at(turn.now, until, deadline, grace).filter(|_| watched);
+    let too_short = deadline < least || until <= turn.now;
+    if too_short && !turn.again {
+        let granted = (until - turn.now).num_minutes();
+        return Err(Fault::Stop(format!(
+            "HIS does not keep LOCK_MINUTES: it grants {granted} minutes where {minutes} were asked for, and nobody could \
+             answer in what is left; have it keep them, then retry"
+        )));
     }
+    // Taken at an earlier attempt, whose answer was lost for long: nobody is given seconds to answer (R20).
+    if too_short {
+        return Ok(unusable(app, Unusable::TooLate, true));
+    }
+    app.in_passing = false;
+    let since = app.offer.as_ref().and_then(|offer| offer.since);
+    app.offer = Some(Offered { slot, deadline: Some(deadline), locked: true, since, renew_at, watched });
+    Ok(outcome::Locking::Locked)
 }
 
 /// The place cannot be had although nobody else took it.

@@ -167,6 +167,9 @@ pub struct Offered {
     pub deadline: Option<DateTime<Utc>>,
     /// True from the moment HIS may hold a lock for us.
     pub locked: bool,
+    /// Nothing of ours was locked for it before (E6); none where an older release made the offer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<DateTime<Utc>>,
     /// When the lock is renewed, where it would end before the offer and the grace (R10).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renew_at: Option<DateTime<Utc>>,
@@ -196,7 +199,13 @@ pub struct Booked {
 impl Offered {
     /// A place that is not locked yet.
     pub fn new(slot: TimeSlot) -> Self {
-        Self { slot, deadline: None, locked: false, renew_at: None, watched: false }
+        Self { slot, deadline: None, locked: false, since: None, renew_at: None, watched: false }
+    }
+
+    /// The same, made at this moment.
+    #[must_use]
+    pub fn since(self, now: DateTime<Utc>) -> Self {
+        Self { since: Some(now), ..self }
     }
 }
 

@@ -123,7 +123,7 @@ pub(super) async fn give_back(app: &mut Application, turn: &Turn, ports: &Ports,
     let paid = app.paid_with();
     // What HIS does not cancel because it has done so itself is cancelled.
     if let Cancelling::Refused { code } = ports.his.cancel(&order_id, reason).await?
-        && let Order::Booked(_) = ports.his.order(&order_id).await?
+        && let Order::Booked(_) | Order::Unpaid(_) = ports.his.order(&order_id).await?
     {
         return Ok(Given::Refused { code });
     }

@@ -62,7 +62,7 @@ fn heard(app: &mut Application, turn: &Turn, woke: woke::Waiting) -> outcome::Wa
                 app.goes_to(half);
             }
             app.costs(offer.fee_fen);
-            app.offer = Some(Offered::new(offer.slot));
+            app.offer = Some(Offered::new(offer.slot).since(turn.now));
             if app.covered() { outcome::Waiting::Covered } else { outcome::Waiting::Payable }
         }
         woke::Waiting::Change(change) => of(app.hears(change)),

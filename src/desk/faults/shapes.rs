@@ -58,6 +58,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ("the answer's signature is wrong", "应答签名错误"),
     ("the answer's signature is wrong or missing", "应答签名错误或缺失"),
     ("LOCK_EXPIRE_TIME is no time of the hospital's clock", "LOCK_EXPIRE_TIME 不是有效时间"),
+    ("it does not know the order that it has booked", "不认得自己刚预约的订单"),
     ("ORDER_STATUS is none of the six", "ORDER_STATUS 不是六种状态之一"),
     ("the next page lies elsewhere", "下一页不在同一地址"),
     ("the list does not end", "列表没有结尾"),
@@ -174,6 +175,12 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ),
     ("HIS both knows and does not know {order}", "HIS 对 {order} 的答复前后矛盾"),
     ("HIS did not say what became of {order}", "HIS 未说明 {order} 的结果"),
+    ("HIS was told of the money of {order}, and does not know it", "已通知 HIS {order} 的付款，HIS 却不知道"),
+    ("HIS has booked {order} after all, without its money", "HIS 已预约 {order}，但尚未登记付款"),
+    (
+        "HIS takes no money for {order} any more and refuses to cancel it with the code {code}: have it cancelled there, then retry",
+        "HIS 不再接受 {order} 的付款，也拒绝取消（对方答复“{code}”）：请在 HIS 中取消后重试",
+    ),
     ("the application ends without a reason", "申请结束却没有原因"),
     (
         "the payment provider has refused {refused} orders of this application one after the other: ask it why, then retry",

@@ -8,9 +8,11 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    BookRequest, Booking, Cancelling, His, HisSchedule, Holding, Identity, Lock, OpenSlot, Order, Place, ScheduleState,
+    BookRequest, Booking, Cancelling, His, HisSchedule, Holding, Identity, Lock, OpenSlot, Order, PaidWith, Place,
+    ScheduleState,
 };
 use crate::ports::CallError;
+use crate::waitlist::calendar;
 use crate::waitlist::policy::HalfDays;
 
 /// An ordinary lock, minutes: longer than the ten of 2005.
@@ -209,13 +211,20 @@ impl Findings {
 
     /// 2013, 2014, 2016, 2006.
     async fn locks(&mut self, his: &dyn His, place: &Place) {
+        if let Some(minutes) = his.holds_for() {
+            return self.locks_of_v33(his, place, minutes).await;
+        }
         let lock_id = made_up();
         let until = match his.lock(&lock_id, place, LOCK_MINUTES).await {
             Ok(Lock::Held { until }) => until,
             Ok(Lock::Taken) => return self.not_asked("lock", "the free place was taken meanwhile: ask again"),
             Ok(Lock::Refused { code }) => return self.wrong("lock", format!("refused with code {code}")),
+            Ok(Lock::HeldFor { .. }) => {
+                self.wrong("lock", "it does not say until when");
+                return self.unlock(his, &lock_id).await;
+            }
             Err(error) => {
-                self.wrong("lock", error.to_string());
+                self.wrong("lock", format!("{error}; a HIS that has v3.3 alone goes with his.lock = \"2005\""));
                 return self.unlock(his, &lock_id).await;
             }
         };
@@ -243,11 +252,58 @@ impl Findings {
         self.night(his, place).await;
     }
 
+    /// 2005, 2006: all that v3.3 has of locks.
+    async fn locks_of_v33(&mut self, his: &dyn His, place: &Place, minutes: u32) {
+        let lock_id = made_up();
+        match his.lock(&lock_id, place, minutes).await {
+            Ok(Lock::HeldFor { anew: true, .. }) => {
+                let unsaid = "HIS does not say it: see that it ends by then, and not before";
+                self.supported(
+                    "lock",
+                    format!("2005 holds it, for the {minutes} minutes of his.lock_minutes; {unsaid}"),
+                );
+            }
+            Ok(Lock::HeldFor { .. } | Lock::Held { .. }) => {
+                self.wrong("lock", "an id that was never used is said to exist (200504)");
+            }
+            Ok(Lock::Taken) => return self.not_asked("lock", "the free place was taken meanwhile: ask again"),
+            Ok(Lock::Refused { code }) => return self.wrong("lock", format!("refused with code {code}")),
+            Err(error) => {
+                self.wrong("lock", error.to_string());
+                return self.unlock(his, &lock_id).await;
+            }
+        }
+        match his.lock(&lock_id, place, minutes).await {
+            Ok(Lock::HeldFor { anew: false, .. }) => {
+                self.supported("lock-repeated", "the same id is answered 200504: the lock is ours");
+            }
+            Ok(Lock::HeldFor { .. }) => {
+                self.wrong("lock-repeated", "the same id locks again: a lost reply would hold two places");
+            }
+            Ok(_) => self.wrong("lock-repeated", "the same id is refused: a lost reply would lose the lock"),
+            Err(error) => self.wrong("lock-repeated", error.to_string()),
+        }
+        let (window, _) = calendar::within_lock(minutes, u32::MAX, u32::MAX);
+        let absent = [
+            ("lock-query", "v3.3 has none: a lock that is lost is found out at the booking".to_owned()),
+            (
+                "lock-renewed",
+                format!("v3.3 has none: an offer of payment lasts {window} minutes, or more by a shorter grace"),
+            ),
+            ("lock-overnight", "v3.3 has none: nothing is offered in the quiet hours (R10)".to_owned()),
+        ];
+        for (check, said) in absent {
+            self.say(check, Standing::Absent, said);
+        }
+        self.unlock(his, &lock_id).await;
+    }
+
     /// How long HIS holds a place at the most (R10): a lock that lasts a night.
     async fn night(&mut self, his: &dyn His, place: &Place) {
         let lock_id = made_up();
         match his.lock(&lock_id, place, NIGHT_MINUTES).await {
             Ok(Lock::Held { until }) => self.granted("lock-overnight", NIGHT_MINUTES, until),
+            Ok(Lock::HeldFor { .. }) => self.wrong("lock-overnight", "it does not say until when"),
             Ok(Lock::Taken) => return self.not_asked("lock-overnight", "the free place was taken meanwhile"),
             Ok(Lock::Refused { code }) => {
                 return self.say(
@@ -285,7 +341,14 @@ impl Findings {
     /// 2007, 2012, 2009 with one id.
     async fn booking(&mut self, his: &dyn His, place: Place) {
         let order_id = made_up();
-        let request = BookRequest { order_id: order_id.clone(), locked: false, place, identity: nobody(), paid: None };
+        let request = BookRequest {
+            order_id: order_id.clone(),
+            locked: false,
+            place,
+            identity: nobody(),
+            paid: None,
+            at: Utc::now(),
+        };
         match his.book(&request).await {
             Ok(Booking::Booked(visit)) if visit.his_order_id.is_empty() => {
                 self.wrong("booking", "booked without HOSP_ORDER_ID: pushes cannot name it");
@@ -293,7 +356,7 @@ impl Findings {
             Ok(Booking::Booked(_)) => self.supported("booking", "booked"),
             Ok(Booking::Taken) => return self.not_asked("booking", "the free place was taken meanwhile: ask again"),
             Ok(Booking::Exists) => self.wrong("booking", "an id that was never used is said to exist"),
-            Ok(Booking::Refused { code }) => {
+            Ok(Booking::Refused { code } | Booking::Closed { code }) => {
                 return self.wrong("booking", format!("the made-up patient is refused with code {code}"));
             }
             Err(error) => self.wrong("booking", error.to_string()),
@@ -301,13 +364,18 @@ impl Findings {
         match his.book(&request).await {
             Ok(Booking::Exists) => self.supported("booking-repeated", "the same id books no second place"),
             Ok(Booking::Booked(_)) => self.wrong("booking-repeated", "the same id books twice: a repetition doubles a place"),
-            Ok(Booking::Taken | Booking::Refused { .. }) => self.wrong(
+            Ok(Booking::Taken | Booking::Refused { .. } | Booking::Closed { .. }) => self.wrong(
                 "booking-repeated",
                 "the same id is refused with another code than \"exists\": Houbu asks by its id, and does not believe it",
             ),
             Err(error) => self.wrong("booking-repeated", error.to_string()),
         }
-        self.order_is("order-booked", his, &order_id, |order| matches!(order, Order::Booked(_))).await;
+        self.order_is("order-booked", his, &order_id, |order| matches!(order, Order::Booked(_) | Order::Unpaid(_)))
+            .await;
+        let paid = PaidWith { out_trade_no: made_up(), amount_fen: request.place.fee_fen };
+        if his.told_apart() {
+            self.payment(his, BookRequest { paid: Some(paid.clone()), ..request }).await;
+        }
         match (his.cancel(&order_id, "联调测试").await, his.cancel(&order_id, "联调测试").await) {
             (Ok(Cancelling::Done), Ok(Cancelling::Done)) => self.supported("cancel", "cancelled, and cancelled again"),
             (Ok(Cancelling::Refused { code }), _) => {
@@ -322,6 +390,25 @@ impl Findings {
             (Ok(Cancelling::Done), Err(error)) => self.wrong("cancel", format!("the second time: {error}")),
         }
         self.order_is("order-cancelled", his, &order_id, |order| *order == Order::Cancelled).await;
+        if his.told_apart()
+            && let Err(error) = his.refund(&order_id, &paid).await
+        {
+            self.wrong("paid", format!("the money of a cancelled booking does not go back (2010): {error}"));
+        }
+    }
+
+    /// 2008 about a booking that stands.
+    async fn payment(&mut self, his: &dyn His, request: BookRequest) {
+        match his.book(&request).await {
+            Ok(Booking::Exists | Booking::Booked(_)) => {
+                self.order_is("paid", his, &request.order_id, |order| matches!(order, Order::Booked(_))).await;
+            }
+            Ok(Booking::Closed { code } | Booking::Refused { code }) => {
+                self.wrong("paid", format!("2008 is refused with code {code}"));
+            }
+            Ok(Booking::Taken) => self.wrong("paid", "the place of a booking that stands is said to be taken"),
+            Err(error) => self.wrong("paid", error.to_string()),
+        }
     }
 
     async fn order_is(&mut self, check: &'static str, his: &dyn His, order_id: &str, right: impl Fn(&Order) -> bool) {

@@ -49,6 +49,38 @@ impl Protocol {
     }
 }
 
+/// By which of its functions a HIS does what v3.3 and our proposals do differently. FHIR has a way of its own for both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Functions {
+    /// How a place is locked.
+    pub lock: LockedBy,
+    /// How it is told of money.
+    pub pay: PaidBy,
+}
+
+/// The function by which a place is locked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LockedBy {
+    /// 2013 (ours): for as long as is asked for, and HIS says until when.
+    #[default]
+    WaitLockReg,
+    /// 2005: for a time of its own, of which HIS says nothing.
+    LockReg {
+        /// That time, as the hospital has it.
+        minutes: u32,
+    },
+}
+
+/// The function by which HIS is told that a booking is paid.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PaidBy {
+    /// 2007, with `PAY_FLAG`, `OUT_TRADE_NO` and `PAY_AMT` (ours).
+    #[default]
+    OrderReg,
+    /// 2008, after the booking.
+    PayReg,
+}
+
 /// Where the HIS is and how we are known there.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -76,6 +108,8 @@ pub struct Config {
     pub time_zone: Tz,
     /// Whether it offers 2014 `RenewLock` and 2016 `QueryLock`.
     pub cares_for_locks: bool,
+    /// Which of its functions are used where there are two.
+    pub functions: Functions,
 }
 
 impl Config {

@@ -7,13 +7,14 @@ use async_trait::async_trait;
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::connection::{Config, Protocol, SetupError};
+use super::connection::{Config, LockedBy, PaidBy, Protocol, SetupError};
 use super::json_line::JsonLine;
 use super::lists::{BreachList, GetList, ListedBreach, ListedLock, ListedOrder, LockList, OrderItem, OrderList, Page};
-use super::messages::{self, OrderReg, RegRecord, TimeRegInfo};
-use super::replies::{Answer, booking_of, holding_of, lock_of, order_of, schedules_of, unknown};
+use super::messages::{self, OrderReg, PayReg, RegRecord, TimeRegInfo};
+use super::replies::{Answer, booking_of, holding_of, lock_of, order_of, schedules_of, told_of_money, unknown};
 use super::return_code::{Function, Outcome};
 use super::soap_line::SoapLine;
+use super::wire;
 use super::{
     BookRequest, Booking, Cancelling, His, HisSchedule, Holding, Identity, Lock, OpenSlot, Order, PaidWith, Place,
     TimeSlot,
@@ -72,6 +73,28 @@ impl JiankangtongHis {
             Outcome::Done => answer.read(),
             Outcome::Business(code) => Err(answer.surprise(code)),
         }
+    }
+
+    /// 2008: what this booking was paid with. A repetition is answered 200802.
+    async fn tell_of_money(
+        &self,
+        request: &BookRequest,
+        paid: &PaidWith,
+        booking: Booking,
+    ) -> Result<Booking, CallError> {
+        let at = wire::local(request.at, self.config.time_zone);
+        let body = PayReg {
+            hos_id: self.config.hospital_id.clone(),
+            order_id: request.order_id.clone(),
+            serial_num: paid.out_trade_no.clone(),
+            pay_date: at.date(),
+            pay_time: at.time(),
+            pay_channel_id: self.config.channel_id.clone(),
+            pay_total_fee: paid.amount_fen,
+            pay_cope_fee: paid.amount_fen,
+            pay_fee: paid.amount_fen,
+        };
+        told_of_money(&self.call(Function::PayReg, &body).await?, booking)
     }
 }
 
@@ -143,6 +166,7 @@ impl His for JiankangtongHis {
     }
 
     async fn lock(&self, lock_id: &str, place: &Place, minutes: u32) -> Result<Lock, CallError> {
+        let by = self.config.functions.lock;
         let (begin_time, end_time) = place.slot.times();
         let body = messages::LockReg {
             hos_id: self.config.hospital_id.clone(),
@@ -157,10 +181,24 @@ impl His for JiankangtongHis {
             end_time,
             reg_fee: place.fee_fen,
             treat_fee: 0,
-            lock_minutes: Some(minutes),
+            lock_minutes: (by == LockedBy::WaitLockReg).then_some(minutes),
         };
-        let answer = self.call(Function::WaitLockReg, &body).await?;
-        lock_of(&answer, self.config.time_zone)
+        let function = match by {
+            LockedBy::WaitLockReg => Function::WaitLockReg,
+            LockedBy::LockReg { .. } => Function::LockReg,
+        };
+        lock_of(&self.call(function, &body).await?, by, self.config.time_zone)
+    }
+
+    fn holds_for(&self) -> Option<u32> {
+        match self.config.functions.lock {
+            LockedBy::WaitLockReg => None,
+            LockedBy::LockReg { minutes } => Some(minutes),
+        }
+    }
+
+    fn told_apart(&self) -> bool {
+        self.config.functions.pay == PaidBy::PayReg
     }
 
     fn cares_for_locks(&self) -> bool {
@@ -188,7 +226,9 @@ impl His for JiankangtongHis {
     }
 
     async fn book(&self, request: &BookRequest) -> Result<Booking, CallError> {
-        let (place, identity, paid) = (&request.place, &request.identity, request.paid.as_ref());
+        let (place, identity) = (&request.place, &request.identity);
+        let apart = self.config.functions.pay == PaidBy::PayReg;
+        let paid = request.paid.as_ref().filter(|_| !apart);
         let (begin_time, end_time) = place.slot.times();
         let body = OrderReg {
             hos_id: self.config.hospital_id.clone(),
@@ -209,11 +249,17 @@ impl His for JiankangtongHis {
             name: identity.name.clone(),
             sex: sex_of(identity),
             mobile: identity.phone.clone(),
-            pay_flag: if paid.is_some() { "1" } else { "0" }.to_owned(),
+            pay_flag: (!apart).then(|| if paid.is_some() { "1" } else { "0" }.to_owned()),
             out_trade_no: paid.map(|paid| paid.out_trade_no.clone()),
             pay_amt: paid.map(|paid| paid.amount_fen),
         };
-        booking_of(&self.call(Function::OrderReg, &body).await?)
+        let booking = booking_of(&self.call(Function::OrderReg, &body).await?)?;
+        match (&request.paid, &booking) {
+            (Some(paid), Booking::Booked(_) | Booking::Exists) if apart => {
+                self.tell_of_money(request, paid, booking).await
+            }
+            _ => Ok(booking),
+        }
     }
 
     async fn cancel(&self, order_id: &str, reason: &str) -> Result<Cancelling, CallError> {
@@ -246,7 +292,7 @@ impl His for JiankangtongHis {
 
     async fn order(&self, order_id: &str) -> Result<Order, CallError> {
         let body = messages::QueryRegRecord { hos_id: self.config.hospital_id.clone(), order_id: order_id.to_owned() };
-        order_of(&self.call(Function::QueryRegRecord, &body).await?)
+        order_of(&self.call(Function::QueryRegRecord, &body).await?, self.config.functions.pay)
     }
 
     async fn time_of(&self, order_id: &str) -> Result<Option<TimeSlot>, CallError> {

@@ -228,9 +228,9 @@ pub struct OrderReg {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sex: Option<String>,
     pub mobile: String,
-    /// 1 where the patient has paid (R6).
-    #[serde(default)]
-    pub pay_flag: String,
+    /// 1 where the patient has paid (R6). This and the next two are ours; a HIS that is told by 2008 has none of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pay_flag: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_trade_no: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -247,6 +247,25 @@ pub struct OrderReply {
     pub hosp_serial_num: String,
     #[serde(default)]
     pub hosp_see_doct_addr: String,
+}
+
+/// 2008 `PayReg`. Its reply is not read.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[allow(missing_docs)]
+pub struct PayReg {
+    pub hos_id: String,
+    pub order_id: String,
+    /// The payer's number of the payment: our `out_trade_no`.
+    pub serial_num: String,
+    pub pay_date: NaiveDate,
+    #[serde(with = "wire::second")]
+    pub pay_time: NaiveTime,
+    #[serde(default)]
+    pub pay_channel_id: String,
+    pub pay_total_fee: i64,
+    pub pay_cope_fee: i64,
+    pub pay_fee: i64,
 }
 
 /// 2009 `CancelReg`.

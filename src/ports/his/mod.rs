@@ -1,6 +1,6 @@
 //! The hospital information system (HIS): schedules, time slots, locks and bookings, in the trade's words.
 //!
-//! Interface codes are those of 健康通 v3.3 (2003 … 2012) and our proposed 2013 `WaitLockReg`.
+//! Interface codes are those of 健康通 v3.3 (2003 … 2012) and our proposals (2013 `WaitLockReg` …); [`Functions`] says which of two is used.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -33,7 +33,7 @@ mod soap_line;
 pub mod wire;
 
 pub use charset::Charset;
-pub use connection::{Config, Protocol, SetupError, connect};
+pub use connection::{Config, Functions, LockedBy, PaidBy, Protocol, SetupError, connect};
 pub use envelope::Credentials;
 pub use fhir::FhirHis;
 pub use fhir::oauth::{OAuth, Proof};
@@ -210,13 +210,20 @@ impl std::fmt::Debug for Identity {
     }
 }
 
-/// What a lock request came to (2013 `WaitLockReg`).
+/// What a lock request came to (2013 `WaitLockReg`, or 2005 `LockReg`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lock {
     /// Ours until then (also the answer to a repeated `LOCK_ID`, 200504).
     Held {
         /// `LOCK_EXPIRE_TIME`.
         until: DateTime<Utc>,
+    },
+    /// Ours, and nobody says until when (2005).
+    HeldFor {
+        /// So long from when it was taken.
+        minutes: u32,
+        /// True where this request took it; false where an earlier one had (200504).
+        anew: bool,
     },
     /// 200505 full or 200506 taken: try the next time slot.
     Taken,
@@ -245,6 +252,11 @@ pub enum Booking {
     Taken,
     /// 200708: our `ORDER_ID` exists; ask with [`His::order`].
     Exists,
+    /// 200803, 200805, 200806: it is over, or was not paid for in time; whatever stands of it is to be cancelled.
+    Closed {
+        /// HIS's code.
+        code: String,
+    },
     /// A business refusal that another slot would not change: 200701 rule limit, 200711 identity mismatch, …
     Refused {
         /// HIS's code.
@@ -282,6 +294,8 @@ pub enum Order {
     Unknown,
     /// `2` booked and not paid, `3` number taken, `6` booked and paid.
     Booked(Visit),
+    /// `2`, where HIS is told of money apart (2008). [`His::book`] under the same id tells it.
+    Unpaid(Visit),
     /// `4` cancelled unpaid, `5` refunded.
     Cancelled,
 }
@@ -308,9 +322,11 @@ pub struct BookRequest {
     pub identity: Identity,
     /// Present where the patient has paid.
     pub paid: Option<PaidWith>,
+    /// Now, which HIS takes for the time of the payment (2008).
+    pub at: DateTime<Utc>,
 }
 
-/// What the waitlist needs of a HIS. Every call is one request with a time-out.
+/// What the waitlist needs of a HIS. Every call is one request with a time-out, but for a booking that is told of money apart.
 #[async_trait]
 pub trait His: Send + Sync {
     /// 2003 `GetRegInfo`: the schedules of one department (of one doctor, if given) between two dates, inclusive.
@@ -325,8 +341,19 @@ pub trait His: Send + Sync {
     /// 2004 `GetTimeRegInfo`: the times of one schedule that still have places, in order.
     async fn open_slots(&self, reg_id: &str, visit_date: NaiveDate) -> Result<Vec<OpenSlot>, CallError>;
 
-    /// 2013 `WaitLockReg`: hold a place for `minutes`. Repeating a `lock_id` answers the same lock.
+    /// 2013 `WaitLockReg`: hold a place for `minutes`. Repeating a `lock_id` answers the same lock. 2005 `LockReg` holds it for
+    /// [`His::holds_for`], whatever is asked for.
     async fn lock(&self, lock_id: &str, place: &Place, minutes: u32) -> Result<Lock, CallError>;
+
+    /// For how many minutes it holds a place, where that is not for us to say (2005).
+    fn holds_for(&self) -> Option<u32> {
+        None
+    }
+
+    /// Whether it is told of money apart from the booking (2008).
+    fn told_apart(&self) -> bool {
+        false
+    }
 
     /// Whether this HIS offers 2014 and 2016. Where it does not, an offer ends with what was granted for its lock, and a lock that is
     /// lost is found out at the booking.
@@ -347,7 +374,8 @@ pub trait His: Send + Sync {
     /// 2006 `UnLockReg`: give a held place back. A lock that is not found (200601) is given back already.
     async fn unlock(&self, lock_id: &str) -> Result<(), CallError>;
 
-    /// 2007 `OrderReg`: book.
+    /// 2007 `OrderReg`: book; and 2008 `PayReg` where HIS is told of money by that. Repeated under the same id it books nothing more,
+    /// and tells of the money where that is not known yet.
     async fn book(&self, request: &BookRequest) -> Result<Booking, CallError>;
 
     /// 2009 `CancelReg`: cancel a booking by our `ORDER_ID`; already cancelled is success, and so is an order that HIS

@@ -107,6 +107,9 @@ pub enum PushError {
     /// Written too long ago, or by a clock that is ahead of ours: perhaps played again.
     #[error("the push's timestamp is more than five minutes away from our clock")]
     Stale,
+    /// `HOS_ID` names another hospital.
+    #[error("the push is of another hospital: its HOS_ID is not hospital_id of [his]")]
+    OtherHospital,
     /// A part of it is missing or cannot be read.
     #[error("the push cannot be read: {0}")]
     Unreadable(&'static str),
@@ -119,6 +122,8 @@ pub enum PushAnswer {
     Accepted,
     /// `1`: it cannot be read.
     Unreadable,
+    /// `1`: it is of another hospital.
+    OtherHospital,
     /// `7`: the signature is wrong.
     BadSignature,
     /// `stale`: the timestamp is too far from our clock, which the answer tells.
@@ -132,6 +137,7 @@ impl From<PushError> for PushAnswer {
         match error {
             PushError::BadSignature => Self::BadSignature,
             PushError::Stale => Self::Stale,
+            PushError::OtherHospital => Self::OtherHospital,
             PushError::NotXml | PushError::Unreadable(_) => Self::Unreadable,
         }
     }
@@ -142,6 +148,7 @@ impl PushAnswer {
         match self {
             Self::Accepted => ("0", "交易成功"),
             Self::Unreadable => ("1", "参数错误"),
+            Self::OtherHospital => ("1", "医院代码不符"),
             Self::BadSignature => ("7", "签名错误"),
             Self::Stale => (STALE, "时间戳超出允许范围"),
             Self::TryAgain => ("99", "系统异常"),
@@ -152,7 +159,7 @@ impl PushAnswer {
     pub fn status(self) -> u16 {
         match self {
             Self::Accepted => 200,
-            Self::Unreadable => 400,
+            Self::Unreadable | Self::OtherHospital => 400,
             Self::BadSignature | Self::Stale => 401,
             Self::TryAgain => 500,
         }
@@ -173,14 +180,16 @@ pub struct PushReader {
     envelope: Option<Envelope>,
     stamper: Stamper,
     user_id: String,
+    hospital_id: String,
     time_zone: Tz,
 }
 
 impl PushReader {
-    /// A reader for the HIS with these credentials and this clock.
-    pub fn new(credentials: &Credentials, time_zone: Tz) -> Result<Self, KeyError> {
+    /// A reader for the HIS of this hospital (`HOS_ID`) with these credentials and this clock.
+    pub fn new(credentials: &Credentials, hospital_id: &str, time_zone: Tz) -> Result<Self, KeyError> {
         let (stamper, user_id) = (Stamper::new(&credentials.sign_key), credentials.user_id.clone());
-        Ok(Self { envelope: Some(Envelope::new(credentials)?), stamper, user_id, time_zone })
+        let (envelope, hospital_id) = (Some(Envelope::new(credentials)?), hospital_id.to_owned());
+        Ok(Self { envelope, stamper, user_id, hospital_id, time_zone })
     }
 
     /// A reader for the HIS of this connection: of SOAP where that is what it speaks, of JSON events always.
@@ -190,7 +199,8 @@ impl PushReader {
             Protocol::Rest | Protocol::Fhir => None,
         };
         let (stamper, user_id) = (Stamper::new(&config.sign_key), config.user_id.clone());
-        Ok(Self { envelope, stamper, user_id, time_zone: config.time_zone })
+        let (hospital_id, time_zone) = (config.hospital_id.clone(), config.time_zone);
+        Ok(Self { envelope, stamper, user_id, hospital_id, time_zone })
     }
 
     /// Verifies, decrypts and reads the raw body of a push in SOAP.
@@ -224,6 +234,11 @@ impl PushReader {
     }
 
     fn understand(&self, function: &str, body: &str) -> Result<Push, PushError> {
+        // Whoever names no hospital is known by the keys alone, which v3.3 gives to each hospital.
+        let named = messages::read::<OfHospital>(body).ok().and_then(|of| of.hos_id).unwrap_or_default();
+        if !["", self.hospital_id.as_str()].contains(&named.trim()) {
+            return Err(PushError::OtherHospital);
+        }
         match function {
             "5001" => stopped(body),
             "5002" => order_cancelled(body),
@@ -261,6 +276,13 @@ impl PushReader {
         let nonce: String = nonce.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect();
         EventAnswer { headers: self.stamper.sign(Way::Receipt, now, &nonce, &body).headers(), body }
     }
+}
+
+/// `HOS_ID`, which every function may carry.
+#[derive(Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+struct OfHospital {
+    hos_id: Option<String>,
 }
 
 fn stopped(body: &str) -> Result<Push, PushError> {

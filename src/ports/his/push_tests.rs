@@ -10,7 +10,7 @@ fn credentials() -> Credentials {
 }
 
 fn reader() -> PushReader {
-    PushReader::new(&credentials(), chrono_tz::Asia::Shanghai).unwrap()
+    PushReader::new(&credentials(), "1001", chrono_tz::Asia::Shanghai).unwrap()
 }
 
 fn sealed(function: &str, body: &str) -> String {
@@ -37,11 +37,26 @@ fn a_cancel_push_is_read_in_the_hospitals_clock() {
 
 #[test]
 fn r30_a_booking_of_ours_that_his_has_cancelled_is_named_by_our_number() {
-    let cancel = "<REQ><HOS_ID>1</HOS_ID><ORDER_ID>L1</ORDER_ID><CANCEL_DATE>2026-10-10</CANCEL_DATE>\
+    let cancel = "<REQ><HOS_ID>1001</HOS_ID><ORDER_ID>L1</ORDER_ID><CANCEL_DATE>2026-10-10</CANCEL_DATE>\
         <CANCEL_REMARK>窗口退号</CANCEL_REMARK></REQ>";
     let read = |body: &str| reader().read(sealed("5002", body).as_bytes());
     assert_eq!(read(cancel), Ok(Push::OrderCancelled { order_id: "L1".into() }));
     assert_eq!(read(&cancel.replace("L1", " ")), Err(PushError::Unreadable("ORDER_ID")));
+}
+
+#[test]
+fn a_push_of_another_hospital_is_not_ours_whatever_it_says() {
+    let read = |function: &str, hos_id: &str| {
+        let body = CANCEL.replace("<REQ>", &format!("<REQ><HOS_ID>{hos_id}</HOS_ID>"));
+        reader().read(sealed(function, &body).as_bytes())
+    };
+    for function in ["5001", "5003", "5007"] {
+        assert_eq!(read(function, "1002"), Err(PushError::OtherHospital), "{function}");
+    }
+    for ours in ["1001", " 1001 ", ""] {
+        assert!(matches!(read("5007", ours), Ok(Push::Cancelled { .. })), "{ours}");
+    }
+    assert_eq!(PushAnswer::from(PushError::OtherHospital).status(), 400);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 
 use super::messages::{self, RegInfo, RegRecord};
 use super::return_code::{Function, Outcome};
-use super::{Booking, HisSchedule, Holding, Lock, Order, Visit, wire};
+use super::{Booking, HisSchedule, Holding, Lock, LockedBy, Order, PaidBy, Visit, wire};
 use crate::ports::CallError;
 
 /// What a call came to, still to be read by the function that made it.
@@ -51,12 +51,15 @@ pub(super) fn broken(function: Function, detail: impl Into<String>) -> CallError
     CallError::Broken { system: "his", call: function.label(), detail: detail.into() }
 }
 
-/// 200504 means that the lock is ours; its expiry stands beside it.
-pub(super) fn lock_of(answer: &Answer, zone: Tz) -> Result<Lock, CallError> {
+/// 200504 means that the lock is ours; of 2013 its expiry stands beside it, of 2005 nothing.
+pub(super) fn lock_of(answer: &Answer, by: LockedBy, zone: Tz) -> Result<Lock, CallError> {
     match &answer.outcome {
         Outcome::Business(code) if code == "200505" || code == "200506" => Ok(Lock::Taken),
         Outcome::Business(code) if code != "200504" => Ok(Lock::Refused { code: code.clone() }),
-        _ => expires(answer, zone).map(|until| Lock::Held { until }),
+        outcome => match by {
+            LockedBy::LockReg { minutes } => Ok(Lock::HeldFor { minutes, anew: *outcome == Outcome::Done }),
+            LockedBy::WaitLockReg => expires(answer, zone).map(|until| Lock::Held { until }),
+        },
     }
 }
 
@@ -93,19 +96,34 @@ pub(super) fn booking_of(answer: &Answer) -> Result<Booking, CallError> {
     }
 }
 
-pub(super) fn order_of(answer: &Answer) -> Result<Order, CallError> {
+/// A booking that stands, after HIS was told of its money (2008). 200802: it knows already. 200801: it has just said otherwise.
+pub(super) fn told_of_money(answer: &Answer, booking: Booking) -> Result<Booking, CallError> {
+    match &answer.outcome {
+        Outcome::Done => Ok(booking),
+        Outcome::Business(code) => match code.as_str() {
+            "200802" => Ok(booking),
+            "200803" | "200805" | "200806" => Ok(Booking::Closed { code: code.clone() }),
+            "200801" => Err(unknown(answer.function, "it does not know the order that it has booked")),
+            _ => Err(answer.surprise(code)),
+        },
+    }
+}
+
+pub(super) fn order_of(answer: &Answer, by: PaidBy) -> Result<Order, CallError> {
     match &answer.outcome {
         Outcome::Business(code) if code == "201201" => Ok(Order::Unknown),
         Outcome::Business(code) => Err(answer.surprise(code)),
         Outcome::Done => {
             let record: RegRecord = answer.read()?;
+            let visit = Visit {
+                his_order_id: record.hosp_order_id,
+                serial: record.hosp_serial_num,
+                place: record.hosp_see_doct_addr,
+            };
             match record.order_status.trim() {
                 "1" => Ok(Order::Unknown),
-                "2" | "3" | "6" => Ok(Order::Booked(Visit {
-                    his_order_id: record.hosp_order_id,
-                    serial: record.hosp_serial_num,
-                    place: record.hosp_see_doct_addr,
-                })),
+                "2" if by == PaidBy::PayReg => Ok(Order::Unpaid(visit)),
+                "2" | "3" | "6" => Ok(Order::Booked(visit)),
                 "4" | "5" => Ok(Order::Cancelled),
                 _ => Err(unknown(answer.function, "ORDER_STATUS is none of the six")),
             }

@@ -11,6 +11,7 @@ pub enum Function {
     LockReg,
     UnLockReg,
     OrderReg,
+    PayReg,
     CancelReg,
     Refund,
     QueryRegRecord,
@@ -24,12 +25,13 @@ pub enum Function {
 
 impl Function {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::GetRegInfo,
         Self::GetTimeRegInfo,
         Self::LockReg,
         Self::UnLockReg,
         Self::OrderReg,
+        Self::PayReg,
         Self::CancelReg,
         Self::Refund,
         Self::QueryRegRecord,
@@ -49,6 +51,7 @@ impl Function {
             Self::LockReg => "2005 LockReg",
             Self::UnLockReg => "2006 UnLockReg",
             Self::OrderReg => "2007 OrderReg",
+            Self::PayReg => "2008 PayReg",
             Self::CancelReg => "2009 CancelReg",
             Self::Refund => "2010 Refund",
             Self::QueryRegRecord => "2012 QueryRegRecord",

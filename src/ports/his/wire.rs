@@ -110,6 +110,12 @@ texts!(
     |text| text.parse().ok()
 );
 texts!(
+    /// `HH:MM:SS`.
+    second, second_option: chrono::NaiveTime,
+    |time| time.format("%H:%M:%S").to_string(),
+    |text| text.parse().ok()
+);
+texts!(
     /// `YYYY-MM-DD HH:MM:SS`, hospital local time.
     local_time, local_time_option: chrono::NaiveDateTime,
     |time| time.format("%Y-%m-%d %H:%M:%S").to_string(),

@@ -59,6 +59,11 @@ impl HisServer {
         Ok(true)
     }
 
+    /// From now on it offers nothing beyond v3.3: no 2013, 2014 and 2016, no money with 2007; 2005 holds a place for so many minutes.
+    pub async fn keeps_to_v33(&self, minutes: u32) -> anyhow::Result<()> {
+        self.change(|ledger, _| ledger.keep_to_v33(minutes)).await
+    }
+
     /// What goes wrong with it.
     pub fn faults(&self) -> &Faults {
         &self.shared.pusher.faults

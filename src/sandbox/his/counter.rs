@@ -14,8 +14,8 @@ use super::records::{Freed, OrderRecord, OrderState, PaidRecord};
 use super::{Shared, lists};
 use crate::ports::his::lists::{BreachList, GetList, LockList, OrderList};
 use crate::ports::his::messages::{
-    self, CancelReg, GetRegInfo, GetTimeRegInfo, LockReg, LockReply, OrderReg, OrderReply, QueryRegRecord, Refund,
-    RegDay, RegDoctor, RegInfo, RegPart, RegRecord, RenewLock, TimeReg, TimeRegInfo, UnlockReg, Unreadable,
+    self, CancelReg, GetRegInfo, GetTimeRegInfo, LockReg, LockReply, OrderReg, OrderReply, PayReg, QueryRegRecord,
+    Refund, RegDay, RegDoctor, RegInfo, RegPart, RegRecord, RenewLock, TimeReg, TimeRegInfo, UnlockReg, Unreadable,
 };
 use crate::ports::his::return_code::Function;
 use crate::ports::his::{ScheduleState, TimeSlot, wire};
@@ -35,6 +35,7 @@ pub(super) enum Call {
     Held(UnlockReg),
     Unlock(UnlockReg),
     Book(Box<OrderReg>),
+    Pay(PayReg),
     Cancel(CancelReg),
     Refund(Refund),
     Query(QueryRegRecord),
@@ -54,6 +55,7 @@ impl Call {
             Function::QueryLock => Self::Held(messages::read(body)?),
             Function::UnLockReg => Self::Unlock(messages::read(body)?),
             Function::OrderReg => Self::Book(messages::read(body)?),
+            Function::PayReg => Self::Pay(messages::read(body)?),
             Function::CancelReg => Self::Cancel(messages::read(body)?),
             Function::Refund => Self::Refund(messages::read(body)?),
             Function::QueryRegRecord => Self::Query(messages::read(body)?),
@@ -72,6 +74,7 @@ impl Call {
             Self::Renew(asked) => asked.lock_id.clone(),
             Self::Unlock(asked) | Self::Held(asked) => asked.lock_id.clone(),
             Self::Book(asked) => asked.order_id.clone(),
+            Self::Pay(asked) => asked.order_id.clone(),
             Self::Cancel(asked) => asked.order_id.clone(),
             Self::Refund(asked) => asked.order_id.clone(),
             Self::Query(asked) => asked.order_id.clone(),
@@ -182,6 +185,9 @@ async fn work(
 
 fn rule(shared: &Shared, ledger: &mut Ledger, call: Call, now: DateTime<Utc>) -> Reply {
     match call {
+        Call::WaitLock(_) | Call::Renew(_) | Call::Held(_) if ledger.plain().is_some() => {
+            Reply::of("1", "功能号不存在")
+        }
         Call::Schedules(asked) => Reply::with(Said::Schedules(schedules(ledger, asked))),
         Call::Slots(asked) => slots(ledger, &asked),
         Call::Lock(asked) => lock(shared, ledger, &asked, None, now),
@@ -202,6 +208,13 @@ fn rule(shared: &Shared, ledger: &mut Ledger, call: Call, now: DateTime<Utc>) ->
             Err(failure) => Reply::failed(failure),
         },
         Call::Book(asked) => book(shared, ledger, *asked, now),
+        Call::Pay(asked) => {
+            let paid = PaidRecord { out_trade_no: asked.serial_num, amount_fen: asked.pay_fee };
+            match ledger.pay(&asked.order_id, paid, now) {
+                Ok(()) => Reply::done(),
+                Err(failure) => Reply::failed(failure),
+            }
+        }
         Call::Cancel(asked) => {
             let today = now.with_timezone(&shared.time_zone).date_naive();
             if let Some(failure) = ledger.not_cancelled(&asked.order_id, today) {
@@ -305,22 +318,24 @@ fn lock(shared: &Shared, ledger: &mut Ledger, asked: &LockReg, minutes: Option<u
         return Reply::of("1", "参数错误");
     };
     let place = Asked { id: &asked.lock_id, channel: &asked.channel_id, reg_id: &asked.reg_id, slot };
-    match ledger.lock(&place, minutes.unwrap_or(LOCK_MINUTES), now) {
-        Locking::Locked(until) => expiry(shared, until),
-        // 2005 says 200504; 2013 is idempotent and says it beside the expiry.
-        Locking::Exists(until) => {
-            Reply { code: "13", message: "200504 锁号ID已存在".into(), ..expiry(shared, until) }
-        }
+    let held = ledger.plain().unwrap_or(LOCK_MINUTES);
+    // 2005 says nothing of the end; 2013 says it, beside 200504 too.
+    let told = |until| if minutes.is_some() { expiry(shared, until) } else { Reply::done() };
+    match ledger.lock(&place, minutes.unwrap_or(held), now) {
+        Locking::Locked(until) => told(until),
+        Locking::Exists(until) => Reply { code: "13", message: "200504 锁号ID已存在".into(), ..told(until) },
         Locking::Refused(failure) => Reply::failed(failure),
     }
 }
 
 fn book(shared: &Shared, ledger: &mut Ledger, asked: OrderReg, now: DateTime<Utc>) -> Reply {
-    let paid = (asked.pay_flag == "1")
+    // In v3.3 a booking says nothing of money.
+    let pays = asked.pay_flag.as_deref() == Some("1") && ledger.plain().is_none();
+    let paid = pays
         .then(|| asked.out_trade_no.clone().zip(asked.pay_amt))
         .flatten()
         .map(|(out_trade_no, amount_fen)| PaidRecord { out_trade_no, amount_fen });
-    if asked.pay_flag == "1" && paid.is_none() {
+    if pays && paid.is_none() {
         return Reply::of("1", "参数错误");
     }
     let Some(slot) = asked_for(ledger, &asked.reg_id, (asked.begin_time, asked.end_time)) else {

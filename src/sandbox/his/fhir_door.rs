@@ -323,7 +323,7 @@ fn order_of(shared: &Shared, id: &str, wanted: &Appointment) -> Option<OrderReg>
         name: patient.name.first()?.text.clone(),
         sex: None,
         mobile: patient.telecom.first().map(|it| it.value.clone()).unwrap_or_default(),
-        pay_flag: if out_trade_no.is_some() { "1" } else { "0" }.to_owned(),
+        pay_flag: Some(if out_trade_no.is_some() { "1" } else { "0" }.to_owned()),
         out_trade_no,
         pay_amt: number_of(&wanted.extension, "paid-fen"),
     })

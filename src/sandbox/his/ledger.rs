@@ -98,6 +98,8 @@ pub struct Ledger {
     untaken: HashMap<(String, TimeSlot), VecDeque<u64>>,
     /// The most minutes of a lock, where there is a bound.
     grants: Option<u32>,
+    /// It has v3.3 alone, and holds a place for so many minutes (2005).
+    plain: Option<u32>,
     /// An id that a lock was taken under is never free again: 2013 answers with that lock, over as it may be.
     remembers: bool,
     /// Until how many days before a visit 2009 cancels it; none: until it takes place.

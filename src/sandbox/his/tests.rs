@@ -31,6 +31,7 @@ macro_rules! in_every_language {
 mod acts;
 mod codes;
 mod faulty;
+mod plain;
 mod pushing;
 mod tokens;
 mod world;
@@ -57,6 +58,7 @@ fn request(order_id: &str, slot: usize, patient: u32) -> BookRequest {
         place: place(slot),
         identity: identity(patient),
         paid: None,
+        at: at("2026-10-10T01:00:00Z"),
     }
 }
 

@@ -141,6 +141,14 @@ impl His for Line {
         self.client()?.time_of(order_id).await
     }
 
+    fn holds_for(&self) -> Option<u32> {
+        self.client.holds_for()
+    }
+
+    fn told_apart(&self) -> bool {
+        self.client.told_apart()
+    }
+
     fn cares_for_locks(&self) -> bool {
         self.client.cares_for_locks()
     }

@@ -36,7 +36,8 @@ use houbu::engine::{Engine, Registry, RunId, clock};
 use houbu::http::addresses::Addresses;
 use houbu::http::{EventToken, Surface};
 use houbu::ports::his::{
-    Charset, Config as HisConfig, Credentials, DayPart, Protocol, Push, PushReader, TimeSlot, connect,
+    Charset, Config as HisConfig, Credentials, DayPart, Functions, LockedBy, PaidBy, Protocol, Push, PushReader,
+    TimeSlot, connect,
 };
 use houbu::ports::messages::WechatMessages;
 use houbu::ports::messages::sms::{Sms, SmsGateway};
@@ -96,6 +97,8 @@ pub struct Setup {
     pub cares_for_locks: bool,
     /// What HIS is spoken to in.
     pub his: Protocol,
+    /// Where it offers v3.3 alone: for how many minutes 2005 holds a place.
+    pub plain: Option<u32>,
     /// Who takes the money.
     pub pay: PaidThrough,
     /// By which channels notices go.
@@ -117,6 +120,7 @@ impl Setup {
             addresses: Addresses::default(),
             cares_for_locks: false,
             his: spoken(),
+            plain: plain(),
             pay: paid_through(),
             routes: told(),
         }
@@ -126,7 +130,16 @@ impl Setup {
 /// What HIS is spoken to in by every story that does not say it: `STORIES_HIS=fhir cargo test stories` tells them all anew.
 fn spoken() -> Protocol {
     let named = std::env::var("STORIES_HIS").unwrap_or_default();
+    let named = named.trim_end_matches(PLAIN);
     Protocol::ALL.into_iter().find(|it| it.name() == named).unwrap_or_default()
+}
+
+const PLAIN: &str = "-plain";
+
+/// `STORIES_HIS=jiankangtong-plain` tells them with a HIS that offers v3.3 alone, and holds a place for an hour: as long as an offer and
+/// its grace take. Where locks are cared for, HIS offers more.
+fn plain() -> Option<u32> {
+    std::env::var("STORIES_HIS").unwrap_or_default().ends_with(PLAIN).then_some(60)
 }
 
 /// Who takes the money in every story that does not say it: `STORIES_PAY=platform cargo test stories` tells them all anew.
@@ -184,6 +197,10 @@ impl Hospital {
         let (listener, address) = door::listen().await;
         let faults = Arc::new(Faults::new(setup.faults, setup.seed));
         let (his, pay, messages, sms) = outside(&setup, &now, &db, &address, &faults).await;
+        let plain = setup.plain.filter(|_| !setup.cares_for_locks);
+        if let Some(minutes) = plain {
+            his.keeps_to_v33(minutes).await.unwrap();
+        }
         let timeout = if setup.faults == Level::None { Duration::from_secs(5) } else { Duration::from_millis(250) };
         let client = connect_payments(pay.connection(setup.pay, &address, timeout)).unwrap();
         let provider = Arc::new(Provider::new(client));
@@ -191,6 +208,10 @@ impl Hospital {
             connect(HisConfig {
                 protocol: setup.his,
                 cares_for_locks: setup.cares_for_locks,
+                functions: match plain {
+                    None => Functions::default(),
+                    Some(minutes) => Functions { lock: LockedBy::LockReg { minutes }, pay: PaidBy::PayReg },
+                },
                 ..his_config(his.url_for(setup.his), timeout)
             })
             .unwrap(),
@@ -225,7 +246,7 @@ impl Hospital {
         let desk = Arc::new(Desk::new(Arc::clone(&engine), Arc::clone(&ports), lookup));
         let surface = Surface {
             desk: Arc::clone(&desk),
-            his_pushes: Arc::new(PushReader::new(&credentials(), chrono_tz::Asia::Shanghai).unwrap()),
+            his_pushes: Arc::new(PushReader::new(&credentials(), "1001", chrono_tz::Asia::Shanghai).unwrap()),
             payments: provider.clone(),
             api_keys: vec![door::api_key()],
             wechat_token: Some(EventToken { token: messages.event_token(), skew: TimeDelta::minutes(5) }),
@@ -730,6 +751,7 @@ fn his_config(url: String, timeout: Duration) -> HisConfig {
         time_zone: chrono_tz::Asia::Shanghai,
         oauth: None,
         cares_for_locks: false,
+        functions: Functions::default(),
     }
 }
 

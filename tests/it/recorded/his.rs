@@ -7,7 +7,8 @@ use std::time::Duration;
 use chrono::{NaiveDate, NaiveTime};
 use houbu::ports::CallError;
 use houbu::ports::his::{
-    BookRequest, Config, DayPart, His, Identity, ListedBreach, Page, PaidWith, Place, Protocol, TimeSlot, connect,
+    BookRequest, Config, DayPart, Functions, His, Identity, ListedBreach, LockedBy, Page, PaidBy, PaidWith, Place,
+    Protocol, TimeSlot, connect,
 };
 
 use super::tape::{Recording, Scenario, Tape, recordings};
@@ -73,6 +74,7 @@ fn booking(locked_and_paid: bool, half_day: bool) -> BookRequest {
             phone: "13800138000".to_owned(),
         },
         paid: locked_and_paid.then(paid),
+        at: "2026-10-11T14:00:00Z".parse().unwrap(),
     }
 }
 
@@ -115,6 +117,10 @@ async fn made(his: &dyn His, call: &str) -> Result<String, CallError> {
 async fn replayed(protocol: Protocol, what: &str, scenario: &Scenario) {
     let stamped = (protocol == Protocol::Rest).then_some(KEY);
     let (address, tape) = Tape::play(scenario, stamped).await;
+    let functions = match scenario.note("functions") {
+        Some("v3.3") => Functions { lock: LockedBy::LockReg { minutes: 10 }, pay: PaidBy::PayReg },
+        _ => Functions::default(),
+    };
     let his = connect(Config {
         protocol,
         url: format!("{address}{}", path(protocol)),
@@ -128,6 +134,7 @@ async fn replayed(protocol: Protocol, what: &str, scenario: &Scenario) {
         timeout: Duration::from_secs(20),
         time_zone: chrono_tz::Asia::Shanghai,
         cares_for_locks: true,
+        functions,
     })
     .unwrap();
     let came = made(&*his, scenario.note("call").unwrap()).await;
@@ -182,6 +189,19 @@ fn every_function_of_the_port_is_recorded_done_and_refused_in_each_language() {
             found.insert(function);
         }
         assert_eq!(found, functions, "{name}");
+    }
+}
+
+/// What a HIS that offers v3.3 alone is asked differently.
+#[test]
+fn the_functions_of_v3_3_are_recorded_in_both_languages_that_have_them() {
+    for protocol in [Protocol::Jiankangtong, Protocol::Rest] {
+        let all: Vec<Scenario> = recorded(protocol).flat_map(|(_, recording)| recording.scenarios).collect();
+        let plain: Vec<&Scenario> = all.iter().filter(|it| it.note("functions") == Some("v3.3")).collect();
+        let codes: BTreeSet<&str> = plain.iter().filter_map(|it| it.note("code")).collect();
+        for code in ["200501", "200504", "200505", "200506", "200802", "200803", "200804", "99"] {
+            assert!(codes.contains(code), "{}: {code}", protocol.name());
+        }
     }
 }
 

@@ -11,13 +11,13 @@ use houbu::workflows::waitlist_application::WaitlistApplication;
 
 use super::{
     THE_MONEY_COMES_BACK, Told, breaching, cancelling, caring_for_locks, changing_doctors, changing_terms, delaying,
-    drawing, fee_changes, giving_up, late_money, leading, offers, paying, prepaying, queue, reconciling, refunds,
-    releases, reopening, second_thoughts, several_queues, stopping_times, sureties, syncing, visits,
+    drawing, fee_changes, giving_up, late_money, leading, offers, paying, plain_his, prepaying, queue, reconciling,
+    refunds, releases, reopening, second_thoughts, several_queues, stopping_times, sureties, syncing, visits,
 };
 
 #[test]
 fn no_row_of_a_table_goes_untold() {
-    let files: [&[Told]; 25] = [
+    let files: [&[Told]; 26] = [
         breaching::TOLD,
         cancelling::TOLD,
         caring_for_locks::TOLD,
@@ -30,6 +30,7 @@ fn no_row_of_a_table_goes_untold() {
         leading::TOLD,
         offers::TOLD,
         paying::TOLD,
+        plain_his::TOLD,
         prepaying::TOLD,
         queue::TOLD,
         reconciling::TOLD,

@@ -21,6 +21,7 @@ mod leading;
 mod offers;
 mod outage;
 mod paying;
+mod plain_his;
 mod prepaying;
 mod queue;
 mod reconciling;

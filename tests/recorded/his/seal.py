@@ -46,16 +46,21 @@ def answered(name, code, message, body, charset):
 
 
 def sealed(scenario):
-    note = lambda name: re.search(rf"^# {name}: ?(.*)$", scenario, re.M)
-    if not note("REQ"):
+    notes = lambda name: re.findall(rf"^# {name}: ?(.*)$", scenario, re.M)
+    if not notes("REQ"):
         return scenario
-    code, name = note("function").group(1).split(" ")
-    charset = note("charset").group(1) if note("charset") else "utf-8"
-    request, reply = note("REQ").group(1), note("RES").group(1)
-    returned, message = re.match(r"(\S+) ?(.*)", note("RETURN").group(1)).groups()
-    head = "\n".join(line for line in scenario.split("\nPOST ")[0].rstrip().split("\n"))
+    charset = (notes("charset") or ["utf-8"])[0]
+    head = scenario.split("\nPOST ")[0].rstrip()
+    # Several exchanges stand as several of these, one after the other.
+    exchanges = zip(notes("function"), notes("REQ"), notes("RETURN"), notes("RES"), strict=True)
+    return head + "\n" + "".join(exchange(*told, charset) for told in exchanges)
+
+
+def exchange(function, request, returned, reply, charset):
+    code, name = function.split(" ")
+    returned, message = re.match(r"(\S+) ?(.*)", returned).groups()
     kind = f"Content-Type: text/xml; charset={charset}"
-    return (f"{head}\nPOST /services/his\nSOAPAction: \"http://tempuri.org/{name}\"\n{kind}\n\n{asked(code, name, request, charset)}\n\n"
+    return (f"POST /services/his\nSOAPAction: \"http://tempuri.org/{name}\"\n{kind}\n\n{asked(code, name, request, charset)}\n\n"
             f"HTTP/1.1 200\n{kind}\n\n{answered(name, returned, message, reply, charset)}\n\n")
 
 

@@ -117,6 +117,34 @@ impl Ledger {
         self.remembers = true;
     }
 
+    /// From now on nothing is offered beyond v3.3, and 2005 holds a place for so many minutes.
+    pub fn keep_to_v33(&mut self, minutes: u32) {
+        self.plain = Some(minutes);
+    }
+
+    /// For how long 2005 holds a place, where nothing is offered beyond v3.3.
+    pub fn plain(&self) -> Option<u32> {
+        self.plain
+    }
+
+    /// 2008: until thirty minutes after a booking.
+    pub fn pay(&mut self, order_id: &str, paid: PaidRecord, now: DateTime<Utc>) -> Result<(), Failure> {
+        let order = self.orders.get_mut(order_id).ok_or(Failure("200801", "挂号订单不存在"))?;
+        match (order.state, &order.paid) {
+            (OrderState::Cancelled, _) => Err(Failure("200805", "挂号订单已取消")),
+            (OrderState::Refunded, _) => Err(Failure("200806", "挂号订单已退款")),
+            (OrderState::Booked, Some(_)) => Err(Failure("200802", "挂号订单已支付")),
+            (OrderState::Booked, None) if now - order.booked_at > Duration::minutes(30) => {
+                Err(Failure("200803", "挂号订单已关闭"))
+            }
+            (OrderState::Booked, None) => {
+                order.paid = Some(paid);
+                self.marks.insert(Mark::Order(order_id.to_owned()));
+                Ok(())
+            }
+        }
+    }
+
     /// 2014: until when the lock holds from now on; none where nothing is held.
     pub fn renew(&mut self, lock_id: &str, minutes: u32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let granted = minutes.min(self.grants.unwrap_or(u32::MAX));

@@ -1,7 +1,7 @@
 //! What a person does to the HIS at the sandbox's page, as the port sees it.
 
 use super::super::channel;
-use super::world::{World, identity, place};
+use super::world::{World, at, identity, place};
 use crate::ports::his::{BookRequest, Booking, Protocol};
 
 in_every_language! {
@@ -10,7 +10,7 @@ in_every_language! {
         let day = place(0).visit_date;
         let listed = async || world.client.schedules("DEPT", None, day, day).await.unwrap().remove(0);
         let order =
-            BookRequest { order_id: "W1".into(), locked: false, place: place(0), identity: identity(1), paid: None };
+            BookRequest { order_id: "W1".into(), locked: false, place: place(0), identity: identity(1), paid: None, at: at("2026-10-10T01:00:00Z") };
         let Booking::Booked(visit) = world.client.book(&order).await.unwrap() else { panic!("not booked") };
         assert_eq!(listed().await.remaining, 3);
         assert!(!world.his.free_place("R1", true).await.unwrap(), "nobody else has booked, and ours is not given away");

@@ -1,6 +1,6 @@
 //! What each fault looks like to the client, and that a query or a repetition tells the truth afterwards.
 
-use super::world::{World, config, identity, place, seed};
+use super::world::{World, at, config, identity, place, seed};
 use crate::ports::CallError;
 use crate::ports::his::{BookRequest, Booking, Config, Holding, Lock, Order, PaidWith, Protocol, SetupError, connect};
 use crate::sandbox::faults::{Fault, Faults, Level};
@@ -28,7 +28,14 @@ async fn heavy(protocol: Protocol) -> World {
 }
 
 fn booking(order_id: &str) -> BookRequest {
-    BookRequest { order_id: order_id.into(), locked: false, place: place(0), identity: identity(1), paid: None }
+    BookRequest {
+        order_id: order_id.into(),
+        locked: false,
+        place: place(0),
+        identity: identity(1),
+        paid: None,
+        at: at("2026-10-10T01:00:00Z"),
+    }
 }
 
 fn is_unknown<T>(result: Result<T, CallError>) -> bool {

@@ -28,7 +28,7 @@ struct Receiver {
 impl Receiver {
     async fn start(world: &World, protocol: Protocol) -> Arc<Self> {
         let receiver = Arc::new(Self {
-            reader: PushReader::new(&credentials(), chrono_tz::Asia::Shanghai).unwrap(),
+            reader: PushReader::new(&credentials(), "1001", chrono_tz::Asia::Shanghai).unwrap(),
             seen: Mutex::default(),
             refuse: Mutex::new(0),
         });

@@ -7,8 +7,8 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::super::{HisServer, Options, ScheduleSeed};
 use crate::ports::his::{
-    Charset, Config, Credentials, DayPart, His, HisSchedule, Identity, OpenSlot, Place, Protocol, ScheduleState,
-    TimeSlot, connect,
+    Charset, Config, Credentials, DayPart, Functions, His, HisSchedule, Identity, LockedBy, OpenSlot, PaidBy, Place,
+    Protocol, ScheduleState, TimeSlot, connect,
 };
 use crate::sandbox::Now;
 use crate::sandbox::faults::{Faults, Level};
@@ -38,6 +38,8 @@ impl Clock {
 pub(super) struct World {
     pub(super) his: HisServer,
     pub(super) client: Arc<dyn His>,
+    /// One that keeps to v3.3; over FHIR, which is not that, the same as the other.
+    pub(super) plain: Arc<dyn His>,
     pub(super) clock: Clock,
 }
 
@@ -58,7 +60,7 @@ impl World {
         let his = HisServer::start(options).await.unwrap();
         his.add_schedule(seed("R1", 2)).await.unwrap();
         let client = connect(Config { charset: Charset::Gbk, ..config(his.url()) }).unwrap();
-        Self { his, client, clock }
+        Self { his, plain: Arc::clone(&client), client, clock }
     }
 
     /// With the schedule R1: two times of two places.
@@ -81,7 +83,9 @@ impl World {
         options.slow = Duration::from_mins(10);
         let his = HisServer::start(options).await.unwrap();
         let client = connect(Config { protocol, ..config(his.url_for(protocol)) }).unwrap();
-        Self { his, client, clock }
+        let functions = Functions { lock: LockedBy::LockReg { minutes: 10 }, pay: PaidBy::PayReg };
+        let plain = connect(Config { protocol, functions, ..config(his.url_for(protocol)) }).unwrap();
+        Self { his, client, plain, clock }
     }
 }
 
@@ -107,6 +111,7 @@ pub(super) fn config(url: String) -> Config {
         time_zone: chrono_tz::Asia::Shanghai,
         oauth: None,
         cares_for_locks: true,
+        functions: Functions::default(),
     }
 }
 
