@@ -212,6 +212,8 @@ fn payment(run: RunId, order: &Order) -> Payment {
         refunded_fen: order.back_fen(),
         kept_fen: order.kept_fen,
         part_refund_no: order.part.as_ref().map(|part| part.out_refund_no.clone()),
+        refund_fen: order.refund.as_ref().map(|refund| order.asked_fen(refund)),
+        part_refund_fen: order.part.as_ref().map(|part| order.asked_fen(part)),
     }
 }
 
