@@ -9,7 +9,7 @@ use super::{Answer, Desk, DeskError};
 use crate::engine::To;
 use crate::engine::flow::Flow as _;
 use crate::engine::store::{self, Outgoing, Signalled};
-use crate::ports::payments::{Notice, Paid, Refund};
+use crate::ports::payments::{Notice, Paid, Refund, RefundMoney};
 use crate::records::callbacks::{self, Callback, Fate};
 use crate::records::visits;
 use crate::waitlist::ids;
@@ -29,8 +29,8 @@ impl Desk {
     pub async fn payment_notice(&self, notice: &Notice) -> Answer<Fate> {
         match notice {
             Notice::Paid { notice_id, out_trade_no, paid } => self.paid(notice_id, out_trade_no, paid).await,
-            Notice::Refund { notice_id, out_trade_no, out_refund_no, refund } => {
-                self.refunded(notice_id, out_trade_no, out_refund_no, *refund).await
+            Notice::Refund { notice_id, out_refund_no, refund, money } => {
+                self.refunded(notice_id, out_refund_no, *refund, money).await
             }
         }
     }
@@ -52,7 +52,7 @@ impl Desk {
         let mut tx = self.begin().await?;
         let body = json!({ "transactionId": paid.transaction_id, "amountFen": paid.amount_fen });
         let kind = "TRANSACTION.SUCCESS";
-        let Some((entry, amount_fen, closed)) = self.order_of(&mut tx, out_trade_no).await? else {
+        let Some((entry, amount_fen)) = self.order_of(&mut tx, out_trade_no).await? else {
             return self.not_ours(tx, notice_id, kind, out_trade_no, &body).await;
         };
         if amount_fen != paid.amount_fen {
@@ -69,12 +69,13 @@ impl Desk {
         let payment = Payment { out_trade_no: out_trade_no.to_owned(), paid: paid.clone() };
         let signal = Outgoing {
             to: To::Run(entry),
-            name: "Payment".into(),
+            name: Payment::SIGNAL.into(),
             id: format!("paid:{}", paid.transaction_id),
             payload: payload(&payment)?,
         };
         let fate = self.tell(&mut tx, &signal, notice_id, kind, out_trade_no, &body).await?;
-        if closed {
+        // The run is locked by now: whoever was closing the order has said so, or finds this money when it says so.
+        if visits::is_closed(&mut *tx, self.hospital(), out_trade_no).await? {
             self.comes_late(&mut tx, entry, payment).await?;
         }
         self.settle_late(&mut tx, entry, out_trade_no).await?;
@@ -86,12 +87,7 @@ impl Desk {
     /// Money for an order that was closed: nobody has need of it any more, and it goes back at once (E2). Whoever is being offered a
     /// place, or is paying, hears of it after that. The run is locked by the signal before.
     async fn comes_late(&self, conn: &mut PgConnection, entry: Uuid, payment: Payment) -> Answer<()> {
-        let late = Outgoing {
-            to: To::Run(entry),
-            name: "LateMoney".into(),
-            id: format!("late:{}", payment.paid.transaction_id),
-            payload: payload(&LateMoney { payment })?,
-        };
+        let late = LateMoney { payment }.signal(entry);
         Ok(store::signal(conn, self.hospital(), &late).await.map(drop)?)
     }
 
@@ -108,12 +104,35 @@ impl Desk {
         Ok(())
     }
 
-    async fn refunded(&self, notice_id: &str, out_trade_no: &str, out_refund_no: &str, refund: Refund) -> Answer<Fate> {
+    async fn refunded(
+        &self,
+        notice_id: &str,
+        out_refund_no: &str,
+        refund: Refund,
+        money: &RefundMoney,
+    ) -> Answer<Fate> {
         let mut tx = self.begin().await?;
-        let body = json!({ "outRefundNo": out_refund_no, "refund": refund });
-        let Some((entry, ..)) = self.order_of(&mut tx, out_trade_no).await? else {
+        let out_trade_no = money.out_trade_no.as_str();
+        let body = json!({ "outRefundNo": out_refund_no, "refund": refund, "amountFen": money.amount_fen });
+        let Some((entry, ordered_fen)) = self.order_of(&mut tx, out_trade_no).await? else {
             return self.not_ours(tx, notice_id, "REFUND", out_trade_no, &body).await;
         };
+        let asked_fen = visits::refund_asked(&mut *tx, self.hospital(), out_trade_no, out_refund_no).await?;
+        let is_ours = asked_fen.is_none_or(|asked_fen| asked_fen == money.amount_fen)
+            && money.total_fen.is_none_or(|total_fen| total_fen == ordered_fen);
+        if !is_ours {
+            tracing::error!(
+                out_refund_no,
+                asked_fen,
+                told_fen = money.amount_fen,
+                ordered_fen,
+                total_fen = money.total_fen,
+                "a refund notice has another amount than was asked for; nothing was changed"
+            );
+            self.note(&mut tx, notice_id, "REFUND", out_trade_no, &body, Fate::Refused).await?;
+            tx.commit().await?;
+            return Err(DeskError::WrongAmount);
+        }
         let signal = Outgoing {
             to: To::Run(entry),
             name: "RefundNotice".into(),
@@ -141,10 +160,10 @@ impl Desk {
         Err(DeskError::NotOurs)
     }
 
-    /// The run and the amount of an order of ours, and whether it was closed without money. The number must lead to the run that opened it.
-    async fn order_of(&self, conn: &mut PgConnection, out_trade_no: &str) -> Answer<Option<(Uuid, i64, bool)>> {
+    /// The run and the amount of an order of ours: neither ever changes. The number must lead to the run that opened it.
+    async fn order_of(&self, conn: &mut PgConnection, out_trade_no: &str) -> Answer<Option<(Uuid, i64)>> {
         let known = visits::payment_of(conn, self.hospital(), out_trade_no).await?;
-        Ok(known.filter(|(entry, ..)| ids::run_of(out_trade_no) == Some(*entry)))
+        Ok(known.filter(|(entry, _)| ids::run_of(out_trade_no) == Some(*entry)))
     }
 
     async fn tell(

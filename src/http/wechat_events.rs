@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use futures::future::try_join_all;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -107,9 +108,10 @@ pub(super) async fn receive(
         kept?;
     }
     if event.event == "subscribe_msg_sent_event" {
-        for one in event.subscribed.list.iter().take(SUBSCRIBED_MAX).filter(|one| !one.message_id.is_empty()) {
-            surface.desk.wechat_event(OfWechat::Subscribe, &one.message_id, &one.status).await?;
-        }
+        // Together: each may be waited for, and WeChat waits for the answer to all.
+        let named = event.subscribed.list.iter().take(SUBSCRIBED_MAX).filter(|one| !one.message_id.is_empty());
+        let told = named.map(|one| surface.desk.wechat_event(OfWechat::Subscribe, &one.message_id, &one.status));
+        try_join_all(told).await?;
     }
     Ok("success".into_response())
 }

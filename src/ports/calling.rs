@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use reqwest::{ClientBuilder, RequestBuilder, Url};
+use reqwest::{ClientBuilder, RequestBuilder, Response, Url};
 use tracing::Instrument;
 use tracing::field::Empty;
 
@@ -38,6 +38,42 @@ pub(super) fn carried(request: RequestBuilder) -> RequestBuilder {
         Some(traceparent) => request.header("traceparent", traceparent),
         None => request,
     }
+}
+
+/// No answer is larger; a department's month of schedules is about one tenth of it.
+const ANSWER_BYTES_MAX: usize = 8 << 20;
+
+/// The whole body of an answer. One that is too large leaves the outcome unknown, as one that is cut does.
+pub(super) async fn heard(system: &'static str, call: &'static str, response: Response) -> Result<Vec<u8>, CallError> {
+    heard_within(ANSWER_BYTES_MAX, system, call, response).await
+}
+
+/// The same in another room.
+pub(super) async fn heard_within(
+    bytes_max: usize,
+    system: &'static str,
+    call: &'static str,
+    response: Response,
+) -> Result<Vec<u8>, CallError> {
+    let raw = whole(bytes_max, response).await.map_err(|error| CallError::unanswered(system, call, &error))?;
+    raw.ok_or_else(|| CallError::unknown(system, call, "the answer is too large"))
+}
+
+/// The body of an answer that is no larger than usual; none of a larger one, which is not read to its end.
+pub(super) async fn small(response: Response) -> reqwest::Result<Option<Vec<u8>>> {
+    whole(ANSWER_BYTES_MAX, response).await
+}
+
+/// The only place where a body of another system is read.
+async fn whole(bytes_max: usize, mut response: Response) -> reqwest::Result<Option<Vec<u8>>> {
+    let mut raw = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if raw.len() + chunk.len() > bytes_max {
+            return Ok(None);
+        }
+        raw.extend_from_slice(&chunk);
+    }
+    Ok(Some(raw))
 }
 
 /// The base of a system's addresses; none where that is no http or https URL.

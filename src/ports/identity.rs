@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::calling::{client, is_here};
+use super::calling::{client, is_here, small};
 
 /// Clocks may differ by so much, s.
 const LEEWAY_S: u64 = 60;
@@ -210,7 +210,12 @@ impl IdentityProvider {
     async fn ask<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, IdentityError> {
         let response = request.header("accept", "application/json").send().await.map_err(|error| away(&error))?;
         match response.status().as_u16() {
-            200 => response.json().await.map_err(|error| away(&error)),
+            200 => {
+                let raw = small(response).await.map_err(|error| away(&error))?;
+                let raw = raw.ok_or_else(|| IdentityError::Away("an answer that is too large".to_owned()))?;
+                serde_json::from_slice(&raw)
+                    .map_err(|_| IdentityError::Away("an answer that cannot be read".to_owned()))
+            }
             status @ 400..=499 => Err(IdentityError::Refused(format!("status {status}"))),
             status => Err(IdentityError::Away(format!("status {status}"))),
         }
@@ -284,7 +289,6 @@ fn away(error: &reqwest::Error) -> IdentityError {
     let what = match error {
         error if error.is_timeout() => "no answer in time",
         error if error.is_connect() => "no connection",
-        error if error.is_decode() => "an answer that cannot be read",
         _ => "the call failed",
     };
     IdentityError::Away(what.to_owned())

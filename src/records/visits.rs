@@ -99,6 +99,10 @@ pub struct Payment {
     pub kept_fen: Option<i64>,
     /// Our `out_refund_no` of what was paid above that (R6).
     pub part_refund_no: Option<String>,
+    /// What was asked for under `out_refund_no`, 分.
+    pub refund_fen: Option<i64>,
+    /// What was asked for under `part_refund_no`, 分.
+    pub part_refund_fen: Option<i64>,
 }
 
 /// Brings payments in line with their runs.
@@ -108,22 +112,24 @@ pub async fn put_payments(conn: &mut PgConnection, hospital: &str, all: &[Paymen
     }
     sqlx::query(
         "insert into payment (hospital, out_trade_no, entry_id, amount_fen, status, transaction_id, paid_at,
-                              out_refund_no, refunded_fen, kept_fen, part_refund_no, settled_at)
+                              out_refund_no, refunded_fen, kept_fen, part_refund_no, refund_fen, part_refund_fen, settled_at)
          select $1, t.*, case when t.status in ('closed', 'refunded') then (select engine_now()) end
          from unnest($2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::timestamptz[],
-                                    $8::text[], $9::bigint[], $10::bigint[], $11::text[])
+                                    $8::text[], $9::bigint[], $10::bigint[], $11::text[], $12::bigint[], $13::bigint[])
               as t (out_trade_no, entry_id, amount_fen, status, transaction_id, paid_at, out_refund_no, refunded_fen,
-                    kept_fen, part_refund_no)
+                    kept_fen, part_refund_no, refund_fen, part_refund_fen)
          on conflict (hospital, out_trade_no) do update
          set status = excluded.status, transaction_id = excluded.transaction_id, paid_at = excluded.paid_at,
              out_refund_no = excluded.out_refund_no, refunded_fen = excluded.refunded_fen,
-             kept_fen = excluded.kept_fen, part_refund_no = excluded.part_refund_no, updated_at = (select engine_now()),
+             kept_fen = excluded.kept_fen, part_refund_no = excluded.part_refund_no, refund_fen = excluded.refund_fen,
+             part_refund_fen = excluded.part_refund_fen, updated_at = (select engine_now()),
              settled_at = case when excluded.settled_at is not null
                                then coalesce(payment.settled_at, excluded.settled_at) end
          where (payment.status, payment.transaction_id, payment.paid_at, payment.out_refund_no, payment.refunded_fen,
-                payment.kept_fen, payment.part_refund_no)
+                payment.kept_fen, payment.part_refund_no, payment.refund_fen, payment.part_refund_fen)
                is distinct from (excluded.status, excluded.transaction_id, excluded.paid_at, excluded.out_refund_no,
-                                 excluded.refunded_fen, excluded.kept_fen, excluded.part_refund_no)",
+                                 excluded.refunded_fen, excluded.kept_fen, excluded.part_refund_no,
+                                 excluded.refund_fen, excluded.part_refund_fen)",
     )
     .bind(hospital)
     .bind(all.iter().map(|one| one.out_trade_no.as_str()).collect::<Vec<_>>())
@@ -136,24 +142,55 @@ pub async fn put_payments(conn: &mut PgConnection, hospital: &str, all: &[Paymen
     .bind(all.iter().map(|one| one.refunded_fen).collect::<Vec<_>>())
     .bind(all.iter().map(|one| one.kept_fen).collect::<Vec<_>>())
     .bind(all.iter().map(|one| one.part_refund_no.as_deref()).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.refund_fen).collect::<Vec<_>>())
+    .bind(all.iter().map(|one| one.part_refund_fen).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map(drop)
 }
 
-/// What an order is for: the amount and the run; and whether it was closed without money.
+/// What an order is for: the run and the amount.
 pub async fn payment_of(
     db: impl PgExecutor<'_>,
     hospital: &str,
     out_trade_no: &str,
-) -> sqlx::Result<Option<(Uuid, i64, bool)>> {
-    sqlx::query_as(
-        "select entry_id, amount_fen, status = 'closed' from payment where hospital = $1 and out_trade_no = $2",
+) -> sqlx::Result<Option<(Uuid, i64)>> {
+    sqlx::query_as("select entry_id, amount_fen from payment where hospital = $1 and out_trade_no = $2")
+        .bind(hospital)
+        .bind(out_trade_no)
+        .fetch_optional(db)
+        .await
+}
+
+/// True where an order was closed without money.
+pub async fn is_closed(db: impl PgExecutor<'_>, hospital: &str, out_trade_no: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select exists (select from payment where hospital = $1 and out_trade_no = $2 and status = 'closed')",
     )
     .bind(hospital)
     .bind(out_trade_no)
-    .fetch_optional(db)
+    .fetch_one(db)
     .await
+}
+
+/// What we asked for under this number of a refund of an order, 分; none where it is not its last number, or an earlier release
+/// asked.
+pub async fn refund_asked(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    out_trade_no: &str,
+    out_refund_no: &str,
+) -> sqlx::Result<Option<i64>> {
+    let asked: Option<Option<i64>> = sqlx::query_scalar(
+        "select case $3 when out_refund_no then refund_fen when part_refund_no then part_refund_fen end
+         from payment where hospital = $1 and out_trade_no = $2",
+    )
+    .bind(hospital)
+    .bind(out_trade_no)
+    .bind(out_refund_no)
+    .fetch_optional(db)
+    .await?;
+    Ok(asked.flatten())
 }
 
 /// True where we know of no money for an order of ours.

@@ -48,6 +48,8 @@ pub struct Subject {
     pub what: &'static str,
     /// True for what the outside tells us; false for what it is asked.
     pub is_push: bool,
+    /// True for what gives money back, or answers about it: the amount can be another.
+    pub is_refund: bool,
     /// What it can answer instead of doing it, or tell instead of the truth: codes of its interface.
     pub answers: &'static [&'static str],
 }
@@ -75,11 +77,15 @@ const TEMPLATE_FATES: &[&str] = &["failed:user block", "failed: system failed"];
 const GATEWAY_CODES: &[&str] = &["1", "2", "3"];
 
 const fn asked(system: System, call: &'static str, what: &'static str, answers: &'static [&'static str]) -> Subject {
-    Subject { system, call, what, is_push: false, answers }
+    Subject { system, call, what, is_push: false, is_refund: false, answers }
+}
+
+const fn refunds(system: System, call: &'static str, what: &'static str, answers: &'static [&'static str]) -> Subject {
+    Subject { is_refund: true, ..asked(system, call, what, answers) }
 }
 
 const fn told(system: System, call: &'static str, what: &'static str, answers: &'static [&'static str]) -> Subject {
-    Subject { system, call, what, is_push: true, answers }
+    Subject { system, call, what, is_push: true, is_refund: false, answers }
 }
 
 /// All of them, by system.
@@ -106,13 +112,13 @@ pub const SUBJECTS: &[Subject] = &[
     asked(System::Pay, "wechat-pay open", "JSAPI order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED", "PARAM_ERROR"]),
     asked(System::Pay, "wechat-pay query", "query an order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
     asked(System::Pay, "wechat-pay close", "close an order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
-    asked(
+    refunds(
         System::Pay,
         "wechat-pay refund",
         "refund",
         &["SYSTEM_ERROR", "FREQUENCY_LIMITED", "NOT_ENOUGH", "USER_ACCOUNT_ABNORMAL"],
     ),
-    asked(System::Pay, "wechat-pay refund query", "query a refund", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
+    refunds(System::Pay, "wechat-pay refund query", "query a refund", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
     asked(System::Pay, "wechat-pay bill", "where a bill is", &["SYSTEM_ERROR", "NO_STATEMENT_EXIST"]),
     asked(System::Pay, "wechat-pay bill download", "a bill", &["SYSTEM_ERROR"]),
     asked(System::Pay, "wechat-pay certificates", "platform certificates", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
@@ -120,13 +126,13 @@ pub const SUBJECTS: &[Subject] = &[
     asked(System::PayPlatform, "pay-platform open", "an order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED", "PARAM_ERROR"]),
     asked(System::PayPlatform, "pay-platform query", "query an order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
     asked(System::PayPlatform, "pay-platform close", "close an order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
-    asked(
+    refunds(
         System::PayPlatform,
         "pay-platform refund",
         "refund",
         &["SYSTEM_ERROR", "FREQUENCY_LIMITED", "NOT_ENOUGH", "USER_ACCOUNT_ABNORMAL"],
     ),
-    asked(System::PayPlatform, "pay-platform refund query", "query a refund", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
+    refunds(System::PayPlatform, "pay-platform refund query", "query a refund", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
     asked(System::PayPlatform, "pay-platform bill", "a page of a bill", &["SYSTEM_ERROR"]),
     told(System::PayPlatform, "pay-platform notice", "notices of payments and refunds", &[]),
     asked(System::Wechat, "wechat stable_token", "access token", &["-1", "40125", "45009", "45011"]),

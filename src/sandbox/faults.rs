@@ -27,6 +27,9 @@ pub enum Fault {
     ErrorAfter,
     /// Everything was done, but the answer comes later than the caller waits.
     Slow,
+    /// A refund of another amount than was asked for; of a question about one, an answer that names another. Never by chance: a person
+    /// has to look into it.
+    AnotherAmount,
 }
 
 impl Fault {
@@ -220,6 +223,7 @@ pub async fn spoil(fault: Fault, answer: Response, slow: std::time::Duration) ->
             tokio::time::sleep(slow).await;
             answer
         }
+        Fault::AnotherAmount => answer,
     }
 }
 

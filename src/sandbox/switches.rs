@@ -30,12 +30,13 @@ pub enum Kind {
 }
 
 /// Everything that can go wrong with any request or push, by its name; what only one answers is in the catalogue.
-pub const NAMES: [(&str, Wrong); 12] = [
+pub const NAMES: [(&str, Wrong); 13] = [
     ("cut-before", Wrong::Request(Fault::CutBefore)),
     ("cut-after", Wrong::Request(Fault::CutAfter)),
     ("error-before", Wrong::Request(Fault::ErrorBefore)),
     ("error-after", Wrong::Request(Fault::ErrorAfter)),
     ("slow", Wrong::Request(Fault::Slow)),
+    ("another-amount", Wrong::Request(Fault::AnotherAmount)),
     ("duplicate", Wrong::Push(PushFault::Duplicate)),
     ("late", Wrong::Push(PushFault::Late)),
     ("lost", Wrong::Push(PushFault::Lost)),
@@ -59,6 +60,7 @@ impl Wrong {
         let tells_anything = of.call == PLATFORM_EVENT || of.system == System::His;
         let tells_of_money = matches!(of.system, System::Pay | System::PayPlatform);
         let general = general.filter(move |wrong| match wrong {
+            Self::Request(Fault::AnotherAmount) => of.is_refund,
             Self::Push(PushFault::Unknown) => tells_anything,
             Self::Push(PushFault::WrongAmount | PushFault::WrongMerchant) => tells_of_money,
             _ => true,

@@ -15,7 +15,7 @@ use houbu::ports::his::{
     TimeSlot, Visit,
 };
 use houbu::ports::payments::{
-    Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, Refund, RefundRequest,
+    Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, Refund, RefundRequest, RefundSaid,
 };
 use houbu::records::{patients, schedules};
 use houbu::waitlist::cipher::{Keyring, LookupKey};
@@ -81,11 +81,11 @@ impl Payments for Obliging {
         self.closed.lock().unwrap().insert(out_trade_no.to_owned());
         Ok(())
     }
-    async fn refund(&self, _: &RefundRequest) -> Result<Refund, CallError> {
-        Ok(Refund::Success)
+    async fn refund(&self, _: &RefundRequest) -> Result<RefundSaid, CallError> {
+        Ok(RefundSaid::of_nothing(Refund::Success))
     }
-    async fn refund_status(&self, _: &str) -> Result<Refund, CallError> {
-        Ok(Refund::Success)
+    async fn refund_status(&self, _: &str) -> Result<RefundSaid, CallError> {
+        Ok(RefundSaid::of_nothing(Refund::Success))
     }
     /// The body is the notice, the signature a word.
     fn notice(&self, headers: &NoticeHeaders, body: &[u8], _: DateTime<Utc>) -> Result<Notice, NoticeError> {

@@ -154,7 +154,7 @@ proptest! {
             let other_id = WORLD.pay.notice(&headers, &good, now).unwrap();
             let same = |notice| match notice {
                 houbu::ports::payments::Notice::Paid { out_trade_no, paid, .. } => (out_trade_no, paid.amount_fen),
-                houbu::ports::payments::Notice::Refund { out_trade_no, .. } => (out_trade_no, 0),
+                houbu::ports::payments::Notice::Refund { money, .. } => (money.out_trade_no, money.amount_fen),
             };
             prop_assert_eq!(same(read), same(other_id), "seed {}", seed);
         }

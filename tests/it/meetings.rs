@@ -11,7 +11,8 @@ use crate::hospital::door::Reply;
 use crate::hospital::{Hospital, door};
 use crate::patience::wait_at_most;
 
-async fn waiters(hospital: &Hospital) -> i64 {
+/// How many wait for a lock.
+pub async fn waiters(hospital: &Hospital) -> i64 {
     let waiting =
         "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
     sqlx::query_scalar(waiting).fetch_one(&hospital.db.pool).await.unwrap()

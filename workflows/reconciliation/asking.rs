@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
+use super::facts::AboutRefund;
 use super::outcome;
 use super::state::Day;
 use crate::engine::{Fault, Turn, limits};
 use crate::ports::his::Order;
-use crate::ports::payments::Payment;
+use crate::ports::payments::{Payment, RefundSaid};
 use crate::records::reconciliation::lines;
 use crate::waitlist::reconciliation::{TheirPayment, TheirVisit};
 use crate::workflows::{Ports, unread};
@@ -33,7 +34,8 @@ pub(super) async fn asking_payer(_: &mut Day, turn: &Turn, ports: &Ports) -> Res
         return Ok(outcome::AskingPayer::Asked);
     };
     let said = if about == "refund" {
-        json!(ports.payments.refund_status(&reference).await?)
+        let RefundSaid { refund, money } = ports.payments.refund_status(&reference).await?;
+        json!(AboutRefund::of(refund, money.map(|money| money.amount_fen)))
     } else {
         json!(match ports.payments.order(&reference).await? {
             Payment::Unknown => TheirPayment::Unknown,

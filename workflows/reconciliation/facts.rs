@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -22,11 +23,35 @@ use crate::workflows::waitlist_application::Step;
 pub(super) struct Gathered {
     pub facts: Facts,
     pub refunds: Vec<String>,
-    /// What a refund is over: as listed, else the whole of its order.
+    /// What a refund is over: as the provider says, else what we asked for.
     amounts: BTreeMap<String, i64>,
     listed: BTreeMap<String, (String, TheirRefund)>,
     /// Our own last numbers of each order's refunds.
     own: BTreeMap<String, Vec<String>>,
+}
+
+/// What the provider answered about a refund, as it is written down.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum AboutRefund {
+    /// Of money.
+    #[serde(rename_all = "camelCase")]
+    OfMoney { refund: Refund, amount_fen: i64 },
+    /// Of none; or of what it is, an earlier release did not write down.
+    Bare(Refund),
+}
+
+impl AboutRefund {
+    pub(super) fn of(refund: Refund, amount_fen: Option<i64>) -> Self {
+        amount_fen.map_or(Self::Bare(refund), |amount_fen| Self::OfMoney { refund, amount_fen })
+    }
+
+    fn parts(self) -> (Refund, Option<i64>) {
+        match self {
+            Self::OfMoney { refund, amount_fen } => (refund, Some(amount_fen)),
+            Self::Bare(refund) => (refund, None),
+        }
+    }
 }
 
 /// Everything about these applications.
@@ -170,9 +195,12 @@ impl Gathered {
         match answered.about.as_str() {
             "order" => self.payment(reference).theirs = Some(serde_json::from_value(answer)?),
             "refund" => {
-                let refund: Refund = serde_json::from_value(answer)?;
+                let (refund, amount_fen) = serde_json::from_value::<AboutRefund>(answer)?.parts();
                 let order = self.listed.get(reference).map(|(order, _)| order.clone());
                 if let Some(order) = order {
+                    if let Some(amount_fen) = amount_fen {
+                        self.amounts.insert(reference.to_owned(), amount_fen);
+                    }
                     self.refund(reference.to_owned(), &order, refund);
                 }
             }

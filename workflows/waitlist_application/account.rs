@@ -217,7 +217,7 @@ impl Application {
     pub(super) fn returned_fen(&self, told: bool) -> i64 {
         let refunds = self.orders().flat_map(|order| order.refunds().map(move |refund| (order, refund)));
         let done = refunds.filter(|(_, refund)| refund.done && refund.told == told);
-        done.map(|(order, refund)| refund.amount_fen.unwrap_or_else(|| order.paid_fen())).sum()
+        done.map(|(order, refund)| order.asked_fen(refund)).sum()
     }
 
     /// What is back by now while the visit stands is told now, beside what was told before.
@@ -278,7 +278,12 @@ impl Order {
     /// What is back, 分.
     pub(super) fn back_fen(&self) -> i64 {
         let done = self.refunds().filter(|refund| refund.done);
-        done.map(|refund| refund.amount_fen.unwrap_or_else(|| self.paid_fen())).sum()
+        done.map(|refund| self.asked_fen(refund)).sum()
+    }
+
+    /// What one of its refunds asked for, 分.
+    pub(super) fn asked_fen(&self, refund: &Refunding) -> i64 {
+        refund.amount_fen.unwrap_or_else(|| self.paid_fen())
     }
 
     /// True once all is back that does not stay, and nothing is on its way.

@@ -79,7 +79,7 @@ async fn give(app: &mut Application, of: Of, turn: &Turn, ports: &Ports) -> Resu
         }
         Err(error) => return Err(error.into()),
     };
-    match follow(app, of, turn, said) {
+    match follow(app, of, turn, &said) {
         Ok(Followed::Done) => {
             app.tells_of_refunds();
             Ok(Gave::Back)

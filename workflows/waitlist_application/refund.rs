@@ -7,15 +7,15 @@ use super::account::{Next, Of};
 use super::state::Application;
 use super::{outcome, woke};
 use crate::engine::{Fault, Turn};
-use crate::ports::payments::{Refund, RefundRequest};
+use crate::ports::payments::{Refund, RefundMoney, RefundRequest, RefundSaid};
 use crate::workflows::Ports;
 
 /// The provider's advice: ask after 1 minute, then 5, 10, 20, 30.
 const ASK_AFTER_MINUTES: [i64; 5] = [1, 5, 10, 20, 30];
 
 pub(super) async fn refunding(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<outcome::Refunding, Fault> {
-    let refund = ports.payments.refund(&request(next(app, Of::All, turn)?)).await?;
-    follow(app, Of::All, turn, refund).map(|followed| match followed {
+    let said = ports.payments.refund(&request(next(app, Of::All, turn)?)).await?;
+    follow(app, Of::All, turn, &said).map(|followed| match followed {
         Followed::Done => outcome::Refunding::Refunded,
         Followed::OnItsWay => outcome::Refunding::Accepted,
         Followed::Another => outcome::Refunding::Another,
@@ -40,8 +40,8 @@ pub(super) async fn refund_check(
     ports: &Ports,
 ) -> Result<outcome::RefundCheck, Fault> {
     let out_refund_no = next(app, Of::All, turn)?.refund.out_refund_no.clone();
-    let refund = ports.payments.refund_status(&out_refund_no).await?;
-    follow(app, Of::All, turn, refund).map(|followed| match followed {
+    let said = ports.payments.refund_status(&out_refund_no).await?;
+    follow(app, Of::All, turn, &said).map(|followed| match followed {
         Followed::Done => outcome::RefundCheck::Refunded,
         Followed::OnItsWay => outcome::RefundCheck::Processing,
         Followed::Another => outcome::RefundCheck::Another,
@@ -64,9 +64,13 @@ pub(super) fn next<'a>(app: &'a mut Application, of: Of, turn: &Turn) -> Result<
 }
 
 /// Takes what the provider says of the next refund.
-pub(super) fn follow(app: &mut Application, of: Of, turn: &Turn, said: Refund) -> Result<Followed, Fault> {
+pub(super) fn follow(app: &mut Application, of: Of, turn: &Turn, said: &RefundSaid) -> Result<Followed, Fault> {
+    let asked = request(next(app, of, turn)?);
+    if let Some(why) = said.money.as_ref().and_then(|money| differs(&asked, money)) {
+        return others_first(app, of, turn, why);
+    }
     let Next { out_trade_no, refund: ours, .. } = next(app, of, turn)?;
-    match said {
+    match said.refund {
         Refund::Success => {
             ours.done = true;
             // The next one's number is committed with this move, before a call uses it (E6).
@@ -97,6 +101,27 @@ pub(super) fn follow(app: &mut Application, of: Of, turn: &Turn, said: Refund) -
             others_first(app, of, turn, why)
         }
     }
+}
+
+/// A refund of other money than we asked for is an incident, however far it is: it is never booked as ours.
+fn differs(asked: &RefundRequest, said: &RefundMoney) -> Option<String> {
+    let RefundRequest { out_trade_no, out_refund_no, amount_fen, total_fen, .. } = asked;
+    if said.out_trade_no != *out_trade_no {
+        return Some(format!(
+            "the refund {out_refund_no} is of the order {out_trade_no} and the provider names another: settle it with the provider"
+        ));
+    }
+    if said.amount_fen != *amount_fen {
+        return Some(format!(
+            "the refund {out_refund_no} asked for {amount_fen} fen and the provider says {}: settle it with the provider",
+            said.amount_fen
+        ));
+    }
+    said.total_fen.filter(|total| total != total_fen).map(|total| {
+        format!(
+            "the refund {out_refund_no} is of an order of {total_fen} fen and the provider says {total}: settle it with the provider"
+        )
+    })
 }
 
 /// What the provider cannot give back waits for a person, and keeps nothing else back.

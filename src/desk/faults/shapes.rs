@@ -46,7 +46,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ("system busy", "对方系统繁忙"),
     ("this HIS does not offer it", "该医院 HIS 不提供此功能"),
     ("this provider has no bills", "该支付平台不提供账单"),
-    ("the reply is too large", "应答过大"),
+    ("the reply is too large", "应答过大"), // An earlier release.
     ("the answer is too large", "应答过大"),
     ("the reply cannot be read", "应答无法读取"),
     ("the answer cannot be read", "应答无法读取"),
@@ -86,6 +86,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ("paid, but without amount, time or id", "已支付，但缺少金额、时间或编号"),
     ("an order state that is not known", "未知的订单状态"),
     ("a refund state that is not known", "未知的退款状态"),
+    ("the refund is in another currency than yuan", "退款币种不是人民币"),
     ("a code that is none", "错误码不合规范"),
     ("opened, but what the payer needs is missing or too large", "已下单，但付款人所需内容缺失或过大"),
     ("not a number the platform takes", "单号不符合平台要求"),
@@ -203,6 +204,18 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     (
         "the refund {refund} is abnormal: the payer's account cannot take it; settle it with the patient",
         "退款 {refund} 异常：付款账户无法收款，请与患者协商处理",
+    ),
+    (
+        "the refund {refund} asked for {asked} fen and the provider says {said}: settle it with the provider",
+        "退款 {refund} 应退 {asked} 分，支付平台所报为 {said} 分：请与支付平台核实处理",
+    ),
+    (
+        "the refund {refund} is of an order of {asked} fen and the provider says {said}: settle it with the provider",
+        "退款 {refund} 的订单金额为 {asked} 分，支付平台所报为 {said} 分：请与支付平台核实处理",
+    ),
+    (
+        "the refund {refund} is of the order {order} and the provider names another: settle it with the provider",
+        "退款 {refund} 属于订单 {order}，支付平台所报为另一订单：请与支付平台核实处理",
     ),
     ("there is no place to book", "没有可挂的号"),
     ("there is no lock to look at", "没有可核实的锁号"),

@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use super::messages::{self, RegInfo, RegRecord};
 use super::return_code::{Function, Outcome};
 use super::{Booking, HisSchedule, Holding, Lock, LockedBy, Order, PaidBy, Visit, wire};
-use crate::ports::CallError;
+use crate::ports::{CallError, calling};
 
 /// What a call came to, still to be read by the function that made it.
 pub(super) struct Answer {
@@ -28,19 +28,9 @@ impl Answer {
     }
 }
 
-/// A reply is never larger than this; a department's month of schedules is about one tenth of it.
-const REPLY_BYTES_MAX: usize = 8 << 20;
-
 /// The whole body of a reply.
-pub(super) async fn heard(call: &'static str, mut response: reqwest::Response) -> Result<Vec<u8>, CallError> {
-    let mut raw = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| CallError::unanswered("his", call, &error))? {
-        if raw.len() + chunk.len() > REPLY_BYTES_MAX {
-            return Err(CallError::unknown("his", call, "the reply is too large"));
-        }
-        raw.extend_from_slice(&chunk);
-    }
-    Ok(raw)
+pub(super) async fn heard(call: &'static str, response: reqwest::Response) -> Result<Vec<u8>, CallError> {
+    calling::heard("his", call, response).await
 }
 
 pub(super) fn unknown(function: Function, detail: impl Into<String>) -> CallError {

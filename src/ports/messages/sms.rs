@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::super::CallError;
-use super::super::calling::{address, carried, client, traced};
+use super::super::calling::{address, carried, client, heard, traced};
 use super::Sent;
 
 const SYSTEM: &str = "sms";
@@ -92,7 +92,7 @@ impl SmsGateway {
         let request = self.http.post(self.url.clone()).bearer_auth(self.config.key.expose_secret()).json(&body);
         let response = carried(request).send().await.map_err(|error| CallError::unanswered(SYSTEM, SEND, &error))?;
         let status = response.status().as_u16();
-        let body = response.bytes().await.map_err(|error| CallError::unanswered(SYSTEM, SEND, &error))?;
+        let body = heard(SYSTEM, SEND, response).await?;
         answered((SYSTEM, SEND), status, &body)
     }
 }

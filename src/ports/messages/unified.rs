@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::super::CallError;
-use super::super::calling::{address, carried, client, traced};
+use super::super::calling::{address, carried, client, heard, traced};
 use super::sms::{answered, probed};
 use super::{ConfigError, Message, Messages, Sent};
 
@@ -74,7 +74,7 @@ impl MessagePlatform {
         let request = self.http.post(self.url.clone()).bearer_auth(self.key.expose_secret()).json(&body);
         let response = carried(request).send().await.map_err(|error| CallError::unanswered(SYSTEM, SEND, &error))?;
         let status = response.status().as_u16();
-        let body = response.bytes().await.map_err(|error| CallError::unanswered(SYSTEM, SEND, &error))?;
+        let body = heard(SYSTEM, SEND, response).await?;
         answered((SYSTEM, SEND), status, &body)
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::super::CallError;
-use super::super::calling::{address, carried, client, traced};
+use super::super::calling::{address, carried, client, heard, small, traced};
 use super::tokens::{BookError, OwnBook, Token, TokenBook};
 use super::{Message, Messages, Sent};
 
@@ -205,9 +205,9 @@ impl WechatMessages {
         if !response.status().is_success() {
             return Err(CallError::not_taken(SYSTEM, format!("no token: status {}", response.status().as_u16())));
         }
-        let answer: TokenAnswer =
-            response.json().await.map_err(|_| CallError::not_taken(SYSTEM, "no token: unreadable answer"))?;
-        token_of(answer)
+        let unreadable = || CallError::not_taken(SYSTEM, "no token: unreadable answer");
+        let raw = small(response).await.ok().flatten().ok_or_else(unreadable)?;
+        token_of(serde_json::from_slice(&raw).map_err(|_| unreadable())?)
     }
 
     /// Sends once with this token.
@@ -229,7 +229,7 @@ impl WechatMessages {
         let request = self.http.post(url).query(&[("access_token", token.expose_secret())]).json(&body);
         let response = carried(request).send().await.map_err(|error| CallError::unanswered(SYSTEM, SEND, &error))?;
         let status = response.status().as_u16();
-        let body = response.bytes().await.map_err(|error| CallError::unanswered(SYSTEM, SEND, &error))?;
+        let body = heard(SYSTEM, SEND, response).await?;
         answered(status, &body)
     }
 }

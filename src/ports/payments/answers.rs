@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::super::CallError;
-use super::{Opened, Paid, Payment, Refund};
+use super::{Opened, Paid, Payment, Refund, RefundMoney, RefundSaid};
 
 /// How the provider is called in errors.
 pub(super) const SYSTEM: &str = "wechat-pay";
@@ -30,7 +30,10 @@ struct Prepaid {
     prepay_id: String,
 }
 
-/// `amount` of an order or a refund; the provider leaves fields out where nothing was paid.
+/// The only currency there is here.
+pub(super) const YUAN: &str = "CNY";
+
+/// `amount` of an order; the provider leaves fields out where nothing was paid.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Amount {
     pub total: Option<i64>,
@@ -62,10 +65,39 @@ impl Transaction {
     }
 }
 
+/// A refund as the provider shows it, in an answer or in a notice, but for its state, which has two names.
+#[derive(Debug, Deserialize)]
+pub(super) struct RefundShown {
+    pub out_trade_no: String,
+    pub out_refund_no: String,
+    pub amount: RefundAmount,
+}
+
+/// `amount` of a refund; a notice names no currency.
+#[derive(Debug, Deserialize)]
+pub(super) struct RefundAmount {
+    pub refund: i64,
+    pub total: Option<i64>,
+    pub currency: Option<String>,
+}
+
+impl RefundShown {
+    /// True for yuan, or where nothing else is said.
+    pub(super) fn is_in_yuan(&self) -> bool {
+        self.amount.currency.as_deref().is_none_or(|currency| currency == YUAN)
+    }
+
+    pub(super) fn money(self) -> RefundMoney {
+        let RefundAmount { refund, total, .. } = self.amount;
+        RefundMoney { out_trade_no: self.out_trade_no, amount_fen: refund, total_fen: total }
+    }
+}
+
 #[derive(Deserialize)]
-struct RefundShown {
-    out_refund_no: String,
+struct RefundAnswered {
     status: String,
+    #[serde(flatten)]
+    shown: RefundShown,
 }
 
 /// The state of a refund by its name.
@@ -133,7 +165,7 @@ pub(super) fn closed(answer: &Answer) -> Result<(), CallError> {
 }
 
 /// `POST /v3/refund/domestic/refunds`.
-pub(super) fn refunded(answer: &Answer, out_refund_no: &str) -> Result<Refund, CallError> {
+pub(super) fn refunded(answer: &Answer, out_refund_no: &str) -> Result<RefundSaid, CallError> {
     const CALL: &str = "refund";
     if ok(answer) {
         return refund_shown(CALL, answer, out_refund_no);
@@ -142,30 +174,34 @@ pub(super) fn refunded(answer: &Answer, out_refund_no: &str) -> Result<Refund, C
     match code.as_str() {
         // Our account is empty for now; the same refund may be asked again.
         "NOT_ENOUGH" => Err(not_now(&code)),
-        "USER_ACCOUNT_ABNORMAL" => Ok(Refund::Abnormal),
+        "USER_ACCOUNT_ABNORMAL" => Ok(RefundSaid::of_nothing(Refund::Abnormal)),
         _ => Err(broken(CALL, &code)),
     }
 }
 
 /// `GET /v3/refund/domestic/refunds/{out_refund_no}`.
-pub(super) fn refund_status(answer: &Answer, out_refund_no: &str) -> Result<Refund, CallError> {
+pub(super) fn refund_status(answer: &Answer, out_refund_no: &str) -> Result<RefundSaid, CallError> {
     const CALL: &str = "query refund";
     if ok(answer) {
         return refund_shown(CALL, answer, out_refund_no);
     }
     let code = refusal(CALL, answer)?;
     match code.as_str() {
-        "RESOURCE_NOT_EXISTS" => Ok(Refund::Unknown),
+        "RESOURCE_NOT_EXISTS" => Ok(RefundSaid::of_nothing(Refund::Unknown)),
         _ => Err(broken(CALL, &code)),
     }
 }
 
-fn refund_shown(call: &'static str, answer: &Answer, out_refund_no: &str) -> Result<Refund, CallError> {
-    let shown: RefundShown = read(call, answer)?;
+fn refund_shown(call: &'static str, answer: &Answer, out_refund_no: &str) -> Result<RefundSaid, CallError> {
+    let RefundAnswered { status, shown } = read(call, answer)?;
     if shown.out_refund_no != out_refund_no {
         return Err(unknown(call, "the answer is about another refund"));
     }
-    refund_named(&shown.status).ok_or_else(|| unknown(call, "a refund state that is not known"))
+    if !shown.is_in_yuan() {
+        return Err(broken(call, "the refund is in another currency than yuan"));
+    }
+    let refund = refund_named(&status).ok_or_else(|| unknown(call, "a refund state that is not known"))?;
+    Ok(RefundSaid { refund, money: Some(shown.money()) })
 }
 
 /// The code of an answer that is not 2xx, where it is a refusal of this very request; what is true of every call
@@ -311,23 +347,39 @@ mod tests {
 
     #[test]
     fn refunding() {
-        let shown = |state: &str| says(200, &format!(r#"{{"out_refund_no":"r","status":"{state}"}}"#));
+        let with = |state: &str, amount: &str| {
+            says(200, &format!(r#"{{"out_trade_no":"no","out_refund_no":"r","status":"{state}","amount":{amount}}}"#))
+        };
+        let shown = |state: &str| with(state, r#"{"refund":2400,"total":2500,"payer_refund":2000,"currency":"CNY"}"#);
+        let money = RefundMoney { out_trade_no: "no".into(), amount_fen: 2400, total_fen: Some(2500) };
         let states = [
             ("PROCESSING", Refund::Processing),
             ("SUCCESS", Refund::Success),
             ("CLOSED", Refund::Closed),
             ("ABNORMAL", Refund::Abnormal),
         ];
-        for (name, state) in states {
-            assert_eq!(refunded(&shown(name), "r"), Ok(state));
-            assert_eq!(refund_status(&shown(name), "r"), Ok(state));
+        for (name, refund) in states {
+            let said = RefundSaid { refund, money: Some(money.clone()) };
+            assert_eq!(refunded(&shown(name), "r"), Ok(said.clone()));
+            assert_eq!(refund_status(&shown(name), "r"), Ok(said));
+        }
+        for (amount, expected) in [
+            (r#"{"refund":2400,"total":2500,"currency":"USD"}"#, "broken"),
+            (r#"{"total":2500,"currency":"CNY"}"#, "unknown"),
+            (r#"{"refund":"2400"}"#, "unknown"),
+            ("null", "unknown"),
+            (r#"{"refund":2400}"#, "ok"),
+        ] {
+            assert_eq!(kind(refunded(&with("SUCCESS", amount), "r")), expected, "{amount}");
+            assert_eq!(kind(refund_status(&with("SUCCESS", amount), "r")), expected, "{amount}");
         }
         assert_eq!(kind(refunded(&shown("ODD"), "r")), "unknown");
         assert_eq!(kind(refunded(&shown("SUCCESS"), "other")), "unknown");
         assert_eq!(kind(refunded(&code(403, "NOT_ENOUGH"), "r")), "not now");
-        assert_eq!(refunded(&code(403, "USER_ACCOUNT_ABNORMAL"), "r"), Ok(Refund::Abnormal));
+        let nothing = |refund| Ok(RefundSaid::of_nothing(refund));
+        assert_eq!(refunded(&code(403, "USER_ACCOUNT_ABNORMAL"), "r"), nothing(Refund::Abnormal));
         assert_eq!(kind(refunded(&code(400, "INVALID_REQUEST"), "r")), "broken");
-        assert_eq!(refund_status(&code(404, "RESOURCE_NOT_EXISTS"), "r"), Ok(Refund::Unknown));
+        assert_eq!(refund_status(&code(404, "RESOURCE_NOT_EXISTS"), "r"), nothing(Refund::Unknown));
         assert_eq!(kind(refund_status(&code(404, "ELSE"), "r")), "broken");
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::super::CallError;
-use super::super::calling::{address, carried, client, traced};
+use super::super::calling::{address, carried, client, heard, heard_within, traced};
 use super::answers::{self, Answer, SYSTEM, broken, unknown};
 use super::bill::{self, Bill};
 use super::certificates;
@@ -26,10 +26,12 @@ use super::signature::{
     KeyError, SigningKey, Untrusted, VerifyingKeys, authorization, client_message, nonce, platform_message,
     request_message,
 };
-use super::{Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, Refund, RefundRequest};
+use super::{Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, RefundRequest, RefundSaid};
 
 /// How the download of a bill is called in errors.
 const DOWNLOAD: &str = "bill download";
+/// A bill is no larger: it tells of all that a merchant takes on a day, 300 bytes a line.
+const BILL_BYTES_MAX: usize = 128 << 20;
 /// How the download of certificates is.
 const CERTIFICATES: &str = "platform certificates";
 /// Certificates are asked for no more often, whoever sends us what names an unknown key.
@@ -180,8 +182,11 @@ impl WechatPay {
         }
         let response = carried(request).send().await.map_err(|error| CallError::unanswered(SYSTEM, call, &error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.bytes().await.map_err(|error| CallError::unanswered(SYSTEM, call, &error))?;
-        Ok((Answer { status, body: body.to_vec() }, headers))
+        let body = match call {
+            DOWNLOAD => heard_within(BILL_BYTES_MAX, SYSTEM, call, response).await?,
+            _ => heard(SYSTEM, call, response).await?,
+        };
+        Ok((Answer { status, body }, headers))
     }
 
     /// The path and query of an address of the provider's own. Our signature goes nowhere else.
@@ -281,7 +286,7 @@ impl Payments for WechatPay {
         answers::closed(&self.call("close order", Method::POST, &target, Some(body)).await?)
     }
 
-    async fn refund(&self, request: &RefundRequest) -> Result<Refund, CallError> {
+    async fn refund(&self, request: &RefundRequest) -> Result<RefundSaid, CallError> {
         let body = json!({
             "out_trade_no": checked("refund", &request.out_trade_no, 32)?,
             "out_refund_no": checked("refund", &request.out_refund_no, 64)?,
@@ -293,7 +298,7 @@ impl Payments for WechatPay {
         answers::refunded(&answer, &request.out_refund_no)
     }
 
-    async fn refund_status(&self, out_refund_no: &str) -> Result<Refund, CallError> {
+    async fn refund_status(&self, out_refund_no: &str) -> Result<RefundSaid, CallError> {
         let target = format!("/v3/refund/domestic/refunds/{}", checked("query refund", out_refund_no, 64)?);
         let answer = self.call("query refund", Method::GET, &target, None).await?;
         answers::refund_status(&answer, out_refund_no)

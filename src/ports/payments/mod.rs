@@ -187,6 +187,35 @@ pub enum Refund {
     Abnormal,
 }
 
+/// What the provider says of a refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundSaid {
+    /// Where it stands.
+    pub refund: Refund,
+    /// Of what money; none where there is no such refund, or it was refused.
+    pub money: Option<RefundMoney>,
+}
+
+impl RefundSaid {
+    /// A refund of no money: there is none, or it was refused.
+    pub const fn of_nothing(refund: Refund) -> Self {
+        Self { refund, money: None }
+    }
+}
+
+/// The money of a refund, as the provider names it. It is compared with what we asked for before anything is booked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundMoney {
+    /// The order.
+    pub out_trade_no: String,
+    /// What goes back, 分.
+    pub amount_fen: i64,
+    /// What the order is over, 分, where the provider names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_fen: Option<i64>,
+}
+
 /// A verified, decrypted notice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -204,12 +233,12 @@ pub enum Notice {
     Refund {
         /// The notice's `id`.
         notice_id: String,
-        /// The order's number.
-        out_trade_no: String,
         /// Our refund number.
         out_refund_no: String,
         /// Where it stands.
         refund: Refund,
+        /// Of what money.
+        money: RefundMoney,
     },
 }
 
@@ -267,10 +296,10 @@ pub trait Payments: Send + Sync {
     async fn close(&self, out_trade_no: &str) -> Result<(), CallError>;
 
     /// Asks for a refund. Accepted is not done.
-    async fn refund(&self, request: &RefundRequest) -> Result<Refund, CallError>;
+    async fn refund(&self, request: &RefundRequest) -> Result<RefundSaid, CallError>;
 
     /// Where the refund `out_refund_no` stands.
-    async fn refund_status(&self, out_refund_no: &str) -> Result<Refund, CallError>;
+    async fn refund_status(&self, out_refund_no: &str) -> Result<RefundSaid, CallError>;
 
     /// The bill of a day that is over, by the provider's calendar (Beijing time).
     async fn bill(&self, _day: NaiveDate) -> Result<Bill, CallError> {

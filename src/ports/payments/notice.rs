@@ -6,7 +6,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
-use super::answers::{Transaction, refund_named};
+use super::answers::{RefundShown, Transaction, YUAN, refund_named};
 use super::sealed::{ALGORITHM, SealingKey};
 use super::signature::{Untrusted, VerifyingKeys, platform_message};
 use super::{Notice, NoticeError, NoticeHeaders, Refund};
@@ -40,9 +40,9 @@ struct Sealed {
 #[derive(Deserialize)]
 struct RefundTold {
     mchid: String,
-    out_trade_no: String,
-    out_refund_no: String,
     refund_status: String,
+    #[serde(flatten)]
+    shown: RefundShown,
 }
 
 /// Verifies, decrypts and reads a notice.
@@ -101,7 +101,7 @@ fn paid(ours: &Ours<'_>, notice_id: String, plain: &[u8]) -> Result<Notice, Noti
     if told.appid.as_deref() != Some(ours.app_id) {
         return Err(NoticeError::NotOurs("application"));
     }
-    if told.amount.currency.as_deref() != Some("CNY") {
+    if told.amount.currency.as_deref() != Some(YUAN) {
         return Err(NoticeError::NotOurs("currency"));
     }
     if told.trade_state != "SUCCESS" {
@@ -120,8 +120,11 @@ fn refund(ours: &Ours<'_>, notice_id: String, plain: &[u8], event: Refund) -> Re
     if refund_named(&told.refund_status) != Some(event) {
         return Err(NoticeError::Body("a refund state that contradicts its event"));
     }
-    let RefundTold { out_trade_no, out_refund_no, .. } = told;
-    Ok(Notice::Refund { notice_id, out_trade_no, out_refund_no, refund: event })
+    if !told.shown.is_in_yuan() {
+        return Err(NoticeError::NotOurs("currency"));
+    }
+    let out_refund_no = told.shown.out_refund_no.clone();
+    Ok(Notice::Refund { notice_id, out_refund_no, refund: event, money: told.shown.money() })
 }
 
 #[cfg(test)]
@@ -131,6 +134,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::RefundMoney;
     use super::super::signature::{SigningKey, tests::pair};
     use super::*;
 
@@ -192,7 +196,8 @@ mod tests {
 
     const PAID: &str = r#"{"appid":"wx1","mchid":"m1","out_trade_no":"no1","transaction_id":"t1","trade_state":"SUCCESS",
         "success_time":"2026-09-01T10:00:00+08:00","amount":{"total":2500,"currency":"CNY"}}"#;
-    const REFUNDED: &str = r#"{"mchid":"m1","out_trade_no":"no1","out_refund_no":"r1","refund_status":"SUCCESS"}"#;
+    const REFUNDED: &str = r#"{"mchid":"m1","out_trade_no":"no1","out_refund_no":"r1","refund_status":"SUCCESS",
+        "amount":{"total":2500,"refund":2400,"payer_total":2500,"payer_refund":2400}}"#;
 
     #[test]
     fn true_notices_are_read() {
@@ -202,10 +207,12 @@ mod tests {
         };
         assert_eq!((notice_id.as_str(), out_trade_no.as_str(), paid.amount_fen), ("EV-1", "no1", 2500));
         let body = sealed("REFUND.SUCCESS", REFUNDED);
-        let Ok(Notice::Refund { refund, out_refund_no, .. }) = read_at(&signed(&body), &body, NOW) else {
+        let Ok(Notice::Refund { refund, out_refund_no, money, .. }) = read_at(&signed(&body), &body, NOW) else {
             panic!("not believed");
         };
         assert_eq!((refund, out_refund_no.as_str()), (Refund::Success, "r1"));
+        let told = RefundMoney { out_trade_no: "no1".into(), amount_fen: 2400, total_fen: Some(2500) };
+        assert_eq!(money, told);
     }
 
     #[test]
@@ -237,6 +244,11 @@ mod tests {
             ("TRANSACTION.SUCCESS", PAID.replace("wx1", "wx2"), NoticeError::NotOurs("application")),
             ("TRANSACTION.SUCCESS", PAID.replace("CNY", "USD"), NoticeError::NotOurs("currency")),
             ("REFUND.SUCCESS", REFUNDED.replace("\"m1\"", "\"m2\""), NoticeError::NotOurs("merchant")),
+            (
+                "REFUND.SUCCESS",
+                REFUNDED.replace("\"refund\":2400", "\"refund\":2400,\"currency\":\"USD\""),
+                NoticeError::NotOurs("currency"),
+            ),
         ];
         for (event, plain, expected) in cases {
             let body = sealed(event, &plain);
@@ -247,6 +259,7 @@ mod tests {
             ("TRANSACTION.SUCCESS", PAID.replace("\"SUCCESS\"", "\"NOTPAY\"")),
             ("TRANSACTION.SUCCESS", "[]".into()),
             ("REFUND.CLOSED", REFUNDED.into()),
+            ("REFUND.SUCCESS", REFUNDED.replace("\"refund\":2400,", "")),
             ("ELSE", PAID.into()),
         ] {
             let body = sealed(event, &plain);

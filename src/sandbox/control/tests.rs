@@ -82,7 +82,8 @@ async fn every_fault_of_every_call_is_on_the_page_and_plays_once_when_it_is_swit
             assert_eq!((drawn("k1"), drawn("k2")), (Some(wrong), None), "{} {}", of.call, wrong.name());
         }
     }
-    let known = [Fault::CutBefore, Fault::CutAfter, Fault::ErrorBefore, Fault::ErrorAfter, Fault::Slow];
+    let known =
+        [Fault::CutBefore, Fault::CutAfter, Fault::ErrorBefore, Fault::ErrorAfter, Fault::Slow, Fault::AnotherAmount];
     let pushed = [
         PushFault::Duplicate,
         PushFault::Late,

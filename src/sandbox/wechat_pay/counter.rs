@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 
 use super::bill;
 use super::certificates;
-use super::entries::{Asked, RefundAsked};
+use super::entries::{Asked, RefundAsked, misstate};
 use super::keys::{APP_ID, MCH_ID};
 use super::ledger::{Refusal, refuse};
 use super::{Entered, House};
 use crate::ports::payments::signature::{SCHEME, nonce, platform_message, request_message};
 use crate::ports::payments::{PayType, Provider};
-use crate::sandbox::faults::perhaps;
+use crate::sandbox::faults::{Fault, perhaps};
 
 pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -133,7 +133,7 @@ pub(super) async fn carry_out(
     let slow = house.slow;
     perhaps(fault, slow, async move {
         let _busy = busy;
-        let result = serve(&house, door, call, fault.is_none()).await;
+        let result = serve(&house, door, call, fault).await;
         respond(&house, result)
     })
     .await
@@ -153,9 +153,9 @@ fn name_and_key(call: &Call) -> (&'static str, String) {
     }
 }
 
-/// Does what is asked. `delivered`: the answer will reach the caller, so that a payer may come.
-async fn serve(house: &House, door: Provider, call: Call, delivered: bool) -> Result<Answered, Refusal> {
-    let now = (house.now)();
+/// Does what is asked. Only where nothing goes wrong does the answer reach the caller, so that a payer may come.
+async fn serve(house: &House, door: Provider, call: Call, fault: Option<Fault>) -> Result<Answered, Refusal> {
+    let (now, delivered, misstated) = ((house.now)(), fault.is_none(), fault == Some(Fault::AnotherAmount));
     let result = match call {
         Call::Open(asked) => {
             let plan = delivered.then(|| house.payers.plan(&asked.openid, &asked.out_trade_no, now, asked.expires_at));
@@ -165,10 +165,16 @@ async fn serve(house: &House, door: Provider, call: Call, delivered: bool) -> Re
         Call::Query(number) => Ok(house.ledger.lock().await.order(&number, door).map(Some)),
         Call::Close(number) => house.change(|ledger| ledger.close(&number)).await.map(|closed| closed.map(|()| None)),
         Call::Refund(asked) => {
-            let refunded = house.change(|ledger| ledger.refund(asked, now)).await;
+            let instead_fen = misstated.then(|| another_amount(asked.amount_fen));
+            let refunded = house.change(|ledger| ledger.refund(asked, instead_fen, now)).await;
             refunded.map(|refunded| refunded.map(Some))
         }
-        Call::QueryRefund(number) => Ok(house.ledger.lock().await.refund_shown(&number, door).map(Some)),
+        Call::QueryRefund(number) => Ok(house.ledger.lock().await.refund_shown(&number, door).map(|mut shown| {
+            if misstated {
+                misstate(&mut shown, door);
+            }
+            Some(shown)
+        })),
         Call::Bill(day) => {
             let download = format!("http://{}{BILLS}{day}", house.listens_at);
             Ok(bill::address(&house.ledger.lock().await.books(), day, now, &download).map(Some))
@@ -182,6 +188,11 @@ async fn serve(house: &House, door: Provider, call: Call, delivered: bool) -> Re
         Err(refuse(500, "SYSTEM_ERROR", "系统异常"))
     });
     answered.map(Answered::Json)
+}
+
+/// An 分 less than was asked for, or more where there is no less.
+fn another_amount(asked_fen: i64) -> i64 {
+    if asked_fen > 1 { asked_fen - 1 } else { asked_fen + 1 }
 }
 
 /// What a good answer holds.

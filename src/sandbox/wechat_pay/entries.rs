@@ -125,6 +125,9 @@ pub(super) struct RefundEntry {
     pub transaction_id: String,
     pub asked_at: DateTime<Utc>,
     pub state: RefundState,
+    /// What goes back instead of what was asked for.
+    #[serde(default)]
+    pub instead_fen: Option<i64>,
 }
 
 /// Where a refund stands.
@@ -153,9 +156,14 @@ impl RefundEntry {
         }
     }
 
+    /// What goes back.
+    pub(super) fn amount_fen(&self) -> i64 {
+        self.instead_fen.unwrap_or(self.asked.amount_fen)
+    }
+
     /// Its amount, unless it was given up: what no other refund may take.
     pub(super) fn held_fen(&self) -> i64 {
-        if self.standing() == Refund::Closed { 0 } else { self.asked.amount_fen }
+        if self.standing() == Refund::Closed { 0 } else { self.amount_fen() }
     }
 
     /// The refund as a platform shows it.
@@ -164,7 +172,7 @@ impl RefundEntry {
             order_no: self.asked.out_trade_no.clone(),
             refund_no: self.asked.out_refund_no.clone(),
             state: platform_name_of(self.standing()).to_owned(),
-            amount_fen: self.asked.amount_fen,
+            amount_fen: self.amount_fen(),
         }
     }
 
@@ -189,13 +197,26 @@ impl RefundEntry {
             "mchid": MCH_ID, "out_trade_no": asked.out_trade_no, "transaction_id": self.transaction_id,
             "out_refund_no": asked.out_refund_no, "refund_id": self.refund_id,
             "refund_status": name_of(self.standing()), "user_received_account": "支付用户零钱",
-            "amount": {"total": asked.total_fen, "refund": asked.amount_fen,
-                       "payer_total": asked.total_fen, "payer_refund": asked.amount_fen},
+            "amount": {"total": asked.total_fen, "refund": self.amount_fen(),
+                       "payer_total": asked.total_fen, "payer_refund": self.amount_fen()},
         });
         if let RefundState::Settled { at, as_: Refund::Success } = self.state {
             told["success_time"] = json!(at);
         }
         told
+    }
+}
+
+/// Says another amount of what is shown or told of a payment or a refund: an 分 more.
+pub(super) fn misstate(shown: &mut Value, door: Provider) {
+    let is_refund = shown.get("out_refund_no").is_some();
+    let amount = match door {
+        Provider::Wechat if is_refund => "/amount/refund",
+        Provider::Wechat => "/amount/total",
+        Provider::Platform => "/amountFen",
+    };
+    if let Some(amount) = shown.pointer_mut(amount) {
+        *amount = json!(amount.as_i64().unwrap_or_default() + 1);
     }
 }
 
@@ -356,7 +377,7 @@ impl From<&RefundEntry> for RefundLine {
             RefundState::Processing { .. } => refund.asked_at,
             RefundState::Settled { at, .. } => at,
         };
-        let RefundAsked { out_trade_no, out_refund_no, amount_fen, .. } = refund.asked.clone();
+        let (RefundAsked { out_trade_no, out_refund_no, .. }, amount_fen) = (refund.asked.clone(), refund.amount_fen());
         Self { out_trade_no, out_refund_no, amount_fen, state: refund.standing(), asked_at: refund.asked_at, at }
     }
 }

@@ -217,8 +217,13 @@ impl Ledger {
         Ok(Paid { transaction_id, amount_fen, paid_at: at })
     }
 
-    /// Accepts a refund, or answers the one that is there.
-    pub(super) fn refund(&mut self, asked: RefundAsked, now: DateTime<Utc>) -> Result<serde_json::Value, Refusal> {
+    /// Accepts a refund, or answers the one that is there; where it is new, `instead_fen` goes back instead of what is asked for.
+    pub(super) fn refund(
+        &mut self,
+        asked: RefundAsked,
+        instead_fen: Option<i64>,
+        now: DateTime<Utc>,
+    ) -> Result<serde_json::Value, Refusal> {
         if let Some(known) = self.refunds.get(&asked.out_refund_no) {
             return if known.asked == asked {
                 Ok(shown(known, asked.door))
@@ -239,7 +244,7 @@ impl Ledger {
         let ((settles_at, ends), door) = (self.fate(&asked, now), asked.door);
         let refund_id = format!("50000{:023}", self.roll("refund", &asked.out_refund_no));
         let state = RefundState::Processing { settles_at, ends };
-        let entry = RefundEntry { asked, refund_id, transaction_id, asked_at: now, state };
+        let entry = RefundEntry { asked, refund_id, transaction_id, asked_at: now, state, instead_fen };
         let shown = shown(&entry, door);
         self.put_refund(entry);
         Ok(shown)

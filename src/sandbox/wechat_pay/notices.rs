@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::entries::NoticeEntry;
+use super::entries::{NoticeEntry, misstate};
 use super::keys::{Keys, MERCHANT_ID};
 use crate::ports::payments::Provider;
 use crate::ports::payments::platform::wire::Telling;
@@ -128,13 +128,7 @@ pub(super) async fn try_once(http: &reqwest::Client, keys: &Keys, notice: &Notic
 fn misstated(notice: &NoticeEntry) -> NoticeEntry {
     let mut wrong = notice.clone();
     wrong.id = format!("{}-wrong", notice.id);
-    let amount = match notice.door {
-        Provider::Wechat => wrong.resource.pointer_mut("/amount/total"),
-        Provider::Platform => wrong.resource.pointer_mut("/amountFen"),
-    };
-    if let Some(amount) = amount {
-        *amount = json!(amount.as_i64().unwrap_or_default() + 1);
-    }
+    misstate(&mut wrong.resource, notice.door);
     wrong
 }
 

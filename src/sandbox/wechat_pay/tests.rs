@@ -11,7 +11,8 @@ use secrecy::ExposeSecret as _;
 use super::*;
 use crate::ports::CallError;
 use crate::ports::payments::{
-    Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, PayType, Payment, Payments as _, RefundRequest, WechatPay,
+    Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, PayType, Payment, Payments as _, RefundRequest,
+    RefundSaid, WechatPay,
 };
 use crate::sandbox::faults::{Fault, Level, PushFault};
 
@@ -52,6 +53,10 @@ async fn server(clock: &Clock, level: Level, seed: u64) -> PayServer {
     })
     .await
     .unwrap()
+}
+
+fn stands(said: &Result<RefundSaid, CallError>) -> Result<Refund, CallError> {
+    said.clone().map(|said| said.refund)
 }
 
 fn client(server: &PayServer, notify_base: &str, timeout: Duration) -> WechatPay {
@@ -153,15 +158,15 @@ async fn an_order_s_life_from_opening_to_the_money_s_way_back() {
     assert_eq!(pay.open(&order("order1", &clock)).await, Ok(Opened::Exists));
     assert_eq!(pay.close("order1").await, Ok(()));
 
-    assert_eq!(pay.refund_status("refund1").await, Ok(Refund::Unknown));
-    assert_eq!(pay.refund(&refund("order1", "refund1", 5000)).await, Ok(Refund::Processing));
-    assert_eq!(pay.refund(&refund("order1", "refund1", 5000)).await, Ok(Refund::Processing));
+    assert_eq!(stands(&pay.refund_status("refund1").await), Ok(Refund::Unknown));
+    assert_eq!(stands(&pay.refund(&refund("order1", "refund1", 5000)).await), Ok(Refund::Processing));
+    assert_eq!(stands(&pay.refund(&refund("order1", "refund1", 5000)).await), Ok(Refund::Processing));
     let more = pay.refund(&refund("order1", "refund2", 1)).await;
     assert!(matches!(more, Err(CallError::Broken { .. })), "{more:?}");
     let asked_at = clock.now();
     run_out(&server, &clock).await;
     assert!(clock.now() <= asked_at + TimeDelta::minutes(5));
-    assert_eq!(pay.refund_status("refund1").await, Ok(Refund::Success));
+    assert_eq!(stands(&pay.refund_status("refund1").await), Ok(Refund::Success));
     assert!(matches!(pay.order("order1").await, Ok(Payment::Paid(_))));
 
     let seen: Vec<_> = receiver.seen.lock().unwrap().iter().map(|(notice, ..)| notice.clone().unwrap()).collect();
@@ -286,7 +291,7 @@ async fn after_any_fault_on_refunding_a_query_tells_the_truth() {
         let refunded = pay.refund(&refund(&order_number, &number, 5000)).await;
         assert!(is_unknown(&refunded), "{fault:?}: {refunded:?}");
         let truth = if fault.prevents() { Refund::Unknown } else { Refund::Processing };
-        assert_eq!(patient.refund_status(&number).await, Ok(truth), "{fault:?}");
+        assert_eq!(stands(&patient.refund_status(&number).await), Ok(truth), "{fault:?}");
     }
 }
 
@@ -388,7 +393,7 @@ async fn an_abnormal_refund_is_told_as_such() {
     let (server, receiver) = refunding(&clock).await;
     assert!(server.make_abnormal("refund1").await && !server.make_abnormal("refund1").await);
     run_out(&server, &clock).await;
-    assert_eq!(receiver.pay.refund_status("refund1").await, Ok(Refund::Abnormal));
+    assert_eq!(stands(&receiver.pay.refund_status("refund1").await), Ok(Refund::Abnormal));
     let seen = receiver.seen.lock().unwrap();
     let told = seen.iter().any(|(notice, ..)| matches!(notice, Ok(Notice::Refund { refund: Refund::Abnormal, .. })));
     assert!(told);
@@ -400,14 +405,14 @@ async fn a_closed_refund_is_told_as_such_and_a_new_number_sends_the_money_back()
     let (server, receiver) = refunding(&clock).await;
     assert!(server.make_closed("refund1").await && !server.make_closed("refund1").await);
     run_out(&server, &clock).await;
-    assert_eq!(receiver.pay.refund_status("refund1").await, Ok(Refund::Closed));
+    assert_eq!(stands(&receiver.pay.refund_status("refund1").await), Ok(Refund::Closed));
     let told: Vec<_> = receiver.seen.lock().unwrap().iter().map(|(notice, ..)| notice.clone()).collect();
     assert!(told.iter().any(|notice| matches!(notice, Ok(Notice::Refund { refund: Refund::Closed, .. }))));
     // Refunds of one order are a minute apart.
     clock.set(clock.now() + TimeDelta::minutes(2));
     receiver.pay.refund(&refund("order1", "refund2", 5000)).await.unwrap();
     run_out(&server, &clock).await;
-    assert_eq!(receiver.pay.refund_status("refund2").await, Ok(Refund::Success));
+    assert_eq!(stands(&receiver.pay.refund_status("refund2").await), Ok(Refund::Success));
 }
 
 #[tokio::test]

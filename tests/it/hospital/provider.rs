@@ -11,7 +11,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use houbu::ports::CallError;
 use houbu::ports::payments::{
     Bill, Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Paid, Payment, Payments, Provider as Of, Refund,
-    RefundRequest,
+    RefundRequest, RefundSaid,
 };
 
 /// When a refund is given up.
@@ -143,7 +143,7 @@ impl Payments for Provider {
         self.client.close(out_trade_no).await
     }
 
-    async fn refund(&self, request: &RefundRequest) -> Result<Refund, CallError> {
+    async fn refund(&self, request: &RefundRequest) -> Result<RefundSaid, CallError> {
         self.there()?;
         if self.refuses_refunds_of.lock().unwrap().as_ref() == Some(&request.out_trade_no) {
             let detail = "INVALID_REQUEST".to_owned();
@@ -154,18 +154,18 @@ impl Payments for Provider {
             None => self.client.refund(request).await,
             Some(when) => {
                 self.given_up.lock().unwrap().insert(request.out_refund_no.clone());
-                Ok(if when == GivesUp::AtOnce { Refund::Closed } else { Refund::Processing })
+                Ok(RefundSaid::of_nothing(if when == GivesUp::AtOnce { Refund::Closed } else { Refund::Processing }))
             }
         }
     }
 
-    async fn refund_status(&self, out_refund_no: &str) -> Result<Refund, CallError> {
+    async fn refund_status(&self, out_refund_no: &str) -> Result<RefundSaid, CallError> {
         self.there()?;
         if self.takes_long.swap(false, Ordering::SeqCst) || self.refunds_rest.load(Ordering::SeqCst) {
-            return Ok(Refund::Processing);
+            return Ok(RefundSaid::of_nothing(Refund::Processing));
         }
         if self.given_up.lock().unwrap().contains(out_refund_no) {
-            return Ok(Refund::Closed);
+            return Ok(RefundSaid::of_nothing(Refund::Closed));
         }
         self.client.refund_status(out_refund_no).await
     }

@@ -13,7 +13,7 @@ mod sandbox;
 
 use chrono::{DateTime, Utc};
 use houbu::ports::CallError;
-use houbu::ports::payments::{OrderRequest, PayType, RefundRequest};
+use houbu::ports::payments::{OrderRequest, PayType, Refund, RefundRequest, RefundSaid};
 
 /// An order of 50 yuan.
 fn order(number: &str, expires_at: DateTime<Utc>) -> OrderRequest {
@@ -36,6 +36,11 @@ fn refund(number: &str, refund_no: &str, amount_fen: i64) -> RefundRequest {
         total_fen: 5000,
         reason: "候补未成功退费".to_owned(),
     }
+}
+
+/// Where a refund stands.
+fn stands(said: &Result<RefundSaid, CallError>) -> Result<Refund, CallError> {
+    said.clone().map(|said| said.refund)
 }
 
 /// What is known after a call.

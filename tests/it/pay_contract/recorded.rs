@@ -22,7 +22,7 @@ use houbu::ports::payments::{
 use houbu::ports::stamp::{Stamp, Stamper, Way};
 use serde_json::{Value, json};
 
-use super::{known, order, refund};
+use super::{known, order, refund, stands};
 
 const SIGN_KEY: &str = "recorded-sign-key";
 
@@ -273,8 +273,12 @@ async fn recorded_exchanges_are_written_and_understood_as_they_were() {
         assert_eq!(pay.order("order1").await, Ok(Payment::Paid(paid.clone())), "{provider:?}");
         assert_eq!(pay.order("order2").await, Ok(Payment::Unknown), "{provider:?}");
         assert_eq!(pay.close("order1").await, Ok(()), "{provider:?}");
-        assert_eq!(pay.refund(&refund("order1", "refund1", 5000)).await, Ok(Refund::Processing), "{provider:?}");
-        assert_eq!(pay.refund_status("refund1").await, Ok(Refund::Success), "{provider:?}");
+        assert_eq!(
+            stands(&pay.refund(&refund("order1", "refund1", 5000)).await),
+            Ok(Refund::Processing),
+            "{provider:?}"
+        );
+        assert_eq!(stands(&pay.refund_status("refund1").await), Ok(Refund::Success), "{provider:?}");
         assert_eq!(pay.bill(day).await, Ok(Bill::NotYet), "{provider:?}");
         assert!(player.left.lock().unwrap().is_empty());
     }

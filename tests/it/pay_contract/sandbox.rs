@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use houbu::ports::payments::{
     Bill, BillLine, Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, PayType, Payment, Payments, Provider,
-    Refund, connect,
+    Refund, RefundMoney, connect,
 };
 use houbu::ports::stamp;
 use houbu::sandbox::books::Store;
@@ -17,7 +17,7 @@ use houbu::sandbox::faults::{Fault, Faults, Level, PushFault};
 use houbu::sandbox::switches::{Switch, Wrong};
 use houbu::sandbox::wechat_pay::{Options, PayServer, Payer};
 
-use super::{known, order, refund};
+use super::{known, order, refund, stands};
 
 const PATIENT: Duration = Duration::from_secs(20);
 const HASTY: Duration = Duration::from_millis(700);
@@ -157,13 +157,17 @@ async fn an_order_from_opening_to_the_money_s_way_back(provider: Provider) {
     let paid = world.server.pay_now(number).await.unwrap();
     assert_eq!(pay.order(number).await, Ok(Payment::Paid(paid.clone())));
     assert_eq!((pay.open(&world.order(number)).await, pay.close(number).await), (Ok(Opened::Exists), Ok(())));
-    assert_eq!(pay.refund_status("refund1").await, Ok(Refund::Unknown));
+    assert_eq!(stands(&pay.refund_status("refund1").await), Ok(Refund::Unknown));
     for _ in 0..2 {
-        assert_eq!(pay.refund(&refund(number, "refund1", 5000)).await, Ok(Refund::Processing), "the same refund");
+        assert_eq!(
+            stands(&pay.refund(&refund(number, "refund1", 5000)).await),
+            Ok(Refund::Processing),
+            "the same refund"
+        );
     }
     assert_eq!(known(&pay.refund(&refund(number, "refund2", 1)).await), "for a person", "nothing is left");
     world.run_out().await;
-    assert_eq!(pay.refund_status("refund1").await, Ok(Refund::Success));
+    assert_eq!(stands(&pay.refund_status("refund1").await), Ok(Refund::Success));
     assert!(matches!(pay.order(number).await, Ok(Payment::Paid(_))));
     let arrived = world.arrived();
     let [Ok(Notice::Paid { out_trade_no, paid: told, .. }), Ok(Notice::Refund { out_refund_no, refund, .. })] =
@@ -217,8 +221,12 @@ async fn e01_after_whatever_goes_wrong_the_outcome_is_unknown_and_a_query_tells_
             world.goes_wrong("refund", wrong);
             assert_eq!(known(&called.refund(&refund(&number, &refund_no, 5000)).await), "unknown", "{case}");
             let truth = if fault.prevents() { Refund::Unknown } else { Refund::Processing };
-            assert_eq!(world.pay.refund_status(&refund_no).await, Ok(truth), "{case}");
-            assert_eq!(world.pay.refund(&refund(&number, &refund_no, 5000)).await, Ok(Refund::Processing), "{case}");
+            assert_eq!(stands(&world.pay.refund_status(&refund_no).await), Ok(truth), "{case}");
+            assert_eq!(
+                stands(&world.pay.refund(&refund(&number, &refund_no, 5000)).await),
+                Ok(Refund::Processing),
+                "{case}"
+            );
 
             let unpaid = format!("unpaid{nth}");
             world.pay.open(&world.order(&unpaid)).await.unwrap();
@@ -285,14 +293,49 @@ async fn r08_a_refund_that_the_payer_s_account_cannot_take_is_told_as_such() {
     for provider in Provider::ALL {
         let world = World::of(provider).await;
         world.paid("order1").await;
-        assert_eq!(world.pay.refund(&refund("order1", "refund1", 100)).await, Ok(Refund::Processing));
+        assert_eq!(stands(&world.pay.refund(&refund("order1", "refund1", 100)).await), Ok(Refund::Processing));
         assert!(world.server.make_abnormal("refund1").await);
         world.run_out().await;
-        assert_eq!(world.pay.refund_status("refund1").await, Ok(Refund::Abnormal));
+        assert_eq!(stands(&world.pay.refund_status("refund1").await), Ok(Refund::Abnormal));
         // The payment's own notice was due at the same instant: which of the two comes first is nobody's promise.
         let arrived = world.arrived();
         let told = |one: &Result<_, _>| matches!(one, Ok(Notice::Refund { refund: Refund::Abnormal, .. }));
         assert_eq!(arrived.iter().filter(|one| told(one)).count(), 1, "{arrived:?}");
+    }
+}
+
+/// What the provider says of a refund's money, in the answer, when it is asked and in its notices.
+#[tokio::test]
+async fn r08_a_refund_of_another_amount_is_told_as_such_in_its_answer_its_query_and_its_notices() {
+    for provider in Provider::ALL {
+        let world = World::of(provider).await;
+        let said = |amount_fen| {
+            let total_fen = (provider == Provider::Wechat).then_some(5000);
+            Some(RefundMoney { out_trade_no: "order1".to_owned(), amount_fen, total_fen })
+        };
+        world.paid("order1").await;
+        world.run_out().await;
+        world.arrived();
+        world.goes_wrong("refund", Wrong::Request(Fault::AnotherAmount));
+        world.goes_wrong("notice", Wrong::Push(PushFault::WrongAmount));
+        for _ in 0..2 {
+            let answered = world.pay.refund(&refund("order1", "refund1", 100)).await.unwrap();
+            assert_eq!((answered.refund, answered.money), (Refund::Processing, said(99)), "{provider:?}");
+        }
+        assert_eq!(world.pay.refund_status("refund1").await.unwrap().money, said(99), "{provider:?}");
+        world.goes_wrong("refund query", Wrong::Request(Fault::AnotherAmount));
+        assert_eq!(world.pay.refund_status("refund1").await.unwrap().money, said(100), "{provider:?}: in words only");
+        world.run_out().await;
+        let told: Vec<_> = world
+            .arrived()
+            .into_iter()
+            .map(|one| match one {
+                Ok(Notice::Refund { money, .. }) => Some(money),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(told, [said(100), said(99)], "{provider:?}: first a notice of another amount");
+        assert_eq!(world.server.books().await.refunds[0].amount_fen, 99);
     }
 }
 

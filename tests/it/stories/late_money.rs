@@ -24,6 +24,8 @@ use serde_json::json;
 use super::{APPLICATION, THE_MONEY_COMES_BACK, Told, folded, of_application};
 use crate::hospital::world::{FEE_FEN, local, visit_date};
 use crate::hospital::{Hospital, Setup};
+use crate::meetings::waiters;
+use crate::patience::wait_for;
 
 const COMES_LATE: &[&str] = &["Unpaid on late: reopened", "Reckoning: Held", THE_MONEY_COMES_BACK, "Closure: Unpaid"];
 
@@ -125,8 +127,8 @@ fn is_paid_all_the_same(
     }
 }
 
-/// The patient let one offer pass, and waits for the next.
-async fn waiting_for_the_second_offer() -> (Hospital, RunId) {
+/// The patient has confirmed an offer, does not pay for it, and may let some pass; what the provider calls closed can be paid.
+async fn paying_for_an_offer() -> (Hospital, RunId) {
     let mut setup = Setup::paying(PaymentMode::LockThenPay);
     setup.policy.missed_offers_max = Some(3);
     let hospital = Hospital::open(setup).await;
@@ -135,6 +137,12 @@ async fn waiting_for_the_second_offer() -> (Hospital, RunId) {
     let entry = hospital.apply("w1-am", 1).await;
     hospital.free_a_place("w1-am").await;
     hospital.confirm(entry).await;
+    (hospital, entry)
+}
+
+/// The patient let one offer pass, and waits for the next.
+async fn waiting_for_the_second_offer() -> (Hospital, RunId) {
+    let (hospital, entry) = paying_for_an_offer().await;
     hospital.pass_minutes(31).await;
     assert_eq!(hospital.status(entry).await, "waiting");
     (hospital, entry)
@@ -345,6 +353,60 @@ async fn money_that_comes_between_the_settlement_and_the_end_goes_back() {
         hospital.mishaps.just_before(&of_application("Closure"), is_paid_all_the_same(hospital, number));
     };
     comes_when(plan, "Closure on late: reopened").await;
+}
+
+/// The notice of the money comes while the turn that has found the order closed is being written: it waits for that turn, and is
+/// late by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e02_money_that_comes_while_its_order_is_being_closed_goes_back_while_the_patient_waits_on() {
+    let (hospital, entry) = paying_for_an_offer().await;
+    let number = ids::trade_no(entry, 1);
+    hospital.shut_the_door();
+
+    // Somebody holds the order, so that the turn has the run and waits for the order.
+    let (hands_over, held) = tokio::sync::oneshot::channel();
+    let (pool, order) = (hospital.db.pool.clone(), number.clone());
+    hospital.mishaps.just_after(&of_application("OrderClosing"), move || {
+        async move {
+            let mut other = pool.begin().await.unwrap();
+            let lock = "select from payment where out_trade_no = $1 for update";
+            assert_eq!(sqlx::query(lock).bind(order).execute(&mut *other).await.unwrap().rows_affected(), 1);
+            assert!(hands_over.send(other).is_ok());
+        }
+        .boxed()
+    });
+    let meets = async {
+        let other = held.await.unwrap();
+        wait_for("the turn to wait", || async { waiters(&hospital).await == 1 }).await;
+        hospital.is_paid_late(&number).await;
+        let notice = notice_about(&hospital, &number, FEE_FEN).await;
+        let desk = Arc::clone(&hospital.desk);
+        let told = tokio::spawn(async move { desk.payment_notice(&notice).await.unwrap() });
+        wait_for("the notice to wait", || async { waiters(&hospital).await == 2 }).await;
+        other.rollback().await.unwrap();
+        assert_eq!(told.await.unwrap(), Fate::Delivered);
+    };
+    tokio::join!(hospital.pass_minutes(31), meets);
+    hospital.pass_minutes(10).await;
+    assert_eq!(hospital.status(entry).await, "waiting");
+    assert_eq!(went_back(&hospital).await, [(number, FEE_FEN)]);
+    assert!(holds(&hospital.steps(entry).await, GOES_BACK_IN_THE_QUEUE));
+    hospital.finish().await;
+}
+
+/// It comes when the provider has said that the order is closed, and nobody has written that down yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e02_money_that_comes_before_its_order_is_seen_to_be_closed_goes_back_while_the_patient_waits_on() {
+    let (hospital, entry) = paying_for_an_offer().await;
+    let number = ids::trade_no(entry, 1);
+    let comes = is_paid_all_the_same(&hospital, number.clone());
+    hospital.mishaps.just_after(&of_application("OrderClosing"), comes);
+    hospital.pass_minutes(40).await;
+    assert_eq!(hospital.mishaps.left(), [""; 0]);
+    assert_eq!(hospital.status(entry).await, "waiting");
+    assert_eq!(went_back(&hospital).await, [(number, FEE_FEN)]);
+    assert!(holds(&hospital.steps(entry).await, GOES_BACK_IN_THE_QUEUE));
+    hospital.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

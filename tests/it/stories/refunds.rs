@@ -3,11 +3,15 @@
 
 use houbu::engine::RunId;
 use houbu::engine::sabotage::{Act, Point};
+use houbu::ports::payments::Payments as _;
+use houbu::sandbox::faults::{Fault, PushFault};
+use houbu::sandbox::switches::{Switch, Wrong};
 use houbu::waitlist::ids;
 use houbu::waitlist::policy::PaymentMode;
 use serde_json::json;
 
 use super::{APPLICATION, THE_MONEY_COMES_BACK, Told, folded, of_application, successful};
+use crate::hospital::world::{FEE_FEN, local};
 use crate::hospital::{GivesUp, Hospital};
 
 const ASKED_FOR_NEWS: &[&str] = &[
@@ -37,6 +41,9 @@ const GIVEN_UP_LATER: &[&str] = &[
     "RefundCheck: Another",
     "Refunding: Accepted",
 ];
+const OF_ANOTHER_AMOUNT: &[&str] = &["Settlement: Ordered", "Reckoning: Held"];
+const LATER_OF_ANOTHER_AMOUNT: &[&str] =
+    &["Settlement: Ordered", "Reckoning: Held", "Refunding: Accepted", "RefundWait on deadline: Due"];
 const DONE_BEFORE_WE_KNEW: &[&str] =
     &["Settlement: Ordered", "Reckoning: Held", "Refunding: Refunded", "Closure: Withdrawn"];
 
@@ -45,6 +52,8 @@ pub const TOLD: &[Told] = &[
     (APPLICATION, NOTICED),
     (APPLICATION, GIVEN_UP_AT_ONCE),
     (APPLICATION, GIVEN_UP_LATER),
+    (APPLICATION, OF_ANOTHER_AMOUNT),
+    (APPLICATION, LATER_OF_ANOTHER_AMOUNT),
     (APPLICATION, DONE_BEFORE_WE_KNEW),
 ];
 
@@ -122,6 +131,88 @@ async fn r08_a_refund_is_never_made_twice() {
     hospital.pass_minutes(30).await;
     assert_eq!(successful(since_withdrawn(&hospital, entry).await), DONE_BEFORE_WE_KNEW);
     assert_eq!(hospital.pay.books().await.refunds.len(), 1);
+    hospital.finish().await;
+}
+
+/// The next of these calls or notices of whoever takes the money goes wrong so.
+fn goes_wrong(hospital: &Hospital, call: &str, wrong: Wrong) {
+    let call = format!("{} {call}", hospital.provider.provider().source());
+    hospital.faults.switches().on(&call, wrong, Switch::Times(1));
+}
+
+/// Where a run stands, and what it says of that.
+async fn stands(hospital: &Hospital, entry: RunId) -> (String, String) {
+    sqlx::query_as("select status, coalesce(last_error, '') from run where id = $1")
+        .bind(entry)
+        .fetch_one(&hospital.db.pool)
+        .await
+        .unwrap()
+}
+
+/// What our books say went back.
+async fn booked_back(hospital: &Hospital) -> i64 {
+    sqlx::query_scalar("select sum(refunded_fen)::bigint from payment").fetch_one(&hospital.db.pool).await.unwrap()
+}
+
+/// The provider gives back less than was asked for: it is not booked as if it were all, and the books of the day show it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r08_r36_a_refund_of_another_amount_is_for_a_person_and_is_never_booked_whole() {
+    let (mut hospital, entry) = paid().await;
+    let refund = ids::refund_no(&ids::trade_no(entry, 1), 1);
+    goes_wrong(&hospital, "refund", Wrong::Request(Fault::AnotherAmount));
+    hospital.withdraw(entry).await;
+    assert_eq!(successful(since_withdrawn(&hospital, entry).await), OF_ANOTHER_AMOUNT);
+    hospital.pass_minutes(30).await;
+    let asked = format!("the refund {refund} asked for {FEE_FEN} fen and the provider says {}", FEE_FEN - 1);
+    let for_a_person = ("suspended".to_owned(), format!("{asked}: settle it with the provider"));
+    assert_eq!(stands(&hospital, entry).await, for_a_person);
+    hospital.staff_retries(entry).await;
+    assert_eq!(stands(&hospital, entry).await, for_a_person, "it is still so");
+    assert_eq!((hospital.status(entry).await.as_str(), booked_back(&hospital).await), ("settling", 0));
+    assert_eq!(hospital.told(1).await, ["waitlist_submitted"], "nobody is told that the money is back");
+    let refunds = hospital.pay.books().await.refunds;
+    assert_eq!((refunds.len(), refunds[0].amount_fen), (1, FEE_FEN - 1));
+    hospital.pass_until(local(2, 10, 30)).await;
+    hospital.reconcile().await;
+    let cases: Vec<String> = hospital.open_cases().await.into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(cases, ["paidNotBooked"]);
+    hospital.leaves_suspended(1);
+    hospital.finish_in_disorder().await;
+}
+
+/// Found when the provider is asked; once it says what was asked for, the run goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r08_a_refund_that_is_later_said_to_be_of_another_amount_is_for_a_person() {
+    let (hospital, entry) = paid().await;
+    hospital.shut_the_door();
+    goes_wrong(&hospital, "refund query", Wrong::Request(Fault::AnotherAmount));
+    hospital.withdraw(entry).await;
+    hospital.pass_minutes(10).await;
+    let (status, why) = stands(&hospital, entry).await;
+    assert_eq!(status, "suspended");
+    assert!(why.contains(&format!("asked for {FEE_FEN} fen and the provider says {}", FEE_FEN + 1)), "{why}");
+    assert_eq!(successful(since_withdrawn(&hospital, entry).await), LATER_OF_ANOTHER_AMOUNT);
+    assert_eq!((hospital.status(entry).await.as_str(), booked_back(&hospital).await), ("settling", 0));
+    hospital.staff_retries(entry).await;
+    assert_eq!((hospital.status(entry).await.as_str(), booked_back(&hospital).await), ("withdrawn", FEE_FEN));
+    hospital.finish().await;
+}
+
+/// A notice of another amount is written down for staff and changes no run; the provider is asked at the true one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r08_a_notice_of_a_refund_of_another_amount_is_refused() {
+    let (hospital, entry) = paid().await;
+    goes_wrong(&hospital, "notice", Wrong::Push(PushFault::WrongAmount));
+    hospital.withdraw(entry).await;
+    hospital.pass_minutes(10).await;
+    assert_eq!((hospital.status(entry).await.as_str(), booked_back(&hospital).await), ("withdrawn", FEE_FEN));
+    let noted: Vec<(String, i64)> = sqlx::query_as(
+        "select fate, (body ->> 'amountFen')::bigint from callback where kind = 'REFUND' order by received_at, event_id desc",
+    )
+    .fetch_all(&hospital.db.pool)
+    .await
+    .unwrap();
+    assert_eq!(noted, [("refused".to_owned(), FEE_FEN + 1), ("delivered".to_owned(), FEE_FEN)]);
     hospital.finish().await;
 }
 

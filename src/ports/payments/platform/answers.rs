@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::super::super::CallError;
-use super::super::{BillLine, Opened, Paid, Payment, Refund};
+use super::super::{BillLine, Opened, Paid, Payment, Refund, RefundMoney, RefundSaid};
 use super::wire::{self, Call};
 
 /// How the platform is called in errors.
@@ -114,31 +114,37 @@ pub(super) fn closed(said: Said) -> Result<(), CallError> {
 }
 
 /// [`Call::Refund`].
-pub(super) fn refunded(said: Said, refund_no: &str) -> Result<Refund, CallError> {
+pub(super) fn refunded(said: Said, refund_no: &str) -> Result<RefundSaid, CallError> {
     match said {
         Said::Yes(data) => refund_shown(Call::Refund, data, refund_no),
         // The merchant's account is empty for now; the same refund may be asked again.
         Said::No(detail) if detail == "FUNDS_SHORT" => Err(CallError::NotNow { system: SYSTEM, detail }),
-        Said::No(code) if code == "ACCOUNT_CLOSED" => Ok(Refund::Abnormal),
+        Said::No(code) if code == "ACCOUNT_CLOSED" => Ok(RefundSaid::of_nothing(Refund::Abnormal)),
         Said::No(code) => Err(broken(Call::Refund, &code)),
     }
 }
 
 /// [`Call::QueryRefund`].
-pub(super) fn refund_status(said: Said, refund_no: &str) -> Result<Refund, CallError> {
+pub(super) fn refund_status(said: Said, refund_no: &str) -> Result<RefundSaid, CallError> {
     match said {
         Said::Yes(data) => refund_shown(Call::QueryRefund, data, refund_no),
-        Said::No(code) if code == "REFUND_UNKNOWN" => Ok(Refund::Unknown),
+        Said::No(code) if code == "REFUND_UNKNOWN" => Ok(RefundSaid::of_nothing(Refund::Unknown)),
         Said::No(code) => Err(broken(Call::QueryRefund, &code)),
     }
 }
 
-fn refund_shown(call: Call, data: Value, refund_no: &str) -> Result<Refund, CallError> {
+fn refund_shown(call: Call, data: Value, refund_no: &str) -> Result<RefundSaid, CallError> {
     let shown: wire::RefundShown = read(call, data)?;
     if shown.refund_no != refund_no {
         return Err(unknown(call, "the answer is about another refund"));
     }
-    refund_named(&shown.state).ok_or_else(|| unknown(call, "a refund state that is not known"))
+    let refund = refund_named(&shown.state).ok_or_else(|| unknown(call, "a refund state that is not known"))?;
+    Ok(RefundSaid { refund, money: Some(money(shown)) })
+}
+
+/// Of what money a refund is; a platform does not repeat what its order is over.
+pub(super) fn money(shown: wire::RefundShown) -> RefundMoney {
+    RefundMoney { out_trade_no: shown.order_no, amount_fen: shown.amount_fen, total_fen: None }
 }
 
 /// The state of a refund by its name.
@@ -240,11 +246,10 @@ mod tests {
                 order(said, "n").map_or_else(|error| kind(Err::<(), _>(error)).to_owned(), |it| format!("{it:?}"))
             }
             Call::Close => kind(closed(said)).to_owned(),
-            Call::Refund => {
-                refunded(said, "r").map_or_else(|error| kind(Err::<(), _>(error)).to_owned(), |it| format!("{it:?}"))
-            }
+            Call::Refund => refunded(said, "r")
+                .map_or_else(|error| kind(Err::<(), _>(error)).to_owned(), |it| format!("{:?}", it.refund)),
             Call::QueryRefund => refund_status(said, "r")
-                .map_or_else(|error| kind(Err::<(), _>(error)).to_owned(), |it| format!("{it:?}")),
+                .map_or_else(|error| kind(Err::<(), _>(error)).to_owned(), |it| format!("{:?}", it.refund)),
             Call::Bill => kind(page(said)).to_owned(),
         }
     }
@@ -317,6 +322,17 @@ mod tests {
         ] {
             assert_eq!(kind(shown(state, rest)), "unknown", "{state}");
         }
+    }
+
+    #[test]
+    fn r08_a_refund_is_told_with_its_money() {
+        let shown = json!({ "orderNo": "n", "refundNo": "r", "state": "DONE", "amountFen": 2400 });
+        let money = RefundMoney { out_trade_no: "n".into(), amount_fen: 2400, total_fen: None };
+        let done = RefundSaid { refund: Refund::Success, money: Some(money) };
+        assert_eq!(refunded(Said::Yes(shown.clone()), "r"), Ok(done.clone()));
+        assert_eq!(refund_status(Said::Yes(shown), "r"), Ok(done));
+        let bare = json!({ "orderNo": "n", "refundNo": "r", "state": "DONE" });
+        assert_eq!(kind(refunded(Said::Yes(bare), "r")), "unknown");
     }
 
     #[test]

@@ -20,17 +20,16 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::CallError;
-use super::super::calling::{address, carried, client, traced};
+use super::super::calling::{address, carried, client, heard, traced};
 use super::{
-    Bill, Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, Provider, Refund, RefundRequest,
+    Bill, Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, Provider, RefundRequest,
+    RefundSaid,
 };
 use crate::ports::stamp::{Stamp, Stamper, Way};
 use answers::{SYSTEM, Said, broken, unknown};
 use notice::Ours;
 use wire::{Answering, Asking, Call};
 
-/// An answer, bills included, is no larger.
-const ANSWER_BYTES_MAX: usize = 4 << 20;
 /// A bill has no more pages.
 const PAGES_MAX: u32 = 10_000;
 
@@ -102,16 +101,10 @@ impl PayPlatform {
             request = request.header(name, value);
         }
         let unanswered = |error: reqwest::Error| CallError::unanswered(SYSTEM, call.label(), &error);
-        let mut response = carried(request.body(body)).send().await.map_err(unanswered)?;
+        let response = carried(request.body(body)).send().await.map_err(unanswered)?;
         let status = response.status().as_u16();
         let stamp = Stamp::read(response.headers()).ok();
-        let mut raw = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unanswered)? {
-            if raw.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(unknown(call, "the answer is too large"));
-            }
-            raw.extend_from_slice(&chunk);
-        }
+        let raw = heard(SYSTEM, call.label(), response).await?;
         let said = stamp.filter(|stamp| stamp.nonce == nonce && self.stamper.verify(Way::Answer, stamp, &raw).is_ok());
         let Some(stamp) = said else { return Err(answers::unsaid(call, status, &raw)) };
         let answering: Answering =
@@ -169,7 +162,7 @@ impl Payments for PayPlatform {
         answers::closed(self.call(Call::Close, wire::OrderNamed { order_no }).await?)
     }
 
-    async fn refund(&self, request: &RefundRequest) -> Result<Refund, CallError> {
+    async fn refund(&self, request: &RefundRequest) -> Result<RefundSaid, CallError> {
         let asked = wire::RefundAsked {
             order_no: checked(Call::Refund, &request.out_trade_no, 32)?,
             refund_no: checked(Call::Refund, &request.out_refund_no, 64)?,
@@ -181,7 +174,7 @@ impl Payments for PayPlatform {
         answers::refunded(self.call(Call::Refund, asked).await?, &request.out_refund_no)
     }
 
-    async fn refund_status(&self, out_refund_no: &str) -> Result<Refund, CallError> {
+    async fn refund_status(&self, out_refund_no: &str) -> Result<RefundSaid, CallError> {
         let refund_no = checked(Call::QueryRefund, out_refund_no, 64)?;
         answers::refund_status(self.call(Call::QueryRefund, wire::RefundNamed { refund_no }).await?, out_refund_no)
     }

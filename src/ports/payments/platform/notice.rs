@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::super::{Notice, NoticeError, NoticeHeaders, Refund};
-use super::answers::{paid, refund_named};
+use super::answers::{money as money_back, paid, refund_named};
 use super::wire::{OrderShown, RefundShown, Telling};
 use crate::ports::stamp::{Stamp, Stamper, Way};
 
@@ -68,11 +68,12 @@ fn money(telling: Telling) -> Result<Notice, NoticeError> {
 }
 
 fn refund(telling: Telling, event: Refund) -> Result<Notice, NoticeError> {
-    let RefundShown { order_no, refund_no, state, .. } = data(telling.data)?;
-    if refund_named(&state) != Some(event) {
+    let shown: RefundShown = data(telling.data)?;
+    if refund_named(&shown.state) != Some(event) {
         return Err(NoticeError::Body("a refund state that contradicts its event"));
     }
-    Ok(Notice::Refund { notice_id: telling.id, out_trade_no: order_no, out_refund_no: refund_no, refund: event })
+    let out_refund_no = shown.refund_no.clone();
+    Ok(Notice::Refund { notice_id: telling.id, out_refund_no, refund: event, money: money_back(shown) })
 }
 
 fn data<T: DeserializeOwned>(data: Value) -> Result<T, NoticeError> {
@@ -134,7 +135,10 @@ mod tests {
         ] {
             let body = told(event, &back(state));
             let read = read_at(&signed(&body), &body, NOW);
-            assert!(matches!(&read, Ok(Notice::Refund { refund: it, .. }) if *it == refund), "{read:?}");
+            assert!(
+                matches!(&read, Ok(Notice::Refund { refund: it, money, .. }) if *it == refund && money.amount_fen == 2500),
+                "{read:?}"
+            );
         }
     }
 

@@ -93,19 +93,19 @@ fn a_payment_is_taken_until_twelve_seconds_after_the_end() {
 fn a_refund_is_the_same_under_its_number_and_settles_within_minutes() {
     let mut ledger = ledger();
     ledger.open(asked("order1"), Some(Plan::Never), at(0)).unwrap();
-    assert_eq!(code(ledger.refund(refund_asked("order1", "r1", 5000), at(1))), "INVALID_REQUEST");
-    assert_eq!(code(ledger.refund(refund_asked("order9", "r1", 5000), at(1))), "RESOURCE_NOT_EXISTS");
+    assert_eq!(code(ledger.refund(refund_asked("order1", "r1", 5000), None, at(1))), "INVALID_REQUEST");
+    assert_eq!(code(ledger.refund(refund_asked("order9", "r1", 5000), None, at(1))), "RESOURCE_NOT_EXISTS");
     ledger.pay("order1", at(1)).unwrap();
-    assert_eq!(ledger.refund(refund_asked("order1", "r1", 2000), at(2)).unwrap()["status"], "PROCESSING");
-    assert_eq!(ledger.refund(refund_asked("order1", "r1", 2000), at(2)).unwrap()["status"], "PROCESSING");
-    assert_eq!(code(ledger.refund(refund_asked("order1", "r1", 2001), at(2))), "INVALID_REQUEST");
-    assert_eq!(code(ledger.refund(refund_asked("order1", "r2", 3001), at(4))), "PARAM_ERROR");
-    assert_eq!(code(ledger.refund(refund_asked("order1", "r2", 3000), at(2))), "FREQUENCY_LIMITED");
+    assert_eq!(ledger.refund(refund_asked("order1", "r1", 2000), None, at(2)).unwrap()["status"], "PROCESSING");
+    assert_eq!(ledger.refund(refund_asked("order1", "r1", 2000), None, at(2)).unwrap()["status"], "PROCESSING");
+    assert_eq!(code(ledger.refund(refund_asked("order1", "r1", 2001), None, at(2))), "INVALID_REQUEST");
+    assert_eq!(code(ledger.refund(refund_asked("order1", "r2", 3001), None, at(4))), "PARAM_ERROR");
+    assert_eq!(code(ledger.refund(refund_asked("order1", "r2", 3000), None, at(2))), "FREQUENCY_LIMITED");
     assert_eq!(ledger.run_until(at(8)), 1);
     assert_eq!(ledger.refund_shown("r1", Provider::Wechat).unwrap()["status"], "SUCCESS");
-    assert!(ledger.refund(refund_asked("order1", "r2", 3000), at(8)).is_ok());
+    assert!(ledger.refund(refund_asked("order1", "r2", 3000), None, at(8)).is_ok());
     assert_eq!(ledger.order("order1", Provider::Wechat).unwrap()["trade_state"], "REFUND");
-    assert_eq!(code(ledger.refund(refund_asked("order1", "r3", 1), at(30))), "PARAM_ERROR");
+    assert_eq!(code(ledger.refund(refund_asked("order1", "r3", 1), None, at(30))), "PARAM_ERROR");
     assert_eq!(code(ledger.refund_shown("r3", Provider::Wechat)), "RESOURCE_NOT_EXISTS");
 }
 
@@ -117,12 +117,12 @@ fn a_refund_given_up_holds_no_money_and_its_second_number_succeeds() {
         let (order, first, second) = (format!("order{n}"), format!("a{n}"), format!("b{n}"));
         ledger.open(asked(&order), Some(Plan::Never), at(0)).unwrap();
         ledger.pay(&order, at(1)).unwrap();
-        ledger.refund(refund_asked(&order, &first, 5000), at(2)).unwrap();
+        ledger.refund(refund_asked(&order, &first, 5000), None, at(2)).unwrap();
         ledger.run_until(at(8));
         if ledger.refund_shown(&first, Provider::Wechat).unwrap()["status"] == "CLOSED" {
             given_up += 1;
             assert_eq!(ledger.order(&order, Provider::Wechat).unwrap()["trade_state"], "SUCCESS");
-            ledger.refund(refund_asked(&order, &second, 5000), at(9)).unwrap();
+            ledger.refund(refund_asked(&order, &second, 5000), None, at(9)).unwrap();
             ledger.run_until(at(20));
             assert_eq!(ledger.refund_shown(&second, Provider::Wechat).unwrap()["status"], "SUCCESS");
         }
@@ -135,11 +135,11 @@ fn an_abnormal_refund_keeps_its_money_and_is_told() {
     let mut ledger = ledger();
     ledger.open(asked("order1"), Some(Plan::Never), at(0)).unwrap();
     ledger.pay("order1", at(1)).unwrap();
-    ledger.refund(refund_asked("order1", "r1", 5000), at(2)).unwrap();
+    ledger.refund(refund_asked("order1", "r1", 5000), None, at(2)).unwrap();
     assert!(ledger.settle("r1", at(2), Refund::Abnormal));
     assert!(!ledger.settle("r1", at(3), Refund::Success));
     assert_eq!(ledger.run_until(at(60)), 0);
-    assert_eq!(code(ledger.refund(refund_asked("order1", "r2", 1), at(9))), "PARAM_ERROR");
+    assert_eq!(code(ledger.refund(refund_asked("order1", "r2", 1), None, at(9))), "PARAM_ERROR");
     let told: Vec<String> = ledger.posts_due(at(60)).into_iter().map(|notice| notice.event).collect();
     assert_eq!(told, ["TRANSACTION.SUCCESS", "REFUND.ABNORMAL"]);
 }
@@ -170,7 +170,7 @@ proptest! {
                 0 => drop(ledger.open(Asked { expires_at: at(40), ..asked(&order) }, Some(Plan::At(now + TimeDelta::minutes(2))), now)),
                 1 => drop(ledger.close(&order)),
                 2 => drop(ledger.pay(&order, now)),
-                3 => drop(ledger.refund(refund_asked(&order, &refund, amount), now)),
+                3 => drop(ledger.refund(refund_asked(&order, &refund, amount), None, now)),
                 _ => drop(ledger.run_until(now)),
             }
         }
