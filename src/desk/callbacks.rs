@@ -8,21 +8,24 @@ use super::{Answer, Desk, DeskError, his_push, message_event};
 use crate::engine::staff::By;
 use crate::engine::store::audit;
 use crate::ports::his::Push;
+use crate::ports::payments::{Notice, Provider};
 use crate::records::callbacks::{self, Fate, Seen, Wanted};
 use crate::waitlist::refusal::Refusal;
 
 /// A stored callback, read again.
 enum Again {
     Push(Push),
+    Notice(Notice),
     Wechat(OfWechat),
     Platform,
 }
 
 impl Again {
     /// None where what is stored is not enough to do it again.
-    fn of(stored: &Seen) -> Option<Self> {
+    fn of(stored: &Seen, pays: Provider) -> Option<Self> {
         match stored.source.as_str() {
             his_push::SOURCE => serde_json::from_value(stored.body.clone()).ok().map(Self::Push),
+            payments if payments == pays.source() => serde_json::from_value(stored.body.clone()).ok().map(Self::Notice),
             message_event::WECHAT => OfWechat::named(&stored.kind).map(Self::Wechat),
             message_event::PLATFORM => Some(Self::Platform),
             _ => None,
@@ -41,13 +44,18 @@ impl Desk {
     pub async fn replay_callback(&self, source: &str, event_id: &str, by: &By) -> Answer<Fate> {
         let mut tx = self.begin().await?;
         let stored = self.stored(&mut tx, source, event_id).await?;
-        let again = Again::of(&stored).ok_or(DeskError::NotReplayable)?;
+        let again = Again::of(&stored, self.ports.payments.provider()).ok_or(DeskError::NotReplayable)?;
         // Should we die before it is done, it waits for a person as what was never done does.
         self.passes_to(&mut tx, &stored, "callback.replay", Fate::Received, by).await?;
         tx.commit().await?;
         let status = stored.body["status"].as_str().unwrap_or_default();
         match again {
             Again::Push(push) => self.act_on_push(&push).await,
+            Again::Notice(notice) => match self.payment_notice(&notice).await {
+                Err(DeskError::NotOurs) => Ok(Fate::NoRun),
+                Err(DeskError::WrongAmount) => Ok(Fate::Refused),
+                came => came,
+            },
             Again::Wechat(of) => self.wechat_event(of, &stored.subject, status).await,
             Again::Platform => {
                 self.platform_event(&stored.subject, &message_event::arrival(&stored.kind, status)).await

@@ -9,7 +9,7 @@ use super::{Answer, Desk, DeskError};
 use crate::engine::To;
 use crate::engine::flow::Flow as _;
 use crate::engine::store::{self, Outgoing, Signalled};
-use crate::ports::payments::{Notice, Paid, Refund, RefundMoney};
+use crate::ports::payments::{Notice, Paid, RefundMoney};
 use crate::records::callbacks::{self, Callback, Fate};
 use crate::records::visits;
 use crate::waitlist::ids;
@@ -27,10 +27,12 @@ const MISS_MONEY: [&str; 5] = [
 impl Desk {
     /// Takes a verified notice. [`DeskError::NotOurs`] and [`DeskError::WrongAmount`] leave every run as it is.
     pub async fn payment_notice(&self, notice: &Notice) -> Answer<Fate> {
+        // All of it, so that it can be done again.
+        let body = serde_json::to_value(notice).map_err(|error| DeskError::Broken(error.to_string()))?;
         match notice {
-            Notice::Paid { notice_id, out_trade_no, paid } => self.paid(notice_id, out_trade_no, paid).await,
-            Notice::Refund { notice_id, out_refund_no, refund, money } => {
-                self.refunded(notice_id, out_refund_no, *refund, money).await
+            Notice::Paid { notice_id, out_trade_no, paid } => self.paid(notice_id, out_trade_no, paid, &body).await,
+            Notice::Refund { notice_id, out_refund_no, money, .. } => {
+                self.refunded(notice_id, out_refund_no, money, &body).await
             }
         }
     }
@@ -48,12 +50,11 @@ impl Desk {
         Ok(tx.commit().await?)
     }
 
-    async fn paid(&self, notice_id: &str, out_trade_no: &str, paid: &Paid) -> Answer<Fate> {
+    async fn paid(&self, notice_id: &str, out_trade_no: &str, paid: &Paid, body: &Value) -> Answer<Fate> {
         let mut tx = self.begin().await?;
-        let body = json!({ "transactionId": paid.transaction_id, "amountFen": paid.amount_fen });
         let kind = "TRANSACTION.SUCCESS";
         let Some((entry, amount_fen)) = self.order_of(&mut tx, out_trade_no).await? else {
-            return self.not_ours(tx, notice_id, kind, out_trade_no, &body).await;
+            return self.not_ours(tx, notice_id, kind, out_trade_no, body).await;
         };
         if amount_fen != paid.amount_fen {
             tracing::error!(
@@ -62,7 +63,7 @@ impl Desk {
                 paid_fen = paid.amount_fen,
                 "a payment notice has another amount than its order; nothing was changed"
             );
-            self.note(&mut tx, notice_id, kind, out_trade_no, &body, Fate::Refused).await?;
+            self.note(&mut tx, notice_id, kind, out_trade_no, body, Fate::Refused).await?;
             tx.commit().await?;
             return Err(DeskError::WrongAmount);
         }
@@ -73,7 +74,7 @@ impl Desk {
             id: format!("paid:{}", paid.transaction_id),
             payload: payload(&payment)?,
         };
-        let fate = self.tell(&mut tx, &signal, notice_id, kind, out_trade_no, &body).await?;
+        let fate = self.tell(&mut tx, &signal, notice_id, kind, out_trade_no, body).await?;
         // The run is locked by now: whoever was closing the order has said so, or finds this money when it says so.
         if visits::is_closed(&mut *tx, self.hospital(), out_trade_no).await? {
             self.comes_late(&mut tx, entry, payment).await?;
@@ -104,18 +105,11 @@ impl Desk {
         Ok(())
     }
 
-    async fn refunded(
-        &self,
-        notice_id: &str,
-        out_refund_no: &str,
-        refund: Refund,
-        money: &RefundMoney,
-    ) -> Answer<Fate> {
+    async fn refunded(&self, notice_id: &str, out_refund_no: &str, money: &RefundMoney, body: &Value) -> Answer<Fate> {
         let mut tx = self.begin().await?;
         let out_trade_no = money.out_trade_no.as_str();
-        let body = json!({ "outRefundNo": out_refund_no, "refund": refund, "amountFen": money.amount_fen });
         let Some((entry, ordered_fen)) = self.order_of(&mut tx, out_trade_no).await? else {
-            return self.not_ours(tx, notice_id, "REFUND", out_trade_no, &body).await;
+            return self.not_ours(tx, notice_id, "REFUND", out_trade_no, body).await;
         };
         let asked_fen = visits::refund_asked(&mut *tx, self.hospital(), out_trade_no, out_refund_no).await?;
         let is_ours = asked_fen.is_none_or(|asked_fen| asked_fen == money.amount_fen)
@@ -129,7 +123,7 @@ impl Desk {
                 total_fen = money.total_fen,
                 "a refund notice has another amount than was asked for; nothing was changed"
             );
-            self.note(&mut tx, notice_id, "REFUND", out_trade_no, &body, Fate::Refused).await?;
+            self.note(&mut tx, notice_id, "REFUND", out_trade_no, body, Fate::Refused).await?;
             tx.commit().await?;
             return Err(DeskError::WrongAmount);
         }
@@ -139,7 +133,7 @@ impl Desk {
             id: format!("refund:{notice_id}"),
             payload: payload(&RefundNotice { out_refund_no: out_refund_no.to_owned() })?,
         };
-        let fate = self.tell(&mut tx, &signal, notice_id, "REFUND", out_trade_no, &body).await?;
+        let fate = self.tell(&mut tx, &signal, notice_id, "REFUND", out_trade_no, body).await?;
         tx.commit().await?;
         self.engine.hint();
         Ok(fate)

@@ -18,7 +18,6 @@ use super::extract::Query;
 use super::openapi::Problems;
 use super::problem::Problem;
 use super::{EventToken, Surface};
-use crate::desk::DeskError;
 use crate::desk::message_event::OfWechat;
 
 /// The most messages that one event tells of; it tells of one.
@@ -100,12 +99,16 @@ pub(super) async fn receive(
     Query(signature): Query<Signature>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    believe(surface.wechat_token.as_ref(), &signature, surface.desk.now().await?)?;
+    if let Err(doubt) = believe(surface.wechat_token.as_ref(), &signature, surface.desk.now().await?) {
+        if surface.wechat_token.is_some() {
+            surface.desk.not_believed("wechat", &"the event's signature is wrong, or old").await;
+        }
+        return Err(doubt);
+    }
     let text = std::str::from_utf8(&body).map_err(|_| Problem::invalid("the event is not UTF-8"))?;
     let event: Event = quick_xml::de::from_str(text).map_err(|_| Problem::invalid("the event is not XML"))?;
     if event.event == "TEMPLATESENDJOBFINISH" && !event.message_id.is_empty() {
-        let kept: Result<(), DeskError> = surface.desk.message_event(&event.message_id, &event.status).await;
-        kept?;
+        surface.desk.message_event(&event.message_id, &event.status).await?;
     }
     if event.event == "subscribe_msg_sent_event" {
         // Together: each may be waited for, and WeChat waits for the answer to all.

@@ -92,3 +92,20 @@ async fn what_was_not_kept_whole_is_not_done_again() {
     assert_eq!(refused.code(), Some("not_replayable"));
     hospital.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e02_a_notice_of_money_that_is_done_again_pays_nothing_twice() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.status(entry).await, "waiting");
+    let houbu = hospital.door.client();
+    let about = CallbacksWanted { subject: Some(ids::trade_no(entry, 1)), ..CallbacksWanted::default() };
+    let paid = houbu.callbacks(&about).await.unwrap().body.items.remove(0);
+    assert_eq!((paid.kind.as_str(), paid.fate.as_str()), ("TRANSACTION.SUCCESS", "delivered"));
+    let again = houbu.replay_callback(&paid.source, &paid.event_id, &because("to see")).await.unwrap();
+    assert_eq!(again.fate, "duplicate");
+    hospital.until_still().await;
+    assert_eq!(hospital.status(entry).await, "waiting");
+    hospital.finish().await;
+}

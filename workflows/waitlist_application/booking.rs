@@ -21,7 +21,8 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
         return Ok(outcome::Booking::Withheld);
     }
     let paid = app.paid_with();
-    let answer = match known(if turn.again { ports.his.order(&order_id).await? } else { Order::Unknown }, &paid) {
+    let answer = match known(if turn.again { ports.his.order(&order_id).await? } else { Order::Unknown }, paid.as_ref())
+    {
         Order::Booked(visit) => Booking::Booked(visit),
         Order::Cancelled => Booking::Refused { code: CANCELLED.to_owned() },
         // What HIS was not told of it is told by the same request, which books nothing more.
@@ -38,7 +39,7 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
         }
     };
     let answer = match answer {
-        Booking::Exists => match known(ports.his.order(&order_id).await?, &paid) {
+        Booking::Exists => match known(ports.his.order(&order_id).await?, paid.as_ref()) {
             Order::Booked(visit) => Booking::Booked(visit),
             Order::Cancelled => Booking::Refused { code: CANCELLED.to_owned() },
             Order::Unpaid(_) => {
@@ -50,14 +51,15 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
     };
     // "Taken" and "refused" may speak of our own earlier attempt, which arrived after we had asked (E1).
     let answer = match answer {
-        Booking::Taken | Booking::Refused { .. } if turn.again => match known(ports.his.order(&order_id).await?, &paid)
-        {
-            Order::Booked(visit) => Booking::Booked(visit),
-            Order::Unpaid(_) => {
-                return Err(Fault::Unknown(format!("HIS has booked {order_id} after all, without its money")));
+        Booking::Taken | Booking::Refused { .. } if turn.again => {
+            match known(ports.his.order(&order_id).await?, paid.as_ref()) {
+                Order::Booked(visit) => Booking::Booked(visit),
+                Order::Unpaid(_) => {
+                    return Err(Fault::Unknown(format!("HIS has booked {order_id} after all, without its money")));
+                }
+                Order::Unknown | Order::Cancelled => answer,
             }
-            Order::Unknown | Order::Cancelled => answer,
-        },
+        }
         answer => answer,
     };
     Ok(match answer {
@@ -103,7 +105,7 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
 }
 
 /// What HIS knows of a booking, of which it need not know money that is not there.
-fn known(order: Order, paid: &Option<PaidWith>) -> Order {
+fn known(order: Order, paid: Option<&PaidWith>) -> Order {
     match order {
         Order::Unpaid(visit) if paid.is_none() => Order::Booked(visit),
         order => order,
