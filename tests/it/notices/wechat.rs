@@ -66,9 +66,8 @@ async fn r23_wechat_tells_that_a_message_arrived_twice_late_never_and_after_a_fo
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r23_an_event_of_many_messages_that_nobody_knows_is_answered_before_wechat_gives_up() {
     let hospital = with_events().await;
-    let list: String = (0..10)
-        .map(|n| format!("<List><MsgID>{n}</MsgID><ErrorStatus>failed:user block</ErrorStatus></List>"))
-        .collect();
+    let one = |n: u8| format!("<List><MsgID>{n}</MsgID><ErrorStatus>failed:user block</ErrorStatus></List>");
+    let list = (0..10).map(one).collect::<Vec<_>>().concat();
     let body = format!(
         "<xml><Event>subscribe_msg_sent_event</Event><SubscribeMsgSentEvent>{list}</SubscribeMsgSentEvent></xml>"
     );

@@ -399,6 +399,8 @@ async fn e02_money_that_comes_while_its_order_is_being_closed_goes_back_while_th
 async fn e02_money_that_comes_before_its_order_is_seen_to_be_closed_goes_back_while_the_patient_waits_on() {
     let (hospital, entry) = paying_for_an_offer().await;
     let number = ids::trade_no(entry, 1);
+    // The notice comes once: nobody tells of it again when the order is known to be closed.
+    hospital.shut_the_door();
     let comes = is_paid_all_the_same(&hospital, number.clone());
     hospital.mishaps.just_after(&of_application("OrderClosing"), comes);
     hospital.pass_minutes(40).await;
