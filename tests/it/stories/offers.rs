@@ -200,7 +200,7 @@ async fn e03_an_offer_a_minute_before_the_cutoff_keeps_its_window() {
 /// HIS has locked and its answer is lost; when it can be asked again the lock is nearly over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r20_e01_nobody_is_given_seconds_to_answer_for_a_lock_whose_answer_was_lost() {
-    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
+    let hospital = Hospital::open(Setup { plain: None, ..Setup::paying(PaymentMode::LockThenPay) }).await;
     let entries = [hospital.apply("w1-am", 1).await, hospital.apply("w1-am", 2).await];
     hospital.mishaps.plan(Point::AfterCall, &of_application("Locking"), Act::Fail, 1);
     hospital.free_a_place("w1-am").await;
@@ -219,7 +219,7 @@ async fn r20_e01_nobody_is_given_seconds_to_answer_for_a_lock_whose_answer_was_l
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r20_a_his_that_does_not_keep_the_minutes_of_a_lock_is_for_a_person() {
-    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
+    let hospital = Hospital::open(Setup { plain: None, ..Setup::paying(PaymentMode::LockThenPay) }).await;
     hospital.his.grant_at_most(12).await.unwrap();
     let entry = hospital.apply("w1-am", 1).await;
     hospital.free_a_place("w1-am").await;
