@@ -12,7 +12,7 @@
 //! | `home`, `matters` | what needs a person now, and where it is done |
 //! | `run` | one run: where it stands, the way it came, what can be done |
 //! | `patients`, `patient` | finding a patient; what is kept of one |
-//! | `schedules`, `deadlines` | queues in their order; what falls due when |
+//! | `schedules`, `slots`, `deadlines` | queues in their order; who got which place; what falls due when |
 //! | `policies`, `settings` | settings, what is inherited and from where |
 //! | `cases`, `figures`, `plot` | differences between the books; figures and their pictures |
 //! | `jobs`, `system`, `callbacks`, `letters` | what starts runs by the clock; systems outside; what they told; what they refused |
@@ -45,6 +45,7 @@ mod run;
 mod runs;
 mod schedules;
 mod settings;
+mod slots;
 mod system;
 mod texts;
 mod views;
