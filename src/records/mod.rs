@@ -37,6 +37,7 @@ pub mod api_keys;
 pub mod breaches;
 pub mod callbacks;
 pub mod concern;
+pub mod day_lines;
 pub mod departments;
 pub mod dossier;
 pub mod draws;
