@@ -28,6 +28,7 @@ const STUCK_SHOWN: i64 = 8;
 struct Home {
     frame: Frame,
     w: &'static HomeWords,
+    day: String,
     matters: Vec<Matter>,
     tiles: Vec<Tile>,
     stuck: Vec<RunRow>,
@@ -62,6 +63,7 @@ pub(super) async fn home(State(surface): State<Arc<Surface>>, staff: Staff) -> P
     let page = Home {
         frame: Frame::of(&staff, "home"),
         w,
+        day: clock.day(clock.today()),
         matters,
         tiles: tiles(w, &numbers),
         stuck: row::runs(&surface, stuck, &clock).await?,

@@ -35,7 +35,7 @@ struct Row {
     who: Option<Who>,
     /// How many of these there are, where nobody has them.
     many: String,
-    way: Vec<(&'static str, Stamp)>,
+    way: Vec<(String, Stamp)>,
     /// Why this person.
     turn: Option<Turn>,
     why: String,
@@ -97,7 +97,7 @@ fn given(one: Given, w: &'static SlotWords, clock: &Clock) -> Row {
         again: false,
         chip: Chip { tone, name: name.to_owned() },
         many: String::new(),
-        way: way(&one, stood, w, clock),
+        way: together(way(&one, stood, w, clock)),
         why: why(&one, stood, w, clock),
         turn: Some(Turn { drawn: one.drawn, arrived: one.arrived, applied: clock.stamp(one.applied_at) }),
         who: Some(Who { entry: one.entry_id, patient: one.patient_id, name: one.name.unwrap_or_default() }),
@@ -157,6 +157,18 @@ fn way(one: &Given, stood: State, w: &'static SlotWords, clock: &Clock) -> Vec<(
         (w.answer_by, one.deadline),
     ];
     steps.into_iter().filter_map(|(name, at)| Some((name, clock.stamp(at?)))).collect()
+}
+
+/// What happened within one minute stands together.
+fn together(steps: Vec<(&'static str, Stamp)>) -> Vec<(String, Stamp)> {
+    let mut told: Vec<(String, Stamp)> = Vec::new();
+    for (name, at) in steps {
+        match told.last_mut().filter(|(_, before)| before.text == at.text) {
+            Some((names, _)) => *names = format!("{names} · {name}"),
+            None => told.push((name.to_owned(), at)),
+        }
+    }
+    told
 }
 
 /// Why it is where it is.
@@ -246,6 +258,11 @@ mod tests {
             assert_eq!(told, steps, "{outcome}");
         }
         assert_eq!(why(&one("ended", None), State::Released, w, &clock), format!("Withdrawn · {}", w.why_ended));
+        // What happened within one minute is one line, in order.
+        let at = |second| clock.stamp(DateTime::UNIX_EPOCH + TimeDelta::seconds(second));
+        let told = together(vec![("a", at(1)), ("b", at(2)), ("c", at(61))]);
+        let told: Vec<&str> = told.iter().map(|(names, _)| names.as_str()).collect();
+        assert_eq!(told, ["a · b", "c"]);
         // What is booked at once is not taken first.
         let at_once = Given { taken_at: one("booked", None).settled_at, ..one("booked", Some("booked")) };
         let told: Vec<&str> = way(&at_once, State::Booked, w, &clock).into_iter().map(|(name, _)| name).collect();

@@ -42,6 +42,11 @@ impl Clock {
         Ok(Self { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language })
     }
 
+    /// The same by the server's own clock, by which sessions and keys go whatever the hospital's clock is set to.
+    pub(super) fn of_server(surface: &Surface, language: Language) -> Self {
+        Self { now: Utc::now(), tz: surface.desk.ports.tz, language }
+    }
+
     /// An instant as it is written.
     pub(super) fn stamp(&self, at: DateTime<Utc>) -> Stamp {
         let there = at.with_timezone(&self.tz);

@@ -53,7 +53,7 @@ async fn page(
     let user = surface.desk.lodge.user(staff.id).await?;
     let sessions = surface.desk.lodge.sessions_of(staff.id).await?;
     let this = staff.token.hash();
-    let clock = Clock::of(surface, staff.language).await?;
+    let clock = Clock::of_server(surface, staff.language);
     let page = rendered(&Page {
         frame: Frame::of(staff, "account"),
         w: Access::of(staff.language),

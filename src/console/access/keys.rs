@@ -98,7 +98,7 @@ async fn page(surface: &Surface, staff: &Staff, done: Option<Done>) -> Result<Re
         Some(Err(error)) => (Some(refusal(error)?), None, false),
     };
     let keys = surface.desk.lodge.api_keys().await?;
-    let clock = Clock::of(surface, staff.language).await?;
+    let clock = Clock::of_server(surface, staff.language);
     let page = rendered(&Page {
         frame: Frame::of(staff, "users"),
         w,

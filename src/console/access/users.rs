@@ -114,7 +114,7 @@ async fn page(surface: &Surface, staff: &Staff, done: Option<Done>) -> Result<Re
         Some(Err(error)) => (Some(refusal(error)?), None, false),
     };
     let users = surface.desk.lodge.users().await?;
-    let clock = Clock::of(surface, staff.language).await?;
+    let clock = Clock::of_server(surface, staff.language);
     let title = |user: &User| Role::parse(&user.role).map_or("", |role| role.title(staff.language));
     let page = rendered(&Page {
         frame: Frame::of(staff, "users"),

@@ -8,7 +8,7 @@ words! {
         title: "号源与分配", "Places: who got what";
         hint: "按时段列出：每个号源分配给谁、何时、为什么。", "By their time: to whom each was given, when and why.";
         told: "空闲号源由 HIS 告知于", "HIS told what is free";
-        not_told: "暂无空闲号源的最新信息：有人候补时才向 HIS 查询。", "What is free just now is not known: HIS is asked when somebody waits.";
+        not_told: "得知有空号后才向 HIS 查询空闲号源。", "HIS is asked what is free once somebody waits and a place is said to be free.";
         none: "还没有分配过号源", "No place was handed out yet";
         none_hint: "有号源释放后，分配给谁、何时、为什么都会列在这里。", "Once one comes free it stands here: who got it, when and why.";
         time: "时段", "Time";
