@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::State;
 
 use super::access::Staff;
+use super::day;
 use super::matters::{Matter, matter};
 use super::page::{Frame, Page, show};
 use super::row::{self, RunRow};
@@ -15,22 +16,19 @@ use super::words::so_many;
 use crate::engine::health::Finding;
 use crate::engine::inspect::Filter;
 use crate::http::Surface;
+use crate::records::day_lines::Of;
 use crate::records::overview::{MANY, Numbers};
 use crate::waitlist::language::Language;
 
 /// Runs that stand still of which so many are shown.
 const STUCK_SHOWN: i64 = 8;
-/// Of those of a step of refunds so many are counted.
-const LOOKED_THROUGH: i64 = 200;
-/// Where a refund stands that waits for a person.
-const REFUND_STEPS: [&str; 6] =
-    ["Refunding", "RefundWait", "RefundCheck", "PartRefund", "PartRefundWait", "LateRefund"];
 
 #[derive(Template)]
 #[template(path = "home.html")]
 struct Home {
     frame: Frame,
     w: &'static HomeWords,
+    day: String,
     matters: Vec<Matter>,
     tiles: Vec<Tile>,
     stuck: Vec<RunRow>,
@@ -40,7 +38,7 @@ struct Home {
 struct Tile {
     n: String,
     name: &'static str,
-    href: &'static str,
+    href: String,
 }
 
 pub(super) async fn home(State(surface): State<Arc<Surface>>, staff: Staff) -> Page {
@@ -49,13 +47,7 @@ pub(super) async fn home(State(surface): State<Arc<Surface>>, staff: Staff) -> P
     let numbers = desk.numbers_of_day(clock.now).await?;
     let of = |status: &str| Filter { status: Some(status.to_owned()), most: STUCK_SHOWN, ..Filter::default() };
     let mut stuck = desk.runs(of("suspended")).await?;
-    let mut refunds = 0;
-    if !stuck.is_empty() {
-        for step in REFUND_STEPS {
-            let at = Filter { step: Some(step.to_owned()), most: LOOKED_THROUGH, ..of("suspended") };
-            refunds += desk.runs(at).await?.len();
-        }
-    }
+    let (refunds, _) = desk.count_of_day(Of::StuckRefunds, clock.now).await?;
     let findings = desk.health().await?.findings;
     if findings.iter().any(|finding| matches!(finding, Finding::Unrunnable { .. })) {
         stuck.extend(desk.runs(of("unrunnable")).await?);
@@ -71,6 +63,7 @@ pub(super) async fn home(State(surface): State<Arc<Surface>>, staff: Staff) -> P
     let page = Home {
         frame: Frame::of(&staff, "home"),
         w,
+        day: clock.day(clock.today()),
         matters,
         tiles: tiles(w, &numbers),
         stuck: row::runs(&surface, stuck, &clock).await?,
@@ -79,10 +72,9 @@ pub(super) async fn home(State(surface): State<Arc<Surface>>, staff: Staff) -> P
 }
 
 /// What the books and the patients want.
-fn open(w: &HomeWords, numbers: &Numbers, refunds: usize, language: Language) -> Vec<Matter> {
-    let refunds = i64::try_from(refunds).unwrap_or(i64::MAX);
+fn open(w: &HomeWords, numbers: &Numbers, refunds: i64, language: Language) -> Vec<Matter> {
     let all = [
-        (refunds, "critical", w.refunds, w.refunds_hint, "/runs?status=suspended", w.go_retry),
+        (refunds, "critical", w.refunds, w.refunds_hint, "/day/stuck-refunds", w.go_retry),
         (numbers.cases, "warning", w.cases, w.cases_hint, "/cases", w.go_cases),
         (numbers.unmatched, "warning", w.unmatched, w.unmatched_hint, "/callbacks?fate=unmatched", w.go_signals),
         (numbers.appeals, "warning", w.appeals, w.appeals_hint, "/blacklist", w.go_appeals),
@@ -100,20 +92,20 @@ fn open(w: &HomeWords, numbers: &Numbers, refunds: usize, language: Language) ->
 }
 
 /// A number as far as it was counted.
-fn some(n: i64) -> String {
+pub(super) fn some(n: i64) -> String {
     if n > MANY { "10,000+".to_owned() } else { n.to_string() }
 }
 
 fn tiles(w: &'static HomeWords, numbers: &Numbers) -> Vec<Tile> {
-    let tile = |n: String, name, href| Tile { n, name, href };
+    let tile = |n: String, name, of| Tile { n, name, href: day::href(of) };
     vec![
-        tile(numbers.applied.to_string(), w.applied, "/runs?workflow=waitlist_application"),
-        tile(some(numbers.waiting), w.waiting, "/runs?workflow=waitlist_application&step=Waiting"),
-        tile(numbers.answering.to_string(), w.answering, "/deadlines"),
-        tile(numbers.booked.to_string(), w.booked, "/figures"),
-        tile(numbers.cancelled.to_string(), w.cancelled, "/figures"),
-        tile(row::yuan(numbers.paid_fen), w.paid, "/cases"),
-        tile(row::yuan(numbers.refunded_fen), w.refunded, "/cases"),
-        tile(numbers.refunding.to_string(), w.refunding, "/runs?workflow=waitlist_application&step=RefundWait"),
+        tile(numbers.applied.to_string(), w.applied, Of::Applied),
+        tile(some(numbers.waiting), w.waiting, Of::Waiting),
+        tile(numbers.answering.to_string(), w.answering, Of::Answering),
+        tile(numbers.booked.to_string(), w.booked, Of::Booked),
+        tile(numbers.cancelled.to_string(), w.cancelled, Of::Cancelled),
+        tile(row::yuan(numbers.paid_fen), w.paid, Of::Paid),
+        tile(row::yuan(numbers.refunded_fen), w.refunded, Of::Refunded),
+        tile(numbers.refunding.to_string(), w.refunding, Of::Refunding),
     ]
 }

@@ -9,10 +9,10 @@
 //! | `page`, `assets` | the frame and headers of pages, what they load, what goes wrong |
 //! | `asked` | what a form is asked with, and word of what was done |
 //! | `when`, `row`, `words` | instants, lines of lists and names, in the reader's language |
-//! | `home`, `matters` | what needs a person now, and where it is done |
+//! | `home`, `matters`, `day` | what needs a person now, and where it is done; the lines behind a number |
 //! | `run` | one run: where it stands, the way it came, what can be done |
 //! | `patients`, `patient` | finding a patient; what is kept of one |
-//! | `schedules`, `deadlines` | queues in their order; what falls due when |
+//! | `schedules`, `slots`, `deadlines` | queues in their order; who got which place; what falls due when |
 //! | `policies`, `settings` | settings, what is inherited and from where |
 //! | `cases`, `figures`, `plot` | differences between the books; figures and their pictures |
 //! | `jobs`, `system`, `callbacks`, `letters` | what starts runs by the clock; systems outside; what they told; what they refused |
@@ -28,6 +28,7 @@ mod blacklist;
 mod bulks;
 mod callbacks;
 mod cases;
+mod day;
 mod deadlines;
 mod figures;
 mod home;
@@ -45,6 +46,7 @@ mod run;
 mod runs;
 mod schedules;
 mod settings;
+mod slots;
 mod system;
 mod texts;
 mod views;
@@ -63,6 +65,7 @@ use crate::http::Surface;
 pub fn router(surface: Arc<Surface>) -> Router {
     let pages = Router::new()
         .route("/", get(home::home))
+        .route("/day/{what}", get(day::list))
         .route("/live", get(live::stream))
         .route("/runs", get(runs::list).post(runs::find))
         .route("/runs.csv", get(runs::file))

@@ -11,17 +11,16 @@ use uuid::Uuid;
 use super::access::Staff;
 use super::page::{Frame, Page, query, show};
 use super::row::{Chip, Pick, slot, yuan};
+use super::slots::{Places, places};
 use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::people::queues::QueueWords;
 use crate::desk::browse::Listed;
-use crate::engine::inspect;
 use crate::http::Surface;
 use crate::http::extract::{Path, Query};
 use crate::records::queues::InQueue;
 use crate::records::schedules::name_of;
 use crate::waitlist::language::Language;
-use crate::workflows::slot_release::SlotRelease;
 
 /// Schedules of one page.
 const SHOWN: usize = 50;
@@ -167,6 +166,7 @@ struct Schedule {
     row: Row,
     line: Vec<Person>,
     others: Vec<Person>,
+    places: Places,
     draw: Option<Draw>,
     hand_out: Option<Uuid>,
 }
@@ -187,15 +187,17 @@ pub(super) async fn one(State(surface): State<Arc<Surface>>, staff: Staff, Path(
         held: draw.held_at.map(|at| clock.stamp(at)),
         drawn: draw.drawn_at.map(|at| clock.stamp(at)),
     });
-    let hand_out = inspect::find_key(&desk.engine.pool, desk.hospital(), SlotRelease::NAME, &id).await?;
+    let slots = desk.slots(&id).await?;
+    let hand_out = slots.run;
     let page = Schedule {
         frame: Frame::of(&staff, "schedules"),
         w,
         row: row(&listed, &clock),
         line,
         others: others.into_iter().map(|one| person(w, &id, one, &clock)).collect(),
+        places: places(&id, slots, &clock),
         draw,
-        hand_out: hand_out.map(|run| run.id),
+        hand_out,
     };
     show(&page)
 }

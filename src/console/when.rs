@@ -5,6 +5,8 @@ use askama::filters::HtmlSafe;
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
+use crate::http::Surface;
+use crate::http::problem::Problem;
 use crate::waitlist::language::Language;
 
 /// What an instant is compared with, and for whom it is written.
@@ -35,6 +37,16 @@ pub(super) struct Stamp {
 impl HtmlSafe for Stamp {}
 
 impl Clock {
+    /// The present of this hospital, for whoever reads this language.
+    pub(super) async fn of(surface: &Surface, language: Language) -> Result<Self, Problem> {
+        Ok(Self { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language })
+    }
+
+    /// The same by the server's own clock, by which sessions and keys go whatever the hospital's clock is set to.
+    pub(super) fn of_server(surface: &Surface, language: Language) -> Self {
+        Self { now: Utc::now(), tz: surface.desk.ports.tz, language }
+    }
+
     /// An instant as it is written.
     pub(super) fn stamp(&self, at: DateTime<Utc>) -> Stamp {
         let there = at.with_timezone(&self.tz);

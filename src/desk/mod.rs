@@ -32,7 +32,7 @@
 //! | `letters` | messages that were not taken, sent again |
 //! | `templates` | the texts of notices: stored, taken back, looked at before they are sent |
 //! | `health`, `advice` | what is wrong with the whole, and what to do about it |
-//! | `dossier`, `queues` | what is kept of one patient; who stands where in a queue, what falls due |
+//! | `dossier`, `queues`, `slots` | what is kept of one patient; who stands where in a queue, what falls due; who got which place |
 //! | `search`, `views` | what a number means that somebody types, and searches that the team keeps |
 //! | `unmask` | a patient, or what is stored of a run, in the clear for one look |
 //! | `runs`, `why`, `faults` | any workflow's runs, for staff; what went wrong, in the reader's language |
@@ -79,6 +79,7 @@ mod release_slot;
 pub mod runs;
 pub mod search;
 pub mod show;
+pub mod slots;
 pub mod slow_lane;
 pub mod staff;
 pub mod templates;

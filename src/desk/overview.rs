@@ -4,6 +4,7 @@ use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::{Answer, Desk};
+use crate::records::day_lines::{self, Line, Of};
 use crate::records::overview::{self, Numbers};
 
 impl Desk {
@@ -11,6 +12,24 @@ impl Desk {
     pub async fn numbers_of_day(&self, now: DateTime<Utc>) -> Answer<Numbers> {
         let (from, to) = day_of(now, self.ports.tz);
         Ok(overview::numbers(&self.engine.pool, self.hospital(), from, to).await?)
+    }
+
+    /// How many lines stand behind a number of that day, and what they come to, 分.
+    pub async fn count_of_day(&self, of: Of, now: DateTime<Utc>) -> Answer<(i64, i64)> {
+        let (from, to) = day_of(now, self.ports.tz);
+        Ok(day_lines::count(&self.engine.pool, self.hospital(), of, from, to).await?)
+    }
+
+    /// A page of them, behind the last one of the page before.
+    pub async fn lines_of_day(
+        &self,
+        of: Of,
+        now: DateTime<Utc>,
+        after: Option<(DateTime<Utc>, &str)>,
+        most: i64,
+    ) -> Answer<Vec<Line>> {
+        let day = day_of(now, self.ports.tz);
+        Ok(day_lines::page(&self.engine.pool, self.hospital(), of, day, after, most).await?)
     }
 }
 

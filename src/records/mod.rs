@@ -18,7 +18,7 @@
 //! | `templates` | texts of notices, every version of them |
 //! | `dossier`, `queues` | what is kept of one patient; who stands where in a queue, what falls due |
 //! | `overview`, `search`, `views` | what the console asks for: the day in numbers, whose number it is, searches that the team keeps |
-//! | `offers`, `kpis` | what became of every offered place; figures by day of visit |
+//! | `offers`, `slots`, `kpis` | what became of every offered place, as rows and as staff look at it; figures by day of visit |
 //! | `persons` | all that is kept of one person; seals of an older key |
 //! | `reconciliation` | a day's books compared with the outside's, and the cases that came of it |
 //! | `callbacks` | what the outside told us |
@@ -37,6 +37,7 @@ pub mod api_keys;
 pub mod breaches;
 pub mod callbacks;
 pub mod concern;
+pub mod day_lines;
 pub mod departments;
 pub mod dossier;
 pub mod draws;
@@ -57,6 +58,7 @@ pub mod schedules;
 pub mod schema;
 pub mod seals;
 pub mod search;
+pub mod slots;
 pub mod staff_places;
 pub mod staff_sessions;
 pub mod staff_users;

@@ -401,7 +401,7 @@ test("a viewer is offered no deed, and none is done by whoever asks without bein
     ["/policies/department/K01", { cap: "1" }],
     ["/bulks/preview", { workflow: "waitlist_application", status: "waiting", verb: "suspend" }],
     ["/system/his/pause", {}],
-    ["/users", { name: "somebody", role: "administrator" }],
+    ["/users", { name: "somebody", role: "administrator", reason: "a try" }],
   ]) {
     assert.equal(await post(path, fields), 403, path);
   }

@@ -112,6 +112,8 @@ pub(crate) fn pages(run: &str) -> Vec<String> {
         "/callbacks?fate=unmatched",
         "/system",
         "/jobs",
+        "/day/waiting",
+        "/day/paid",
     ];
     fixed.into_iter().map(str::to_owned).chain([format!("/runs/{run}")]).collect()
 }

@@ -17,6 +17,7 @@
 //! | `joining` | what a patient finds at the door of a queue, and on what terms one joins |
 //! | `staff_surface`, `terminal` | what staff do over the API and with `houbu runs` |
 //! | `console` | the support staff's pages: what they show, to whom, and what their forms do |
+//! | `console_desk` | who got which place of a schedule and why; the lines behind the numbers of the first page |
 //! | `kpi_plans` | the figures of a day read that day's rows alone |
 //! | `destinations` | `houbu check` with every destination right, with another secret, unreachable, at a wrong address |
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
@@ -54,6 +55,7 @@ mod client;
 mod clinic;
 mod cluster;
 mod console;
+mod console_desk;
 mod console_words;
 mod day_queues;
 mod demo_day;

@@ -145,7 +145,7 @@ impl House {
     }
 
     /// The application once it has this status.
-    async fn until(&self, id: &str, status: &str) -> Value {
+    pub(crate) async fn until(&self, id: &str, status: &str) -> Value {
         for _ in 0..200 {
             let entry = self.get(&format!("/v1/waitlist/{id}")).await.json();
             if entry["status"] == status {

@@ -180,7 +180,6 @@ fn entry(run: RunId, step: Step, app: &Application) -> Changed {
     // A place stays counted until it is certain that the application does not come back to the queue: a payment that
     // arrives while its order is being closed may still book (E2), and an offer that nobody was told of was not missed (R9).
     let live = status.live() || step == Step::OrderClosing || (step == Step::Unlocking && app.unanswered.is_some());
-    let slot = app.offer.as_ref().and_then(|offer| serde_json::to_value(&offer.slot).ok());
     let deadline = match step {
         Step::PrepayOrder | Step::Prepayment | Step::PrepayCheck => app.order.as_ref().map(|order| order.expires_at),
         Step::Confirmation | Step::LockCheck | Step::OfferOrder | Step::Paying | Step::PaymentCheck => {
@@ -193,7 +192,7 @@ fn entry(run: RunId, step: Step, app: &Application) -> Changed {
         schedule_id: app.schedule_id.clone(),
         status: status.as_str(),
         live,
-        slot,
+        slot: slot(app),
         deadline,
         reason: app.why.map(Why::code).or(stands_against_its_will(status, app)),
         payment: shown(app).map(|order| money(order, app)),
@@ -201,6 +200,11 @@ fn entry(run: RunId, step: Step, app: &Application) -> Changed {
         agreed_at: app.agreed_at,
         question: app.question.as_ref().filter(|_| live || status == EntryStatus::Booked).map(Question::shown),
     }
+}
+
+/// The time that is offered, locked or booked, as it is stored.
+fn slot(app: &Application) -> Option<serde_json::Value> {
+    app.slot().and_then(|slot| serde_json::to_value(slot).ok())
 }
 
 /// Said of a visit that HIS does not cancel any more (R22).
@@ -284,6 +288,7 @@ fn offer(one: &Projected<Application>) -> Option<Offer> {
         schedule_id: app.schedule_id.clone(),
         freed_at: app.freed_at,
         taken,
+        slot: slot(app),
         outcome,
     })
 }

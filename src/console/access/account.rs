@@ -5,7 +5,6 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -14,6 +13,7 @@ use super::door::{refusal, said};
 use super::gate::Sent;
 use super::words::Access;
 use crate::console::page::{Frame, rendered};
+use crate::console::when::{Clock, Stamp};
 use crate::desk::access::{Refused, agreed};
 use crate::http::Surface;
 use crate::http::problem::Problem;
@@ -31,8 +31,8 @@ struct Page {
 }
 
 struct Session {
-    began: String,
-    seen: String,
+    began: Stamp,
+    seen: Stamp,
     is_this: bool,
 }
 
@@ -44,11 +44,6 @@ pub(super) struct Chosen {
     again: SecretString,
 }
 
-/// An instant as it is written in lists.
-pub(super) fn minute(surface: &Surface, at: DateTime<Utc>) -> String {
-    at.with_timezone(&surface.desk.ports.tz).format("%Y-%m-%d %H:%M").to_string()
-}
-
 async fn page(
     surface: &Surface,
     staff: &Staff,
@@ -58,6 +53,7 @@ async fn page(
     let user = surface.desk.lodge.user(staff.id).await?;
     let sessions = surface.desk.lodge.sessions_of(staff.id).await?;
     let this = staff.token.hash();
+    let clock = Clock::of_server(surface, staff.language);
     let page = rendered(&Page {
         frame: Frame::of(staff, "account"),
         w: Access::of(staff.language),
@@ -68,8 +64,8 @@ async fn page(
         sessions: sessions
             .into_iter()
             .map(|one| Session {
-                began: minute(surface, one.began_at),
-                seen: minute(surface, one.seen_at),
+                began: clock.stamp(one.began_at),
+                seen: clock.stamp(one.seen_at),
                 is_this: one.token_hash == this,
             })
             .collect(),

@@ -9,12 +9,13 @@ use axum::response::Response;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::account::minute;
 use super::door::{refusal, said};
 use super::gate::Sent;
 use super::words::Access;
 use super::{Denied, Permission, Staff};
-use crate::console::page::{Frame, rendered};
+use crate::console::asked::Why;
+use crate::console::page::{Frame, reason, rendered};
+use crate::console::when::{Clock, Stamp};
 use crate::desk::DeskError;
 use crate::desk::access::{Given, Listed};
 use crate::http::Surface;
@@ -38,14 +39,15 @@ struct Row {
     name: String,
     is_live: bool,
     scopes: String,
-    made: String,
+    made: Stamp,
+    by: String,
     secrets: Vec<Secret>,
 }
 
 struct Secret {
     hint: String,
-    used: String,
-    ends: Option<String>,
+    used: Option<Stamp>,
+    ends: Option<Stamp>,
 }
 
 /// A key that is asked for.
@@ -55,32 +57,31 @@ pub(super) struct Wanted {
     waitlist: Option<String>,
     runs: Option<String>,
     admin: Option<String>,
+    #[serde(default)]
+    reason: String,
 }
 
 /// How long the secret before is good still.
 #[derive(Deserialize)]
 pub(super) struct Overlap {
     hours: u64,
-}
-
-/// Why.
-#[derive(Deserialize)]
-pub(super) struct Why {
+    #[serde(default)]
     reason: String,
 }
 
-fn row(surface: &Surface, w: &'static Access, listed: Listed) -> Row {
+fn row(clock: &Clock, listed: Listed) -> Row {
     let Listed { key, secrets } = listed;
     let secret = |one: crate::records::api_keys::Secret| Secret {
         hint: one.hint,
-        used: one.used_at.map_or_else(|| w.never.to_owned(), |at| minute(surface, at)),
-        ends: one.ends_at.map(|at| minute(surface, at)),
+        used: one.used_at.map(|at| clock.stamp(at)),
+        ends: one.ends_at.map(|at| clock.stamp(at)),
     };
     Row {
         id: key.id,
         is_live: key.revoked_at.is_none(),
         scopes: key.scopes.join(", "),
-        made: format!("{} · {}", minute(surface, key.made_at), key.made_by),
+        made: clock.stamp(key.made_at),
+        by: key.made_by,
         secrets: if key.revoked_at.is_none() { secrets.into_iter().map(secret).collect() } else { Vec::new() },
         name: key.name,
     }
@@ -97,13 +98,14 @@ async fn page(surface: &Surface, staff: &Staff, done: Option<Done>) -> Result<Re
         Some(Err(error)) => (Some(refusal(error)?), None, false),
     };
     let keys = surface.desk.lodge.api_keys().await?;
+    let clock = Clock::of_server(surface, staff.language);
     let page = rendered(&Page {
         frame: Frame::of(staff, "users"),
         w,
         wrong: wrong.map(|refused| refused.message(staff.language)),
         said: (says_done && given.is_none()).then_some(w.done),
         given,
-        keys: keys.into_iter().map(|key| row(surface, w, key)).collect(),
+        keys: keys.into_iter().map(|key| row(&clock, key)).collect(),
         configured: surface.api_keys.iter().map(|key| (key.name().to_owned(), key.scope_names())).collect(),
         overlaps: [(0, w.overlap_none), (1, w.overlap_hour), (24, w.overlap_day), (24 * 7, w.overlap_week)],
     })?;
@@ -129,7 +131,8 @@ pub(super) async fn make(
     let ticked = [("waitlist", &wanted.waitlist), ("runs", &wanted.runs), ("admin", &wanted.admin)];
     let scopes: Vec<String> =
         ticked.into_iter().filter(|(_, ticked)| ticked.is_some()).map(|(scope, _)| scope.to_owned()).collect();
-    let done = surface.desk.lodge.make_api_key(&wanted.name, &scopes, &staff.by("")).await.map(Some);
+    let by = staff.by(reason(&wanted.reason)?);
+    let done = surface.desk.lodge.make_api_key(&wanted.name, &scopes, &by).await.map(Some);
     Ok(page(&surface, &staff, Some(done)).await?)
 }
 
@@ -141,8 +144,9 @@ pub(super) async fn rotate(
     Sent(overlap): Sent<Overlap>,
 ) -> Result<Response, Denied> {
     staff.require_to(Permission::Keys)?;
+    let by = staff.by(reason(&overlap.reason)?);
     let overlap = Duration::from_secs(overlap.hours.saturating_mul(3600));
-    let done = surface.desk.lodge.rotate_api_key(id, overlap, &staff.by("")).await.map(Some);
+    let done = surface.desk.lodge.rotate_api_key(id, overlap, &by).await.map(Some);
     Ok(page(&surface, &staff, Some(done)).await?)
 }
 
@@ -154,7 +158,7 @@ pub(super) async fn revoke(
     Sent(why): Sent<Why>,
 ) -> Result<Response, Denied> {
     staff.require_to(Permission::Keys)?;
-    let reason: String = why.reason.trim().chars().filter(|letter| !letter.is_control()).take(200).collect();
-    let done = surface.desk.lodge.revoke_api_key(id, &staff.by(reason)).await.map(|()| None);
+    let by = staff.by(reason(&why.reason)?);
+    let done = surface.desk.lodge.revoke_api_key(id, &by).await.map(|()| None);
     Ok(page(&surface, &staff, Some(done)).await?)
 }

@@ -8,12 +8,12 @@ use axum::response::Response;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::account::minute;
 use super::door::{refusal, said};
 use super::gate::Sent;
 use super::words::Access;
 use super::{Denied, Permission, Role, Staff};
-use crate::console::page::{Frame, rendered};
+use crate::console::page::{Frame, reason, rendered};
+use crate::console::when::{Clock, Stamp};
 use crate::desk::DeskError;
 use crate::desk::access::role::PERMISSIONS;
 use crate::desk::access::token::Token;
@@ -39,12 +39,14 @@ struct Row {
     id: Uuid,
     name: String,
     role: String,
+    /// The role as people call it.
+    title: &'static str,
     state: &'static str,
     tone: &'static str,
     is_out: bool,
     is_locked: bool,
     has_links: bool,
-    came: String,
+    came: Option<Stamp>,
     sessions: i64,
 }
 
@@ -58,21 +60,27 @@ struct May {
 pub(super) struct Invited {
     name: String,
     role: String,
+    #[serde(default)]
+    reason: String,
 }
 
 /// A role that is given.
 #[derive(Deserialize)]
 pub(super) struct Given {
     role: String,
+    #[serde(default)]
+    reason: String,
 }
 
 /// What is done to a user.
 #[derive(Deserialize)]
 pub(super) struct Asked {
     deed: String,
+    #[serde(default)]
+    reason: String,
 }
 
-fn row(surface: &Surface, w: &'static Access, user: User) -> Row {
+fn row(clock: &Clock, w: &'static Access, user: User, title: &'static str) -> Row {
     let (state, tone) = match &user {
         User { disabled_at: Some(_), .. } => (w.disabled, "bad"),
         User { locked_until: Some(_), .. } => (w.locked, "warn"),
@@ -83,9 +91,10 @@ fn row(surface: &Surface, w: &'static Access, user: User) -> Row {
         is_out: user.disabled_at.is_some(),
         is_locked: user.locked_until.is_some(),
         has_links: user.subject.is_none(),
-        came: user.came_at.map_or_else(|| w.never.to_owned(), |at| minute(surface, at)),
+        came: user.came_at.map(|at| clock.stamp(at)),
         id: user.id,
         name: user.name,
+        title,
         role: user.role,
         state,
         tone,
@@ -105,13 +114,19 @@ async fn page(surface: &Surface, staff: &Staff, done: Option<Done>) -> Result<Re
         Some(Err(error)) => (Some(refusal(error)?), None, false),
     };
     let users = surface.desk.lodge.users().await?;
+    let clock = Clock::of_server(surface, staff.language);
+    let title = |user: &User| Role::parse(&user.role).map_or("", |role| role.title(staff.language));
     let page = rendered(&Page {
         frame: Frame::of(staff, "users"),
         w,
         wrong: wrong.map(|refused| refused.message(staff.language)),
         said: (says_done && link.is_none()).then_some(w.done),
         link: link.map(|link| format!("{}/welcome/{}", surface.console.url, link.expose())),
-        users: users.into_iter().map(|user| row(surface, w, user)).collect(),
+        users: users
+            .into_iter()
+            .map(|user| (title(&user), user))
+            .map(|(title, user)| row(&clock, w, user, title))
+            .collect(),
         roles: Role::ALL.iter().map(|role| (role.name(), role.title(staff.language))).collect(),
         permissions: PERMISSIONS
             .iter()
@@ -144,8 +159,8 @@ pub(super) async fn invite(
     Sent(invited): Sent<Invited>,
 ) -> Result<Response, Denied> {
     staff.require_to(Permission::Users)?;
-    let role = given_role(&invited.role)?;
-    let done = surface.desk.lodge.invite(&invited.name, role, &staff.by("")).await.map(Some);
+    let (role, by) = (given_role(&invited.role)?, staff.by(reason(&invited.reason)?));
+    let done = surface.desk.lodge.invite(&invited.name, role, &by).await.map(Some);
     Ok(page(&surface, &staff, Some(done)).await?)
 }
 
@@ -157,8 +172,8 @@ pub(super) async fn give_role(
     Sent(given): Sent<Given>,
 ) -> Result<Response, Denied> {
     staff.require_to(Permission::Users)?;
-    let role = given_role(&given.role)?;
-    let done = surface.desk.lodge.give_role(id, role, &staff.by("")).await.map(|()| None);
+    let (role, by) = (given_role(&given.role)?, staff.by(reason(&given.reason)?));
+    let done = surface.desk.lodge.give_role(id, role, &by).await.map(|()| None);
     Ok(page(&surface, &staff, Some(done)).await?)
 }
 
@@ -170,7 +185,7 @@ pub(super) async fn deed(
     Sent(asked): Sent<Asked>,
 ) -> Result<Response, Denied> {
     staff.require_to(Permission::Users)?;
-    let (desk, by) = (&surface.desk, staff.by(""));
+    let (desk, by) = (&surface.desk, staff.by(reason(&asked.reason)?));
     let done = match asked.deed.as_str() {
         "link" => desk.lodge.link_for(id, &by).await.map(Some),
         "sessions" => desk.lodge.end_sessions(id, None, &by).await.map(|_| None),

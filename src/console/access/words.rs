@@ -51,7 +51,8 @@ words! {
         came: "最近登录", "Logged in last";
         never: "从未", "Never";
         deeds: "操作", "Actions";
-        give: "更改", "Change";
+        manage: "管理", "Manage";
+        give: "更改角色", "Change the role";
         active: "正常", "Active";
         invited: "待设置密码", "Invited";
         locked: "部分位置暂停登录", "Locked out somewhere";

@@ -18,6 +18,13 @@ words! {
         waiting: "正在排队", "Waiting now";
         answering: "待确认或支付", "Being offered a place";
         refunding: "退款处理中", "Refunds under way";
+        refunds_title: "异常退款", "Refunds that need a person";
+        orders: "笔订单", "order|orders";
+        person: "患者", "Patient";
+        visit: "就诊", "Visit";
+        amount: "金额（元）", "Amount (yuan)";
+        lines_none: "没有记录", "Nothing here";
+        lines_none_hint: "今日有新的记录时会列在这里。", "What comes up today is listed here.";
         stuck: "停住的流程实例", "Runs that stand still";
         stuck_none: "没有停住的流程实例", "No run stands still";
         stuck_none_hint: "因故障暂停的流程实例会列在这里。", "Runs that a fault suspended are listed here.";

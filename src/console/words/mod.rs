@@ -12,6 +12,7 @@ pub(super) mod people;
 pub(super) mod policies;
 pub(super) mod run;
 pub(super) mod runs;
+pub(super) mod slots;
 mod tables;
 
 /// A list of words: a name, Chinese, English.

@@ -46,6 +46,7 @@ words! {
         rule: "规则", "Rule";
         by_staff: "人工", "By staff";
         since: "开始", "Since";
+        until: "截止", "Until";
         holds: "生效中", "In force";
         over: "已结束", "Over";
         slot: "时段", "Time slot";

@@ -64,8 +64,9 @@ async fn a_form_of_another_site_or_session_changes_nothing() {
     let mut other = logged_in(&house, Role::Administrator).await;
     other.get("/users").await;
     assert_ne!(browser.csrf, other.csrf);
-    let invite = [("name", "mallory"), ("role", "administrator")];
-    let with = |csrf: &str| [invite[0], invite[1], ("csrf", Box::leak(csrf.to_owned().into_boxed_str()) as &str)];
+    let invite = [("name", "mallory"), ("role", "administrator"), ("reason", "a reason")];
+    let with =
+        |csrf: &str| [invite[0], invite[1], invite[2], ("csrf", Box::leak(csrf.to_owned().into_boxed_str()) as &str)];
     let (mine, foreign) = (browser.csrf.clone(), other.csrf.clone());
     for (fields, headers) in [
         (&invite[..], &[][..]),

@@ -30,7 +30,7 @@ async fn a_key_is_made_shown_once_changed_and_revoked() {
     let house = staffed().await;
     let mut admin = logged_in(&house, Role::Administrator).await;
     assert!(admin.get("/keys").await.text.contains("From the configuration"), "those of the configuration are shown");
-    let page = admin.post("/keys", &[("name", "Website"), ("runs", "on")]).await;
+    let page = admin.post("/keys", &[("name", "Website"), ("runs", "on"), ("reason", "a reason")]).await;
     assert_eq!(page.status, 200, "{}", page.text);
     let secret = page.between("<pre id=\"secret\">", "</pre>");
     assert!(secret.starts_with("houbu_") && secret.len() == 49, "{secret}");
@@ -50,15 +50,16 @@ async fn a_key_is_made_shown_once_changed_and_revoked() {
         (vec![("name", "kiosk")], 422),
         (vec![("name", "自助机"), ("runs", "on")], 422),
     ] {
+        let fields = [&fields[..], &[("reason", "a reason")]].concat();
         assert_eq!(admin.post("/keys", &fields).await.status, status, "{fields:?}");
     }
 
     let id = house.hospital.desk.lodge.api_key_named("website").await.unwrap().id;
-    let page = admin.post(&format!("/keys/{id}/rotate"), &[("hours", "24")]).await;
+    let page = admin.post(&format!("/keys/{id}/rotate"), &[("hours", "24"), ("reason", "a reason")]).await;
     let second = page.between("<pre id=\"secret\">", "</pre>");
     assert_eq!(ask(&house, &secret, RUNS).await.status, 200, "for a day more");
     assert_eq!(ask(&house, &second, RUNS).await.status, 200);
-    let page = admin.post(&format!("/keys/{id}/rotate"), &[("hours", "0")]).await;
+    let page = admin.post(&format!("/keys/{id}/rotate"), &[("hours", "0"), ("reason", "a reason")]).await;
     let third = page.between("<pre id=\"secret\">", "</pre>");
     for (former, status) in [(&secret, 401), (&second, 401), (&third, 200)] {
         assert_eq!(ask(&house, former, RUNS).await.status, status);
@@ -69,8 +70,12 @@ async fn a_key_is_made_shown_once_changed_and_revoked() {
     let deed = last_deed(&house).await;
     assert_eq!((&deed["verb"], &deed["reason"]), (&json!("key.revoke"), &json!("the website moved")));
     assert_eq!(admin.post(&format!("/keys/{id}/revoke"), &[("reason", "again")]).await.status, 409);
-    assert_eq!(admin.post(&format!("/keys/{id}/rotate"), &[("hours", "1")]).await.status, 409);
-    assert_eq!(admin.post("/keys", &[("name", "website"), ("runs", "on")]).await.status, 409, "histories name it");
+    assert_eq!(admin.post(&format!("/keys/{id}/rotate"), &[("hours", "1"), ("reason", "a reason")]).await.status, 409);
+    assert_eq!(
+        admin.post("/keys", &[("name", "website"), ("runs", "on"), ("reason", "a reason")]).await.status,
+        409,
+        "histories name it"
+    );
     let of_keys: Vec<String> = deeds(&house).await.into_iter().filter(|deed| deed.contains(" key.")).collect();
     assert_eq!(of_keys, ["admin key.make", "admin key.rotate", "admin key.rotate", "admin key.revoke"]);
     house.hospital.close().await;
@@ -81,7 +86,7 @@ async fn nobody_but_an_administrator_makes_keys() {
     let house = staffed().await;
     let mut operator = logged_in(&house, Role::Operator).await;
     assert_eq!(operator.get("/keys").await.status, 403);
-    assert_eq!(operator.post("/keys", &[("name", "kiosk"), ("runs", "on")]).await.status, 403);
+    assert_eq!(operator.post("/keys", &[("name", "kiosk"), ("runs", "on"), ("reason", "a reason")]).await.status, 403);
     assert!(house.hospital.desk.lodge.api_keys().await.unwrap().is_empty());
     house.hospital.close().await;
 }

@@ -189,7 +189,10 @@ async fn whoever_the_provider_knows_comes_in_with_the_role_of_their_groups() {
     house.hospital.desk.lodge.make_demo_users(&PASSWORD.into()).await.unwrap();
     let mut admin = Browser::new(&house);
     admin.log_in("admin", PASSWORD).await;
-    assert_eq!(admin.post(&format!("/users/{id}/deed"), &[("deed", "disable")]).await.status, 200);
+    assert_eq!(
+        admin.post(&format!("/users/{id}/deed"), &[("deed", "disable"), ("reason", "a reason")]).await.status,
+        200
+    );
     assert_eq!(browser.get("/account").await.status, 303);
     assert_eq!(come_in(&issuer, &mut browser).await.status, 401);
     house.hospital.close().await;
@@ -243,7 +246,7 @@ async fn whom_the_provider_knows_never_has_a_password_here() {
     let page = admin.get("/users").await;
     assert_eq!(page.text.matches("value=\"link\"").count(), 3, "for the local users: {}", page.text);
     let id = lodge.user_named("anna.keller").await.unwrap().id;
-    let refused = admin.post(&format!("/users/{id}/deed"), &[("deed", "link")]).await;
+    let refused = admin.post(&format!("/users/{id}/deed"), &[("deed", "link"), ("reason", "a reason")]).await;
     assert_eq!(refused.status, 409);
     assert!(refused.text.contains("has no password here"), "{}", refused.text);
     // Nor by a link that was there before.

@@ -22,9 +22,9 @@ async fn only_an_administrator_looks_at_users_and_changes_them() {
         let mut browser = logged_in(&house, role).await;
         assert!(browser.get("/users").await.text.contains("This needs the role Administrator"));
         for (path, fields) in [
-            ("/users".to_owned(), vec![("name", "mallory"), ("role", "administrator")]),
-            (format!("/users/{admin}/role"), vec![("role", "viewer")]),
-            (format!("/users/{admin}/deed"), vec![("deed", "disable")]),
+            ("/users".to_owned(), vec![("name", "mallory"), ("role", "administrator"), ("reason", "a reason")]),
+            (format!("/users/{admin}/role"), vec![("role", "viewer"), ("reason", "a reason")]),
+            (format!("/users/{admin}/deed"), vec![("deed", "disable"), ("reason", "a reason")]),
         ] {
             assert_eq!(browser.post(&path, &fields).await.status, 403, "{role:?} {path}");
         }
@@ -42,12 +42,15 @@ async fn only_an_administrator_looks_at_users_and_changes_them() {
 async fn somebody_is_invited_chooses_a_password_and_comes_in() {
     let house = staffed().await;
     let mut admin = logged_in(&house, Role::Administrator).await;
-    let page = admin.post("/users", &[("name", "Anna.Keller"), ("role", "operator")]).await;
+    let page = admin.post("/users", &[("name", "Anna.Keller"), ("role", "operator"), ("reason", "a reason")]).await;
     assert_eq!(page.status, 200, "{}", page.text);
     let link = page.between("<pre id=\"secret\">", "</pre>");
     let path = link.strip_prefix("http://houbu.test").unwrap();
     assert!(page.text.contains("Invited"), "{}", page.text);
-    assert_eq!(admin.post("/users", &[("name", "anna.keller"), ("role", "viewer")]).await.status, 409);
+    assert_eq!(
+        admin.post("/users", &[("name", "anna.keller"), ("role", "viewer"), ("reason", "a reason")]).await.status,
+        409
+    );
 
     let mut anna = Browser::new(&house);
     assert_eq!(anna.log_in("anna.keller", "").await.status, 401, "there is no password yet");
@@ -74,28 +77,40 @@ async fn a_role_holds_from_the_next_request_and_a_user_who_is_shut_out_is_out_at
     let mut admin = logged_in(&house, Role::Administrator).await;
     let mut person = logged_in(&house, Role::Operator).await;
     assert_eq!(person.get("/users").await.status, 403);
-    assert_eq!(admin.post(&format!("/users/{operator}/role"), &[("role", "administrator")]).await.status, 200);
+    assert_eq!(
+        admin
+            .post(&format!("/users/{operator}/role"), &[("role", "administrator"), ("reason", "a reason")])
+            .await
+            .status,
+        200
+    );
     assert_eq!(person.get("/users").await.status, 200);
     let deed = last_deed(&house).await;
     assert_eq!((&deed["verb"], &deed["before"]["role"]), (&"user.role".into(), &"operator".into()));
-    assert_eq!(deed["after"]["role"], "administrator");
+    assert_eq!((&deed["after"]["role"], &deed["reason"]), (&"administrator".into(), &"a reason".into()));
 
-    assert_eq!(admin.post(&format!("/users/{operator}/deed"), &[("deed", "disable")]).await.status, 200);
+    assert_eq!(
+        admin.post(&format!("/users/{operator}/deed"), &[("deed", "disable"), ("reason", "a reason")]).await.status,
+        200
+    );
     assert_eq!(person.get("/account").await.status, 303);
     assert_eq!(person.log_in("operator", PASSWORD).await.status, 401);
-    let page = admin.post(&format!("/users/{operator}/deed"), &[("deed", "enable")]).await;
+    let page = admin.post(&format!("/users/{operator}/deed"), &[("deed", "enable"), ("reason", "a reason")]).await;
     assert!(page.text.contains("Done."), "{}", page.text);
     assert_eq!(person.log_in("operator", PASSWORD).await.to(), "/");
 
     // A new link, and the sessions before it end once it is used.
-    let page = admin.post(&format!("/users/{operator}/deed"), &[("deed", "link")]).await;
+    let page = admin.post(&format!("/users/{operator}/deed"), &[("deed", "link"), ("reason", "a reason")]).await;
     let link = page.between("<pre id=\"secret\">http://houbu.test", "</pre>");
     assert_eq!(person.get("/account").await.status, 200);
     let mut other = Browser::new(&house);
     assert_eq!(other.post_bare(&link, &[("name", ""), ("password", OTHER), ("again", OTHER)], &[]).await.to(), "/");
     assert_eq!(person.get("/account").await.status, 303);
     assert_eq!(person.log_in("operator", PASSWORD).await.status, 401);
-    assert_eq!(admin.post(&format!("/users/{operator}/deed"), &[("deed", "sessions")]).await.status, 200);
+    assert_eq!(
+        admin.post(&format!("/users/{operator}/deed"), &[("deed", "sessions"), ("reason", "a reason")]).await.status,
+        200
+    );
     assert_eq!(other.get("/account").await.status, 303);
     house.hospital.close().await;
 }
@@ -111,7 +126,7 @@ async fn whoever_is_locked_out_is_let_in_again_by_an_administrator() {
     assert_eq!(person.log_in("viewer", PASSWORD).await.status, 401);
     let mut admin = logged_in(&house, Role::Administrator).await;
     assert!(admin.get("/users").await.text.contains("Locked out somewhere"));
-    admin.post(&format!("/users/{viewer}/deed"), &[("deed", "enable")]).await;
+    admin.post(&format!("/users/{viewer}/deed"), &[("deed", "enable"), ("reason", "a reason")]).await;
     assert_eq!(person.log_in("viewer", PASSWORD).await.to(), "/");
     house.hospital.close().await;
 }
@@ -122,14 +137,18 @@ async fn there_always_is_an_administrator_who_can_come_in() {
     let (admin, operator) = (id_of(&house, "admin").await, id_of(&house, "operator").await);
     let mut browser = logged_in(&house, Role::Administrator).await;
     // Somebody who was invited and has no password yet cannot let anybody in.
-    browser.post("/users", &[("name", "bert"), ("role", "administrator")]).await;
-    for (path, fields) in [("role", [("role", "viewer")]), ("deed", [("deed", "disable")])] {
+    browser.post("/users", &[("name", "bert"), ("role", "administrator"), ("reason", "a reason")]).await;
+    for (path, field) in [("role", ("role", "viewer")), ("deed", ("deed", "disable"))] {
+        let fields = [field, ("reason", "a reason")];
         let page = browser.post(&format!("/users/{admin}/{path}"), &fields).await;
         assert_eq!(page.status, 409);
         assert!(page.text.contains("at least one administrator"), "{}", page.text);
     }
-    browser.post(&format!("/users/{operator}/role"), &[("role", "administrator")]).await;
-    assert_eq!(browser.post(&format!("/users/{admin}/role"), &[("role", "viewer")]).await.status, 200);
+    browser.post(&format!("/users/{operator}/role"), &[("role", "administrator"), ("reason", "a reason")]).await;
+    assert_eq!(
+        browser.post(&format!("/users/{admin}/role"), &[("role", "viewer"), ("reason", "a reason")]).await.status,
+        200
+    );
     assert_eq!(browser.get("/users").await.status, 403, "from now on");
     house.hospital.close().await;
 }
@@ -188,7 +207,7 @@ async fn a_link_is_good_no_more_once_the_password_is_changed_or_its_user_shut_ou
     let mut admin = logged_in(&house, Role::Administrator).await;
     let mut person = logged_in(&house, Role::Operator).await;
     let mut finder = Browser::new(&house);
-    let page = admin.post(&deed, &[("deed", "link")]).await;
+    let page = admin.post(&deed, &[("deed", "link"), ("reason", "a reason")]).await;
     let link = page.between("<pre id=\"secret\">http://houbu.test", "</pre>");
     assert_eq!(finder.get(&link).await.status, 200);
     let changed = [("present", PASSWORD), ("password", OTHER), ("again", OTHER)];
@@ -197,10 +216,10 @@ async fn a_link_is_good_no_more_once_the_password_is_changed_or_its_user_shut_ou
     assert_eq!(finder.get(&link).await.status, 410);
     assert_eq!(finder.post_bare(&link, &chosen, &[]).await.status, 410);
 
-    let page = admin.post(&deed, &[("deed", "link")]).await;
+    let page = admin.post(&deed, &[("deed", "link"), ("reason", "a reason")]).await;
     let link = page.between("<pre id=\"secret\">http://houbu.test", "</pre>");
     for done in ["disable", "enable"] {
-        assert_eq!(admin.post(&deed, &[("deed", done)]).await.status, 200);
+        assert_eq!(admin.post(&deed, &[("deed", done), ("reason", "a reason")]).await.status, 200);
     }
     assert_eq!(finder.post_bare(&link, &chosen, &[]).await.status, 410, "let in again is the user, not the link");
     assert_eq!(person.log_in("operator", OTHER).await.to(), "/");

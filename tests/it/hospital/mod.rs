@@ -204,18 +204,7 @@ impl Hospital {
         let timeout = if setup.faults == Level::None { Duration::from_secs(5) } else { Duration::from_millis(250) };
         let client = connect_payments(pay.connection(setup.pay, &address, timeout)).unwrap();
         let provider = Arc::new(Provider::new(client));
-        let line = Arc::new(Line::new(
-            connect(HisConfig {
-                protocol: setup.his,
-                cares_for_locks: setup.cares_for_locks,
-                functions: match plain {
-                    None => Functions::default(),
-                    Some(minutes) => Functions { lock: LockedBy::LockReg { minutes }, pay: PaidBy::PayReg },
-                },
-                ..his_config(his.url_for(setup.his), timeout)
-            })
-            .unwrap(),
-        ));
+        let line = Arc::new(line(&setup, &his, plain, timeout));
         let gateway: Arc<dyn Sms> = Arc::new(SmsGateway::new(sms.client_config(timeout)).unwrap());
         let keyring = Arc::new(Keyring::new(&SecretString::from("5a".repeat(32)), &[]).unwrap());
         let lookup = Arc::new(LookupKey::new(&SecretString::from("b7".repeat(32))).unwrap());
@@ -761,6 +750,21 @@ fn couriers(messages: &MessageServer, timeout: Duration) -> Couriers {
         wechat: Some(Arc::new(WechatMessages::new(messages.client_config(timeout)).unwrap())),
         platform: Some(Arc::new(MessagePlatform::new(messages.platform_config(timeout)).unwrap())),
     }
+}
+
+/// The real client of HIS; one that keeps to v3.3 grants locks of `plain` minutes.
+fn line(setup: &Setup, his: &HisServer, plain: Option<u32>, timeout: Duration) -> Line {
+    let functions = match plain {
+        None => Functions::default(),
+        Some(minutes) => Functions { lock: LockedBy::LockReg { minutes }, pay: PaidBy::PayReg },
+    };
+    let config = HisConfig {
+        protocol: setup.his,
+        cares_for_locks: setup.cares_for_locks,
+        functions,
+        ..his_config(his.url_for(setup.his), timeout)
+    };
+    Line::new(connect(config).unwrap())
 }
 
 /// The servers of the outside world. The provider's keys stand in the template, since making them takes a while.
