@@ -55,8 +55,11 @@ async fn lines(person: &Person<'_>, href: &str) -> (usize, String) {
     while let Some(path) = next {
         let page = person.page(&path).await;
         n += page.matches("<tr data-row>").count();
-        number =
-            page.split("id=\"number\">").nth(1).and_then(|rest| rest.split('<').next()).unwrap_or_default().to_owned();
+        page.split("id=\"number\">")
+            .nth(1)
+            .and_then(|rest| rest.split('<').next())
+            .unwrap_or_default()
+            .clone_into(&mut number);
         let older = page.split("href=\"").find(|part| part.starts_with(href) && part.contains("at="));
         next = older.and_then(|part| part.split('"').next()).map(|part| part.replace("&#38;", "&"));
         assert!(n < 1_000, "it never ends");
@@ -114,7 +117,7 @@ async fn every_number_of_the_first_page_leads_to_as_many_lines() {
         assert!(n > 0, "{href} has lines to be counted");
         match number.split_once('.') {
             Some((yuan, _)) => {
-                assert_eq!(yuan.parse::<usize>().unwrap(), n * if href.ends_with("paid") { 50 } else { 15 }, "{href}")
+                assert_eq!(yuan.parse::<usize>().unwrap(), n * if href.ends_with("paid") { 50 } else { 15 }, "{href}");
             }
             None => assert_eq!(number.parse::<usize>().unwrap(), n, "{href}"),
         }
