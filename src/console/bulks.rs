@@ -1,5 +1,6 @@
 //! Bulk operations: `POST /bulks/preview` says what one would do, `POST /bulks` begins it, `GET /bulks` shows how far they are,
-//! `POST /bulks/{id}/{turn}` pauses, resumes or cancels one. The preview and the beginning ask the same.
+//! `POST /bulks/{id}/{turn}` pauses, resumes or cancels one. What is begun is what was previewed: the form holds
+//! the set that was counted.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,10 +18,10 @@ use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::runs::RunsWords;
 use crate::desk::runs::Shown;
-use crate::desk::staff::AtStep;
+use crate::desk::staff::Preview;
 use crate::desk::verbs::refusal;
 use crate::engine::staff::Verb;
-use crate::engine::staff::bulk::{Asked, Bulk, DryRun, Filter, PER_SECOND, Turned};
+use crate::engine::staff::bulk::{Asked, AtStep, Bulk, DryRun, Filter, Looked, PER_SECOND, Turned};
 use crate::http::Surface;
 use crate::http::extract::Path;
 use crate::http::problem::Problem;
@@ -47,6 +48,7 @@ pub(super) struct Wish {
     to: String,
     reason: String,
     request: String,
+    preview: String,
 }
 
 impl Wish {
@@ -67,6 +69,7 @@ impl Wish {
                 "to" => &mut wish.to,
                 "reason" => &mut wish.reason,
                 "request" => &mut wish.request,
+                "preview" => &mut wish.preview,
                 _ => continue,
             };
             *field = value;
@@ -104,17 +107,28 @@ impl Wish {
         };
         let filter = self.filter()?;
         let by = staff.by(reason(&self.reason)?);
-        Ok(Asked { verb, filter, by, per_second: PER_SECOND, request: some(&self.request) })
+        let preview =
+            some(&self.preview).map(|id| id.parse().map_err(|_| Problem::invalid("a preview is named by its id")));
+        Ok(Asked {
+            verb,
+            filter,
+            by,
+            per_second: PER_SECOND,
+            request: some(&self.request),
+            preview: preview.transpose()?,
+        })
     }
 }
 
 #[derive(Template)]
 #[template(path = "bulk_preview.html")]
-struct Preview<'a> {
+struct Previewed<'a> {
     frame: Frame,
     w: &'static RunsWords,
     form: &'a Wish,
     request: Uuid,
+    /// The set that was counted: what is begun.
+    set: Uuid,
     verb: String,
     filter: Vec<(&'static str, String)>,
     total: i64,
@@ -146,35 +160,36 @@ pub(super) async fn preview(State(surface): State<Arc<Surface>>, staff: Staff, F
     staff.require_to(Permission::Bulk)?;
     let form = Wish::read(fields)?;
     let asked = form.asked(&staff)?;
-    let preview = surface.desk.preview_bulk(&asked).await?;
-    let steps = preview.by_step().into_iter().map(|at| AtStep {
+    let Preview { dry, mut stand } = surface.desk.preview_bulk(&asked, LISTED).await?;
+    let looked_at = dry.looked_at();
+    let steps = dry.by_step().into_iter().map(|at| AtStep {
         workflow: names::workflow(&at.workflow, staff.language),
         step: names::step(&at.step, staff.language),
         ..at
     });
     let steps = steps.collect();
-    let (dry, mut stand) = (preview.dry, preview.stand);
     let w = RunsWords::of(staff.language);
     let mut lists = Vec::new();
     for (refuse, title, of) in
-        [(false, w.would_change, dry.would_change), (true, w.would_refuse, dry.looked_at - dry.would_change)]
+        [(false, w.would_change, dry.would_change), (true, w.would_refuse, looked_at - dry.would_change)]
     {
         lists.push(List { title, of, lines: lines(&surface, &staff, &dry, &mut stand, refuse).await? });
     }
     let frame = Frame::of(&staff, "bulks");
-    let page = Preview {
+    let page = Previewed {
         filter: described(&asked.filter, &frame, &staff),
         frame,
         w,
         request: Uuid::now_v7(),
+        set: dry.set,
         verb: verb_in_words(&asked.verb, &staff),
         form: &form,
         total: dry.total,
-        looked_at: dry.looked_at,
+        looked_at,
         would_change: dry.would_change,
         refused: dry.refused.into_values().map(|(n, first)| (n, refusal(&first, staff.language))).collect(),
         steps,
-        not_all: usize::try_from(dry.total).is_ok_and(|total| total > dry.looked_at),
+        not_all: usize::try_from(dry.total).is_ok_and(|total| total > looked_at),
         lists,
     };
     show(&page)
@@ -189,8 +204,8 @@ async fn lines(
     refuse: bool,
 ) -> Result<Vec<Line>, Problem> {
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
-    let chosen = dry.each.iter().filter(|(_, refused)| refused.is_some() == refuse);
-    let chosen = chosen.filter_map(|(run, refused)| Some((stand.remove(run)?, refused))).take(LISTED);
+    let chosen = dry.each.iter().filter(|one| one.refused.is_some() == refuse);
+    let chosen = chosen.filter_map(|Looked { run, refused, .. }| Some((stand.remove(run)?, refused))).take(LISTED);
     let (shown, refusals): (Vec<Shown>, Vec<_>) = chosen.unzip();
     let rows = row::runs(surface, shown, &clock).await?.into_iter().zip(refusals);
     let lines = rows.map(|(row, refused)| Line {
@@ -235,6 +250,7 @@ struct Row {
     total: i64,
     done: i64,
     refused: i64,
+    skipped: i64,
     share: i64,
     began: Stamp,
     error: Option<String>,
@@ -261,7 +277,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> P
 fn row(bulk: Bulk, frame: &Frame, staff: &Staff, clock: &Clock) -> Row {
     let refused: i64 =
         bulk.refused.as_object().map_or(0, |all| all.values().filter_map(serde_json::Value::as_i64).sum());
-    let passed = bulk.done + refused;
+    let passed = bulk.done + refused + bulk.skipped;
     Row {
         id: bulk.id,
         status: Chip::of(&bulk.status, staff.language),
@@ -274,6 +290,7 @@ fn row(bulk: Bulk, frame: &Frame, staff: &Staff, clock: &Clock) -> Row {
         total: bulk.total,
         done: bulk.done,
         refused,
+        skipped: bulk.skipped,
         began: clock.stamp(bulk.created_at),
         error: bulk.last_error,
         runs: bulk.status == "running",

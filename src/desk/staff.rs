@@ -1,6 +1,6 @@
 //! What staff do to runs: verbs, what each would do, bulks and the audit. The engine decides; nothing here does.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use uuid::Uuid;
 
@@ -16,45 +16,13 @@ use crate::engine::{RunId, inspect};
 use crate::waitlist::masking::masked;
 use crate::waitlist::refusal::Refusal;
 
-/// What a bulk would do, with how each run that was looked at stands.
+/// What a bulk would do, with how the first runs of either kind stand.
 #[derive(Debug)]
 pub struct Preview {
     /// What it would do.
     pub dry: DryRun,
-    /// How they stand: of one that is there no more only its id is known.
+    /// How the first that would change and the first that would refuse stand: one that is there no more is not among them.
     pub stand: HashMap<RunId, Shown>,
-}
-
-/// How many of the runs at one step would change, and how many would refuse.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AtStep {
-    /// The workflow.
-    pub workflow: String,
-    /// The step.
-    pub step: String,
-    /// Those that would change.
-    pub changes: usize,
-    /// Those that would refuse.
-    pub refuses: usize,
-}
-
-impl Preview {
-    /// The runs that were looked at, counted by where they stand.
-    pub fn by_step(&self) -> Vec<AtStep> {
-        let mut counts: BTreeMap<(&str, &str), (usize, usize)> = BTreeMap::new();
-        for (run, refused) in &self.dry.each {
-            let Some(Shown { seen, .. }) = self.stand.get(run) else { continue };
-            let (changes, refuses) = counts.entry((seen.workflow.as_str(), seen.step.as_str())).or_default();
-            *if refused.is_none() { changes } else { refuses } += 1;
-        }
-        let counts = counts.into_iter().map(|((workflow, step), (changes, refuses))| AtStep {
-            workflow: workflow.to_owned(),
-            step: step.to_owned(),
-            changes,
-            refuses,
-        });
-        counts.collect()
-    }
 }
 
 impl From<Refused> for DeskError {
@@ -82,7 +50,7 @@ impl Desk {
         explain(&self.engine, &mut conn, run).await?.ok_or_else(|| Refusal::NotFound.into())
     }
 
-    /// What a bulk would do; changes nothing.
+    /// What a bulk would do, and the set with which it can be begun; changes no run.
     pub async fn dry_run(&self, asked: &Asked) -> Answer<DryRun> {
         if asked.filter.is_empty() {
             return Err(DeskError::NoFilter);
@@ -90,10 +58,11 @@ impl Desk {
         Ok(bulk::dry_run(&self.engine, asked).await?)
     }
 
-    /// The same, with how each run that was looked at stands.
-    pub async fn preview_bulk(&self, asked: &Asked) -> Answer<Preview> {
+    /// The same, with how the first `most` that would change and the first that would refuse stand.
+    pub async fn preview_bulk(&self, asked: &Asked, most: usize) -> Answer<Preview> {
         let dry = self.dry_run(asked).await?;
-        let ids: Vec<RunId> = dry.each.iter().map(|(run, _)| *run).collect();
+        let first = |refuse| dry.each.iter().filter(move |one| one.refused.is_some() == refuse).take(most);
+        let ids: Vec<RunId> = first(false).chain(first(true)).map(|one| one.run).collect();
         if ids.is_empty() {
             return Ok(Preview { dry, stand: HashMap::new() });
         }
@@ -107,7 +76,7 @@ impl Desk {
         if asked.filter.is_empty() {
             return Err(DeskError::NoFilter);
         }
-        Ok(bulk::begin(&self.engine, asked).await?)
+        Ok(bulk::begin(&self.engine, asked).await??)
     }
 
     /// One bulk.

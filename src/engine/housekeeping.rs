@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::core::Engine;
 use super::store::unmatched::Sweep;
-use super::store::{archive, letters, months, unmatched};
+use super::store::{archive, bulk_sets, letters, months, unmatched};
 
 /// How often early signals are looked after: two transactions that did not see each other are brought together.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -76,6 +76,8 @@ pub async fn round(engine: &Engine, retention: &Retention) -> Kept {
     let (pool, tenant) = (&engine.pool, engine.tenant.as_str());
     tried("months made ahead", months::make_ahead(pool).await);
     while tried("early signals", sweep(engine, Sweep::All).await) > 0 {}
+    // Few, but each may hold many runs; what is left over goes a minute later.
+    tried("previews of bulks", bulk_sets::forget(pool, tenant, BATCH).await);
     let mut kept = Kept::default();
     for _ in 0..BATCHES_MAX {
         let archived = tried("ended runs", archive::move_ended(pool, tenant, retention.runs_days, BATCH).await);

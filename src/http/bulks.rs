@@ -21,10 +21,9 @@ use super::idempotency::key_of;
 use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use super::staff::{Reason, by};
-use crate::desk::staff::Preview;
 use crate::desk::verbs as words;
 use crate::engine::staff::Verb;
-use crate::engine::staff::bulk::{Asked, Bulk, Filter, PER_SECOND, Turned};
+use crate::engine::staff::bulk::{Asked, Bulk, DryRun, Filter, PER_SECOND, Turned};
 use crate::waitlist::language::Language;
 
 /// Bulks of one page.
@@ -56,6 +55,10 @@ pub struct NewBulk {
     /// True: only says what would happen.
     #[serde(default)]
     pub dry_run: bool,
+    /// `previewId` of a dry run of the same verb and filter, a day old at most: the bulk is for the runs that were counted there,
+    /// and for no others. Without it, it is for those that the filter holds when it begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview_id: Option<Uuid>,
     /// The most runs a second, 1 to 1000; 50 where it is absent.
     #[schema(minimum = 1, maximum = 1000)]
     pub per_second: Option<i32>,
@@ -106,16 +109,18 @@ impl From<Filter> for RunFilter {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
-    "total": 212, "lookedAt": 212, "wouldChange": 210,
+    "previewId": "0199b0c2-2222-7c1e-8a55-3f6f0a0d6b11", "total": 212, "lookedAt": 212, "wouldChange": 210,
     "refused": { "suspended_by_staff": { "count": 2, "message": "A person suspended the run: resume it." } },
     "sample": ["0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11"],
     "bySteps": [{ "workflow": "waitlist_application", "step": "Booking", "wouldChange": 210, "wouldRefuse": 2 }],
     "refusing": [{ "runId": "0199b0c2-1111-7c1e-8a55-3f6f0a0d6b11", "message": "A person suspended the run: resume it." }]
 }))]
 pub struct BulkDryRun {
+    /// Begins a bulk for exactly these runs.
+    pub preview_id: Uuid,
     /// How many runs the filter holds.
     pub total: i64,
-    /// How many of them were looked at: at most the first thousand.
+    /// How many of them were looked at: at most the first 20,000. Begun with `previewId`, the bulk is for all of them.
     pub looked_at: usize,
     /// How many of these would change.
     pub would_change: usize,
@@ -129,6 +134,34 @@ pub struct BulkDryRun {
     /// Some that would refuse, each with why.
     #[serde(default)]
     pub refusing: Vec<Refusing>,
+}
+
+impl BulkDryRun {
+    /// A dry run, with its refusals in this language.
+    pub fn of(dry: DryRun, language: Language) -> Self {
+        let by_steps = dry.by_step().into_iter().map(|at| AtStep {
+            workflow: at.workflow,
+            step: at.step,
+            would_change: at.changes,
+            would_refuse: at.refuses,
+        });
+        let refusing = dry.each.iter().filter_map(|one| {
+            one.refused.as_ref().map(|refused| Refusing { run_id: one.run, message: words::refusal(refused, language) })
+        });
+        let refused = dry.refused.iter().map(|(code, (count, first))| {
+            ((*code).to_owned(), WouldRefuse { count: *count, message: words::refusal(first, language) })
+        });
+        Self {
+            preview_id: dry.set,
+            total: dry.total,
+            looked_at: dry.looked_at(),
+            would_change: dry.would_change,
+            refused: refused.collect(),
+            by_steps: by_steps.collect(),
+            refusing: refusing.take(REFUSING_MAX).collect(),
+            sample: dry.sample,
+        }
+    }
 }
 
 /// How many of the runs at one step would change.
@@ -170,7 +203,7 @@ pub struct WouldRefuse {
 #[schema(example = json!({
     "bulkId": "0199b0c2-5a53-7c1e-8a55-3f6f0a0d6b11", "verb": "retry", "arguments": {},
     "filter": { "workflow": "waitlist_application", "status": "suspended", "error": "HIS" }, "who": "desk@api",
-    "reason": "HIS is back", "status": "running", "total": 212, "done": 150, "refused": { "not_suspended": 2 },
+    "reason": "HIS is back", "status": "running", "total": 212, "done": 150, "refused": { "not_suspended": 2 }, "skipped": 1,
     "perSecond": 50, "createdAt": "2025-11-25T10:00:00+08:00", "updatedAt": "2025-11-25T10:00:03+08:00"
 }))]
 pub struct ShownBulk {
@@ -189,13 +222,15 @@ pub struct ShownBulk {
     pub reason: String,
     /// running, paused, done, cancelled.
     pub status: String,
-    /// How many runs the filter held when it began.
+    /// How many runs it is for: those that the filter held at its preview or, without one, when it began.
     pub total: i64,
     /// How many were changed.
     pub done: i64,
-    /// How many were refused, by code. What is in neither had moved on before its turn came.
+    /// How many were refused, by code.
     #[schema(value_type = Object)]
     pub refused: Value,
+    /// How many were left alone, because the filter no longer held them when their turn came.
+    pub skipped: i64,
     /// The most runs a second.
     pub per_second: i32,
     /// When it began.
@@ -229,8 +264,8 @@ pub struct Onwards {
     pub cursor: Option<Uuid>,
 }
 
-/// Begins a verb for many runs, or says what it would do (`dryRun`). Only runs that are there now are its business;
-/// any process that works does it, and it goes on after a crash.
+/// Begins a verb for many runs, or says what it would do (`dryRun`). Only the runs of its preview (`previewId`) are its business
+/// or, without one, those that the filter holds now; any process that works does it, and it goes on after a crash.
 #[utoipa::path(
     post, path = "/v1/runs/bulk", tag = "runs", security(("apiKey" = [])),
     params(IdempotencyKey), request_body = NewBulk,
@@ -255,10 +290,10 @@ pub(super) async fn begin(
     verb.insert("verb".to_owned(), Value::String(new.verb));
     let verb: Verb =
         serde_json::from_value(Value::Object(verb)).map_err(|error| Problem::invalid(error.to_string()))?;
-    let asked =
-        Asked { verb, filter: new.filter.into(), by: by(&caller, new.reason)?, per_second, request: key_of(&headers)? };
+    let (by, request, preview) = (by(&caller, new.reason)?, key_of(&headers)?, new.preview_id);
+    let asked = Asked { verb, filter: new.filter.into(), by, per_second, request, preview };
     if new.dry_run {
-        return Ok(Json(dry(surface.desk.preview_bulk(&asked).await?, language)).into_response());
+        return Ok(Json(BulkDryRun::of(surface.desk.dry_run(&asked).await?, language)).into_response());
     }
     let bulk = surface.desk.begin_bulk(&asked).await?;
     Ok((StatusCode::ACCEPTED, Json(shown(&surface, bulk))).into_response())
@@ -347,35 +382,6 @@ async fn turned(
     Ok((StatusCode::ACCEPTED, Json(shown(surface, surface.desk.bulk(id).await?))))
 }
 
-fn dry(preview: Preview, language: Language) -> BulkDryRun {
-    let by_steps = preview.by_step().into_iter().map(|at| AtStep {
-        workflow: at.workflow,
-        step: at.step,
-        would_change: at.changes,
-        would_refuse: at.refuses,
-    });
-    let by_steps = by_steps.collect();
-    let dry = preview.dry;
-    let refusing = dry.each.iter().filter_map(|(run, refused)| {
-        refused.as_ref().map(|refused| Refusing { run_id: *run, message: words::refusal(refused, language) })
-    });
-    let refusing = refusing.take(REFUSING_MAX).collect();
-    let refused = dry.refused.into_iter();
-    BulkDryRun {
-        total: dry.total,
-        looked_at: dry.looked_at,
-        would_change: dry.would_change,
-        refused: refused
-            .map(|(code, (count, first))| {
-                (code.to_owned(), WouldRefuse { count, message: words::refusal(&first, language) })
-            })
-            .collect(),
-        sample: dry.sample,
-        by_steps,
-        refusing,
-    }
-}
-
 fn shown(surface: &Surface, bulk: Bulk) -> ShownBulk {
     let mut arguments = bulk.arguments;
     if let Some(arguments) = arguments.as_object_mut() {
@@ -392,6 +398,7 @@ fn shown(surface: &Surface, bulk: Bulk) -> ShownBulk {
         total: bulk.total,
         done: bulk.done,
         refused: bulk.refused,
+        skipped: bulk.skipped,
         per_second: bulk.per_second,
         created_at: surface.local(bulk.created_at),
         updated_at: surface.local(bulk.updated_at),

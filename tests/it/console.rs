@@ -240,7 +240,17 @@ async fn what_staff_do_has_a_reason_a_role_and_a_place_in_the_audit() {
     assert!(refusing.text.contains("<b>A person suspended the run"), "each with why it refuses: {}", refusing.text);
     assert!(!refusing.text.contains("Begin the bulk"), "{}", refusing.text);
     assert_eq!(house.hospital.count("select count(*) from bulk").await, 0, "a preview begins nothing");
-    assert_eq!(operator.form("/bulks", &bulk).await.status, StatusCode::SEE_OTHER);
+    // What the page held is what begins; the form of another one is refused.
+    let held = preview.text.split_once("name=\"preview\" value=\"").unwrap().1[..36].to_owned();
+    let mut begin = bulk.to_vec();
+    begin.push(("preview", &held));
+    let mut other = retry.to_vec();
+    other.push(("preview", &held));
+    let refused = operator.form("/bulks", &other).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text);
+    assert_eq!(operator.form("/bulks", &begin).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(operator.form("/bulks", &begin).await.status, StatusCode::SEE_OTHER, "a second press begins nothing");
+    assert_eq!(house.hospital.count("select count(*) from bulk").await, 1);
     assert!(operator.page("/bulks").await.contains("HIS is back"));
     // Ticked rows are the same for those alone; nobody means every run by ticking none.
     let (page, verb) = (operator.page("/runs").await, [("verb", "resume"), ("reason", "HIS is back")]);

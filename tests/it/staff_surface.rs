@@ -4,6 +4,7 @@ use houbu::client::shapes::{AuditWanted, Language, LettersWanted, Retry, VerbLin
 use houbu::waitlist::policy::PaymentMode;
 use reqwest::Method;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::hospital::Hospital;
 use crate::hospital::door::Reply;
@@ -60,11 +61,20 @@ async fn a_bulk_over_the_api_is_tried_done_and_written_down() {
     assert_eq!((&at["workflow"], &at["wouldChange"]), (&json!("waitlist_application"), &json!(3)), "{}", tried.body);
     assert_eq!((&at["wouldRefuse"], &tried.body["refusing"]), (&json!(0), &json!([])));
     assert_eq!(get(&hospital, "/v1/runs/bulk").await["items"], json!([]));
-    let begun = post(&hospital, "/v1/runs/bulk", bulk).await;
+    // Whoever joins after the preview is not its business.
+    let late = hospital.apply("w1-am", 4).await;
+    let (mut exact, mut other) = (bulk.clone(), bulk);
+    exact["previewId"] = tried.body["previewId"].clone();
+    other["previewId"] = json!(Uuid::now_v7());
+    let void = post(&hospital, "/v1/runs/bulk", other).await;
+    assert_eq!((void.status, void.code()), (409, "preview_void"), "{}", void.body);
+    let begun = post(&hospital, "/v1/runs/bulk", exact).await;
     assert_eq!((begun.status, &begun.body["total"]), (202, &json!(3)), "{}", begun.body);
     let path = format!("/v1/runs/bulk/{}", begun.body["bulkId"].as_str().unwrap());
     wait_for("the bulk to be done", || async { get(&hospital, &path).await["status"] == "done" }).await;
+    assert_eq!(get(&hospital, &path).await["skipped"], 0);
     assert_eq!(get(&hospital, "/v1/runs?status=suspended").await["items"].as_array().unwrap().len(), 3);
+    assert_eq!(hospital.status(late).await, "waiting");
     let paused = post(&hospital, &format!("{path}/pause"), json!({ "reason": "too late" })).await;
     assert_eq!((paused.status, paused.code()), (409, "bulk_stands"));
     let audit = get(&hospital, "/v1/audit?who=stories@api&verb=suspend").await;

@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::hospital::world::{HOSPITAL, local};
 use crate::hospital::{Hospital, KEY};
@@ -84,8 +85,16 @@ async fn r37_staff_look_and_act_at_the_terminal() {
     let bulk = ["bulk", "begin", "cancel", "--workflow", "waitlist_application", "-r", "the doctor has left"];
     let dry = houbu(&hospital, &bulk).await;
     assert!(dry.out.contains("The filter holds 2 runs; 2 of the 2 looked at would change."), "{}{}", dry.out, dry.err);
+    assert!(dry.out.contains("waitlist_application") && dry.out.contains("the doctor has left"), "{}", dry.out);
     assert_eq!(hospital.status(second).await, "waiting", "it was only asked");
-    let done = houbu(&hospital, &[&bulk[..], &["--yes", "--json"]].concat()).await.json();
+    // What it said is what it does: whoever joins meanwhile is left alone.
+    let late = hospital.apply("w1-am", 3).await;
+    let preview = preview_of(&dry.out);
+    let done = houbu(&hospital, &[&bulk[..], &["--yes", "--preview", &preview, "--json"]].concat()).await.json();
+    assert_eq!(hospital.status(late).await, "waiting");
+    let other = ["bulk", "begin", "suspend", "--workflow", "waitlist_application", "-r", "x", "--yes", "--preview"];
+    let refused = houbu(&hospital, &[&other[..], &[&preview]].concat()).await;
+    assert!(refused.code == 2 && refused.err.contains("another verb"), "{}{}", refused.out, refused.err);
     let bulk = &done["items"][0];
     assert_eq!((&bulk["status"], &bulk["done"], &bulk["refused"]), (&json!("done"), &json!(2), &json!({})));
     hospital.pass_minutes(1).await;
@@ -96,6 +105,12 @@ async fn r37_staff_look_and_act_at_the_terminal() {
     let nobody = houbu(&hospital, &["why", "waitlist_application/nobody"]).await;
     assert!(nobody.code == 1 && nobody.err.contains("there is no run"), "{}", nobody.err);
     hospital.finish().await;
+}
+
+/// The preview that a plan names.
+fn preview_of(plan: &str) -> String {
+    let named = plan.split_once("--preview ").and_then(|(_, rest)| rest.split_whitespace().next());
+    named.unwrap_or_else(|| panic!("no preview in {plan}")).to_owned()
 }
 
 /// R37: the same with a key and no way to the database.
@@ -132,7 +147,12 @@ async fn r37_staff_look_and_act_over_the_api_from_afar() {
     let bulk = ["bulk", "begin", "cancel", "--workflow", "waitlist_application", "-r", "the doctor has left"];
     let dry = houbu(&bulk).await;
     assert!(dry.out.contains("The filter holds 2 runs; 2 of the 2 looked at would change."), "{}{}", dry.out, dry.err);
-    let done = houbu(&[&bulk[..], &["--yes", "--json"]].concat()).await.json();
+    let late = hospital.apply("w1-am", 3).await;
+    let preview = preview_of(&dry.out);
+    let done = houbu(&[&bulk[..], &["--yes", "--preview", &preview, "--json"]].concat()).await.json();
+    assert_eq!(hospital.status(late).await, "waiting");
+    let void = houbu(&[&bulk[..], &["--yes", "--preview", &Uuid::now_v7().to_string()]].concat()).await;
+    assert!(void.code == 2 && void.err.contains("no such preview"), "{}{}", void.out, void.err);
     let bulk = &done["items"][0];
     assert_eq!((&bulk["status"], &bulk["done"], &bulk["refused"]), (&json!("done"), &json!(2), &json!({})));
     hospital.pass_minutes(1).await;

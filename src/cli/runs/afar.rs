@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::bulk::{self, bar};
 use super::look::List;
-use super::shown::{local, print_history, print_verbs, table};
+use super::shown::{local, print_history, print_plan, print_verbs, table};
 use super::{Command, Deed, REFUSED, Which};
 use crate::client::shapes::{
     BulksWanted, Language, NewAnswer, NewBulk, NewJump, NewSignal, Reason, Run, RunFilter, RunsWanted, ShownBulk,
@@ -277,6 +277,7 @@ impl Afar {
             },
             reason: begin.why.of_key()?.to_owned(),
             dry_run: !begin.yes,
+            preview_id: begin.preview,
             per_second: Some(begin.per_second),
         };
         let mut bulk = match self.client.bulk(&asked).await {
@@ -285,17 +286,7 @@ impl Afar {
                 if self.printed(&dry)? {
                     return Ok(ExitCode::SUCCESS);
                 }
-                println!(
-                    "The filter holds {} runs; {} of the {} looked at would change.",
-                    dry.total, dry.would_change, dry.looked_at
-                );
-                for (code, refused) in &dry.refused {
-                    println!("  refused {} × {code}: {}", refused.count, refused.message);
-                }
-                for run in &dry.sample {
-                    println!("  {} {run}", asked.verb);
-                }
-                println!("Nothing was changed. --yes does it.");
+                print_plan(&dry, &asked.verb, &asked.reason);
                 return Ok(ExitCode::SUCCESS);
             }
             Err(error) => return self.refused("bulk", error),
@@ -303,7 +294,7 @@ impl Afar {
         let bar = bar(self.json);
         while !begin.no_wait && bulk.status == "running" {
             bar.set_length(u64::try_from(bulk.total).unwrap_or(0));
-            bar.set_position(u64::try_from(bulk.done).unwrap_or(0));
+            bar.set_position(u64::try_from(bulk.done + bulk.skipped).unwrap_or(0) + refused(&bulk));
             tokio::time::sleep(bulk::LOOK_EVERY).await;
             bulk = self.client.bulk_progress(bulk.bulk_id).await?.body;
         }
@@ -315,10 +306,9 @@ impl Afar {
         if self.printed(&json!({ "items": bulks }))? {
             return Ok(ExitCode::SUCCESS);
         }
-        let mut table = table(["bulk", "verb", "status", "runs", "done", "refused", "who", "reason"]);
+        let mut table = table(["bulk", "verb", "status", "runs", "done", "refused", "skipped", "who", "reason"]);
         for bulk in bulks {
-            let refused: u64 =
-                bulk.refused.as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum();
+            let refused = refused(&bulk);
             table.add_row([
                 bulk.bulk_id.to_string(),
                 bulk.verb,
@@ -326,6 +316,7 @@ impl Afar {
                 bulk.total.to_string(),
                 bulk.done.to_string(),
                 refused.to_string(),
+                bulk.skipped.to_string(),
                 bulk.who,
                 bulk.reason,
             ]);
@@ -333,4 +324,8 @@ impl Afar {
         println!("{table}");
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn refused(bulk: &ShownBulk) -> u64 {
+    bulk.refused.as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum()
 }

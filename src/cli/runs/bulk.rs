@@ -7,16 +7,16 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::look::Look;
-use super::shown::table;
+use super::shown::{print_plan, table};
 use super::{REFUSED, Why, json as parse};
-use crate::desk::verbs;
 use crate::engine::staff::Verb;
-use crate::engine::staff::bulk::{self, Asked, DryRun, Filter, PER_SECOND, Turned};
+use crate::engine::staff::bulk::{self, Asked, Filter, PER_SECOND, Turned};
 use crate::engine::store::bulk as bulks;
+use crate::http::shapes::BulkDryRun;
 use crate::waitlist::language::Language;
 
 /// How often the bar looks.
@@ -87,6 +87,9 @@ pub(super) struct Begin {
     /// Do it; without this it only says what it would do.
     #[arg(long)]
     pub(super) yes: bool,
+    /// With --yes: do it to the runs of this preview and to no others. Without it, to those that the filter holds now.
+    #[arg(long, requires = "yes", value_name = "ID")]
+    pub(super) preview: Option<Uuid>,
     /// Do not wait for the end.
     #[arg(long)]
     pub(super) no_wait: bool,
@@ -119,45 +122,29 @@ async fn begin(look: &Look<'_>, begin: Begin) -> anyhow::Result<ExitCode> {
         ids: None,
     };
     anyhow::ensure!(!filter.is_empty(), "a bulk needs a filter: without one it would be for every run");
-    let asked = Asked { verb, filter, by: begin.why.by(), per_second: begin.per_second, request: None };
+    let (by, preview) = (begin.why.by(), begin.preview);
+    let asked = Asked { verb, filter, by, per_second: begin.per_second, request: None, preview };
     if !begin.yes {
-        print_dry(look, &asked, &bulk::dry_run(look.engine, &asked).await?);
+        let dry = BulkDryRun::of(bulk::dry_run(look.engine, &asked).await?, Language::En);
+        if look.json {
+            println!("{}", serde_json::to_string(&dry)?);
+        } else {
+            print_plan(&dry, asked.verb.name(), &asked.by.reason);
+        }
         return Ok(ExitCode::SUCCESS);
     }
-    let new = bulk::begin(look.engine, &asked).await?;
+    let new = match bulk::begin(look.engine, &asked).await? {
+        Ok(new) => new,
+        Err(refused) => {
+            eprintln!("✗ {refused}");
+            return Ok(ExitCode::from(REFUSED));
+        }
+    };
     if begin.no_wait {
         return show(look, new.id).await;
     }
     watch(look, new.id).await?;
     show(look, new.id).await
-}
-
-fn print_dry(look: &Look<'_>, asked: &Asked, dry: &DryRun) {
-    if look.json {
-        let refused: Map<String, Value> =
-            dry.refused.iter().map(|(code, (count, _))| ((*code).to_owned(), json!(count))).collect();
-        let dry = json!({
-            "total": dry.total, "lookedAt": dry.looked_at, "wouldChange": dry.would_change, "refused": refused,
-            "sample": dry.sample,
-        });
-        println!("{dry}");
-        return;
-    }
-    println!(
-        "The filter holds {} runs; {} of the {} looked at would change.",
-        dry.total, dry.would_change, dry.looked_at
-    );
-    let mut table = table(["refused", "runs", "the first of them"]);
-    for (code, (count, first)) in &dry.refused {
-        table.add_row([(*code).to_owned(), count.to_string(), verbs::refusal(first, Language::En)]);
-    }
-    if !dry.refused.is_empty() {
-        println!("{table}");
-    }
-    for run in &dry.sample {
-        println!("  {} {run}", asked.verb.name());
-    }
-    println!("Nothing was changed. --yes does it.");
 }
 
 /// How far a bulk is, drawn where nothing else is to be read there.
@@ -176,7 +163,7 @@ async fn watch(look: &Look<'_>, id: Uuid) -> anyhow::Result<()> {
         let bulk = found(look, id).await?;
         let refused = refused(&bulk);
         bar.set_length(u64::try_from(bulk.total).unwrap_or(0));
-        bar.set_position(u64::try_from(bulk.done).unwrap_or(0) + refused);
+        bar.set_position(u64::try_from(bulk.done + bulk.skipped).unwrap_or(0) + refused);
         bar.set_message(if refused > 0 { format!("{refused} refused") } else { String::new() });
         if bulk.status != "running" {
             bar.finish_and_clear();
@@ -213,7 +200,7 @@ fn print_bulks(look: &Look<'_>, found: &[bulk::Bulk]) {
                 json!({
                     "bulkId": bulk.id, "verb": bulk.verb, "filter": bulk.filter.0, "who": bulk.who,
                     "reason": bulk.reason, "status": bulk.status, "total": bulk.total, "done": bulk.done,
-                    "refused": bulk.refused, "perSecond": bulk.per_second, "createdAt": bulk.created_at,
+                    "refused": bulk.refused, "skipped": bulk.skipped, "perSecond": bulk.per_second, "createdAt": bulk.created_at,
                     "endedAt": bulk.ended_at,
                 })
             })
@@ -221,7 +208,7 @@ fn print_bulks(look: &Look<'_>, found: &[bulk::Bulk]) {
         println!("{}", json!({ "items": items }));
         return;
     }
-    let mut table = table(["bulk", "verb", "status", "runs", "done", "refused", "who", "reason"]);
+    let mut table = table(["bulk", "verb", "status", "runs", "done", "refused", "skipped", "who", "reason"]);
     for bulk in found {
         table.add_row([
             bulk.id.to_string(),
@@ -230,6 +217,7 @@ fn print_bulks(look: &Look<'_>, found: &[bulk::Bulk]) {
             bulk.total.to_string(),
             bulk.done.to_string(),
             refused(bulk).to_string(),
+            bulk.skipped.to_string(),
             bulk.who.clone(),
             bulk.reason.clone(),
         ]);

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 
-use crate::http::shapes::{ChoiceLine, HistoryLine, VerbLine, Verdict};
+use crate::http::shapes::{BulkDryRun, ChoiceLine, HistoryLine, VerbLine, Verdict};
 
 /// A table with these headings.
 pub(super) fn table<const N: usize>(headings: [&str; N]) -> Table {
@@ -50,4 +50,44 @@ pub(super) fn print_verbs(verbs: Vec<VerbLine>, choices: bool) {
         }
     }
     println!("{table}");
+}
+
+/// What a bulk would do, as the console says it: how many, by step, why some refuse, and which would change.
+pub(super) fn print_plan(plan: &BulkDryRun, verb: &str, reason: &str) {
+    let BulkDryRun { preview_id, total, looked_at, would_change, refused, sample, by_steps, refusing } = plan;
+    println!("{verb}, because: {reason}");
+    println!("The filter holds {total} runs; {would_change} of the {looked_at} looked at would change.");
+    if usize::try_from(*total).is_ok_and(|total| total > *looked_at) {
+        println!("The others are judged as the bulk comes to them.");
+    }
+    if !by_steps.is_empty() {
+        let mut table = table(["workflow", "step", "would change", "would refuse"]);
+        for at in by_steps {
+            let (changes, refuses) = (at.would_change.to_string(), at.would_refuse.to_string());
+            table.add_row([at.workflow.clone(), at.step.clone(), changes, refuses]);
+        }
+        println!("{table}");
+    }
+    if !refused.is_empty() {
+        let mut table = table(["refused", "runs", "the first of them"]);
+        for (code, why) in refused {
+            table.add_row([code.clone(), why.count.to_string(), why.message.clone()]);
+        }
+        println!("{table}");
+    }
+    for run in sample {
+        println!("  {verb} {run}");
+    }
+    if sample.len() < *would_change {
+        println!("  … and {} more", would_change - sample.len());
+    }
+    for one in refusing {
+        println!("  not {}: {}", one.run_id, one.message);
+    }
+    if refusing.len() < looked_at - would_change {
+        println!("  … and {} more", looked_at - would_change - refusing.len());
+    }
+    println!(
+        "Nothing was changed. --yes --preview {preview_id} does it to these {total} runs and to no others, within a day."
+    );
 }

@@ -1,9 +1,10 @@
-//! A verb for many runs: what a filter held when it began, a chunk at a time, by whichever worker is free.
+//! A verb for many runs: what a filter held when it was previewed or, without a preview, when it began; a chunk at a time, by
+//! whichever worker is free.
 //!
-//! A dry run asks the same questions and changes nothing. A chunk is one transaction with the counts and the cursor: a
-//! crash loses nothing of it and doubles nothing. A run that refuses, or that cannot be written, is counted and passed.
+//! A chunk is one transaction with the counts and the cursor: a crash loses nothing of it and doubles nothing. A run that
+//! refuses, that cannot be written or that the filter no longer holds is counted and passed, so that the counts of a bulk that is
+//! done are its total.
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
@@ -11,20 +12,17 @@ use serde_json::{Value, json};
 use sqlx::{Acquire, PgConnection};
 use uuid::Uuid;
 
-use super::super::RunId;
 use super::super::commit::{MEETINGS_MAX, is_refusal, met_another};
 use super::super::core::Engine;
 use super::super::store::bulk::{self as store};
 pub use super::super::store::bulk::{Bulk, Filter};
+use super::super::store::bulk_sets as sets;
 use super::super::store::{audit, signal};
-use super::{By, Refused, Verb, perform_in, try_in};
+pub use super::preview::{AtStep, DryRun, Looked, dry_run};
+use super::{By, Verb, perform_in, preview};
 
 /// The most runs of one chunk.
 const CHUNK_MAX: i64 = 50;
-/// The most runs that a dry run looks at; how the others would fare is not said.
-const DRY_MAX: i64 = 1000;
-/// The most runs that a dry run names.
-const SAMPLE_MAX: usize = 10;
 /// A bulk whose chunk could not be written is tried again after so long, s.
 const TRIED_AGAIN_S: f64 = 10.0;
 /// The code under which runs are counted that could not be written.
@@ -45,26 +43,18 @@ pub struct Asked {
     pub per_second: i32,
     /// The name of the request, where it has one: the same person's same request begins one bulk.
     pub request: Option<String>,
+    /// The set of a preview of the same: it is for those runs alone. None: for what the filter holds when it begins.
+    pub preview: Option<Uuid>,
 }
 
-/// What a bulk would do.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DryRun {
-    /// How many runs the filter holds.
-    pub total: i64,
-    /// How many of them were looked at.
-    pub looked_at: usize,
-    /// How many of these would change.
-    pub would_change: usize,
-    /// How many would refuse, by code, with the first refusal of each.
-    pub refused: BTreeMap<&'static str, (usize, Refused)>,
-    /// Some that would change.
-    pub sample: Vec<RunId>,
-    /// Each that was looked at, in the order of the bulk, with why it would refuse where it would.
-    pub each: Vec<(RunId, Option<Refused>)>,
+impl Asked {
+    /// The whole verb, as it is stored.
+    pub(super) fn arguments(&self) -> sqlx::Result<Value> {
+        serde_json::to_value(&self.verb).map_err(|error| sqlx::Error::Encode(error.into()))
+    }
 }
 
-/// Why a bulk is not turned.
+/// Why a bulk is not begun or turned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BulkRefused {
     /// There is no such bulk.
@@ -76,6 +66,12 @@ pub enum BulkRefused {
         /// running, paused, done, cancelled.
         status: String,
     },
+    /// It was to be begun with a preview that there is not, or not any more.
+    #[error("there is no such preview, or it is older than a day: look at what the bulk would do anew")]
+    NoPreview,
+    /// The preview was of another verb or of other runs.
+    #[error("the preview was of another verb or another filter: look at what this bulk would do")]
+    OtherPreview,
 }
 
 /// What is done to a bulk itself.
@@ -109,52 +105,37 @@ impl Turned {
     }
 }
 
-/// What a bulk would do, of up to a thousand runs. Locks and changes nothing.
-pub async fn dry_run(engine: &Engine, asked: &Asked) -> sqlx::Result<DryRun> {
-    let mut conn = engine.pool.acquire().await?;
-    let up_to = store::newest(&mut conn, &engine.tenant).await?;
-    let total = store::count(&mut conn, &engine.tenant, &asked.filter, up_to).await?;
-    let runs = store::next(&mut conn, &engine.tenant, &asked.filter, up_to, None, DRY_MAX).await?;
-    let verb = for_run(&asked.verb, Uuid::nil());
-    let mut dry = DryRun { total, ..DryRun::default() };
-    for run in runs {
-        dry.looked_at += 1;
-        match try_in(engine, &mut conn, run, &asked.by, &verb).await? {
-            Ok(()) => {
-                dry.would_change += 1;
-                if dry.sample.len() < SAMPLE_MAX {
-                    dry.sample.push(run);
-                }
-                dry.each.push((run, None));
-            }
-            Err(refused) => {
-                dry.refused.entry(refused.code()).or_insert_with(|| (0, refused.clone())).0 += 1;
-                dry.each.push((run, Some(refused)));
-            }
-        }
-    }
-    Ok(dry)
-}
-
-/// Begins a bulk; workers do the rest.
-pub async fn begin(engine: &Engine, asked: &Asked) -> sqlx::Result<Bulk> {
+/// Begins a bulk; workers do the rest. What one preview began once is not begun again.
+pub async fn begin(engine: &Engine, asked: &Asked) -> sqlx::Result<Result<Bulk, BulkRefused>> {
     let mut tx = engine.pool.begin().await?;
     let (tenant, id) = (&engine.tenant, Uuid::now_v7());
-    let up_to = store::newest(&mut tx, tenant).await?;
+    let arguments = asked.arguments()?;
+    let (set, up_to, total) = match asked.preview {
+        None => preview::take(engine, &mut tx, asked).await?,
+        Some(set) => {
+            let Some(taken) = sets::find(&mut tx, tenant, set).await? else { return Ok(Err(BulkRefused::NoPreview)) };
+            if (&taken.arguments, &taken.filter.0) != (&arguments, &asked.filter) {
+                return Ok(Err(BulkRefused::OtherPreview));
+            }
+            (set, taken.up_to, sets::size(&mut tx, tenant, set).await?)
+        }
+    };
     let now = super::super::clock::now(&mut *tx).await?;
     let bulk = Bulk {
         id,
         verb: asked.verb.name().to_owned(),
-        arguments: serde_json::to_value(&asked.verb).map_err(|error| sqlx::Error::Encode(error.into()))?,
+        arguments,
         filter: sqlx::types::Json(asked.filter.clone()),
         who: asked.by.who.clone(),
         reason: asked.by.reason.clone(),
         status: "running".to_owned(),
         up_to,
         cursor: None,
-        total: store::count(&mut tx, tenant, &asked.filter, up_to).await?,
+        total,
         done: 0,
         refused: json!({}),
+        skipped: 0,
+        set_id: Some(set),
         per_second: asked.per_second.max(1),
         created_at: now,
         updated_at: now,
@@ -163,10 +144,8 @@ pub async fn begin(engine: &Engine, asked: &Asked) -> sqlx::Result<Bulk> {
         request: asked.request.clone(),
     };
     if !store::insert(&mut tx, tenant, &bulk).await? {
-        let before = store::begun_by(&mut *tx, tenant, &bulk.who, asked.request.as_deref().unwrap_or_default()).await?;
-        let same = |before: &Bulk| (&before.arguments, &before.filter) == (&bulk.arguments, &bulk.filter);
-        if let Some(before) = before.filter(same) {
-            return Ok(before);
+        if let Some(before) = begun_before(&mut tx, tenant, asked, &bulk).await? {
+            return Ok(Ok(before));
         }
         // The name was used long ago for something else.
         store::insert(&mut tx, tenant, &Bulk { request: None, ..bulk.clone() }).await?;
@@ -175,7 +154,16 @@ pub async fn begin(engine: &Engine, asked: &Asked) -> sqlx::Result<Bulk> {
     write_down(&mut tx, tenant, id, &asked.by, "bulk.begin", json!({}), after).await?;
     tx.commit().await?;
     engine.hint();
-    Ok(bulk)
+    Ok(Ok(bulk))
+}
+
+/// The bulk that the same preview or the same request began.
+async fn begun_before(conn: &mut PgConnection, tenant: &str, asked: &Asked, bulk: &Bulk) -> sqlx::Result<Option<Bulk>> {
+    if let Some(set) = asked.preview {
+        return store::begun_of(conn, tenant, set).await;
+    }
+    let before = store::begun_by(conn, tenant, &bulk.who, asked.request.as_deref().unwrap_or_default()).await?;
+    Ok(before.filter(|before| (&before.arguments, &before.filter) == (&bulk.arguments, &bulk.filter)))
 }
 
 /// Pauses, resumes or cancels a bulk.
@@ -245,10 +233,14 @@ async fn go_on(engine: &Engine, tx: &mut PgConnection, id: Uuid) -> sqlx::Result
         serde_json::from_value(bulk.arguments.clone()).map_err(|error| sqlx::Error::Decode(error.into()))?;
     let by = By { who: bulk.who.clone(), reason: bulk.reason.clone() };
     let most = CHUNK_MAX.min(i64::from(bulk.per_second));
-    let runs = store::next(&mut *tx, tenant, &bulk.filter.0, bulk.up_to, bulk.cursor, most).await?;
+    let runs = match bulk.set_id {
+        Some(set) => sets::next(&mut *tx, tenant, set, bulk.cursor, most).await?,
+        None => store::next(&mut *tx, tenant, &bulk.filter.0, bulk.up_to, bulk.cursor, most).await?,
+    };
     // Asked again once they are locked: a run that has moved on is not what the filter means any more.
     signal::lock(&mut *tx, tenant, runs.clone()).await?;
     let still = store::still(&mut *tx, tenant, &bulk.filter.0, bulk.up_to, &runs).await?;
+    bulk.skipped += i64::try_from(runs.len().saturating_sub(still.len())).unwrap_or(i64::MAX);
     for run in runs.iter().filter(|run| still.contains(run)) {
         // Behind a savepoint, so that one run that cannot be written takes nobody with it.
         let mut alone = tx.begin().await?;
@@ -286,7 +278,7 @@ fn count(refused: &mut Value, code: &str) {
 }
 
 /// The verb for one run: a signal of a bulk is heard once a run, whatever is repeated.
-fn for_run(verb: &Verb, bulk: Uuid) -> Verb {
+pub(super) fn for_run(verb: &Verb, bulk: Uuid) -> Verb {
     match verb {
         Verb::Signal { signal, signal_id, payload } if signal_id.is_empty() => {
             Verb::Signal { signal: signal.clone(), signal_id: format!("bulk:{bulk}"), payload: payload.clone() }

@@ -15,7 +15,7 @@
 //! | `refused` | why a verb is not done |
 //! | `change` | what a verb changes, and how that is written |
 //! | `explain` | what each verb would do now |
-//! | `bulk`, `clerk` | a verb for many runs, and who does the work |
+//! | `preview`, `bulk`, `clerk` | a verb for many runs: what it would do, its way, and who does the work |
 
 mod answer;
 pub mod bulk;
@@ -25,6 +25,7 @@ pub(super) mod clerk;
 pub mod explain;
 mod jump;
 pub mod letters;
+pub mod preview;
 mod refused;
 mod resume;
 mod retry;
@@ -211,26 +212,6 @@ pub async fn perform_in(
         }
     }
     Ok(Ok(Performed { runs: changed }))
-}
-
-/// What the verb would come to, were it done now. Locks and changes nothing.
-async fn try_in(
-    engine: &Engine,
-    conn: &mut PgConnection,
-    run: RunId,
-    by: &By,
-    verb: &Verb,
-) -> sqlx::Result<Result<(), Refused>> {
-    let family = family(engine, conn, run, verb).await?;
-    if family.is_empty() {
-        return Ok(Err(gone(engine, conn, run).await?));
-    }
-    for (one, _) in &family {
-        if let Err(refused) = decide(engine, conn, one, by, verb).await? {
-            return Ok(Err(in_tree(run, one.id, refused)));
-        }
-    }
-    Ok(Ok(()))
 }
 
 /// Why there is nothing to be done to a run that is not among the live ones.

@@ -11,6 +11,9 @@ use uuid::Uuid;
 
 use super::super::RunId;
 
+/// The runs of one row of a set.
+const PART_RUNS: i64 = 1000;
+
 type Scalar<'q, O> = QueryScalar<'q, Postgres, O, PgArguments>;
 
 /// Which runs; what is absent does not matter.
@@ -74,6 +77,10 @@ pub struct Bulk {
     pub done: i64,
     /// How many were refused, by code.
     pub refused: Value,
+    /// How many the filter no longer held when their turn came.
+    pub skipped: i64,
+    /// The runs that it is for; none: it began before they were kept, and goes by its filter.
+    pub set_id: Option<Uuid>,
     /// The most runs a second.
     pub per_second: i32,
     /// When it began.
@@ -91,7 +98,8 @@ pub struct Bulk {
 macro_rules! select_bulk {
     ($rest:literal) => {
         concat!(
-            "select id, verb, arguments, filter, who, reason, status, up_to, cursor, total, done, refused, per_second,
+            "select id, verb, arguments, filter, who, reason, status, up_to, cursor, total, done, refused, skipped,
+                    set_id, per_second,
                     created_at, updated_at, ended_at, last_error, request
              from bulk where tenant = $1 ",
             $rest
@@ -138,13 +146,27 @@ pub async fn newest(conn: &mut PgConnection, tenant: &str) -> sqlx::Result<RunId
     Ok(newest.unwrap_or_default())
 }
 
-/// How many runs the filter holds up to `up_to`.
-pub async fn count(conn: &mut PgConnection, tenant: &str, filter: &Filter, up_to: RunId) -> sqlx::Result<i64> {
-    let counting = sqlx::query_scalar(held!("select count(*)", ""));
-    holding(counting, tenant, filter, up_to).fetch_one(conn).await
+/// Puts what the filter holds up to `up_to` into a set, as one statement sees it. Answers how many.
+pub async fn gather(
+    conn: &mut PgConnection,
+    tenant: &str,
+    filter: &Filter,
+    up_to: RunId,
+    set: Uuid,
+) -> sqlx::Result<i64> {
+    let gathering = sqlx::query_scalar(held!(
+        "with part as (
+             insert into bulk_part (tenant, set_id, last, runs)
+             select $1, $10, runs[cardinality(runs)], runs
+             from (select array_agg(id order by id) as runs from (
+                       select id, (row_number() over (order by id) - 1) / $11 as nth",
+        ") held group by nth) parts returning runs)
+         select coalesce(sum(cardinality(runs)), 0)::int8 from part"
+    ));
+    holding(gathering, tenant, filter, up_to).bind(set).bind(PART_RUNS).fetch_one(conn).await
 }
 
-/// The next runs that the filter holds, in the order of their ids.
+/// The next runs that the filter holds, in the order of their ids: of a bulk that began before sets were kept.
 ///
 /// Plan: index scan on the primary key from the cursor on, filtered, up to `most` rows.
 pub async fn next(
@@ -159,12 +181,13 @@ pub async fn next(
     holding(next, tenant, filter, up_to).bind(after.unwrap_or_default()).bind(most).fetch_all(conn).await
 }
 
-/// A bulk that begins. False where the same person's same request began one before.
+/// A bulk that begins. False where the same person's same request, or its set, began one before.
 pub async fn insert(conn: &mut PgConnection, tenant: &str, bulk: &Bulk) -> sqlx::Result<bool> {
     let inserted = sqlx::query(
-        "insert into bulk (tenant, id, verb, arguments, filter, who, reason, status, up_to, total, per_second, request)
-         values ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $9, $10, $11)
-         on conflict (tenant, who, request) where request is not null do nothing",
+        "insert into bulk (tenant, id, verb, arguments, filter, who, reason, status, up_to, total, per_second, request,
+                           set_id)
+         values ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $9, $10, $11, $12)
+         on conflict do nothing",
     )
     .bind(tenant)
     .bind(bulk.id)
@@ -177,6 +200,7 @@ pub async fn insert(conn: &mut PgConnection, tenant: &str, bulk: &Bulk) -> sqlx:
     .bind(bulk.total)
     .bind(bulk.per_second)
     .bind(&bulk.request)
+    .bind(bulk.set_id)
     .execute(conn)
     .await?;
     Ok(inserted.rows_affected() > 0)
@@ -190,6 +214,11 @@ pub async fn begun_by(db: impl PgExecutor<'_>, tenant: &str, who: &str, request:
         .bind(request)
         .fetch_optional(db)
         .await
+}
+
+/// The bulk that this set began.
+pub async fn begun_of(db: impl PgExecutor<'_>, tenant: &str, set: Uuid) -> sqlx::Result<Option<Bulk>> {
+    sqlx::query_as(select_bulk!("and set_id = $2")).bind(tenant).bind(set).fetch_optional(db).await
 }
 
 /// A bulk whose chunk could not be written is tried again after `wait_s`; meanwhile others go on.
@@ -265,7 +294,7 @@ pub async fn advance(
     let looked_at = f64::from(u32::try_from(looked_at).unwrap_or(u32::MAX));
     sqlx::query(
         "update bulk
-         set cursor = coalesce($3, cursor), done = $4, refused = $5, last_error = null,
+         set cursor = coalesce($3, cursor), done = $4, refused = $5, skipped = $7, last_error = null,
              status = case when $3 is null then 'done' else status end,
              ended_at = case when $3 is null then engine_now() end,
              next_at = clock_timestamp() + make_interval(secs => $6), updated_at = engine_now()
@@ -277,6 +306,7 @@ pub async fn advance(
     .bind(bulk.done)
     .bind(&bulk.refused)
     .bind(looked_at / f64::from(bulk.per_second.max(1)))
+    .bind(bulk.skipped)
     .execute(conn)
     .await
     .map(drop)

@@ -1,6 +1,6 @@
 //! Every statement on runs: `start` and `signal` for whoever is at the door, `claim` for workers, `turns` for commits,
 //! `letters` for the outbox, `destinations` for limits, `switch` for staff who look at them, `staff`, `audit` and `bulk` for
-//! people; `unmatched` keeps signals whose run there is not; `archive` and `months` keep the past readable
+//! people, `bulk_sets` for what a bulk holds; `unmatched` keeps signals whose run there is not; `archive` and `months` keep the past readable
 //! and small; `lists` finds runs, `jobs` starts them by the clock, `survey` looks at the whole, `moved` at what is not as before; `crew` is between workers of
 //! different releases; `trouble`
 //! reads errors.
@@ -11,6 +11,7 @@
 pub mod archive;
 pub mod audit;
 pub mod bulk;
+pub mod bulk_sets;
 pub mod claim;
 pub mod crew;
 pub mod destinations;

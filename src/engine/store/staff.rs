@@ -91,6 +91,22 @@ pub async fn tree(conn: &mut PgConnection, tenant: &str, run: RunId) -> sqlx::Re
     .await
 }
 
+/// The same of many runs: each with every live run below it and itself.
+pub async fn trees(conn: &mut PgConnection, tenant: &str, runs: &[RunId]) -> sqlx::Result<Vec<(RunId, RunId)>> {
+    sqlx::query_as(
+        "with recursive below (root, id, status, is_root) as (
+             select id, id, status, true from run where tenant = $1 and id = any($2)
+             union all
+             select b.root, r.id, r.status, false from run r join below b on r.tenant = $1 and r.parent = b.id)
+         select root, id from below
+         where is_root or status not in ('completed', 'cancelled', 'faulted') order by root, id",
+    )
+    .bind(tenant)
+    .bind(runs)
+    .fetch_all(conn)
+    .await
+}
+
 /// How a run stands after a verb that leaves it at its step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stands {

@@ -10,6 +10,7 @@ use crate::desk::access;
 use crate::desk::notices::NotResent;
 use crate::engine::sizes::TooLarge;
 use crate::engine::staff::Refused;
+use crate::engine::staff::bulk::BulkRefused;
 use crate::waitlist::language::Language;
 use crate::waitlist::refusal::Refusal;
 
@@ -114,6 +115,13 @@ impl From<DeskError> for Problem {
             DeskError::TooLarge(TooLarge::Bytes { what, .. }) => Self::too_large(what.bytes_max()),
             DeskError::TooLarge(refused) => Self::invalid(refused.to_string()),
             DeskError::Staff(refused) => (*refused).into(),
+            DeskError::Bulk(refused @ (BulkRefused::NoPreview | BulkRefused::OtherPreview)) => Self::with(
+                Is::CONFLICT,
+                "preview_void",
+                "该预览已失效或与所请求的操作不符，请重新预览",
+                "The preview does not hold for this",
+                refused.to_string(),
+            ),
             DeskError::Bulk(refused) => Self::with(
                 Is::CONFLICT,
                 "bulk_stands",

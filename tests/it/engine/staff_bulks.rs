@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use houbu::engine::RunId;
+use houbu::engine::housekeeping::{self, Retention};
 use houbu::engine::staff::Verb;
 use houbu::engine::staff::bulk::{self, Asked, Bulk, BulkRefused, Filter, Turned};
+use houbu::engine::staff::preview::LOOKED_AT_MAX;
 use houbu::engine::store::bulk as bulks;
+use houbu::engine::store::bulk_sets;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -17,7 +21,7 @@ use super::works::{TENANT, Works};
 fn waiting(verb: Verb) -> Asked {
     let filter =
         Filter { workflow: Some("shop_order".to_owned()), status: Some("waiting".to_owned()), ..Filter::default() };
-    Asked { verb, filter, by: by(), per_second: 1000, request: None }
+    Asked { verb, filter, by: by(), per_second: 1000, request: None, preview: None }
 }
 
 async fn orders(works: &Works, names: impl IntoIterator<Item = String>) -> Vec<RunId> {
@@ -78,14 +82,14 @@ async fn a_dry_run_counts_and_changes_nothing() {
     };
     let before = everything().await;
     let dry = bulk::dry_run(&works.engine, &waiting(Verb::Cancel)).await.unwrap();
-    assert_eq!((dry.total, dry.looked_at, dry.would_change), (12, 12, 7));
+    assert_eq!((dry.total, dry.looked_at(), dry.would_change), (12, 12, 7));
     let refused: Vec<(&str, usize)> = dry.refused.iter().map(|(code, (count, _))| (*code, *count)).collect();
     assert_eq!(refused, [("would_strand", 5)]);
     assert_eq!(dry.sample, runs[5..12]);
-    assert_eq!(dry.each.iter().map(|(run, _)| *run).collect::<Vec<_>>(), runs, "each, in the order of the bulk");
-    assert!(dry.each.iter().enumerate().all(|(nth, (_, refused))| refused.is_some() == (nth < 5)), "{:?}", dry.each);
+    assert_eq!(dry.each.iter().map(|one| one.run).collect::<Vec<_>>(), runs, "each, in the order of the bulk");
+    assert!(dry.each.iter().enumerate().all(|(nth, one)| one.refused.is_some() == (nth < 5)), "{:?}", dry.each);
     assert_eq!(everything().await, before, "not even a row version");
-    let begun = bulk::begin(&works.engine, &waiting(Verb::Cancel)).await.unwrap();
+    let begun = bulk::begin(&works.engine, &waiting(Verb::Cancel)).await.unwrap().unwrap();
     let worker = works.worker().await;
     let done = ended(&works, begun.id).await;
     assert_eq!((done.total, done.done, done.refused), (12, 7, json!({ "would_strand": 5 })), "as it was said");
@@ -98,7 +102,7 @@ async fn a_dry_run_counts_and_changes_nothing() {
 async fn a_bulk_goes_on_after_a_crash_with_exact_counts() {
     let works = Works::new().await;
     let runs = orders(&works, (0..130).map(|n| format!("book {n:03}"))).await;
-    let begun = bulk::begin(&works.engine, &waiting(Verb::Cancel)).await.unwrap();
+    let begun = bulk::begin(&works.engine, &waiting(Verb::Cancel)).await.unwrap().unwrap();
     assert!(bulk::chunk(&works.engine).await.unwrap());
     works.wait_for("the rate", || async { found_due(&works).await }).await;
     // Somebody holds a run of the second chunk, so that the worker is in the middle of it when it dies.
@@ -139,7 +143,7 @@ async fn somebody_waits(works: &Works) -> bool {
 async fn who_comes_later_or_has_moved_on_is_not_its_business() {
     let works = Works::new().await;
     let runs = orders(&works, (0..6).map(|n| format!("book {n}"))).await;
-    let begun = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap();
+    let begun = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap().unwrap();
     let later = works.order("later").await;
     sqlx::query("update run set status = 'completed', step = 'Dropped', due_at = null where id = $1")
         .bind(runs[2])
@@ -149,6 +153,7 @@ async fn who_comes_later_or_has_moved_on_is_not_its_business() {
     let worker = works.worker().await;
     let done = ended(&works, begun.id).await;
     assert_eq!((done.total, done.done, done.refused), (6, 5, json!({})), "one had moved on before its turn");
+    assert_eq!(done.skipped, 1, "and is counted as that");
     assert_eq!(works.row(later).await.status, "waiting");
     works.close(vec![worker]).await;
 }
@@ -163,7 +168,7 @@ async fn a_run_that_cannot_be_written_is_counted_and_passed() {
         .await
         .unwrap();
     let answer = Verb::Answer { outcome: "Packed".to_owned(), patch: None };
-    let begun = bulk::begin(&works.engine, &waiting(answer)).await.unwrap();
+    let begun = bulk::begin(&works.engine, &waiting(answer)).await.unwrap().unwrap();
     let worker = works.worker().await;
     let done = ended(&works, begun.id).await;
     assert_eq!((done.done, done.refused), (2, json!({ "not_written": 1 })));
@@ -178,7 +183,7 @@ async fn a_bulk_keeps_its_rate_and_stands_still_when_told() {
     orders(&works, (0..9).map(|n| format!("book {n}"))).await;
     // Three a chunk, and a chunk a second.
     let asked = Asked { per_second: 3, ..waiting(Verb::Suspend) };
-    let begun = bulk::begin(&works.engine, &asked).await.unwrap();
+    let begun = bulk::begin(&works.engine, &asked).await.unwrap().unwrap();
     assert!(bulk::chunk(&works.engine).await.unwrap());
     assert!(!bulk::chunk(&works.engine).await.unwrap(), "the next chunk is not due yet");
     assert_eq!(found(&works, begun.id).await.done, 3);
@@ -211,7 +216,7 @@ async fn bulks_and_turns_meet_without_a_loss() {
     let works = Works::new().await;
     let runs = orders(&works, (0..120).map(|n| format!("book {n:03}"))).await;
     let workers = vec![works.worker().await, works.worker().await];
-    let suspend = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap();
+    let suspend = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap().unwrap();
     for run in runs.iter().step_by(2) {
         works.pays(*run).await;
     }
@@ -222,8 +227,8 @@ async fn bulks_and_turns_meet_without_a_loss() {
     assert_eq!(done.done, suspended, "{done:?}");
     assert!(done.done + refused <= 120 && done.done >= 60, "{done:?}");
     let filter = Filter { fault: Some("staff".to_owned()), ..Filter::default() };
-    let asked = Asked { verb: Verb::Resume, filter, by: by(), per_second: 1000, request: None };
-    let resume = bulk::begin(&works.engine, &asked).await.unwrap();
+    let asked = Asked { verb: Verb::Resume, filter, by: by(), per_second: 1000, request: None, preview: None };
+    let resume = bulk::begin(&works.engine, &asked).await.unwrap().unwrap();
     assert_eq!(ended(&works, resume.id).await.done, suspended);
     works.still().await;
     for (n, run) in runs.iter().enumerate() {
@@ -239,10 +244,10 @@ async fn the_same_request_begins_one_bulk() {
     let works = Works::new().await;
     orders(&works, ["book".to_owned()]).await;
     let asked = Asked { request: Some("k1".to_owned()), ..waiting(Verb::Suspend) };
-    let begun = bulk::begin(&works.engine, &asked).await.unwrap();
-    assert_eq!(bulk::begin(&works.engine, &asked).await.unwrap().id, begun.id);
+    let begun = bulk::begin(&works.engine, &asked).await.unwrap().unwrap();
+    assert_eq!(bulk::begin(&works.engine, &asked).await.unwrap().unwrap().id, begun.id);
     let other = Asked { request: Some("k2".to_owned()), ..asked };
-    assert_ne!(bulk::begin(&works.engine, &other).await.unwrap().id, begun.id);
+    assert_ne!(bulk::begin(&works.engine, &other).await.unwrap().unwrap().id, begun.id);
     let begun: i64 = sqlx::query_scalar("select count(*) from audit where verb = 'bulk.begin'")
         .fetch_one(&works.db.pool)
         .await
@@ -256,14 +261,153 @@ async fn the_same_request_begins_one_bulk() {
 async fn a_bulk_that_cannot_go_on_lets_others_pass() {
     let works = Works::new().await;
     orders(&works, ["book".to_owned()]).await;
-    let stuck = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap();
+    let stuck = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap().unwrap();
     // Its verb is of a release that nobody runs any more.
     sqlx::query("update bulk set arguments = '{\"verb\": \"bless\"}'").execute(&works.db.pool).await.unwrap();
-    let fine = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap();
+    let fine = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap().unwrap();
     let worker = works.worker().await;
     assert_eq!(ended(&works, fine.id).await.done, 1);
     let stuck = bulks::find(&works.db.pool, TENANT, stuck.id).await.unwrap().unwrap();
     assert_eq!(stuck.status, "running");
     assert!(stuck.last_error.is_some_and(|why| why.contains("bless")));
+    works.close(vec![worker]).await;
+}
+
+async fn becomes(works: &Works, run: RunId, status: &str) {
+    sqlx::query("update run set status = $2 where id = $1")
+        .bind(run)
+        .bind(status)
+        .execute(&works.db.pool)
+        .await
+        .unwrap();
+}
+
+/// R37: between the preview and the beginning, and between that and each run's turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r37_what_was_previewed_is_done_and_nothing_else() {
+    let works = Works::new().await;
+    let runs = orders(&works, (0..8).map(|n| format!("book {n}"))).await;
+    becomes(&works, runs[6], "suspended").await;
+    becomes(&works, runs[7], "suspended").await;
+    let dry = bulk::dry_run(&works.engine, &waiting(Verb::Suspend)).await.unwrap();
+    assert_eq!((dry.total, dry.would_change), (6, 6));
+    // One begins to match before the bulk does, another one afterwards; two cease to.
+    becomes(&works, runs[6], "waiting").await;
+    becomes(&works, runs[1], "completed").await;
+    let asked = Asked { preview: Some(dry.set), ..waiting(Verb::Suspend) };
+    let begun = bulk::begin(&works.engine, &asked).await.unwrap().unwrap();
+    assert_eq!(begun.total, 6, "as it was said");
+    becomes(&works, runs[7], "waiting").await;
+    becomes(&works, runs[3], "completed").await;
+    let worker = works.worker().await;
+    let done = ended(&works, begun.id).await;
+    assert_eq!((done.total, done.done, done.skipped, done.refused), (6, 4, 2, json!({})));
+    for (n, status) in [(0, "suspended"), (1, "completed"), (3, "completed"), (6, "waiting"), (7, "waiting")] {
+        assert_eq!(works.row(runs[n]).await.status, status, "book {n}");
+    }
+    assert_eq!(deeds(&works, begun.id).await, (1, 1, 4));
+    // One preview begins one bulk.
+    assert_eq!(bulk::begin(&works.engine, &asked).await.unwrap().unwrap().id, begun.id);
+    works.close(vec![worker]).await;
+}
+
+/// Without a preview it is for what the filter holds when it begins.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_matches_after_a_bulk_began_is_not_its_business() {
+    let works = Works::new().await;
+    let runs = orders(&works, (0..3).map(|n| format!("book {n}"))).await;
+    becomes(&works, runs[1], "suspended").await;
+    let begun = bulk::begin(&works.engine, &waiting(Verb::Cancel)).await.unwrap().unwrap();
+    becomes(&works, runs[1], "waiting").await;
+    let worker = works.worker().await;
+    let done = ended(&works, begun.id).await;
+    assert_eq!((done.total, done.done, done.skipped), (2, 2, 0));
+    assert_eq!(works.row(runs[1]).await.status, "waiting");
+    works.close(vec![worker]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preview_holds_for_its_own_verb_and_filter_and_for_a_day() {
+    let works = Works::new().await;
+    orders(&works, ["book".to_owned()]).await;
+    let dry = bulk::dry_run(&works.engine, &waiting(Verb::Suspend)).await.unwrap();
+    let begin = async |asked: Asked| bulk::begin(&works.engine, &asked).await.unwrap().map(|bulk| bulk.total);
+    let preview = Some(dry.set);
+    let other = BulkRefused::OtherPreview;
+    assert_eq!(begin(Asked { preview, ..waiting(Verb::Cancel) }).await, Err(other.clone()));
+    let filter = Filter { step: Some("Payment".to_owned()), ..Filter::default() };
+    assert_eq!(begin(Asked { preview, filter, ..waiting(Verb::Suspend) }).await, Err(other));
+    let nobodys = Some(Uuid::now_v7());
+    assert_eq!(begin(Asked { preview: nobodys, ..waiting(Verb::Suspend) }).await, Err(BulkRefused::NoPreview));
+    works.clock_shows(TimeDelta::hours(25)).await;
+    assert_eq!(begin(Asked { preview, ..waiting(Verb::Suspend) }).await, Err(BulkRefused::NoPreview));
+    let none: i64 = sqlx::query_scalar("select count(*) from bulk").fetch_one(&works.db.pool).await.unwrap();
+    assert_eq!(none, 0, "what was refused began nothing");
+    // What is begun keeps its set, however old; a preview that nobody began is forgotten.
+    let begun = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap().unwrap();
+    works.clock_shows(TimeDelta::hours(25 + 49)).await;
+    housekeeping::round(&works.engine, &Retention::default()).await;
+    let sets: Vec<Uuid> = sqlx::query_scalar("select id from bulk_set").fetch_all(&works.db.pool).await.unwrap();
+    assert_eq!(sets, [begun.set_id.unwrap()]);
+    bulk::turn(&works.engine, begun.id, &by(), Turned::Cancel).await.unwrap().unwrap();
+    housekeeping::round(&works.engine, &Retention::default()).await;
+    let left: i64 = sqlx::query_scalar("select (select count(*) from bulk_set) + (select count(*) from bulk_part)")
+        .fetch_one(&works.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
+    works.close(Vec::new()).await;
+}
+
+/// Of more runs than are looked at one by one the count is exact still, and so is what is begun.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r37_a_preview_of_many_runs_counts_them_all() {
+    let works = Works::new().await;
+    let first = works.order("book").await;
+    let many = i64::try_from(LOOKED_AT_MAX).unwrap() + 11;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+        "insert into run (tenant, id, workflow, key, step, status, due_at)
+         select r.tenant, md5(n::text)::uuid, r.workflow, 'copy ' || n, r.step, r.status, r.due_at
+         from run r cross join generate_series(2, {many}) n;
+         insert into run_state (tenant, run_id, state)
+         select r.tenant, r.id, s.state from run r cross join run_state s where r.id <> s.run_id;"
+    )))
+    .execute(&works.db.pool)
+    .await
+    .unwrap();
+    let asked = Asked { per_second: 1_000_000, ..waiting(Verb::Suspend) };
+    let dry = bulk::dry_run(&works.engine, &asked).await.unwrap();
+    assert_eq!((dry.total, dry.looked_at(), dry.would_change), (many, LOOKED_AT_MAX, LOOKED_AT_MAX));
+    let steps: Vec<usize> = dry.by_step().iter().map(|at| at.changes).collect();
+    assert_eq!(steps, [LOOKED_AT_MAX]);
+    let begun = bulk::begin(&works.engine, &Asked { preview: Some(dry.set), ..asked }).await.unwrap().unwrap();
+    assert_eq!(begun.total, many);
+    let mut seen = Vec::new();
+    let mut conn = works.db.pool.acquire().await.unwrap();
+    loop {
+        let next = bulk_sets::next(&mut conn, TENANT, dry.set, seen.last().copied(), 999).await.unwrap();
+        if next.is_empty() {
+            break;
+        }
+        seen.extend(next);
+    }
+    assert!(seen.is_sorted() && seen.contains(&first) && i64::try_from(seen.len()) == Ok(many), "{}", seen.len());
+    drop(conn);
+    bulk::turn(&works.engine, begun.id, &by(), Turned::Cancel).await.unwrap().unwrap();
+    works.close(Vec::new()).await;
+}
+
+/// What the release before began has no set.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bulk_that_began_before_sets_were_kept_goes_by_its_filter() {
+    let works = Works::new().await;
+    orders(&works, (0..3).map(|n| format!("book {n}"))).await;
+    let begun = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap().unwrap();
+    sqlx::query("with b as (update bulk set set_id = null) delete from bulk_set")
+        .execute(&works.db.pool)
+        .await
+        .unwrap();
+    let worker = works.worker().await;
+    assert_eq!(ended(&works, begun.id).await.done, 3);
     works.close(vec![worker]).await;
 }
