@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::access::{Permission, Staff};
 use super::asked::Why;
-use super::page::{Frame, Page, ROWS, reason, show, to};
+use super::page::{Frame, Page, ROWS, query, reason, show, to};
 use super::patient::{BanRow, banned};
 use super::row::{Pick, picks};
 use super::when::{Clock, Stamp};
@@ -45,6 +45,8 @@ struct Blacklist {
     events: Vec<Pick>,
     scopes: Vec<Pick>,
     would_bar: Option<Vec<String>>,
+    further_appeals: Option<String>,
+    further_bans: Option<String>,
 }
 
 /// A rule as a form says it.
@@ -124,13 +126,17 @@ impl RuleForm {
 #[serde(default)]
 pub(super) struct Wanted {
     rule: String,
+    /// The last appeal of the page before.
+    appeal: Option<Uuid>,
+    /// So many entries were on the pages before.
+    from: u32,
 }
 
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
     let rules = surface.desk.blacklist_rules().await?;
     let found = rules.into_iter().find(|(id, _)| *id == wanted.rule);
     let form = found.map(|(id, rule)| RuleForm::of(id, &rule)).unwrap_or_default();
-    page(&surface, &staff, form, None).await
+    page(&surface, &staff, form, &wanted, None).await
 }
 
 pub(super) async fn put_rule(State(surface): State<Arc<Surface>>, staff: Staff, Form(form): Form<RuleForm>) -> Page {
@@ -139,7 +145,7 @@ pub(super) async fn put_rule(State(surface): State<Arc<Surface>>, staff: Staff, 
     match form.what.as_str() {
         "look" => {
             let would_bar = surface.desk.rule_would_bar(id, &form.rule()?).await?;
-            return page(&surface, &staff, form, Some(would_bar)).await;
+            return page(&surface, &staff, form, &Wanted::default(), Some(would_bar)).await;
         }
         "save" => surface.desk.put_blacklist_rule(id, &form.rule()?, &staff.by(reason(&form.reason)?)).await?,
         "remove" => surface.desk.remove_blacklist_rule(id, &staff.by(reason(&form.reason)?)).await?,
@@ -148,10 +154,27 @@ pub(super) async fn put_rule(State(surface): State<Arc<Surface>>, staff: Staff, 
     to("/blacklist")
 }
 
-async fn page(surface: &Surface, staff: &Staff, form: RuleForm, would_bar: Option<Vec<String>>) -> Page {
+async fn page(
+    surface: &Surface,
+    staff: &Staff,
+    form: RuleForm,
+    wanted: &Wanted,
+    would_bar: Option<Vec<String>>,
+) -> Page {
     let desk = &surface.desk;
     let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language: staff.language };
-    let appeals = desk.appeals("open", None, ROWS).await?.into_iter().map(|one| AppealRow {
+    let (appeals, from) = (desk.appeals("open", wanted.appeal, ROWS).await?, i64::from(wanted.from));
+    let mut bans = desk.bans(from, ROWS + 1).await?;
+    let address = |appeal: Option<Uuid>, from: i64| {
+        let (appeal, from) = (appeal.map(|id| id.to_string()).unwrap_or_default(), from.to_string());
+        format!("/blacklist{}", query(&[("appeal", appeal.as_str()), ("from", if from == "0" { "" } else { &from })]))
+    };
+    let page_rows = usize::try_from(ROWS).unwrap_or(usize::MAX);
+    let last = appeals.last().filter(|_| appeals.len() >= page_rows);
+    let further_appeals = last.map(|last| address(Some(last.id), from));
+    let further_bans = (bans.len() > page_rows).then(|| address(wanted.appeal, from + ROWS));
+    bans.truncate(page_rows);
+    let appeals = appeals.into_iter().map(|one| AppealRow {
         id: one.id,
         patient_id: one.patient_id,
         said: one.said,
@@ -170,13 +193,15 @@ async fn page(surface: &Surface, staff: &Staff, form: RuleForm, would_bar: Optio
         frame: Frame::of(staff, "blacklist"),
         w: PatientWords::of(staff.language),
         decides: staff.may(Permission::Blacklist),
-        bans: desk.bans().await?.into_iter().map(|one| banned(one, &clock)).collect(),
+        bans: bans.into_iter().map(|one| banned(one, &clock)).collect(),
         appeals: appeals.collect(),
         rules: rules.collect(),
         events: picks(["noShow", "lateCancel"], &form.event, names::choice, staff.language),
         scopes: picks(["hospital", "department"], &form.scope, names::choice, staff.language),
         form,
         would_bar,
+        further_appeals,
+        further_bans,
     };
     show(&page)
 }

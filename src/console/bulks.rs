@@ -8,11 +8,12 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
 use super::asked::Why;
-use super::page::{Frame, Page, ROWS, reason, show, to};
+use super::page::{Frame, Page, ROWS, query, reason, show, to};
 use super::row::{self, Chip, RunRow};
 use super::when::{Clock, Stamp};
 use super::words::names;
@@ -23,7 +24,7 @@ use crate::desk::verbs::refusal;
 use crate::engine::staff::Verb;
 use crate::engine::staff::bulk::{Asked, AtStep, Bulk, DryRun, Filter, Looked, PER_SECOND, Turned};
 use crate::http::Surface;
-use crate::http::extract::Path;
+use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
 
 /// The most runs that are ticked at one time: a dry run looks at all of them.
@@ -264,14 +265,28 @@ struct Bulks {
     frame: Frame,
     w: &'static RunsWords,
     rows: Vec<Row>,
+    /// What is drawn anew: this very page of the list.
+    live: String,
+    older: Option<String>,
 }
 
-pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> Page {
+/// From which bulk on.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Before {
+    cursor: Option<Uuid>,
+}
+
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(before): Query<Before>) -> Page {
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
     let frame = Frame::of(&staff, "bulks");
-    let found = surface.desk.bulks(None, ROWS).await?;
+    let found = surface.desk.bulks(before.cursor, ROWS).await?;
+    let page = |cursor: Uuid| format!("/bulks{}", query(&[("cursor", &cursor.to_string())]));
+    let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
+    let older = found.last().filter(|_| full).map(|last| page(last.id));
+    let live = before.cursor.map_or_else(|| "/bulks".to_owned(), page);
     let rows = found.into_iter().map(|bulk| row(bulk, &frame, &staff, &clock)).collect();
-    show(&Bulks { rows, w: RunsWords::of(staff.language), frame })
+    show(&Bulks { rows, w: RunsWords::of(staff.language), frame, live, older })
 }
 
 fn row(bulk: Bulk, frame: &Frame, staff: &Staff, clock: &Clock) -> Row {

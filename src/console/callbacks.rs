@@ -67,6 +67,8 @@ struct Callbacks<'a> {
     fates: Vec<Pick>,
     rows: Vec<Row>,
     signals: Vec<Waiting>,
+    /// What is drawn anew: this very page of the list.
+    live: String,
     older: Option<String>,
 }
 
@@ -86,16 +88,16 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     };
     let found = desk.callbacks(&filter).await?;
     let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
-    let older = found.last().filter(|_| full).map(|last| {
-        let before = Place::after(last).to_string();
+    let address = |before: &str| {
         let pairs = [
             ("source", wanted.source.as_str()),
             ("fate", &wanted.fate),
             ("subject", &wanted.subject),
-            ("before", &before),
+            ("before", before),
         ];
         format!("/callbacks{}", query(&pairs))
-    });
+    };
+    let older = found.last().filter(|_| full).map(|last| address(&Place::after(last).to_string()));
     let waiting = desk.unmatched(Standing::Waiting, None, ROWS).await?;
     let signals = waiting.into_iter().map(|one| Waiting {
         name: names::signal(&one.name, language),
@@ -126,6 +128,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         fates,
         rows: found.into_iter().map(|one| row(one, &clock)).collect(),
         signals: signals.collect(),
+        live: address(&wanted.before),
         older,
         wanted: &wanted,
     };

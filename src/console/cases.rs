@@ -72,6 +72,8 @@ struct Cases {
     request: Uuid,
     rows: Vec<Row>,
     days: Vec<Day>,
+    /// What is drawn anew: this very page of the list.
+    live: String,
     older: Option<String>,
 }
 
@@ -90,6 +92,8 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
     let older = found.last().filter(|_| full).map(|last| last.id.to_string());
     let pick = |value: &str, name: &str| Pick { value: value.to_owned(), name: name.to_owned(), is: value == state };
+    let address =
+        |cursor: &str| format!("/cases{}", query(&[("state", state), ("kind", &wanted.kind), ("cursor", cursor)]));
     let days = surface.desk.reconciliations().await?;
     let page = Cases {
         frame: Frame::of(&staff, "cases").done((!wanted.done.is_empty()).then(|| w.resolved.to_owned())),
@@ -97,8 +101,8 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         kinds: picks(Kind::ALL.map(Kind::as_str), &wanted.kind, names::difference, language),
         rows: found.into_iter().map(|case| row(case, &clock)).collect(),
         days: days.into_iter().take(DAYS_SHOWN).map(|day| compared(&day, &clock)).collect(),
-        older: older
-            .map(|cursor| format!("/cases{}", query(&[("state", state), ("kind", &wanted.kind), ("cursor", &cursor)]))),
+        live: address(&wanted.cursor.map(|at| at.to_string()).unwrap_or_default()),
+        older: older.map(|cursor| address(&cursor)),
         state: state.to_owned(),
         yesterday: clock.today().checked_sub_days(Days::new(1)).unwrap_or_else(|| clock.today()),
         request: Uuid::now_v7(),

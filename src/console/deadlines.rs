@@ -7,11 +7,15 @@ use axum::extract::State;
 use uuid::Uuid;
 
 use super::access::Staff;
-use super::page::{Frame, Page, show};
+use super::page::{Frame, Onward, Page, show};
 use super::when::{Clock, Stamp};
 use super::words::people::queues::QueueWords;
 use crate::http::Surface;
+use crate::http::extract::Query;
 use crate::records::queues::Due;
+
+/// Deadlines of one page.
+const SHOWN: i64 = 200;
 
 /// A day with what falls due on it.
 struct Day {
@@ -38,13 +42,18 @@ struct Deadlines {
     frame: Frame,
     w: &'static QueueWords,
     days: Vec<Day>,
+    /// What is drawn anew: this very page of the list.
+    live: String,
+    further: Option<String>,
 }
 
-pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> Page {
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(onward): Query<Onward>) -> Page {
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
     let w = QueueWords::of(staff.language);
     let mut days: Vec<Day> = Vec::new();
-    for due in surface.desk.due().await? {
+    let mut found = surface.desk.due(onward.skip(), SHOWN + 1).await?;
+    let further = onward.cut(&mut found, "/deadlines", SHOWN);
+    for due in found {
         let name = clock.day(due.at.with_timezone(&clock.tz).date_naive());
         let row = row(w, due, &clock);
         match days.last_mut().filter(|day| day.name == name) {
@@ -52,7 +61,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff) -> P
             None => days.push(Day { name, rows: vec![row] }),
         }
     }
-    show(&Deadlines { frame: Frame::of(&staff, "deadlines"), w, days })
+    show(&Deadlines { frame: Frame::of(&staff, "deadlines"), w, days, live: onward.address("/deadlines"), further })
 }
 
 fn row(w: &'static QueueWords, due: Due, clock: &Clock) -> Row {

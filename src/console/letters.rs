@@ -5,11 +5,11 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
-use super::asked::Done;
-use super::page::{Frame, Page, reason, show, to};
+use super::page::{Frame, Page, query, reason, show, to};
 use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::operations::OperationWords;
@@ -17,6 +17,14 @@ use crate::desk::faults;
 use crate::desk::letters::{RETRIED_MAX, Wanted};
 use crate::http::Surface;
 use crate::http::extract::Query;
+
+/// From which message on, and word of what was done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    after: String,
+    done: String,
+}
 
 /// A message, ready for the page.
 struct Row {
@@ -34,12 +42,20 @@ struct Letters {
     frame: Frame,
     w: &'static OperationWords,
     rows: Vec<Row>,
+    /// What is drawn anew: this very page of the list.
+    live: String,
+    further: Option<String>,
 }
 
-pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(said): Query<Done>) -> Page {
+pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(asked): Query<Asked>) -> Page {
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
     let w = OperationWords::of(staff.language);
-    let found = surface.desk.letters_put_aside(&Wanted { most: RETRIED_MAX, ..Wanted::default() }).await?;
+    let after = (!asked.after.is_empty()).then(|| asked.after.clone());
+    let wanted = Wanted { after, most: RETRIED_MAX, ..Wanted::default() };
+    let found = surface.desk.letters_put_aside(&wanted).await?;
+    let page = |after: &str| format!("/letters{}", query(&[("after", after)]));
+    let full = i64::try_from(found.len()).is_ok_and(|length| length >= RETRIED_MAX);
+    let further = found.last().filter(|_| full).map(|last| page(&last.id));
     let rows = found.into_iter().map(|one| Row {
         topic: names::thing(&one.topic, staff.language),
         attempt: one.attempt,
@@ -48,8 +64,9 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         run: one.run_id,
         id: one.id,
     });
-    let done = (!said.done.is_empty()).then(|| w.resent.to_owned());
-    show(&Letters { frame: Frame::of(&staff, "letters").done(done), w, rows: rows.collect() })
+    let live = page(&asked.after);
+    let done = (!asked.done.is_empty()).then(|| w.resent.to_owned());
+    show(&Letters { frame: Frame::of(&staff, "letters").done(done), w, rows: rows.collect(), live, further })
 }
 
 /// A field of a form, of which there may be many.

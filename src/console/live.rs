@@ -36,13 +36,17 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const CALM: Duration = Duration::from_secs(4);
 
 /// Pages of many rows, and the tables whose writes move them.
-const PAGES: [(&str, &[&str]); 6] = [
+const PAGES: [(&str, &[&str]); 10] = [
     ("home", &["run", "reconciliation_case", "callback", "blacklist_appeal", "destination", "bulk", "job", "outbox"]),
     ("runs", &["run"]),
     ("bulks", &["bulk"]),
     ("deadlines", &["run", "entry"]),
     ("queues", &["entry", "schedule", "offer", "draw", "blacklist"]),
     ("system", &["destination", "destination_event", "destination_tally", "worker"]),
+    ("jobs", &["job", "run"]),
+    ("callbacks", &["callback", "unmatched"]),
+    ("cases", &["reconciliation", "reconciliation_case"]),
+    ("letters", &["outbox"]),
 ];
 
 /// What a page shows.

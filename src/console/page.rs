@@ -291,6 +291,37 @@ pub(super) fn query(pairs: &[(&str, &str)]) -> String {
     query
 }
 
+/// From which row of a list its page begins; of a list that moves a row may be seen twice.
+#[derive(Debug, Clone, Copy, Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct Onward {
+    from: u32,
+}
+
+impl Onward {
+    /// Rows to leave out.
+    pub(super) fn skip(self) -> i64 {
+        i64::from(self.from)
+    }
+
+    /// The address of this page.
+    pub(super) fn address(self, path: &str) -> String {
+        at_row(path, self.skip())
+    }
+
+    /// Cuts what was found, one row more than a page, to the page; the address of the next one where there is more.
+    pub(super) fn cut<T>(self, found: &mut Vec<T>, path: &str, most: i64) -> Option<String> {
+        let page = usize::try_from(most).unwrap_or(usize::MAX);
+        let more = found.len() > page;
+        found.truncate(page);
+        more.then(|| at_row(path, self.skip() + most))
+    }
+}
+
+fn at_row(path: &str, row: i64) -> String {
+    if row == 0 { path.to_owned() } else { format!("{path}?from={row}") }
+}
+
 /// The reason that a form gives: 1 to 200 characters.
 pub(super) fn reason(text: &str) -> Result<String, Problem> {
     let text = text.trim();

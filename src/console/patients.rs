@@ -12,7 +12,7 @@ use super::access::Staff;
 use super::page::{Frame, Page, show};
 use super::words::people::PatientWords;
 use crate::http::Surface;
-use crate::records::search::Found;
+use crate::records::search::{Found, PATIENTS_MAX};
 
 /// What is typed.
 #[derive(Debug, Default, Deserialize)]
@@ -37,6 +37,8 @@ struct Patients {
     frame: Frame,
     w: &'static PatientWords,
     searched: bool,
+    /// True where more were found than are listed.
+    cut: bool,
     rows: Vec<Row>,
 }
 
@@ -49,11 +51,14 @@ pub(super) async fn find(State(surface): State<Arc<Surface>>, staff: Staff, Form
 }
 
 async fn found(surface: &Surface, staff: &Staff, q: &str) -> Page {
-    let rows = surface.desk.find_patients(q).await?;
+    let mut rows = surface.desk.find_patients(q).await?;
+    let cut = !q.is_empty() && rows.len() > PATIENTS_MAX;
+    rows.truncate(PATIENTS_MAX);
     let page = Patients {
         frame: Frame::of(staff, "patients"),
         w: PatientWords::of(staff.language),
         searched: !q.is_empty(),
+        cut,
         rows: rows.into_iter().map(row).collect(),
     };
     show(&page)

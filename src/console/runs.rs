@@ -26,7 +26,9 @@ use crate::engine::inspect::Filter;
 use crate::http::Surface;
 use crate::http::extract::Query;
 use crate::http::problem::Problem;
+use crate::records::search::APPLICATIONS_MAX;
 use crate::records::views::View;
+use crate::waitlist::language::Language;
 use crate::workflows::waitlist_application::WaitlistApplication;
 
 /// The statuses that can be picked.
@@ -132,6 +134,8 @@ struct Runs<'a> {
     columns: Vec<Column>,
     verbs: Vec<Pick>,
     rows: Vec<RunRow>,
+    /// True where a number fits more applications than are looked through.
+    cut: bool,
     bulkable: bool,
     address: String,
     /// What is drawn anew: this very page of the list.
@@ -166,7 +170,8 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     if had_number {
         return to(&format!("/runs{}", wanted.address(None)));
     }
-    let found = surface.desk.runs(filter(&surface, &wanted, &clock, ROWS).await?).await?;
+    let (filter, cut) = filter(&surface, &wanted, &clock, ROWS).await?;
+    let found = surface.desk.runs(filter).await?;
     let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
     let older = found.last().filter(|_| full).map(|last| last.seen.id.to_string());
     let tables: Vec<_> = surface.desk.engine.registry.tables().collect();
@@ -201,6 +206,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         ],
         verbs: picks(BULK_VERBS, "", names::verb, language),
         rows: row::runs(&surface, found, &clock).await?,
+        cut,
         bulkable: wanted.bulkable() && staff.may(Permission::Bulk),
         live: format!("/runs{}", wanted.address(wanted.cursor.map(|at| at.to_string()).as_deref())),
         csv: format!("/runs.csv{address}"),
@@ -232,7 +238,10 @@ pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         c.updated,
         w.last_error,
     ];
-    let first = filter(&surface, &wanted, &clock, PART).await?;
+    let (first, cut) = filter(&surface, &wanted, &clock, PART).await?;
+    if cut {
+        return Err(Problem::form(RunsWords::of(Language::ZhCn).cut, RunsWords::of(Language::En).cut).into());
+    }
     let parts = stream::unfold(Some(first), move |next| {
         let surface = Arc::clone(&surface);
         async move {
@@ -269,8 +278,8 @@ async fn part(surface: &Surface, filter: Filter, clock: &Clock) -> Result<(Vec<V
     Ok((lines.collect(), last))
 }
 
-/// What is wanted, as the engine is asked.
-async fn filter(surface: &Surface, wanted: &Wanted, clock: &Clock, most: i64) -> Result<Filter, Problem> {
+/// What is wanted, as the engine is asked, and whether a number fits more applications than are looked through.
+async fn filter(surface: &Surface, wanted: &Wanted, clock: &Clock, most: i64) -> Result<(Filter, bool), Problem> {
     let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
     let mut filter = Filter {
         workflow: some(wanted.workflow()),
@@ -287,12 +296,15 @@ async fn filter(surface: &Surface, wanted: &Wanted, clock: &Clock, most: i64) ->
         most,
         ..Filter::default()
     };
+    let mut cut = false;
     if let Some(q) = some(&wanted.q) {
-        let found = surface.desk.find_applications(&q).await?;
+        let mut found = surface.desk.find_applications(&q).await?;
+        cut = found.len() > APPLICATIONS_MAX;
+        found.truncate(APPLICATIONS_MAX);
         // What is nobody's number may be a key.
         if found.is_empty() { filter.q = Some(q) } else { filter.ids = Some(found) }
     }
-    Ok(filter)
+    Ok((filter, cut))
 }
 
 /// Our own searches, then the team's.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::Staff;
-use super::page::{Frame, Page, query, show};
+use super::page::{Frame, Onward, Page, query, show};
 use super::row::{Chip, Pick, slot, yuan};
 use super::slots::{Places, places};
 use super::when::{Clock, Stamp};
@@ -24,6 +24,8 @@ use crate::waitlist::language::Language;
 
 /// Schedules of one page.
 const SHOWN: usize = 50;
+/// People of one page of a queue.
+const PEOPLE_SHOWN: i64 = 200;
 
 /// Which schedules.
 #[derive(Debug, Default, Deserialize)]
@@ -169,17 +171,29 @@ struct Schedule {
     places: Places,
     draw: Option<Draw>,
     hand_out: Option<Uuid>,
+    /// What is drawn anew: this very page of the queue.
+    live: String,
+    further: Option<String>,
 }
 
-pub(super) async fn one(State(surface): State<Arc<Surface>>, staff: Staff, Path(id): Path<String>) -> Page {
+pub(super) async fn one(
+    State(surface): State<Arc<Surface>>,
+    staff: Staff,
+    Path(id): Path<String>,
+    Query(onward): Query<Onward>,
+) -> Page {
     let desk = &surface.desk;
     let w = QueueWords::of(staff.language);
     let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language: staff.language };
     let listed = desk.queue_of(&id).await?;
-    let people = desk.queue(&id).await?;
+    let mut people = desk.queue(&id, onward.skip(), PEOPLE_SHOWN + 1).await?;
+    let path = format!("/schedules/{}", query(&[("_", &id)]).trim_start_matches("?_="));
+    let further = onward.cut(&mut people, &path, PEOPLE_SHOWN);
     let (line, others): (Vec<InQueue>, Vec<InQueue>) = people.into_iter().partition(|one| one.status == "waiting");
     let mut line: Vec<Person> = line.into_iter().map(|one| person(w, &id, one, &clock)).collect();
-    if let Some(next) = line.iter_mut().find(|one| one.passed.is_none()) {
+    // Who is next is not told by a later page: somebody of an earlier one is.
+    let first = if onward.skip() == 0 { line.iter_mut().find(|one| one.passed.is_none()) } else { None };
+    if let Some(next) = first {
         next.next = true;
     }
     let draw = desk.draw_as_it_stands(&id).await?.map(|draw| Draw {
@@ -198,6 +212,8 @@ pub(super) async fn one(State(surface): State<Arc<Surface>>, staff: Staff, Path(
         places: places(&id, slots, &clock),
         draw,
         hand_out,
+        live: onward.address(&path),
+        further,
     };
     show(&page)
 }

@@ -49,14 +49,14 @@ impl Desk {
             payments: dossier::payments(pool, hospital, patient, MOST).await?,
             offers: dossier::offers(pool, hospital, patient, MOST).await?,
             messages: dossier::messages(pool, hospital, patient, MOST).await?,
-            bans: dossier::bans(pool, hospital, Some(&accounts), MOST).await?,
+            bans: dossier::bans(pool, hospital, Some(&accounts), 0, MOST).await?,
             breaches: breaches::of_person(pool, hospital, &hash).await?,
             accounts,
         })
     }
 
     /// Whoever is, or was, on the blacklist, the latest first.
-    pub async fn bans(&self) -> Answer<Vec<Banned>> {
-        Ok(dossier::bans(&self.engine.pool, self.hospital(), None, MOST).await?)
+    pub async fn bans(&self, skip: i64, most: i64) -> Answer<Vec<Banned>> {
+        Ok(dossier::bans(&self.engine.pool, self.hospital(), None, skip, most).await?)
     }
 }

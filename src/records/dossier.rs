@@ -189,6 +189,7 @@ pub async fn bans(
     db: impl PgExecutor<'_>,
     hospital: &str,
     ids: Option<&[String]>,
+    skip: i64,
     most: i64,
 ) -> sqlx::Result<Vec<Banned>> {
     sqlx::query_as(
@@ -196,11 +197,12 @@ pub async fn bans(
                 (b.until is null or b.until > engine_now()) as holds, p.masked ->> 'name' as name
          from blacklist b left join patient p on p.hospital = b.hospital and p.id = b.patient_id
          where b.hospital = $1 and ($2::text[] is null or b.patient_id = any($2))
-         order by holds desc, b.created_at desc limit $3",
+         order by holds desc, b.created_at desc, b.patient_id, b.rule_id limit $3 offset $4",
     )
     .bind(hospital)
     .bind(ids)
     .bind(most)
+    .bind(skip)
     .fetch_all(db)
     .await
 }

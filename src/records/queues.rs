@@ -52,6 +52,7 @@ pub async fn of_schedule(
     hospital: &str,
     schedule: &str,
     beside: &[String],
+    skip: i64,
     most: i64,
 ) -> sqlx::Result<Vec<InQueue>> {
     sqlx::query_as(
@@ -75,12 +76,13 @@ pub async fn of_schedule(
                                and t.entry_id = e.id
              where d.hospital = e.hospital and d.schedule_id in (e.schedule_id, $2)
              order by d.schedule_id = e.schedule_id desc limit 1) t on true
-         order by (e.status = 'waiting') desc, e.live desc, case when e.live then e.seq end, e.updated_at desc limit $4",
+         order by (e.status = 'waiting') desc, e.live desc, case when e.live then e.seq end, e.updated_at desc, e.id limit $4 offset $5",
     )
     .bind(hospital)
     .bind(schedule)
     .bind(beside)
     .bind(most)
+    .bind(skip)
     .fetch_all(db)
     .await
 }
@@ -105,7 +107,7 @@ pub struct Due {
 /// What falls due, the soonest first.
 ///
 /// Plan: `entry_once` for live applications, `entry_queue` for those that wait, `blacklist_appeal_state`.
-pub async fn due(db: impl PgExecutor<'_>, hospital: &str, most: i64) -> sqlx::Result<Vec<Due>> {
+pub async fn due(db: impl PgExecutor<'_>, hospital: &str, skip: i64, most: i64) -> sqlx::Result<Vec<Due>> {
     sqlx::query_as(
         "select * from (
              select case e.status when 'offered' then 'answer' when 'awaitingPayment' then 'payment' else 'prepayment' end as kind,
@@ -123,10 +125,11 @@ pub async fn due(db: impl PgExecutor<'_>, hospital: &str, most: i64) -> sqlx::Re
              select 'appeal', a.due_at, null, a.patient_id, p.masked ->> 'name', 1
              from blacklist_appeal a left join patient p on p.hospital = a.hospital and p.id = a.patient_id
              where a.hospital = $1 and a.state = 'open' and a.due_at is not null) due
-         order by at limit $2",
+         order by at, kind, subject, entry_id limit $2 offset $3",
     )
     .bind(hospital)
     .bind(most)
+    .bind(skip)
     .fetch_all(db)
     .await
 }

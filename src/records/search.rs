@@ -5,8 +5,10 @@ use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-/// The most patients and applications that one search finds.
-const MOST: i64 = 200;
+/// The most applications that one search finds; one more is answered where there are more.
+pub const APPLICATIONS_MAX: usize = 1000;
+/// The same of patients.
+pub const PATIENTS_MAX: usize = 50;
 
 /// A patient that was found; masked.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -67,7 +69,7 @@ pub async fn applications(db: impl PgExecutor<'_>, hospital: &str, q: &str) -> s
     )
     .bind(hospital)
     .bind(q)
-    .bind(MOST)
+    .bind(i64::try_from(APPLICATIONS_MAX + 1).unwrap_or(i64::MAX))
     .fetch_all(db)
     .await
 }
@@ -80,7 +82,7 @@ pub async fn applications_of_phone(db: impl PgExecutor<'_>, hospital: &str, tail
     )
     .bind(hospital)
     .bind(tail)
-    .bind(MOST)
+    .bind(i64::try_from(APPLICATIONS_MAX + 1).unwrap_or(i64::MAX))
     .fetch_all(db)
     .await
 }
@@ -105,7 +107,7 @@ pub async fn patients(db: impl PgExecutor<'_>, hospital: &str, by: By<'_>) -> sq
             concat!(
                 "select p.id, p.masked, n.live, n.ever from (select id, masked, updated_at from patient p where hospital = $1 and ",
                 $where,
-                " limit 50) p cross join lateral (
+                " limit 51) p cross join lateral (
                      select count(*) filter (where e.live) as live, count(*) as ever from entry e
                      where e.hospital = $1 and e.patient_id = p.id) n"
             )

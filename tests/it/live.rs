@@ -89,6 +89,43 @@ async fn lists_are_told_of_what_is_written() {
     house.hospital.close().await;
 }
 
+/// What each of these pages hears of, and that its own page of the list is what is drawn anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_callbacks_cases_and_letters_are_told_of_what_is_written() {
+    let (house, _) = house().await;
+    let staff = Person::with(&house, "chief", "administrator", "en").await;
+    let written = [
+        ("jobs", "insert into job (tenant, name, workflow, cron, zone, missed, jitter_s)
+                  values ('another', 'sweep', 'x', '0 3 * * *', 'Asia/Shanghai', 'skip', 0)"),
+        ("callbacks", "insert into callback (hospital, source, event_id, kind, subject, body, fate)
+                       values ('h001', 'his', 'e1', '5001', 'x', '{}', 'no-run')"),
+        ("callbacks", "insert into unmatched (tenant, run_id, name, signal_id, payload)
+                       values ('h001', gen_random_uuid(), 'Payment', 's1', '{}')"),
+        ("cases", "insert into reconciliation_case (hospital, id, kind, subject, entry_id, day, ours, theirs, state)
+                   values ('h001', gen_random_uuid(), 'missing', 'x', gen_random_uuid(), '2026-03-01', 'paid', 'none', 'open')"),
+        ("cases", "insert into reconciliation (hospital, id, day) values ('h001', gen_random_uuid(), '2026-03-01')"),
+        ("letters", "insert into outbox (tenant, id, run_id, topic, payload, status)
+                     values ('h001', 'l1', gen_random_uuid(), 'notice', '{}', 'suspended')"),
+    ];
+    for (topic, sql) in written {
+        let page = staff.page(&format!("/{topic}")).await;
+        assert!(page.contains(&format!("data-live=\"{topic}\"")), "the page says what it shows: {page}");
+        let mut stream = Stream::of(&staff, topic).await;
+        stream.moves().await;
+        sqlx::raw_sql(sql).execute(&house.hospital.pool).await.unwrap();
+        stream.moves().await;
+    }
+    for (address, drawn) in [
+        ("/callbacks?source=his&before=x", "/callbacks?source=his&#38;before=x"),
+        ("/cases?state=resolved", "/cases?state=resolved"),
+        ("/letters?after=l0&done=1", "/letters?after=l0"),
+    ] {
+        let page = staff.page(address).await;
+        assert!(page.contains(&format!("hx-get=\"{drawn}\"")), "{address} stays itself: {page}");
+    }
+    house.hospital.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_end_when_the_server_drains() {
     let (house, run) = house().await;

@@ -18,6 +18,7 @@
 //! | `staff_surface`, `terminal` | what staff do over the API and with `houbu runs` |
 //! | `console` | the support staff's pages: what they show, to whom, and what their forms do |
 //! | `console_desk` | who got which place of a schedule and why; the lines behind the numbers of the first page |
+//! | `long_lists` | lists of the console that are longer than a page |
 //! | `kpi_plans` | the figures of a day read that day's rows alone |
 //! | `destinations` | `houbu check` with every destination right, with another secret, unreachable, at a wrong address |
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
@@ -79,6 +80,7 @@ mod inbox;
 mod joining;
 mod kpi_plans;
 mod live;
+mod long_lists;
 mod meetings;
 mod notices;
 mod patience;

@@ -39,6 +39,7 @@ words! {
         other_language: "English", "中文";
         sign_out: "退出登录", "Sign out";
         older: "更早", "Older";
+        further: "后续", "Further";
         all: "全部", "All";
         none: "无", "None";
         back: "返回", "Back";

@@ -9,6 +9,7 @@ words! {
               "Find a patient by id, phone (or its last four digits) or ID number. What is typed is hashed to look for it, and not kept.";
         q: "患者编号、手机尾号、证件号", "Patient id, phone tail, ID number";
         latest: "最近更新的患者", "Latest patients";
+        cut: "符合的患者超过 50 位，只列出前 50 位。请输入完整证件号码或患者编号。", "More than 50 patients fit: the first 50 are listed. Type the whole ID number, or the patient's id.";
         found: "查找结果", "Found";
         none: "没有找到患者", "No patient was found";
         none_hint: "请核对编号；手机号可只填后四位。", "See whether the number is right; four digits of the phone are enough.";

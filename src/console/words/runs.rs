@@ -40,6 +40,7 @@ words! {
         bulk_hint: "对符合当前筛选条件的全部流程实例执行同一操作。先预览，不会立即执行。", "One verb for every run of this filter. You see what would happen before anything does.";
         bulk_needs: "批量操作须至少有一个筛选条件，且不支持“多久未变化”与编号查找。", "A bulk needs a filter, and goes neither by age nor by a found number.";
         verb: "操作", "Verb";
+        cut: "该号码对应的申请超过 1000 个，只在最近的 1000 个中查找。请改用患者编号、证件号码或订单号。", "More than 1,000 applications fit this number: only the latest 1,000 are looked through. Type the patient's id, ID number or order number instead.";
         outcome: "结果（补录时填写）", "Outcome (to answer)";
         to_step: "目标步骤（转到时填写）", "Step (to jump)";
         preview: "预览", "Preview";

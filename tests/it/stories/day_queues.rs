@@ -353,7 +353,7 @@ async fn q2_r17_the_half_days_of_a_day_are_drawn_together() {
     }
     // Staff see one line too, whichever half-day they look at.
     for half in ["w1-am", "w1-pm"] {
-        let people = hospital.desk.queue(half).await.unwrap();
+        let people = hospital.desk.queue(half, 0, 100).await.unwrap();
         let line: Vec<_> = people.iter().filter(|one| one.status == "waiting").collect();
         assert_eq!(line.iter().map(|one| one.id).collect::<Vec<_>>(), served[1..], "{half}");
         for (nth, one) in line.iter().enumerate() {
