@@ -239,7 +239,7 @@ impl Afar {
 
     async fn bulk(&self, bulk: bulk::Bulk) -> anyhow::Result<ExitCode> {
         let done = match bulk.command {
-            bulk::Command::Begin(begin) => return self.begin(begin).await,
+            bulk::Command::Begin(begin) => return self.begin(*begin).await,
             bulk::Command::List => self.client.bulks(&BulksWanted::default()).await.map(|bulks| bulks.body.items),
             bulk::Command::Show { id } => self.client.bulk_progress(id).await.map(|bulk| vec![bulk.body]),
             bulk::Command::Pause(turn) => {

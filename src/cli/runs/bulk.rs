@@ -32,7 +32,7 @@ pub(super) struct Bulk {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Do a verb to what a filter holds.
-    Begin(Begin),
+    Begin(Box<Begin>),
     /// List bulks, newest first.
     List,
     /// Show how far a bulk is.
@@ -99,7 +99,7 @@ pub(super) struct Begin {
 
 pub(super) async fn run(look: &Look<'_>, bulk: Bulk) -> anyhow::Result<ExitCode> {
     match bulk.command {
-        Command::Begin(begin) => self::begin(look, begin).await,
+        Command::Begin(begin) => self::begin(look, *begin).await,
         Command::List => list(look).await,
         Command::Show { id } => show(look, id).await,
         Command::Pause(turn) => self::turn(look, turn, Turned::Pause).await,

@@ -82,6 +82,18 @@ impl From<NotResent> for Problem {
     }
 }
 
+impl From<BulkRefused> for Problem {
+    fn from(refused: BulkRefused) -> Self {
+        let (code, zh, en) = match refused {
+            BulkRefused::NoPreview | BulkRefused::OtherPreview => {
+                ("preview_void", "该预览已失效或与所请求的操作不符，请重新预览", "The preview does not hold for this")
+            }
+            _ => ("bulk_stands", "批量任务的当前状态不允许此操作", "The bulk does not allow this now"),
+        };
+        Self::with(StatusCode::CONFLICT, code, zh, en, refused.to_string())
+    }
+}
+
 impl From<DeskError> for Problem {
     fn from(error: DeskError) -> Self {
         use StatusCode as Is;
@@ -115,20 +127,7 @@ impl From<DeskError> for Problem {
             DeskError::TooLarge(TooLarge::Bytes { what, .. }) => Self::too_large(what.bytes_max()),
             DeskError::TooLarge(refused) => Self::invalid(refused.to_string()),
             DeskError::Staff(refused) => (*refused).into(),
-            DeskError::Bulk(refused @ (BulkRefused::NoPreview | BulkRefused::OtherPreview)) => Self::with(
-                Is::CONFLICT,
-                "preview_void",
-                "该预览已失效或与所请求的操作不符，请重新预览",
-                "The preview does not hold for this",
-                refused.to_string(),
-            ),
-            DeskError::Bulk(refused) => Self::with(
-                Is::CONFLICT,
-                "bulk_stands",
-                "批量任务的当前状态不允许此操作",
-                "The bulk does not allow this now",
-                refused.to_string(),
-            ),
+            DeskError::Bulk(refused) => refused.into(),
             DeskError::Job(refused) => Self { status: Is::CONFLICT, said: Said::Job(refused), retry_after_s: None },
             DeskError::NoAppeal => Self::fixed(
                 Is::CONFLICT,
