@@ -13,6 +13,7 @@ use houbu::ports::his::{
 use houbu::ports::messages::{Message, Messages, Sent};
 use houbu::ports::payments::{
     Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Paid, Payment, Payments, Refund, RefundRequest,
+    RefundSaid,
 };
 use serde_json::{Value, json};
 
@@ -114,13 +115,13 @@ impl Payments for Provider {
     async fn close(&self, _: &str) -> Result<(), CallError> {
         Ok(())
     }
-    async fn refund(&self, request: &RefundRequest) -> Result<Refund, CallError> {
+    async fn refund(&self, request: &RefundRequest) -> Result<RefundSaid, CallError> {
         self.refunds.lock().unwrap().push((Instant::now(), request.out_trade_no.clone()));
         tokio::time::sleep(self.takes).await;
-        Ok(Refund::Success)
+        Ok(RefundSaid::of_nothing(Refund::Success))
     }
-    async fn refund_status(&self, _: &str) -> Result<Refund, CallError> {
-        Ok(Refund::Success)
+    async fn refund_status(&self, _: &str) -> Result<RefundSaid, CallError> {
+        Ok(RefundSaid::of_nothing(Refund::Success))
     }
     fn notice(&self, _: &NoticeHeaders, _: &[u8], _: DateTime<Utc>) -> Result<Notice, NoticeError> {
         Err(NoticeError::Signature)

@@ -70,12 +70,12 @@ impl Desk {
         let payment = Payment { out_trade_no: out_trade_no.to_owned(), paid: paid.clone() };
         let signal = Outgoing {
             to: To::Run(entry),
-            name: "Payment".into(),
+            name: Payment::SIGNAL.into(),
             id: format!("paid:{}", paid.transaction_id),
             payload: payload(&payment)?,
         };
         let fate = self.tell(&mut tx, &signal, notice_id, kind, out_trade_no, &body).await?;
-        // The run is locked by now: whoever was closing the order has said so, or will ask the provider after this.
+        // The run is locked by now: whoever was closing the order has said so, or finds this money when it says so.
         if visits::is_closed(&mut *tx, self.hospital(), out_trade_no).await? {
             self.comes_late(&mut tx, entry, payment).await?;
         }
@@ -88,12 +88,7 @@ impl Desk {
     /// Money for an order that was closed: nobody has need of it any more, and it goes back at once (E2). Whoever is being offered a
     /// place, or is paying, hears of it after that. The run is locked by the signal before.
     async fn comes_late(&self, conn: &mut PgConnection, entry: Uuid, payment: Payment) -> Answer<()> {
-        let late = Outgoing {
-            to: To::Run(entry),
-            name: "LateMoney".into(),
-            id: format!("late:{}", payment.paid.transaction_id),
-            payload: payload(&LateMoney { payment })?,
-        };
+        let late = LateMoney { payment }.signal(entry);
         Ok(store::signal(conn, self.hospital(), &late).await.map(drop)?)
     }
 

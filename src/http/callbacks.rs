@@ -252,7 +252,9 @@ async fn notice(surface: &Surface, of: Provider, signed: &NoticeHeaders, body: &
     match surface.desk.payment_notice(&notice).await {
         Ok(_) => StatusCode::NO_CONTENT.into_response(),
         Err(DeskError::NotOurs) => fail(StatusCode::NOT_FOUND, "the order is not known here"),
-        Err(DeskError::WrongAmount) => fail(StatusCode::UNPROCESSABLE_ENTITY, "the amount is not that of the order"),
+        Err(DeskError::WrongAmount) => {
+            fail(StatusCode::UNPROCESSABLE_ENTITY, "the amount is not that of the order or refund")
+        }
         Err(error) if is_for_good(&error) => {
             tracing::warn!(%error, "a payment notice says what can never be stored");
             fail(StatusCode::BAD_REQUEST, "a value cannot be stored")

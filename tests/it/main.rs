@@ -21,6 +21,7 @@
 //! | `destinations` | `houbu check` with every destination right, with another secret, unreachable, at a wrong address |
 //! | `early_by_key` | signals by a run's key over HTTP, before and after the run is there; what is too large |
 //! | `bad_input` | what must not be done is refused by name, and changes nothing |
+//! | `endless` | an outside system that answers without end is cut off |
 //! | `fuzzing` | what comes from outside is read without panic, and believed only where it is right; so many cases a run |
 //! | `hammering` | thousands of malformed callbacks: none panics, none is answered 500, none stays in memory |
 //! | `pay_contract` | both adapters of the port of payments against the sandbox and against recorded exchanges; the callbacks of a platform |
@@ -60,6 +61,7 @@ mod described;
 mod destinations;
 mod early_by_key;
 mod emptied;
+mod endless;
 mod engine;
 mod every_crash;
 mod example;

@@ -7,9 +7,10 @@ use uuid::Uuid;
 use super::Step;
 use super::asking::Question;
 use super::lock_check::Checking;
+use super::signals::{LateMoney, Payment as Told};
 use super::state::{Application, Order, Why};
 use crate::engine::store::Outgoing;
-use crate::engine::store::signal::deliver;
+use crate::engine::store::signal::{self, deliver};
 use crate::engine::{Projected, RunId};
 use crate::records::entry_changes::{self, Changed};
 use crate::records::hand_outs;
@@ -45,6 +46,7 @@ pub(super) async fn project(
     let payments: Vec<Payment> =
         moved.iter().flat_map(|one| one.state.orders().map(|order| payment(one.run, order))).collect();
     visits::put_payments(conn, hospital, &payments).await?;
+    came_meanwhile(conn, hospital, moved).await?;
     let offers: Vec<Offer> = moved.iter().filter_map(offer).collect();
     offers::put(conn, hospital, &offers).await?;
     has_his_asked(conn, hospital, &joining, false).await?;
@@ -88,6 +90,28 @@ async fn has_his_asked(
     let unasked = hand_outs::unasked(&mut *conn, hospital, SlotRelease::NAME, joined, in_passing).await?;
     let hints: Vec<Outgoing> = unasked.iter().map(|schedule| Freed::unasked(schedule, Uuid::now_v7())).collect();
     deliver(conn, hospital, &hints).await.map(drop)
+}
+
+/// Money whose notice came while its order was being closed, before anybody could see that: it buys nothing any more, and goes
+/// back like what comes after that (E2).
+async fn came_meanwhile(conn: &mut PgConnection, hospital: &str, moved: &[Projected<Application>]) -> sqlx::Result<()> {
+    let closed = |app: &Application, number: Option<&str>| {
+        let mut closed = app.orders().filter(|order| order.closed && order.paid.is_none());
+        closed.any(|order| number.is_none_or(|number| order.out_trade_no == number))
+    };
+    let runs: Vec<RunId> = moved.iter().filter(|one| closed(&one.state, None)).map(|one| one.run).collect();
+    if runs.is_empty() {
+        return Ok(());
+    }
+    let mut late = Vec::new();
+    for (run, payload) in signal::unheard(&mut *conn, hospital, &runs, Told::SIGNAL).await? {
+        let Ok(payment) = serde_json::from_value::<Told>(payload) else { continue };
+        let number = Some(payment.out_trade_no.as_str());
+        if moved.iter().any(|one| one.run == run && closed(&one.state, number)) {
+            late.push(LateMoney { payment }.signal(run));
+        }
+    }
+    deliver(conn, hospital, &late).await.map(drop)
 }
 
 /// The status that patients and staff see.

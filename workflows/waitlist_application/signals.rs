@@ -75,6 +75,23 @@ pub struct LateMoney {
     pub payment: Payment,
 }
 
+impl Payment {
+    /// Its name.
+    pub const SIGNAL: &str = "Payment";
+}
+
+impl LateMoney {
+    /// The signal that tells `run`. Its id is the money's: it is told of once.
+    pub fn signal(&self, run: RunId) -> Outgoing {
+        Outgoing {
+            to: To::Run(run),
+            name: "LateMoney".into(),
+            id: format!("late:{}", self.payment.paid.transaction_id),
+            payload: serde_json::to_value(self).unwrap_or_default(),
+        }
+    }
+}
+
 /// The provider says that a refund has moved; it is asked for the truth.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RefundNotice {

@@ -240,6 +240,24 @@ pub async fn heard(db: impl PgExecutor<'_>, tenant: &str, run: RunId, name: &str
     .await
 }
 
+/// The signals of this name that these runs have not heard. Plan: `inbox_unread`.
+pub async fn unheard(
+    db: impl PgExecutor<'_>,
+    tenant: &str,
+    runs: &[RunId],
+    name: &str,
+) -> sqlx::Result<Vec<(RunId, Value)>> {
+    sqlx::query_as(
+        "select run_id, payload from inbox
+         where tenant = $1 and run_id = any($2) and name = $3 and read_turn is null order by run_id, seq",
+    )
+    .bind(tenant)
+    .bind(runs)
+    .bind(name)
+    .fetch_all(db)
+    .await
+}
+
 /// Locks these runs in the order of their ids and answers which exist.
 pub(in super::super) async fn lock(
     conn: &mut PgConnection,

@@ -98,8 +98,8 @@ impl From<DeskError> for Problem {
             DeskError::WrongAmount => Self::fixed(
                 Is::UNPROCESSABLE_ENTITY,
                 "wrong_amount",
-                "金额与订单不符。",
-                "The amount is not that of the order.",
+                "金额与订单或退款不符。",
+                "The amount is not that of the order or refund.",
             ),
             DeskError::UnknownWorkflow => {
                 Self::fixed(Is::NOT_FOUND, "unknown_workflow", "没有该流程。", "There is no such workflow.")

@@ -715,7 +715,8 @@ pub fn credentials() -> Credentials {
     }
 }
 
-fn his_config(url: String, timeout: Duration) -> HisConfig {
+/// How we are known at its HIS.
+pub fn his_config(url: String, timeout: Duration) -> HisConfig {
     let Credentials { user_id, sign_key, aes_key } = credentials();
     HisConfig {
         protocol: Protocol::Jiankangtong,

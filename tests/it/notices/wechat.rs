@@ -1,10 +1,16 @@
 //! What WeChat tells of a message that it took: whenever, however often and however wrongly it does.
 
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use houbu::sandbox::catalogue::{WECHAT_TEMPLATE_EVENT, subject};
 use houbu::sandbox::switches::{Switch, Wrong};
 use houbu::waitlist::policy::PaymentMode;
+use reqwest::Method;
+use secrecy::ExposeSecret;
 
 use super::delivery::{notices, states};
+use crate::hospital::door::Door;
 use crate::hospital::{Hospital, Setup};
 
 async fn told(hospital: &Hospital) -> Vec<(String, String, i32)> {
@@ -53,6 +59,30 @@ async fn r23_wechat_tells_that_a_message_arrived_twice_late_never_and_after_a_fo
         assert_eq!(states(&hospital, entry).await, [format!("wechat waitlist_submitted {state}")], "{fault:?}");
     }
     assert!(hospital.sms.books().await.is_empty());
+    hospital.finish().await;
+}
+
+/// It waits for 5 s, and each message may be told of before we have written down its number.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r23_an_event_of_many_messages_that_nobody_knows_is_answered_before_wechat_gives_up() {
+    let hospital = with_events().await;
+    let one = |n: u8| format!("<List><MsgID>{n}</MsgID><ErrorStatus>failed:user block</ErrorStatus></List>");
+    let list = (0..10).map(one).collect::<Vec<_>>().concat();
+    let body = format!(
+        "<xml><Event>subscribe_msg_sent_event</Event><SubscribeMsgSentEvent>{list}</SubscribeMsgSentEvent></xml>"
+    );
+    let (timestamp, token) = (hospital.now().timestamp().to_string(), hospital.messages.event_token());
+    let mut parts = [token.expose_secret(), timestamp.as_str(), "n1"];
+    parts.sort_unstable();
+    let signature = hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, parts.concat().as_bytes()));
+    let path = format!("/callbacks/wechat/events?signature={signature}&timestamp={timestamp}&nonce=n1");
+    let began = Instant::now();
+    let reply = Door::reply(hospital.door.request(Method::POST, &path).body(body)).await;
+    let took = began.elapsed();
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert!(took < Duration::from_secs(5), "answered after {took:?}");
+    let noted = told(&hospital).await;
+    assert_eq!(noted, vec![("subscribe_msg_sent_event".to_owned(), "no-run".to_owned(), 1); 10]);
     hospital.finish().await;
 }
 

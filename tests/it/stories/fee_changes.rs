@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 
 use houbu::engine::RunId;
-use houbu::ports::payments::Refund;
+use houbu::ports::payments::{Payments as _, Refund};
+use houbu::sandbox::faults::Fault;
 use houbu::sandbox::his::channel;
+use houbu::sandbox::switches::{Switch, Wrong};
 use houbu::sandbox::wechat_pay::{OrderStanding, Payer};
 use houbu::waitlist::ids;
 use houbu::waitlist::policy::{FeeChange, PaymentMode};
@@ -224,6 +226,35 @@ async fn r06_r35_two_visits_at_once_both_stand_while_a_part_is_on_its_way() {
     hospital.pass_minutes(20).await;
     assert_eq!(hospital.status(entry).await, "booked");
     hospital.finish().await;
+}
+
+/// The provider gives back another part than was asked for: it is not booked, and the visit goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r06_r08_r36_a_part_of_another_amount_is_never_booked_whole_and_keeps_nobody_from_the_visit() {
+    let (mut hospital, entry) = prepaid(FeeChange::RefundOnly).await;
+    costs(&hospital, LESS).await;
+    let call = format!("{} refund", hospital.provider.provider().source());
+    hospital.faults.switches().on(&call, Wrong::Request(Fault::AnotherAmount), Switch::Times(1));
+    hospital.free_a_place("w1-am").await;
+    hospital.pass_until(local(2, 10, 30)).await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    let refunded: i64 =
+        sqlx::query_scalar("select sum(refunded_fen)::bigint from payment").fetch_one(&hospital.db.pool).await.unwrap();
+    assert_eq!((refunded, hospital.pay.books().await.refunds[0].amount_fen), (0, FEE_FEN - LESS - 1));
+    hospital.reconcile().await;
+    let cases: Vec<String> = hospital.open_cases().await.into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(cases, ["paidTwice", "paymentDiffers"]);
+    hospital.pass_until(local(4, 19, 0)).await;
+    let (status, why): (String, String) = sqlx::query_as("select status, last_error from run where id = $1")
+        .bind(entry)
+        .fetch_one(&hospital.db.pool)
+        .await
+        .unwrap();
+    assert_eq!((status.as_str(), hospital.status(entry).await.as_str()), ("suspended", "booked"));
+    let says = format!("asked for {} fen and the provider says {}", FEE_FEN - LESS, FEE_FEN - LESS - 1);
+    assert!(why.contains(&says), "{why}");
+    hospital.leaves_suspended(1);
+    hospital.finish_in_disorder().await;
 }
 
 /// The payer's account cannot take it: the visit goes on, the books of the day show it, and it is a person's after the visit.

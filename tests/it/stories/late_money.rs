@@ -127,8 +127,8 @@ fn is_paid_all_the_same(
     }
 }
 
-/// The patient let one offer pass, and waits for the next.
-async fn waiting_for_the_second_offer() -> (Hospital, RunId) {
+/// The patient has confirmed an offer, does not pay for it, and may let some pass; what the provider calls closed can be paid.
+async fn paying_for_an_offer() -> (Hospital, RunId) {
     let mut setup = Setup::paying(PaymentMode::LockThenPay);
     setup.policy.missed_offers_max = Some(3);
     let hospital = Hospital::open(setup).await;
@@ -137,6 +137,12 @@ async fn waiting_for_the_second_offer() -> (Hospital, RunId) {
     let entry = hospital.apply("w1-am", 1).await;
     hospital.free_a_place("w1-am").await;
     hospital.confirm(entry).await;
+    (hospital, entry)
+}
+
+/// The patient let one offer pass, and waits for the next.
+async fn waiting_for_the_second_offer() -> (Hospital, RunId) {
+    let (hospital, entry) = paying_for_an_offer().await;
     hospital.pass_minutes(31).await;
     assert_eq!(hospital.status(entry).await, "waiting");
     (hospital, entry)
@@ -353,14 +359,7 @@ async fn money_that_comes_between_the_settlement_and_the_end_goes_back() {
 /// late by then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e02_money_that_comes_while_its_order_is_being_closed_goes_back_while_the_patient_waits_on() {
-    let mut setup = Setup::paying(PaymentMode::LockThenPay);
-    setup.policy.missed_offers_max = Some(3);
-    let hospital = Hospital::open(setup).await;
-    hospital.payer(1, Payer::Never);
-    hospital.provider.closes_in_words_only();
-    let entry = hospital.apply("w1-am", 1).await;
-    hospital.free_a_place("w1-am").await;
-    hospital.confirm(entry).await;
+    let (hospital, entry) = paying_for_an_offer().await;
     let number = ids::trade_no(entry, 1);
     hospital.shut_the_door();
 
@@ -389,6 +388,23 @@ async fn e02_money_that_comes_while_its_order_is_being_closed_goes_back_while_th
     };
     tokio::join!(hospital.pass_minutes(31), meets);
     hospital.pass_minutes(10).await;
+    assert_eq!(hospital.status(entry).await, "waiting");
+    assert_eq!(went_back(&hospital).await, [(number, FEE_FEN)]);
+    assert!(holds(&hospital.steps(entry).await, GOES_BACK_IN_THE_QUEUE));
+    hospital.finish().await;
+}
+
+/// It comes when the provider has said that the order is closed, and nobody has written that down yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e02_money_that_comes_before_its_order_is_seen_to_be_closed_goes_back_while_the_patient_waits_on() {
+    let (hospital, entry) = paying_for_an_offer().await;
+    let number = ids::trade_no(entry, 1);
+    // The notice comes once: nobody tells of it again when the order is known to be closed.
+    hospital.shut_the_door();
+    let comes = is_paid_all_the_same(&hospital, number.clone());
+    hospital.mishaps.just_after(&of_application("OrderClosing"), comes);
+    hospital.pass_minutes(40).await;
+    assert_eq!(hospital.mishaps.left(), [""; 0]);
     assert_eq!(hospital.status(entry).await, "waiting");
     assert_eq!(went_back(&hospital).await, [(number, FEE_FEN)]);
     assert!(holds(&hospital.steps(entry).await, GOES_BACK_IN_THE_QUEUE));
