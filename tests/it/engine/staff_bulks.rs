@@ -344,12 +344,12 @@ async fn a_preview_holds_for_its_own_verb_and_filter_and_for_a_day() {
     let none: i64 = sqlx::query_scalar("select count(*) from bulk").fetch_one(&works.db.pool).await.unwrap();
     assert_eq!(none, 0, "what was refused began nothing");
     // What is begun keeps its set, however old; a preview that nobody began is forgotten.
-    let begun = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap().unwrap();
+    let started = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap().unwrap();
     works.clock_shows(TimeDelta::hours(25 + 49)).await;
     housekeeping::round(&works.engine, &Retention::default()).await;
     let sets: Vec<Uuid> = sqlx::query_scalar("select id from bulk_set").fetch_all(&works.db.pool).await.unwrap();
-    assert_eq!(sets, [begun.set_id.unwrap()]);
-    bulk::turn(&works.engine, begun.id, &by(), Turned::Cancel).await.unwrap().unwrap();
+    assert_eq!(sets, [started.set_id.unwrap()]);
+    bulk::turn(&works.engine, started.id, &by(), Turned::Cancel).await.unwrap().unwrap();
     housekeeping::round(&works.engine, &Retention::default()).await;
     let left: i64 = sqlx::query_scalar("select (select count(*) from bulk_set) + (select count(*) from bulk_part)")
         .fetch_one(&works.db.pool)
@@ -359,7 +359,7 @@ async fn a_preview_holds_for_its_own_verb_and_filter_and_for_a_day() {
     works.close(Vec::new()).await;
 }
 
-/// Of more runs than are looked at one by one the count is exact still, and so is what is begun.
+/// Of more runs than are looked at one by one the count is exact still, and so is what is started.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r37_a_preview_of_many_runs_counts_them_all() {
     let works = Works::new().await;
