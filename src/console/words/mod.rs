@@ -4,6 +4,7 @@
 pub(super) mod audit;
 pub(super) mod books;
 mod coming_in;
+mod deeds;
 pub(super) mod frame;
 pub(super) mod home;
 pub(super) mod names;

@@ -1,9 +1,9 @@
 //! What the program calls by names of its own, in words: in English a name is its own word where nothing better is known.
 
 use super::coming_in::COMING_IN;
+use super::deeds::{FATES, VERBS};
 use super::tables::{
-    CHOICES, DIFFERENCES, FATES, FIELDS, NOTICES, OUTCOMES, RULES, SIGNALS, STATES, STEPS, TEXTS, THINGS, VERBS,
-    WORKFLOWS,
+    CHOICES, DIFFERENCES, FIELDS, NOTICES, OUTCOMES, RULES, SIGNALS, STATES, STEPS, TEXTS, THINGS, WORKFLOWS,
 };
 use crate::waitlist::language::Language;
 
