@@ -27,8 +27,8 @@ use crate::hospital::his_config;
 /// Nobody waits so long: what ends earlier was cut by us.
 const PATIENCE: Duration = Duration::from_mins(5);
 const PIECE: usize = 64 << 10;
-/// An answer may be 8 MiB large; what is on its way beside that is a few buffers.
-const ROOM: usize = 16 << 20;
+/// An answer may be 8 MiB large; what is on its way beside that are the buffers of two sockets, of up to 10 MiB on a busy machine.
+const ROOM: usize = 32 << 20;
 
 /// A system that answers every request without end, but for the token; what it has sent.
 async fn system() -> (String, Arc<AtomicUsize>) {
