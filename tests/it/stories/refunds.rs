@@ -207,7 +207,7 @@ async fn r08_a_notice_of_a_refund_of_another_amount_is_refused() {
     hospital.pass_minutes(10).await;
     assert_eq!((hospital.status(entry).await.as_str(), booked_back(&hospital).await), ("withdrawn", FEE_FEN));
     let noted: Vec<(String, i64)> = sqlx::query_as(
-        "select fate, (body ->> 'amountFen')::bigint from callback where kind = 'REFUND' order by received_at, event_id desc",
+        "select fate, (body #>> '{refund,money,amountFen}')::bigint from callback where kind = 'REFUND' order by received_at, event_id desc",
     )
     .fetch_all(&hospital.db.pool)
     .await
