@@ -128,7 +128,7 @@ pub struct Desk {
     admissions: admission::Admissions,
     releases: release_slot::Releases,
     slow_lane: slow_lane::SlowLane,
-    unbelieved: unbelieved::Unbelieved,
+    unbelieved: Arc<unbelieved::Unbelieved>,
 }
 
 /// Why a request was not done.

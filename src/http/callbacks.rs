@@ -106,7 +106,7 @@ async fn taken(surface: &Surface, push: Result<Push, PushError>) -> PushAnswer {
         },
         Err(error) => {
             tracing::warn!(%error, "a push was not believed");
-            surface.desk.not_believed("his", &error).await;
+            surface.desk.not_believed("his", &error);
             error.into()
         }
     }
@@ -241,7 +241,7 @@ async fn notice(surface: &Surface, of: Provider, signed: &NoticeHeaders, body: &
             if let NoticeError::NotOurs(what) = error {
                 foreign(surface, body, what).await;
             } else {
-                surface.desk.not_believed(of.source(), &error).await;
+                surface.desk.not_believed(of.source(), &error);
             }
             let status = match error {
                 NoticeError::Header(_) | NoticeError::Stale | NoticeError::Signature | NoticeError::UnknownKey => {

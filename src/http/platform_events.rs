@@ -54,7 +54,7 @@ pub(super) async fn receive(
 ) -> Result<StatusCode, Problem> {
     let key = surface.platform_key.as_ref().ok_or_else(Problem::not_found)?;
     if let Err(doubt) = believed(key, &headers, &body, surface.desk.now().await?) {
-        surface.desk.not_believed("platform", &doubt).await;
+        surface.desk.not_believed("platform", &doubt);
         return Err(Problem::unauthorized());
     }
     let event: PlatformEvent = serde_json::from_slice(&body)

@@ -101,7 +101,7 @@ pub(super) async fn receive(
 ) -> Result<Response, Problem> {
     if let Err(doubt) = believe(surface.wechat_token.as_ref(), &signature, surface.desk.now().await?) {
         if surface.wechat_token.is_some() {
-            surface.desk.not_believed("wechat", &"the event's signature is wrong, or old").await;
+            surface.desk.not_believed("wechat", &"the event's signature is wrong, or old");
         }
         return Err(doubt);
     }
