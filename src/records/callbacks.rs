@@ -142,8 +142,8 @@ pub async fn settle(
         .map(drop)
 }
 
-/// What HIS has told of these orders of its own, and nobody has acted on: `EVENT_ID` and `HOSP_ORDER_ID` of each 5007. The orders are
-/// held for the rest of the transaction (see [`hold_his_orders`]).
+/// What HIS has told of these orders of its own within a day, since it may number others alike later: `EVENT_ID` and `HOSP_ORDER_ID`
+/// of each 5007. The orders are held for the rest of the transaction (see [`hold_his_orders`]).
 ///
 /// Plan: `callback_cancelled`, by the orders.
 pub async fn cancelled_orders(
@@ -157,7 +157,8 @@ pub async fn cancelled_orders(
     hold_his_orders(conn, hospital, his_order_ids).await?;
     sqlx::query_as(
         "select event_id, body #>> '{cancelled,hisOrderId}' from callback
-         where hospital = $1 and source = 'his' and kind = '5007' and body #>> '{cancelled,hisOrderId}' = any($2)",
+         where hospital = $1 and source = 'his' and kind = '5007' and body #>> '{cancelled,hisOrderId}' = any($2)
+           and received_at > engine_now() - interval '1 day'",
     )
     .bind(hospital)
     .bind(his_order_ids)
