@@ -21,7 +21,7 @@ pub(super) async fn asking_his(_: &mut Day, turn: &Turn, ports: &Ports) -> Resul
     let said = match ports.his.order(&reference).await? {
         Order::Unknown => TheirVisit::Unknown,
         Order::Booked(_) | Order::Unpaid(_) => TheirVisit::Booked,
-        Order::Cancelled => TheirVisit::Cancelled,
+        Order::Cancelled | Order::Closed => TheirVisit::Cancelled,
     };
     lines::answer(&ports.pool, &ports.hospital, turn.run, (&about, &reference), &json!(said)).await.map_err(unread)?;
     Ok(outcome::AskingHis::More)

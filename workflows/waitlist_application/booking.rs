@@ -25,6 +25,7 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
     {
         Order::Booked(visit) => Booking::Booked(visit),
         Order::Cancelled => Booking::Refused { code: CANCELLED.to_owned() },
+        Order::Closed => Booking::Closed { code: UNPAID.to_owned() },
         // What HIS was not told of it is told by the same request, which books nothing more.
         Order::Unknown | Order::Unpaid(_) => {
             let request = BookRequest {
@@ -42,6 +43,7 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
         Booking::Exists => match known(ports.his.order(&order_id).await?, paid.as_ref()) {
             Order::Booked(visit) => Booking::Booked(visit),
             Order::Cancelled => Booking::Refused { code: CANCELLED.to_owned() },
+            Order::Closed => Booking::Closed { code: UNPAID.to_owned() },
             Order::Unpaid(_) => {
                 return Err(Fault::Unknown(format!("HIS was told of the money of {order_id}, and does not know it")));
             }
@@ -57,6 +59,7 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
                 Order::Unpaid(_) => {
                     return Err(Fault::Unknown(format!("HIS has booked {order_id} after all, without its money")));
                 }
+                Order::Closed => Booking::Closed { code: UNPAID.to_owned() },
                 Order::Unknown | Order::Cancelled => answer,
             }
         }
@@ -91,7 +94,10 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
         // Whatever stands of it goes back; the next offer has an id of its own.
         Booking::Closed { code } => {
             tracing::warn!(run = %turn.run, code, "HIS takes the money of a booking no more");
-            if let Cancelling::Refused { code } = ports.his.cancel(&order_id, "支付超时").await? {
+            // What HIS does not cancel because it has done so itself is cancelled.
+            if let Cancelling::Refused { code } = ports.his.cancel(&order_id, "支付超时").await?
+                && let Order::Booked(_) | Order::Unpaid(_) = ports.his.order(&order_id).await?
+            {
                 return Err(Fault::Stop(format!(
                     "HIS takes no money for {order_id} any more and refuses to cancel it with the code {code}: have it cancelled \
                      there, then retry"
@@ -108,6 +114,7 @@ pub(super) async fn booking(app: &mut Application, turn: &Turn, ports: &Ports) -
 fn known(order: Order, paid: Option<&PaidWith>) -> Order {
     match order {
         Order::Unpaid(visit) if paid.is_none() => Order::Booked(visit),
+        Order::Closed if paid.is_none() => Order::Cancelled,
         order => order,
     }
 }
@@ -136,6 +143,8 @@ fn speaks_of_the_patient(code: &str) -> bool {
 
 /// What stands for a code where HIS says that our order was cancelled.
 const CANCELLED: &str = "cancelled";
+/// And where it was over before HIS was told of its money.
+const UNPAID: &str = "cancelled unpaid";
 
 fn booked(
     app: &Application,

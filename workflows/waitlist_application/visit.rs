@@ -108,19 +108,22 @@ pub(super) enum Given {
 /// Cancels at HIS what is booked under our number, and tells it of the money. A booking whose answer never reached us
 /// is asked for (E1).
 pub(super) async fn give_back(app: &mut Application, turn: &Turn, ports: &Ports, reason: &str) -> Result<Given, Fault> {
+    let mut paid = app.paid_with();
     let order_id = match &app.visit {
         Some(visit) if visit.cancelled => return Ok(Given::Nothing),
         Some(visit) => visit.order_id.clone(),
         None if app.offer.is_none() => return Ok(Given::Nothing),
         None => {
             let order_id = app.order_id(turn.run);
-            if ports.his.order(&order_id).await? == Order::Unknown {
-                return Ok(Given::Nothing);
+            match ports.his.order(&order_id).await? {
+                Order::Unknown | Order::Closed => return Ok(Given::Nothing),
+                // Of what HIS was not told it is not told that it goes back.
+                Order::Unpaid(_) => paid = None,
+                Order::Booked(_) | Order::Cancelled => {}
             }
             order_id
         }
     };
-    let paid = app.paid_with();
     // What HIS does not cancel because it has done so itself is cancelled.
     if let Cancelling::Refused { code } = ports.his.cancel(&order_id, reason).await?
         && let Order::Booked(_) | Order::Unpaid(_) = ports.his.order(&order_id).await?

@@ -298,6 +298,9 @@ pub enum Order {
     Unpaid(Visit),
     /// `4` cancelled unpaid, `5` refunded.
     Cancelled,
+    /// `4`, where HIS is told of money apart (2008): it was over before HIS was told of any. HIS itself closes what is not paid for
+    /// in time.
+    Closed,
 }
 
 /// Money that goes with a booking (R6: later payment and registration go to HIS together).

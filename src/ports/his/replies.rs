@@ -114,6 +114,7 @@ pub(super) fn order_of(answer: &Answer, by: PaidBy) -> Result<Order, CallError> 
                 "1" => Ok(Order::Unknown),
                 "2" if by == PaidBy::PayReg => Ok(Order::Unpaid(visit)),
                 "2" | "3" | "6" => Ok(Order::Booked(visit)),
+                "4" if by == PaidBy::PayReg => Ok(Order::Closed),
                 "4" | "5" => Ok(Order::Cancelled),
                 _ => Err(unknown(answer.function, "ORDER_STATUS is none of the six")),
             }

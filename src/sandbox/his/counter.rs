@@ -386,8 +386,9 @@ fn query(ledger: &Ledger, order_id: &str) -> Reply {
     let status = match (order.state, &order.paid) {
         (OrderState::Booked, None) => "2",
         (OrderState::Booked, Some(_)) => "6",
-        (OrderState::Cancelled, _) => "4",
-        (OrderState::Refunded, _) => "5",
+        (OrderState::Cancelled, None) => "4",
+        // What is cancelled with its money has that on the way back.
+        (OrderState::Cancelled, Some(_)) | (OrderState::Refunded, _) => "5",
     };
     let schedule = ledger.schedule(&order.reg_id).map(|it| it.schedule);
     let timed = schedule.as_ref().is_some_and(|schedule| schedule.timed);

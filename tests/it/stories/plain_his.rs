@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use houbu::engine::RunId;
 use houbu::sandbox::catalogue::subject;
-use houbu::sandbox::his::{LockState, OrderState};
+use houbu::sandbox::his::{LockState, OrderState, Planted};
 use houbu::sandbox::switches::{Switch, Wrong};
 use houbu::sandbox::wechat_pay::Payer;
 use houbu::waitlist::policy::PaymentMode;
@@ -169,6 +169,56 @@ async fn r16_a_booking_that_his_takes_no_money_for_costs_neither_turn_nor_money(
     assert_eq!(hospital.status(entry).await, "booked");
     assert_eq!(paid_at_his(&hospital, entry).await, Some(crate::hospital::world::FEE_FEN));
     hospital.finish().await;
+}
+
+/// HIS books, never hears of the money, and cancels the booking by itself: an outage costs neither turn nor money.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r16_e01_a_booking_that_his_closed_before_it_heard_of_the_money_costs_neither_turn_nor_money() {
+    let (hospital, entry, order_id) = booked_and_untold().await;
+    assert!(hospital.his.plant(Planted::SilentCancel, &order_id, "").await.unwrap());
+    hospital.line.cut(false);
+    hospital.pass_minutes(10).await;
+    assert!(
+        hospital.steps(entry).await.contains(&"Booking: Withheld".to_owned()),
+        "{:#?}",
+        hospital.steps(entry).await
+    );
+    hospital.free_a_place("w1-am").await;
+    hospital.pass_minutes(2).await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    assert_eq!(paid_at_his(&hospital, entry).await, Some(crate::hospital::world::FEE_FEN));
+    hospital.finish().await;
+}
+
+/// Staff cancel an application whose money HIS has not heard of: HIS is not told that it goes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r37_of_money_that_his_was_not_told_of_it_is_not_told_that_it_goes_back() {
+    let (hospital, entry, order_id) = booked_and_untold().await;
+    hospital.staff_cancels(entry).await;
+    hospital.line.cut(false);
+    hospital.pass_minutes(20).await;
+    assert_eq!(hospital.status(entry).await, "withdrawn");
+    let orders = hospital.his.books().await.orders;
+    let ours = orders.iter().find(|order| order.order_id == order_id).unwrap();
+    assert_eq!((ours.state, ours.refunded_fen), (OrderState::Cancelled, None));
+    hospital.finish().await;
+}
+
+/// HIS has booked and was not told of the money, and the line is cut; its `ORDER_ID`.
+async fn booked_and_untold() -> (Hospital, RunId, String) {
+    let hospital = plain(PaymentMode::Prepay).await;
+    hospital.payer(1, Payer::Pays { after: Duration::from_secs(20) });
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.pass_minutes(1).await;
+    goes_wrong(&hospital, "2008", "cut-before", 1);
+    hospital.free_a_place_and_go_on("w1-am").await;
+    let told = || async { hospital.faults.switches().shown().is_empty() };
+    wait_for("the money that HIS does not hear of", told).await;
+    hospital.line.cut(true);
+    let orders = hospital.his.books().await.orders;
+    let ours = orders.into_iter().find(|order| !order.ordinary).unwrap();
+    assert_eq!((ours.state, ours.paid.is_some()), (OrderState::Booked, false));
+    (hospital, entry, ours.order_id)
 }
 
 /// A lock of ten minutes does not last the night: nobody is asked who sleeps.

@@ -107,7 +107,7 @@ async fn asked(world: &World, function: Function) -> &'static str {
         Function::Refund => his.refund("W1", &paid).await.map(|()| "done"),
         Function::QueryRegRecord => his.order("W1").await.map(|it| match it {
             Order::Unknown => "not found",
-            Order::Booked(_) | Order::Unpaid(_) | Order::Cancelled => "done",
+            Order::Booked(_) | Order::Unpaid(_) | Order::Cancelled | Order::Closed => "done",
         }),
         Function::RenewLock => his.renew("L1", 30).await.map(held),
         Function::QueryLock => his.lock_standing("L1").await.map(held),
