@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::runs::Shown;
@@ -76,18 +77,19 @@ impl Desk {
         if asked.filter.is_empty() {
             return Err(DeskError::NoFilter);
         }
-        Ok(bulk::begin(&self.engine, asked).await??)
+        Ok(shown(bulk::begin(&self.engine, asked).await??))
     }
 
     /// One bulk.
     pub async fn bulk(&self, id: Uuid) -> Answer<Bulk> {
         let found = bulks::find(&self.engine.pool, self.hospital(), id).await?;
-        found.ok_or_else(|| Refusal::NotFound.into())
+        found.map(shown).ok_or_else(|| Refusal::NotFound.into())
     }
 
     /// Bulks, newest first.
     pub async fn bulks(&self, before: Option<Uuid>, most: i64) -> Answer<Vec<Bulk>> {
-        Ok(bulks::list(&self.engine.pool, self.hospital(), before, most).await?)
+        let found = bulks::list(&self.engine.pool, self.hospital(), before, most).await?;
+        Ok(found.into_iter().map(shown).collect())
     }
 
     /// Pauses, resumes or cancels a bulk.
@@ -107,10 +109,26 @@ impl Desk {
     }
 }
 
-/// What staff sent with a signal, or changed of what a run knows, is stored of a run and masked as that is.
+/// What staff sent with a signal, or changed of what a run knows, is stored of a run and masked as that is: `asked` of one run,
+/// `verb` of the bulk that was begun for many.
 fn mask_what_went_with(deed: &mut Audited) {
-    for given in ["/asked/payload", "/asked/patch"] {
-        if let Some(given) = deed.after.pointer_mut(given) {
+    for asked in ["asked", "verb"] {
+        if let Some(asked) = deed.after.get_mut(asked) {
+            mask_arguments(asked);
+        }
+    }
+}
+
+/// A bulk with what went with its verb masked.
+fn shown(mut bulk: Bulk) -> Bulk {
+    mask_arguments(&mut bulk.arguments);
+    bulk
+}
+
+/// The arguments of a verb, as they are shown.
+fn mask_arguments(arguments: &mut Value) {
+    for given in ["payload", "patch"] {
+        if let Some(given) = arguments.get_mut(given) {
             *given = masked(given);
         }
     }

@@ -53,7 +53,23 @@ async fn what_staff_send_with_a_signal_is_masked_in_the_audit() {
     let page = operator.page("/audit?verb=signal").await;
     let file = operator.page("/audit.csv?verb=signal").await;
     let over_api = house.get("/v1/audit?verb=signal").await.text;
-    for (shown, name) in [(page, "page"), (file, "file"), (over_api, "API")] {
+    let many = json!({
+        "verb": "signal", "arguments": { "signal": "Confirm", "payload": personal() }, "filter": { "runIds": [run] },
+        "reason": "to many"
+    });
+    let begun = house.ask("POST", "/v1/runs/bulk", Some("many"), Some(many)).await;
+    assert_eq!(begun.status, StatusCode::ACCEPTED, "{}", begun.text);
+    let of_bulks = operator.page("/audit?verb=bulk.begin").await;
+    let bulks = house.get("/v1/runs/bulk").await.text;
+    let shown = [
+        (page, "page"),
+        (file, "file"),
+        (over_api, "API"),
+        (begun.text, "bulk"),
+        (of_bulks, "bulk's deed"),
+        (bulks, "bulks"),
+    ];
+    for (shown, name) in shown {
         assert!(shown.contains(MASKED[1]) && shown.contains("change:7"), "{name}: {shown}");
         for personal in PERSONAL {
             assert_eq!(said(&shown, personal), 0, "the {name} says {personal}");
