@@ -96,7 +96,11 @@ pub(super) async fn list(
         frame: Frame::of(&staff, "home"),
         w,
         title,
-        number: if in_yuan { yuan(fen) } else { super::home::some(n) },
+        number: match of {
+            _ if in_yuan => yuan(fen),
+            Of::Waiting => super::home::some(n),
+            _ => n.to_string(),
+        },
         lines: in_yuan.then(|| so_many(n, w.orders)),
         money: in_yuan || of == Of::Refunding,
         rows: found.into_iter().map(|line| row(line, &clock)).collect(),

@@ -121,7 +121,7 @@ macro_rules! behind {
     };
 }
 
-/// How many there are, counted as far as one above [`super::overview::MANY`], and what they come to, 分.
+/// How many there are, who waits counted as far as one above [`super::overview::MANY`]; and what they come to, 分.
 pub async fn count(
     db: impl PgExecutor<'_>,
     hospital: &str,
@@ -129,8 +129,10 @@ pub async fn count(
     from: DateTime<Utc>,
     to: DateTime<Utc>,
 ) -> sqlx::Result<(i64, i64)> {
-    let statement =
-        behind!("select count(*), coalesce(sum(amount_fen), 0)::bigint from (", of, " limit 10001) counted");
+    let statement = match of {
+        Of::Waiting => behind!("select count(*), 0::bigint from (", of, " limit 10001) counted"),
+        of => behind!("select count(*), coalesce(sum(amount_fen), 0)::bigint from (", of, ") counted"),
+    };
     sqlx::query_as(statement).bind(hospital).bind(from).bind(to).fetch_one(db).await
 }
 
