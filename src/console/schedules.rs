@@ -173,6 +173,8 @@ struct Schedule {
     hand_out: Option<Uuid>,
     /// What is drawn anew: this very page of the queue.
     live: String,
+    /// True where it is not the first one.
+    onward: bool,
     further: Option<String>,
 }
 
@@ -209,10 +211,11 @@ pub(super) async fn one(
         row: row(&listed, &clock),
         line,
         others: others.into_iter().map(|one| person(w, &id, one, &clock)).collect(),
-        places: places(&id, slots, &clock),
+        places: places(slots, &clock),
         draw,
         hand_out,
         live: onward.address(&path),
+        onward: onward.skip() > 0,
         further,
     };
     show(&page)

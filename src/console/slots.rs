@@ -17,7 +17,6 @@ use crate::records::slots::Given;
 #[template(path = "slots.html")]
 pub(super) struct Places {
     p: &'static SlotWords,
-    schedule: String,
     rows: Vec<Row>,
     told: Option<Stamp>,
     /// What the hand-out is at.
@@ -54,7 +53,7 @@ struct Turn {
     applied: Stamp,
 }
 
-pub(super) fn places(schedule: &str, slots: Slots, clock: &Clock) -> Places {
+pub(super) fn places(slots: Slots, clock: &Clock) -> Places {
     let w = SlotWords::of(clock.language);
     let now = slots.at.map(|at| with_nobody(at, w, clock));
     let mut rows: Vec<Row> = slots.given.into_iter().map(|one| given(one, w, clock)).collect();
@@ -72,7 +71,7 @@ pub(super) fn places(schedule: &str, slots: Slots, clock: &Clock) -> Places {
     for (row, above) in rows.iter_mut().skip(1).zip(above) {
         row.again = !row.time.is_empty() && row.time == above;
     }
-    Places { p: w, schedule: schedule.to_owned(), rows, told: slots.told_at.map(|at| clock.stamp(at)), now }
+    Places { p: w, rows, told: slots.told_at.map(|at| clock.stamp(at)), now }
 }
 
 /// Places that nobody was offered.
