@@ -23,7 +23,7 @@ use crate::http::problem::Problem;
 use crate::waitlist::language::Language;
 
 /// Fields that name what a deed was done to, where it is no run, job or patient.
-const ABOUT: [&str; 8] = ["user", "key", "destination", "view", "template", "bulk", "ruleId", "id"];
+const ABOUT: [&str; 9] = ["user", "key", "destination", "view", "template", "bulk", "ruleId", "eventId", "id"];
 
 /// A deed, ready for a page.
 pub(super) struct DeedRow {
@@ -78,7 +78,7 @@ fn change(before: &Value, after: &Value, language: Language) -> Vec<(String, Str
             let read = |text: String| match key.as_str() {
                 "lastError" | "error" => faults::said(&text, language),
                 "step" => names::step(&text, language),
-                "status" => names::state(&text, language),
+                "status" | "fate" => names::state(&text, language),
                 "shown" => names::part(&text, language),
                 _ => text,
             };

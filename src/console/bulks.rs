@@ -18,6 +18,7 @@ use super::row::{self, Chip, RunRow};
 use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::runs::RunsWords;
+use crate::desk::faults;
 use crate::desk::runs::Shown;
 use crate::desk::staff::Preview;
 use crate::desk::verbs::refusal;
@@ -307,7 +308,7 @@ fn row(bulk: Bulk, frame: &Frame, staff: &Staff, clock: &Clock) -> Row {
         refused,
         skipped: bulk.skipped,
         began: clock.stamp(bulk.created_at),
-        error: bulk.last_error,
+        error: bulk.last_error.map(|error| faults::said(&error, staff.language)),
         runs: bulk.status == "running",
         paused: bulk.status == "paused",
     }

@@ -14,6 +14,7 @@ use super::row::{Chip, Pick, picks};
 use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::operations::OperationWords;
+use crate::desk::faults;
 use crate::engine::store::unmatched::Standing;
 use crate::http::Surface;
 use crate::http::extract::Query;
@@ -142,6 +143,10 @@ pub(super) struct SeenTo {
     event_id: String,
     deed: String,
     reason: String,
+    /// What the list was of, which goes on.
+    from_source: String,
+    from_fate: String,
+    from_subject: String,
 }
 
 pub(super) async fn turn(State(surface): State<Arc<Surface>>, staff: Staff, Form(asked): Form<SeenTo>) -> Page {
@@ -153,21 +158,32 @@ pub(super) async fn turn(State(surface): State<Arc<Surface>>, staff: Staff, Form
         surface.desk.settle_callback(&asked.source, &asked.event_id, &by).await?;
         Fate::Settled
     };
-    to(&format!("/callbacks{}", query(&[("source", asked.source.as_str()), ("done", fate.as_str())])))
+    let list = [
+        ("source", asked.from_source.as_str()),
+        ("fate", &asked.from_fate),
+        ("subject", &asked.from_subject),
+        ("done", fate.as_str()),
+    ];
+    to(&format!("/callbacks{}", query(&list)))
 }
 
 fn row(one: Seen, clock: &Clock) -> Row {
+    let doubted = one.fate == Fate::Unbelieved.as_str();
     Row {
         source: names::thing(&one.source, clock.language),
-        open: ![Fate::Settled, Fate::Unbelieved].map(Fate::as_str).contains(&one.fate.as_str()),
+        open: !doubted && one.fate != Fate::Settled.as_str(),
         event_id: one.event_id,
         from: one.source,
         run: ids::run_of(&one.subject).map(|run| run.to_string()),
         chip: Chip::of(&one.fate, clock.language),
         times: one.times,
         at: clock.stamp(one.received_at),
-        body: serde_json::to_string_pretty(&one.body).unwrap_or_default(),
-        kind: one.kind,
+        body: if doubted {
+            faults::said(one.body["why"].as_str().unwrap_or_default(), clock.language)
+        } else {
+            serde_json::to_string_pretty(&one.body).unwrap_or_default()
+        },
+        kind: if doubted { names::state(&one.kind, clock.language) } else { one.kind },
         subject: one.subject,
     }
 }

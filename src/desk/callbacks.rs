@@ -10,6 +10,7 @@ use crate::engine::store::audit;
 use crate::ports::his::Push;
 use crate::ports::payments::{Notice, Provider};
 use crate::records::callbacks::{self, Fate, Seen, Wanted};
+use crate::waitlist::masking::masked;
 use crate::waitlist::refusal::Refusal;
 
 /// A stored callback, read again.
@@ -34,9 +35,14 @@ impl Again {
 }
 
 impl Desk {
-    /// Callbacks, the latest first.
+    /// Callbacks, the latest first. The payment provider's numbers are starred, as they are on a run's page.
     pub async fn callbacks(&self, wanted: &Wanted) -> Answer<Vec<Seen>> {
-        Ok(callbacks::list(&self.engine.pool, self.hospital(), wanted).await?)
+        let mut found = callbacks::list(&self.engine.pool, self.hospital(), wanted).await?;
+        let pays = self.ports.payments.provider().source();
+        for one in found.iter_mut().filter(|one| one.source == pays && one.fate != Fate::Unbelieved.as_str()) {
+            one.body = masked(&one.body);
+        }
+        Ok(found)
     }
 
     /// Does again what a stored callback asks for; runs that have heard of it do not hear of it again. Answers what became of it now.
@@ -74,8 +80,9 @@ impl Desk {
     }
 
     async fn stored(&self, conn: &mut PgConnection, source: &str, event_id: &str) -> Answer<Seen> {
-        let found = callbacks::hold(conn, self.hospital(), source, event_id).await?;
-        Ok(found.ok_or(Refusal::NotFound)?)
+        let found = callbacks::hold(conn, self.hospital(), source, event_id).await?.ok_or(Refusal::NotFound)?;
+        // A count of what was not believed is nothing that anybody said.
+        if found.fate == Fate::Unbelieved.as_str() { Err(DeskError::NotReplayable) } else { Ok(found) }
     }
 
     async fn passes_to(&self, conn: &mut PgConnection, stored: &Seen, verb: &str, fate: Fate, by: &By) -> Answer<()> {

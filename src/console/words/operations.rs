@@ -50,7 +50,7 @@ words! {
         received: "收到时间", "Received";
         every_source: "全部来源", "From everywhere";
         every_fate: "全部结果", "Every fate";
-        unmatched_fate: "需人工处理", "For a person";
+        unmatched_fate: "全部待人工处理", "All that wait for a person";
         see_to: "处理", "See to it";
         see_to_hint: "重新处理：按保存的内容再执行一次，已收到的流程不会重复收到。标记已处理：已人工核实，不再提醒。", "Do again: what it asks for is done with what was kept of it; a run that has heard of it does not hear again. Seen to: a person has checked, and it waits for nobody.";
         replay: "重新处理", "Do again";

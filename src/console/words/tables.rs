@@ -368,6 +368,7 @@ pub(super) const RULES: Names = &[
 ];
 
 pub(super) const FIELDS: Names = &[
+    ("fate", "处理结果"),
     ("step", "步骤"),
     ("status", "状态"),
     ("state", "状态"),
