@@ -54,7 +54,7 @@ async fn what_staff_send_with_a_signal_is_masked_in_the_audit() {
     let file = operator.page("/audit.csv?verb=signal").await;
     let over_api = house.get("/v1/audit?verb=signal").await.text;
     let many = json!({
-        "verb": "signal", "arguments": { "signal": "Confirm", "payload": personal() }, "filter": { "runIds": [run] },
+        "verb": "signal", "arguments": { "signal": "Confirm", "payload": personal() }, "filter": { "ids": [run] },
         "reason": "to many"
     });
     let begun = house.ask("POST", "/v1/runs/bulk", Some("many"), Some(many)).await;

@@ -215,6 +215,7 @@ async fn booked_and_untold() -> (Hospital, RunId, String) {
     let told = || async { hospital.faults.switches().shown().is_empty() };
     wait_for("the money that HIS does not hear of", told).await;
     hospital.line.cut(true);
+    hospital.until_still().await;
     let orders = hospital.his.books().await.orders;
     let ours = orders.into_iter().find(|order| !order.ordinary).unwrap();
     assert_eq!((ours.state, ours.paid.is_some()), (OrderState::Booked, false));
