@@ -74,7 +74,7 @@
   const part = () => document.querySelector("[data-live]");
   // Where more than that part is drawn with it, all of the page counts.
   const drawn = (at) => (at.hasAttribute("hx-select-oob") ? at.closest("main") : at);
-  const filling = "details[open] form, details[open] pre, input:focus, textarea:focus, select:focus, [data-tick]:checked";
+  const filling = "details[open] form, input:focus, textarea:focus, select:focus, [data-tick]:checked";
   const typed = (at) => [...at.querySelectorAll("input, textarea")].some((one) => one.type !== "hidden" && one.value !== one.defaultValue);
   const busy = (at) => drawn(at)?.querySelector(filling) || (drawn(at) && typed(drawn(at)));
   let stream = null;
@@ -82,8 +82,7 @@
   let failed = 0;
   let owed = 0;
 
-  // Nothing is drawn anew while nobody looks, or while somebody fills in a form of the part that would be drawn or reads what is
-  // unfolded there.
+  // Nothing is drawn anew while nobody looks, or while somebody fills in a form of the part that would be drawn.
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (document.hidden || busy(event.target)) event.preventDefault();
   });
