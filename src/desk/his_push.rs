@@ -12,8 +12,9 @@ use crate::engine::store::{self, Outgoing, Signalled};
 use crate::engine::{To, clock};
 use crate::ports::his::{DayPart, Push, Sitting, TimeSlot};
 use crate::records::callbacks::{self, Callback, Fate};
-use crate::records::{concern, schedules, visits};
+use crate::records::{concern, entries, schedules, visits};
 use crate::waitlist::ids;
+use crate::waitlist::status::EntryStatus;
 use crate::workflows::changes;
 use crate::workflows::slot_release::SlotRelease;
 use crate::workflows::waitlist_application::Cancellation;
@@ -108,17 +109,19 @@ impl Desk {
         his_order_id: &str,
     ) -> Answer<Fate> {
         let visit = visits::of_his_order(&mut *conn, self.hospital(), his_order_id).await?;
+        let ours = visit.is_some();
         let mut told: Vec<Outgoing> =
             visit.map(|(entry, order_id)| Cancellation::pushed(entry, order_id, event_id)).into_iter().collect();
         // Rows of runs are locked before any other, and in one go: a hint is a signal that may be kept as one of many.
         told.push(freed(reg_id, format!("push:{event_id}"), "push"));
         let came = store::signal::hint(conn, self.hospital(), &told).await?;
-        Ok(if came.contains(&Signalled::Delivered) { Fate::Delivered } else { Fate::Kept })
+        // A visit that has heard of it before has heard of it.
+        Ok(if ours || came.contains(&Signalled::Delivered) { Fate::Delivered } else { Fate::Kept })
     }
 
     /// A booking of ours was cancelled at HIS: the visit is over. One that is not written down here yet may be on its way: its run
-    /// hears of it once it is booked, by the number of the order. One that is cancelled here is known; one that took place is for
-    /// staff.
+    /// hears of it once it is booked, by the number of the order. One that is cancelled here is known, and so is one of an application
+    /// that came to none; one that took place is for staff.
     async fn order_cancelled(&self, conn: &mut PgConnection, event_id: &str, order_id: &str) -> Answer<Fate> {
         let hospital = self.hospital();
         let Some(run) = ids::run_of(order_id) else { return Ok(Fate::NoRun) };
@@ -130,7 +133,15 @@ impl Desk {
         match visit.as_ref().map(|visit| visit.status.as_str()) {
             Some("cancelled") => return Ok(Fate::Ignored),
             Some("fulfilled") => return Ok(Fate::ForStaff),
-            _ => {}
+            Some(_) => {}
+            None => match entries::find(&mut *conn, hospital, run).await? {
+                None => return Ok(Fate::NoRun),
+                // It ended without a visit, or is about to: whatever HIS held for it was given back.
+                Some(shown) if !EntryStatus::parse(&shown.status).is_some_and(EntryStatus::live) => {
+                    return Ok(Fate::Ignored);
+                }
+                Some(_) => {}
+            },
         }
         let told = Cancellation::pushed(run, order_id.to_owned(), event_id);
         let came = store::signal(conn, hospital, &told).await?;

@@ -85,6 +85,19 @@ async fn r22_a_cancellation_of_another_order_ends_no_visit() {
     hospital.finish().await;
 }
 
+/// What HIS says of an order that came to nothing is nobody's any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r22_a_cancellation_after_the_end_concerns_nobody() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.withdraw(entry).await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.status(entry).await, "withdrawn");
+    let says = Push::OrderCancelled { order_id: ids::order_id(entry, 1) };
+    assert_eq!(hospital.desk.his_push(&says).await.unwrap(), Fate::Ignored);
+    hospital.finish().await;
+}
+
 /// R34: an old 停诊 that comes again does not take from anybody what HIS has given since.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r34_a_stoppage_that_is_told_again_stops_nobody_who_was_booked_since() {
