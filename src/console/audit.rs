@@ -16,6 +16,7 @@ use super::when::{Clock, Stamp};
 use super::words::audit::AuditWords;
 use super::words::names;
 use crate::desk::faults;
+use crate::desk::paging;
 use crate::engine::store::audit::{Audited, Wanted as Filter};
 use crate::http::Surface;
 use crate::http::extract::Query;
@@ -115,9 +116,8 @@ fn filter(wanted: &Wanted, most: i64) -> Filter {
 
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
-    let found = surface.desk.audit(&filter(&wanted, ROWS)).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
-    let older = found.last().filter(|_| full).map(|last| last.id.to_string());
+    let mut found = surface.desk.audit(&filter(&wanted, paging::asked(ROWS))).await?;
+    let older = paging::cut(&mut found, ROWS).map(|last| last.id.to_string());
     let address = |cursor: &str| query(&[("who", &wanted.who), ("verb", &wanted.verb), ("cursor", cursor)]);
     let page = Audit {
         frame: Frame::of(&staff, "audit"),

@@ -19,6 +19,7 @@ use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::runs::RunsWords;
 use crate::desk::faults;
+use crate::desk::paging;
 use crate::desk::runs::Shown;
 use crate::desk::staff::Preview;
 use crate::desk::verbs::refusal;
@@ -281,10 +282,9 @@ pub(super) struct Before {
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(before): Query<Before>) -> Page {
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
     let frame = Frame::of(&staff, "bulks");
-    let found = surface.desk.bulks(before.cursor, ROWS).await?;
+    let mut found = surface.desk.bulks(before.cursor, paging::asked(ROWS)).await?;
     let page = |cursor: Uuid| format!("/bulks{}", query(&[("cursor", &cursor.to_string())]));
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
-    let older = found.last().filter(|_| full).map(|last| page(last.id));
+    let older = paging::cut(&mut found, ROWS).map(|last| page(last.id));
     let live = before.cursor.map_or_else(|| "/bulks".to_owned(), page);
     let rows = found.into_iter().map(|bulk| row(bulk, &frame, &staff, &clock)).collect();
     show(&Bulks { rows, w: RunsWords::of(staff.language), frame, live, older })

@@ -15,6 +15,7 @@ use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::operations::OperationWords;
 use crate::desk::faults;
+use crate::desk::paging;
 use crate::engine::store::unmatched::Standing;
 use crate::http::Surface;
 use crate::http::extract::Query;
@@ -85,10 +86,9 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         for_a_person,
         subject: some(&wanted.subject),
         before: Place::parse(&wanted.before),
-        most: ROWS,
+        most: paging::asked(ROWS),
     };
-    let found = desk.callbacks(&filter).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
+    let mut found = desk.callbacks(&filter).await?;
     let address = |before: &str| {
         let pairs = [
             ("source", wanted.source.as_str()),
@@ -98,7 +98,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         ];
         format!("/callbacks{}", query(&pairs))
     };
-    let older = found.last().filter(|_| full).map(|last| address(&Place::after(last).to_string()));
+    let older = paging::cut(&mut found, ROWS).map(|last| address(&Place::after(last).to_string()));
     let waiting = desk.unmatched(Standing::Waiting, None, ROWS).await?;
     let signals = waiting.into_iter().map(|one| Waiting {
         name: names::signal(&one.name, language),

@@ -17,6 +17,7 @@ use super::row::{Pick, picks, yuan};
 use super::when::{Clock, Stamp};
 use super::words::books::{BookWords, standing};
 use super::words::names;
+use crate::desk::paging;
 use crate::http::Surface;
 use crate::http::extract::{Path, Query};
 use crate::records::reconciliation::Reconciliation;
@@ -86,11 +87,10 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         kind: (!wanted.kind.is_empty()).then(|| wanted.kind.clone()),
         day: None,
         before: wanted.cursor,
-        most: ROWS,
+        most: paging::asked(ROWS),
     };
-    let found = surface.desk.cases(&filter).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
-    let older = found.last().filter(|_| full).map(|last| last.id.to_string());
+    let mut found = surface.desk.cases(&filter).await?;
+    let older = paging::cut(&mut found, ROWS).map(|last| last.id.to_string());
     let pick = |value: &str, name: &str| Pick { value: value.to_owned(), name: name.to_owned(), is: value == state };
     let address =
         |cursor: &str| format!("/cases{}", query(&[("state", state), ("kind", &wanted.kind), ("cursor", cursor)]));

@@ -14,6 +14,7 @@ use super::row::{Chip, yuan};
 use super::when::{Clock, Stamp};
 use super::words::home::HomeWords;
 use super::words::so_many;
+use crate::desk::paging;
 use crate::http::Surface;
 use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
@@ -85,9 +86,8 @@ pub(super) async fn list(
     let clock = Clock::of(&surface, staff.language).await?;
     let (n, fen) = desk.count_of_day(of, clock.now).await?;
     let after = wanted.at.map(|at| (at, wanted.key.as_str()));
-    let found = desk.lines_of_day(of, clock.now, after, ROWS).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
-    let older = found.last().filter(|_| full).map(|last| {
+    let mut found = desk.lines_of_day(of, clock.now, after, paging::asked(ROWS)).await?;
+    let older = paging::cut(&mut found, ROWS).map(|last| {
         let at = last.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
         format!("/day/{what}{}", query(&[("at", at.as_str()), ("key", last.key.as_str())]))
     });

@@ -15,6 +15,7 @@ use super::words::names;
 use super::words::operations::OperationWords;
 use crate::desk::faults;
 use crate::desk::letters::{RETRIED_MAX, Wanted};
+use crate::desk::paging;
 use crate::http::Surface;
 use crate::http::extract::Query;
 
@@ -51,11 +52,10 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
     let w = OperationWords::of(staff.language);
     let after = (!asked.after.is_empty()).then(|| asked.after.clone());
-    let wanted = Wanted { after, most: RETRIED_MAX, ..Wanted::default() };
-    let found = surface.desk.letters_put_aside(&wanted).await?;
+    let wanted = Wanted { after, most: paging::asked(RETRIED_MAX), ..Wanted::default() };
+    let mut found = surface.desk.letters_put_aside(&wanted).await?;
     let page = |after: &str| format!("/letters{}", query(&[("after", after)]));
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= RETRIED_MAX);
-    let further = found.last().filter(|_| full).map(|last| page(&last.id));
+    let further = paging::cut(&mut found, RETRIED_MAX).map(|last| page(&last.id));
     let rows = found.into_iter().map(|one| Row {
         topic: names::thing(&one.topic, staff.language),
         attempt: one.attempt,

@@ -14,6 +14,7 @@ use futures::stream::{self, Stream, StreamExt};
 use super::access::{Permission, Refused, Staff};
 use super::words::frame::FrameWords;
 use super::{access, assets};
+use crate::desk::paging;
 use crate::http::problem::Problem;
 use crate::waitlist::language::Language;
 
@@ -311,10 +312,7 @@ impl Onward {
 
     /// Cuts what was found, one row more than a page, to the page; the address of the next one where there is more.
     pub(super) fn cut<T>(self, found: &mut Vec<T>, path: &str, most: i64) -> Option<String> {
-        let page = usize::try_from(most).unwrap_or(usize::MAX);
-        let more = found.len() > page;
-        found.truncate(page);
-        more.then(|| at_row(path, self.skip() + most))
+        paging::cut(found, most).map(|_| at_row(path, self.skip() + most))
     }
 }
 

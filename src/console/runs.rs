@@ -21,6 +21,7 @@ use super::row::{self, Pick, RunRow, picks};
 use super::when::Clock;
 use super::words::names;
 use super::words::runs::RunsWords;
+use crate::desk::paging;
 use crate::desk::search::{CUT, without_numbers};
 use crate::engine::inspect::Filter;
 use crate::http::Surface;
@@ -170,10 +171,9 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     if had_number {
         return to(&format!("/runs{}", wanted.address(None)));
     }
-    let (filter, cut) = filter(&surface, &wanted, &clock, ROWS).await?;
-    let found = surface.desk.runs(filter).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= ROWS);
-    let older = found.last().filter(|_| full).map(|last| last.seen.id.to_string());
+    let (filter, cut) = filter(&surface, &wanted, &clock, paging::asked(ROWS)).await?;
+    let mut found = surface.desk.runs(filter).await?;
+    let older = paging::cut(&mut found, ROWS).map(|last| last.seen.id.to_string());
     let tables: Vec<_> = surface.desk.engine.registry.tables().collect();
     let workflow = wanted.workflow();
     let mut steps: Vec<&str> = tables

@@ -15,7 +15,7 @@
 //! | `payment_notice` | money has arrived, or gone back |
 //! | `callbacks`, `unbelieved` | what the outside told us, as staff look at it, done again; what was not believed, counted |
 //! | `message_event` | whether a message arrived; the next channel where it did not |
-//! | `answers` | what a caller's key was answered |
+//! | `answers`, `paging` | what a caller's key was answered; lists in pages |
 //! | `departments` | the hospital's departments, kept in step with HIS |
 //! | `put_patient`, `policies`, `blacklist` | what applications refer to |
 //! | `policy_changes` | settings as staff see and change them, with where each comes from |
@@ -68,6 +68,7 @@ pub mod letters;
 pub mod message_event;
 pub mod notices;
 pub mod overview;
+pub mod paging;
 pub mod payment_notice;
 pub mod persons;
 pub mod policies;

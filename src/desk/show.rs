@@ -17,8 +17,6 @@ use crate::workflows::Ports;
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// How long locking at HIS is waited for.
 const LOCKING_MAX: Duration = Duration::from_secs(5);
-/// The most applications of one page.
-pub const PAGE_MAX: i64 = 50;
 
 /// An application, with what the payer's client needs while there is something to pay.
 #[derive(Debug, Clone)]
@@ -63,9 +61,14 @@ impl Desk {
     }
 
     /// A patient's applications, newest first; `before` is the `seq` of the last one that was seen.
-    pub async fn entries_of(&self, patient_id: &str, status: Option<&str>, before: Option<i64>) -> Answer<Vec<Entry>> {
-        let page =
-            entries::of_patient(&self.engine.pool, self.hospital(), patient_id, status, before, PAGE_MAX).await?;
+    pub async fn entries_of(
+        &self,
+        patient_id: &str,
+        status: Option<&str>,
+        before: Option<i64>,
+        most: i64,
+    ) -> Answer<Vec<Entry>> {
+        let page = entries::of_patient(&self.engine.pool, self.hospital(), patient_id, status, before, most).await?;
         let now = self.now().await?;
         Ok(page.into_iter().map(|shown| with_parameters(&self.ports, shown, now)).collect())
     }

@@ -14,6 +14,7 @@ use super::Surface;
 use super::extract::Query;
 use super::openapi::Problems;
 use super::problem::Problem;
+use crate::desk::paging;
 use crate::engine::store::audit::{Audited, Wanted as Filter};
 
 /// Deeds of one page.
@@ -105,11 +106,10 @@ pub(super) async fn list(
         who: wanted.who,
         verb: wanted.verb,
         before: wanted.cursor,
-        most: PAGE,
+        most: paging::asked(PAGE),
     };
-    let found = surface.desk.audit(&filter).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
-    let next_cursor = found.last().filter(|_| full).map(|last| last.id.to_string());
+    let mut found = surface.desk.audit(&filter).await?;
+    let next_cursor = paging::cut(&mut found, PAGE).map(|last| last.id.to_string());
     Ok(Json(Audit { items: found.into_iter().map(|one| deed(&surface, one)).collect(), next_cursor }))
 }
 

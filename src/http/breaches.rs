@@ -16,6 +16,7 @@ use super::extract::{Body, Path, Query, foreign_id};
 use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use super::staff::by;
+use crate::desk::paging;
 use crate::records::breaches;
 use crate::waitlist::breach::Rule;
 
@@ -246,9 +247,8 @@ pub(super) async fn appeals(
     if !["open", "granted", "refused"].contains(&state) {
         return Err(Problem::invalid("state is open, granted or refused"));
     }
-    let found = surface.desk.appeals(state, which.cursor, PAGE).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
-    let next_cursor = found.last().filter(|_| full).map(|last| last.id);
+    let mut found = surface.desk.appeals(state, which.cursor, paging::asked(PAGE)).await?;
+    let next_cursor = paging::cut(&mut found, PAGE).map(|last| last.id);
     Ok(Json(Appeals { items: found.into_iter().map(|one| shown(&surface, one)).collect(), next_cursor }))
 }
 

@@ -21,6 +21,7 @@ use super::idempotency::key_of;
 use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use super::staff::{Reason, by};
+use crate::desk::paging;
 use crate::desk::verbs as words;
 use crate::engine::staff::Verb;
 use crate::engine::staff::bulk::{Asked, Bulk, DryRun, Filter, PER_SECOND, Turned};
@@ -308,9 +309,8 @@ pub(super) async fn list(
     State(surface): State<Arc<Surface>>,
     Query(from): Query<Onwards>,
 ) -> Result<Json<Bulks>, Problem> {
-    let found = surface.desk.bulks(from.cursor, PAGE).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
-    let next_cursor = found.last().filter(|_| full).map(|last| last.id.to_string());
+    let mut found = surface.desk.bulks(from.cursor, paging::asked(PAGE)).await?;
+    let next_cursor = paging::cut(&mut found, PAGE).map(|last| last.id.to_string());
     Ok(Json(Bulks { items: found.into_iter().map(|one| shown(&surface, one)).collect(), next_cursor }))
 }
 

@@ -16,6 +16,7 @@ use super::extract::{Body, Path, Query};
 use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use super::staff::{Reason, by};
+use crate::desk::paging;
 use crate::records::callbacks::{Fate, Place, Seen, Wanted as Filter};
 use crate::waitlist::ids;
 
@@ -105,9 +106,11 @@ pub(super) async fn list(
         place => place.flatten(),
     };
     let Wanted { source, fate, subject, for_a_person, .. } = wanted;
-    let found = surface.desk.callbacks(&Filter { source, fate, subject, for_a_person, before, most: PAGE }).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
-    let next_cursor = found.last().filter(|_| full).map(|last| Place::after(last).to_string());
+    let mut found = surface
+        .desk
+        .callbacks(&Filter { source, fate, subject, for_a_person, before, most: paging::asked(PAGE) })
+        .await?;
+    let next_cursor = paging::cut(&mut found, PAGE).map(|last| Place::after(last).to_string());
     Ok(Json(Callbacks { items: found.into_iter().map(|one| callback(&surface, one)).collect(), next_cursor }))
 }
 

@@ -17,6 +17,7 @@ use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use super::staff::by;
 use crate::desk::letters::{RETRIED_MAX, Wanted};
+use crate::desk::paging;
 use crate::engine::staff::letters::PutAside;
 
 /// Messages of one page.
@@ -106,10 +107,9 @@ pub(super) async fn list(
     State(surface): State<Arc<Surface>>,
     Query(which): Query<Which>,
 ) -> Result<Json<Letters>, Problem> {
-    let wanted = Wanted { topic: which.topic, error: which.error, after: which.cursor, most: PAGE };
-    let found = surface.desk.letters_put_aside(&wanted).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
-    let next_cursor = found.last().filter(|_| full).map(|last| last.id.clone());
+    let wanted = Wanted { topic: which.topic, error: which.error, after: which.cursor, most: paging::asked(PAGE) };
+    let mut found = surface.desk.letters_put_aside(&wanted).await?;
+    let next_cursor = paging::cut(&mut found, PAGE).map(|last| last.id.clone());
     Ok(Json(Letters { items: found.into_iter().map(|one| letter(&surface, one)).collect(), next_cursor }))
 }
 

@@ -17,6 +17,7 @@ use super::idempotency::key_of;
 use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use super::staff::{Reason, by};
+use crate::desk::paging;
 use crate::records::reconciliation::cases::{self, Wanted};
 use crate::waitlist::language::Language;
 use crate::waitlist::reconciliation::Kind;
@@ -207,10 +208,9 @@ pub(super) async fn list(
     if which.kind.as_deref().is_some_and(|kind| Kind::parse(kind).is_none()) {
         return Err(Problem::invalid("there is no such kind of difference"));
     }
-    let wanted = Wanted { state, kind: which.kind, day: which.day, before: which.cursor, most: PAGE };
-    let found = surface.desk.cases(&wanted).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
-    let next_cursor = found.last().filter(|_| full).map(|last| last.id);
+    let wanted = Wanted { state, kind: which.kind, day: which.day, before: which.cursor, most: paging::asked(PAGE) };
+    let mut found = surface.desk.cases(&wanted).await?;
+    let next_cursor = paging::cut(&mut found, PAGE).map(|last| last.id);
     Ok(Json(Cases { items: found.into_iter().map(|one| case(&surface, one, language)).collect(), next_cursor }))
 }
 

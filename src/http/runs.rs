@@ -16,6 +16,7 @@ use super::Surface;
 use super::extract::{Body, Path, Query, Reads};
 use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
+use crate::desk::paging;
 use crate::desk::runs::Shown;
 use crate::desk::why::sentence;
 use crate::engine::inspect::{Filter, Received, Told};
@@ -264,12 +265,11 @@ pub(super) async fn list(
         step: wanted.step,
         q: wanted.q,
         before: wanted.cursor,
-        most: PAGE,
+        most: paging::asked(PAGE),
         ..Filter::default()
     };
-    let found = surface.desk.runs(filter).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
-    let next_cursor = found.last().filter(|_| full).map(|last| last.seen.id.to_string());
+    let mut found = surface.desk.runs(filter).await?;
+    let next_cursor = paging::cut(&mut found, PAGE).map(|last| last.seen.id.to_string());
     Ok(Json(Runs { items: found.into_iter().map(|one| run(&surface, one, language)).collect(), next_cursor }))
 }
 
@@ -297,9 +297,8 @@ pub(super) async fn history(
     Path(id): Path<Uuid>,
     Query(from): Query<From>,
 ) -> Result<Json<History>, Problem> {
-    let told = surface.desk.history(id, from.cursor.unwrap_or(0), HISTORY_MAX).await?;
-    let full = i64::try_from(told.len()).is_ok_and(|length| length >= HISTORY_MAX);
-    let next_cursor = told.last().filter(|_| full).map(|last| last.seq.to_string());
+    let mut told = surface.desk.history(id, from.cursor.unwrap_or(0), paging::asked(HISTORY_MAX)).await?;
+    let next_cursor = paging::cut(&mut told, HISTORY_MAX).map(|last| last.seq.to_string());
     Ok(Json(History {
         items: told.into_iter().map(|one| HistoryLine::of(one, surface.desk.ports.tz)).collect(),
         next_cursor,

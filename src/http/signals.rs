@@ -20,6 +20,7 @@ use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use super::runs::short;
 use super::staff::NewSignal;
+use crate::desk::paging;
 use crate::engine::staff::By;
 use crate::engine::store::Signalled;
 use crate::engine::store::unmatched::{Kept, Standing};
@@ -139,9 +140,8 @@ pub(super) async fn unmatched(
             Problem::unreadable(format!("status is one of {}", Standing::ALL.map(Standing::as_str).join(", ")))
         })?,
     };
-    let found = surface.desk.unmatched(standing, wanted.cursor, PAGE).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
-    let next_cursor = found.last().filter(|_| full).map(|last| last.id.to_string());
+    let mut found = surface.desk.unmatched(standing, wanted.cursor, paging::asked(PAGE)).await?;
+    let next_cursor = paging::cut(&mut found, PAGE).map(|last| last.id.to_string());
     let open = scopes.allow(Scope::Admin);
     Ok(Json(UnmatchedSignals { items: found.into_iter().map(|one| shown(&surface, one, open)).collect(), next_cursor }))
 }

@@ -16,6 +16,7 @@ use super::extract::{Body, Path, Query, Reads};
 use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use super::staff::by;
+use crate::desk::paging;
 use crate::desk::templates::{InForce, Look, Shown};
 use crate::records::templates::{EVERY_CAMPUS, Version};
 use crate::waitlist::notice::{FailReason, NoticeKind};
@@ -355,9 +356,8 @@ pub(super) async fn versions(
     Query(which): Query<Which>,
 ) -> Result<Json<Versions>, Problem> {
     let (name, campus) = (named(&name)?, which.campus.as_deref());
-    let found = surface.desk.template_versions(name, campus, which.cursor, PAGE).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE);
-    let next_cursor = found.last().filter(|_| full).map(|last| last.version);
+    let mut found = surface.desk.template_versions(name, campus, which.cursor, paging::asked(PAGE)).await?;
+    let next_cursor = paging::cut(&mut found, PAGE).map(|last| last.version);
     Ok(Json(Versions { items: found.into_iter().map(|one| stored(&surface, one)).collect(), next_cursor }))
 }
 

@@ -23,13 +23,16 @@ use super::problem::Problem;
 use super::questions::Question;
 use super::schedules::Slot;
 use crate::desk::apply::{Apply, PayType};
-use crate::desk::show::{self, PAGE_MAX};
+use crate::desk::paging;
+use crate::desk::show;
 use crate::engine::traces;
 use crate::records::entries::Shown;
 use crate::records::schedules::from_name;
 use crate::waitlist::policy::PaymentMode;
 use crate::waitlist::status::EntryStatus;
 
+/// The most applications of one page.
+const PAGE: i64 = 50;
 /// How long a confirmation waits for the payment parameters.
 const CONFIRM_WAIT: Duration = Duration::from_secs(4);
 
@@ -255,9 +258,8 @@ pub(super) async fn list(
     let before = wanted.cursor.as_deref().map(str::parse).transpose();
     let before = before.map_err(|_| Problem::unreadable("cursor is a nextCursor of a page before"))?;
     let status = wanted.status.map(EntryStatus::as_str);
-    let found = surface.desk.entries_of(&wanted.patient_id, status, before).await?;
-    let full = i64::try_from(found.len()).is_ok_and(|length| length >= PAGE_MAX);
-    let next_cursor = found.last().filter(|_| full).map(|last| last.shown.seq.to_string());
+    let mut found = surface.desk.entries_of(&wanted.patient_id, status, before, paging::asked(PAGE)).await?;
+    let next_cursor = paging::cut(&mut found, PAGE).map(|last| last.shown.seq.to_string());
     let items = found.into_iter().map(|one| entry(&surface, one)).collect::<Result<_, _>>()?;
     Ok(Json(Entries { items, next_cursor }))
 }
