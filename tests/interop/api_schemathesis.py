@@ -84,7 +84,10 @@ def furnished(tell):
     for patient in patients:
         appointments += [one["appointmentId"] for one in tell("GET", f"/v1/appointments?patientId={patient}")["items"]]
     cases = [one["caseId"] for state in ["open", "resolved"] for one in tell("GET", f"/v1/reconciliation/cases?state={state}")["items"]]
+    # One of each kind, to be done again or seen to.
+    callbacks = list({one["kind"]: one for one in tell("GET", "/v1/callbacks")["items"]}.values())
     known = {
+        "path.source": [one["source"] for one in callbacks], "path.eventId": [one["eventId"] for one in callbacks],
         "path.scheduleId": schedules[:8], "body.scheduleId": schedules[:8], "path.patientId": ["known", *patients],
         "query.patientId": [*patients], "body.patientId": [*patients], "path.waitlistId": entries,
         "body.waitlistId": entries, "path.runId": runs, "query.runId": runs, "path.appointmentId": appointments[:8],

@@ -27,8 +27,8 @@ use senders::{
 const BODIES: u64 = 10_000;
 /// Sent to each before the memory is looked at: connections, statements and buffers are there then.
 const WARM_UP: u64 = 1_500;
-/// Sent at one time.
-const AT_ONCE: u64 = 8;
+/// Sent at one time: an event of a message that nobody knows is waited for a while, and meanwhile others come.
+const AT_ONCE: u64 = 64;
 /// How much more memory may be in hand at the end. Were what is sent kept, it would be ten times as much.
 const GROWTH_BYTES_MAX: u64 = 24 << 20;
 
