@@ -9,6 +9,7 @@ mod networks;
 mod oidc;
 mod payments;
 mod retention;
+mod secret_files;
 mod slow_lane;
 mod traces;
 
@@ -264,6 +265,7 @@ impl Config {
 
     /// Reads defaults, then `file` (if given, it must exist; else `houbu.toml` if there is one), then the environment:
     /// `DATABASE_URL`, `OTEL_EXPORTER_OTLP_ENDPOINT`, and `HOUBU_…` with `__` between levels (`HOUBU_DATABASE__CONNECTIONS=20`).
+    /// Last, what stands in [`secret_files`].
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let mut figment = Figment::from(Toml::string(REFERENCE));
         match file {
@@ -280,8 +282,9 @@ impl Config {
             figment = figment.merge(Serialized::default("traces.otlp_endpoint", endpoint));
         }
         let environment = Env::prefixed("HOUBU_").ignore(&["config", "api_url", "api_key"]).split("__");
-        let texts = environment.iter().map(|(key, value)| (key.as_str().to_owned(), value)).collect();
-        let figment = keep_texts(figment.merge(environment), texts);
+        let texts = environment.iter().map(|(key, value)| (key.as_str().to_owned(), value)).collect::<Vec<_>>();
+        secret_files::check(&texts)?;
+        let figment = secret_files::read_in(keep_texts(figment.merge(environment), texts))?;
         let config: Self = figment.extract().map_err(|error| ConfigError::Unreadable(in_one_line(&error)))?;
         config.check()?;
         Ok(config)

@@ -100,7 +100,15 @@ fn console(config: &Config, listening: SocketAddr) -> anyhow::Result<Settings> {
 
 /// The identity provider, and what its groups may.
 fn provider(oidc: &Oidc, url: &str) -> anyhow::Result<Provider> {
-    let client = IdentityProvider::new(IdentityConfig {
+    let client = identity(oidc, url)?;
+    let groups = oidc.roles.iter().filter_map(|(role, groups)| Some((Role::parse(role)?, groups)));
+    let roles = groups.flat_map(|(role, groups)| groups.iter().map(move |group| (group.clone(), role)));
+    Ok(Provider { client, issuer: oidc.issuer.clone(), roles: GroupRoles(roles.collect()) })
+}
+
+/// The identity provider alone; `url` is where the console is.
+pub fn identity(oidc: &Oidc, url: &str) -> anyhow::Result<IdentityProvider> {
+    Ok(IdentityProvider::new(IdentityConfig {
         issuer: oidc.issuer.clone(),
         client_id: oidc.client_id.clone(),
         client_secret: oidc.client_secret.clone(),
@@ -109,10 +117,7 @@ fn provider(oidc: &Oidc, url: &str) -> anyhow::Result<Provider> {
         name_claim: oidc.name_claim.clone(),
         groups_claim: oidc.groups_claim.clone(),
         timeout: Duration::from_millis(oidc.timeout_ms),
-    })?;
-    let groups = oidc.roles.iter().filter_map(|(role, groups)| Some((Role::parse(role)?, groups)));
-    let roles = groups.flat_map(|(role, groups)| groups.iter().map(move |group| (group.clone(), role)));
-    Ok(Provider { client, issuer: oidc.issuer.clone(), roles: GroupRoles(roles.collect()) })
+    })?)
 }
 
 impl App {

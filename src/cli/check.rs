@@ -17,9 +17,10 @@ use crate::config::{Config, Network};
 use crate::engine::preflight::{self, Crew, Knows, Unrunnable};
 use crate::engine::proof;
 use crate::ports::CallError;
-use crate::ports::his::Protocol;
+use crate::ports::his::{LockedBy, Protocol};
 use crate::ports::payments::Provider;
 use crate::records::schedules;
+use crate::waitlist::calendar::within_lock;
 use crate::workflows;
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
@@ -51,8 +52,10 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     };
     sound &= his(config, department.as_deref().unwrap_or("0")).await;
     pushes(config);
+    locks(config);
     sound &= payments(config).await;
     sound &= messages(config).await;
+    sound &= told::identity(config).await;
     collector(config).await;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -230,6 +233,22 @@ fn reaching(public_url: &str, real: bool) -> (bool, String) {
     }
 }
 
+/// How long patients may answer where HIS alone says how long it holds a place (2005).
+fn locks(config: &Config) {
+    if let Some(said) = config.his.as_ref().and_then(|his| holding(his.functions().lock)) {
+        println!("{said}");
+    }
+}
+
+fn holding(lock: LockedBy) -> Option<String> {
+    let LockedBy::LockReg { minutes } = lock else { return None };
+    let (window, _) = within_lock(minutes, u32::MAX, u32::MAX);
+    Some(format!(
+        "– HIS locks: a place is held for {minutes} minutes, so an offer of payment lasts {window}, or more by a shorter \
+         lockGraceMinutes, whatever offerWindowMinutes says; where HIS holds it for longer, say so in his.lock_minutes"
+    ))
+}
+
 /// The collector of traces: whether somebody listens there. Houbu works without.
 async fn collector(config: &Config) {
     let Ok(url) = reqwest::Url::parse(&config.traces.otlp_endpoint) else { return };
@@ -273,10 +292,14 @@ async fn payments(config: &Config) -> bool {
     }
     let made_up = Uuid::now_v7().simple().to_string();
     let asked = match clients::real_payments(config) {
-        Ok(payments) => payments.order(&made_up).await.map(drop),
+        Ok(payments) => payments.prove(&made_up).await,
         Err(error) => return wrong(name, &error.to_string(), section),
     };
-    answered(name, "order query", asked, keys)
+    let sound = answered(name, "order query", asked, keys);
+    if sound && config.wechat_pay.as_ref().is_some_and(|pay| !pay.platform_certificates) {
+        println!("– WeChat Pay: api_v3_key opens notices alone: see in the callbacks that the first one is believed");
+    }
+    sound
 }
 
 /// Every way to patients that is configured, and what becomes of whom none reaches.
@@ -323,6 +346,13 @@ mod tests {
         assert!(reaching("", true).1.contains("only this machine") && !reaching("our name", true).0);
         assert!(reaching("https://houbu.example.org", true).1.starts_with('✓'));
         assert!(reaching("http://houbu.example.org", true).1.contains("not https"));
+    }
+
+    #[test]
+    fn a_lock_that_cuts_offers_short_is_said() {
+        assert_eq!(holding(LockedBy::WaitLockReg), None);
+        let said = holding(LockedBy::LockReg { minutes: 14 }).unwrap();
+        assert!(said.contains("held for 14 minutes") && said.contains("lasts 7,"), "{said}");
     }
 
     #[test]

@@ -168,8 +168,23 @@ impl IdentityProvider {
     pub async fn finish(&self, code: &str, errand: &Errand) -> Result<Identity, IdentityError> {
         let described = self.describe().await?;
         let tokens = self.exchange(&described, code, errand).await?;
-        let keys: Keys = self.ask(self.http.get(private(&described.jwks_uri)?)).await?;
+        let keys = self.keys(&described).await?;
         self.read(&tokens.id_token, &keys.keys, &errand.nonce)
+    }
+
+    /// Whether it answers as the one that we mean, with keys to sign with. Nobody is logged in.
+    pub async fn prove(&self) -> Result<(), IdentityError> {
+        let described = self.describe().await?;
+        private(&described.authorization_endpoint)?;
+        private(&described.token_endpoint)?;
+        match self.keys(&described).await?.keys.is_empty() {
+            true => Err(IdentityError::Unbelieved("it has no keys to sign with".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    async fn keys(&self, described: &Described) -> Result<Keys, IdentityError> {
+        self.ask(self.http.get(private(&described.jwks_uri)?)).await
     }
 
     async fn describe(&self) -> Result<Described, IdentityError> {

@@ -142,3 +142,40 @@ async fn what_cannot_be_an_address_is_said_before_anything_is_asked() {
         assert!(told.len() == 1 && told[0].contains(section), "{name}: {told:?}");
     }
 }
+
+/// Whoever logs staff in is a destination as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_identity_provider_is_asked_who_it_is() {
+    let (_outside, right) = configured().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let describes = |issuer: String, as_whom: String| {
+        let at = |path: &str| format!("{issuer}{path}");
+        serde_json::json!({
+            "issuer": as_whom, "authorization_endpoint": at("/in"), "token_endpoint": at("/token"), "jwks_uri": at("/keys"),
+        })
+    };
+    let (itself, another) =
+        (describes(issuer.clone(), issuer.clone()), describes(issuer.clone(), "https://x".to_owned()));
+    let keys = serde_json::json!({ "keys": [{ "kty": "EC" }] });
+    let says = |body: serde_json::Value| axum::routing::get(move || async { axum::Json(body) });
+    let router = axum::Router::new()
+        .route("/.well-known/openid-configuration", says(itself))
+        .route("/another/.well-known/openid-configuration", says(another))
+        .route("/keys", says(keys));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    for (path, mark, expected) in [
+        ("", "✓", "answers (discovery, keys)"),
+        ("/another", "✗", "calls itself by another name"),
+        ("/nowhere", "✗", "the path is wrong"),
+    ] {
+        let oidc = format!(
+            "[oidc]\nissuer = \"{issuer}{path}\"\nclient_id = \"houbu\"\ntimeout_ms = 5000\n[oidc.roles]\nviewer = [\"all\"]\n"
+        );
+        let said = checked(format!("{right}\n{oidc}")).await;
+        let [line] = lines(&said, mark, "identity provider")[..] else { panic!("{said}") };
+        assert!(line.contains(expected) && (mark == "✓" || line.ends_with("look at [oidc] issuer")), "{line}");
+    }
+    let without = checked(right).await;
+    assert!(!without.contains("identity provider"), "{without}");
+}

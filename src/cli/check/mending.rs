@@ -1,6 +1,7 @@
 //! How to mend what keeps a system outside from answering: one sentence, from what was seen. Pure.
 
 use crate::ports::CallError;
+use crate::ports::identity::IdentityError;
 
 /// The keys of an access token.
 const OAUTH: &str = "[his.oauth] token_url, client_id, and client_secret or private_key_pem";
@@ -42,6 +43,9 @@ pub(super) fn mend(error: &CallError, look_at: &str) -> String {
         CallError::Unknown { .. } if detail.contains("cut") => {
             of("it hangs up: http where it wants https, or a certificate of ours that it wants to see")
         }
+        CallError::Unknown { .. } if detail.contains("no signature") => {
+            of("whatever answers there does not prove that it is who we mean: is a proxy in between")
+        }
         CallError::Unknown { .. } if detail.contains("signature") => {
             of("its answer is signed with another key than ours")
         }
@@ -50,6 +54,17 @@ pub(super) fn mend(error: &CallError, look_at: &str) -> String {
             of("our signature is refused, the keys of the two sides differ")
         }
         CallError::Broken { .. } => of("it refuses what we ask"),
+    }
+}
+
+/// What to do about an identity provider.
+pub(super) fn mend_identity(error: &IdentityError) -> &'static str {
+    match error {
+        IdentityError::Away(_) => "nobody answers at that address as an OpenID provider does",
+        IdentityError::Refused(_) => {
+            "something answers there, but has no /.well-known/openid-configuration: the path is wrong"
+        }
+        IdentityError::Unbelieved(_) => "it has to call itself exactly so",
     }
 }
 
@@ -96,6 +111,7 @@ mod tests {
             (unknown("the connection was cut"), "https"),
             (unknown("HTTP 502"), "its log"),
             (unknown("the reply's signature is wrong"), "another key"),
+            (unknown("the answer has no signature"), "prove"),
             (unknown("the reply cannot be read"), "not as this service"),
             (broken("HTTP 404"), "path"),
             (broken("HTTP 302"), "elsewhere"),

@@ -1,11 +1,11 @@
-//! Whether patients can be told: every platform and gateway that is configured is asked something that sends nothing, and no route
+//! Whether patients can be told, and staff let in: every platform and gateway that is configured is asked something that sends nothing, and no route
 //! may lead to one that is not.
 
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{Standing, answered, wrong};
-use crate::app::clients;
+use super::{Standing, answered, mending, wrong};
+use crate::app::{clients, door};
 use crate::config::Config;
 use crate::desk::templates::all_in_force;
 
@@ -95,6 +95,27 @@ fn without_sms(config: &Config) -> &'static str {
         return "– SMS: simulated (sandbox)";
     }
     "– SMS: none, so whom no message reaches is told nothing; fill in [sms] where there is a gateway"
+}
+
+/// The identity provider of staff is asked who it is.
+pub(super) async fn identity(config: &Config) -> bool {
+    const LOOK_AT: &str = "[oidc] issuer";
+    let Some(oidc) = &config.oidc else { return true };
+    let asked = match door::identity(oidc, &config.base_url(config.listen)) {
+        Ok(provider) => provider.prove().await,
+        Err(error) => return wrong("identity provider", &format!("{error:#}"), LOOK_AT),
+    };
+    let told = asked.map_err(|error| (error.to_string(), mending::mend_identity(&error)));
+    match told {
+        Ok(()) => {
+            println!("✓ identity provider answers (discovery, keys)");
+            true
+        }
+        Err((error, mend)) => {
+            println!("✗ identity provider: {error}; {mend}: look at {LOOK_AT}");
+            false
+        }
+    }
 }
 
 /// An id that no message of ours has.

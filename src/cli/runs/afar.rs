@@ -76,12 +76,13 @@ impl Afar {
     }
 
     async fn list(&self, list: &List) -> anyhow::Result<ExitCode> {
-        let List { workflow, status, step, q, most } = list;
+        let List { workflow, status, step, q, error, most } = list;
         let wanted = RunsWanted {
             workflow: workflow.clone(),
             status: status.clone(),
             step: step.clone(),
             q: q.clone(),
+            error: error.clone(),
             ..RunsWanted::default()
         };
         let most = usize::try_from(*most).unwrap_or(0);

@@ -35,6 +35,9 @@ pub(super) struct List {
     /// Whose key begins so.
     #[arg(long)]
     pub(super) q: Option<String>,
+    /// Whose last error contains this text.
+    #[arg(long)]
+    pub(super) error: Option<String>,
     /// At most so many.
     #[arg(long, default_value_t = 50)]
     pub(super) most: i64,
@@ -54,6 +57,7 @@ impl Look<'_> {
             status: list.status.clone(),
             step: list.step.clone(),
             q: list.q.clone(),
+            error: list.error.clone(),
             most: list.most,
             ..Filter::default()
         };

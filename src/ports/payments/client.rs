@@ -23,8 +23,8 @@ use super::certificates;
 use super::notice::{self, Ours};
 use super::sealed::SealingKey;
 use super::signature::{
-    KeyError, SigningKey, Untrusted, VerifyingKeys, authorization, client_message, nonce, platform_message,
-    request_message,
+    KeyError, SigningKey, Untrusted, VerifyingKeys, authorization, client_message, is_signed, nonce, request_message,
+    verified,
 };
 use super::{Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, RefundRequest, RefundSaid};
 
@@ -132,7 +132,8 @@ impl WechatPay {
         })
     }
 
-    /// Sends one signed request; a 2xx whose signature does not fit leaves the outcome unknown.
+    /// Sends one signed request; an answer whose signature does not fit leaves the outcome unknown. Only a refusal may have none: of
+    /// those WeChat says nothing.
     async fn call(
         &self,
         call: &'static str,
@@ -152,7 +153,8 @@ impl WechatPay {
     ) -> Result<Answer, CallError> {
         let (answer, headers) = self.exchange(call, method, target, body).await?;
         // A bill is not signed: its hash came in an answer that was.
-        if (200..300).contains(&answer.status) && call != DOWNLOAD && !self.is_theirs(&headers, &answer.body).await {
+        let must_be_signed = (200..300).contains(&answer.status) && call != DOWNLOAD;
+        if (must_be_signed || is_signed(&headers)) && !self.is_theirs(&headers, &answer.body).await {
             return Err(unknown(call, "the answer's signature is wrong"));
         }
         Ok(answer)
@@ -200,6 +202,10 @@ impl WechatPay {
         }
     }
 
+    fn order_at(&self, number: &str) -> String {
+        format!("/v3/pay/transactions/out-trade-no/{number}?mchid={}", self.config.mch_id)
+    }
+
     /// True if the platform signed this answer, with a key that it may have begun to use just now.
     async fn is_theirs(&self, headers: &HeaderMap, body: &[u8]) -> bool {
         match verified(&self.keys(), headers, body) {
@@ -238,13 +244,6 @@ impl WechatPay {
     }
 }
 
-/// Whether one of these keys signed this answer.
-fn verified(keys: &VerifyingKeys, headers: &HeaderMap, body: &[u8]) -> Result<(), Untrusted> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let message = platform_message(text("wechatpay-timestamp"), text("wechatpay-nonce"), body);
-    keys.verify(text("wechatpay-serial"), &message, text("wechatpay-signature"))
-}
-
 /// True for what may stand in a path as one of our numbers; anything else is never sent.
 fn is_number(number: &str, longest: usize) -> bool {
     (1..=longest).contains(&number.len())
@@ -275,9 +274,20 @@ impl Payments for WechatPay {
 
     async fn order(&self, out_trade_no: &str) -> Result<Payment, CallError> {
         let number = checked("query order", out_trade_no, 32)?;
-        let target = format!("/v3/pay/transactions/out-trade-no/{number}?mchid={}", self.config.mch_id);
-        let answer = self.call("query order", Method::GET, &target, None).await?;
+        let answer = self.call("query order", Method::GET, &self.order_at(number), None).await?;
         answers::order(&answer, out_trade_no, &self.config.mch_id)
+    }
+
+    async fn prove(&self, out_trade_no: &str) -> Result<(), CallError> {
+        self.learn_keys().await?;
+        let number = checked("query order", out_trade_no, 32)?;
+        let (answer, headers) = self.exchange("query order", Method::GET, &self.order_at(number), None).await?;
+        answers::order(&answer, out_trade_no, &self.config.mch_id)?;
+        match is_signed(&headers) {
+            false => Err(unknown("query order", "the answer has no signature")),
+            true if self.is_theirs(&headers, &answer.body).await => Ok(()),
+            true => Err(unknown("query order", "the answer's signature is wrong")),
+        }
     }
 
     async fn close(&self, out_trade_no: &str) -> Result<(), CallError> {

@@ -7,8 +7,10 @@ use std::collections::HashMap;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use reqwest::header::HeaderMap;
 use thiserror::Error;
 
 /// The scheme's name, in `Authorization` and in the algorithm of notices' signatures.
@@ -134,6 +136,18 @@ fn der(pem: &str, kind: &'static str) -> Result<Vec<u8>, KeyError> {
     let inside = pem.split_once(&begin).and_then(|(_, rest)| rest.split_once(&end)).ok_or(KeyError::Pem(kind))?.0;
     let base64: String = inside.split_ascii_whitespace().collect();
     STANDARD.decode(base64).map_err(|_| KeyError::Pem(kind))
+}
+
+/// True for an answer that says who signed it.
+pub(super) fn is_signed(headers: &HeaderMap) -> bool {
+    headers.contains_key("wechatpay-signature")
+}
+
+/// Whether one of these keys signed this answer.
+pub(super) fn verified(keys: &VerifyingKeys, headers: &HeaderMap, body: &[u8]) -> Result<(), Untrusted> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let message = platform_message(text("wechatpay-timestamp"), text("wechatpay-nonce"), body);
+    keys.verify(text("wechatpay-serial"), &message, text("wechatpay-signature"))
 }
 
 #[cfg(test)]

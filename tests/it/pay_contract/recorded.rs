@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use houbu::ports::CallError;
 use houbu::ports::payments::platform::PlatformConfig;
 use houbu::ports::payments::signature::{SigningKey, platform_message};
 use houbu::ports::payments::{
@@ -165,10 +166,19 @@ fn platform() -> [Exchange; 7] {
     ]
 }
 
+/// How answers of WeChat Pay are signed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Signed {
+    Rightly,
+    ByAnother,
+    Not,
+}
+
 /// Plays exchanges, one after the other, each once.
 struct Player {
     provider: Provider,
     key: SigningKey,
+    signed: Mutex<Signed>,
     stamper: Stamper,
     left: Mutex<Vec<Exchange>>,
 }
@@ -188,7 +198,12 @@ async fn play(
     let content = ("content-type", "application/json".to_owned());
     match player.provider {
         Provider::Wechat => {
-            let signature = player.key.sign(&platform_message("1788228000", "N", raw.as_bytes())).unwrap();
+            let signed = *player.signed.lock().unwrap();
+            if signed == Signed::Not {
+                return (status, [content], raw).into_response();
+            }
+            let message = if signed == Signed::Rightly { raw.as_str() } else { "another" };
+            let signature = player.key.sign(&platform_message("1788228000", "N", message.as_bytes())).unwrap();
             let stamped = [
                 content,
                 ("wechatpay-timestamp", "1788228000".to_owned()),
@@ -219,6 +234,7 @@ async fn recording(provider: Provider, exchanges: Vec<Exchange>) -> (Arc<Player>
     let player = Arc::new(Player {
         provider,
         key: SigningKey::from_pem(&private_pem).unwrap(),
+        signed: Mutex::new(Signed::Rightly),
         stamper: Stamper::new(&SIGN_KEY.into()),
         left: Mutex::new(exchanges),
     });
@@ -251,6 +267,30 @@ async fn recording(provider: Provider, exchanges: Vec<Exchange>) -> (Arc<Player>
         }),
     };
     (player, connect(connection).unwrap())
+}
+
+/// A refusal may come without a signature, and is believed; one that is signed by somebody else is not. Who answers nothing that is
+/// signed has proven nothing.
+#[tokio::test]
+async fn a_refusal_is_believed_unless_somebody_else_signed_it() {
+    let unknown = || {
+        let target = "GET /v3/pay/transactions/out-trade-no/nobodys?mchid=1230000109";
+        exchange(target, Value::Null, 404, json!({ "code": "ORDER_NOT_EXIST", "message": "订单不存在" }))
+    };
+    let (player, payments) = recording(Provider::Wechat, (0..6).map(|_| unknown()).collect()).await;
+    for (signed, believed, proves) in [
+        (Signed::Rightly, true, "ok"),
+        (Signed::ByAnother, false, "signature is wrong"),
+        (Signed::Not, true, "no signature"),
+    ] {
+        *player.signed.lock().unwrap() = signed;
+        let order = payments.order("nobodys").await;
+        assert_eq!(matches!(order, Ok(Payment::Unknown)), believed, "{order:?}");
+        let wrong = matches!(&order, Err(CallError::Unknown { detail, .. }) if detail.contains("signature"));
+        assert_eq!(wrong, !believed, "{order:?}");
+        let proven = payments.prove("nobodys").await.map_or_else(|error| error.to_string(), |()| "ok".to_owned());
+        assert!(proven.contains(proves), "{proven}");
+    }
 }
 
 #[tokio::test]
