@@ -69,14 +69,25 @@ fn is_between(letter: char) -> bool {
 }
 
 impl Desk {
-    /// The applications that are meant by `q`, newest first; none where it is nobody's number.
+    /// The applications that are meant by `q`, newest first; none where it is nobody's number. What looks like a run or a phone may be
+    /// the number of something else as well.
     pub async fn find_applications(&self, q: &str) -> Answer<Vec<Uuid>> {
-        let (pool, hospital) = (&self.engine.pool, self.hospital());
-        Ok(match meant(q) {
-            Meant::Run(run) => vec![run],
-            Meant::Tail(tail) => search::applications_of_phone(pool, hospital, tail).await?,
-            Meant::Number(number) => search::applications(pool, hospital, number).await?,
-        })
+        let mut found = self.numbered(q).await?;
+        match meant(q) {
+            Meant::Run(run) => found.push(run),
+            Meant::Tail(tail) => {
+                found.extend(search::applications_of_phone(&self.engine.pool, self.hospital(), tail).await?);
+            }
+            Meant::Number(_) => return Ok(found),
+        }
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.dedup();
+        Ok(found)
+    }
+
+    /// The applications that have this very number: of their patient, their order at HIS or at the payment provider.
+    pub async fn numbered(&self, number: &str) -> Answer<Vec<Uuid>> {
+        Ok(search::applications(&self.engine.pool, self.hospital(), number).await?)
     }
 
     /// Whom these applications are of and for, masked; runs that are none are left out.
@@ -91,10 +102,14 @@ impl Desk {
         if q.is_empty() {
             return Ok(search::patients(pool, hospital, By::Latest).await?);
         }
-        if let Meant::Tail(tail) = meant(q) {
-            return Ok(search::patients(pool, hospital, By::PhoneTail(tail)).await?);
-        }
         let mut found = search::patients(pool, hospital, By::Id(q)).await?;
+        if let Meant::Tail(tail) = meant(q) {
+            let others = search::patients(pool, hospital, By::PhoneTail(tail)).await?;
+            let fresh: Vec<Found> =
+                others.into_iter().filter(|one| found.iter().all(|known| known.id != one.id)).collect();
+            found.extend(fresh);
+            return Ok(found);
+        }
         let today = self.now().await?.with_timezone(&self.ports.tz).date_naive();
         let numbers = [IdType::ResidentCard, IdType::Passport].map(|kind| IdNumber::parse(kind, q, today));
         for number in numbers.into_iter().flatten() {

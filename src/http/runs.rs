@@ -210,6 +210,10 @@ pub struct Wanted {
     pub step: Option<String>,
     /// The beginning of a key, or a whole id.
     pub q: Option<String>,
+    /// Of this number: a patient, a visit, an order at HIS or at the payment provider, the last four digits of a phone.
+    pub number: Option<String>,
+    /// Whose last error contains this text.
+    pub error: Option<String>,
     /// `nextCursor` of the page before.
     pub cursor: Option<Uuid>,
 }
@@ -259,11 +263,17 @@ pub(super) async fn list(
     {
         return Err(Problem::unreadable(format!("status is one of {}", STATUSES.join(", "))));
     }
+    let ids = match wanted.number.as_deref().map(str::trim) {
+        Some(number) if !number.is_empty() => Some(surface.desk.find_applications(number).await?),
+        _ => None,
+    };
     let filter = Filter {
         workflow: wanted.workflow,
         status: wanted.status,
         step: wanted.step,
         q: wanted.q,
+        error: wanted.error.filter(|error| !error.is_empty()),
+        ids,
         before: wanted.cursor,
         most: paging::asked(PAGE),
         ..Filter::default()

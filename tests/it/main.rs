@@ -88,6 +88,7 @@ mod pay_contract;
 mod persons;
 mod recorded;
 mod run_content;
+mod searching;
 mod simulation;
 mod staff_surface;
 mod stored_books;
