@@ -17,6 +17,7 @@ use super::row::{Pick, picks};
 use super::when::{Clock, Stamp};
 use super::words::names;
 use super::words::people::PatientWords;
+use crate::desk::paging;
 use crate::http::Surface;
 use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
@@ -163,17 +164,15 @@ async fn page(
 ) -> Page {
     let desk = &surface.desk;
     let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language: staff.language };
-    let (appeals, from) = (desk.appeals("open", wanted.appeal, ROWS).await?, i64::from(wanted.from));
-    let mut bans = desk.bans(from, ROWS + 1).await?;
+    let from = i64::from(wanted.from);
+    let mut appeals = desk.appeals("open", wanted.appeal, paging::asked(ROWS)).await?;
+    let mut bans = desk.bans(from, paging::asked(ROWS)).await?;
     let address = |appeal: Option<Uuid>, from: i64| {
         let (appeal, from) = (appeal.map(|id| id.to_string()).unwrap_or_default(), from.to_string());
         format!("/blacklist{}", query(&[("appeal", appeal.as_str()), ("from", if from == "0" { "" } else { &from })]))
     };
-    let page_rows = usize::try_from(ROWS).unwrap_or(usize::MAX);
-    let last = appeals.last().filter(|_| appeals.len() >= page_rows);
-    let further_appeals = last.map(|last| address(Some(last.id), from));
-    let further_bans = (bans.len() > page_rows).then(|| address(wanted.appeal, from + ROWS));
-    bans.truncate(page_rows);
+    let further_appeals = paging::cut(&mut appeals, ROWS).map(|last| address(Some(last.id), from));
+    let further_bans = paging::cut(&mut bans, ROWS).map(|_| address(wanted.appeal, from + ROWS));
     let appeals = appeals.into_iter().map(|one| AppealRow {
         id: one.id,
         patient_id: one.patient_id,

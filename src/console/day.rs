@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -39,10 +39,11 @@ pub(super) fn href(of: Of) -> String {
     format!("/day/{name}")
 }
 
-/// The line that the page before ended with.
+/// The day, today if none is named, and the line that the page before ended with.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Wanted {
+    day: Option<NaiveDate>,
     at: Option<DateTime<Utc>>,
     key: String,
 }
@@ -65,6 +66,7 @@ struct Day {
     frame: Frame,
     w: &'static HomeWords,
     title: &'static str,
+    day: String,
     /// The number as the first page has it.
     number: String,
     /// How many lines it is of, where that is another one.
@@ -84,18 +86,20 @@ pub(super) async fn list(
     let of = PAGES.iter().find(|(name, _)| *name == what).map(|(_, of)| *of).ok_or_else(Problem::not_found)?;
     let (desk, w) = (&surface.desk, HomeWords::of(staff.language));
     let clock = Clock::of(&surface, staff.language).await?;
-    let (n, fen) = desk.count_of_day(of, clock.now).await?;
+    let day = wanted.day.unwrap_or_else(|| clock.today());
+    let (n, fen) = desk.count_of_day(of, day).await?;
     let after = wanted.at.map(|at| (at, wanted.key.as_str()));
-    let mut found = desk.lines_of_day(of, clock.now, after, paging::asked(ROWS)).await?;
+    let mut found = desk.lines_of_day(of, day, after, paging::asked(ROWS)).await?;
     let older = paging::cut(&mut found, ROWS).map(|last| {
         let at = last.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-        format!("/day/{what}{}", query(&[("at", at.as_str()), ("key", last.key.as_str())]))
+        format!("/day/{what}{}", query(&[("day", &day.to_string()), ("at", &at), ("key", &last.key)]))
     });
     let (title, in_yuan) = named(of, w);
     show(&Day {
         frame: Frame::of(&staff, "home"),
         w,
         title,
+        day: clock.day(day),
         number: match of {
             _ if in_yuan => yuan(fen),
             Of::Waiting => super::home::some(n),

@@ -10,6 +10,7 @@ use super::access::Staff;
 use super::page::{Frame, Onward, Page, show};
 use super::when::{Clock, Stamp};
 use super::words::people::queues::QueueWords;
+use crate::desk::paging;
 use crate::http::Surface;
 use crate::http::extract::Query;
 use crate::records::queues::Due;
@@ -51,7 +52,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
     let w = QueueWords::of(staff.language);
     let mut days: Vec<Day> = Vec::new();
-    let mut found = surface.desk.due(onward.skip(), SHOWN + 1).await?;
+    let mut found = surface.desk.due(onward.skip(), paging::asked(SHOWN)).await?;
     let further = onward.cut(&mut found, "/deadlines", SHOWN);
     for due in found {
         let name = clock.day(due.at.with_timezone(&clock.tz).date_naive());

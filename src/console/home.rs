@@ -44,10 +44,10 @@ struct Tile {
 pub(super) async fn home(State(surface): State<Arc<Surface>>, staff: Staff) -> Page {
     let desk = &surface.desk;
     let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language: staff.language };
-    let numbers = desk.numbers_of_day(clock.now).await?;
+    let numbers = desk.numbers_of_day(clock.today()).await?;
     let of = |status: &str| Filter { status: Some(status.to_owned()), most: STUCK_SHOWN, ..Filter::default() };
     let mut stuck = desk.runs(of("suspended")).await?;
-    let (refunds, _) = desk.count_of_day(Of::StuckRefunds, clock.now).await?;
+    let (refunds, _) = desk.count_of_day(Of::StuckRefunds, clock.today()).await?;
     let findings = desk.health().await?.findings;
     if findings.iter().any(|finding| matches!(finding, Finding::Unrunnable { .. })) {
         stuck.extend(desk.runs(of("unrunnable")).await?);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
-use chrono::{Days, NaiveDate, NaiveTime, Utc};
+use chrono::{Days, NaiveDate};
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -26,6 +26,7 @@ use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
 use crate::records::dossier::{Applied, Banned, Told};
 use crate::records::patients::{Blacklisted, Person};
+use crate::waitlist::calendar::day_begins;
 
 /// An application, ready for the page.
 struct AppliedRow {
@@ -149,8 +150,7 @@ pub(super) async fn ban(
         // To the end of that day.
         let day: NaiveDate = why.until.parse().map_err(|_| no_day())?;
         let next = day.checked_add_days(Days::new(1)).ok_or_else(no_day)?;
-        let ends = next.and_time(NaiveTime::MIN).and_local_timezone(surface.desk.ports.tz).earliest();
-        ends.map(|at| at.with_timezone(&Utc))
+        Some(day_begins(next, surface.desk.ports.tz))
     };
     let entry = Blacklisted { reason: reason.clone(), until };
     surface.desk.put_blacklist(&id, &entry, &staff.by(reason)).await?;

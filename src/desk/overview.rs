@@ -1,22 +1,23 @@
 //! What needs a person, and the day so far, in numbers.
 
-use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use super::{Answer, Desk};
 use crate::records::day_lines::{self, Line, Of};
 use crate::records::overview::{self, Numbers};
+use crate::waitlist::calendar::day_begins;
 
 impl Desk {
-    /// The numbers of the hospital's day in which `now` is.
-    pub async fn numbers_of_day(&self, now: DateTime<Utc>) -> Answer<Numbers> {
-        let (from, to) = day_of(now, self.ports.tz);
+    /// The numbers of a day.
+    pub async fn numbers_of_day(&self, day: NaiveDate) -> Answer<Numbers> {
+        let (from, to) = bounds(day, self.ports.tz);
         Ok(overview::numbers(&self.engine.pool, self.hospital(), from, to).await?)
     }
 
     /// How many lines stand behind a number of that day, and what they come to, 分.
-    pub async fn count_of_day(&self, of: Of, now: DateTime<Utc>) -> Answer<(i64, i64)> {
-        let (from, to) = day_of(now, self.ports.tz);
+    pub async fn count_of_day(&self, of: Of, day: NaiveDate) -> Answer<(i64, i64)> {
+        let (from, to) = bounds(day, self.ports.tz);
         Ok(day_lines::count(&self.engine.pool, self.hospital(), of, from, to).await?)
     }
 
@@ -24,24 +25,19 @@ impl Desk {
     pub async fn lines_of_day(
         &self,
         of: Of,
-        now: DateTime<Utc>,
+        day: NaiveDate,
         after: Option<(DateTime<Utc>, &str)>,
         most: i64,
     ) -> Answer<Vec<Line>> {
-        let day = day_of(now, self.ports.tz);
+        let day = bounds(day, self.ports.tz);
         Ok(day_lines::page(&self.engine.pool, self.hospital(), of, day, after, most).await?)
     }
 }
 
-/// When the day of `now` begins and ends in this zone.
-fn day_of(now: DateTime<Utc>, tz: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
-    let day = now.with_timezone(&tz).date_naive();
-    let begins = |day: chrono::NaiveDate| {
-        let midnight = day.and_time(NaiveTime::MIN).and_local_timezone(tz).earliest();
-        midnight.map_or(now, |at| at.with_timezone(&Utc))
-    };
-    let next = day.checked_add_days(Days::new(1)).map_or(now + TimeDelta::days(1), begins);
-    (begins(day), next)
+/// When this day of the hospital's begins, and the next one.
+fn bounds(day: NaiveDate, tz: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
+    let next = day.checked_add_days(Days::new(1)).unwrap_or(day);
+    (day_begins(day, tz), day_begins(next, tz))
 }
 
 #[cfg(test)]
@@ -50,8 +46,8 @@ mod tests {
 
     #[test]
     fn a_day_is_the_hospitals() {
-        let (from, to) = day_of(DateTime::UNIX_EPOCH, chrono_tz::Asia::Shanghai);
+        let (from, to) = bounds(NaiveDate::default(), chrono_tz::Asia::Shanghai);
         assert_eq!(from.to_rfc3339(), "1969-12-31T16:00:00+00:00");
-        assert_eq!(to - from, TimeDelta::days(1));
+        assert_eq!(to - from, chrono::TimeDelta::days(1));
     }
 }

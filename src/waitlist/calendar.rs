@@ -143,6 +143,11 @@ fn minutes(count: u32) -> TimeDelta {
     TimeDelta::minutes(count.into())
 }
 
+/// When a day of this zone begins.
+pub fn day_begins(day: NaiveDate, tz: Tz) -> DateTime<Utc> {
+    instant(day.and_time(NaiveTime::MIN), tz)
+}
+
 /// The instant of a wall-clock time.
 fn instant(local: NaiveDateTime, tz: Tz) -> DateTime<Utc> {
     /// Whole days have been skipped (Samoa, 30 December 2011); nothing longer is known.

@@ -122,10 +122,53 @@ async fn every_number_of_the_first_page_leads_to_as_many_lines() {
             None => assert_eq!(number.parse::<usize>().unwrap(), n, "{href}"),
         }
     }
+    // Another day has its own.
+    let page = reader.page("/day/applied?day=2026-01-15").await;
+    assert!(page.contains("2026-01-15") && page.matches("<tr data-row>").count() == 0, "{page}");
     // A refund that stands still leads to that one, not to whatever stands still.
     assert!(home.contains("1 refund that the payment provider"), "{home}");
     let (n, _) = lines(&reader, "/day/stuck-refunds").await;
     assert_eq!((n, home.contains("href=\"/day/stuck-refunds\"")), (1, true));
+    house.hospital.close().await;
+}
+
+/// What waits for a person is as many lines of its list as the first page says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_person_is_counted_as_its_list_has_it() {
+    let (house, _) = house().await;
+    for statement in [
+        "insert into reconciliation_case (hospital, id, kind, subject, entry_id, day, ours, theirs, state, resolved_at)
+         select $1, gen_random_uuid(), 'missing', 'x' || nth, gen_random_uuid(), '2026-03-01', 'paid', 'none', state,
+                case state when 'resolved' then engine_now() end
+         from unnest(array['open', 'open', 'suspect', 'open', 'resolved']) with ordinality as known (state, nth)",
+        "insert into blacklist_appeal (hospital, id, patient_id, said, state, decided_at)
+         select $1, gen_random_uuid(), 'p' || nth, 'x', state, case state when 'refused' then engine_now() end
+         from unnest(array['open', 'open', 'refused', 'open', 'open']) with ordinality as known (state, nth)",
+        "insert into callback (hospital, source, event_id, kind, subject, body, fate)
+         select $1, 'his', fate || n, '5001', 'x', '{}', fate
+         from generate_series(1, 3) n, unnest(array['no-run', 'received', 'refused', 'for-staff', 'delivered', 'settled', 'ignored']) fate",
+    ] {
+        sqlx::query(statement).bind(HOSPITAL).execute(&house.hospital.pool).await.unwrap();
+    }
+    let staff = Person::with(&house, "operator", "operator", "en").await;
+    let home = staff.page("/").await;
+    let said = |href: &str| -> usize {
+        let links = (1..9).map(|n| format!("id=\"matter-{n}\" href=\"{href}\""));
+        let before =
+            links.into_iter().find_map(|link| home.split_once(&link)).unwrap_or_else(|| panic!("{href} in {home}")).0;
+        let number = before.rsplit_once("<strong>").unwrap().1.split(' ').next().unwrap();
+        number.parse().unwrap()
+    };
+    for (href, list, row) in [
+        ("/cases", "/cases", "<tr data-row"),
+        ("/blacklist", "/blacklist", "<li class=\"warning\" data-row"),
+        ("/callbacks?fate=unmatched", "/callbacks?fate=unmatched", "<tr data-row"),
+    ] {
+        let page = staff.page(list).await;
+        let lines = page.split_once("id=\"signals\"").map_or(page.as_str(), |(list, _)| list).matches(row).count();
+        assert!(lines > 0, "{list} has lines to be counted: {page}");
+        assert_eq!(said(href), lines, "{list}");
+    }
     house.hospital.close().await;
 }
 

@@ -20,7 +20,7 @@ fn because(reason: &str) -> Reason {
 }
 
 async fn counted(hospital: &Hospital) -> i64 {
-    hospital.desk.numbers_of_day(hospital.now()).await.unwrap().unmatched
+    hospital.desk.numbers_of_day(hospital.today()).await.unwrap().unmatched
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use houbu::demo::{Difference, check_books};
@@ -476,6 +476,11 @@ impl Hospital {
     /// What both clocks show.
     pub fn now(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.sandbox_clock.load(Ordering::SeqCst)).unwrap()
+    }
+
+    /// The hospital's day.
+    pub fn today(&self) -> NaiveDate {
+        self.now().with_timezone(&chrono_tz::Asia::Shanghai).date_naive()
     }
 
     /// The outside world's clock alone, for a provider whose clock is wrong.
