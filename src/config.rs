@@ -303,6 +303,7 @@ impl Config {
         self.api_rate.check()?;
         payments::check_skew(self.notice_skew_s)?;
         self.payment_platform.as_ref().map_or(Ok(()), PaymentPlatform::check)?;
+        self.wechat_messages.as_ref().map_or(Ok(()), WechatMessages::check)?;
         self.oidc.as_ref().map_or(Ok(()), Oidc::check)?;
         if self.sandbox.his_plain && self.sandbox.his == Protocol::Fhir {
             let what = "FHIR is not v3.3: it goes with sandbox.his jiankangtong and rest".to_owned();

@@ -284,6 +284,8 @@ fn messages(config: &Config, outside: Option<&Outside>) -> anyhow::Result<Messag
             app_id: messages.app_id.clone(),
             secret: messages.secret.clone(),
             timeout: Duration::from_millis(messages.timeout_ms),
+            leads: messages.leads(),
+            subscribe_by: messages.subscribe_by,
         }),
         (None, Some(outside)) => Ok(outside.messages.client_config(CLIENT_TIMEOUT)),
         (None, None) => anyhow::bail!("[wechat_messages] is not configured and the sandbox is off"),

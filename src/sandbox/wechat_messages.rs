@@ -23,7 +23,7 @@ use super::Now;
 use super::books::{Record, Store};
 use super::faults::{Faults, hash};
 use super::heard::heard;
-use crate::ports::messages::Config;
+use crate::ports::messages::{Config, Leads, SubscribeBy};
 pub use platform::MessagesAs;
 
 const BOOK: &str = "wechat_messages.sent";
@@ -187,6 +187,7 @@ impl MessageServer {
             .route("/cgi-bin/stable_token", post(counter::stable_token))
             .route("/cgi-bin/message/template/send", post(counter::send))
             .route("/cgi-bin/message/subscribe/bizsend", post(counter::send_subscribed))
+            .route("/cgi-bin/message/subscribe/send", post(counter::send_subscribed))
             .route("/platform/send", post(platform::send))
             .with_state(house.clone())
             .layer(from_fn(|request, next| heard("messages", request, next)));
@@ -210,7 +211,8 @@ impl MessageServer {
     /// The client's configuration that fits this server.
     pub fn client_config(&self, timeout: Duration) -> Config {
         let secret = self.house.secret.as_str().into();
-        Config { base_url: self.url(), app_id: APP_ID.to_owned(), secret, timeout }
+        let (leads, subscribe_by) = (Leads::default(), SubscribeBy::default());
+        Config { base_url: self.url(), app_id: APP_ID.to_owned(), secret, timeout, leads, subscribe_by }
     }
 
     /// What was accepted, in order, repetitions within ten minutes dropped.

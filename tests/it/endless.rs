@@ -14,7 +14,7 @@ use houbu::ports::his::{Config as HisConfig, Protocol, connect as connect_his};
 use houbu::ports::identity::{Errand, IdentityConfig, IdentityProvider};
 use houbu::ports::messages::sms::{Sms, SmsConfig, SmsGateway, SmsMessage};
 use houbu::ports::messages::unified::{MessagePlatform, PlatformConfig};
-use houbu::ports::messages::{Config as WechatConfig, Message, Messages, WechatMessages};
+use houbu::ports::messages::{Config as WechatConfig, Leads, Message, Messages, SubscribeBy, WechatMessages};
 use houbu::ports::payments::{Connection, Payments, Provider, connect};
 use houbu::sandbox::books::Store;
 use houbu::sandbox::faults::{Faults, Level};
@@ -103,7 +103,15 @@ async fn asked(url: &str) -> Vec<(&'static str, Result<(), CallError>)> {
 
 fn wechat(url: &str) -> WechatMessages {
     let (base_url, app_id, secret) = (url.to_owned(), "wx1".to_owned(), "secret".into());
-    WechatMessages::new(WechatConfig { base_url, app_id, secret, timeout: PATIENCE }).unwrap()
+    WechatMessages::new(WechatConfig {
+        base_url,
+        app_id,
+        secret,
+        timeout: PATIENCE,
+        leads: Leads::default(),
+        subscribe_by: SubscribeBy::default(),
+    })
+    .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

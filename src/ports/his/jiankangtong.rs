@@ -5,6 +5,7 @@
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::connection::{Config, LockedBy, PaidBy, Protocol, SetupError};
@@ -109,6 +110,15 @@ pub(super) fn sex_of(identity: &Identity) -> Option<String> {
     let seventeenth = identity.id_number.chars().nth(16).filter(|_| identity.id_number.len() == 18)?;
     let odd = seventeenth.to_digit(10).filter(|_| identity.id_type == "1")? % 2 == 1;
     Some(if odd { "1" } else { "2" }.to_owned())
+}
+
+/// 3: its place is locked; 1 当天: it is for the day on which it is made; 2 预约: for a later one.
+fn is_reg(request: &BookRequest, tz: Tz) -> &'static str {
+    match request.locked {
+        true => "3",
+        false if request.place.visit_date == request.at.with_timezone(&tz).date_naive() => "1",
+        false => "2",
+    }
 }
 
 #[async_trait]
@@ -234,7 +244,7 @@ impl His for JiankangtongHis {
             hos_id: self.config.hospital_id.clone(),
             order_id: request.order_id.clone(),
             channel_id: self.config.channel_id.clone(),
-            is_reg: if request.locked { "3" } else { "2" }.to_owned(),
+            is_reg: is_reg(request, self.config.time_zone).to_owned(),
             reg_id: place.reg_id.clone(),
             dept_id: place.department_id.clone(),
             doctor_id: place.doctor_id.clone(),
@@ -318,5 +328,41 @@ impl His for JiankangtongHis {
     async fn breaches_of(&self, day: NaiveDate, page: u32) -> Result<Page<ListedBreach>, CallError> {
         let list: BreachList = self.list(Function::GetBreachList, "", day, page).await?;
         Ok(Page { lines: list.breach_list.into_iter().map(ListedBreach::from).collect(), pages: list.pages })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::DayPart;
+    use super::*;
+
+    #[test]
+    fn r18_a_booking_says_whether_it_is_for_today_by_the_hospitals_calendar() {
+        let request = |locked: bool, at: &str| BookRequest {
+            order_id: "L1".to_owned(),
+            locked,
+            place: Place {
+                reg_id: "R1".to_owned(),
+                department_id: "K01".to_owned(),
+                doctor_id: "D1".to_owned(),
+                visit_date: "2026-10-12".parse().unwrap(),
+                part: DayPart::Morning,
+                slot: TimeSlot::of_half_day(chrono::NaiveTime::MIN, chrono::NaiveTime::MIN),
+                fee_fen: 5000,
+            },
+            identity: Identity {
+                id_type: "1".to_owned(),
+                id_number: "11010519491231002X".to_owned(),
+                name: "李时珍".to_owned(),
+                phone: "13800138000".to_owned(),
+            },
+            paid: None,
+            at: at.parse().unwrap(),
+        };
+        let says = |locked, at| is_reg(&request(locked, at), chrono_tz::Asia::Shanghai);
+        assert_eq!(says(false, "2026-10-11T15:59:59Z"), "2");
+        assert_eq!(says(false, "2026-10-11T16:00:00Z"), "1");
+        assert_eq!(says(true, "2026-10-11T16:00:00Z"), "3");
     }
 }

@@ -317,7 +317,7 @@ pub struct PaidWith {
 pub struct BookRequest {
     /// `ORDER_ID`, ours; equal to the `LOCK_ID` where the place was locked.
     pub order_id: String,
-    /// True where the place is held by a lock of ours (`IS_REG` 3), else `IS_REG` 2.
+    /// True where the place is held by a lock of ours (`IS_REG` 3); else it is `IS_REG` 1 on the day of the visit, 2 before.
     pub locked: bool,
     /// Which place.
     pub place: Place,

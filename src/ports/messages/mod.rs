@@ -6,7 +6,7 @@ pub mod tokens;
 pub mod unified;
 mod wechat;
 
-pub use wechat::{Config, ConfigError, WechatMessages};
+pub use wechat::{Config, ConfigError, Leads, MiniProgram, SubscribeBy, WechatMessages};
 
 use async_trait::async_trait;
 use std::collections::BTreeMap;

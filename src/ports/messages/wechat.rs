@@ -45,6 +45,39 @@ pub struct Config {
     pub secret: SecretString,
     /// How long one call may take.
     pub timeout: Duration,
+    /// Where messages lead.
+    pub leads: Leads,
+    /// By which call subscribe messages are sent.
+    pub subscribe_by: SubscribeBy,
+}
+
+/// Where whoever opens a message is led; nowhere where nothing is said.
+#[derive(Debug, Clone, Default)]
+pub struct Leads {
+    /// A page of the web.
+    pub url: Option<String>,
+    /// A page of a mini-program; it takes the place of the other where a phone can open it.
+    pub mini_program: Option<MiniProgram>,
+}
+
+/// A page of a mini-program.
+#[derive(Debug, Clone)]
+pub struct MiniProgram {
+    /// Its `appid`.
+    pub app_id: String,
+    /// The page, with its query.
+    pub page: String,
+}
+
+/// The call of subscribe messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SubscribeBy {
+    /// `bizsend`, of a service account.
+    #[default]
+    ServiceAccount,
+    /// `send`, of a mini-program.
+    MiniProgram,
 }
 
 /// Why a configuration cannot be used.
@@ -221,16 +254,42 @@ impl WechatMessages {
         let mut body = json!({"touser": message.openid, "template_id": message.template_id, "data": data});
         let url = if message.subscribed {
             // These have no id of ours: one that is sent again after a lost answer may come twice.
-            format!("{}/cgi-bin/message/subscribe/bizsend", self.base)
+            let call = match self.config.subscribe_by {
+                SubscribeBy::ServiceAccount => "bizsend",
+                SubscribeBy::MiniProgram => "send",
+            };
+            format!("{}/cgi-bin/message/subscribe/{call}", self.base)
         } else {
             body["client_msg_id"] = json!(message.client_msg_id);
             format!("{}/cgi-bin/message/template/send", self.base)
         };
+        self.lead(message.subscribed, &mut body);
         let request = self.http.post(url).query(&[("access_token", token.expose_secret())]).json(&body);
         let response = carried(request).send().await.map_err(|error| CallError::unanswered(SYSTEM, SEND, &error))?;
         let status = response.status().as_u16();
         let body = heard(SYSTEM, SEND, response).await?;
         answered(status, &body)
+    }
+}
+
+impl WechatMessages {
+    /// Says where the message leads, in the words of its call.
+    fn lead(&self, subscribed: bool, body: &mut serde_json::Value) {
+        let Leads { url, mini_program } = &self.config.leads;
+        match (subscribed, self.config.subscribe_by) {
+            // A mini-program leads into itself.
+            (true, SubscribeBy::MiniProgram) => {
+                if let Some(MiniProgram { page, .. }) = mini_program {
+                    body["page"] = json!(page);
+                }
+                return;
+            }
+            (true, SubscribeBy::ServiceAccount) => url.iter().for_each(|url| body["page"] = json!(url)),
+            (false, _) => url.iter().for_each(|url| body["url"] = json!(url)),
+        }
+        if let Some(MiniProgram { app_id, page }) = mini_program {
+            body["miniprogram"] = json!({ "appid": app_id, "pagepath": page });
+        }
     }
 }
 
@@ -360,6 +419,8 @@ mod tests {
             app_id: "wx1".into(),
             secret: "hush-hush".into(),
             timeout: Duration::from_secs(1),
+            leads: Leads::default(),
+            subscribe_by: SubscribeBy::default(),
         };
         assert!(!format!("{:?}", WechatMessages::new(config).unwrap()).contains("hush"));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use houbu::ports::CallError;
 use houbu::ports::messages::sms::{Sms, SmsConfig, SmsGateway, SmsMessage};
 use houbu::ports::messages::unified::{MessagePlatform, PlatformConfig};
-use houbu::ports::messages::{Config, Message, Messages, WechatMessages};
+use houbu::ports::messages::{Config, Leads, Message, Messages, MiniProgram, SubscribeBy, WechatMessages};
 
 use super::tape::{Recording, Scenario, Tape, recordings};
 
@@ -54,9 +54,24 @@ async fn made(name: &str, address: &str, call: &str) -> Result<String, CallError
         }
         _ => {
             let secret = "recorded-secret".into();
-            let config = Config { base_url: address.to_owned(), app_id: "wx1".to_owned(), secret, timeout: PATIENCE };
+            let leading = call.contains("leading").then(|| Leads {
+                url: Some("https://patients.example.org/waitlist".to_owned()),
+                mini_program: Some(MiniProgram { app_id: "wx2".to_owned(), page: "pages/waitlist/index".to_owned() }),
+            });
+            let config = Config {
+                base_url: address.to_owned(),
+                app_id: "wx1".to_owned(),
+                secret,
+                timeout: PATIENCE,
+                leads: leading.unwrap_or_default(),
+                subscribe_by: if call.contains("mini-program") {
+                    SubscribeBy::MiniProgram
+                } else {
+                    SubscribeBy::default()
+                },
+            };
             let client = WechatMessages::new(config).unwrap();
-            client.send(&message(call == "send subscribed")).await.map(|sent| format!("{sent:?}"))
+            client.send(&message(call.contains("subscribed"))).await.map(|sent| format!("{sent:?}"))
         }
     }
 }
