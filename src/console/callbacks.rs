@@ -6,6 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
+use chrono::TimeDelta;
 use serde::Deserialize;
 
 use super::access::{Permission, Staff};
@@ -36,12 +37,17 @@ pub(super) struct Wanted {
     done: String,
 }
 
+/// Fates that ask for a person.
+const WAITING: [Fate; 4] = [Fate::NoRun, Fate::Received, Fate::Refused, Fate::ForStaff];
+
 /// A callback, ready for the page.
 struct Row {
     from: String,
     event_id: String,
     /// False of what a person has seen to, and of what nobody can.
     open: bool,
+    /// True where it waits for a person.
+    waits: bool,
     source: String,
     kind: String,
     subject: String,
@@ -168,10 +174,13 @@ pub(super) async fn turn(State(surface): State<Arc<Surface>>, staff: Staff, Form
 }
 
 fn row(one: Seen, clock: &Clock) -> Row {
+    // What came just now is being done.
+    let fresh = one.fate == Fate::Received.as_str() && clock.now - one.received_at < TimeDelta::minutes(5);
     let doubted = one.fate == Fate::Unbelieved.as_str();
     Row {
         source: names::thing(&one.source, clock.language),
         open: !doubted && one.fate != Fate::Settled.as_str(),
+        waits: WAITING.iter().any(|fate| fate.as_str() == one.fate) && !fresh,
         event_id: one.event_id,
         from: one.source,
         run: ids::run_of(&one.subject).map(|run| run.to_string()),

@@ -70,6 +70,7 @@ fn row(w: &'static QueueWords, due: Due, clock: &Clock) -> Row {
         "answer" => (w.answer, "warn"),
         "payment" => (w.payment, "warn"),
         "prepayment" => (w.prepayment, "warn"),
+        "question" => (w.question, "warn"),
         "cutoff" => (w.cutoff_of, "calm"),
         _ => (w.appeal, "bad"),
     };

@@ -1,4 +1,4 @@
-//! `POST /views`: a search is kept for the team; `POST /views/{id}/remove`: no longer.
+//! `POST /views`: a search is kept for the team; `POST /views/{id}/remove`: no longer, which is for whoever made it and for operators.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::access::Staff;
+use super::access::{Permission, Staff};
 use super::page::{Page, query, to};
 use super::runs::{Wanted, today};
 use crate::http::Surface;
@@ -39,6 +39,10 @@ pub(super) async fn put(State(surface): State<Arc<Surface>>, staff: Staff, Form(
 }
 
 pub(super) async fn remove(State(surface): State<Arc<Surface>>, staff: Staff, Path(id): Path<Uuid>) -> Page {
+    let made_it = surface.desk.views("runs").await?.iter().any(|view| view.id == id && *view.made_by == *staff.name);
+    if !made_it {
+        staff.require_to(Permission::Mend)?;
+    }
     let view = surface.desk.remove_view(id, &staff.by("")).await?;
     to(&with(&view.query, &[("done", "view.remove"), ("view", &view.name)]))
 }

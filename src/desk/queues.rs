@@ -13,6 +13,11 @@ impl Desk {
         Ok(queues::of_schedule(pool, hospital, schedule, &beside, skip, most).await?)
     }
 
+    /// Whether this patient may not get a place in this department now.
+    pub async fn barred(&self, patient_id: &str, department_id: &str) -> Answer<bool> {
+        Ok(queues::barred(&self.engine.pool, self.hospital(), patient_id, department_id).await?)
+    }
+
     /// What falls due, the soonest first: `most` after the first `skip`.
     pub async fn due(&self, skip: i64, most: i64) -> Answer<Vec<Due>> {
         Ok(queues::due(&self.engine.pool, self.hospital(), skip, most).await?)

@@ -5,7 +5,9 @@ use chrono_tz::Tz;
 
 use super::faults::said;
 use crate::engine::inspect::Why;
+use crate::records::entries::Shown;
 use crate::waitlist::language::Language;
+use crate::waitlist::status::EntryStatus;
 
 /// The sentence, with times of the hospital's zone.
 pub fn sentence(why: &Why, language: Language, tz: Tz) -> String {
@@ -85,6 +87,46 @@ fn en(why: &Why, at: impl Fn(DateTime<Utc>) -> String) -> String {
             format!("{} was paused by {by} ({why}); it goes on when that is resumed.", destination(lane, Language::En))
         }
         Why::DueLater { at: due } => format!("It goes on at {}.", at(*due)),
+    }
+}
+
+/// Where an application stands, for whoever is on the telephone with its patient; none where the sentence of its run says it all.
+pub fn standing(entry: &Shown, barred: bool, language: Language, tz: Tz) -> Option<String> {
+    let at = |at: DateTime<Utc>| at.with_timezone(&tz).format("%Y-%m-%d %H:%M").to_string();
+    let asked = entry.question.as_ref().map(|question| question["until"].as_str().and_then(|until| until.parse().ok()));
+    let zh = language == Language::ZhCn;
+    Some(match (EntryStatus::parse(&entry.status)?, asked, entry.deadline) {
+        (EntryStatus::Waiting | EntryStatus::Booked, Some(Some(until)), _) if zh => {
+            format!("已询问患者，等待其在 {} 前答复。", at(until))
+        }
+        (EntryStatus::Waiting | EntryStatus::Booked, Some(Some(until)), _) => {
+            format!("The patient was asked a question and has until {} to answer.", at(until))
+        }
+        (EntryStatus::Waiting, ..) => waiting(entry.position, barred, zh),
+        (EntryStatus::AwaitingPrepayment, _, Some(until)) if zh => format!("等待患者在 {} 前预付。", at(until)),
+        (EntryStatus::AwaitingPrepayment, _, Some(until)) => format!("The patient has until {} to prepay.", at(until)),
+        (EntryStatus::Offered, _, Some(until)) if zh => format!("已留号，等待患者在 {} 前确认。", at(until)),
+        (EntryStatus::Offered, _, Some(until)) => {
+            format!("A place is held; the patient has until {} to confirm it.", at(until))
+        }
+        (EntryStatus::AwaitingPayment, _, Some(until)) if zh => format!("已确认，等待患者在 {} 前付款。", at(until)),
+        (EntryStatus::AwaitingPayment, _, Some(until)) => {
+            format!("Confirmed; the patient has until {} to pay.", at(until))
+        }
+        (EntryStatus::Booked, ..) if zh => "已挂号，等待就诊，无需操作。".to_owned(),
+        (EntryStatus::Booked, ..) => "Booked: nothing is to be done before the visit.".to_owned(),
+        _ => return None,
+    })
+}
+
+fn waiting(position: Option<i64>, barred: bool, zh: bool) -> String {
+    match (position, barred, zh) {
+        (_, true, true) => "患者在黑名单中，有空号时被跳过。".to_owned(),
+        (_, true, false) => "The patient is on the blacklist, and is passed over when a place is free.".to_owned(),
+        (Some(nth), _, true) => format!("排在第 {nth} 位，尚无空号。"),
+        (Some(nth), _, false) => format!("Number {nth} in the queue; no place is free for it yet."),
+        (None, _, true) => "在队列中，尚无空号。".to_owned(),
+        (None, _, false) => "In the queue; no place is free yet.".to_owned(),
     }
 }
 

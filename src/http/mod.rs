@@ -9,7 +9,7 @@
 //! | `callbacks`, `wechat_events`, `platform_events` | by signature, not by key |
 //! | `operations` | alive, ready, the figures |
 //! | `addresses`, `auth`, `idempotency`, `requests`, `problem`, `extract` | what every request passes |
-//! | `openapi`, `examples` | the description, written by the same declarations; its examples |
+//! | `openapi`, `examples`, `reference` | the description, written by the same declarations; its examples; its page |
 //! | `shapes` | what requests and answers look like, for `crate::client` |
 
 // Fields are named as the wire names them.
@@ -44,6 +44,7 @@ mod policies;
 pub mod problem;
 mod questions;
 mod reconciliation;
+mod reference;
 pub mod requests;
 mod runs;
 mod schedules;
@@ -68,7 +69,6 @@ use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use utoipa_swagger_ui::SwaggerUi;
 
 use crate::console;
 use crate::desk::Desk;
@@ -120,7 +120,7 @@ pub fn router(surface: Arc<Surface>) -> axum::Router {
     let (router, api) = described(&surface).split_for_parts();
     router
         .with_state(Arc::clone(&surface))
-        .merge(SwaggerUi::new("/docs").external_url_unchecked("/openapi.json", examples::complete(json!(api))))
+        .merge(reference::router(examples::complete(json!(api))))
         .merge(console::router(Arc::clone(&surface)))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())

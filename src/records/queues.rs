@@ -87,10 +87,28 @@ pub async fn of_schedule(
     .await
 }
 
+/// Whether a patient may not get a place in a department now (R28). Plan: the primary key.
+pub async fn barred(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    patient_id: &str,
+    department_id: &str,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "select exists (select from blacklist where hospital = $1 and patient_id = $2
+                          and (until is null or until > engine_now()) and (department_id is null or department_id = $3))",
+    )
+    .bind(hospital)
+    .bind(patient_id)
+    .bind(department_id)
+    .fetch_one(db)
+    .await
+}
+
 /// Something that falls due.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Due {
-    /// answer, payment, prepayment, cutoff, appeal.
+    /// answer, payment, prepayment, question, cutoff, appeal.
     pub kind: String,
     /// When.
     pub at: DateTime<Utc>,
@@ -115,6 +133,10 @@ pub async fn due(db: impl PgExecutor<'_>, hospital: &str, skip: i64, most: i64) 
              from entry e left join patient p on p.hospital = e.hospital and p.id = e.patient_id
              where e.hospital = $1 and e.live and e.status in ('offered', 'awaitingPayment', 'awaitingPrepayment')
                and e.deadline is not null
+             union all
+             select 'question', (e.question ->> 'until')::timestamptz, e.id, e.patient_id, p.masked ->> 'name', 1
+             from entry e left join patient p on p.hospital = e.hospital and p.id = e.patient_id
+             where e.hospital = $1 and e.live and e.question is not null
              union all
              select 'cutoff', q.at, null, q.schedule_id, d.name, q.n
              from (select schedule_id, cutoff as at, count(*) as n from entry

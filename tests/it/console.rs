@@ -189,12 +189,16 @@ async fn an_application_is_found_by_whichever_number_somebody_has() {
     let query = "?workflow=waitlist_application&status=waiting";
     let kept = staff.form("/views", &[("name", "My <b>queue</b>"), ("query", query)]).await;
     assert_eq!(kept.status, StatusCode::SEE_OTHER, "{}", kept.text);
-    let other = Person::with(&house, "other", "viewer", "en").await;
+    let viewer = Person::with(&house, "viewer", "viewer", "en").await;
+    let page = viewer.page(&format!("/runs{query}")).await;
+    assert!(page.contains("My &#60;b&#62;queue&#60;/b&#62;") && shown(&page) && !page.contains("/remove"), "{page}");
+    let other = Person::with(&house, "other", "operator", "en").await;
     let page = other.page(&format!("/runs{query}")).await;
-    assert!(page.contains("My &#60;b&#62;queue&#60;/b&#62;") && shown(&page), "{page}");
     // Whoever removes it can put it back, and both stand in the audit.
     let id = page.split("/views/").nth(1).and_then(|rest| rest.split('/').next()).unwrap().to_owned();
-    let removed = other.form(&format!("/views/{id}/remove"), &[]).await;
+    let removal = format!("/views/{id}/remove");
+    assert_eq!(viewer.form(&removal, &[]).await.status, StatusCode::FORBIDDEN, "it is another's");
+    let removed = other.form(&removal, &[]).await;
     let back = other.page(removed.headers["location"].to_str().unwrap()).await;
     assert!(back.contains(r#"<form class="undo" method="post" action="/views">"#), "{back}");
     assert!(back.contains(r#"name="name" value="My &#60;b&#62;queue&#60;/b&#62;""#), "{back}");
@@ -271,7 +275,7 @@ async fn what_staff_do_has_a_reason_a_role_and_a_place_in_the_audit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r24_a_setting_says_where_it_comes_from_and_who_changed_it() {
-    let (house, _) = house().await;
+    let (house, run) = house().await;
     let chief = Person::with(&house, "chief", "administrator", "en").await;
     let operator = Person::with(&house, "operator", "operator", "en").await;
     let change =
@@ -287,14 +291,29 @@ async fn r24_a_setting_says_where_it_comes_from_and_who_changed_it() {
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     let audit = chief.page("/audit?verb=policy.put").await;
     assert!(audit.contains("Offer window minutes:  → 45") && audit.contains("chief"), "{audit}");
-    // Somebody who is on the blacklist is passed over, and the queue says so.
+    // Whoever waits is so many in the queue; somebody who is on the blacklist is passed over, and the queue says so.
+    let page = operator.page(&format!("/runs/{run}")).await;
+    assert!(page.contains("Number 1 in the queue; no place is free for it yet."), "{page}");
     let banned = operator.form("/patients/p1/ban", &[("reason", "did not come"), ("until", "2026-12-31")]).await;
     assert_eq!(banned.status, StatusCode::SEE_OTHER);
     assert!(operator.page("/schedules/S1").await.contains("On the blacklist: passed over"));
+    let page = operator.page(&format!("/runs/{run}")).await;
+    assert!(page.contains("The patient is on the blacklist, and is passed over when a place is free."), "{page}");
     assert!(operator.page("/blacklist").await.contains("did not come"));
     let now = clock::now(&house.hospital.pool).await.unwrap();
     let due = operator.page("/deadlines").await;
     assert!(due.contains("Queue closes") && due.contains("/schedules/S1"), "at {now}: {due}");
+    // A question to a patient falls due as well.
+    sqlx::query("update entry set question = $2 where id = $1::uuid")
+        .bind(&run)
+        .bind(json!({ "id": "change:1", "about": "change", "until": "2026-03-02T12:00:00Z" }))
+        .execute(&house.hospital.pool)
+        .await
+        .unwrap();
+    let due = operator.page("/deadlines").await;
+    assert!(due.contains("Answer to a question") && due.contains(&format!("/runs/{run}")), "{due}");
+    let page = operator.page(&format!("/runs/{run}")).await;
+    assert!(page.contains("The patient was asked a question and has until 2026-03-02 20:00 to answer."), "{page}");
     house.hospital.close().await;
 }
 

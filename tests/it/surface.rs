@@ -242,6 +242,11 @@ async fn operators_and_readers_find_what_they_need() {
         assert_eq!(answer.status, StatusCode::OK, "{path}");
         assert!(answer.text.contains(part), "{path}: {}", answer.text);
     }
+    // The reference page stands where the console's cookie is.
+    for path in ["/docs/", "/docs/swagger-ui.css", "/openapi.json"] {
+        let policy = house.get(path).await.headers["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.contains("script-src 'self';") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+    }
     let api = house.get("/openapi.json").await;
     let names = api.text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next());
     let described = api.json();

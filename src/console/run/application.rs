@@ -4,15 +4,19 @@ use super::super::page::Not;
 use super::super::row::{Chip, slot, yuan};
 use super::super::when::{Clock, Stamp};
 use super::super::words::names;
+use crate::desk::why::standing;
 use crate::engine::inspect::Seen;
 use crate::http::Surface;
 use crate::records::schedules::name_of;
+use crate::waitlist::status::EntryStatus;
 use crate::workflows::waitlist_application::WaitlistApplication;
 use serde_json::Value;
 
 /// An application, ready for the page.
 pub(super) struct Application {
     pub(super) status: Chip,
+    /// Where it stands, as a sentence.
+    pub(super) standing: Option<String>,
     pub(super) patient_id: String,
     pub(super) patient: String,
     pub(super) schedule_id: String,
@@ -51,7 +55,11 @@ impl Application {
             let found = entry.payment.as_ref().and_then(|payment| payment.get(name)).and_then(Value::as_i64);
             found.map(yuan).unwrap_or_default()
         };
+        let department = listed.as_ref().map(|one| one.schedule.department_id.as_str()).unwrap_or_default();
+        let barred =
+            entry.status == EntryStatus::Waiting.as_str() && desk.barred(&entry.patient_id, department).await?;
         Ok(Some(Self {
+            standing: standing(&entry, barred, clock.language, clock.tz),
             status: Chip::of(&entry.status, clock.language),
             patient: masked.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
             doctor: listed.as_ref().map(|one| one.schedule.doctor_name.clone()).unwrap_or_default(),

@@ -24,8 +24,8 @@ words! {
         in_hand: "处理中 / 上限", "In hand / most";
         rate: "每秒上限", "A second, at most";
         any_rate: "不限", "Any";
-        answered: "成功", "Answered";
-        failed: "失败", "Failed";
+        answered: "成功（近 10 秒）", "Answered (last 10 s)";
+        failed: "失败（近 10 秒）", "Failed (last 10 s)";
         runs_wait: "等待的流程", "Runs waiting";
         letters_wait: "等待的消息", "Letters waiting";
         since: "自", "since";

@@ -131,6 +131,7 @@ pub(in crate::console) mod queues {
             answer: "患者确认", "Answer to an offer";
             payment: "支付", "Payment";
             prepayment: "预付", "Prepayment";
+            question: "答复询问", "Answer to a question";
             cutoff_of: "候补截止", "Queue closes";
             appeal: "申诉处理期限", "Appeal to be decided";
             people: "人", "waiting";
