@@ -17,6 +17,7 @@ use crate::ports::messages::{Config as MessagesConfig, WechatMessages};
 use crate::ports::payments::platform::PlatformConfig as PayPlatformConfig;
 use crate::ports::payments::{self as payments_port, Config as PayConfig, Connection, Payments};
 use crate::sandbox::outside::{CLIENT_TIMEOUT, Outside};
+use crate::waitlist::cipher::{Keyring, LookupKey};
 use crate::waitlist::route::{Channel, Routes};
 use crate::waitlist::template::TemplateName;
 use crate::workflows::notices::Couriers;
@@ -43,7 +44,7 @@ pub fn simulated(config: &Config) -> bool {
     config.sandbox.enabled && (config.his.is_none() || !config.payments_are_real() || !config.messages_are_real())
 }
 
-/// With a real system, personal data is real: keys that everybody knows are refused.
+/// With a real system, personal data is real: keys that everybody knows are refused, and so are keys that are none.
 pub fn guard_keys(config: &Config) -> anyhow::Result<()> {
     let known = |key: &secrecy::SecretString| key.expose_secret().trim_start_matches('0').len() <= 1;
     let real = !config.sandbox.enabled
@@ -57,6 +58,8 @@ pub fn guard_keys(config: &Config) -> anyhow::Result<()> {
              system is connected"
         );
     }
+    Keyring::new(&config.keys.sealing, &config.keys.sealing_older).context("keys.sealing, keys.sealing_older")?;
+    LookupKey::new(&config.keys.lookup).context("keys.lookup")?;
     Ok(())
 }
 
@@ -378,6 +381,8 @@ mod tests {
             let mut own = config;
             (own.keys.sealing, own.keys.lookup) = ("7".repeat(64).into(), "8".repeat(64).into());
             assert!(guard_keys(&own).is_ok());
+            own.keys.lookup = "no key".into();
+            assert!(guard_keys(&own).is_err_and(|error| format!("{error:#}").contains("keys.lookup")));
         }
     }
 }

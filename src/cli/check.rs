@@ -83,7 +83,7 @@ fn keys(config: &Config) -> bool {
     match clients::guard_keys(config) {
         Ok(()) => true,
         Err(error) => {
-            println!("✗ keys: {error}");
+            println!("✗ keys: {error:#}; openssl rand -hex 32 makes one");
             false
         }
     }
