@@ -233,3 +233,27 @@ async fn r36_a_question_about_a_refund_is_never_answered_as_done() {
     assert_eq!((others, hospital.status(entry).await.as_str()), (4, "booked"));
     hospital.finish().await;
 }
+
+/// What no row can hold is refused for good, and its own row says so; HIS is not asked to bring it again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r15_a_push_that_can_never_be_stored_is_for_staff() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    // Letters that do not compress: no index takes so long an id.
+    let mut state = 7_u64;
+    let endless: String = (0..20_000)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b'a' + u8::try_from((state >> 33) % 26).unwrap())
+        })
+        .collect();
+    let unstorable = cancellation(&format!("张三{endless}"), "w1-am");
+    for _ in 0..2 {
+        let answer = answered(event(&hospital, hospital.now(), &unstorable).1).await;
+        assert_eq!(answer, (400, "1".to_owned()));
+    }
+    wait_for("both to be counted", async || refused(&hospital).await == (1, Some(2))).await;
+    let kept: String =
+        sqlx::query_scalar("select event_id || body::text from callback").fetch_one(&hospital.db.pool).await.unwrap();
+    assert!(kept.contains("it says what can never be stored") && !kept.contains("张三"), "{kept}");
+    hospital.finish().await;
+}
