@@ -16,10 +16,10 @@ use super::clients::{notice_skew, platform_key, wechat_token};
 use crate::config::{ApiRate, Config, Network, Oidc, SlowLane};
 use crate::console::access::{Provider, Role, SessionLimits, Settings};
 use crate::console::live::Live;
-use crate::desk::Desk;
 use crate::desk::access::GroupRoles;
 use crate::desk::access::rates::{Rate, Rates};
 use crate::desk::slow_lane::Paces;
+use crate::desk::{Desk, left_pushes};
 use crate::http::addresses::Addresses;
 use crate::http::auth::ApiKey;
 use crate::http::{EventToken, Surface, on_socket, router};
@@ -137,6 +137,7 @@ impl App {
         demo: bool,
     ) -> anyhow::Result<Door> {
         let desk = self.desk(config, &api_keys);
+        tokio::spawn(left_pushes::watch(Arc::downgrade(&desk)));
         let live = Arc::new(Live::default());
         let surface = Surface {
             desk: Arc::clone(&desk),

@@ -177,6 +177,10 @@ fn row(one: Seen, clock: &Clock) -> Row {
     // What came just now is being done.
     let fresh = one.fate == Fate::Received.as_str() && clock.now - one.received_at < TimeDelta::minutes(5);
     let doubted = one.fate == Fate::Unbelieved.as_str();
+    let mut body = one.body;
+    if let Some(why) = body["why"].as_str() {
+        body["why"] = faults::said(why, clock.language).into();
+    }
     Row {
         source: names::thing(&one.source, clock.language),
         open: !doubted && one.fate != Fate::Settled.as_str(),
@@ -188,11 +192,15 @@ fn row(one: Seen, clock: &Clock) -> Row {
         times: one.times,
         at: clock.stamp(one.received_at),
         body: if doubted {
-            faults::said(one.body["why"].as_str().unwrap_or_default(), clock.language)
+            body["why"].as_str().unwrap_or_default().to_owned()
         } else {
-            serde_json::to_string_pretty(&one.body).unwrap_or_default()
+            serde_json::to_string_pretty(&body).unwrap_or_default()
         },
-        kind: if doubted { names::state(&one.kind, clock.language) } else { one.kind },
+        kind: if ["unbelieved", "unreadable"].contains(&one.kind.as_str()) {
+            names::state(&one.kind, clock.language)
+        } else {
+            one.kind
+        },
         subject: one.subject,
     }
 }

@@ -9,7 +9,7 @@ use crate::engine::staff::By;
 use crate::engine::store::audit;
 use crate::ports::his::Push;
 use crate::ports::payments::{Notice, Provider};
-use crate::records::callbacks::{self, Fate, Seen, Wanted};
+use crate::records::callbacks::{self, Brings, Fate, Seen, Wanted};
 use crate::waitlist::masking::masked;
 use crate::waitlist::refusal::Refusal;
 
@@ -24,6 +24,10 @@ enum Again {
 impl Again {
     /// None where what is stored is not enough to do it again.
     fn of(stored: &Seen, pays: Provider) -> Option<Self> {
+        // Of what could not be read nothing is kept but its hash.
+        if stored.body.get("sha256").is_some() {
+            return None;
+        }
         match stored.source.as_str() {
             his_push::SOURCE => serde_json::from_value(stored.body.clone()).ok().map(Self::Push),
             payments if payments == pays.source() => serde_json::from_value(stored.body.clone()).ok().map(Self::Notice),
@@ -39,7 +43,8 @@ impl Desk {
     pub async fn callbacks(&self, wanted: &Wanted) -> Answer<Vec<Seen>> {
         let mut found = callbacks::list(&self.engine.pool, self.hospital(), wanted).await?;
         let pays = self.ports.payments.provider().source();
-        for one in found.iter_mut().filter(|one| one.source == pays && one.fate != Fate::Unbelieved.as_str()) {
+        let says = |one: &Seen| one.source == pays && one.body.get("why").is_none();
+        for one in found.iter_mut().filter(|one| says(one)) {
             one.body = masked(&one.body);
         }
         Ok(found)
@@ -57,14 +62,15 @@ impl Desk {
         let status = stored.body["status"].as_str().unwrap_or_default();
         match again {
             Again::Push(push) => self.act_on_push(&push).await,
-            Again::Notice(notice) => match self.payment_notice(&notice).await {
+            Again::Notice(notice) => match self.notice_tells(&notice, Brings::Staff).await {
                 Err(DeskError::NotOurs) => Ok(Fate::NoRun),
-                Err(DeskError::WrongAmount) => Ok(Fate::Refused),
+                Err(DeskError::WrongAmount | DeskError::UnknownRefund) => Ok(Fate::Refused),
                 came => came,
             },
-            Again::Wechat(of) => self.wechat_event(of, &stored.subject, status).await,
+            Again::Wechat(of) => self.wechat_tells(of, &stored.subject, status, Brings::Staff).await,
             Again::Platform => {
-                self.platform_event(&stored.subject, &message_event::arrival(&stored.kind, status)).await
+                let arrival = message_event::arrival(&stored.kind, status);
+                self.platform_tells(&stored.subject, &arrival, Brings::Staff).await
             }
         }
     }

@@ -49,6 +49,7 @@ impl<'a> Heard<'a> {
             Push::Cancelled { event_id, reg_id, .. } => heard(event_id, "5007", reg_id),
             Push::Changed { event_id, reg_id, .. } => heard(event_id, "5008", reg_id),
             Push::Other { event_id, code, order_id } => heard(event_id, code, order_id.as_deref().unwrap_or_default()),
+            Push::OfHisOrder { event_id, code, his_order_id } => heard(event_id, code, his_order_id),
         }
     }
 }
@@ -69,7 +70,8 @@ impl Desk {
         if undone { self.act_on_push(push).await } else { Ok(Fate::Duplicate) }
     }
 
-    /// Does what a stored push asks for, and writes down what became of it. Done again, it reaches those who have not heard of it.
+    /// Does what a stored push asks for, and writes down what became of it, once: whoever comes to it meanwhile, HIS's repetition, staff
+    /// or the sweep, waits and finds it done. Done again, it reaches those who have not heard of it.
     pub(super) async fn act_on_push(&self, push: &Push) -> Answer<Fate> {
         let hospital = self.hospital();
         if let Push::Changed { reg_id, department_id, doctor, sitting, changed_at, .. } = push {
@@ -77,6 +79,9 @@ impl Desk {
         }
         let event_id = Heard::of(push).event_id;
         let mut tx = self.begin().await?;
+        if !callbacks::take_up(&mut tx, hospital, SOURCE, &event_id).await? {
+            return Ok(Fate::Duplicate);
+        }
         let fate = match push {
             Push::Cancelled { event_id, reg_id, his_order_id, .. } => {
                 self.place_cancelled(&mut tx, event_id, reg_id, his_order_id).await?
@@ -92,8 +97,17 @@ impl Desk {
                 if ours { Fate::ForStaff } else { Fate::NoRun }
             }
             Push::Other { order_id: None, .. } => Fate::Ignored,
+            Push::OfHisOrder { his_order_id, .. } => {
+                match visits::last_of_his_order(&mut *tx, hospital, his_order_id).await? {
+                    Some(order_id) => {
+                        callbacks::is_about(&mut tx, hospital, SOURCE, &event_id, &order_id).await?;
+                        Fate::ForStaff
+                    }
+                    None => Fate::Ignored,
+                }
+            }
         };
-        callbacks::settle(&mut tx, hospital, SOURCE, &event_id, fate).await?;
+        callbacks::came_to(&mut tx, hospital, SOURCE, &event_id, fate).await?;
         tx.commit().await?;
         self.engine.hint();
         Ok(fate)

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Answer, Desk};
 use crate::engine::{Effect, Letter, store};
-use crate::records::callbacks::{self, Callback, Fate};
+use crate::records::callbacks::{self, Brings, Callback, Fate};
 use crate::records::notices::{self, Kept, Refers};
 use crate::records::templates;
 use crate::waitlist::route::Channel;
@@ -33,7 +33,7 @@ pub enum OfWechat {
 
 impl OfWechat {
     /// What WeChat calls such an event.
-    const fn event(self) -> &'static str {
+    pub(super) const fn event(self) -> &'static str {
         match self {
             Self::Template => "TEMPLATESENDJOBFINISH",
             Self::Subscribe => "subscribe_msg_sent_event",
@@ -66,6 +66,7 @@ struct Told<'a> {
     status: &'a str,
     /// By which channel it did not arrive; none: it did, or that is not known yet.
     failed: Option<Channel>,
+    brings: Brings,
 }
 
 impl Desk {
@@ -77,6 +78,16 @@ impl Desk {
 
     /// The same of either kind of its messages.
     pub async fn wechat_event(&self, of: OfWechat, message_id: &str, status: &str) -> Answer<Fate> {
+        self.wechat_tells(of, message_id, status, Brings::Outside).await
+    }
+
+    pub(super) async fn wechat_tells(
+        &self,
+        of: OfWechat,
+        message_id: &str,
+        status: &str,
+        brings: Brings,
+    ) -> Answer<Fate> {
         let channel = match of {
             OfWechat::Template => Channel::WechatTemplate,
             OfWechat::Subscribe => Channel::WechatSubscribe,
@@ -86,12 +97,16 @@ impl Desk {
         // Of a message that arrived nobody has to be found.
         let letter = if failed.is_some() { self.letter_of(message_id).await? } else { None };
         let known = failed.is_none() || letter.is_some();
-        let told = Told { source: WECHAT, kind: of.event(), subject: message_id, status: &status, failed };
+        let told = Told { source: WECHAT, kind: of.event(), subject: message_id, status: &status, failed, brings };
         self.told(&told, letter, known).await
     }
 
     /// Writes down what the hospital's own platform says of the message that we call `id`, with the same care.
     pub async fn platform_event(&self, id: &str, arrival: &Arrival) -> Answer<Fate> {
+        self.platform_tells(id, arrival, Brings::Outside).await
+    }
+
+    pub(super) async fn platform_tells(&self, id: &str, arrival: &Arrival, brings: Brings) -> Answer<Fate> {
         let (kind, status, failed) = match arrival {
             Arrival::Delivered => ("delivered", "delivered".to_owned(), None),
             Arrival::Failed(why) if why.is_empty() => ("failed", "failed".to_owned(), Some(Channel::Platform)),
@@ -100,7 +115,7 @@ impl Desk {
         };
         let letter = notices::by_id(&self.engine.pool, self.hospital(), id).await?;
         let known = letter.is_some();
-        let told = Told { source: PLATFORM, kind, subject: id, status: &status, failed };
+        let told = Told { source: PLATFORM, kind, subject: id, status: &status, failed, brings };
         self.told(&told, letter, known).await
     }
 
@@ -121,7 +136,7 @@ impl Desk {
         let callback =
             Callback { source: told.source, event_id: &event_id, kind: told.kind, subject: told.subject, body: &body };
         let mut tx = self.begin().await?;
-        if callbacks::receive(&mut tx, self.hospital(), &callback).await? {
+        if callbacks::receive_from(&mut tx, self.hospital(), &callback, told.brings).await? {
             callbacks::settle(&mut tx, self.hospital(), told.source, &event_id, fate).await?;
         }
         let falls_back = next.is_some();
@@ -177,6 +192,6 @@ pub(super) fn arrival(kind: &str, status: &str) -> Arrival {
 }
 
 /// The platform's words, cut: they are not ours.
-fn cut(words: &str) -> String {
-    words.chars().take(100).collect()
+pub(super) fn cut(words: &str) -> String {
+    words.chars().filter(|letter| !letter.is_control()).take(100).collect()
 }

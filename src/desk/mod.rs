@@ -11,9 +11,9 @@
 //! | `confirm`, `decline`, `withdraw` | the patient's answers |
 //! | `answer` | the patient's answer to a question: keep it or leave |
 //! | `cancel_visit` | the patient does not come after all |
-//! | `release_slot`, `his_push` | a place may be free; 停诊 |
+//! | `release_slot`, `his_push`, `left_pushes` | a place may be free; 停诊; what was pushed and then left |
 //! | `payment_notice` | money has arrived, or gone back |
-//! | `callbacks`, `unbelieved` | what the outside told us, as staff look at it, done again; what was not believed, counted |
+//! | `callbacks`, `unbelieved`, `untaken` | what the outside told us, as staff look at it, done again; what was not believed, counted; what was, and cannot be taken |
 //! | `message_event` | whether a message arrived; the next channel where it did not |
 //! | `answers`, `paging` | what a caller's key was answered; lists in pages |
 //! | `departments` | the hospital's departments, kept in step with HIS |
@@ -64,6 +64,7 @@ pub mod health;
 pub mod his_push;
 pub mod jobs;
 pub mod kpis;
+pub mod left_pushes;
 pub mod letters;
 pub mod message_event;
 pub mod notices;
@@ -86,6 +87,7 @@ pub mod staff;
 pub mod templates;
 mod unbelieved;
 pub mod unmask;
+pub mod untaken;
 pub mod verbs;
 pub mod views;
 pub mod why;
@@ -147,6 +149,9 @@ pub enum DeskError {
     /// A notice whose amount is not the order's.
     #[error("the notice's amount is not the order's")]
     WrongAmount,
+    /// A notice about a refund of an order of ours, under a number that none of ours is.
+    #[error("the notice is about a refund that was never asked for")]
+    UnknownRefund,
     /// No workflow of this name.
     #[error("no workflow of this name")]
     UnknownWorkflow,

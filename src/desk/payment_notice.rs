@@ -10,10 +10,12 @@ use crate::engine::To;
 use crate::engine::flow::Flow as _;
 use crate::engine::store::{self, Outgoing, Signalled};
 use crate::ports::payments::{Notice, Paid, RefundMoney};
-use crate::records::callbacks::{self, Callback, Fate};
+use crate::records::callbacks::{self, Brings, Callback, Fate};
 use crate::records::visits;
 use crate::waitlist::ids;
-use crate::workflows::waitlist_application::{LateMoney, Obligation, Payment, RefundNotice, Step, WaitlistApplication};
+use crate::workflows::waitlist_application::{
+    LateMoney, Obligation, Payment, RefundNotice, Step, WaitlistApplication, is_refund_no,
+};
 
 /// Where the provider may have been asked before the money came, and is not asked again.
 const MISS_MONEY: [&str; 5] = [
@@ -24,15 +26,34 @@ const MISS_MONEY: [&str; 5] = [
     Step::Closure.name(),
 ];
 
+/// A notice, as it is written down.
+struct Told<'a> {
+    id: &'a str,
+    kind: &'static str,
+    /// Our `out_trade_no`, or whatever else it is about.
+    order: &'a str,
+    body: &'a Value,
+    brings: Brings,
+}
+
 impl Desk {
-    /// Takes a verified notice. [`DeskError::NotOurs`] and [`DeskError::WrongAmount`] leave every run as it is.
+    /// Takes a verified notice. [`DeskError::NotOurs`], [`DeskError::WrongAmount`] and [`DeskError::UnknownRefund`] leave every run as
+    /// it is.
     pub async fn payment_notice(&self, notice: &Notice) -> Answer<Fate> {
+        self.notice_tells(notice, Brings::Outside).await
+    }
+
+    pub(super) async fn notice_tells(&self, notice: &Notice, brings: Brings) -> Answer<Fate> {
         // All of it, so that it can be done again.
-        let body = serde_json::to_value(notice).map_err(|error| DeskError::Broken(error.to_string()))?;
+        let body = &serde_json::to_value(notice).map_err(|error| DeskError::Broken(error.to_string()))?;
         match notice {
-            Notice::Paid { notice_id, out_trade_no, paid } => self.paid(notice_id, out_trade_no, paid, &body).await,
-            Notice::Refund { notice_id, out_refund_no, money, .. } => {
-                self.refunded(notice_id, out_refund_no, money, &body).await
+            Notice::Paid { notice_id: id, out_trade_no, paid } => {
+                let told = Told { id, kind: "TRANSACTION.SUCCESS", order: out_trade_no, body, brings };
+                self.paid(&told, paid).await
+            }
+            Notice::Refund { notice_id: id, out_refund_no, money, .. } => {
+                let told = Told { id, kind: "REFUND", order: &money.out_trade_no, body, brings };
+                self.refunded(&told, out_refund_no, money).await
             }
         }
     }
@@ -46,15 +67,17 @@ impl Desk {
             "a signed payment notice is not for us; are mch_id and app_id, or merchant_id, right?"
         );
         let mut tx = self.begin().await?;
-        self.note(&mut tx, notice_id, "NOT-OURS", what, &json!({ "what": what }), Fate::Refused).await?;
+        let body = &json!({ "what": what });
+        let told = Told { id: notice_id, kind: "NOT-OURS", order: what, body, brings: Brings::Outside };
+        self.note(&mut tx, &told, Fate::Refused).await?;
         Ok(tx.commit().await?)
     }
 
-    async fn paid(&self, notice_id: &str, out_trade_no: &str, paid: &Paid, body: &Value) -> Answer<Fate> {
+    async fn paid(&self, told: &Told<'_>, paid: &Paid) -> Answer<Fate> {
         let mut tx = self.begin().await?;
-        let kind = "TRANSACTION.SUCCESS";
+        let out_trade_no = told.order;
         let Some((entry, amount_fen)) = self.order_of(&mut tx, out_trade_no).await? else {
-            return self.not_ours(tx, notice_id, kind, out_trade_no, body).await;
+            return self.not_ours(tx, told).await;
         };
         if amount_fen != paid.amount_fen {
             tracing::error!(
@@ -63,7 +86,7 @@ impl Desk {
                 paid_fen = paid.amount_fen,
                 "a payment notice has another amount than its order; nothing was changed"
             );
-            self.note(&mut tx, notice_id, kind, out_trade_no, body, Fate::Refused).await?;
+            self.note(&mut tx, told, Fate::Refused).await?;
             tx.commit().await?;
             return Err(DeskError::WrongAmount);
         }
@@ -74,7 +97,7 @@ impl Desk {
             id: format!("paid:{}", paid.transaction_id),
             payload: payload(&payment)?,
         };
-        let fate = self.tell(&mut tx, &signal, notice_id, kind, out_trade_no, body).await?;
+        let fate = self.tell(&mut tx, &signal, told).await?;
         // The run is locked by now: whoever was closing the order has said so, or finds this money when it says so.
         if visits::is_closed(&mut *tx, self.hospital(), out_trade_no).await? {
             self.comes_late(&mut tx, entry, payment).await?;
@@ -105,12 +128,19 @@ impl Desk {
         Ok(())
     }
 
-    async fn refunded(&self, notice_id: &str, out_refund_no: &str, money: &RefundMoney, body: &Value) -> Answer<Fate> {
+    async fn refunded(&self, told: &Told<'_>, out_refund_no: &str, money: &RefundMoney) -> Answer<Fate> {
         let mut tx = self.begin().await?;
-        let out_trade_no = money.out_trade_no.as_str();
+        let out_trade_no = told.order;
         let Some((entry, ordered_fen)) = self.order_of(&mut tx, out_trade_no).await? else {
-            return self.not_ours(tx, notice_id, "REFUND", out_trade_no, body).await;
+            return self.not_ours(tx, told).await;
         };
+        // A number of before the provider gave it up is ours as much as the last.
+        if !is_refund_no(out_trade_no, out_refund_no) {
+            tracing::error!(out_trade_no, "a refund notice of an order of ours has a number that none of ours is");
+            self.note(&mut tx, told, Fate::Refused).await?;
+            tx.commit().await?;
+            return Err(DeskError::UnknownRefund);
+        }
         let asked_fen = visits::refund_asked(&mut *tx, self.hospital(), out_trade_no, out_refund_no).await?;
         let is_ours = asked_fen.is_none_or(|asked_fen| asked_fen == money.amount_fen)
             && money.total_fen.is_none_or(|total_fen| total_fen == ordered_fen);
@@ -123,33 +153,26 @@ impl Desk {
                 total_fen = money.total_fen,
                 "a refund notice has another amount than was asked for; nothing was changed"
             );
-            self.note(&mut tx, notice_id, "REFUND", out_trade_no, body, Fate::Refused).await?;
+            self.note(&mut tx, told, Fate::Refused).await?;
             tx.commit().await?;
             return Err(DeskError::WrongAmount);
         }
         let signal = Outgoing {
             to: To::Run(entry),
             name: "RefundNotice".into(),
-            id: format!("refund:{notice_id}"),
+            id: format!("refund:{}", told.id),
             payload: payload(&RefundNotice { out_refund_no: out_refund_no.to_owned() })?,
         };
-        let fate = self.tell(&mut tx, &signal, notice_id, "REFUND", out_trade_no, body).await?;
+        let fate = self.tell(&mut tx, &signal, told).await?;
         tx.commit().await?;
         self.engine.hint();
         Ok(fate)
     }
 
     /// A signed notice about an order that we do not know changes no run, but it is money: it is written down for staff.
-    async fn not_ours(
-        &self,
-        mut tx: Transaction<'static, Postgres>,
-        notice_id: &str,
-        kind: &str,
-        out_trade_no: &str,
-        body: &Value,
-    ) -> Answer<Fate> {
-        tracing::warn!(out_trade_no, "a payment notice is about an order that is not ours");
-        self.note(&mut tx, notice_id, kind, out_trade_no, body, Fate::NoRun).await?;
+    async fn not_ours(&self, mut tx: Transaction<'static, Postgres>, told: &Told<'_>) -> Answer<Fate> {
+        tracing::warn!(out_trade_no = told.order, "a payment notice is about an order that is not ours");
+        self.note(&mut tx, told, Fate::NoRun).await?;
         tx.commit().await?;
         Err(DeskError::NotOurs)
     }
@@ -160,38 +183,23 @@ impl Desk {
         Ok(known.filter(|(entry, _)| ids::run_of(out_trade_no) == Some(*entry)))
     }
 
-    async fn tell(
-        &self,
-        conn: &mut PgConnection,
-        signal: &Outgoing,
-        notice_id: &str,
-        kind: &str,
-        subject: &str,
-        body: &Value,
-    ) -> Answer<Fate> {
+    async fn tell(&self, conn: &mut PgConnection, signal: &Outgoing, told: &Told<'_>) -> Answer<Fate> {
         // Rows of runs are locked before any other.
         let fate = match store::signal(&mut *conn, self.hospital(), signal).await? {
             Signalled::Delivered => Fate::Delivered,
             Signalled::Duplicate => Fate::Duplicate,
             Signalled::Kept => Fate::Kept,
         };
-        self.note(conn, notice_id, kind, subject, body, fate).await?;
+        self.note(conn, told, fate).await?;
         Ok(fate)
     }
 
-    async fn note(
-        &self,
-        conn: &mut PgConnection,
-        notice_id: &str,
-        kind: &str,
-        subject: &str,
-        body: &Value,
-        fate: Fate,
-    ) -> Answer<()> {
+    async fn note(&self, conn: &mut PgConnection, told: &Told<'_>, fate: Fate) -> Answer<()> {
         let source = self.ports.payments.provider().source();
-        let callback = Callback { source, event_id: notice_id, kind, subject, body };
-        if callbacks::receive(&mut *conn, self.hospital(), &callback).await? {
-            callbacks::settle(conn, self.hospital(), source, notice_id, fate).await?;
+        let Told { id: event_id, kind, order: subject, body, brings } = *told;
+        let callback = Callback { source, event_id, kind, subject, body };
+        if callbacks::receive_from(&mut *conn, self.hospital(), &callback, brings).await? {
+            callbacks::settle(conn, self.hospital(), source, event_id, fate).await?;
         }
         Ok(())
     }

@@ -5,28 +5,62 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use tokio::sync::Notify;
 
 use super::Desk;
+use super::untaken::{self, Books};
 use crate::engine::Engine;
-use crate::records::callbacks;
+use crate::records::callbacks::{self, Fate};
+use crate::records::untaken as rows;
 
 /// Between two writings.
 const EVERY: Duration = Duration::from_secs(1);
+/// What the row of what has none of its own says.
+const MORE: &str = "more than so many rows a day: these are counted only";
 
-/// From where, and why it was not believed: how often.
-type Counts = BTreeMap<(&'static str, String), i32>;
+/// What is counted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Counted {
+    /// It was not believed, for this reason.
+    Doubted(String),
+    /// It could not be taken, and stands there under this id.
+    Again(String),
+    /// It could not be taken, and there are too many of this fate today.
+    More(Fate),
+}
+
+/// From where, and what: how often.
+type Counts = BTreeMap<(&'static str, Counted), i32>;
 
 /// What is not written down yet.
 #[derive(Default)]
 pub(super) struct Unbelieved {
     counts: Mutex<Counts>,
     more: Notify,
+    books: Mutex<Books>,
 }
 
 impl Unbelieved {
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// See [`untaken::counted`].
+    pub(super) fn untaken(&self, source: &'static str, fate: Fate, day: NaiveDate, event_id: &str) -> Option<Counted> {
+        untaken::counted(&mut self.books(), (source, fate), day, event_id)
+    }
+
+    pub(super) fn count(&self, source: &'static str, counted: Counted) {
+        let mut counts = self.counts();
+        let times = counts.entry((source, counted)).or_default();
+        *times = times.saturating_add(1);
+        drop(counts);
+        self.more.notify_one();
     }
 }
 
@@ -42,9 +76,9 @@ pub(super) fn open(engine: Arc<Engine>) -> Arc<Unbelieved> {
                 continue;
             }
             drop(kept);
-            for ((source, why), times) in counts {
-                if let Err(error) = callbacks::doubt(&engine.pool, &engine.tenant, source, &why, times).await {
-                    tracing::warn!(%error, times, "what was not believed could not be counted");
+            for ((source, counted), times) in counts {
+                if let Err(error) = write(&engine, source, &counted, times).await {
+                    tracing::warn!(%error, times, "callbacks that were not taken could not be counted");
                 }
             }
             tokio::time::sleep(EVERY).await;
@@ -53,13 +87,18 @@ pub(super) fn open(engine: Arc<Engine>) -> Arc<Unbelieved> {
     kept
 }
 
+async fn write(engine: &Engine, source: &str, counted: &Counted, times: i32) -> sqlx::Result<()> {
+    let (pool, hospital) = (&engine.pool, engine.tenant.as_str());
+    match counted {
+        Counted::Doubted(why) => callbacks::doubt(pool, hospital, source, why, times).await,
+        Counted::Again(event_id) => rows::came_again(pool, hospital, source, event_id, times).await,
+        Counted::More(fate) => rows::more(pool, hospital, source, (*fate, MORE), times).await,
+    }
+}
+
 impl Desk {
     /// Counts a callback from `source` that was not believed. `why` is one of few sentences, and says nothing that came with it.
     pub fn not_believed(&self, source: &'static str, why: &dyn std::fmt::Display) {
-        let mut counts = self.unbelieved.counts();
-        let times = counts.entry((source, why.to_string())).or_default();
-        *times = times.saturating_add(1);
-        drop(counts);
-        self.unbelieved.more.notify_one();
+        self.unbelieved.count(source, Counted::Doubted(why.to_string()));
     }
 }

@@ -57,6 +57,7 @@ impl FromRequestParts<Arc<Surface>> for FromHis {
         // An address can be a person's: it is not logged.
         let forwarded = parts.headers.contains_key(FORWARDED);
         tracing::warn!(forwarded, "a push from an address that is not in his.push_from was refused");
+        surface.desk.not_believed("his", &"the push is from an address that is not in his.push_from");
         Err(Problem::address_not_allowed())
     }
 }

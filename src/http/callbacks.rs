@@ -15,13 +15,14 @@ use super::Surface;
 use super::addresses::FromHis;
 use super::problem::{Problem, ProblemBody, cannot_be_stored};
 use crate::desk::DeskError;
-use crate::ports::his::{Push, PushAnswer, PushError};
+use crate::desk::untaken::Untaken;
+use crate::ports::his::{self, Named, Push, PushAnswer};
 use crate::ports::payments::{NoticeError, NoticeHeaders, Provider};
 use crate::ports::stamp;
 
 /// A push of HIS (健康通 v3.3): 5001 停诊, 5002 a cancelled booking of ours, 5007 one of any channel, 5008 (ours) 替诊 and 改诊.
 /// Answered in its own envelope with `RETURN_CODE`
-/// 0 stored, 1 unreadable, 7 wrong signature, 99 send it again.
+/// 0 stored, 1 unreadable, 7 wrong signature, 13 stored without an answer to what it asks (5006), 99 send it again.
 #[utoipa::path(
     post, path = "/callbacks/his", tag = "callbacks",
     request_body(
@@ -41,7 +42,7 @@ use crate::ports::stamp;
 )]
 pub(super) async fn his(State(surface): State<Arc<Surface>>, _: FromHis, body: Bytes) -> Result<Response, Problem> {
     let charset = surface.his_pushes.charset().ok_or_else(Problem::not_found)?;
-    let answer = taken(&surface, surface.his_pushes.read(&body)).await;
+    let answer = taken(&surface, &body, surface.his_pushes.take(&body)).await;
     let content_type = format!("text/xml; charset={charset}");
     Ok(([(header::CONTENT_TYPE, content_type)], surface.his_pushes.answer(answer)).into_response())
 }
@@ -49,7 +50,8 @@ pub(super) async fn his(State(surface): State<Arc<Surface>>, _: FromHis, body: B
 /// A push of HIS as JSON: `{"function": "5007", "userId": "…", "data": {…}}`, the fields of 健康通 v3.3 in camelCase. The headers
 /// `X-Houbu-Timestamp`, `X-Houbu-Nonce` and `X-Houbu-Signature` carry HMAC-SHA256 over `event`, timestamp, nonce and raw body, each on a
 /// line; a timestamp more than five minutes away from our clock is refused. Answered `{"code", "message"}` in the same way, with
-/// the same nonce: `0` stored, `1` unreadable, `7` wrong signature, `stale`, `99` send it again.
+/// the same nonce: `0` stored, `1` unreadable, `7` wrong signature, `13` stored without an answer to what it asks
+/// (5006), `stale`, `99` send it again.
 #[utoipa::path(
     post, path = "/callbacks/his/events", tag = "callbacks",
     params(
@@ -84,33 +86,51 @@ pub(super) async fn his_events(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let now = surface.desk.now().await?;
-    let answer = taken(&surface, surface.his_pushes.read_event(&headers, &body, now)).await;
+    let answer = taken(&surface, &body, surface.his_pushes.take_event(&headers, &body, now)).await;
     let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let answer = surface.his_pushes.answer_event(&headers, answer, now);
     Ok((status, answer.headers, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response())
 }
 
 /// Stores a push that can be believed; says how it is to be answered.
-async fn taken(surface: &Surface, push: Result<Push, PushError>) -> PushAnswer {
+async fn taken(surface: &Surface, raw: &[u8], push: Result<Push, his::Untaken>) -> PushAnswer {
     match push {
         Ok(push) => match surface.desk.his_push(&push).await {
-            Ok(_) => PushAnswer::Accepted,
+            Ok(_) => push.answer(),
+            // Nothing of it is an id: what can never be stored may be that.
             Err(error) if is_for_good(&error) => {
-                tracing::warn!(%error, "a push says what can never be stored");
-                PushAnswer::Unreadable
+                refused(surface, raw, UNSTORABLE, &Named::default(), PushAnswer::Unreadable).await
             }
             Err(error) => {
                 tracing::error!(%error, "a push could not be stored; HIS sends it again");
                 PushAnswer::TryAgain
             }
         },
-        Err(error) => {
+        Err(his::Untaken { error, signed: Some(named) }) => {
+            refused(surface, raw, &error.to_string(), &named, error.into()).await
+        }
+        Err(his::Untaken { error, signed: None }) => {
             tracing::warn!(%error, "a push was not believed");
             surface.desk.not_believed("his", &error);
             error.into()
         }
     }
 }
+
+/// HIS signed it, and it cannot be taken: staff see it, and HIS hears so.
+async fn refused(surface: &Surface, raw: &[u8], why: &str, named: &Named, answer: PushAnswer) -> PushAnswer {
+    let (id, kind) = (named.event_id.as_deref(), named.function.as_deref());
+    match surface.desk.refuse_callback(&Untaken { source: "his", raw, why, id, kind }).await {
+        Ok(()) => answer,
+        Err(error) => {
+            tracing::error!(%error, "a push that is refused could not be written down; HIS sends it again");
+            PushAnswer::TryAgain
+        }
+    }
+}
+
+/// Why somebody who may say it said nothing that is kept.
+const UNSTORABLE: &str = "it says what can never be stored";
 
 /// The answer to a notice that was not taken.
 #[derive(Debug, Serialize, ToSchema)]
@@ -217,6 +237,7 @@ pub(super) async fn pay_platform(State(surface): State<Arc<Surface>>, headers: H
 /// A notice at the door of this provider.
 async fn notice(surface: &Surface, of: Provider, signed: &NoticeHeaders, body: &[u8]) -> Response {
     if surface.payments.provider() != of {
+        surface.desk.not_believed(of.source(), &"another provider takes the money here");
         return fail(StatusCode::NOT_FOUND, "another provider takes the money here");
     }
     let now = match surface.desk.now().await {
@@ -238,10 +259,16 @@ async fn notice(surface: &Surface, of: Provider, signed: &NoticeHeaders, body: &
         Ok(notice) => notice,
         Err(error) => {
             tracing::warn!(%error, "a payment notice was not believed");
-            if let NoticeError::NotOurs(what) = error {
-                foreign(surface, body, what).await;
-            } else {
-                surface.desk.not_believed(of.source(), &error);
+            let written = match error {
+                NoticeError::NotOurs(what) => foreign(surface, of, body, what).await,
+                NoticeError::Body(_) => unread(surface, of, body, &error.to_string()).await,
+                _ => {
+                    surface.desk.not_believed(of.source(), &error);
+                    true
+                }
+            };
+            if !written {
+                return fail(StatusCode::INTERNAL_SERVER_ERROR, "try again");
             }
             let status = match error {
                 NoticeError::Header(_) | NoticeError::Stale | NoticeError::Signature | NoticeError::UnknownKey => {
@@ -258,9 +285,15 @@ async fn notice(surface: &Surface, of: Provider, signed: &NoticeHeaders, body: &
         Err(DeskError::WrongAmount) => {
             fail(StatusCode::UNPROCESSABLE_ENTITY, "the amount is not that of the order or refund")
         }
+        Err(DeskError::UnknownRefund) => {
+            fail(StatusCode::UNPROCESSABLE_ENTITY, "the refund was never asked for under this number")
+        }
         Err(error) if is_for_good(&error) => {
-            tracing::warn!(%error, "a payment notice says what can never be stored");
-            fail(StatusCode::BAD_REQUEST, "a value cannot be stored")
+            if unread(surface, of, body, UNSTORABLE).await {
+                fail(StatusCode::BAD_REQUEST, "a value cannot be stored")
+            } else {
+                fail(StatusCode::INTERNAL_SERVER_ERROR, "try again")
+            }
         }
         Err(error) => {
             tracing::error!(%error, "a notice could not be stored; the provider sends it again");
@@ -269,16 +302,39 @@ async fn notice(surface: &Surface, of: Provider, signed: &NoticeHeaders, body: &
     }
 }
 
-/// The provider signed it, and it is for another merchant: that staff see it is all that can be done.
-async fn foreign(surface: &Surface, body: &[u8], what: &'static str) {
-    #[derive(Deserialize)]
-    struct Named {
-        id: String,
+/// What of a notice is not sealed.
+#[derive(Default, Deserialize)]
+struct Outside {
+    id: Option<String>,
+    #[serde(alias = "event")]
+    event_type: Option<String>,
+}
+
+/// The provider signed it, and it is for another merchant: that staff see it is all that can be done. False where it could not be
+/// written down.
+async fn foreign(surface: &Surface, of: Provider, body: &[u8], what: &'static str) -> bool {
+    let Outside { id: Some(id), .. } = serde_json::from_slice(body).unwrap_or_default() else {
+        return unread(surface, of, body, "the notice is not ours").await;
+    };
+    match surface.desk.foreign_notice(&id, what).await {
+        Ok(()) => true,
+        Err(error) if is_for_good(&error) => unread(surface, of, body, UNSTORABLE).await,
+        Err(error) => {
+            tracing::error!(%error, "a payment notice that is not ours could not be written down");
+            false
+        }
     }
-    let Ok(Named { id }) = serde_json::from_slice(body) else { return };
-    if let Err(error) = surface.desk.foreign_notice(&id, what).await {
-        tracing::error!(%error, "a payment notice that is not ours could not be written down");
+}
+
+/// The provider signed it, and it cannot be read, opened or stored. False where that could not be written down.
+async fn unread(surface: &Surface, of: Provider, raw: &[u8], why: &str) -> bool {
+    let outside: Outside = serde_json::from_slice(raw).unwrap_or_default();
+    let (id, kind) = (outside.id.as_deref(), outside.event_type.as_deref());
+    let written = surface.desk.refuse_callback(&Untaken { source: of.source(), raw, why, id, kind }).await;
+    if let Err(error) = &written {
+        tracing::error!(%error, "a payment notice that is refused could not be written down; the provider sends it again");
     }
+    written.is_ok()
 }
 
 /// True where what was sent can never be stored, however often it comes: nobody is asked to send it again.

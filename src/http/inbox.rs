@@ -64,16 +64,16 @@ pub struct Callbacks {
 pub struct Callback {
     /// his, wechat-pay, pay-platform, wechat or platform.
     pub source: String,
-    /// The sender's id of it.
+    /// The sender's id of it; the SHA-256 of what cannot be read.
     pub event_id: String,
-    /// What it says, for example `5007` or `TRANSACTION.SUCCESS`.
+    /// What it says, for example `5007` or `TRANSACTION.SUCCESS`; `unreadable` where nobody can tell.
     pub kind: String,
     /// What it is about.
     pub subject: String,
     /// The run that `subject` was derived from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<Uuid>,
-    /// What it carried, without personal data.
+    /// What it carried, without personal data; of what could not be taken, why, and its size and hash.
     #[schema(value_type = Object)]
     pub content: Value,
     /// When it came first.

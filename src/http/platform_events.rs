@@ -15,6 +15,7 @@ use super::Surface;
 use super::openapi::Problems;
 use super::problem::Problem;
 use crate::desk::message_event::Arrival;
+use crate::desk::untaken::Untaken;
 use crate::ports::stamp::{Stamp, StampError, Stamper, Way};
 
 /// The most letters of a message's id, ours and anybody's.
@@ -57,10 +58,17 @@ pub(super) async fn receive(
         surface.desk.not_believed("platform", &doubt);
         return Err(Problem::unauthorized());
     }
-    let event: PlatformEvent = serde_json::from_slice(&body)
-        .map_err(|error| Problem::invalid(format!("the event cannot be read: {error}")))?;
+    let refused = |why| Untaken { source: "platform", raw: &body, why, id: None, kind: None };
+    let event: PlatformEvent = match serde_json::from_slice(&body) {
+        Ok(event) => event,
+        Err(error) => {
+            surface.desk.refuse_callback(&refused("the event cannot be read")).await?;
+            return Err(Problem::invalid(format!("the event cannot be read: {error}")));
+        }
+    };
     let is_id = |id: &str| (1..=ID_LETTERS_MAX).contains(&id.len()) && id.chars().all(|c| c.is_ascii_graphic());
     if !is_id(&event.id) {
+        surface.desk.refuse_callback(&refused("the event's id is no id of a message")).await?;
         return Err(Problem::invalid("id is no id of a message: 1 to 64 letters and digits"));
     }
     // What no text in the database can hold is nothing that a platform says.

@@ -19,9 +19,14 @@ use super::openapi::Problems;
 use super::problem::Problem;
 use super::{EventToken, Surface};
 use crate::desk::message_event::OfWechat;
+use crate::desk::untaken::Untaken;
 
-/// The most messages that one event tells of; it tells of one.
+/// The most messages of one event that are heard; it tells of one. What stands after them is for staff, who may have it heard.
 const SUBSCRIBED_MAX: usize = 10;
+/// The most of those after them that are written down.
+const BESIDE_MAX: usize = 50;
+/// The most letters of the id of a message and of what is said of it.
+const LETTERS_MAX: usize = 100;
 
 /// The signature of an event.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -47,6 +52,9 @@ pub struct Signature {
 struct Event {
     #[serde(rename = "Event")]
     event: String,
+    /// Of what is no event: what somebody wrote to the account.
+    #[serde(rename = "MsgType")]
+    message_type: String,
     #[serde(rename = "MsgID", alias = "MsgId")]
     message_id: String,
     #[serde(rename = "Status")]
@@ -105,18 +113,60 @@ pub(super) async fn receive(
         }
         return Err(doubt);
     }
-    let text = std::str::from_utf8(&body).map_err(|_| Problem::invalid("the event is not UTF-8"))?;
-    let event: Event = quick_xml::de::from_str(text).map_err(|_| Problem::invalid("the event is not XML"))?;
-    if event.event == "TEMPLATESENDJOBFINISH" && !event.message_id.is_empty() {
-        surface.desk.message_event(&event.message_id, &event.status).await?;
-    }
-    if event.event == "subscribe_msg_sent_event" {
-        // Together: each may be waited for, and WeChat waits for the answer to all.
-        let named = event.subscribed.list.iter().take(SUBSCRIBED_MAX).filter(|one| !one.message_id.is_empty());
-        let told = named.map(|one| surface.desk.wechat_event(OfWechat::Subscribe, &one.message_id, &one.status));
-        try_join_all(told).await?;
+    let desk = &surface.desk;
+    let untaken = |why| Untaken { source: "wechat", raw: &body, why, id: None, kind: None };
+    let event = match read(&body) {
+        Ok(event) => event,
+        Err(why) => {
+            desk.refuse_callback(&untaken(why)).await?;
+            return Err(Problem::invalid(why));
+        }
+    };
+    let kind = Some(event.event.as_str()).filter(|event| !event.is_empty());
+    match event.event.as_str() {
+        "TEMPLATESENDJOBFINISH" if is_id(&event.message_id) => {
+            desk.message_event(&event.message_id, &event.status).await?;
+        }
+        "subscribe_msg_sent_event" => {
+            if let Some(why) = subscribed(&surface, &event.subscribed.list).await? {
+                desk.refuse_callback(&Untaken { kind, ..untaken(why) }).await?;
+            }
+        }
+        "TEMPLATESENDJOBFINISH" => desk.refuse_callback(&Untaken { kind, ..untaken(NAMELESS) }).await?,
+        _ => {
+            let kind = kind.or(Some(&event.message_type));
+            desk.ignore_callback(&Untaken { kind, ..untaken("the event is of a kind that nobody here hears") }).await?;
+        }
     }
     Ok("success".into_response())
+}
+
+/// Why an event about messages says of one of them nothing that can be followed.
+const NAMELESS: &str = "the event names no MsgID";
+/// Why staff have to have it heard.
+const TOO_MANY: &str = "the event tells of too many messages at once";
+
+fn read(body: &[u8]) -> Result<Event, &'static str> {
+    let text = std::str::from_utf8(body).map_err(|_| "the event is not UTF-8")?;
+    quick_xml::de::from_str(text).map_err(|_| "the event is not XML")
+}
+
+fn is_id(message_id: &str) -> bool {
+    (1..=LETTERS_MAX).contains(&message_id.len()) && message_id.bytes().all(|letter| letter.is_ascii_graphic())
+}
+
+/// Has each message heard; says why there is more in the event than that.
+async fn subscribed(surface: &Surface, list: &[OneSubscribed]) -> Result<Option<&'static str>, Problem> {
+    let named: Vec<&OneSubscribed> = list.iter().filter(|one| is_id(&one.message_id)).collect();
+    let (heard, beside) = named.split_at(named.len().min(SUBSCRIBED_MAX));
+    // Together: each may be waited for, and WeChat waits for the answer to all.
+    let told = heard.iter().map(|one| surface.desk.wechat_event(OfWechat::Subscribe, &one.message_id, &one.status));
+    try_join_all(told).await?;
+    for one in beside.iter().take(BESIDE_MAX) {
+        surface.desk.refuse_message(OfWechat::Subscribe, &one.message_id, &one.status, TOO_MANY).await?;
+    }
+    let nameless = named.len() < list.len() || list.is_empty();
+    Ok(if beside.len() > BESIDE_MAX { Some(TOO_MANY) } else { nameless.then_some(NAMELESS) })
 }
 
 fn believe(token: Option<&EventToken>, signature: &Signature, now: DateTime<Utc>) -> Result<(), Problem> {

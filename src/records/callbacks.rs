@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder};
 
 /// What became of a callback, as stored with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
     /// Runs were told.
     Delivered,
@@ -87,13 +87,37 @@ pub struct Callback<'a> {
     pub body: &'a Value,
 }
 
-/// Writes a callback down; true where nothing was done about it yet: it is the first of its id, or whoever took it before
-/// died in between.
+/// Who brings a callback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Brings {
+    /// Whoever sends it.
+    Outside,
+    /// Staff, who have it done again.
+    Staff,
+}
+
+/// Writes a callback down; true where nothing was done about it yet: it is the first of its id, it could not be taken before (its
+/// body says `why`) and now it can, or whoever took it before died in between.
 pub async fn receive(conn: &mut PgConnection, hospital: &str, callback: &Callback<'_>) -> sqlx::Result<bool> {
+    receive_from(conn, hospital, callback, Brings::Outside).await
+}
+
+/// The same of whoever brings it: what staff have done again has not come again.
+pub async fn receive_from(
+    conn: &mut PgConnection,
+    hospital: &str,
+    callback: &Callback<'_>,
+    brings: Brings,
+) -> sqlx::Result<bool> {
     sqlx::query_scalar(
         "insert into callback (hospital, source, event_id, kind, subject, body, fate)
          values ($1, $2, $3, $4, $5, $6, 'received')
-         on conflict (hospital, source, event_id) do update set times = callback.times + 1
+         on conflict (hospital, source, event_id) do update
+         set times = callback.times + $7,
+             kind = case when callback.body ? 'why' then excluded.kind else callback.kind end,
+             subject = case when callback.body ? 'why' then excluded.subject else callback.subject end,
+             body = case when callback.body ? 'why' then excluded.body else callback.body end,
+             fate = case when callback.body ? 'why' then 'received' else callback.fate end
          returning fate = 'received'",
     )
     .bind(hospital)
@@ -102,6 +126,7 @@ pub async fn receive(conn: &mut PgConnection, hospital: &str, callback: &Callbac
     .bind(callback.kind)
     .bind(callback.subject)
     .bind(callback.body)
+    .bind(i32::from(brings == Brings::Outside))
     .fetch_one(conn)
     .await
 }
@@ -140,6 +165,91 @@ pub async fn settle(
         .execute(conn)
         .await
         .map(drop)
+}
+
+/// Takes up what was received, for the rest of the transaction; false where that has been done, by somebody who was at it perhaps.
+/// It waits for whoever is. No row is locked for it: rows of runs come first.
+pub async fn take_up(conn: &mut PgConnection, hospital: &str, source: &str, event_id: &str) -> sqlx::Result<bool> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended($1 || '/' || $2 || '/' || $3, 500))")
+        .bind(hospital)
+        .bind(source)
+        .bind(event_id)
+        .execute(&mut *conn)
+        .await?;
+    let fate: Option<String> =
+        sqlx::query_scalar("select fate from callback where hospital = $1 and source = $2 and event_id = $3")
+            .bind(hospital)
+            .bind(source)
+            .bind(event_id)
+            .fetch_optional(conn)
+            .await?;
+    // Nothing is done about what is not there any more either.
+    Ok(fate.as_deref() == Some(Fate::Received.as_str()))
+}
+
+/// Writes down what became of what was received; what a person has seen to meanwhile stays so.
+pub async fn came_to(
+    conn: &mut PgConnection,
+    hospital: &str,
+    source: &str,
+    event_id: &str,
+    fate: Fate,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "update callback set fate = $4
+         where hospital = $1 and source = $2 and event_id = $3 and fate = 'received'",
+    )
+    .bind(hospital)
+    .bind(source)
+    .bind(event_id)
+    .bind(fate.as_str())
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Writes down what a callback is about, once that is known.
+pub async fn is_about(
+    conn: &mut PgConnection,
+    hospital: &str,
+    source: &str,
+    event_id: &str,
+    subject: &str,
+) -> sqlx::Result<()> {
+    sqlx::query("update callback set subject = $4 where hospital = $1 and source = $2 and event_id = $3")
+        .bind(hospital)
+        .bind(source)
+        .bind(event_id)
+        .bind(subject)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// What was received more than `seconds` ago by the engine's clock and nothing was done about, the oldest first, after this place.
+///
+/// Plan: `callback_for_a_person`, of which there are few.
+pub async fn left(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    source: &str,
+    (seconds, after, most): (f64, Option<&Place>, i64),
+) -> sqlx::Result<Vec<Seen>> {
+    sqlx::query_as(
+        "select source, event_id, kind, subject, body, received_at, times, fate from callback
+         where hospital = $1 and source = $2 and fate = 'received'
+           and received_at < engine_now() - make_interval(secs => $3)
+           and ($4::timestamptz is null or (received_at, event_id) > ($4, $5))
+         order by received_at, event_id limit $6",
+    )
+    .bind(hospital)
+    .bind(source)
+    .bind(seconds)
+    .bind(after.map(|place| place.received_at))
+    .bind(after.map(|place| place.event_id.as_str()))
+    .bind(most)
+    .fetch_all(db)
+    .await
 }
 
 /// What HIS has told of these orders of its own within a day, since it may number others alike later: `EVENT_ID` and `HOSP_ORDER_ID`

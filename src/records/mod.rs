@@ -21,7 +21,7 @@
 //! | `offers`, `slots`, `kpis` | what became of every offered place, as rows and as staff look at it; figures by day of visit |
 //! | `persons` | all that is kept of one person; seals of an older key |
 //! | `reconciliation` | a day's books compared with the outside's, and the cases that came of it |
-//! | `callbacks` | what the outside told us |
+//! | `callbacks`, `untaken` | what the outside told us; what of it was signed rightly and could not be taken |
 //! | `seals` | what is sealed, for a rotation of keys |
 //! | `schema` | which migrations have run |
 //! | `tokens` | the message platform's access token, for all processes |
@@ -64,5 +64,6 @@ pub mod staff_sessions;
 pub mod staff_users;
 pub mod templates;
 pub mod tokens;
+pub mod untaken;
 pub mod views;
 pub mod visits;

@@ -219,6 +219,23 @@ pub async fn of_his_order(
     .await
 }
 
+/// Our `ORDER_ID` of the latest visit that HIS numbered so, whatever became of it.
+///
+/// Plan: `appointment_by_his_order`.
+pub async fn last_of_his_order(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    his_order_id: &str,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar(
+        "select id from appointment where hospital = $1 and his_order_id = $2 order by booked_at desc limit 1",
+    )
+    .bind(hospital)
+    .bind(his_order_id)
+    .fetch_optional(db)
+    .await
+}
+
 /// An appointment, as it is shown.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Shown {

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::hospital::world::{FEE_FEN, cutoff};
 use crate::hospital::{Hospital, Reply, Setup, credentials, door};
+use crate::patience::wait_for;
 
 /// Asks for something that is refused: with this status, and without a trace in our tables.
 async fn refused(hospital: &Hospital, what: &str, status: u16, request: reqwest::RequestBuilder) -> Reply {
@@ -231,6 +232,12 @@ async fn r15_pushes_from_elsewhere_are_refused_unread_and_counted() {
     let counted =
         format!(r#"houbu_http_refusals_total{{route="/callbacks/his",code="address_not_allowed"}} {refusals}"#);
     assert!(figures.body.as_str().unwrap().contains(&counted), "{counted} is not in {}", figures.body);
+    let elsewhere = "select times::bigint from callback where fate = 'unbelieved' and event_id like '%his.push_from'";
+    wait_for("all of them to be counted in the inbox", async || {
+        let times: Option<i64> = sqlx::query_scalar(elsewhere).fetch_optional(&hospital.db.pool).await.unwrap();
+        times == i64::try_from(refusals).ok()
+    })
+    .await;
     // What comes from where HIS pushes from is taken.
     assert_eq!(door::Door::reply(push(genuine, "10.1.2.3")).await.status, 200);
     hospital.until_still().await;
@@ -327,7 +334,7 @@ async fn notices_that_are_not_the_providers_change_nothing() {
     // Signed notices that fit nothing changed no run, and stand there for staff.
     let unfit = "select count(*) from callback where source = 'wechat-pay' and fate in ('no-run', 'refused')";
     let unfit: i64 = sqlx::query_scalar(unfit).fetch_one(&hospital.db.pool).await.unwrap();
-    assert_eq!(unfit, 1, "the provider's notices of this test have one id");
+    assert_eq!(unfit, 2, "the provider's notices of this test have one id; half a document has none");
     // The payer does pay; the provider's own notice is believed, and a copy of it changes nothing.
     hospital.pay.pay_now(&number).await.unwrap();
     hospital.pass_seconds(1).await;
@@ -338,5 +345,52 @@ async fn notices_that_are_not_the_providers_change_nothing() {
     hospital.until_still().await;
     assert_eq!(hospital.steps(entry).await, steps, "money that was there already is not heard again");
     assert_eq!(before["entry"], hospital.everything().await["entry"]);
+    hospital.finish().await;
+}
+
+/// Where `api_v3_key` is wrong every notice is signed and none can be opened: each waits for a person, and is taken once it can be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r06_a_notice_that_cannot_be_opened_is_for_a_person_until_it_can() {
+    let hospital = Hospital::paying(PaymentMode::Prepay).await;
+    hospital.payer(1, houbu::sandbox::wechat_pay::Payer::Never);
+    let entry = hospital.apply("w1-am", 1).await;
+    let number = ids::trade_no(entry, 1);
+    let provider = Provider::of(&hospital).await;
+    let another = SealingKey::new(&SecretString::from("another-api-v3-key-of-32-bytes!!")).unwrap();
+    let elsewhere = Provider { sealing: another, ..Provider::of(&hospital).await };
+    let now = hospital.now().timestamp();
+    let sealed = elsewhere.body("1900000109", &number, FEE_FEN);
+    for _ in 0..2 {
+        refused(&hospital, "sealed with another key", 400, provider.signed(&hospital, now, &sealed)).await;
+    }
+    let seen = async || {
+        let wanted = houbu::records::callbacks::Wanted {
+            source: Some("wechat-pay".to_owned()),
+            most: 9,
+            ..houbu::records::callbacks::Wanted::default()
+        };
+        hospital.desk.callbacks(&wanted).await.unwrap()
+    };
+    wait_for("both to be counted", async || seen().await[0].times == 2).await;
+    let [one] = &seen().await[..] else { panic!("{:?}", seen().await) };
+    assert_eq!(
+        (one.event_id.as_str(), one.kind.as_str(), one.fate.as_str()),
+        ("EV-1", "TRANSACTION.SUCCESS", "refused")
+    );
+    assert_eq!(one.body["why"], "the notice's body cannot be read: the resource does not decrypt");
+    assert_eq!(
+        (one.body["bytes"].as_u64(), one.body.as_object().unwrap().len()),
+        (u64::try_from(sealed.len()).ok(), 3)
+    );
+    assert_eq!(hospital.desk.numbers_of_day(hospital.today()).await.unwrap().unmatched, 1);
+    // The key is set right, and the provider sends it again.
+    hospital.pay.pay_now(&number).await.unwrap();
+    let good = provider.body("1900000109", &number, FEE_FEN);
+    assert_eq!(door::Door::reply(provider.signed(&hospital, now, &good)).await.status, 204);
+    hospital.pass_seconds(1).await;
+    assert_eq!(hospital.status(entry).await, "waiting");
+    let one = seen().await.into_iter().find(|one| one.event_id == "EV-1").unwrap();
+    assert_eq!((one.fate.as_str(), one.times, one.body.get("why")), ("delivered", 3, None));
+    assert_eq!(hospital.desk.numbers_of_day(hospital.today()).await.unwrap().unmatched, 0);
     hospital.finish().await;
 }

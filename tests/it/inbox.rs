@@ -105,6 +105,8 @@ async fn e02_a_notice_of_money_that_is_done_again_pays_nothing_twice() {
     assert_eq!((paid.kind.as_str(), paid.fate.as_str()), ("TRANSACTION.SUCCESS", "delivered"));
     let again = houbu.replay_callback(&paid.source, &paid.event_id, &because("to see")).await.unwrap();
     assert_eq!(again.fate, "duplicate");
+    let now = houbu.callbacks(&about).await.unwrap().body.items.remove(0);
+    assert_eq!((paid.times, now.times), (1, 1), "done again, it has not come again");
     hospital.until_still().await;
     assert_eq!(hospital.status(entry).await, "waiting");
     hospital.finish().await;

@@ -336,5 +336,12 @@ impl Refunding {
     }
 }
 
+/// Whether a number is one of those that a refund of this order can be asked for under (R8): of the whole or of a part, the first
+/// or one after the provider has given up those before.
+pub fn is_refund_no(out_trade_no: &str, out_refund_no: &str) -> bool {
+    let mut nths = [0, PARTS_FROM].into_iter().flat_map(|from| (1..=NUMBERS_MAX).map(move |nth| from + nth));
+    nths.any(|nth| ids::refund_no(out_trade_no, nth) == out_refund_no)
+}
+
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,7 @@ mod visit;
 mod waiting;
 
 use crate::flow;
+pub use account::is_refund_no;
 pub use signals::{
     Answer, Cancellation, Change, Confirm, Consent, Decline, LateMoney, Offer, Payment, RefundNotice, Reply, Stoppage,
     Terms, Withdrawal,

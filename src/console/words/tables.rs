@@ -232,6 +232,7 @@ pub(super) const STATES: Names = &[
     ("for-staff", "需人工处理"),
     ("settled", "已人工处理"),
     ("unbelieved", "未通过校验"),
+    ("unreadable", "无法读取"),
     ("late", "迟到"),
     ("suspect", "待观察"),
     ("unresolved", "待处理"),

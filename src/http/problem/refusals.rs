@@ -114,6 +114,12 @@ impl From<DeskError> for Problem {
                 "金额与订单或退款不符。",
                 "The amount is not that of the order or refund.",
             ),
+            DeskError::UnknownRefund => Self::fixed(
+                Is::UNPROCESSABLE_ENTITY,
+                "unknown_refund",
+                "未发起过该退款。",
+                "This refund was never asked for.",
+            ),
             DeskError::UnknownWorkflow => {
                 Self::fixed(Is::NOT_FOUND, "unknown_workflow", "没有该流程。", "There is no such workflow.")
             }

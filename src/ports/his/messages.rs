@@ -351,13 +351,15 @@ pub struct CancelRegByHis {
     pub order_id: String,
 }
 
-/// What is read of 5003 to 5006 and others, HIS to us: the order of ours that they are about.
-#[derive(Debug, Serialize, Deserialize)]
+/// What is read of 5003 to 5006 and others, HIS to us: the order that they are about, by our number or by HIS's.
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs)]
 pub struct AboutOrder {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosp_order_id: Option<String>,
 }
 
 /// 5007 `CancelPush`, HIS to us: any channel's cancelled booking (R15, R30).

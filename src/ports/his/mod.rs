@@ -8,7 +8,7 @@
 //! | `jiankangtong` | the client of 健康通's functions, [`JiankangtongHis`], over `soap_line` or `json_line` |
 //! | `replies` | what its answers come to |
 //! | `fhir` | the client of HL7 FHIR R4, [`FhirHis`] |
-//! | `push` | the other direction: what a HIS sends us, [`PushReader`] |
+//! | `push`, `push_answer` | the other direction: what a HIS sends us, [`PushReader`]; why it is not taken, what it is answered |
 //! | `return_code` | what a `RETURN_CODE` means, one pure table |
 //! | `messages`, `lists`, `wire` | bodies and values as they stand on the wire; `lists` those of a whole day |
 //! | `envelope`, `soap`, `charset` | signature, cipher, XML around a body, in UTF-8 or GBK |
@@ -26,6 +26,7 @@ pub mod json_line;
 pub mod lists;
 pub mod messages;
 mod push;
+mod push_answer;
 mod replies;
 pub mod return_code;
 pub mod soap;
@@ -39,7 +40,8 @@ pub use fhir::FhirHis;
 pub use fhir::oauth::{OAuth, Proof};
 pub use jiankangtong::JiankangtongHis;
 pub use lists::{ListedBreach, ListedLock, ListedOrder, ListedState, LockStanding, Page};
-pub use push::{Push, PushAnswer, PushError, PushReader};
+pub use push::{Push, PushReader};
+pub use push_answer::{Named, PushAnswer, PushError, Untaken};
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::{Config, Protocol};
 use super::envelope::{Credentials, Envelope, EnvelopeError, KeyError};
-use super::json_line::{Answering, Asking, STALE};
+use super::json_line::{Answering, Asking};
 use super::messages::{self, AboutOrder, CancelPush, CancelRegByHis, ChangePush, StopReg};
+use super::push_answer::{Named, PushAnswer, PushError, Untaken};
 use super::{DayPart, Sitting, TimeSlot, json, soap, wire};
 use crate::ports::stamp::{NONCE, Stamp, StampError, Stamper, Way};
 use crate::waitlist::ids;
@@ -93,75 +94,26 @@ pub enum Push {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         order_id: Option<String>,
     },
+    /// The same about an order that it names by HIS's number alone.
+    OfHisOrder {
+        /// As of the others.
+        event_id: String,
+        /// `FUN_CODE`.
+        code: String,
+        /// `HOSP_ORDER_ID`.
+        his_order_id: String,
+    },
 }
 
-/// Why a push was not believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PushError {
-    /// No XML envelope, or one with a document type declaration.
-    #[error("the push is not an XML envelope")]
-    NotXml,
-    /// Signature, `USER_ID` or `SIGN_TYPE` are wrong.
-    #[error("the push's signature is wrong")]
-    BadSignature,
-    /// Written too long ago, or by a clock that is ahead of ours: perhaps played again.
-    #[error("the push's timestamp is more than five minutes away from our clock")]
-    Stale,
-    /// `HOS_ID` names another hospital.
-    #[error("the push is of another hospital: its HOS_ID is not hospital_id of [his]")]
-    OtherHospital,
-    /// A part of it is missing or cannot be read.
-    #[error("the push cannot be read: {0}")]
-    Unreadable(&'static str),
-}
+/// The most letters of a `HOSP_ORDER_ID`: what is longer is none.
+const HIS_ORDER_LETTERS_MAX: usize = 64;
 
-/// What we answer to a push.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PushAnswer {
-    /// `0`: stored; also to a repetition.
-    Accepted,
-    /// `1`: it cannot be read.
-    Unreadable,
-    /// `1`: it is of another hospital.
-    OtherHospital,
-    /// `7`: the signature is wrong.
-    BadSignature,
-    /// `stale`: the timestamp is too far from our clock, which the answer tells.
-    Stale,
-    /// `99`: not stored, send it again.
-    TryAgain,
-}
-
-impl From<PushError> for PushAnswer {
-    fn from(error: PushError) -> Self {
-        match error {
-            PushError::BadSignature => Self::BadSignature,
-            PushError::Stale => Self::Stale,
-            PushError::OtherHospital => Self::OtherHospital,
-            PushError::NotXml | PushError::Unreadable(_) => Self::Unreadable,
-        }
-    }
-}
-
-impl PushAnswer {
-    fn code_and_message(self) -> (&'static str, &'static str) {
+impl Push {
+    /// What it is answered once it is stored. 5006 asks what became of a refund: nobody here may say that it is done.
+    pub fn answer(&self) -> PushAnswer {
         match self {
-            Self::Accepted => ("0", "交易成功"),
-            Self::Unreadable => ("1", "参数错误"),
-            Self::OtherHospital => ("1", "医院代码不符"),
-            Self::BadSignature => ("7", "签名错误"),
-            Self::Stale => (STALE, "时间戳超出允许范围"),
-            Self::TryAgain => ("99", "系统异常"),
-        }
-    }
-
-    /// The HTTP status of the answer to an event.
-    pub fn status(self) -> u16 {
-        match self {
-            Self::Accepted => 200,
-            Self::Unreadable | Self::OtherHospital => 400,
-            Self::BadSignature | Self::Stale => 401,
-            Self::TryAgain => 500,
+            Self::Other { code, .. } | Self::OfHisOrder { code, .. } if code == "5006" => PushAnswer::NotSaid,
+            _ => PushAnswer::Accepted,
         }
     }
 }
@@ -205,18 +157,31 @@ impl PushReader {
 
     /// Verifies, decrypts and reads the raw body of a push in SOAP.
     pub fn read(&self, raw: &[u8]) -> Result<Push, PushError> {
+        self.take(raw).map_err(|untaken| untaken.error)
+    }
+
+    /// The same, with what can be read of a push that is signed rightly all the same.
+    pub fn take(&self, raw: &[u8]) -> Result<Push, Untaken> {
         let envelope = self.envelope.as_ref().ok_or(PushError::BadSignature)?;
         let request = envelope.open_request(raw).map_err(|error| match error {
-            EnvelopeError::Xml(_) => PushError::NotXml,
-            EnvelopeError::Signature => PushError::BadSignature,
-            EnvelopeError::Missing(field) => PushError::Unreadable(field),
-            EnvelopeError::Cipher => PushError::Unreadable("REQ_ENCRYPTED"),
+            EnvelopeError::Xml(_) => PushError::NotXml.into(),
+            EnvelopeError::Signature => PushError::BadSignature.into(),
+            EnvelopeError::Missing(field) => PushError::Unreadable(field).into(),
+            // Another key than ours, under our signature.
+            EnvelopeError::Cipher => {
+                Untaken { error: PushError::Unreadable("REQ_ENCRYPTED"), signed: Some(Named::default()) }
+            }
         })?;
         self.understand(&request.function, &request.body)
     }
 
     /// Verifies and reads the raw body of an event, which was stamped within five minutes of `now`.
     pub fn read_event(&self, headers: &HeaderMap, raw: &[u8], now: DateTime<Utc>) -> Result<Push, PushError> {
+        self.take_event(headers, raw, now).map_err(|untaken| untaken.error)
+    }
+
+    /// The same, with what can be read of an event that is signed rightly all the same.
+    pub fn take_event(&self, headers: &HeaderMap, raw: &[u8], now: DateTime<Utc>) -> Result<Push, Untaken> {
         let doubted = |error| match error {
             StampError::Header(name) => PushError::Unreadable(name),
             StampError::Signature => PushError::BadSignature,
@@ -225,15 +190,26 @@ impl PushReader {
         let stamp = Stamp::read(headers).map_err(doubted)?;
         self.stamper.verify(Way::Event, &stamp, raw).map_err(doubted)?;
         stamp.fresh(now).map_err(doubted)?;
-        let event: Asking = serde_json::from_slice(raw).map_err(|_| PushError::Unreadable("function, userId, data"))?;
+        let signed = |error, named| Untaken { error, signed: Some(named) };
+        let event: Asking = serde_json::from_slice(raw)
+            .map_err(|_| signed(PushError::Unreadable("function, userId, data"), Named::default()))?;
         if event.user_id != self.user_id {
-            return Err(PushError::BadSignature);
+            return Err(PushError::BadSignature.into());
         }
-        let body = json::as_xml(&event.data).map_err(|_| PushError::Unreadable("data"))?;
+        let function = || Named { function: Some(event.function.clone()), event_id: None };
+        let body = json::as_xml(&event.data).map_err(|_| signed(PushError::Unreadable("data"), function()))?;
         self.understand(&event.function, &body)
     }
 
-    fn understand(&self, function: &str, body: &str) -> Result<Push, PushError> {
+    fn understand(&self, function: &str, body: &str) -> Result<Push, Untaken> {
+        self.meant(function, body).map_err(|error| {
+            let event_id = || messages::read::<OfEvent>(body).ok().and_then(|of| of.event_id);
+            let named = || Named { function: Some(function.to_owned()), event_id: event_id() };
+            Untaken { error, signed: (error != PushError::OtherHospital).then(named) }
+        })
+    }
+
+    fn meant(&self, function: &str, body: &str) -> Result<Push, PushError> {
         // Whoever names no hospital is known by the keys alone, which v3.3 gives to each hospital.
         let named = messages::read::<OfHospital>(body).ok().and_then(|of| of.hos_id).unwrap_or_default();
         if !["", self.hospital_id.as_str()].contains(&named.trim()) {
@@ -244,12 +220,7 @@ impl PushReader {
             "5002" => order_cancelled(body),
             "5007" => cancelled(body, self.time_zone),
             "5008" => changed(body, self.time_zone),
-            _ => {
-                let code: String = function.chars().take(16).collect();
-                let order_id = messages::read::<AboutOrder>(body).ok().and_then(|about| about.order_id);
-                let order_id = order_id.map(|id| id.trim().to_owned()).filter(|id| ids::run_of(id).is_some());
-                Ok(Push::Other { event_id: hashed(&code, [function, body]), code, order_id })
-            }
+            _ => Ok(other(function, body)),
         }
     }
 
@@ -283,6 +254,26 @@ impl PushReader {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 struct OfHospital {
     hos_id: Option<String>,
+}
+
+/// `EVENT_ID`, which some functions carry.
+#[derive(Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+struct OfEvent {
+    event_id: Option<String>,
+}
+
+/// Whoever names an order of ours by our number needs no other.
+fn other(function: &str, body: &str) -> Push {
+    let code: String = function.chars().take(16).collect();
+    let event_id = hashed(&code, [function, body]);
+    let AboutOrder { order_id, hosp_order_id } = messages::read(body).unwrap_or_default();
+    let named = |id: Option<String>| id.map(|id| id.trim().to_owned());
+    let order_id = named(order_id).filter(|id| ids::run_of(id).is_some());
+    match named(hosp_order_id).filter(|id| (1..=HIS_ORDER_LETTERS_MAX).contains(&id.len())) {
+        Some(his_order_id) if order_id.is_none() => Push::OfHisOrder { event_id, code, his_order_id },
+        _ => Push::Other { event_id, code, order_id },
+    }
 }
 
 fn stopped(body: &str) -> Result<Push, PushError> {

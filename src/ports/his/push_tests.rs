@@ -112,6 +112,40 @@ fn other_functions_and_every_refusal_have_their_own_word() {
 }
 
 #[test]
+fn r15_what_is_signed_is_told_from_what_is_not_and_named_as_far_as_it_can_be() {
+    let take = |raw: &str| reader().take(raw.as_bytes()).unwrap_err();
+    let without = CANCEL.replace("<CANCEL_TIME>2026-10-10 09:15:30</CANCEL_TIME>", "");
+    let named = Named { function: Some("5007".into()), event_id: Some("e1".into()) };
+    let untaken = take(&sealed("5007", &without));
+    assert_eq!((untaken.error, untaken.signed), (PushError::Unreadable("5007 CancelPush"), Some(named)));
+    let another = Credentials { aes_key: "another-aes-key!".into(), ..credentials() };
+    let another = Envelope::new(&another).unwrap().seal_request("5007", CANCEL).unwrap();
+    assert_eq!(take(&another).signed, Some(Named::default()), "signed, and sealed with another key");
+    let forged = sealed("5007", &without).replace("5007", "5001");
+    for unsigned in ["hello", "<ROOT></ROOT>", forged.as_str()] {
+        assert_eq!(take(unsigned).signed, None, "{unsigned}");
+    }
+}
+
+#[test]
+fn r36_a_push_about_an_order_names_it_by_our_number_or_by_hiss() {
+    let read = |body: &str| reader().read(sealed("5003", body).as_bytes()).unwrap();
+    let ours = ids::order_id(uuid::Uuid::from_u128(7), 1);
+    let both = format!("<REQ><ORDER_ID> {ours} </ORDER_ID><HOSP_ORDER_ID>H1</HOSP_ORDER_ID></REQ>");
+    assert!(matches!(read(&both), Push::Other { order_id: Some(id), .. } if id == ours));
+    for his in [
+        "<REQ><HOSP_ORDER_ID> H1</HOSP_ORDER_ID></REQ>",
+        "<REQ><ORDER_ID>X</ORDER_ID><HOSP_ORDER_ID>H1</HOSP_ORDER_ID></REQ>",
+    ] {
+        assert!(matches!(read(his), Push::OfHisOrder { his_order_id, .. } if his_order_id == "H1"), "{his}");
+    }
+    let long = format!("<REQ><HOSP_ORDER_ID>{}</HOSP_ORDER_ID></REQ>", "H".repeat(65));
+    for none in ["<REQ><HOSP_ORDER_ID> </HOSP_ORDER_ID></REQ>", "<REQ/>", &long] {
+        assert!(matches!(read(none), Push::Other { order_id: None, .. }), "{none}");
+    }
+}
+
+#[test]
 fn the_answer_is_an_envelope_that_the_his_can_verify() {
     let reader = reader();
     for (answer, code) in [
@@ -119,6 +153,7 @@ fn the_answer_is_an_envelope_that_the_his_can_verify() {
         (PushAnswer::from(PushError::NotXml), "1"),
         (PushAnswer::from(PushError::BadSignature), "7"),
         (PushAnswer::TryAgain, "99"),
+        (PushAnswer::NotSaid, "13"),
     ] {
         let text = String::from_utf8(reader.answer(answer)).unwrap();
         assert!(text.contains(&format!("<RETURN_CODE>{code}</RETURN_CODE>")), "{text}");

@@ -2,8 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use houbu::engine::MOVES_ON_WITHIN;
+use houbu::records::callbacks::{self, Callback};
+use serde_json::json;
 
+use super::process::Process;
 use super::{Ward, wait_for};
+use crate::hospital::world::{DEPARTMENT, HOSPITAL};
+use crate::stories::stoppage;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_worker_held_moves_on() {
@@ -37,5 +42,32 @@ async fn what_a_killed_worker_held_moves_on() {
     assert_eq!(ward.hospital.status(entries[0]).await, "booked");
     assert_eq!(ward.bookings(entries[0]).await, 1);
     second.leaves().await;
+    ward.hospital.finish().await;
+}
+
+/// A push was stored, and the process died before it was done: whichever process serves does it, though nobody brings it again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r15_a_push_that_a_dead_process_left_is_done_by_another() {
+    let ward = Ward::open().await;
+    let first = ward.worker("first").await;
+    let entry = ward.applications(1..=1).await[0];
+    first.leaves().await;
+    let body = json!(stoppage("s1", DEPARTMENT, None));
+    let left = Callback { source: "his", event_id: "s1", kind: "5001", subject: "W1", body: &body };
+    let mut conn = ward.hospital.db.pool.acquire().await.unwrap();
+    assert!(callbacks::receive(&mut conn, HOSPITAL, &left).await.unwrap());
+    let long_ago = "update callback set received_at = engine_now() - interval '2 minutes'";
+    sqlx::query(long_ago).execute(&mut *conn).await.unwrap();
+    drop(conn);
+    let process = Process::serve(&ward, "serving", &[]).await;
+    wait_for("the push to be done", || async {
+        let done = "select fate = 'delivered' from callback where event_id = 's1'";
+        sqlx::query_scalar(done).fetch_one(&ward.hospital.db.pool).await.unwrap()
+    })
+    .await;
+    // The money goes back as after any other 停诊.
+    ward.hospital.pass_minutes(20).await;
+    assert_eq!(ward.hospital.status(entry).await, "stopped");
+    process.leaves().await;
     ward.hospital.finish().await;
 }

@@ -126,6 +126,12 @@ async fn hammered(payments: impl Fn(&Senders) -> String, endpoints: &[Endpoint])
     let after = process.resident_bytes();
     println!("resident: {} KiB before, {} KiB after", before >> 10, after >> 10);
     assert!(after < before + GROWTH_BYTES_MAX, "{} KiB more than {} KiB", (after - before) >> 10, before >> 10);
+    // Of what was signed and could not be taken no source has more rows of a day than so many, and one.
+    let rows = "select coalesce(max(rows), 0) from (
+                    select count(*) as rows from callback where body ? 'why' and fate = 'refused'
+                    group by source, (received_at at time zone 'UTC')::date) as days";
+    let rows: i64 = sqlx::query_scalar(rows).fetch_one(&clinic.pool).await.unwrap();
+    assert!((1..=51).contains(&rows), "{rows}");
     assert!(process.ended().is_none());
     assert!(!process.log().contains("panicked"), "{}", process.log());
 

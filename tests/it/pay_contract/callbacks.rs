@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::hospital::world::FEE_FEN;
 use crate::hospital::{Hospital, Setup, door};
+use crate::patience::wait_for;
 
 const DOOR: &str = "/callbacks/pay-platform";
 
@@ -71,11 +72,19 @@ async fn r06_e02_notices_of_a_platform_are_stored_once_and_what_is_not_its_chang
         assert_eq!(hospital.status(entry).await, "awaitingPrepayment", "{what}");
     }
     let seen = |fate: &str| ("pay-platform".to_owned(), fate.to_owned(), 1);
+    let mut unfit = inbox(&hospital).await;
+    unfit.sort_unstable();
     assert_eq!(
-        inbox(&hospital).await,
-        [seen("refused"), seen("no-run"), seen("refused")],
-        "staff see what did not fit"
+        unfit,
+        [seen("no-run"), seen("refused"), seen("refused"), seen("refused")],
+        "staff see what did not fit, and what is no document"
     );
+    let door = "select times::bigint from callback where source = 'wechat-pay' and fate = 'unbelieved'";
+    wait_for("what knocked at the other provider's door to be counted", async || {
+        let times: Option<i64> = sqlx::query_scalar(door).fetch_optional(&hospital.db.pool).await.unwrap();
+        times == Some(1)
+    })
+    .await;
 
     hospital.pay.pay_now(&number).await.unwrap();
     hospital.pass_seconds(1).await;

@@ -135,6 +135,39 @@ async fn r15_a_push_of_which_we_died_is_done_by_its_repetition() {
     hospital.finish().await;
 }
 
+/// A push was stored, we died, and HIS, which was answered perhaps, does not bring it again: it is done by ourselves, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r15_a_push_of_which_we_died_is_done_without_its_repetition() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    let stop = stoppage("s1", DEPARTMENT, None);
+    let body = json!(stop);
+    let stored = Callback { source: "his", event_id: "s1", kind: "5001", subject: "W1", body: &body };
+    let unreadable = Callback { event_id: "s0", body: &json!({ "regId": "w1-am" }), ..stored.clone() };
+    let mut conn = hospital.db.pool.acquire().await.unwrap();
+    for one in [&unreadable, &stored] {
+        assert!(callbacks::receive(&mut conn, HOSPITAL, one).await.unwrap());
+    }
+    drop(conn);
+    assert_eq!(hospital.desk.do_left_pushes().await.unwrap(), 0, "it may be being done");
+    hospital.pass_minutes(2).await;
+    // Two processes look for it at once, and HIS brings it all the same.
+    let desk = &hospital.desk;
+    let (one, other, brought) = tokio::join!(desk.do_left_pushes(), desk.do_left_pushes(), desk.his_push(&stop));
+    let brought = u64::from(brought.unwrap() == Fate::Delivered);
+    assert_eq!(one.unwrap() + other.unwrap() + brought, 1, "done once");
+    hospital.until_still().await;
+    assert_eq!(hospital.status(entry).await, "stopped");
+    assert_eq!(desk.do_left_pushes().await.unwrap(), 0);
+    let became: Vec<(String, String)> = sqlx::query_as("select event_id, fate from callback order by event_id")
+        .fetch_all(&hospital.db.pool)
+        .await
+        .unwrap();
+    let is = |id: &str, fate: &str| (id.to_owned(), fate.to_owned());
+    assert_eq!(became, [is("s0", "received"), is("s1", "delivered")], "what was not kept whole is a person's");
+    hospital.finish().await;
+}
+
 /// 5003 to 5006 are about money and paper at the counter: what follows from them is a person's to say, where the order is ours.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r36_what_his_did_to_our_order_at_the_counter_is_for_staff() {

@@ -1,9 +1,11 @@
 //! Money on its way back: accepted is not done, given up is asked again under a new number, abnormal is for a person
 //! (R8).
 
+use houbu::desk::DeskError;
 use houbu::engine::RunId;
 use houbu::engine::sabotage::{Act, Point};
-use houbu::ports::payments::Payments as _;
+use houbu::ports::payments::{Notice, Payments as _, Refund, RefundMoney};
+use houbu::records::callbacks::Fate;
 use houbu::sandbox::faults::{Fault, PushFault};
 use houbu::sandbox::switches::{Switch, Wrong};
 use houbu::waitlist::ids;
@@ -245,5 +247,43 @@ async fn r08_a_refund_that_the_payers_account_cannot_take_is_for_a_person() {
     assert!(error.is_some_and(|error| error.contains("abnormal")));
     assert_eq!(hospital.status(entry).await, "settling", "the patient is not told that the money is back");
     hospital.leaves_suspended(1);
+    hospital.finish().await;
+}
+
+/// A refund of an order of ours under a number that none of ours is: somebody else has asked for it, or the notice is wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r08_r36_a_refund_that_we_never_asked_for_is_for_a_person_and_changes_nothing() {
+    let (hospital, entry) = paid().await;
+    hospital.shut_the_door();
+    hospital.provider.takes_long();
+    hospital.withdraw(entry).await;
+    let trade_no = ids::trade_no(entry, 1);
+    let before = hospital.steps(entry).await;
+    let told = |id: &str, out_refund_no: String| Notice::Refund {
+        notice_id: id.to_owned(),
+        out_refund_no,
+        refund: Refund::Success,
+        money: RefundMoney { out_trade_no: trade_no.clone(), amount_fen: FEE_FEN, total_fen: Some(FEE_FEN) },
+    };
+    let strange = ["R-of-another".to_owned(), trade_no.clone(), ids::refund_no(&trade_no, 99)];
+    for (nth, number) in strange.into_iter().enumerate() {
+        let answer = hospital.desk.payment_notice(&told(&format!("EV-{nth}"), number)).await;
+        assert!(matches!(answer, Err(DeskError::UnknownRefund)), "{answer:?}");
+    }
+    hospital.until_still().await;
+    assert_eq!(hospital.steps(entry).await, before, "nobody was told");
+    let refused = "select count(*) from callback where kind = 'REFUND' and fate = 'refused' and subject = $1";
+    let refused: i64 = sqlx::query_scalar(refused).bind(&trade_no).fetch_one(&hospital.db.pool).await.unwrap();
+    assert_eq!(refused, 3);
+    let houbu = hospital.door.client();
+    let because = houbu::client::shapes::Reason { reason: "to see".to_owned() };
+    assert_eq!(houbu.replay_callback("wechat-pay", "EV-0", &because).await.unwrap().fate, "refused");
+    // A number of ours is heard: the last one, and one that was given up before or is of a part.
+    for (nth, number) in [1, 2, 33].into_iter().enumerate() {
+        let notice = told(&format!("EV-ours-{nth}"), ids::refund_no(&trade_no, number));
+        assert_eq!(hospital.desk.payment_notice(&notice).await.unwrap(), Fate::Delivered);
+    }
+    hospital.pass_minutes(20).await;
+    assert_eq!(hospital.status(entry).await, "withdrawn");
     hospital.finish().await;
 }
