@@ -66,14 +66,14 @@ pub(super) struct AtCounter {
 
 impl AtCounter {
     /// `fen`: how much money it is about.
-    fn of(act: Act, order_id: &str, fen: Option<i64>, now: DateTime<Utc>, zone: Tz) -> Self {
+    fn of(act: Act, order_id: &str, fen: i64, now: DateTime<Utc>, zone: Tz) -> Self {
         let at = Some(wire::local(now, zone).format("%Y-%m-%d %H:%M:%S").to_string());
         let told = Self { order_id: order_id.to_owned(), ..Self::default() };
         match act {
             Act::Cancels => Self { cancel_date: at, cancel_remark: Some("窗口退号".to_owned()), ..told },
-            Act::Refunds => Self { refund_date: at, refund_amt: fen, ..told },
+            Act::Refunds => Self { refund_date: at, refund_amt: Some(fen), ..told },
             Act::Prints => Self { print_date: at, ..told },
-            Act::TakesMoney => Self { pay_date: at, pay_amt: fen, ..told },
+            Act::TakesMoney => Self { pay_date: at, pay_amt: Some(fen), ..told },
             Act::AsksOfRefund => Self { query_date: at, ..told },
         }
     }
@@ -97,15 +97,15 @@ impl HisServer {
 }
 
 impl Ledger {
-    /// What becomes of the books, and how much money it is about; none where there is no such order.
-    fn at_counter(&mut self, act: Act, order_id: &str, now: DateTime<Utc>) -> Option<Option<i64>> {
+    /// What becomes of the books, and how much money it is about, 分; none where there is no such order.
+    fn at_counter(&mut self, act: Act, order_id: &str, now: DateTime<Utc>) -> Option<i64> {
         let order = self.order(order_id)?.clone();
         match act {
-            Act::Cancels => self.cancel(order_id, Freed::OtherChannelCancel, now).map(|_| None),
+            Act::Cancels => self.cancel(order_id, Freed::OtherChannelCancel, now).map(|_| 0),
             Act::Refunds => {
                 let fen = order.paid.as_ref().map(|paid| paid.amount_fen);
                 self.overwrite_order(OrderRecord { refunded_fen: fen, ..order });
-                Some(fen)
+                Some(fen.unwrap_or(0))
             }
             Act::TakesMoney => {
                 let fee = self.schedule(&order.reg_id).map(|record| record.schedule.fee_fen);
@@ -113,9 +113,9 @@ impl Ledger {
                 if let (None, Some(amount_fen)) = (&order.paid, fee) {
                     self.overwrite_order(OrderRecord { paid: Some(PaidRecord { out_trade_no, amount_fen }), ..order });
                 }
-                Some(fee)
+                Some(fee.unwrap_or(0))
             }
-            Act::Prints | Act::AsksOfRefund => Some(None),
+            Act::Prints | Act::AsksOfRefund => Some(0),
         }
     }
 }

@@ -50,15 +50,13 @@ async fn met(world: &World, call: &str) -> String {
 fn means(call: &str, code: &str) -> &'static str {
     match (call, code) {
         // A bill that cannot be had says nothing.
-        ("bill download", _) => "unknown",
+        ("bill download", _) | (_, "SYSTEM_ERROR" | "FAILED") => "unknown",
         (_, "FREQUENCY_LIMITED" | "BUSY" | "STALE") => "not taken",
-        (_, "SYSTEM_ERROR" | "FAILED") => "unknown",
         ("open", "OUT_TRADE_NO_USED" | "ORDERPAID" | "ORDER_CLOSED" | "ORDER_EXISTS" | "ORDER_PAID") => "exists",
         ("open", "INSURANCE_REFUSED" | "ORDER_REFUSED") => "refused",
         ("query", "ORDER_NOT_EXIST" | "ORDER_UNKNOWN") => "no such order",
-        ("close", "USER_PAYING" | "PAYING") => "not now",
+        ("close", "USER_PAYING" | "PAYING") | ("refund", "NOT_ENOUGH" | "FUNDS_SHORT") => "not now",
         ("close", "ORDERPAID" | "ORDER_PAID" | "ORDER_CLOSED" | "ORDER_NOT_EXIST" | "ORDER_UNKNOWN") => "closed",
-        ("refund", "NOT_ENOUGH" | "FUNDS_SHORT") => "not now",
         ("refund", "USER_ACCOUNT_ABNORMAL" | "ACCOUNT_CLOSED") => "ABNORMAL",
         ("refund query", "RESOURCE_NOT_EXISTS" | "REFUND_UNKNOWN") => "no such refund",
         ("bill", "STATEMENT_CREATING" | "BILL_NOT_READY") => "not yet",
