@@ -25,7 +25,7 @@ use figment::value::magic::RelativePathBuf;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::ports::his::Protocol;
+use crate::ports::his::{Charset, Protocol};
 use crate::ports::payments::Provider;
 use crate::sandbox::faults::Level;
 pub use crate::sandbox::wechat_messages::MessagesAs;
@@ -218,6 +218,8 @@ pub struct Sandbox {
     pub his: Protocol,
     /// Whether that HIS offers v3.3 alone.
     pub his_plain: bool,
+    /// In what its 健康通 is written.
+    pub charset: Charset,
     /// Who takes the money there.
     pub pay: Provider,
     /// By whom patients are told there.
@@ -308,6 +310,10 @@ impl Config {
         if self.sandbox.his_plain && self.sandbox.his == Protocol::Fhir {
             let what = "FHIR is not v3.3: it goes with sandbox.his jiankangtong and rest".to_owned();
             return Err(ConfigError::Invalid { key: "sandbox.his_plain", what });
+        }
+        if self.sandbox.charset == Charset::Gbk && self.sandbox.his != Protocol::Jiankangtong {
+            let what = "JSON is UTF-8: gbk goes with sandbox.his jiankangtong alone".to_owned();
+            return Err(ConfigError::Invalid { key: "sandbox.charset", what });
         }
         self.his.as_ref().map_or(Ok(()), His::check)
     }

@@ -213,7 +213,7 @@ async fn outside(config: &Config, pool: &PgPool, base_url: &str) -> anyhow::Resu
     let now = clock::now(pool).await?;
     let sandbox = &config.sandbox;
     let outside = Outside::start(sandbox.seed, sandbox.faults, config.time_zone, store, SandboxClock::at(now)).await?;
-    let outside = outside.plain(sandbox.his_plain).await?;
+    let outside = outside.plain(sandbox.his_plain).await?.writing(sandbox.charset)?;
     let outside = outside.speaking(sandbox.his).paid_through(sandbox.pay).telling(sandbox.messages);
     outside.tell_houbu(base_url);
     if clients::simulates_wechat(config) {

@@ -70,6 +70,27 @@ macro_rules! his_codes {
     ($($business:literal),*) => { &["1", "7", "10", "13", "99" $(, $business)*] };
 }
 
+/// The codes that WeChat Pay may answer to every call, and those of this one.
+macro_rules! wechat_codes {
+    ($($own:literal),*) => { &["SYSTEM_ERROR", "FREQUENCY_LIMITED", "SIGN_ERROR" $(, $own)*] };
+}
+
+/// The codes that a payment platform may answer to every call, and those of this one.
+macro_rules! platform_codes {
+    ($($own:literal),*) => {
+        &[
+            "FAILED",
+            "BUSY",
+            "STALE",
+            "BAD_SIGNATURE",
+            "BAD_REQUEST",
+            "MERCHANT_UNKNOWN",
+            "NOT_PERMITTED"
+            $(, $own)*
+        ]
+    };
+}
+
 const LOCK_CODES: &[&str] = his_codes!("200501", "200504", "200505", "200506");
 const ERRCODES: &[&str] =
     &["-1", "40001", "40003", "40014", "40037", "42001", "43004", "43101", "45009", "45011", "47003", "48001"];
@@ -107,33 +128,58 @@ pub const SUBJECTS: &[Subject] = &[
     asked(System::His, "2018", "list of locks", his_codes!()),
     asked(System::His, HIS_TOKEN, "access token, FHIR", &["invalid_client", "invalid_scope"]),
     told(System::His, "5001", "停诊", &[]),
+    told(System::His, "5002", "it cancelled a booking of ours", &[]),
+    told(System::His, "5003", "its counter paid back", &[]),
+    told(System::His, "5004", "its counter printed", &[]),
+    told(System::His, "5005", "its counter took money", &[]),
+    told(System::His, "5006", "it asks about a refund", &[]),
     told(System::His, "5007", "a booking was cancelled", &[]),
     told(System::His, "5008", "替诊, 改诊", &[]),
-    asked(System::Pay, "wechat-pay open", "JSAPI order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED", "PARAM_ERROR"]),
-    asked(System::Pay, "wechat-pay query", "query an order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
-    asked(System::Pay, "wechat-pay close", "close an order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
+    asked(
+        System::Pay,
+        "wechat-pay open",
+        "JSAPI order",
+        wechat_codes!("PARAM_ERROR", "OUT_TRADE_NO_USED", "ORDER_CLOSED", "ORDERPAID"),
+    ),
+    asked(System::Pay, "wechat-pay query", "query an order", wechat_codes!("ORDER_NOT_EXIST")),
+    asked(
+        System::Pay,
+        "wechat-pay close",
+        "close an order",
+        wechat_codes!("USER_PAYING", "ORDERPAID", "ORDER_CLOSED", "ORDER_NOT_EXIST"),
+    ),
     refunds(
         System::Pay,
         "wechat-pay refund",
         "refund",
-        &["SYSTEM_ERROR", "FREQUENCY_LIMITED", "NOT_ENOUGH", "USER_ACCOUNT_ABNORMAL"],
+        wechat_codes!("PARAM_ERROR", "NOT_ENOUGH", "USER_ACCOUNT_ABNORMAL", "RESOURCE_NOT_EXISTS"),
     ),
-    refunds(System::Pay, "wechat-pay refund query", "query a refund", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
-    asked(System::Pay, "wechat-pay bill", "where a bill is", &["SYSTEM_ERROR", "NO_STATEMENT_EXIST"]),
-    asked(System::Pay, "wechat-pay bill download", "a bill", &["SYSTEM_ERROR"]),
-    asked(System::Pay, "wechat-pay certificates", "platform certificates", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
+    refunds(System::Pay, "wechat-pay refund query", "query a refund", wechat_codes!("RESOURCE_NOT_EXISTS")),
+    asked(System::Pay, "wechat-pay bill", "where a bill is", wechat_codes!("STATEMENT_CREATING", "NO_STATEMENT_EXIST")),
+    asked(System::Pay, "wechat-pay bill download", "a bill", wechat_codes!()),
+    asked(System::Pay, "wechat-pay certificates", "platform certificates", wechat_codes!()),
     told(System::Pay, "wechat-pay notice", "notices of payments and refunds", &[]),
-    asked(System::PayPlatform, "pay-platform open", "an order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED", "PARAM_ERROR"]),
-    asked(System::PayPlatform, "pay-platform query", "query an order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
-    asked(System::PayPlatform, "pay-platform close", "close an order", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
+    asked(
+        System::PayPlatform,
+        "pay-platform open",
+        "an order",
+        platform_codes!("ORDER_EXISTS", "ORDER_PAID", "ORDER_CLOSED", "INSURANCE_REFUSED", "ORDER_REFUSED"),
+    ),
+    asked(System::PayPlatform, "pay-platform query", "query an order", platform_codes!("ORDER_UNKNOWN")),
+    asked(
+        System::PayPlatform,
+        "pay-platform close",
+        "close an order",
+        platform_codes!("PAYING", "ORDER_PAID", "ORDER_CLOSED", "ORDER_UNKNOWN"),
+    ),
     refunds(
         System::PayPlatform,
         "pay-platform refund",
         "refund",
-        &["SYSTEM_ERROR", "FREQUENCY_LIMITED", "NOT_ENOUGH", "USER_ACCOUNT_ABNORMAL"],
+        platform_codes!("FUNDS_SHORT", "ACCOUNT_CLOSED", "REFUND_REFUSED"),
     ),
-    refunds(System::PayPlatform, "pay-platform refund query", "query a refund", &["SYSTEM_ERROR", "FREQUENCY_LIMITED"]),
-    asked(System::PayPlatform, "pay-platform bill", "a page of a bill", &["SYSTEM_ERROR"]),
+    refunds(System::PayPlatform, "pay-platform refund query", "query a refund", platform_codes!("REFUND_UNKNOWN")),
+    asked(System::PayPlatform, "pay-platform bill", "a page of a bill", platform_codes!("BILL_NOT_READY")),
     told(System::PayPlatform, "pay-platform notice", "notices of payments and refunds", &[]),
     asked(System::Wechat, "wechat stable_token", "access token", &["-1", "40125", "45009", "45011"]),
     asked(System::Wechat, "wechat template send", "template message", ERRCODES),

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::catalogue::System;
-use super::his::{Planted as InHis, channel};
+use super::his::{Act, Planted as InHis, channel};
 use super::outside::Outside;
-use super::wechat_pay::{Payer, Planted as InPay};
+use super::wechat_pay::{Payer, Planted as InPay, Unpaid};
 
 /// How long a payer takes who pays.
 const PAYS_AFTER: Duration = Duration::from_secs(20);
@@ -38,6 +38,10 @@ pub enum Deed {
     Misses,
     /// Every access token that HIS gave is refused.
     EndsTokens,
+    /// HIS does something to an order at its counter, and the push that tells of it.
+    AtCounter(Act),
+    /// The clock of HIS is so many minutes off.
+    IsAhead,
     /// Something wrong stands in HIS's books.
     InHis(InHis),
     /// A payer pays soon.
@@ -52,6 +56,8 @@ pub enum Deed {
     AbnormalRefund,
     /// A refund that is on its way is CLOSED.
     ClosedRefund,
+    /// An order that is not paid is USERPAYING, PAYERROR or REVOKED.
+    IsUnpaid(Unpaid),
     /// The second platform key is handed out.
     HandsOutKey,
     /// The platform signs with its second key.
@@ -80,6 +86,7 @@ impl Deed {
             Self::LosesLocks,
             Self::GrantsAtMost,
             Self::CancelsNoLater,
+            Self::IsAhead,
         ];
         let of_pay = [
             Self::Pays,
@@ -88,10 +95,14 @@ impl Deed {
             Self::PaysNow,
             Self::AbnormalRefund,
             Self::ClosedRefund,
+            Self::IsUnpaid(Unpaid::Paying),
+            Self::IsUnpaid(Unpaid::Failed),
+            Self::IsUnpaid(Unpaid::Revoked),
             Self::HandsOutKey,
             Self::SignsWithKey,
         ];
         let mut all = of_his.to_vec();
+        all.extend(Act::ALL.map(Self::AtCounter));
         all.extend(InHis::ALL.map(Self::InHis));
         all.extend(of_pay);
         all.extend(InPay::ALL.map(Self::InPay));
@@ -119,6 +130,8 @@ impl Deed {
             | Self::LosesLocks
             | Self::GrantsAtMost
             | Self::CancelsNoLater
+            | Self::IsAhead
+            | Self::AtCounter(_)
             | Self::InHis(_) => System::His,
             Self::Pays
             | Self::PaysLate
@@ -126,6 +139,7 @@ impl Deed {
             | Self::PaysNow
             | Self::AbnormalRefund
             | Self::ClosedRefund
+            | Self::IsUnpaid(_)
             | Self::HandsOutKey
             | Self::SignsWithKey
             | Self::InPay(_) => System::Pay,
@@ -138,6 +152,8 @@ impl Deed {
         match self {
             Self::InHis(planted) => format!("his-{planted:?}"),
             Self::InPay(planted) => format!("pay-{planted:?}"),
+            Self::AtCounter(act) => format!("counter-{act:?}"),
+            Self::IsUnpaid(unpaid) => format!("order-{unpaid:?}"),
             deed => format!("{deed:?}"),
         }
     }
@@ -160,6 +176,12 @@ impl Deed {
             Self::Costs => ("another fee", schedule, Some("分")),
             Self::EndsTokens => ("every access token is refused (FHIR)", None, None),
             Self::Misses => ("爽约 of a visit", order, Some("ID number")),
+            Self::IsAhead => ("its clock is so much ahead, or -10 behind", None, Some("minutes")),
+            Self::AtCounter(Act::Cancels) => ("its counter cancels an order (5002)", order, None),
+            Self::AtCounter(Act::Refunds) => ("its counter pays back (5003)", order, None),
+            Self::AtCounter(Act::Prints) => ("its counter prints a paper (5004)", order, None),
+            Self::AtCounter(Act::TakesMoney) => ("its counter takes the fee (5005)", order, None),
+            Self::AtCounter(Act::AsksOfRefund) => ("it asks whether the money went back (5006)", order, None),
             Self::InHis(InHis::LostOrder) => ("an order is lost", order, None),
             Self::InHis(InHis::SilentCancel) => ("an order is cancelled, nobody is told", order, None),
             Self::InHis(InHis::Revived) => ("a cancelled order is booked again", order, None),
@@ -174,6 +196,9 @@ impl Deed {
             Self::PaysNow => ("an order is paid now", trade, None),
             Self::AbnormalRefund => ("a refund is ABNORMAL", refund, None),
             Self::ClosedRefund => ("a refund is CLOSED", refund, None),
+            Self::IsUnpaid(Unpaid::Paying) => ("a payer is at it: USERPAYING", trade, None),
+            Self::IsUnpaid(Unpaid::Failed) => ("a payment fails: PAYERROR", trade, None),
+            Self::IsUnpaid(Unpaid::Revoked) => ("an order is REVOKED", trade, None),
             Self::HandsOutKey => ("a second platform key is handed out", None, None),
             Self::SignsWithKey => ("the second platform key signs", None, None),
             Self::InPay(InPay::LostPayment) => ("the money of a paid order never came", trade, None),
@@ -196,7 +221,8 @@ impl Deed {
                 anyhow::ensure!(!given.is_empty(), "{wanted} is missing");
             }
         }
-        let number = || more.parse::<u32>().map_err(|_| anyhow::anyhow!("{} is no number", wants_more.unwrap_or("it")));
+        let no_number = || anyhow::anyhow!("{} is no number", wants_more.unwrap_or("it"));
+        let number = || more.parse::<u32>().map_err(|_| no_number());
         let there = |found: bool| if found { Ok(()) } else { Err(anyhow::anyhow!("there is no such thing: {about}")) };
         match self {
             Self::LosesLocks => drop(outside.his.lose_locks().await?),
@@ -211,6 +237,8 @@ impl Deed {
             Self::Costs => there(outside.his.cost(about, number()?.into()).await?)?,
             Self::EndsTokens => drop(outside.his.ends_tokens()),
             Self::Misses => there(outside.his.misses(about, more).await?)?,
+            Self::IsAhead => outside.his.is_ahead(more.parse().map_err(|_| no_number())?),
+            Self::AtCounter(act) => there(outside.his.at_counter(act, about).await?)?,
             Self::InHis(planted) => there(outside.his.plant(planted, about, more).await?)?,
             Self::Pays => outside.pay.set_payer(about, Payer::Pays { after: PAYS_AFTER }),
             Self::PaysLate => outside.pay.set_payer(about, Payer::Late),
@@ -218,6 +246,7 @@ impl Deed {
             Self::PaysNow => drop(outside.pay.pay_now(about).await?),
             Self::AbnormalRefund => there(outside.pay.make_abnormal(about).await)?,
             Self::ClosedRefund => there(outside.pay.make_closed(about).await)?,
+            Self::IsUnpaid(unpaid) => there(outside.pay.shows(about, unpaid).await?)?,
             Self::HandsOutKey => outside.pay.hand_out_next_key()?,
             Self::SignsWithKey => {
                 // Nobody could verify what is signed with a key that was never handed out.

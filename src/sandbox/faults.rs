@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use super::altering::altered;
 use super::catalogue::subject;
 use super::switches::{Kind, Switches, Wrong};
 
@@ -30,12 +31,16 @@ pub enum Fault {
     /// A refund of another amount than was asked for; of a question about one, an answer that names another. Never by chance: a person
     /// has to look into it.
     AnotherAmount,
+    /// Everything was done, and the answer is altered on its way: its signature does not fit. Never by chance.
+    Altered,
+    /// This HTTP status, before anything was done: of a server that is too busy, away, or elsewhere. Never by chance.
+    Status(u16),
 }
 
 impl Fault {
     /// True where the work is not done.
     pub fn prevents(self) -> bool {
-        matches!(self, Self::CutBefore | Self::ErrorBefore)
+        matches!(self, Self::CutBefore | Self::ErrorBefore | Self::Status(_))
     }
 }
 
@@ -56,7 +61,12 @@ pub enum PushFault {
     WrongMerchant,
     /// Preceded by one about something that does not exist.
     Unknown,
+    /// Preceded by the same as it was stamped long ago: what was recorded is played again. Never by chance.
+    Old,
 }
+
+/// When what is [`PushFault::Old`] was stamped: longer ago than is believed.
+pub(super) const LONG_AGO: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 
 /// How much goes wrong, as `--faults` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
@@ -224,11 +234,13 @@ pub async fn spoil(fault: Fault, answer: Response, slow: std::time::Duration) ->
             answer
         }
         Fault::AnotherAmount => answer,
+        Fault::Altered => altered(answer).await,
+        Fault::Status(status) => StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY).into_response(),
     }
 }
 
 /// A response whose connection breaks before its body arrives.
-fn cut() -> Response {
+pub(super) fn cut() -> Response {
     let broken = futures::stream::once(async {
         Err::<axum::body::Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
     });

@@ -6,6 +6,7 @@
 //! Time is handed in ([`Now`]). What the outside world does by itself (payers pay, locks expire, notices are repeated)
 //! stands in an agenda per server: whoever moves the clock asks each server for its next instant and lets it run.
 
+mod altering;
 pub mod books;
 pub mod catalogue;
 pub mod control;

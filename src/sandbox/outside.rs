@@ -91,6 +91,8 @@ pub struct Outside {
     protocol: Protocol,
     /// By which functions.
     functions: Functions,
+    /// In what its 健康通 is written.
+    charset: Charset,
     /// Who takes the money.
     provider: Provider,
     /// By whom patients are told.
@@ -145,8 +147,8 @@ impl Outside {
         let sms = SmsServer::start(sms::Options { listen, seed, now, faults: Arc::clone(&faults), store, slow: SLOW })
             .await?;
         let (protocol, provider, told_by) = (Protocol::default(), Provider::default(), MessagesAs::default());
-        let functions = Functions::default();
-        Ok(Self { his, pay, messages, sms, faults, clock, protocol, functions, provider, told_by, time_zone })
+        let (functions, charset) = (Functions::default(), Charset::default());
+        Ok(Self { his, pay, messages, sms, faults, clock, protocol, functions, charset, provider, told_by, time_zone })
     }
 
     /// The same, with a HIS that is spoken to in this.
@@ -165,15 +167,30 @@ impl Outside {
         Ok(Self { functions, ..self })
     }
 
+    /// The same, with a HIS whose 健康通 is written in this.
+    pub fn writing(self, charset: Charset) -> anyhow::Result<Self> {
+        if charset == self.charset {
+            return Ok(self);
+        }
+        self.his.writes(charset)?;
+        Ok(Self { charset, ..self })
+    }
+
     /// The same, with the money taken by this provider.
     #[must_use]
     pub fn paid_through(self, provider: Provider) -> Self {
         Self { provider, ..self }
     }
 
-    /// How a client is connected with whoever takes the money.
+    /// How a client is connected with whoever takes the money; one of WeChat Pay's follows a rotation of its keys.
     pub fn pay_connection(&self, base_url: &str, timeout: Duration) -> Connection {
-        self.pay.connection(self.provider, base_url, timeout)
+        match self.pay.connection(self.provider, base_url, timeout) {
+            Connection::Wechat(mut pay) => {
+                pay.platform_certificates = true;
+                Connection::Wechat(pay)
+            }
+            platform @ Connection::Platform(_) => platform,
+        }
     }
 
     /// The same where patients are told by this one.
@@ -219,7 +236,7 @@ impl Outside {
             user_id,
             sign_key,
             aes_key,
-            charset: Charset::Utf8,
+            charset: self.charset,
             channel_id: his::channel::WEBSITE.to_owned(),
             timeout: CLIENT_TIMEOUT,
             time_zone: self.time_zone,
@@ -238,9 +255,13 @@ impl Outside {
             LockedBy::WaitLockReg => String::new(),
             LockedBy::LockReg { minutes } => format!("lock = \"2005\"\nlock_minutes = {minutes}\npay = \"2008\"\n"),
         };
+        let charset = match self.charset {
+            Charset::Utf8 => String::new(),
+            Charset::Gbk => format!("charset = {}\n", text(self.charset.name())?),
+        };
         Ok(format!(
             "[his]\nprotocol = {}\nurl = {}\nhospital_id = {}\nuser_id = {}\nsign_key = {}\naes_key = {}\nchannel_id = {}\n\
-             {plain}timeout_ms = {timeout_ms}\n\n{}\ntimeout_ms = {timeout_ms}\n\n\
+             {charset}{plain}timeout_ms = {timeout_ms}\n\n{}\ntimeout_ms = {timeout_ms}\n\n\
              {}",
             text(self.protocol.name())?,
             text(&his.url)?,
@@ -319,13 +340,14 @@ fn payments_section(connection: Connection) -> Result<String, serde_json::Error>
     let keys: Vec<String> = keys.collect::<Result<_, serde_json::Error>>()?;
     Ok(format!(
         "[wechat_pay]\nbase_url = {}\napp_id = {}\nmch_id = {}\nserial_no = {}\nprivate_key_pem = {}\n\
-         platform_keys = {{ {} }}\napi_v3_key = {}",
+         platform_keys = {{ {} }}\nplatform_certificates = {}\napi_v3_key = {}",
         text(&pay.base_url)?,
         text(&pay.app_id)?,
         text(&pay.mch_id)?,
         text(&pay.serial_no)?,
         text(pay.private_key_pem.expose_secret())?,
         keys.join(", "),
+        pay.platform_certificates,
         text(pay.api_v3_key.expose_secret())?,
     ))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::catalogue::{PLATFORM_EVENT, Subject, System};
+use super::catalogue::{HIS_TOKEN, PLATFORM_EVENT, Subject, System};
 use super::faults::{Fault, PushFault};
 
 /// What goes wrong.
@@ -30,13 +30,17 @@ pub enum Kind {
 }
 
 /// Everything that can go wrong with any request or push, by its name; what only one answers is in the catalogue.
-pub const NAMES: [(&str, Wrong); 13] = [
+pub const NAMES: [(&str, Wrong); 18] = [
     ("cut-before", Wrong::Request(Fault::CutBefore)),
     ("cut-after", Wrong::Request(Fault::CutAfter)),
     ("error-before", Wrong::Request(Fault::ErrorBefore)),
     ("error-after", Wrong::Request(Fault::ErrorAfter)),
     ("slow", Wrong::Request(Fault::Slow)),
     ("another-amount", Wrong::Request(Fault::AnotherAmount)),
+    ("altered", Wrong::Request(Fault::Altered)),
+    ("http-404", Wrong::Request(Fault::Status(404))),
+    ("http-429", Wrong::Request(Fault::Status(429))),
+    ("http-503", Wrong::Request(Fault::Status(503))),
     ("duplicate", Wrong::Push(PushFault::Duplicate)),
     ("late", Wrong::Push(PushFault::Late)),
     ("lost", Wrong::Push(PushFault::Lost)),
@@ -44,6 +48,7 @@ pub const NAMES: [(&str, Wrong); 13] = [
     ("wrong-amount", Wrong::Push(PushFault::WrongAmount)),
     ("wrong-merchant", Wrong::Push(PushFault::WrongMerchant)),
     ("unknown", Wrong::Push(PushFault::Unknown)),
+    ("old", Wrong::Push(PushFault::Old)),
 ];
 
 impl Wrong {
@@ -59,8 +64,12 @@ impl Wrong {
         // Only HIS and the message platform tell of what does not exist, and only who takes the money of another amount or merchant.
         let tells_anything = of.call == PLATFORM_EVENT || of.system == System::His;
         let tells_of_money = matches!(of.system, System::Pay | System::PayPlatform);
+        // What is signed can be seen to be altered; an access token is not.
+        let is_signed = tells_of_money || (of.system == System::His && of.call != HIS_TOKEN);
         let general = general.filter(move |wrong| match wrong {
             Self::Request(Fault::AnotherAmount) => of.is_refund,
+            Self::Request(Fault::Altered) | Self::Push(PushFault::Old) => is_signed,
+            Self::Request(Fault::Status(_)) => of.system == System::His,
             Self::Push(PushFault::Unknown) => tells_anything,
             Self::Push(PushFault::WrongAmount | PushFault::WrongMerchant) => tells_of_money,
             _ => true,

@@ -84,6 +84,17 @@ fn houbu(folder: &Path, listen: &str) -> Command {
     command
 }
 
+/// JSON knows no other character set than its own.
+#[test]
+fn a_sandbox_that_writes_gbk_speaks_jiankangtong() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sandbox = houbu(folder.path(), "127.0.0.1:0");
+    sandbox.arg("sandbox").env("HOUBU_SANDBOX__CHARSET", "gbk").env("HOUBU_SANDBOX__HIS", "rest");
+    let Output { status, stderr, .. } = sandbox.output().unwrap();
+    let said = String::from_utf8(stderr).unwrap();
+    assert!(!status.success() && said.contains("sandbox.charset") && said.contains("jiankangtong"), "{said}");
+}
+
 fn tells_what_it_supports(protocol: &str) {
     let sandbox = Sandbox::speaking(protocol);
     let (code, said) = sandbox.asks(&sandbox.file, &["--department", "K01", "--book", "--pushes", "20", "--json"]);

@@ -6,6 +6,8 @@ use super::super::books::Store;
 use super::super::faults::{Fault, PushFault};
 use super::super::outside::SandboxClock;
 use super::*;
+use crate::ports::his::{Charset, connect};
+use crate::ports::payments::{Opened, OrderRequest, PayType, connect as connect_payments};
 
 struct Visitor {
     outside: Outside,
@@ -82,8 +84,18 @@ async fn every_fault_of_every_call_is_on_the_page_and_plays_once_when_it_is_swit
             assert_eq!((drawn("k1"), drawn("k2")), (Some(wrong), None), "{} {}", of.call, wrong.name());
         }
     }
-    let known =
-        [Fault::CutBefore, Fault::CutAfter, Fault::ErrorBefore, Fault::ErrorAfter, Fault::Slow, Fault::AnotherAmount];
+    let known = [
+        Fault::CutBefore,
+        Fault::CutAfter,
+        Fault::ErrorBefore,
+        Fault::ErrorAfter,
+        Fault::Slow,
+        Fault::AnotherAmount,
+        Fault::Altered,
+        Fault::Status(404),
+        Fault::Status(429),
+        Fault::Status(503),
+    ];
     let pushed = [
         PushFault::Duplicate,
         PushFault::Late,
@@ -92,6 +104,7 @@ async fn every_fault_of_every_call_is_on_the_page_and_plays_once_when_it_is_swit
         PushFault::WrongAmount,
         PushFault::WrongMerchant,
         PushFault::Unknown,
+        PushFault::Old,
     ];
     let offered: Vec<Wrong> = SUBJECTS.iter().flat_map(Wrong::all).collect();
     assert!(known.iter().all(|fault| offered.contains(&Wrong::Request(*fault))));
@@ -120,6 +133,49 @@ async fn every_deed_is_on_the_page_and_says_what_it_lacks() {
     assert!(said.contains("minutes is no number"), "{said}");
     let (_, said) = visitor.post("/deeds", &[("deed", "<script>")]).await;
     assert!(!said.contains("deed <script>"), "what is typed is shown as text");
+}
+
+/// The configuration that is printed follows a rotation of the platform's keys, which the page begins.
+#[tokio::test]
+async fn r06_a_rotation_at_the_page_is_followed() {
+    let visitor = Visitor::come().await;
+    let timeout = std::time::Duration::from_secs(20);
+    let printed = visitor.outside.configuration("http://127.0.0.1:9", timeout).unwrap();
+    assert!(printed.contains("\nplatform_certificates = true\n"), "{printed}");
+    let pay = connect_payments(visitor.outside.pay_connection("http://127.0.0.1:9", timeout)).unwrap();
+    for deed in ["HandsOutKey", "SignsWithKey"] {
+        visitor.post("/deeds", &[("deed", deed)]).await;
+        let order = OrderRequest {
+            out_trade_no: "order1".to_owned(),
+            description: "候补挂号费".to_owned(),
+            amount_fen: 5000,
+            openid: "o1".to_owned(),
+            expires_at: "2026-09-01T02:15:00Z".parse().unwrap(),
+            pay_type: PayType::SelfPay,
+        };
+        assert!(matches!(pay.open(&order).await, Ok(Opened::Ready { .. })), "{deed}");
+    }
+}
+
+/// A HIS whose 健康通 is written in GBK, and a client that is configured as it is printed.
+#[tokio::test]
+async fn a_his_that_writes_gbk_is_understood_as_it_is_configured() {
+    let Visitor { outside, .. } = Visitor::come().await;
+    assert!(
+        !outside.configuration("http://127.0.0.1:9", std::time::Duration::from_secs(20)).unwrap().contains("charset")
+    );
+    let outside = outside.writing(Charset::Gbk).unwrap();
+    outside.furnish("2026-09-01".parse().unwrap()).await.unwrap();
+    let printed = outside.configuration("http://127.0.0.1:9", std::time::Duration::from_secs(20)).unwrap();
+    assert!(printed.contains("\ncharset = \"gbk\"\n"), "{printed}");
+    let day = "2026-09-02".parse().unwrap();
+    let timeout = std::time::Duration::from_secs(20);
+    let asked = async |config| connect(config).unwrap().schedules("K01", None, day, day).await;
+    let config = crate::ports::his::Config { timeout, ..outside.his_config() };
+    let listed = asked(config.clone()).await.unwrap();
+    assert!(listed.len() == 4 && listed.iter().all(|it| it.doctor_title == "主任医师"), "{listed:?}");
+    let other = crate::ports::his::Config { charset: Charset::Utf8, ..config };
+    assert!(asked(other).await.is_err(), "the words on the wire are GBK");
 }
 
 /// What is done at the page happens at the HIS.

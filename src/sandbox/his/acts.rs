@@ -1,7 +1,12 @@
 //! What a person at the sandbox's page does to the simulated HIS, by the ids that the page asks for: a schedule's, an order's.
 
-use super::records::{Becomes, BreachRecord, OrderState, channel};
+use chrono::{DateTime, Utc};
+
+use super::ledger::{Asked, Ledger, Visitor};
+use super::records::{Becomes, BreachRecord, Freed, OrderState, channel};
 use super::{HisServer, ScheduleRecord};
+use crate::ports::his::Charset;
+use crate::ports::his::envelope::Envelope;
 use crate::sandbox::faults::Faults;
 
 /// Whose bookings come free, in this order: those of others first, our own site's last.
@@ -64,6 +69,12 @@ impl HisServer {
         self.change(|ledger, _| ledger.keep_to_v33(minutes)).await
     }
 
+    /// Its SOAP is written in this from now on; told once, before anybody comes.
+    pub fn writes(&self, charset: Charset) -> anyhow::Result<()> {
+        let _ = self.shared.envelope_instead.set(Envelope::new(&self.shared.credentials)?.in_charset(charset));
+        Ok(())
+    }
+
     /// What goes wrong with it.
     pub fn faults(&self) -> &Faults {
         &self.shared.pusher.faults
@@ -71,5 +82,22 @@ impl HisServer {
 
     async fn schedule_of(&self, reg_id: &str) -> Option<ScheduleRecord> {
         self.shared.ledger.lock().await.schedule(reg_id)
+    }
+}
+
+/// Somebody who is no patient of ours takes the first free place.
+pub(super) fn ordinary_booking(ledger: &mut Ledger, reg_id: &str, channel: &str, now: DateTime<Utc>) -> bool {
+    let Some(slot) = ledger.first_free(reg_id) else { return false };
+    let id = format!("O-{reg_id}-{:04}", ledger.serials(reg_id) + 1);
+    let visitor = Visitor { patient: format!("ordinary {id}"), paid: None, ordinary: true };
+    ledger.book(&Asked { id: &id, channel, reg_id, slot }, visitor, now).is_ok()
+}
+
+/// As what a place comes free whose patient came through this channel.
+pub(super) fn freed_by(channel: &str) -> Freed {
+    match channel {
+        channel::OFFICIAL_ACCOUNT | channel::WEBSITE => Freed::OwnSiteCancel,
+        channel::PLATFORM_114 => Freed::PlatformRelease,
+        _ => Freed::OtherChannelCancel,
     }
 }

@@ -169,7 +169,7 @@ async fn work(
     told: Option<&'static str>,
     answer: impl FnOnce(&Ledger, &Reply) -> Response,
 ) -> Response {
-    let now = (shared.now)();
+    let now = shared.clock.now();
     let mut ledger = shared.ledger.lock().await;
     ledger.expire(now);
     if let Some(code) = told {

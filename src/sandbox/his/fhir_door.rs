@@ -46,10 +46,24 @@ async fn known(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     let token = format!("Bearer {}", shared.credentials.sign_key.expose_secret());
     let given = brought.strip_prefix(b"Bearer ").and_then(|it| std::str::from_utf8(it).ok());
     match verify_slices_are_equal(&brought, token.as_bytes()) {
-        Ok(()) => next.run(request).await,
-        Err(_) if given.is_some_and(|token| shared.tokens.hold(token)) => next.run(request).await,
+        Ok(()) => in_words(next.run(request).await),
+        Err(_) if given.is_some_and(|token| shared.tokens.hold(token)) => in_words(next.run(request).await),
         Err(_) => said(401, Resource::OperationOutcome(outcome("login", None))),
     }
+}
+
+/// What is switched on as a bare status, as a FHIR server says it.
+fn in_words(answer: Response) -> Response {
+    let kind = match answer.status().as_u16() {
+        404 => "not-found",
+        429 => "throttled",
+        503 => "transient",
+        _ => return answer,
+    };
+    if answer.headers().contains_key(CONTENT_TYPE) {
+        return answer;
+    }
+    said(answer.status().as_u16(), Resource::OperationOutcome(outcome(kind, None)))
 }
 
 fn said(status: u16, resource: Resource) -> Response {

@@ -9,7 +9,6 @@ use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use chrono::Utc;
 use serde_json::Value;
 
 use super::Shared;
@@ -37,7 +36,7 @@ pub(super) async fn answer(
 
 fn open(shared: &Shared, code: &str, stamp: &Stamp, raw: &[u8]) -> Result<(Function, Call), Unheard> {
     shared.stamper.verify(Way::Call, stamp, raw).map_err(|_| ("7", "签名错误"))?;
-    stamp.fresh(Utc::now()).map_err(|_| (STALE, "时间戳超出允许范围"))?;
+    stamp.fresh(shared.clock.of_the_machine()).map_err(|_| (STALE, "时间戳超出允许范围"))?;
     let asking: Asking = serde_json::from_slice(raw).map_err(|_| ("1", "参数错误"))?;
     if asking.user_id != shared.credentials.user_id {
         return Err(("7", "签名错误"));
@@ -63,6 +62,6 @@ fn respond(shared: &Shared, stamp: &Stamp, reply: &Reply) -> Response {
     };
     let answering = Answering { code: code.to_owned(), message: reply.message.clone(), data };
     let body = serde_json::to_vec(&answering).unwrap_or_default();
-    let stamp = shared.stamper.sign(Way::Answer, Utc::now(), &stamp.nonce, &body).headers();
+    let stamp = shared.stamper.sign(Way::Answer, shared.clock.of_the_machine(), &stamp.nonce, &body).headers();
     (status, stamp, [(CONTENT_TYPE, "application/json")], body).into_response()
 }

@@ -6,6 +6,8 @@
 //! [`HisServer`]; what it does by itself (pushes and their repetition) stands in its agenda.
 
 mod acts;
+mod at_counter;
+mod clock;
 mod counter;
 mod fhir_door;
 mod fhir_papers;
@@ -22,7 +24,7 @@ mod token_door;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -34,13 +36,16 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use tokio::sync::Mutex;
 
+pub use at_counter::Act;
 pub use planted::Planted;
 pub use records::{
     Becomes, BreachRecord, CancelledPlace, Freed, FreedPlace, HisBooks, LockRecord, LockState, OrderRecord, OrderState,
     PaidRecord, PushRecord, PushState, ScheduleRecord, ScheduleSeed, SlotRecord, TakenBy, channel,
 };
 
-use self::ledger::{Agenda, Asked, Ledger, Visitor};
+use self::acts::{freed_by, ordinary_booking};
+use self::clock::Clock;
+use self::ledger::{Agenda, Ledger};
 use self::pushes::Pusher;
 use super::Now;
 use super::books::Store;
@@ -108,9 +113,11 @@ impl Options {
 struct Shared {
     credentials: Credentials,
     envelope: Envelope,
+    /// In another character set, once it was told to write in that.
+    envelope_instead: OnceLock<Envelope>,
     stamper: Stamper,
     time_zone: Tz,
-    now: Now,
+    clock: Clock,
     store: Store,
     slow: Duration,
     pusher: Pusher,
@@ -134,6 +141,10 @@ impl Shared {
         self.store.save(ledger.changed()?).await.context("saving the books of the simulated HIS")?;
         ledger.saved();
         Ok(())
+    }
+
+    fn envelope(&self) -> &Envelope {
+        self.envelope_instead.get().unwrap_or(&self.envelope)
     }
 
     fn push_to(&self) -> Option<PushTo> {
@@ -187,10 +198,11 @@ impl HisServer {
         };
         let shared = Arc::new(Shared {
             envelope: Envelope::new(&options.credentials)?.in_charset(options.charset),
+            envelope_instead: OnceLock::new(),
             stamper: Stamper::new(&options.credentials.sign_key),
             credentials: options.credentials,
             time_zone: options.time_zone,
-            now: options.now,
+            clock: Clock::new(options.now),
             store: options.store,
             slow: options.slow,
             pusher,
@@ -383,12 +395,14 @@ impl HisServer {
     /// When the next push is due, if it is known where to.
     pub fn next_at(&self) -> Option<DateTime<Utc>> {
         self.shared.push_to()?;
-        self.shared.agenda.lock().unwrap_or_else(PoisonError::into_inner).first().map(|(due, _)| *due)
+        let first = self.shared.agenda.lock().unwrap_or_else(PoisonError::into_inner).first().map(|(due, _)| *due);
+        first.map(|due| due - self.shared.clock.ahead())
     }
 
     /// Expires locks and sends the pushes that are due at `now`, in order; says how many pushes it sent.
     pub async fn run_due(&self, now: DateTime<Utc>) -> anyhow::Result<usize> {
         let shared = &*self.shared;
+        let now = now + shared.clock.ahead();
         let _busy = shared.busy();
         let _round = shared.delivering.lock().await;
         {
@@ -419,32 +433,17 @@ impl HisServer {
     /// A copy of all books as of now.
     pub async fn books(&self) -> HisBooks {
         let mut ledger = self.shared.ledger.lock().await;
-        ledger.expire((self.shared.now)());
+        ledger.expire(self.shared.clock.now());
         ledger.snapshot()
     }
 
     /// One change of the books at the sandbox's present, saved before it is told.
     async fn change<T>(&self, act: impl FnOnce(&mut Ledger, DateTime<Utc>) -> T) -> anyhow::Result<T> {
-        let now = (self.shared.now)();
+        let now = self.shared.clock.now();
         let mut ledger = self.shared.ledger.lock().await;
         ledger.expire(now);
         let told = act(&mut ledger, now);
         self.shared.save(&mut ledger).await?;
         Ok(told)
-    }
-}
-
-fn ordinary_booking(ledger: &mut Ledger, reg_id: &str, channel: &str, now: DateTime<Utc>) -> bool {
-    let Some(slot) = ledger.first_free(reg_id) else { return false };
-    let id = format!("O-{reg_id}-{:04}", ledger.serials(reg_id) + 1);
-    let visitor = Visitor { patient: format!("ordinary {id}"), paid: None, ordinary: true };
-    ledger.book(&Asked { id: &id, channel, reg_id, slot }, visitor, now).is_ok()
-}
-
-fn freed_by(channel: &str) -> Freed {
-    match channel {
-        channel::OFFICIAL_ACCOUNT | channel::WEBSITE => Freed::OwnSiteCancel,
-        channel::PLATFORM_114 => Freed::PlatformRelease,
-        _ => Freed::OtherChannelCancel,
     }
 }

@@ -1,4 +1,5 @@
-//! What the simulated HIS tells Houbu: 停诊 (5001), cancelled bookings (5007), 替诊 and 改诊 (5008), with the faults of a real one.
+//! What the simulated HIS tells Houbu: 停诊 (5001), cancelled bookings (5007), 替诊 and 改诊 (5008), and what happens at its counter
+//! (5002 to 5006, `at_counter`), with the faults of a real one.
 //!
 //! Pushes stand in the books until they are answered with `RETURN_CODE` 0, so they survive a restart.
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::at_counter::AtCounter;
 use super::ledger::Ledger;
 use super::records::{OrderRecord, PushRecord, PushState, ScheduleRecord};
 use super::{PushTo, Shared};
@@ -18,7 +20,7 @@ use crate::ports::his::json_line::{Answering, Asking};
 use crate::ports::his::messages::{self, CancelPush, ChangePush, StopReg};
 use crate::ports::his::{json, soap, wire};
 use crate::ports::stamp::{Stamp, Way};
-use crate::sandbox::faults::{Faults, PushFault, hash};
+use crate::sandbox::faults::{Faults, LONG_AGO, PushFault, hash};
 
 /// Waits between attempts, in seconds of the sandbox's clock; the last one repeats.
 const BACK_OFF_S: [i64; 6] = [5, 30, 120, 600, 1800, 3600];
@@ -100,7 +102,7 @@ impl Pusher {
     }
 
     /// `body`: beside the ids in it by which it is known what is meant.
-    fn queue(
+    pub(super) fn queue(
         &self,
         ledger: &mut Ledger,
         function: &str,
@@ -120,6 +122,8 @@ impl Pusher {
             fault: fault.map(|fault| format!("{fault:?}")),
             forge_first: fault == Some(PushFault::WrongSignature),
             forged_answer: None,
+            old_first: fault == Some(PushFault::Old),
+            old_answer: None,
             queued_at: now,
             due_at,
             attempts: 0,
@@ -151,6 +155,11 @@ impl Pusher {
             push.forged_answer = self.told(shared, to, &push, true, now).await;
             push.forge_first = false;
         }
+        if push.old_first {
+            // In SOAP, which carries no time, it is the same once more.
+            push.old_answer = self.told(shared, to, &push, false, now - LONG_AGO).await;
+            push.old_first = false;
+        }
         push.attempts += 1;
         if self.told(shared, to, &push, false, now).await.as_deref() == Some("0") {
             push.state = PushState::Delivered;
@@ -175,7 +184,7 @@ impl Pusher {
         let other = if push.function == "5001" { "5007" } else { "5001" };
         match to {
             PushTo::Soap(url) => {
-                let root = shared.envelope.seal_request(&push.function, &push.body).ok()?;
+                let root = shared.envelope().seal_request(&push.function, &push.body).ok()?;
                 let root = if forged { root.replacen(&push.function, other, 1) } else { root };
                 self.in_soap(shared, url, &root).await
             }
@@ -192,11 +201,11 @@ impl Pusher {
     }
 
     async fn in_soap(&self, shared: &Shared, url: &str, root: &str) -> Option<String> {
-        let charset = shared.envelope.charset();
+        let charset = shared.envelope().charset();
         let request = self.http.post(url).header("Content-Type", format!("text/xml; charset={}", charset.name()));
         let request = request.body(soap::bytes(&soap::request("Push", root), charset));
         let raw = request.send().await.ok()?.bytes().await.ok()?;
-        shared.envelope.open_reply(&raw).ok().map(|reply| reply.code)
+        shared.envelope().open_reply(&raw).ok().map(|reply| reply.code)
     }
 
     async fn as_event(&self, shared: &Shared, url: &str, stamp: &Stamp, body: String) -> Option<String> {
@@ -219,6 +228,7 @@ fn event_of(function: &str, body: &str) -> Option<serde_json::Value> {
     }
     match function {
         "5001" => twin::<StopReg>(body),
+        "5002" | "5003" | "5004" | "5005" | "5006" => twin::<AtCounter>(body),
         "5007" => twin::<CancelPush>(body),
         "5008" => twin::<ChangePush>(body),
         _ => None,

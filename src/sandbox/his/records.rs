@@ -233,7 +233,7 @@ pub enum PushState {
 pub struct PushRecord {
     /// Ascending.
     pub id: u64,
-    /// `FUN_CODE`: 5001 or 5007.
+    /// `FUN_CODE`, 5001 to 5008.
     pub function: String,
     /// `EVENT_ID`.
     pub event_id: String,
@@ -245,6 +245,12 @@ pub struct PushRecord {
     pub forge_first: bool,
     /// The `RETURN_CODE` that the copy with the wrong signature got.
     pub forged_answer: Option<String>,
+    /// True until a copy that was stamped long ago was sent first.
+    #[serde(default)]
+    pub old_first: bool,
+    /// The `RETURN_CODE` that this copy got.
+    #[serde(default)]
+    pub old_answer: Option<String>,
     /// When the event happened.
     pub queued_at: DateTime<Utc>,
     /// When it is sent next.

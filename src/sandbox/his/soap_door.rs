@@ -24,7 +24,7 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, raw: Bytes) -> Res
 }
 
 fn open(shared: &Shared, raw: &[u8]) -> Result<(Function, Call), Unheard> {
-    let request = shared.envelope.open_request(raw).map_err(|error| match error {
+    let request = shared.envelope().open_request(raw).map_err(|error| match error {
         EnvelopeError::Signature => ("7", "签名错误"),
         _ => ("1", "参数错误"),
     })?;
@@ -45,10 +45,10 @@ fn respond(shared: &Shared, method: &str, reply: &Reply) -> Response {
         Said::Locks(body) => messages::write_reply(body),
         Said::Breaches(body) => messages::write_reply(body),
     };
-    let root = body.ok().and_then(|body| shared.envelope.seal_reply(reply.code, &reply.message, &body).ok());
+    let root = body.ok().and_then(|body| shared.envelope().seal_reply(reply.code, &reply.message, &body).ok());
     match root {
         Some(root) => {
-            let charset = shared.envelope.charset();
+            let charset = shared.envelope().charset();
             let content_type = format!("text/xml; charset={}", charset.name());
             ([(CONTENT_TYPE, content_type)], soap::bytes(&soap::reply(method, &root), charset)).into_response()
         }

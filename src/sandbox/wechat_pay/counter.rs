@@ -122,13 +122,7 @@ pub(super) async fn carry_out(
     let name = format!("{} {name}", door.source());
     let fault = house.faults.request(&name, &key);
     if let Some(code) = house.faults.answer(&name, &key) {
-        let status = match code {
-            "FREQUENCY_LIMITED" => 429,
-            "SYSTEM_ERROR" => 500,
-            "NOT_ENOUGH" | "USER_ACCOUNT_ABNORMAL" => 403,
-            _ => 400,
-        };
-        return respond(&house, Err(refuse(status, code, "按沙箱开关返回")));
+        return respond(&house, Err(refuse(status_of(code), code, "按沙箱开关返回")));
     }
     let slow = house.slow;
     perhaps(fault, slow, async move {
@@ -137,6 +131,18 @@ pub(super) async fn carry_out(
         respond(&house, result)
     })
     .await
+}
+
+/// The HTTP status beside a code, WeChat Pay's or the platform's.
+fn status_of(code: &str) -> u16 {
+    match code {
+        "SIGN_ERROR" | "BAD_SIGNATURE" | "STALE" => 401,
+        "OUT_TRADE_NO_USED" | "NOT_ENOUGH" | "USER_ACCOUNT_ABNORMAL" | "MERCHANT_UNKNOWN" | "NOT_PERMITTED" => 403,
+        "ORDER_NOT_EXIST" | "RESOURCE_NOT_EXISTS" | "ORDER_UNKNOWN" | "REFUND_UNKNOWN" => 404,
+        "FREQUENCY_LIMITED" | "BUSY" => 429,
+        "SYSTEM_ERROR" | "FAILED" => 500,
+        _ => 400,
+    }
 }
 
 /// The call's name and the number it is about, by which faults are drawn.

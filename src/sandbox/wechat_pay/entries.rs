@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::keys::{APP_ID, MCH_ID};
+use super::standing::Unpaid;
 use crate::ports::payments::platform::wire;
 use crate::ports::payments::{PayType, Provider, Refund};
 
@@ -33,6 +34,9 @@ pub(super) struct Order {
     pub asked: Asked,
     pub prepay_id: String,
     pub state: OrderState,
+    /// What it shows instead of that, while it is not paid.
+    #[serde(default)]
+    pub shows: Option<Unpaid>,
 }
 
 /// Where an order stands.
@@ -66,7 +70,7 @@ impl Order {
     /// The order as a platform shows it.
     pub(super) fn shown_by_platform(&self) -> wire::OrderShown {
         let (state, payment_id, paid_at) = match &self.state {
-            OrderState::Open(_) => ("OPEN", None, None),
+            OrderState::Open(_) => (self.shows.map_or("OPEN", Unpaid::platform_state), None, None),
             OrderState::Closed => ("CLOSED", None, None),
             OrderState::Paid { transaction_id, at } => ("PAID", Some(transaction_id.clone()), Some(*at)),
         };
@@ -99,6 +103,10 @@ impl Order {
                 shown["amount"]["payer_total"] = json!(asked.amount_fen);
                 shown["amount"]["payer_currency"] = json!("CNY");
             }
+        }
+        if let Some((state, words)) = self.shows.map(Unpaid::trade_state) {
+            shown["trade_state"] = json!(state);
+            shown["trade_state_desc"] = json!(words);
         }
         shown
     }
@@ -264,6 +272,9 @@ pub(super) struct NoticeEntry {
     /// The first sent try is preceded by another notice, well signed, to another merchant.
     #[serde(default)]
     pub misdirected: bool,
+    /// The first sent try is preceded by a copy that was stamped long ago.
+    #[serde(default)]
+    pub old: bool,
     pub url: String,
     pub created_at: DateTime<Utc>,
     /// The next try; none once answered or given up.

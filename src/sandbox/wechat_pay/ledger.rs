@@ -14,6 +14,7 @@ use super::entries::{
 };
 use super::notices;
 use super::payers::LATE_SECONDS;
+use super::standing::Unpaid;
 use crate::ports::payments::{Paid, Provider, Refund};
 use crate::sandbox::books::{Record, Store};
 use crate::sandbox::faults::{Faults, Level, hash};
@@ -150,7 +151,7 @@ impl Ledger {
             }
             let prepay_id = format!("wx{:032x}", u128::from(self.roll("prepay", &asked.out_trade_no)));
             let state = OrderState::Open(plan.unwrap_or(Plan::NotHandedOut));
-            self.put_order(Order { asked, prepay_id: prepay_id.clone(), state });
+            self.put_order(Order { asked, prepay_id: prepay_id.clone(), state, shows: None });
             return Ok(prepay_id);
         };
         if known.asked != asked {
@@ -177,8 +178,9 @@ impl Ledger {
         match order.state {
             OrderState::Closed => Ok(()),
             OrderState::Paid { .. } => Err(refuse(400, "ORDERPAID", "订单已支付")),
+            OrderState::Open(_) if order.shows == Some(Unpaid::Paying) => Err(refuse(400, "USER_PAYING", "用户支付中")),
             OrderState::Open(_) => {
-                order.state = OrderState::Closed;
+                (order.state, order.shows) = (OrderState::Closed, None);
                 self.put_order(order);
                 Ok(())
             }
@@ -206,7 +208,7 @@ impl Ledger {
             OrderState::Open(_) => {}
         }
         let transaction_id = format!("42000{:023}", self.roll("transaction", out_trade_no));
-        order.state = OrderState::Paid { transaction_id: transaction_id.clone(), at };
+        (order.state, order.shows) = (OrderState::Paid { transaction_id: transaction_id.clone(), at }, None);
         let (url, amount_fen, door) = (order.asked.notify_url.clone(), order.asked.amount_fen, order.asked.door);
         let (event, resource) = match door {
             Provider::Wechat => ("TRANSACTION.SUCCESS", order.shown(false)),

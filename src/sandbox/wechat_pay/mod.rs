@@ -2,7 +2,7 @@
 //! a hospital's own payment platform.
 //!
 //! `counter` answers requests by the rules of `ledger`, `platform_door` does so as a platform, `payers` decide who pays, `notices` carries the news back,
-//! `planted` is what stands wrong on purpose, `entries` are what is kept, `certificates` how its keys are handed out, `bill` how a day of it is told, and `keys` what signs it. It never looks into Houbu's tables, and nothing happens in it
+//! `planted` is what stands wrong on purpose, `standing` how an unpaid order may stand, `entries` are what is kept, `certificates` how its keys are handed out, `bill` how a day of it is told, and `keys` what signs it. It never looks into Houbu's tables, and nothing happens in it
 //! by itself: whoever moves the clock asks for [`PayServer::next_at`] and calls [`PayServer::run_due`].
 
 mod bill;
@@ -15,6 +15,7 @@ mod notices;
 mod payers;
 mod planted;
 mod platform_door;
+mod standing;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,6 +32,7 @@ pub use entries::{NoticeLine, OrderLine, OrderStanding, PayBooks, RefundLine};
 pub use ledger::CannotPay;
 pub use payers::Payer;
 pub use planted::Planted;
+pub use standing::Unpaid;
 
 use super::Now;
 use super::books::Store;

@@ -14,7 +14,7 @@ use crate::ports::payments::platform::wire::Telling;
 use crate::ports::payments::sealed::ALGORITHM;
 use crate::ports::payments::signature::{SCHEME, nonce, platform_message};
 use crate::ports::stamp::Way;
-use crate::sandbox::faults::{PushFault, hash};
+use crate::sandbox::faults::{LONG_AGO, PushFault, hash};
 
 /// How long after each try the next one comes (4.3), seconds.
 const RETRIES_SECONDS: [i64; 15] =
@@ -63,6 +63,7 @@ pub(super) fn planned(
         door: Provider::default(),
         misstated: fault == Some(PushFault::WrongAmount),
         misdirected: fault == Some(PushFault::WrongMerchant),
+        old: fault == Some(PushFault::Old),
         url,
         created_at: at,
         next_at: Some(at + late),
@@ -84,6 +85,7 @@ pub(super) fn note(notice: &mut NoticeEntry, outcome: Outcome, now: DateTime<Utc
     notice.probe = false;
     notice.misstated = false;
     notice.misdirected = false;
+    notice.old = false;
     if outcome.answered {
         notice.answered_at = Some(now);
         notice.next_at = None;
@@ -92,7 +94,7 @@ pub(super) fn note(notice: &mut NoticeEntry, outcome: Outcome, now: DateTime<Utc
     }
 }
 
-/// One try: the probe or the notice with another amount or to another merchant first if there is one, then the notice, then once more if it is doubled.
+/// One try: the probe, the copy of long ago or the notice with another amount or to another merchant first if there is one, then the notice, then once more if it is doubled.
 pub(super) async fn try_once(http: &reqwest::Client, keys: &Keys, notice: &NoticeEntry, now: DateTime<Utc>) -> Outcome {
     if notice.tries < notice.lost {
         return Outcome { answered: false, probe_believed: false };
@@ -115,6 +117,9 @@ pub(super) async fn try_once(http: &reqwest::Client, keys: &Keys, notice: &Notic
         if let Some(body) = envelope(keys, &wrong, OTHER_MERCHANT) {
             post(http, keys, &wrong, &body, now, false).await;
         }
+    }
+    if notice.old {
+        post(http, keys, notice, &body, now - LONG_AGO, false).await;
     }
     let probe_believed = notice.probe && matches!(post(http, keys, notice, &body, now, true).await, Some(200..300));
     let mut answered = is_answer(post(http, keys, notice, &body, now, false).await);

@@ -51,6 +51,7 @@ impl PayServer {
 impl Ledger {
     fn plant(&mut self, planted: Planted, out_trade_no: &str, new_no: &str, at: DateTime<Utc>) -> bool {
         let Some(order) = self.kept_order(out_trade_no).cloned() else { return false };
+        let order = Order { shows: None, ..order };
         let paid = || OrderState::Paid { transaction_id: format!("planted-{out_trade_no}"), at };
         let open = OrderState::Open(Plan::Never);
         match planted {

@@ -134,10 +134,15 @@ fn payable(said: &Value) -> Value {
     json!({ "pay": { "payUrl": format!("https://pay.sandbox.invalid/cashier?order={id}") } })
 }
 
-/// The refusals of the books in a platform's words.
-fn named(asked: wire::Call, code: &str) -> &'static str {
+/// The refusals of the books in a platform's words; a code that is switched on is one already.
+fn named(asked: wire::Call, code: &'static str) -> &'static str {
     match (code, asked) {
-        ("STALE", _) => "STALE",
+        (
+            "FAILED" | "BUSY" | "STALE" | "BAD_SIGNATURE" | "BAD_REQUEST" | "MERCHANT_UNKNOWN" | "NOT_PERMITTED"
+            | "ORDER_EXISTS" | "ORDER_PAID" | "INSURANCE_REFUSED" | "ORDER_REFUSED" | "ORDER_UNKNOWN" | "PAYING"
+            | "FUNDS_SHORT" | "ACCOUNT_CLOSED" | "REFUND_REFUSED" | "REFUND_UNKNOWN" | "BILL_NOT_READY",
+            _,
+        ) => code,
         ("SIGN_ERROR", _) => "BAD_SIGNATURE",
         ("MCH_NOT_EXISTS", _) => "MERCHANT_UNKNOWN",
         ("FREQUENCY_LIMITED", _) => "BUSY",
@@ -145,6 +150,7 @@ fn named(asked: wire::Call, code: &str) -> &'static str {
         ("ORDERPAID", _) => "ORDER_PAID",
         ("ORDER_CLOSED", _) => "ORDER_CLOSED",
         ("OUT_TRADE_NO_USED", _) => "ORDER_EXISTS",
+        ("USER_PAYING", _) => "PAYING",
         ("ORDER_NOT_EXIST", _) | ("RESOURCE_NOT_EXISTS", wire::Call::Refund) => "ORDER_UNKNOWN",
         ("RESOURCE_NOT_EXISTS", _) => "REFUND_UNKNOWN",
         ("STATEMENT_CREATING", _) => "BILL_NOT_READY",

@@ -371,6 +371,7 @@ async fn each_way_a_push_goes_wrong() {
             }
             PushFault::WrongAmount | PushFault::WrongMerchant => panic!("nothing is misstated by chance"),
             PushFault::Unknown => panic!("it tells of its own orders alone"),
+            PushFault::Old => panic!("nothing is old by chance"),
         }
     }
     assert!(server.books().await.notices.iter().all(|notice| !notice.probe_believed));

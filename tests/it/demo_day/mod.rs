@@ -71,6 +71,22 @@ async fn written(pool: &PgPool) -> Vec<Place> {
     places
 }
 
+/// A HIS of old writes GBK: a whole day goes over that line, pushes included, and not a record differs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_day_with_a_his_that_writes_gbk_is_in_order() {
+    let db = Database::empty().await;
+    let demo = Demo::plays(&db, DAY, "small", &[("HOUBU_SANDBOX__CHARSET", "gbk")]).await;
+    let summary = demo.summary();
+    assert_eq!(summary["differences"], serde_json::json!([]), "{summary:#}");
+    let pushed: i64 = sqlx::query_scalar("select count(*) from callback where source = 'his' and fate = 'delivered'")
+        .fetch_one(&db.pool)
+        .await
+        .unwrap();
+    assert!(pushed > 0, "pushes came in GBK");
+    demo.leaves().await;
+    db.remove().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_holds_all_that_it_has_to_and_names_nobody() {
     let (db, collector) = (Database::empty().await, Collector::listen().await);

@@ -5,9 +5,11 @@
 //! |---|---|
 //! | `sandbox` | every call, every fault, every notice and the bill, over real HTTP |
 //! | `recorded` | requests and answers as they were written down once |
+//! | `codes` | every code that the sandbox can be switched to answer, and how an unpaid order may stand |
 //! | `callbacks` | the platform's callback endpoint in a hospital at work |
 
 mod callbacks;
+mod codes;
 mod recorded;
 mod sandbox;
 

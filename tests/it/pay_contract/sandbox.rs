@@ -26,12 +26,12 @@ const HASTY: Duration = Duration::from_millis(700);
 type Seen = Arc<Mutex<Vec<Result<Notice, NoticeError>>>>;
 
 /// A provider, a client of it, and whoever receives its notices.
-struct World {
-    provider: Provider,
-    server: PayServer,
-    faults: Arc<Faults>,
+pub(super) struct World {
+    pub(super) provider: Provider,
+    pub(super) server: PayServer,
+    pub(super) faults: Arc<Faults>,
     clock: Arc<Mutex<DateTime<Utc>>>,
-    pay: Arc<dyn Payments>,
+    pub(super) pay: Arc<dyn Payments>,
     hasty: Arc<dyn Payments>,
     seen: Seen,
 }
@@ -45,7 +45,7 @@ struct Receiver {
 }
 
 impl World {
-    async fn of(provider: Provider) -> Self {
+    pub(super) async fn of(provider: Provider) -> Self {
         let clock = Arc::new(Mutex::new("2026-09-01T02:00:00Z".parse().unwrap()));
         let faults = Arc::new(Faults::new(Level::None, 7));
         let reader = Arc::clone(&clock);
@@ -72,22 +72,22 @@ impl World {
         Self { provider, server, faults, clock, pay, hasty, seen }
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    pub(super) fn now(&self) -> DateTime<Utc> {
         *self.clock.lock().unwrap()
     }
 
-    fn order(&self, number: &str) -> OrderRequest {
+    pub(super) fn order(&self, number: &str) -> OrderRequest {
         order(number, self.now() + TimeDelta::minutes(15))
     }
 
     /// The next of these calls goes wrong so.
-    fn goes_wrong(&self, call: &str, wrong: Wrong) {
+    pub(super) fn goes_wrong(&self, call: &str, wrong: Wrong) {
         let call = format!("{} {call}", self.provider.source());
         self.faults.switches().on(&call, wrong, Switch::Times(1));
     }
 
     /// Moves the clock to it.
-    fn set(&self, at: DateTime<Utc>) {
+    pub(super) fn set(&self, at: DateTime<Utc>) {
         *self.clock.lock().unwrap() = at;
     }
 
@@ -104,7 +104,7 @@ impl World {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
 
-    async fn paid(&self, number: &str) {
+    pub(super) async fn paid(&self, number: &str) {
         assert_eq!(known(&self.pay.open(&self.order(number)).await), "answered");
         self.server.pay_now(number).await.unwrap();
     }
@@ -204,7 +204,8 @@ async fn e04_a_closed_order_stays_unpaid() {
 
 #[tokio::test]
 async fn e01_after_whatever_goes_wrong_the_outcome_is_unknown_and_a_query_tells_the_truth() {
-    let faults = [Fault::CutBefore, Fault::CutAfter, Fault::ErrorBefore, Fault::ErrorAfter, Fault::Slow];
+    let faults =
+        [Fault::CutBefore, Fault::CutAfter, Fault::ErrorBefore, Fault::ErrorAfter, Fault::Slow, Fault::Altered];
     for provider in Provider::ALL {
         let world = World::of(provider).await;
         for (nth, fault) in faults.into_iter().enumerate() {
@@ -238,7 +239,7 @@ async fn e01_after_whatever_goes_wrong_the_outcome_is_unknown_and_a_query_tells_
             world.goes_wrong("query", wrong);
             assert_eq!(known(&called.order(&number).await), "unknown", "{case}");
         }
-        assert_eq!(world.server.books().await.refunds.len(), 5, "each refund once");
+        assert_eq!(world.server.books().await.refunds.len(), faults.len(), "each refund once");
     }
 }
 
@@ -253,6 +254,7 @@ async fn e02_notices_come_late_twice_forged_or_wrong_and_each_is_seen_for_what_i
             PushFault::WrongAmount,
             PushFault::WrongMerchant,
             PushFault::Lost,
+            PushFault::Old,
         ];
         for (nth, fault) in faults.into_iter().enumerate() {
             let (number, case) = (format!("order{nth}"), format!("{provider:?} {fault:?}"));
@@ -278,6 +280,7 @@ async fn e02_notices_come_late_twice_forged_or_wrong_and_each_is_seen_for_what_i
                 PushFault::WrongSignature => vec![Err(NoticeError::Signature), Ok(5000)],
                 PushFault::WrongAmount => vec![Ok(5001), Ok(5000)],
                 PushFault::WrongMerchant => vec![Err(NoticeError::NotOurs("merchant")), Ok(5000)],
+                PushFault::Old => vec![Err(NoticeError::Stale), Ok(5000)],
                 PushFault::Lost | PushFault::Unknown => amounts.clone(),
             };
             assert_eq!(amounts, expected, "{case}");

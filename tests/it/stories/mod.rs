@@ -32,6 +32,7 @@ mod second_thoughts;
 mod several_queues;
 mod stopping_times;
 mod sureties;
+mod switched_on;
 mod syncing;
 mod visits;
 

@@ -118,6 +118,43 @@ async fn asked(world: &World, function: Function) -> &'static str {
     met.unwrap_or_else(|failed| error(&failed))
 }
 
+/// What an HTTP status means, by the tables, where nothing stands beside it or, of FHIR, what kind it is.
+fn status_means(status: u16, function: Function, protocol: Protocol) -> &'static str {
+    match (status, protocol, function) {
+        (429, ..) | (503, Protocol::Fhir, _) => "retry",
+        (503, ..) => "unknown",
+        // Not there, so that it is neither held nor booked; and nobody takes that for a yes.
+        (_, Protocol::Fhir, Function::WaitLockReg | Function::OrderReg) => "refused",
+        (_, Protocol::Fhir, Function::UnLockReg | Function::CancelReg) => "done",
+        _ => "for a person",
+    }
+}
+
+in_every_language! {
+    async fn every_http_status_can_be_switched_and_means_what_the_table_says(protocol) {
+        let world = World::open_in(protocol).await;
+        for function in Function::ALL {
+            if protocol == Protocol::Fhir && [Function::LockReg, Function::PayReg].contains(&function) {
+                continue;
+            }
+            for status in [404, 429, 503] {
+                let (of, faults) = (subject(function.code()).unwrap(), world.his.faults());
+                // A payment follows a booking, which is there.
+                if function == Function::PayReg {
+                    let booked = subject("2007").unwrap();
+                    faults.switches().on("2007", Wrong::named(booked, "200708").unwrap(), Switch::Times(1));
+                }
+                faults.switches().on(of.call, Wrong::named(of, &format!("http-{status}")).unwrap(), Switch::Times(1));
+                let met = asked(&world, function).await;
+                assert!(faults.switches().shown().is_empty(), "{} {status} was not answered", function.label());
+                assert_eq!(met, status_means(status, function, protocol), "{} {status} in {protocol:?}", function.label());
+            }
+        }
+        let books = world.his.books().await;
+        assert_eq!((books.orders.len(), books.locks.len()), (0, 0), "nothing was done");
+    }
+}
+
 /// What a general code means, by the table.
 fn general(code: &str, function: Function, protocol: Protocol) -> &'static str {
     match code {

@@ -3,7 +3,9 @@
 use super::world::{World, at, config, identity, place, seed};
 use crate::ports::CallError;
 use crate::ports::his::{BookRequest, Booking, Config, Holding, Lock, Order, PaidWith, Protocol, SetupError, connect};
+use crate::sandbox::catalogue::subject;
 use crate::sandbox::faults::{Fault, Faults, Level};
+use crate::sandbox::switches::{Switch, Wrong};
 
 const SEED: u64 = 11;
 const KINDS: [Fault; 5] = [Fault::CutBefore, Fault::CutAfter, Fault::ErrorBefore, Fault::ErrorAfter, Fault::Slow];
@@ -75,6 +77,48 @@ in_every_language! {
                 assert_eq!(again, Booking::Exists, "{fault:?}");
             }
             assert_eq!(world.his.books().await.orders.len(), 1, "{fault:?}");
+        }
+    }
+}
+
+// What is signed is not believed, and FHIR's line breaks.
+in_every_language! {
+    async fn an_altered_answer_is_unknown_and_a_query_tells_the_truth(protocol) {
+        let world = World::open_in(protocol).await;
+        let alters = |call: &str| {
+            let altered = Wrong::named(subject(call).unwrap(), "altered").unwrap();
+            world.his.faults().switches().on(call, altered, Switch::Times(1));
+        };
+        alters("2013");
+        assert!(is_unknown(world.client.lock("L1", &place(0), 30).await));
+        assert!(matches!(world.client.lock("L1", &place(0), 30).await.unwrap(), Lock::Held { .. }));
+        alters("2007");
+        assert!(is_unknown(world.client.book(&booking("W1")).await));
+        alters("2012");
+        assert!(is_unknown(world.client.order("W1").await), "a booking that is not believed is no booking");
+        assert!(matches!(world.client.order("W1").await.unwrap(), Order::Unpaid(_) | Order::Booked(_)));
+        let books = world.his.books().await;
+        assert_eq!((books.locks.len(), books.orders.len()), (1, 1));
+    }
+}
+
+// Its own clock is what it says the end of a lock by; JSON is refused once, and then written in its time.
+in_every_language! {
+    async fn a_his_whose_clock_is_off_is_understood(protocol) {
+        for minutes in [12, -12] {
+            let world = World::open_in(protocol).await;
+            world.his.is_ahead(minutes);
+            let asked = async || world.client.lock("L1", &place(0), 30).await;
+            if protocol == Protocol::Rest {
+                assert!(matches!(asked().await, Err(CallError::NotTaken { .. })));
+            }
+            let until = world.clock.now() + chrono::Duration::minutes(30 + i64::from(minutes));
+            assert_eq!(asked().await.unwrap(), Lock::Held { until }, "{minutes}");
+            world.his.is_ahead(0);
+            if protocol == Protocol::Rest {
+                assert!(matches!(asked().await, Err(CallError::NotTaken { .. })), "it was set right");
+            }
+            assert_eq!(world.client.unlock("L1").await, Ok(()));
         }
     }
 }

@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use chrono::Duration;
 
-use super::super::{PushState, channel};
-use super::world::{World, credentials, place, seed_of_size};
-use crate::ports::his::{Protocol, Push, PushAnswer, PushError, PushReader};
+use super::super::{Act, OrderState, PushState, channel};
+use super::world::{Clock, World, credentials, identity, place, seed_of_size};
+use crate::ports::his::{BookRequest, Booking, PaidWith, Protocol, Push, PushAnswer, PushError, PushReader};
 use crate::ports::stamp::Stamp;
 use crate::sandbox::catalogue::subject;
 use crate::sandbox::faults::Level;
@@ -23,6 +23,8 @@ struct Receiver {
     reader: PushReader,
     seen: Mutex<Vec<Result<Push, PushError>>>,
     refuse: Mutex<u32>,
+    /// Its own clock, where it has one.
+    clock: Mutex<Option<Clock>>,
 }
 
 impl Receiver {
@@ -31,6 +33,7 @@ impl Receiver {
             reader: PushReader::new(&credentials(), "1001", chrono_tz::Asia::Shanghai).unwrap(),
             seen: Mutex::default(),
             refuse: Mutex::new(0),
+            clock: Mutex::default(),
         });
         let router = axum::Router::new()
             .route("/callbacks/his", post(receive))
@@ -40,6 +43,11 @@ impl Receiver {
         world.his.tell_houbu(&format!("http://{}", listener.local_addr().unwrap()), protocol);
         tokio::spawn(async move { axum::serve(listener, router).await });
         receiver
+    }
+
+    /// It has the sandbox's clock from now on.
+    fn shows(&self, world: &World) {
+        *self.clock.lock().unwrap() = Some(world.clock.clone());
     }
 
     fn seen(&self) -> Vec<Result<Push, PushError>> {
@@ -67,8 +75,9 @@ async fn receive(State(receiver): State<Arc<Receiver>>, raw: Bytes) -> Vec<u8> {
 }
 
 async fn receive_event(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, raw: Bytes) -> Response {
-    // Our clock is that of the sender.
-    let now = Stamp::read(&headers).unwrap().at;
+    // Our clock is that of the sender, unless it has another.
+    let ours = receiver.clock.lock().unwrap().as_ref().map(Clock::now);
+    let now = ours.unwrap_or(Stamp::read(&headers).unwrap().at);
     let answer = receiver.takes(receiver.reader.read_event(&headers, &raw, now));
     let told = receiver.reader.answer_event(&headers, answer, now);
     (told.headers, told.body).into_response()
@@ -154,6 +163,107 @@ in_every_language! {
         assert_eq!((about(4).1.as_str(), about(5).1.as_str()), ("nowhere", "D-8"));
         assert_eq!(about(4).0, format!("{}-unknown", about(5).0));
     }
+}
+
+// What is done to an order at the counter, in the order in which it is done.
+in_every_language! {
+    async fn what_is_done_at_the_counter_is_told_with_the_number_of_the_order(protocol) {
+        let world = World::open_in(protocol).await;
+        let receiver = Receiver::start(&world, protocol).await;
+        // One of ours by its form.
+        let order_id = "L01J055R4HMFAY8VVR14D2PF2DB01".to_owned();
+        let paid = PaidWith { out_trade_no: "T1".into(), amount_fen: 5000 };
+        let request = BookRequest {
+            order_id: order_id.clone(),
+            locked: false,
+            place: place(0),
+            identity: identity(1),
+            paid: Some(paid),
+            at: world.clock.now(),
+        };
+        assert!(matches!(world.client.book(&request).await.unwrap(), Booking::Booked(_)));
+        assert!(!world.his.at_counter(Act::Prints, "another").await.unwrap(), "there is no such order");
+        for act in [Act::Prints, Act::TakesMoney, Act::AsksOfRefund, Act::Refunds, Act::Cancels] {
+            assert!(world.his.at_counter(act, &order_id).await.unwrap());
+        }
+        world.clock.advance(Duration::seconds(1));
+        assert_eq!(world.his.run_due(world.clock.now()).await.unwrap(), 5);
+        let seen = receiver.seen();
+        for (nth, function) in ["5004", "5005", "5006", "5003"].into_iter().enumerate() {
+            let Ok(Push::Other { code, order_id: told, .. }) = &seen[nth] else { panic!("{seen:?}") };
+            assert_eq!((code.as_str(), told.as_ref()), (function, Some(&order_id)));
+        }
+        assert_eq!(seen[4], Ok(Push::OrderCancelled { order_id: order_id.clone() }));
+        let order = world.his.books().await.orders.remove(0);
+        assert_eq!((order.state, order.refunded_fen), (OrderState::Cancelled, Some(5000)));
+        assert_eq!(order.paid.unwrap().out_trade_no, "T1", "what was paid stays paid");
+    }
+}
+
+// A second paper is another event; what goes wrong with any push goes wrong with these.
+in_every_language! {
+    async fn pushes_of_the_counter_are_lost_doubled_forged_and_of_nobody_as_others_are(protocol) {
+        let world = World::open_in(protocol).await;
+        let receiver = Receiver::start(&world, protocol).await;
+        world.his.fill("R1", 1, channel::WINDOW).await.unwrap();
+        let order_id = world.his.books().await.orders.remove(0).order_id;
+        for (fault, sent, seen) in
+            [("lost", 0, 0), ("duplicate", 2, 2), ("wrong-signature", 1, 2), ("unknown", 2, 2), ("late", 1, 1)]
+        {
+            let before = receiver.seen().len();
+            let wrong = Wrong::named(subject("5004").unwrap(), fault).unwrap();
+            world.his.faults().switches().on("5004", wrong, Switch::Times(1));
+            assert!(world.his.at_counter(Act::Prints, &order_id).await.unwrap());
+            world.clock.advance(Duration::hours(1));
+            assert_eq!(world.his.run_due(world.clock.now()).await.unwrap(), sent, "{fault}");
+            assert_eq!(receiver.seen().len() - before, seen, "{fault}");
+        }
+        let ids = receiver.seen().into_iter().filter_map(|push| match push {
+            Ok(Push::Other { event_id, .. }) => Some(event_id),
+            _ => None,
+        });
+        // Doubled, forged, of nobody and the true one, late.
+        assert_eq!(ids.collect::<BTreeSet<_>>().len(), 5);
+    }
+}
+
+// In SOAP, which carries no time, it is the same push once more.
+in_every_language! {
+    async fn a_push_of_long_ago_goes_before_the_true_one_and_is_stale_where_it_says_when(protocol) {
+        let world = World::open_in(protocol).await;
+        let receiver = Receiver::start(&world, protocol).await;
+        receiver.shows(&world);
+        let old = Wrong::named(subject("5007").unwrap(), "old").unwrap();
+        world.his.faults().switches().on("5007", old, Switch::Times(1));
+        world.his.fill("R1", 1, channel::WINDOW).await.unwrap();
+        world.his.cancel_ordinary("R1", 0, channel::WINDOW, true).await.unwrap().unwrap();
+        world.clock.advance(Duration::seconds(1));
+        assert_eq!(world.his.run_due(world.clock.now()).await.unwrap(), 1);
+        let (seen, push) = (receiver.seen(), world.his.books().await.pushes.remove(0));
+        let stale = protocol != Protocol::Jiankangtong;
+        assert_eq!(seen[0].clone().err(), stale.then_some(PushError::Stale));
+        assert!(matches!(seen[1], Ok(Push::Cancelled { .. })));
+        assert_eq!(push.old_answer.as_deref(), Some(if stale { "stale" } else { "0" }));
+        assert_eq!(push.state, PushState::Delivered);
+    }
+}
+
+/// A HIS whose clock is off stamps its events with its own time: they are refused until it is set right.
+#[tokio::test]
+async fn events_of_a_clock_that_is_off_wait_until_it_is_set_right() {
+    let world = World::open_in(Protocol::Rest).await;
+    let receiver = Receiver::start(&world, Protocol::Rest).await;
+    receiver.shows(&world);
+    world.his.fill("R1", 1, channel::WINDOW).await.unwrap();
+    world.his.is_ahead(-7);
+    world.his.cancel_ordinary("R1", 0, channel::WINDOW, true).await.unwrap().unwrap();
+    assert_eq!(world.his.next_at(), Some(world.clock.now() + Duration::seconds(1)), "by the sandbox's clock");
+    world.clock.advance(Duration::seconds(1));
+    assert_eq!(world.his.run_due(world.clock.now()).await.unwrap(), 1);
+    assert_eq!(receiver.seen(), [Err(PushError::Stale)]);
+    world.his.is_ahead(0);
+    assert_eq!(world.his.run_due(world.clock.now()).await.unwrap(), 1);
+    assert!(matches!(receiver.seen()[1], Ok(Push::Cancelled { .. })));
 }
 
 in_every_language! {
