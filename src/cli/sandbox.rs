@@ -17,7 +17,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let sandbox = &config.sandbox;
     let outside =
         Outside::start(sandbox.seed, sandbox.faults, config.time_zone, Store::in_memory(), clock.clone()).await?;
-    let outside = outside.plain(sandbox.his_plain).await?;
+    let outside = outside.plain(sandbox.his_plain).await?.writing(sandbox.charset)?;
     let outside = outside.speaking(sandbox.his).paid_through(sandbox.pay).telling(sandbox.messages);
     let base_url = config.base_url(config.listen);
     outside.tell_houbu(&base_url);
