@@ -48,6 +48,8 @@ struct Row {
     open: bool,
     /// True where it waits for a person.
     waits: bool,
+    /// True where it can be done again.
+    replays: bool,
     source: String,
     kind: String,
     subject: String,
@@ -123,6 +125,10 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         "settled" => Some(w.settled.to_owned()),
         fate => Some(format!("{}{}", w.replayed, names::state(fate, language))),
     };
+    let rows = found.into_iter().map(|one| {
+        let replays = desk.can_replay(&one);
+        row(one, replays, &clock)
+    });
     let page = Callbacks {
         frame: Frame::of(&staff, "callbacks").done(done),
         w,
@@ -133,7 +139,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
             language,
         ),
         fates,
-        rows: found.into_iter().map(|one| row(one, &clock)).collect(),
+        rows: rows.collect(),
         signals: signals.collect(),
         live: address(&wanted.before),
         older,
@@ -173,9 +179,11 @@ pub(super) async fn turn(State(surface): State<Arc<Surface>>, staff: Staff, Form
     to(&format!("/callbacks{}", query(&list)))
 }
 
-fn row(one: Seen, clock: &Clock) -> Row {
+/// `replays`: enough of it was kept to do it again.
+fn row(one: Seen, replays: bool, clock: &Clock) -> Row {
     // What came just now is being done.
     let fresh = one.fate == Fate::Received.as_str() && clock.now - one.received_at < TimeDelta::minutes(5);
+    let waits = WAITING.iter().any(|fate| fate.as_str() == one.fate) && !fresh;
     let doubted = one.fate == Fate::Unbelieved.as_str();
     let mut body = one.body;
     if let Some(why) = body["why"].as_str() {
@@ -183,8 +191,9 @@ fn row(one: Seen, clock: &Clock) -> Row {
     }
     Row {
         source: names::thing(&one.source, clock.language),
-        open: !doubted && one.fate != Fate::Settled.as_str(),
-        waits: WAITING.iter().any(|fate| fate.as_str() == one.fate) && !fresh,
+        open: !doubted && one.fate != Fate::Settled.as_str() && (waits || replays),
+        waits,
+        replays,
         event_id: one.event_id,
         from: one.source,
         run: ids::run_of(&one.subject).map(|run| run.to_string()),

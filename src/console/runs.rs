@@ -151,18 +151,19 @@ pub(super) async fn today(surface: &Surface) -> Result<NaiveDate, Problem> {
 }
 
 /// `POST /runs`: what was typed, which may be a person's number, to an address that has none: whoever is the only one of an ID number
-/// is shown, and so is the only application, or its patient, whose number it is although it looks like a phone's.
+/// is shown, and so is the latest application, or the patient of many, whose
+/// number it is although it looks like a phone's.
 pub(super) async fn find(State(surface): State<Arc<Surface>>, _: Staff, Form(wanted): Form<Wanted>) -> Page {
     let typed = wanted.q.clone();
     let (wanted, had_number) = wanted.without_numbers(today(&surface).await?);
     if had_number {
         let found = surface.desk.find_patients(typed.trim()).await?;
         match (found.as_slice(), surface.desk.numbered(typed.trim()).await?.as_slice()) {
-            (_, [run]) => return to(&format!("/runs/{run}")),
             ([one], []) if wanted.q.starts_with(CUT) => return to(&patient::address(&one.id)),
-            (found, [_, ..]) if let Some(one) = found.iter().find(|one| one.id == typed.trim()) => {
+            (found, [_, _, ..]) if let Some(one) = found.iter().find(|one| one.id == typed.trim()) => {
                 return to(&patient::address(&one.id));
             }
+            (_, [newest, ..]) => return to(&format!("/runs/{newest}")),
             _ => {}
         }
     }

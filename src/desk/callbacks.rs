@@ -24,8 +24,8 @@ enum Again {
 impl Again {
     /// None where what is stored is not enough to do it again.
     fn of(stored: &Seen, pays: Provider) -> Option<Self> {
-        // Of what could not be read nothing is kept but its hash.
-        if stored.body.get("sha256").is_some() {
+        // Of what could not be read nothing is kept but its hash, and what was counted is many.
+        if stored.body.get("why").is_some() && (stored.body.get("sha256").is_some() || stored.subject.is_empty()) {
             return None;
         }
         match stored.source.as_str() {
@@ -48,6 +48,11 @@ impl Desk {
             one.body = masked(&one.body);
         }
         Ok(found)
+    }
+
+    /// Whether enough of it was kept to do it again.
+    pub fn can_replay(&self, stored: &Seen) -> bool {
+        Again::of(stored, self.ports.payments.provider()).is_some()
     }
 
     /// Does again what a stored callback asks for; runs that have heard of it do not hear of it again. Answers what became of it now.

@@ -11,6 +11,8 @@ use crate::records::callbacks::{self, Fate, Place};
 
 /// What is younger may be being done.
 const LEFT_AFTER: Duration = Duration::from_mins(1);
+/// What is older is a person's: much may have been booked since, and somebody may have seen to it at HIS.
+const LEFT_FOR: Duration = Duration::from_mins(30);
 /// How often they are looked for.
 const EVERY: Duration = Duration::from_secs(15);
 /// Of one statement.
@@ -23,7 +25,7 @@ impl Desk {
     pub async fn do_left_pushes(&self) -> Answer<u64> {
         let (mut done, mut after) = (0, None);
         for _ in 0..BATCHES_MAX {
-            let which = (LEFT_AFTER.as_secs_f64(), after.as_ref(), BATCH);
+            let which = ((LEFT_AFTER.as_secs_f64(), LEFT_FOR.as_secs_f64()), after.as_ref(), BATCH);
             let left = callbacks::left(&self.engine.pool, self.hospital(), his_push::SOURCE, which).await?;
             let Some(last) = left.last() else { break };
             after = Some(Place::after(last));

@@ -51,8 +51,8 @@ impl Unbelieved {
     }
 
     /// See [`untaken::counted`].
-    pub(super) fn untaken(&self, source: &'static str, fate: Fate, day: NaiveDate, event_id: &str) -> Option<Counted> {
-        untaken::counted(&mut self.books(), (source, fate), day, event_id)
+    pub(super) fn untaken(&self, source: &'static str, fate: Fate, day: NaiveDate, ids: [&str; 2]) -> Option<Counted> {
+        untaken::counted(&mut self.books(), (source, fate), day, ids)
     }
 
     pub(super) fn count(&self, source: &'static str, counted: Counted) {

@@ -3,6 +3,7 @@
 //! comes again, and what comes above so many rows a day, is counted in memory, as what is not believed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::NaiveDate;
@@ -16,6 +17,8 @@ use crate::records::untaken;
 
 /// The rows that one source gets on a day for each of the two fates; what comes above them is counted in one.
 const ROWS_A_DAY: i64 = 50;
+/// For so long a full day is not asked about again.
+const FULL_FOR: Duration = Duration::from_mins(1);
 /// The most letters of an id or a kind; what is longer is none.
 const LETTERS_MAX: usize = 64;
 /// What has no kind that can be read.
@@ -41,7 +44,8 @@ pub struct Untaken<'a> {
 pub(super) struct Book {
     day: NaiveDate,
     ids: BTreeSet<String>,
-    full: bool,
+    /// When the day was found full; rows that are taken since make room.
+    full_at: Option<Instant>,
 }
 
 /// By source and fate; each holds no more than a day's rows.
@@ -65,7 +69,7 @@ impl Desk {
         let body = json!({ "why": untaken.why, "bytes": untaken.raw.len(), "sha256": hash });
         let kind = untaken.kind.filter(|kind| is_plain(kind)).unwrap_or(UNREADABLE);
         let callback = Callback { source: untaken.source, event_id: id, kind, subject: "", body: &body };
-        self.write_untaken(untaken.source, &callback, fate).await
+        self.write_untaken(untaken.source, &callback, &hash, fate).await
     }
 
     /// Of a message that WeChat names beside too many others: staff have it heard.
@@ -73,24 +77,31 @@ impl Desk {
         let (source, status) = (message_event::WECHAT, message_event::cut(status));
         let (event_id, body) = (format!("{message_id}:{status}"), json!({ "why": why, "status": status }));
         let callback = Callback { source, event_id: &event_id, kind: of.event(), subject: message_id, body: &body };
-        self.write_untaken(source, &callback, Fate::Refused).await
+        self.write_untaken(source, &callback, &event_id, Fate::Refused).await
     }
 
-    async fn write_untaken(&self, source: &'static str, callback: &Callback<'_>, fate: Fate) -> Answer<()> {
+    /// `instead`: its id where another one stands under the sender's.
+    async fn write_untaken(
+        &self,
+        source: &'static str,
+        callback: &Callback<'_>,
+        instead: &str,
+        fate: Fate,
+    ) -> Answer<()> {
         let day = self.now().await?.date_naive();
-        if let Some(counted) = self.unbelieved.untaken(source, fate, day, callback.event_id) {
+        if let Some(counted) = self.unbelieved.untaken(source, fate, day, [callback.event_id, instead]) {
             self.unbelieved.count(source, counted);
             return Ok(());
         }
         let mut tx = self.begin().await?;
-        let written = untaken::write(&mut tx, self.hospital(), callback, fate, ROWS_A_DAY).await?;
+        let written = untaken::write(&mut tx, self.hospital(), callback, fate, ROWS_A_DAY, instead).await?;
         tx.commit().await?;
         let mut books = self.unbelieved.books();
         let book = books.entry((source, fate)).or_default();
-        if written {
-            book.ids.insert(callback.event_id.to_owned());
+        if let Some(id) = written {
+            book.ids.insert(id);
         } else {
-            book.full = true;
+            book.full_at = Some(Instant::now());
             drop(books);
             self.unbelieved.count(source, Counted::More(fate));
         }
@@ -99,16 +110,15 @@ impl Desk {
 }
 
 /// How this one is counted, where it needs no row.
-pub(super) fn counted(books: &mut Books, key: (&'static str, Fate), day: NaiveDate, event_id: &str) -> Option<Counted> {
+pub(super) fn counted(books: &mut Books, key: (&'static str, Fate), day: NaiveDate, ids: [&str; 2]) -> Option<Counted> {
     let book = books.entry(key).or_default();
     if book.day != day {
         *book = Book { day, ..Book::default() };
     }
-    match (book.ids.contains(event_id), book.full) {
-        (true, _) => Some(Counted::Again(event_id.to_owned())),
-        (false, true) => Some(Counted::More(key.1)),
-        (false, false) => None,
+    if let Some(id) = ids.into_iter().find(|id| book.ids.contains(*id)) {
+        return Some(Counted::Again(id.to_owned()));
     }
+    book.full_at.is_some_and(|at| at.elapsed() < FULL_FOR).then_some(Counted::More(key.1))
 }
 
 /// What is no more than an id or the name of a kind.
@@ -124,7 +134,7 @@ mod tests {
     fn what_came_before_and_what_is_too_much_needs_no_row_of_its_own_until_the_next_day() {
         let (mut books, key) = (Books::new(), ("his", Fate::Refused));
         let (today, tomorrow) = (NaiveDate::default(), NaiveDate::default().succ_opt().unwrap_or_default());
-        let how = |books: &mut Books, day, id| counted(books, key, day, id);
+        let how = |books: &mut Books, day, id| counted(books, key, day, [id, "hash"]);
         assert_eq!(how(&mut books, today, "a"), None);
         if let Some(book) = books.get_mut(&key) {
             book.ids.insert("a".to_owned());
@@ -132,12 +142,12 @@ mod tests {
         assert_eq!(how(&mut books, today, "a"), Some(Counted::Again("a".to_owned())));
         assert_eq!(how(&mut books, today, "b"), None);
         if let Some(book) = books.get_mut(&key) {
-            book.full = true;
+            book.full_at = Some(Instant::now());
         }
         assert_eq!(how(&mut books, today, "a"), Some(Counted::Again("a".to_owned())));
         assert_eq!(how(&mut books, today, "b"), Some(Counted::More(Fate::Refused)));
         assert_eq!(how(&mut books, tomorrow, "a"), None);
-        assert_eq!(counted(&mut books, ("his", Fate::Ignored), today, "a"), None);
+        assert_eq!(counted(&mut books, ("his", Fate::Ignored), today, ["a", "hash"]), None);
     }
 
     #[test]

@@ -91,11 +91,12 @@ fn en(why: &Why, at: impl Fn(DateTime<Utc>) -> String) -> String {
 }
 
 /// Where an application stands, for whoever is on the telephone with its patient; none where the sentence of its run says it all.
-pub fn standing(entry: &Shown, barred: bool, language: Language, tz: Tz) -> Option<String> {
+pub fn standing(entry: &Shown, barred: bool, now: DateTime<Utc>, language: Language, tz: Tz) -> Option<String> {
     let at = |at: DateTime<Utc>| at.with_timezone(&tz).format("%Y-%m-%d %H:%M").to_string();
     let asked = entry.question.as_ref().map(|question| question["until"].as_str().and_then(|until| until.parse().ok()));
+    let asked = asked.map(|until: Option<DateTime<Utc>>| until.filter(|until| *until > now));
     let zh = language == Language::ZhCn;
-    Some(match (EntryStatus::parse(&entry.status)?, asked, entry.deadline) {
+    Some(match (EntryStatus::parse(&entry.status)?, asked, entry.deadline.filter(|until| *until > now)) {
         (EntryStatus::Waiting | EntryStatus::Booked, Some(Some(until)), _) if zh => {
             format!("已询问患者，等待其在 {} 前答复。", at(until))
         }

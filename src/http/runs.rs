@@ -1,5 +1,6 @@
 //! Durable runs of any workflow: start, find, look inside. What staff do to them is in `staff`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Json;
@@ -18,6 +19,7 @@ use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use crate::desk::paging;
 use crate::desk::runs::Shown;
+use crate::desk::search::without_numbers;
 use crate::desk::why::sentence;
 use crate::engine::inspect::{Filter, Received, Told};
 use crate::waitlist::language::Language;
@@ -248,6 +250,16 @@ pub(super) async fn start(
     Ok((status, Json(whole(&surface, started.id, language).await?)))
 }
 
+/// The applications of a number. A person's own stands in no address: addresses are logged on the way.
+async fn numbered(surface: &Surface, number: &str) -> Result<Vec<Uuid>, Problem> {
+    let today = surface.desk.now().await?.with_timezone(&surface.desk.ports.tz).date_naive();
+    let personal = matches!(without_numbers(number, today), Cow::Owned(_));
+    if personal && surface.desk.numbered(number).await?.is_empty() {
+        return Err(Problem::invalid("number is of a phone the last four digits alone, and no ID number"));
+    }
+    Ok(surface.desk.find_applications(number).await?)
+}
+
 /// Finds runs, newest first.
 #[utoipa::path(
     get, path = "/v1/runs", tag = "runs", params(Wanted), security(("apiKey" = [])),
@@ -264,7 +276,7 @@ pub(super) async fn list(
         return Err(Problem::unreadable(format!("status is one of {}", STATUSES.join(", "))));
     }
     let ids = match wanted.number.as_deref().map(str::trim) {
-        Some(number) if !number.is_empty() => Some(surface.desk.find_applications(number).await?),
+        Some(number) if !number.is_empty() => Some(numbered(&surface, number).await?),
         _ => None,
     };
     let filter = Filter {

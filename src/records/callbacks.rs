@@ -226,28 +226,31 @@ pub async fn is_about(
         .map(drop)
 }
 
-/// What was received more than `seconds` ago by the engine's clock and nothing was done about, the oldest first, after this place.
+/// What was received so many seconds ago by the engine's clock, from and to, and nothing was done about, the oldest first, after this
+/// place.
 ///
-/// Plan: `callback_for_a_person`, of which there are few.
+/// Plan: `callback_left`.
 pub async fn left(
     db: impl PgExecutor<'_>,
     hospital: &str,
     source: &str,
-    (seconds, after, most): (f64, Option<&Place>, i64),
+    (ago, after, most): ((f64, f64), Option<&Place>, i64),
 ) -> sqlx::Result<Vec<Seen>> {
     sqlx::query_as(
         "select source, event_id, kind, subject, body, received_at, times, fate from callback
          where hospital = $1 and source = $2 and fate = 'received'
            and received_at < engine_now() - make_interval(secs => $3)
+           and received_at > engine_now() - make_interval(secs => $7)
            and ($4::timestamptz is null or (received_at, event_id) > ($4, $5))
          order by received_at, event_id limit $6",
     )
     .bind(hospital)
     .bind(source)
-    .bind(seconds)
+    .bind(ago.0)
     .bind(after.map(|place| place.received_at))
     .bind(after.map(|place| place.event_id.as_str()))
     .bind(most)
+    .bind(ago.1)
     .fetch_all(db)
     .await
 }

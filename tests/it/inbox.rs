@@ -1,6 +1,7 @@
 //! The callback inbox: what waits for a person is counted, done again, and seen to (R36).
 
 use houbu::client::shapes::{AuditWanted, CallbacksWanted, Reason};
+use houbu::desk::untaken::Untaken;
 use houbu::records::callbacks::{self, Callback, Fate};
 use houbu::waitlist::ids;
 use houbu::waitlist::policy::PaymentMode;
@@ -9,6 +10,7 @@ use uuid::Uuid;
 
 use crate::hospital::Hospital;
 use crate::hospital::world::{DEPARTMENT, HOSPITAL};
+use crate::patience::wait_for;
 use crate::stories::stoppage;
 
 fn for_a_person() -> CallbacksWanted {
@@ -109,5 +111,51 @@ async fn e02_a_notice_of_money_that_is_done_again_pays_nothing_twice() {
     assert_eq!((paid.times, now.times), (1, 1), "done again, it has not come again");
     hospital.until_still().await;
     assert_eq!(hospital.status(entry).await, "waiting");
+    hospital.finish().await;
+}
+
+/// What is signed and cannot be taken has a row each, up to fifty; the row that counts the rest is not done again, and asks again once it
+/// was seen to. An id under which something was taken is left as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_taken_is_not_lost_behind_what_was_seen_to() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let (desk, houbu) = (&hospital.desk, hospital.door.client());
+    let unreadable =
+        |raw: &'static str, id| Untaken { source: "platform", raw: raw.as_bytes(), why: "unreadable", id, kind: None };
+    let mut conn = hospital.db.pool.acquire().await.unwrap();
+    let taken = Callback { source: "platform", event_id: "e1", kind: "delivered", subject: "m1", body: &json!({}) };
+    assert!(callbacks::receive(&mut conn, HOSPITAL, &taken).await.unwrap());
+    callbacks::settle(&mut conn, HOSPITAL, "platform", "e1", Fate::Delivered).await.unwrap();
+    drop(conn);
+    for _ in 0..2 {
+        desk.refuse_callback(&unreadable("half", Some("e1"))).await.unwrap();
+    }
+    let rows = async |fate: &str| {
+        houbu
+            .callbacks(&CallbacksWanted { fate: Some(fate.to_owned()), ..CallbacksWanted::default() })
+            .await
+            .unwrap()
+            .body
+            .items
+    };
+    assert_eq!(rows("delivered").await[0].times, 1, "it is another one");
+    wait_for("the second to be counted", async || rows("refused").await[0].times == 2).await;
+    for n in 0..51 {
+        let raw = format!("x{n}");
+        desk.refuse_callback(&Untaken { raw: raw.as_bytes(), ..unreadable("", None) }).await.unwrap();
+    }
+    let more = async || {
+        let found =
+            houbu.callbacks(&CallbacksWanted { fate: None, ..CallbacksWanted::default() }).await.unwrap().body.items;
+        found.into_iter().find(|one| one.event_id.contains(" more ")).map(|one| (one.event_id, one.times, one.fate))
+    };
+    wait_for("those above fifty to be counted", async || more().await.is_some_and(|(_, times, _)| times == 2)).await;
+    let (id, ..) = more().await.unwrap();
+    let again = houbu.replay_callback("platform", &id, &because("what is it")).await.unwrap_err();
+    assert_eq!(again.code(), Some("not_replayable"), "{again}");
+    houbu.settle_callback("platform", &id, &because("their release was wrong")).await.unwrap();
+    assert_eq!(more().await.unwrap().2, "settled");
+    desk.refuse_callback(&unreadable("another day's fault", None)).await.unwrap();
+    wait_for("a person to be asked again", async || more().await.is_some_and(|(.., fate)| fate == "refused")).await;
     hospital.finish().await;
 }

@@ -45,6 +45,8 @@ async fn a_number_that_looks_like_another_is_found_all_the_same() {
             found["items"].as_array().unwrap().iter().filter_map(|run| run["runId"].as_str()).collect();
         assert!(found.contains(&runs[nth].as_str()), "{number}: {found:?}");
     }
+    // A phone's whole number is nobody's in an address.
+    assert_eq!(house.get("/v1/runs?number=13900139000").await.status, StatusCode::UNPROCESSABLE_ENTITY);
     // The end of a phone finds all who have it.
     let found = house.get("/v1/runs?number=8000").await.json();
     assert_eq!(found["items"].as_array().unwrap().len(), ids.len());

@@ -43,9 +43,6 @@ pub(super) fn mend(error: &CallError, look_at: &str) -> String {
         CallError::Unknown { .. } if detail.contains("cut") => {
             of("it hangs up: http where it wants https, or a certificate of ours that it wants to see")
         }
-        CallError::Unknown { .. } if detail.contains("no signature") => {
-            of("whatever answers there does not prove that it is who we mean: is a proxy in between")
-        }
         CallError::Unknown { .. } if detail.contains("signature") => {
             of("its answer is signed with another key than ours")
         }
@@ -111,7 +108,6 @@ mod tests {
             (unknown("the connection was cut"), "https"),
             (unknown("HTTP 502"), "its log"),
             (unknown("the reply's signature is wrong"), "another key"),
-            (unknown("the answer has no signature"), "prove"),
             (unknown("the reply cannot be read"), "not as this service"),
             (broken("HTTP 404"), "path"),
             (broken("HTTP 302"), "elsewhere"),

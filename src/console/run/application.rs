@@ -36,8 +36,13 @@ pub(super) struct Application {
 }
 
 impl Application {
-    /// The application of a run; none where it is a run of another workflow.
-    pub(super) async fn find(surface: &Surface, seen: &Seen, clock: &Clock) -> Result<Option<Self>, Not> {
+    /// The application of a run; none where it is a run of another workflow. Of one that stands still its run says why.
+    pub(super) async fn find(
+        surface: &Surface,
+        seen: &Seen,
+        stands_still: bool,
+        clock: &Clock,
+    ) -> Result<Option<Self>, Not> {
         if seen.workflow != WaitlistApplication::NAME {
             return Ok(None);
         }
@@ -59,7 +64,7 @@ impl Application {
         let barred =
             entry.status == EntryStatus::Waiting.as_str() && desk.barred(&entry.patient_id, department).await?;
         Ok(Some(Self {
-            standing: standing(&entry, barred, clock.language, clock.tz),
+            standing: (!stands_still).then(|| standing(&entry, barred, clock.now, clock.language, clock.tz)).flatten(),
             status: Chip::of(&entry.status, clock.language),
             patient: masked.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
             doctor: listed.as_ref().map(|one| one.schedule.doctor_name.clone()).unwrap_or_default(),

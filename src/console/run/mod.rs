@@ -145,7 +145,7 @@ async fn page(
         owes: beside.behind.owes.iter().map(|owed| names::thing(owed, language)).collect(),
         turn: seen.turn,
         parent: beside.behind.parent,
-        application: Application::find(surface, &seen, &clock).await?,
+        application: Application::find(surface, &seen, bad, &clock).await?,
         path: chart(false),
         whole: chart(true),
         cut: i64::try_from(history.len()).is_ok_and(|length| length >= HISTORY_MAX),

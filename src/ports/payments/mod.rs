@@ -292,9 +292,9 @@ pub trait Payments: Send + Sync {
     /// What the provider knows under `out_trade_no`.
     async fn order(&self, out_trade_no: &str) -> Result<Payment, CallError>;
 
-    /// Asks for an order that nobody has made. The provider has to prove that it is who it says, whatever it answers.
-    async fn prove(&self, out_trade_no: &str) -> Result<(), CallError> {
-        self.order(out_trade_no).await.map(drop)
+    /// Asks for an order that nobody has made; true if what came back proves that the provider is who it says.
+    async fn prove(&self, out_trade_no: &str) -> Result<bool, CallError> {
+        self.order(out_trade_no).await.map(|_| true)
     }
 
     /// Closes an order. Success says nothing about money (E4): ask with [`Payments::order`] afterwards.

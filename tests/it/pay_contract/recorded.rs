@@ -281,14 +281,17 @@ async fn a_refusal_is_believed_unless_somebody_else_signed_it() {
     for (signed, believed, proves) in [
         (Signed::Rightly, true, "ok"),
         (Signed::ByAnother, false, "signature is wrong"),
-        (Signed::Not, true, "no signature"),
+        (Signed::Not, true, "not proven"),
     ] {
         *player.signed.lock().unwrap() = signed;
         let order = payments.order("nobodys").await;
         assert_eq!(matches!(order, Ok(Payment::Unknown)), believed, "{order:?}");
         let wrong = matches!(&order, Err(CallError::Unknown { detail, .. }) if detail.contains("signature"));
         assert_eq!(wrong, !believed, "{order:?}");
-        let proven = payments.prove("nobodys").await.map_or_else(|error| error.to_string(), |()| "ok".to_owned());
+        let proven = payments
+            .prove("nobodys")
+            .await
+            .map_or_else(|error| error.to_string(), |proven| if proven { "ok" } else { "not proven" }.to_owned());
         assert!(proven.contains(proves), "{proven}");
     }
 }

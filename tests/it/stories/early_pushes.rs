@@ -159,12 +159,24 @@ async fn r15_a_push_of_which_we_died_is_done_without_its_repetition() {
     hospital.until_still().await;
     assert_eq!(hospital.status(entry).await, "stopped");
     assert_eq!(desk.do_left_pushes().await.unwrap(), 0);
+    // One of long ago is a person's: whoever was booked since is not stopped by it.
+    let old = json!(stoppage("s2", DEPARTMENT, None));
+    let old = Callback { event_id: "s2", body: &old, ..stored.clone() };
+    let mut conn = hospital.db.pool.acquire().await.unwrap();
+    assert!(callbacks::receive(&mut conn, HOSPITAL, &old).await.unwrap());
+    drop(conn);
+    hospital.pass_minutes(31).await;
+    assert_eq!(desk.do_left_pushes().await.unwrap(), 0);
     let became: Vec<(String, String)> = sqlx::query_as("select event_id, fate from callback order by event_id")
         .fetch_all(&hospital.db.pool)
         .await
         .unwrap();
     let is = |id: &str, fate: &str| (id.to_owned(), fate.to_owned());
-    assert_eq!(became, [is("s0", "received"), is("s1", "delivered")], "what was not kept whole is a person's");
+    assert_eq!(
+        became,
+        [is("s0", "received"), is("s1", "delivered"), is("s2", "received")],
+        "what was not kept whole is a person's"
+    );
     hospital.finish().await;
 }
 
