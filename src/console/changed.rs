@@ -32,7 +32,7 @@ fn said(key: &str, value: &Value, clock: &Clock) -> String {
             all.join(if zh { "、" } else { ", " })
         }
         // A program's own data, as it is.
-        Value::Object(_) if matches!(key, "patch" | "payload" | "person") => value.to_string(),
+        Value::Object(_) if matches!(key, "patch" | "payload" | "person") => format!("“{value}”"),
         Value::Object(fields) => {
             let all = fields.iter().filter(|(_, value)| !value.is_null());
             let all =
@@ -57,6 +57,7 @@ fn word(key: &str, text: &str, clock: &Clock) -> String {
         "owes" | "level" | "channel" | "destination" | "source" => names::thing(text, language),
         "template" => names::text(text, language),
         "kind" => names::difference(text, language),
+        "query" => format!("“{text}”"),
         "role" | "asked" => names::role(text, language),
         _ if settings::chooses(key) || matches!(key, "event" | "scope") => names::choice(text, language),
         _ => match DateTime::parse_from_rfc3339(text) {
