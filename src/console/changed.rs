@@ -34,10 +34,13 @@ fn said(key: &str, value: &Value, clock: &Clock) -> String {
         // A program's own data, as it is.
         Value::Object(_) if matches!(key, "patch" | "payload" | "person") => format!("“{value}”"),
         Value::Object(fields) => {
-            let all = fields.iter().filter(|(_, value)| !value.is_null());
-            let all =
-                all.map(|(key, value)| format!("{}: {}", names::field(key, clock.language), said(key, value, clock)));
-            all.collect::<Vec<_>>().join(if zh { "；" } else { "; " })
+            let mut all: Vec<(&String, &Value)> = fields.iter().filter(|(_, value)| !value.is_null()).collect();
+            // What was done, then with what.
+            all.sort_by_key(|(key, _)| key.as_str() != "verb");
+            let line = |(key, value): (&String, &Value)| {
+                format!("{}: {}", names::field(key, clock.language), said(key, value, clock))
+            };
+            all.into_iter().map(line).collect::<Vec<_>>().join(if zh { "；" } else { "; " })
         }
     }
 }

@@ -166,6 +166,13 @@ struct Runs<'a> {
     older: Option<String>,
 }
 
+impl Runs<'_> {
+    /// More columns than stand beside each other at their ease.
+    fn many(&self) -> bool {
+        self.columns.iter().filter(|column| column.on).count() > 2
+    }
+}
+
 /// The hospital's day.
 pub(super) async fn today(surface: &Surface) -> Result<NaiveDate, Problem> {
     Ok(surface.desk.now().await?.with_timezone(&surface.desk.ports.tz).date_naive())

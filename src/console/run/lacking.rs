@@ -212,12 +212,12 @@ impl Known<'_> {
         }
         // What no list knows is a text.
         let unknown = typed.iter().filter_map(|(name, text)| {
-            let path = name.strip_prefix("lack/")?.strip_prefix(choice)?.strip_prefix('/')?;
-            let own = LACKS.iter().all(|(_, fields)| fields.iter().all(|(known, _)| *known != path));
-            (own && !text.trim().is_empty()).then_some((path, text.trim()))
+            let at = name.strip_prefix("lack/")?.strip_prefix(choice)?.strip_prefix('/')?;
+            let own = LACKS.iter().all(|(_, fields)| fields.iter().all(|(known, _)| *known != at));
+            (own && !text.trim().is_empty()).then_some((at, text.trim()))
         });
-        for (path, text) in unknown {
-            put(&mut patch, path, json!(text));
+        for (at, text) in unknown {
+            put(&mut patch, at, json!(text));
         }
         let nothing = patch.as_object().is_some_and(Map::is_empty);
         Ok((!nothing).then_some(patch))
@@ -280,8 +280,8 @@ fn fen(text: &str) -> Option<i64> {
     yuan.parse::<i64>().ok()?.checked_mul(100)?.checked_add(cents)
 }
 
-fn put(patch: &mut Value, path: &str, value: Value) {
-    let mut at = patch;
+fn put(into: &mut Value, path: &str, value: Value) {
+    let mut at = into;
     for part in path.split('.') {
         if !at.is_object() {
             *at = Value::Object(Map::new());
@@ -353,7 +353,7 @@ mod tests {
     /// The state that a patch makes is one that the workflow can read.
     #[test]
     fn whatever_can_be_typed_can_be_read() {
-        use crate::workflows::waitlist_application::Application;
+        use crate::workflows::waitlist_application::{Application, Why};
         let mut state = serde_json::to_value(Application::sample()).unwrap();
         let all = [
             ("why", "visitCancelled"),
@@ -378,7 +378,7 @@ mod tests {
         for (kept, said) in WHYS {
             state["why"] = json!(kept);
             let app: Application = serde_json::from_value(state.clone()).unwrap();
-            assert_eq!(app.why.map(|why| why.code()), Some(said));
+            assert_eq!(app.why.map(Why::code), Some(said));
             assert!(app.order.as_ref().is_some_and(|order| order.closed && order.amount_fen == 500));
             assert_eq!(app.visit.unwrap().order_id, ids::order_id(Uuid::nil(), 0));
         }

@@ -67,7 +67,7 @@ struct Run {
     /// True where there are more, before those.
     cut: bool,
     deeds: Vec<Deed>,
-    /// Why the deed that was just tried is not done; empty where none was.
+    /// Why the deed that was just tried is not done, where it has no form any more that could say it.
     refused: String,
     state: Content,
     /// What is in the clear. A page of it is not drawn anew: what was looked at neither goes away nor grows.
@@ -159,6 +159,7 @@ async fn page(
     let done = names::deed(said, language).map(|deed| format!("{deed}: {}", w.did));
     let undo = (said == "suspend" && seen.status == "suspended").then(|| format!("/runs/{id}/resume"));
     let known = Known { run: id, state: &inspected.state, clock: &clock };
+    let doable = verbs::deeds(explained, &known, came.tried.as_ref());
     let page = Run {
         frame: Frame::of(staff, "runs").done(done).undo(staff.may(Permission::Mend), undo),
         w,
@@ -172,8 +173,8 @@ async fn page(
         whole: chart(true),
         cut: i64::try_from(history.len()).is_ok_and(|length| length >= HISTORY_MAX),
         lines: turns::lines(&history, &clock),
-        refused: came.tried.as_ref().map(|tried| tried.error.clone()).unwrap_or_default(),
-        deeds: verbs::deeds(explained, &known, came.tried.as_ref()),
+        refused: verbs::said_apart(&doable, came.tried.as_ref()),
+        deeds: doable,
         state: Content::of(&inspected.state),
         cleared: clear.map(|part| names::part(part.name(), language)).unwrap_or_default(),
         clear,

@@ -65,6 +65,12 @@ pub(super) fn deeds(explained: Vec<Explained>, known: &Known<'_>, tried: Option<
     deeds
 }
 
+/// Why it was refused, where no form is left that could say it.
+pub(super) fn said_apart(deeds: &[Deed], tried: Option<&Tried>) -> String {
+    let within = deeds.iter().any(|deed| deed.allowed && !deed.tried.error.is_empty());
+    tried.filter(|_| !within).map(|tried| tried.error.clone()).unwrap_or_default()
+}
+
 fn deed(one: Explained, known: &Known<'_>, tried: Option<&Tried>) -> Deed {
     let language = known.clock.language;
     let tried = tried.filter(|tried| tried.verb == one.verb).cloned().unwrap_or_default();
