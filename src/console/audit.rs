@@ -10,12 +10,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
+use super::changed;
 use super::page::{Frame, PART, Page, ROWS, long_csv, query, show};
 use super::row::{Pick, picks};
 use super::when::{Clock, Stamp};
 use super::words::audit::AuditWords;
 use super::words::names;
-use crate::desk::faults;
 use crate::desk::paging;
 use crate::engine::store::audit::{Audited, Wanted as Filter};
 use crate::http::Surface;
@@ -52,40 +52,22 @@ pub(super) fn row(one: Audited, clock: &Clock) -> DeedRow {
         run: one.run_id,
         short: one.run_id.map(|run| run.simple().to_string().split_off(20)).unwrap_or_default(),
         patient: of("patientId"),
-        about: one.job.clone().unwrap_or_else(|| about(&one, of)),
-        change: change(&one.before, &one.after, clock.language),
+        about: one.job.clone().unwrap_or_else(|| about(&one, of, clock.language)),
+        change: changed::between(&one.before, &one.after, clock),
         who: one.who,
         why: one.reason,
     }
 }
 
 /// To what it was done: what it says of that, or the bulk itself.
-fn about(one: &Audited, of: impl Fn(&str) -> String) -> String {
-    let said = ABOUT.iter().map(|name| of(name)).find(|said| !said.is_empty());
+fn about(one: &Audited, of: impl Fn(&str) -> String, language: Language) -> String {
+    let said = ABOUT.iter().map(|name| (*name, of(name))).find(|(_, said)| !said.is_empty());
+    let said = said.map(|(name, said)| match name {
+        "template" => names::text(&said, language),
+        "destination" => names::thing(&said, language),
+        _ => said,
+    });
     said.or_else(|| one.bulk.map(|bulk| bulk.to_string())).unwrap_or_default()
-}
-
-/// What is another before and after.
-fn change(before: &Value, after: &Value, language: Language) -> Vec<(String, String, String)> {
-    let (Some(before), Some(after)) = (before.as_object(), after.as_object()) else { return Vec::new() };
-    let keys = before.keys().chain(after.keys().filter(|key| !before.contains_key(*key)));
-    let said = |value: Option<&Value>| match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    };
-    keys.filter(|key| before.get(*key) != after.get(*key))
-        .map(|key| {
-            let read = |text: String| match key.as_str() {
-                "lastError" | "error" => faults::said(&text, language),
-                "step" => names::step(&text, language),
-                "status" | "fate" => names::state(&text, language),
-                "shown" => names::part(&text, language),
-                _ => text,
-            };
-            (names::field(key, language), read(said(before.get(key))), read(said(after.get(key))))
-        })
-        .collect()
 }
 
 /// Which deeds.
@@ -167,17 +149,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn only_what_has_changed_is_shown() {
-        let before = json!({ "step": "Booking", "status": "suspended", "attempt": 24 });
-        let after = json!({ "step": "Booking", "status": "pending", "attempt": 0 });
-        let said: Vec<String> = change(&before, &after, Language::En)
-            .into_iter()
-            .map(|(what, from, to)| format!("{what}: {from} → {to}"))
-            .collect();
-        assert_eq!(said, ["Attempt: 24 → 0", "Status: Suspended → Pending"]);
-    }
 
     #[test]
     fn a_deed_names_whom_it_was_done_to() {

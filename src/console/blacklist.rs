@@ -205,6 +205,17 @@ async fn page(
     show(&page)
 }
 
+/// Why somebody is barred: a person's words as they are; of a rule, how much it counted.
+pub(super) fn why(reason: &str, rule: &str, language: Language) -> String {
+    let counted = reason.strip_prefix("rule ").and_then(|rest| rest.strip_prefix(rule)?.strip_prefix(": "));
+    match (counted.and_then(|rest| rest.strip_suffix(" breaches")), language) {
+        (Some(n), _) if rule.is_empty() || n.parse::<u32>().is_err() => reason.to_owned(),
+        (Some(n), Language::ZhCn) => format!("按规则 {rule} 累计 {n} 次"),
+        (Some(n), Language::En) => format!("Counted {n} by the rule {rule}"),
+        (None, _) => reason.to_owned(),
+    }
+}
+
 pub(super) async fn decide(
     State(surface): State<Arc<Surface>>,
     staff: Staff,

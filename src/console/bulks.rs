@@ -8,6 +8,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -15,14 +16,15 @@ use super::access::{Permission, Staff};
 use super::asked::Why;
 use super::page::{Frame, Page, ROWS, query, reason, show, to};
 use super::row::{self, Chip, RunRow};
+use super::runs;
 use super::when::{Clock, Stamp};
 use super::words::names;
+use super::words::refused::refusal;
 use super::words::runs::RunsWords;
 use crate::desk::faults;
 use crate::desk::paging;
 use crate::desk::runs::Shown;
 use crate::desk::staff::Preview;
-use crate::desk::verbs::refusal;
 use crate::engine::staff::Verb;
 use crate::engine::staff::bulk::{Asked, AtStep, Bulk, DryRun, Filter, Looked, PER_SECOND, Turned};
 use crate::http::Surface;
@@ -45,22 +47,24 @@ pub(super) struct Wish {
     status: String,
     step: String,
     error: String,
-    ids: Vec<Uuid>,
-    verb: String,
-    outcome: String,
-    to: String,
-    reason: String,
+    pub(super) ids: Vec<Uuid>,
+    pub(super) verb: String,
+    pub(super) outcome: String,
+    pub(super) to: String,
+    pub(super) reason: String,
     request: String,
     preview: String,
+    /// The address of the list that it was asked for from.
+    pub(super) list: String,
 }
 
 impl Wish {
-    fn read(fields: Fields) -> Result<Self, Problem> {
+    fn read(fields: Fields) -> Self {
         let mut wish = Self::default();
         for (name, value) in fields {
             let field = match name.as_str() {
                 "id" => {
-                    wish.ids.push(value.parse().map_err(|_| Problem::invalid("an id is one of a run"))?);
+                    wish.ids.extend(value.parse::<Uuid>());
                     continue;
                 }
                 "workflow" => &mut wish.workflow,
@@ -73,45 +77,54 @@ impl Wish {
                 "reason" => &mut wish.reason,
                 "request" => &mut wish.request,
                 "preview" => &mut wish.preview,
+                "list" => &mut wish.list,
                 _ => continue,
             };
             *field = value;
         }
-        if wish.ids.len() > TICKED_MAX {
-            return Err(Problem::invalid("at most 500 runs are ticked"));
-        }
-        Ok(wish)
+        wish
     }
 
     /// Which runs. Nobody means every run there is by ticking none.
     fn filter(&self) -> Result<Filter, Problem> {
         let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+        if self.ids.len() > TICKED_MAX {
+            return Err(Problem::form(
+                format!("一次最多勾选 {TICKED_MAX} 个流程实例。"),
+                format!("At most {TICKED_MAX} runs are ticked at a time."),
+            ));
+        }
         if !self.ids.is_empty() {
             return Ok(Filter { ids: Some(self.ids.clone()), ..Filter::default() });
         }
         let (status, step, error) = (some(&self.status), some(&self.step), some(&self.error));
         if status.is_none() && step.is_none() && error.is_none() {
-            return Err(Problem::invalid("runs are ticked, or the list is filtered by a status, a step or an error"));
+            return Err(Problem::form(
+                "请勾选流程实例，或先按状态、步骤或错误信息筛选列表。",
+                "Tick runs, or filter the list by a status, a step or an error first.",
+            ));
         }
         Ok(Filter { workflow: some(&self.workflow), status, step, error, ..Filter::default() })
     }
 
     fn asked(&self, staff: &Staff) -> Result<Asked, Problem> {
         let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
-        let wants = |text: &str, what: &str| some(text).ok_or_else(|| Problem::invalid(what));
+        let outcome =
+            || some(&self.outcome).ok_or_else(|| Problem::form("请选择要补录的结果。", "Choose the outcome."));
+        let step = || some(&self.to).ok_or_else(|| Problem::form("请选择目标步骤。", "Choose the step to jump to."));
         let verb = match self.verb.as_str() {
             "retry" => Verb::Retry,
             "resume" => Verb::Resume,
             "suspend" => Verb::Suspend,
             "cancel" => Verb::Cancel,
-            "answer" => Verb::Answer { outcome: wants(&self.outcome, "an outcome is named")?, patch: None },
-            "jump" => Verb::Jump { step: wants(&self.to, "a step is named")?, patch: None },
-            _ => return Err(Problem::invalid("there is no such verb")),
+            "answer" => Verb::Answer { outcome: outcome()?, patch: None },
+            "jump" => Verb::Jump { step: step()?, patch: None },
+            _ => return Err(Problem::form("请选择操作。", "Choose the verb.")),
         };
         let filter = self.filter()?;
         let by = staff.by(reason(&self.reason)?);
-        let preview =
-            some(&self.preview).map(|id| id.parse().map_err(|_| Problem::invalid("a preview is named by its id")));
+        let void = |_| Problem::form("请重新预览。", "Look at the preview again.");
+        let preview = some(&self.preview).map(|id| id.parse().map_err(void));
         Ok(Asked {
             verb,
             filter,
@@ -161,9 +174,15 @@ struct Line {
 
 pub(super) async fn preview(State(surface): State<Arc<Surface>>, staff: Staff, Form(fields): Form<Fields>) -> Page {
     staff.require_to(Permission::Bulk)?;
-    let form = Wish::read(fields)?;
-    let asked = form.asked(&staff)?;
-    let Preview { dry, mut stand } = surface.desk.preview_bulk(&asked, LISTED).await?;
+    let form = Wish::read(fields);
+    let (asked, Preview { dry, mut stand }) = match look(&surface, &staff, &form).await {
+        Ok(found) => found,
+        // What another choice could mend is said where it was typed.
+        Err(problem) if matches!(problem.status(), StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY) => {
+            return runs::again(&surface, &staff, &form, &problem).await;
+        }
+        Err(problem) => return Err(problem.into()),
+    };
     let looked_at = dry.looked_at();
     let steps = dry.by_step().into_iter().map(|at| AtStep {
         workflow: names::workflow(&at.workflow, staff.language),
@@ -198,6 +217,12 @@ pub(super) async fn preview(State(surface): State<Arc<Surface>>, staff: Staff, F
     show(&page)
 }
 
+async fn look(surface: &Surface, staff: &Staff, form: &Wish) -> Result<(Asked, Preview), Problem> {
+    let asked = form.asked(staff)?;
+    let preview = surface.desk.preview_bulk(&asked, LISTED).await?;
+    Ok((asked, preview))
+}
+
 /// The first of those that would refuse, or of those that would change, in the order of the bulk.
 async fn lines(
     surface: &Surface,
@@ -221,7 +246,7 @@ async fn lines(
 
 pub(super) async fn begin(State(surface): State<Arc<Surface>>, staff: Staff, Form(fields): Form<Fields>) -> Page {
     staff.require_to(Permission::Bulk)?;
-    surface.desk.begin_bulk(&Wish::read(fields)?.asked(&staff)?).await?;
+    surface.desk.begin_bulk(&Wish::read(fields).asked(&staff)?).await?;
     to("/bulks")
 }
 

@@ -43,6 +43,8 @@ struct Row {
 struct Tile {
     n: String,
     name: &'static str,
+    /// What is meant by it, where its name does not say.
+    hint: &'static str,
 }
 
 #[derive(Template)]
@@ -190,13 +192,13 @@ fn rows(w: &BookWords, all: Vec<Sums>, group: By, clock: &Clock) -> Vec<Row> {
 }
 
 fn tiles(w: &'static BookWords, all: &Sums, clock: &Clock) -> Vec<Tile> {
-    let tile = |n: String, name| Tile { n, name };
+    let tile = |n: String, name| Tile { n, name, hint: "" };
     vec![
         tile(all.applications.to_string(), w.applications),
         tile(all.converted.to_string(), w.converted),
-        tile(percent(all.converted, all.applications), w.conversion),
+        Tile { hint: w.conversion_hint, ..tile(percent(all.converted, all.applications), w.conversion) },
         tile(all.offers.to_string(), w.offers),
-        tile(idle(all, clock), w.idle),
+        Tile { hint: w.idle_hint, ..tile(idle(all, clock), w.idle) },
         tile(percent(all.no_shows, all.visits), w.no_shows),
     ]
 }

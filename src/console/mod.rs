@@ -17,7 +17,7 @@
 //! | `cases`, `figures`, `plot` | differences between the books; figures and their pictures |
 //! | `jobs`, `system`, `callbacks`, `letters` | what starts runs by the clock; systems outside; what they told; what they refused |
 //! | `texts`, `blacklist` | what patients are told; who may not join a queue, and appeals |
-//! | `audit` | what staff did |
+//! | `audit`, `changed` | what staff did, and what that changed |
 //! | `runs`, `views`, `bulks` | finding runs, searches that the team keeps, one verb for many |
 
 pub mod access;
@@ -28,6 +28,7 @@ mod blacklist;
 mod bulks;
 mod callbacks;
 mod cases;
+mod changed;
 mod day;
 mod deadlines;
 mod figures;
@@ -56,10 +57,14 @@ mod words;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::Request;
+use axum::http::{Method, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use crate::http::Surface;
+use crate::http::problem::Problem;
 
 /// The pages.
 pub fn router(surface: Arc<Surface>) -> Router {
@@ -120,4 +125,20 @@ pub fn router(surface: Arc<Surface>) -> Router {
     // What goes wrong before anybody is known, or at the door, is a page too.
     let all = pages.merge(assets).route_layer(from_fn(page::wrong));
     all.layer(from_fn(access::headers)).with_state(surface)
+}
+
+/// What is at no address: for a browser a page, for a program a problem.
+pub fn absent(surface: Arc<Surface>) -> Router {
+    let page = Router::new().fallback(async || Problem::not_found()).layer(from_fn(page::wrong));
+    let page = page.layer(from_fn_with_state(Arc::clone(&surface), access::open_layer));
+    page.layer(from_fn(access::headers)).layer(from_fn(for_browsers)).with_state(surface)
+}
+
+async fn for_browsers(request: Request, next: Next) -> Response {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|accepts| accepts.to_str().ok());
+    let reads = accepts.is_some_and(|accepts| accepts.contains("text/html"));
+    if reads && request.method() == Method::GET && !request.uri().path().starts_with("/v1/") {
+        return next.run(request).await;
+    }
+    Problem::not_found().into_response()
 }

@@ -13,6 +13,7 @@ use futures::stream::{self, Stream, StreamExt};
 
 use super::access::{Permission, Refused, Staff};
 use super::words::frame::FrameWords;
+use super::words::refused::refusal;
 use super::{access, assets};
 use crate::desk::paging;
 use crate::http::problem::Problem;
@@ -241,29 +242,68 @@ pub(super) fn to(path: &str) -> Page {
     Ok(Redirect::to(path).into_response())
 }
 
+/// What went wrong, ready for a page.
+struct Told {
+    head: &'static str,
+    /// The kind of problem, where the head does not say it.
+    kind: &'static str,
+    detail: String,
+    /// True where something was to be changed.
+    deed: bool,
+    back: String,
+}
+
+/// For whoever is logged in: the menu and the search stay.
 #[derive(Template)]
 #[template(path = "wrong.html")]
-struct Wrong<'a> {
+struct Wrong {
+    frame: Frame,
+    told: Told,
+}
+
+#[derive(Template)]
+#[template(path = "wrong_bare.html")]
+struct WrongAtTheDoor {
     w: &'static FrameWords,
     tag: &'static str,
     version: &'static str,
-    title: &'a str,
-    detail: &'a str,
-    back: &'a str,
+    told: Told,
+}
+
+/// What a problem says, with the names that pages have for things.
+pub(super) fn said(problem: &Problem, language: Language) -> String {
+    problem.refused().map_or_else(|| problem.on_page(language), |refused| refusal(refused, language))
 }
 
 /// A problem on the way to a page is a page too.
 pub(super) async fn wrong(request: Request, next: Next) -> Response {
-    let asked = request.headers().clone();
-    let language = request.extensions().get::<Staff>().map_or_else(|| access::language(&asked), |staff| staff.language);
+    let (asked, deed) = (request.headers().clone(), !request.method().is_safe());
+    let staff = request.extensions().get::<Staff>().cloned();
     let mut response = next.run(request).await;
-    let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
+    // The layer that knows who asks may be behind this one.
+    let staff = staff.or_else(|| response.extensions_mut().remove::<Staff>());
     let status = response.status();
-    let (title, detail) = problem.in_words(language);
-    let back = back(&asked);
-    let words = FrameWords::of(language);
-    let page = Wrong { w: words, tag: language.tag(), version: assets::version(), title, detail: &detail, back: &back };
-    let Ok(html) = page.render() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let language = staff.as_ref().map_or_else(|| access::language(&asked), |staff| staff.language);
+    let w = FrameWords::of(language);
+    let (kind, detail) = if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        (problem.in_words(language).0, said(&problem, language))
+    } else if let Some((refused, _)) = response.extensions_mut().remove::<Refused>().zip(staff.as_ref()) {
+        refused.in_words()
+    } else {
+        return response;
+    };
+    // Who only looks is told what is the matter, and not that nothing was changed.
+    let (head, kind) = match (deed, status) {
+        (true, _) => (w.wrong_title, kind),
+        (false, StatusCode::NOT_FOUND) => (w.not_found, ""),
+        (false, _) => (kind, ""),
+    };
+    let told = Told { head, kind, detail, deed, back: back(&asked) };
+    let page = match staff {
+        Some(staff) => Wrong { frame: Frame::of(&staff, ""), told }.render(),
+        None => WrongAtTheDoor { w, tag: language.tag(), version: assets::version(), told }.render(),
+    };
+    let Ok(html) = page else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     (status, Html(html)).into_response()
 }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::access::{Permission, Staff};
 use super::asked::Done;
+use super::blacklist;
 use super::page::{Frame, Page, query, reason, show, to};
 use super::patients::masked;
 use super::row::{Chip, slot, yuan};
@@ -281,7 +282,7 @@ pub(super) fn banned(one: Banned, clock: &Clock) -> BanRow {
     BanRow {
         patient_id: one.patient_id,
         name: one.name.unwrap_or_default(),
-        reason: one.reason,
+        reason: blacklist::why(&one.reason, &one.rule_id, clock.language),
         rule: one.rule_id,
         department: one.department_id.unwrap_or_default(),
         until: one.until.map(|at| clock.stamp(at)),

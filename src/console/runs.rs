@@ -3,6 +3,7 @@
 //! as a file.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -15,7 +16,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::access::{Permission, Staff};
-use super::page::{Frame, PART, Page, ROWS, long_csv, query, show, to};
+use super::bulks::Wish;
+use super::page::{Frame, PART, Page, ROWS, long_csv, query, said, show, to};
 use super::patient;
 use super::row::{self, Pick, RunRow, picks};
 use super::when::Clock;
@@ -121,6 +123,25 @@ struct Tab {
     here: bool,
 }
 
+/// The form of a bulk, with what was typed where it was refused.
+struct BulkForm {
+    /// Why; empty where it was not.
+    error: String,
+    verbs: Vec<Pick>,
+    outcomes: Vec<Pick>,
+    steps: Vec<Pick>,
+    reason: String,
+    /// The ticked runs.
+    ticked: Vec<String>,
+}
+
+impl BulkForm {
+    /// The ticked runs that this page of the list does not have.
+    fn elsewhere<'a>(&'a self, rows: &'a [RunRow]) -> impl Iterator<Item = &'a String> {
+        self.ticked.iter().filter(|id| rows.iter().all(|row| row.id != **id))
+    }
+}
+
 #[derive(Template)]
 #[template(path = "runs.html")]
 struct Runs<'a> {
@@ -133,7 +154,7 @@ struct Runs<'a> {
     steps: Vec<Pick>,
     stills: Vec<Pick>,
     columns: Vec<Column>,
-    verbs: Vec<Pick>,
+    bulk: BulkForm,
     rows: Vec<RunRow>,
     /// True where a number fits more applications than are looked through.
     cut: bool,
@@ -143,6 +164,13 @@ struct Runs<'a> {
     live: String,
     csv: String,
     older: Option<String>,
+}
+
+impl Runs<'_> {
+    /// More columns than stand beside each other at their ease.
+    fn many(&self) -> bool {
+        self.columns.iter().filter(|column| column.on).count() > 2
+    }
 }
 
 /// The hospital's day.
@@ -171,13 +199,26 @@ pub(super) async fn find(State(surface): State<Arc<Surface>>, _: Staff, Form(wan
 }
 
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
+    page(&surface, &staff, wanted, &Wish::default(), String::new()).await
+}
+
+/// The list from which a bulk was asked for, once more: what was typed, and why it is refused.
+pub(super) async fn again(surface: &Surface, staff: &Staff, wish: &Wish, problem: &Problem) -> Page {
+    let wanted = wish.list.parse().ok().and_then(|uri: Uri| axum::extract::Query::try_from_uri(&uri).ok());
+    let wanted = wanted.map(|axum::extract::Query(wanted)| wanted).unwrap_or_default();
+    let mut page = page(surface, staff, wanted, wish, said(problem, staff.language)).await?;
+    *page.status_mut() = problem.status();
+    Ok(page)
+}
+
+async fn page(surface: &Surface, staff: &Staff, wanted: Wanted, wish: &Wish, error: String) -> Page {
     let (w, language) = (RunsWords::of(staff.language), staff.language);
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language };
     let (wanted, had_number) = wanted.without_numbers(clock.today());
     if had_number {
         return to(&format!("/runs{}", wanted.address(None)));
     }
-    let (filter, cut) = filter(&surface, &wanted, &clock, paging::asked(ROWS)).await?;
+    let (filter, cut) = filter(surface, &wanted, &clock, paging::asked(ROWS)).await?;
     let mut found = surface.desk.runs(filter).await?;
     let older = paging::cut(&mut found, ROWS).map(|last| last.seen.id.to_string());
     let tables: Vec<_> = surface.desk.engine.registry.tables().collect();
@@ -188,36 +229,51 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         .flat_map(|table| table.steps.iter().map(|row| row.name))
         .collect();
     steps.dedup();
+    let rows =
+        tables.iter().filter(|table| workflow.is_empty() || table.name == workflow).flat_map(|table| table.steps);
+    let rows = rows.filter(|row| wanted.step.is_empty() || row.name == wanted.step);
+    let outcomes: BTreeSet<&str> = rows.flat_map(|row| row.outcomes.iter().map(|outcome| outcome.name)).collect();
     let address = wanted.address(None);
     let stills = [("1", w.hour), ("24", w.day), ("168", w.week)];
     let column = |field, name, on: &str| Column { field, name, on: !on.is_empty() };
-    let done = names::deed(&wanted.done, language);
+    let done = match wanted.done.as_str() {
+        "view.put" => Some(w.view_saved.to_owned()),
+        "view.remove" => Some(w.view_removed.to_owned()),
+        _ => None,
+    };
     let undo = (wanted.done == "view.remove" && !wanted.view.is_empty()).then(|| "/views".to_owned());
     let put_back = vec![("name", wanted.view.clone()), ("query", address.clone())];
     let page = Runs {
         tabs: tabs(w, surface.desk.views("runs").await?, &address),
         workflows: picks(tables.iter().map(|table| table.name), workflow, names::workflow, language),
         statuses: picks(STATUSES, &wanted.status, names::state, language),
-        steps: picks(steps, &wanted.step, names::step, language),
+        steps: picks(steps.iter().copied(), &wanted.step, names::step, language),
         stills: stills
             .into_iter()
             .map(|(value, name)| Pick { value: value.to_owned(), name: name.to_owned(), is: wanted.still == value })
             .collect(),
         columns: vec![
-            column("key", Frame::of(&staff, "runs").words.key, &wanted.key),
+            column("key", Frame::of(staff, "runs").words.key, &wanted.key),
             column("attempts", w.attempts, &wanted.attempts),
             column("due", w.due, &wanted.due),
             column("created", w.created, &wanted.created),
             column("last_error", w.last_error, &wanted.last_error),
         ],
-        verbs: picks(BULK_VERBS, "", names::verb, language),
-        rows: row::runs(&surface, found, &clock).await?,
+        bulk: BulkForm {
+            error,
+            verbs: picks(BULK_VERBS, &wish.verb, names::verb, language),
+            outcomes: picks(outcomes, &wish.outcome, names::outcome, language),
+            steps: picks(steps.iter().copied(), &wish.to, names::step, language),
+            reason: wish.reason.clone(),
+            ticked: wish.ids.iter().map(Uuid::to_string).collect(),
+        },
+        rows: row::runs(surface, found, &clock).await?,
         cut,
         bulkable: wanted.bulkable() && staff.may(Permission::Bulk),
         live: format!("/runs{}", wanted.address(wanted.cursor.map(|at| at.to_string()).as_deref())),
         csv: format!("/runs.csv{address}"),
         older: older.map(|cursor| format!("/runs{}", wanted.address(Some(&cursor)))),
-        frame: Frame::of(&staff, "runs").done(done).undo_with(true, undo, put_back),
+        frame: Frame::of(staff, "runs").done(done).undo_with(true, undo, put_back),
         address,
         wanted: &wanted,
         w,
@@ -336,5 +392,9 @@ fn tabs(w: &RunsWords, views: Vec<View>, address: &str) -> Vec<Tab> {
         name: view.name,
         by: view.made_by,
     });
-    ours.chain(theirs).collect()
+    let mut all: Vec<Tab> = ours.chain(theirs).collect();
+    // Where several are the same search, the team's latest one is where we are: it can be removed.
+    let here = all.iter().rposition(|tab| tab.here);
+    all.iter_mut().enumerate().for_each(|(nth, tab)| tab.here = Some(nth) == here);
+    all
 }

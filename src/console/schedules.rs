@@ -1,5 +1,6 @@
 //! `GET /schedules`: schedules with the state of their queues; `GET /schedules/{id}`: one queue in its order, who got what and why.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -52,7 +53,7 @@ struct Row {
     remaining: u32,
     total: u32,
     length: i64,
-    cap: Option<(u32, u32)>,
+    cap: Option<(u32, u32, String)>,
     share: u32,
     closed: Option<String>,
     cutoff: Stamp,
@@ -125,8 +126,8 @@ fn row(listed: &Listed, clock: &Clock) -> Row {
         remaining: schedule.remaining,
         total: schedule.total,
         length: listed.length,
-        cap: listed.cap,
-        share: listed.cap.map_or(0, |(cap, live)| (live * 100).checked_div(cap).unwrap_or(100).min(100)),
+        cap: listed.cap.map(|cap| (cap.most, cap.live, names::thing(cap.level.as_str(), language))),
+        share: listed.cap.map_or(0, |cap| (cap.live * 100).checked_div(cap.most).unwrap_or(100).min(100)),
         closed: listed.closed.as_ref().map(|refusal| refusal.message(language)),
         cutoff: clock.stamp(listed.cutoff),
         fee: yuan(schedule.fee_fen),
@@ -205,6 +206,9 @@ pub(super) async fn one(
     });
     let slots = desk.slots(&id).await?;
     let hand_out = slots.run;
+    // Whoever is told of among the places is not told of again.
+    let told: BTreeSet<Uuid> = slots.given.iter().map(|one| one.entry_id).collect();
+    let others: Vec<InQueue> = others.into_iter().filter(|one| !told.contains(&one.id)).collect();
     let page = Schedule {
         frame: Frame::of(&staff, "schedules"),
         w,

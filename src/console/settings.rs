@@ -88,6 +88,11 @@ pub(super) struct Setting {
     pub(super) from: String,
 }
 
+/// True for a setting that has one of several names.
+pub(super) fn chooses(name: &str) -> bool {
+    FIELDS.iter().any(|field| field.name == name && matches!(field.kind, Kind::Choice(_)))
+}
+
 /// The name of a unit variant.
 pub(super) fn name_of(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
@@ -236,11 +241,28 @@ pub(super) fn read(former: &LevelPolicy, form: &HashMap<String, String>) -> Resu
             all.insert(name.to_owned(), Value::Object(whole));
         }
     }
-    serde_json::from_value(Value::Object(all)).map_err(|error| Problem::invalid(error.to_string()))
+    // Of what has two parts both are said.
+    serde_json::from_value(Value::Object(all)).map_err(|_| {
+        let (zh, en) = (PolicyWords::of(Language::ZhCn), PolicyWords::of(Language::En));
+        Problem::form(
+            format!("“{}”与“{}”、“{}”与“{}”须成对填写。", zh.cutoff_days, zh.cutoff_at, zh.quiet_from, zh.quiet_to),
+            format!("Fill in both: {} and {}; {} and {}.", en.cutoff_days, en.cutoff_at, en.quiet_from, en.quiet_to),
+        )
+    })
 }
 
 fn value(field: &Field, given: &str) -> Result<Value, Problem> {
-    let bad = || Problem::invalid(format!("{}: {given}", id(field)));
+    let bad = || {
+        let name = |language| words(PolicyWords::of(language), field);
+        let (zh, en) = match field.kind {
+            Kind::Number => ("须为不小于 0 的整数", "is a whole number that is not below 0"),
+            _ => ("不可选", "cannot be chosen"),
+        };
+        Problem::form(
+            format!("{}：“{given}”{zh}。", name(Language::ZhCn)),
+            format!("{}: “{given}” {en}.", name(Language::En)),
+        )
+    };
     Ok(match field.kind {
         Kind::Number => json!(given.parse::<u32>().map_err(|_| bad())?),
         Kind::Time if given.len() == 5 => json!(format!("{given}:00")),
@@ -287,6 +309,17 @@ mod tests {
             read(&LevelPolicy::default(), &form(&[("cutoff.onWorkingDay", "true")])).unwrap(),
             LevelPolicy::default()
         );
+    }
+
+    #[test]
+    fn every_choice_of_a_setting_has_words() {
+        let all = FIELDS.iter().filter_map(|field| match field.kind {
+            Kind::Choice(of) => Some(of),
+            _ => None,
+        });
+        for choice in all.flatten() {
+            assert_ne!(names::choice(choice, Language::ZhCn), *choice);
+        }
     }
 
     /// A setting that no field shows is one that staff cannot see.

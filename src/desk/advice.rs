@@ -14,7 +14,7 @@ pub fn advice(finding: &Finding, language: Language) -> &'static str {
             ("重启本进程，并将日志中的错误报告给开发者。", "Restart this process, and report the error in its log.")
         }
         Finding::BulksFailing { .. } => (
-            "用 GET /v1/runs/bulk 查看原因；无法继续时取消该批量任务。",
+            "用 GET /v1/runs/bulk 查看原因；无法继续时取消该批量操作。",
             "See why in GET /v1/runs/bulk; cancel what cannot go on.",
         ),
         Finding::LeaseLost { .. } | Finding::NotLooking { .. } => (
@@ -30,15 +30,15 @@ pub fn advice(finding: &Finding, language: Language) -> &'static str {
             "Look at the limits of the message platform and at the workers' log.",
         ),
         Finding::Unrunnable { .. } => (
-            "启动认识该步骤的版本，或用 `houbu runs jump` 将任务移到其他步骤。",
+            "启动认识该步骤的版本，或用 `houbu runs jump` 将流程实例移到其他步骤。",
             "Start a program that knows the step, or lead the runs elsewhere with `houbu runs jump`.",
         ),
         Finding::LongTurns { .. } => (
-            "查看持有这些任务的工作进程是否卡住；重启后任务会自动继续。",
+            "查看持有这些流程实例的工作进程是否卡住；重启后会自动继续。",
             "See whether the worker that holds them hangs; after a restart they go on by themselves.",
         ),
         Finding::DestinationDown { .. } => (
-            "联系对方系统的负责人；恢复后任务自动继续，无需其他操作。",
+            "联系对方系统的负责人；恢复后流程自动继续，无需其他操作。",
             "Call those who run the other system; everything goes on by itself once it answers.",
         ),
         Finding::DestinationPaused { .. } => (

@@ -12,7 +12,7 @@ use crate::records::schedules::{self, Schedule};
 use crate::records::{admissions, entries};
 use crate::waitlist::admission::{self, Standing, Standings};
 use crate::waitlist::calendar;
-use crate::waitlist::policy::{CapCounts, Policy, QueuePer};
+use crate::waitlist::policy::{CapCounts, Level, Policy, QueuePer};
 use crate::waitlist::refusal::Refusal;
 
 /// How many days are listed where the caller does not say.
@@ -33,8 +33,19 @@ pub struct Listed {
     pub policy: Policy,
     /// When the queue closes.
     pub cutoff: DateTime<Utc>,
-    /// The nearest cap, and how many live entries stand against it.
-    pub cap: Option<(u32, u32)>,
+    /// The nearest cap.
+    pub cap: Option<Cap>,
+}
+
+/// How many entries a level may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cap {
+    /// Whose rule it is.
+    pub level: Level,
+    /// So many.
+    pub most: u32,
+    /// How many stand against it.
+    pub live: u32,
 }
 
 impl Desk {
@@ -118,8 +129,9 @@ impl Desk {
             CapCounts::LiveInAll => at.live,
             counts => admissions::counted(counts, queue.own),
         };
-        let standing = |at: &'_ policies::Standing| at.policy.cap.map(|cap| (cap, counted(at)));
-        let cap = levels.iter().filter_map(standing).min_by_key(|(cap, live)| cap.saturating_sub(*live));
+        let own = [Level::Doctor, Level::Department, Level::Campus].into_iter().zip(levels);
+        let caps = own.filter_map(|(level, at)| Some(Cap { level, most: at.policy.cap?, live: counted(at) }));
+        let cap = caps.min_by_key(|cap| cap.most.saturating_sub(cap.live));
         let [doctor, department, campus] =
             levels.each_ref().map(|at| Standing { policy: &at.policy, live: counted(at) });
         let admitted = admission::admit(&Standings { doctor, department, campus }, policy.cap_reading);

@@ -74,21 +74,23 @@ pub fn sentence(finding: &Finding, language: Language, tz: Tz) -> String {
 
 fn zh(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
     match finding {
-        Finding::NoWorkers { due } => format!("没有工作进程在运行，{due} 个到期任务无人处理。"),
-        Finding::LeaseLost { silent } => format!("本进程已 {} 秒未能续租，其任务已由其他进程接手。", silent.as_secs()),
-        Finding::NotLooking { silent } => format!("本进程已 {} 秒未领取任务。", silent.as_secs()),
+        Finding::NoWorkers { due } => format!("没有工作进程在运行，{due} 个到期的流程实例无人处理。"),
+        Finding::LeaseLost { silent } => {
+            format!("本进程已 {} 秒未能续租，其流程实例已由其他进程接手。", silent.as_secs())
+        }
+        Finding::NotLooking { silent } => format!("本进程已 {} 秒未领取流程实例。", silent.as_secs()),
         Finding::Overdue { destination: to, backlog } if to.is_empty() => {
-            format!("{} 个任务已到期未处理，最久已等待 {}。", backlog.count, seconds_zh(backlog))
+            format!("{} 个流程实例已到期未处理，最久已等待 {}。", backlog.count, seconds_zh(backlog))
         }
         Finding::Overdue { destination: to, backlog } => format!(
-            "{} 个需调用 {} 的任务已到期未处理，最久已等待 {}。",
+            "{} 个需调用 {} 的流程实例已到期未处理，最久已等待 {}。",
             backlog.count,
             destination(to, Language::ZhCn),
             seconds_zh(backlog)
         ),
         Finding::TaskLost { task } => format!("本进程的工作任务 {task} 已意外结束。"),
         Finding::BulksFailing { count, error } => {
-            format!("{count} 个批量任务无法继续：{}", said(error, Language::ZhCn))
+            format!("{count} 个批量操作无法继续：{}", said(error, Language::ZhCn))
         }
         Finding::LettersOverdue { backlog } => {
             format!("{} 条消息已到期未发送，最久已等待 {}。", backlog.count, seconds_zh(backlog))
@@ -115,7 +117,7 @@ fn zh(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
         }
         Finding::JobPaused { job, by, why } => format!("定时任务 {job} 已由 {by} 人工暂停（{why}）。"),
         Finding::JobEnded { job } => format!("定时任务 {job} 不再有下一次执行。"),
-        Finding::Suspended { count } => format!("{count} 个任务已暂停，等待人工处理。"),
+        Finding::Suspended { count } => format!("{count} 个流程实例已暂停，等待人工处理。"),
         Finding::LettersSuspended { count } => format!("{count} 条消息未能发出，等待人工处理。"),
         Finding::PoolExhausted { connections_max, waited } => {
             format!("{connections_max} 个数据库连接全部占用，获取连接等待了 {:.1} 秒。", waited.as_secs_f64())
@@ -124,7 +126,7 @@ fn zh(finding: &Finding, at: impl Fn(DateTime<Utc>) -> String) -> String {
         Finding::ClockByHand => "系统时钟为人工设定（仅演示与测试使用）。".to_owned(),
         Finding::MonthsMissing { count } => format!("历史记录缺少 {count} 个月的分区。"),
         Finding::Unmatched { backlog } => {
-            format!("{} 个信号找不到对应任务，最久已等待 {}。", backlog.count, seconds_zh(backlog))
+            format!("{} 个信号找不到对应的流程实例，最久已等待 {}。", backlog.count, seconds_zh(backlog))
         }
     }
 }
@@ -265,7 +267,7 @@ mod tests {
         let tz = chrono_tz::Asia::Shanghai;
         let late = Finding::Overdue { destination: "his".to_owned(), backlog: Backlog { count: 7, oldest_s: 310.0 } };
         assert_eq!(sentence(&late, Language::En, tz), "7 due runs that call HIS wait, the oldest for 5 min.");
-        assert_eq!(sentence(&late, Language::ZhCn, tz), "7 个需调用 HIS 的任务已到期未处理，最久已等待 5 分钟。");
+        assert_eq!(sentence(&late, Language::ZhCn, tz), "7 个需调用 HIS 的流程实例已到期未处理，最久已等待 5 分钟。");
         let down = Finding::DestinationDown {
             destination: "payments".to_owned(),
             since: Some(DateTime::UNIX_EPOCH),

@@ -122,7 +122,7 @@ pub fn router(surface: Arc<Surface>) -> axum::Router {
         .with_state(Arc::clone(&surface))
         .merge(reference::router(examples::complete(json!(api))))
         .merge(console::router(Arc::clone(&surface)))
-        .fallback(async || Problem::not_found())
+        .fallback_service(console::absent(Arc::clone(&surface)))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(panicked))

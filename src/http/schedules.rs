@@ -222,8 +222,8 @@ pub(super) async fn queue(
         mode: listed.policy.order,
         queue_per: listed.policy.queue_per,
         length: listed.length,
-        cap: listed.cap.map(|(cap, _)| cap),
-        room: listed.cap.map(|(cap, live)| cap.saturating_sub(live)),
+        cap: listed.cap.map(|cap| cap.most),
+        room: listed.cap.map(|cap| cap.most.saturating_sub(cap.live)),
         schedule_id: listed.schedule.id,
     }))
 }

@@ -3,8 +3,8 @@
 import { until } from "./house.mjs";
 
 /** Patients of whom each has an application that has come to a halt. */
-export const HALTED = 6;
-const NAMES = ["陈晓明", "林雨桐", "周建国", "许思远", "何佳怡", "郭子轩"];
+export const HALTED = 8;
+const NAMES = ["陈晓明", "林雨桐", "周建国", "许思远", "何佳怡", "郭子轩", "韩立春", "唐明月"];
 
 export const patientId = (nth) => `browser-${nth}`;
 export const patient = (nth) => ({

@@ -118,7 +118,10 @@ test("a step is answered for, and a page that stays open sees it", async () => {
   await person.page.goto(`/runs/${run}`);
   await person.does(`/runs/${run}/answer`, "支付平台已确认下单", async (form) => {
     const outcome = form.locator('input[type="radio"][value="Opened"]');
-    assert.equal(await form.locator('input[type="radio"][value="Paid"]').isDisabled(), true, "nothing is known of money");
+    const money = form.locator('[name="lack/Paid/order.paid.amount_fen"]');
+    assert.equal(await money.isVisible(), false, "what another outcome needs is asked for with that one");
+    await form.locator('input[type="radio"][value="Paid"]').check();
+    assert.equal(await money.isVisible(), true, "nothing is known of money: whoever says that it came says which");
     await outcome.check();
   });
   const said = (await house.history(run)).find((turn) => turn.woke === "staff");
@@ -133,6 +136,55 @@ test("a step is answered for, and a page that stays open sees it", async () => {
   await watcher.leaves();
   await person.leaves();
 });
+
+/** The money that was seen at the provider, typed as it stands there. */
+async function money(form, amount) {
+  const field = (name) => form.locator(`[name="lack/Paid/order.paid.${name}"]`);
+  await form.locator('input[type="radio"][value="Paid"]').check();
+  await field("transaction_id").fill("4200001234");
+  await field("amount_fen").fill(amount);
+  await field("paid_at").fill("2026-03-07T08:05");
+}
+
+for (const javaScriptEnabled of [true, false]) {
+  test(`money that was seen is said without JSON, ${javaScriptEnabled ? "with" : "without"} the page's script`, async () => {
+    const person = await as("operator", { javaScriptEnabled });
+    const { page } = person;
+    const run = halted[javaScriptEnabled ? 3 : 4];
+    await page.goto(`/runs/${run}`);
+    await person.does(`/runs/${run}/answer`, "平台后台已查到款项", (form) => money(form, "八十元"));
+    await page.getByRole("alert").getByText("“已收金额（元）”须为金额").waitFor();
+    const form = page.locator(`form[action="/runs/${run}/answer"]`);
+    assert.equal(await form.locator("[name=reason]").inputValue(), "平台后台已查到款项", "what was typed is still there");
+    assert.equal(await form.locator('[name="lack/Paid/order.paid.transaction_id"]').inputValue(), "4200001234");
+    const { fee_fen: fee } = (await house.run(run)).state;
+    await person.does(`/runs/${run}/answer`, "平台后台已查到款项", (form) => money(form, String(fee / 100)));
+    await page.getByRole("status").getByText("补录结果").waitFor();
+    const now = await standsAt(run, "Waiting");
+    assert.deepEqual([now.state.order.paid.amount_fen, now.state.order.paid.paid_at], [fee, "2026-03-07T00:05:00Z"]);
+    // The browser complains of every answer that is no success; the first one was meant to be none.
+    await person.leaves("422");
+  });
+
+  test(`a bulk's outcome is chosen, ${javaScriptEnabled ? "with" : "without"} the page's script`, async () => {
+    const person = await as("operator", { javaScriptEnabled });
+    const { page } = person;
+    await page.goto("/runs?workflow=waitlist_application&step=Waiting");
+    const form = page.locator('form[action="/bulks/preview"]');
+    const preview = () => form.getByRole("button", { name: "预览" }).click();
+    await form.locator("[name=verb]").selectOption("answer");
+    await form.locator("[name=reason]").fill("候补已截止");
+    await preview();
+    await form.getByRole("alert").getByText("请选择要补录的结果").waitFor();
+    assert.equal(await form.locator("[name=reason]").inputValue(), "候补已截止", "what was typed is still there");
+    assert.equal(await form.locator("[name=verb]").inputValue(), "answer");
+    assert.equal(await page.locator(".filter [name=step]").inputValue(), "Waiting", "and the list is the same");
+    await form.locator("[name=outcome]").selectOption({ label: "截止" });
+    await preview();
+    await page.getByRole("heading", { level: 1, name: "批量操作预览: 补录结果: 截止" }).waitFor();
+    await person.leaves("422");
+  });
+}
 
 test("older runs stay where they are while the list is drawn anew", async () => {
   const person = await as("viewer");

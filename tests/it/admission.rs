@@ -100,7 +100,10 @@ async fn r02_q1_a_total_may_hold_for_each_schedule_and_two_programs_share_it_exa
         ] {
             assert_eq!(hospital.count(live).await, 60, "{schedule} {counts:?}");
             let shown = hospital.desk.queue_of(schedule).await.unwrap();
-            assert_eq!((shown.cap, shown.closed), (Some((60, 60)), Some(Refusal::QueueFull { level: Level::Doctor })));
+            assert_eq!(
+                (shown.cap.map(|cap| (cap.level, cap.most, cap.live)), shown.closed),
+                (Some((Level::Doctor, 60, 60)), Some(Refusal::QueueFull { level: Level::Doctor }))
+            );
         }
         hospital.close().await;
     }

@@ -154,7 +154,9 @@ async fn every_page_is_shown_in_its_language_and_names_nobody() {
     assert_eq!(stranger.status, StatusCode::SEE_OTHER, "whoever is not logged in is sent to do so");
     let gone = zh.house.send(zh.request("GET", "/runs/none-of-ours").body(Body::empty()).unwrap()).await;
     assert_eq!(gone.status, StatusCode::NOT_FOUND);
-    assert!(gone.text.contains("操作未完成"), "a problem is a page: {}", gone.text);
+    assert!(gone.text.contains("<h1>没有找到</h1>"), "a problem is a page: {}", gone.text);
+    assert!(!gone.text.contains("操作未完成") && !gone.text.contains("未作任何更改"), "nothing was to be done");
+    assert!(gone.text.contains("id=\"find\"") && gone.text.contains("href=\"/runs\""), "within the frame");
     house.hospital.close().await;
 }
 

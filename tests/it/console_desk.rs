@@ -39,6 +39,8 @@ async fn a_schedule_shows_who_got_which_place_when_and_why() {
     {
         assert!(place.contains(said), "{said}: {place}");
     }
+    let others = page.split("id=\"others\"").nth(1).unwrap();
+    assert!(!others.contains(&ids[0]), "nobody is told of twice: {others}");
     assert!(page.contains("data-live=\"queues\"") && page.contains("id=\"places\""), "it is drawn anew as the rest is");
     house.ask("DELETE", &format!("/v1/appointments/{appointment}"), None, None).await;
     house.until(&ids[0], "visitCancelled").await;

@@ -1,5 +1,7 @@
 //! What went wrong is read in the reader's language on every page; what others said stands in quotation marks.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use axum::http::StatusCode;
 
 use super::clinic::HOSPITAL;
@@ -28,6 +30,71 @@ pub(crate) fn english_prose(page: &str) -> Option<String> {
         }
     }
     None
+}
+
+/// What no page says in its own words: markup, what programs wrote for programs, quotations, ids.
+fn bare(page: &str) -> String {
+    const KEPT: [(&str, &str); 13] = [
+        ("<head", "</head>"),
+        ("<pre", "</pre>"),
+        ("<textarea", "</textarea>"),
+        ("<kbd", "</kbd>"),
+        ("<span class=\"mono", "</span>"),
+        ("<span class=\"sub mono", "</span>"),
+        ("<a class=\"mono", "</a>"),
+        ("<dd class=\"mono", "</dd>"),
+        ("<td class=\"mono", "</td>"),
+        ("<td class=\"fix mono", "</td>"),
+        ("<p class=\"mono", "</p>"),
+        ("“", "”"),
+        ("<", ">"),
+    ];
+    KEPT.iter().fold(page.to_owned(), |text, (from, to)| without(&text, from, to))
+}
+
+fn names(page: &str) -> Vec<String> {
+    let text = bare(page);
+    let parts =
+        text.split(|letter: char| !letter.is_ascii_alphanumeric() && !matches!(letter, '_' | '.' | '-' | '@' | '/'));
+    let own = parts.map(|part| part.trim_matches(['.', '-', '/'])).filter(|part| part.len() > 1);
+    own.map(str::to_owned).collect()
+}
+
+/// Words in Latin letters that a Chinese page may say: names of people, doctors and departments of this house, and what has no
+/// Chinese name.
+const LATIN: [&str; 13] =
+    ["English", "ms", "viewer", "chief", "operator", "all", "weak", "Li", "Eyes", "Main", "Chief", "cron", "x"];
+
+/// A name that the program goes by shows itself where no list of words has it.
+fn untranslated(page: &str) -> BTreeSet<String> {
+    let is_name = |word: &String| {
+        let small = word.bytes().any(|letter| letter.is_ascii_lowercase());
+        small && word.bytes().all(|letter| letter.is_ascii_alphabetic() || matches!(letter, b'_' | b'.' | b'-'))
+    };
+    names(page).into_iter().filter(|word| is_name(word) && !LATIN.contains(&word.as_str())).collect()
+}
+
+/// The same on an English page, where such a name is told by its shape: `schedule_sync`, `lockThenPay`, `policy.put`.
+fn identifiers(page: &str) -> BTreeSet<String> {
+    let is_name = |word: &String| {
+        let letters = word.as_bytes();
+        let joint = |pair: &[u8]| pair[0].is_ascii_lowercase() && (pair[1] == b'_' || pair[1].is_ascii_uppercase());
+        let dotted = word.split_once('.').is_some_and(|(one, two)| {
+            [one, two].iter().all(|part| part.len() > 2 && part.bytes().all(|letter| letter.is_ascii_lowercase()))
+        });
+        letters.windows(2).any(joint) && !word.contains(|letter: char| letter.is_ascii_digit()) || dotted
+    };
+    names(page).into_iter().filter(|word| is_name(word) && word != "WeChat").collect()
+}
+
+#[test]
+fn a_name_of_the_program_is_found_on_a_page() {
+    let found = |all: BTreeSet<String>| all.into_iter().collect::<Vec<_>>().join(" ");
+    assert_eq!(found(untranslated("<p>人工操作 <b>retried</b></p>")), "retried");
+    assert_eq!(found(untranslated("<td>schedule_sync</td>")), "schedule_sync");
+    assert_eq!(found(untranslated("<p>HIS p1 <span class=\"mono\">order</span> 12 ms“refused”</p>")), "");
+    assert_eq!(found(identifiers("<b>lockThenPay</b>")), "lockThenPay");
+    assert_eq!(found(identifiers("<b>Lock, then pay</b> p1")), "");
 }
 
 fn without(text: &str, from: &str, to: &str) -> String {
@@ -111,5 +178,89 @@ async fn a_matter_leads_to_the_page_that_settles_it() {
     let refused = zh.form(&format!("/runs/{run}/answer"), &asked).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.text.contains("JSON 无法读取"), "{}", refused.text);
+    house.hospital.close().await;
+}
+
+/// Staff have done one of each thing, and what follows from it stands on pages.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_page_shows_a_name_that_only_the_program_goes_by() {
+    let (house, run) = house().await;
+    let zh = Person::with(&house, "chief", "administrator", "zh-CN").await;
+    let en = Person::with(&house, "reader", "administrator", "en").await;
+    let why = ("reason", "x");
+    let did = async |path: &str, fields: &[(&str, &str)]| {
+        let done = zh.form(path, fields).await;
+        assert_eq!(done.status, StatusCode::SEE_OTHER, "{path}: {}", done.text);
+    };
+    for verb in ["suspend", "resume", "suspend"] {
+        did(&format!("/runs/{run}/{verb}"), &[why]).await;
+    }
+    let lead = [("choice", "Settlement"), ("lack/Settlement/why", "withdrawn"), why];
+    did(&format!("/runs/{run}/jump"), &lead).await;
+    did(&format!("/runs/{run}/suspend"), &[why]).await;
+    let settings = [
+        ("switch", "on"),
+        ("paymentMode", "lockThenPay"),
+        ("order", "random"),
+        ("otherQueues", "withdrawDay"),
+        ("cutoff.daysBefore", "2"),
+        ("cutoff.at", "17:00"),
+        why,
+    ];
+    did("/policies/department/d1", &settings).await;
+    did("/patients/p2/ban", &[("until", "2026-12-31"), why]).await;
+    did("/views", &[("name", "1"), ("query", "?workflow=waitlist_application&status=waiting")]).await;
+    let rule = [("id", "r1"), ("event", "noShow"), ("threshold", "2"), ("penalty_days", "9"), ("scope", "hospital")];
+    did("/blacklist/rules", &[rule[0], rule[1], rule[2], rule[3], rule[4], ("what", "save"), why]).await;
+    let bulk = [("workflow", "waitlist_application"), ("status", "suspended"), ("verb", "resume"), why];
+    did("/bulks", &bulk).await;
+    let barred = "update blacklist set rule_id = 'r1', reason = 'rule r1: 2 breaches' where hospital = $1";
+    sqlx::query(barred).bind(HOSPITAL).execute(&house.hospital.pool).await.unwrap();
+    let mut shown = BTreeMap::new();
+    for path in pages(&run) {
+        // The texts of messages have fields of their own, with their names.
+        if !path.starts_with("/texts/") {
+            shown.insert(format!("{path} in Chinese"), untranslated(&zh.page(&path).await));
+        }
+        shown.insert(format!("{path} in English"), identifiers(&en.page(&path).await));
+    }
+    shown.retain(|_, names| !names.is_empty());
+    assert_eq!(shown, BTreeMap::new());
+    let timeline = zh.page(&format!("/runs/{run}")).await;
+    assert!(timeline.contains("人工暂停") && timeline.contains("人工转到"), "{timeline}");
+    assert!(timeline.contains("<p>chief: x</p>"), "a reason is as it was given: {timeline}");
+    assert!(zh.page("/blacklist").await.contains("按规则 r1 累计 2 次"));
+    let audit = zh.page("/audit").await;
+    assert!(audit.contains("支付方式:  → 锁号后支付") && audit.contains("操作: 转到其他步骤；修改的数据: "), "{audit}");
+    house.hospital.close().await;
+}
+
+/// What is wrong with an address or a setting is told in the reader's language, within the frame.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_cannot_be_shown_is_a_page_of_the_console() {
+    let (house, _) = house().await;
+    let zh = Person::with(&house, "chief", "administrator", "zh-CN").await;
+    let en = Person::with(&house, "reader", "viewer", "en").await;
+    let get = async |person: &Person<'_>, path: &str| {
+        let request = person.request("GET", path).header("accept", "text/html").body(axum::body::Body::empty());
+        person.house.send(request.unwrap()).await
+    };
+    let within = |text: &str| text.contains("id=\"find\"") && text.contains("href=\"/schedules\"");
+    let cursor = get(&zh, "/audit?cursor=nonsense").await;
+    assert_eq!(cursor.status, StatusCode::BAD_REQUEST);
+    assert!(within(&cursor.text) && untranslated(&cursor.text).is_empty(), "{}", cursor.text);
+    let absent = get(&en, "/nowhere").await;
+    assert_eq!(absent.status, StatusCode::NOT_FOUND);
+    assert!(within(&absent.text) && absent.text.contains("<h1>Not found</h1>"), "{}", absent.text);
+    assert!(!absent.text.contains("Nothing was changed"), "{}", absent.text);
+    let kept = house.get("/nowhere").await;
+    assert_eq!(kept.code(), "not_found", "a program is told as ever");
+    let forbidden = get(&en, "/users").await;
+    assert_eq!(forbidden.status, StatusCode::FORBIDDEN);
+    assert!(within(&forbidden.text) && forbidden.text.contains("Administrator"), "{}", forbidden.text);
+    let wrong = zh.form("/policies/department/d1", &[("cap", "-5"), ("reason", "x")]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.text.contains("候补总数：“-5”须为不小于 0 的整数。"), "{}", wrong.text);
+    assert!(wrong.text.contains("操作未完成") && within(&wrong.text), "{}", wrong.text);
     house.hospital.close().await;
 }

@@ -17,6 +17,7 @@
 //! | `joining` | what a patient finds at the door of a queue, and on what terms one joins |
 //! | `staff_surface`, `terminal` | what staff do over the API and with `houbu runs` |
 //! | `console` | the support staff's pages: what they show, to whom, and what their forms do |
+//! | `console_forms` | what the console's forms ask for, and what they say where something is wrong |
 //! | `console_desk` | who got which place of a schedule and why; the lines behind the numbers of the first page |
 //! | `long_lists` | lists of the console that are longer than a page |
 //! | `kpi_plans` | the figures of a day read that day's rows alone |
@@ -57,6 +58,7 @@ mod clinic;
 mod cluster;
 mod console;
 mod console_desk;
+mod console_forms;
 mod console_words;
 mod day_queues;
 mod demo_day;

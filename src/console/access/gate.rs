@@ -4,13 +4,13 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::Form;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Form};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -161,13 +161,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
 pub async fn layer(State(surface): State<Arc<Surface>>, request: Request, next: Next) -> Result<Response, Response> {
     let request = recognised(&surface, request).await.map_err(IntoResponse::into_response)?;
     let Some(staff) = request.extensions().get::<Staff>().cloned() else { return Err(to_login(&request)) };
-    let request = if is_safe(request.method()) { request } else { guarded(&surface, request, &staff).await? };
+    // Whoever is refused here is known all the same, and the page that says so is one of theirs.
+    let request = if is_safe(request.method()) {
+        request
+    } else {
+        guarded(&surface, request, &staff)
+            .await
+            .map_err(|refused| (Extension(staff.clone()), refused).into_response())?
+    };
     Ok(next.run(request).await)
 }
 
 /// The layer before the pages that are for everybody: who is logged in is known, and what changes something comes from a page
 /// of ours.
-pub(super) async fn open_layer(
+pub(in crate::console) async fn open_layer(
     State(surface): State<Arc<Surface>>,
     request: Request,
     next: Next,

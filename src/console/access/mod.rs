@@ -38,6 +38,7 @@ use crate::desk::access::token::Token;
 use crate::engine::staff::By;
 use crate::http::Surface;
 use crate::waitlist::language::Language;
+pub(super) use gate::open_layer;
 pub use gate::{headers, language, layer};
 pub use provider::Provider;
 pub use refused::{Denied, Refused};

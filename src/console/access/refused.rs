@@ -1,5 +1,6 @@
 //! The page of whoever may not: not logged in, without the role, or with a form that is not the session's own.
 
+use axum::Extension;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -71,20 +72,34 @@ impl IntoResponse for Denied {
     }
 }
 
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
+impl Refused {
+    /// Its title and its sentence.
+    pub(in crate::console) fn in_words(self) -> (&'static str, String) {
+        let (_, detail) = self.said();
+        (Access::of(self.language).refused_title, detail.to_owned())
+    }
+
+    fn said(self) -> (StatusCode, &'static str) {
         let w = Access::of(self.language);
-        let (status, detail) = match self.why {
+        match self.why {
             Why::NotIn => (StatusCode::UNAUTHORIZED, w.not_in),
             Why::Needs(Role::Viewer) => (StatusCode::FORBIDDEN, w.needs_viewer),
             Why::Needs(Role::Operator) => (StatusCode::FORBIDDEN, w.needs_operator),
             Why::Needs(Role::Administrator) => (StatusCode::FORBIDDEN, w.needs_administrator),
             Why::Elsewhere => (StatusCode::FORBIDDEN, w.elsewhere),
-        };
+        }
+    }
+}
+
+/// A page of the door; whoever is logged in sees it within the frame, for which it goes along.
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let w = Access::of(self.language);
+        let (status, detail) = self.said();
         let (href, link) = if self.why == Why::NotIn { ("/login", w.log_in) } else { ("/", w.back_home) };
         let page = Turned { door: Door::of(self.language), title: w.refused_title, detail, href, link };
         match rendered(&page) {
-            Ok(page) => (status, page).into_response(),
+            Ok(page) => (status, Extension(self), page).into_response(),
             Err(problem) => problem.into_response(),
         }
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::super::access::{Permission, Staff};
 use super::super::page::{Page, reason, to};
 use super::super::words::names;
-use super::page;
+use super::{Came, page};
 use crate::desk::unmask::Part;
 use crate::http::Surface;
 use crate::http::extract::Path;
@@ -71,7 +71,7 @@ pub(in crate::console) async fn unmask(
     let part = Part::parse(&look.part)
         .ok_or_else(|| Problem::form("请选择要查看的内容。", "Choose what is to be seen in the clear."))?;
     let seen = surface.desk.unmask_run(id, part, &by).await?;
-    page(&surface, &staff, id, "", seen, Some(part)).await
+    page(&surface, &staff, id, seen, &Came { clear: Some(part), ..Came::default() }).await
 }
 
 /// The look is over, whoever comes to its address again: by another language, by logging in anew.

@@ -4,6 +4,7 @@
 mod application;
 pub(super) mod chart;
 pub(super) mod content;
+mod lacking;
 mod turns;
 pub(super) mod verbs;
 
@@ -32,8 +33,9 @@ use crate::http::extract::{Path, Query};
 use application::Application;
 use chart::{Chart, Path as Way};
 use content::{Content, Unmaskable};
+use lacking::Known;
 use turns::Line;
-use verbs::Deed;
+use verbs::{Deed, Tried};
 
 /// Lines of history that are shown, the last ones.
 const HISTORY_MAX: i64 = 500;
@@ -65,6 +67,8 @@ struct Run {
     /// True where there are more, before those.
     cut: bool,
     deeds: Vec<Deed>,
+    /// Why the deed that was just tried is not done, where it has no form any more that could say it.
+    refused: String,
     state: Content,
     /// What is in the clear. A page of it is not drawn anew: what was looked at neither goes away nor grows.
     clear: Option<Part>,
@@ -111,18 +115,35 @@ pub(super) async fn show_run(
     Query(said): Query<Done>,
 ) -> Page {
     let seen = (surface.desk.run(id).await?, surface.desk.beside(id).await?);
-    page(&surface, &staff, id, &said.done, seen, None).await
+    page(&surface, &staff, id, seen, &Came { said: &said.done, ..Came::default() }).await
 }
 
-/// The page of what was seen of a run, of which that part is in the clear.
+/// The page once more, with a form that was refused.
+async fn again(surface: &Surface, staff: &Staff, id: Uuid, tried: Tried) -> Page {
+    let seen = (surface.desk.run(id).await?, surface.desk.beside(id).await?);
+    page(surface, staff, id, seen, &Came { tried: Some(tried), ..Came::default() }).await
+}
+
+/// From what somebody comes to the page.
+#[derive(Default)]
+struct Came<'a> {
+    /// The deed that was just done; may be empty.
+    said: &'a str,
+    /// The part that is seen in the clear.
+    clear: Option<Part>,
+    /// The form that was refused.
+    tried: Option<Tried>,
+}
+
+/// The page of what was seen of a run.
 async fn page(
     surface: &Surface,
     staff: &Staff,
     id: Uuid,
-    said: &str,
     (inspected, beside): (Inspected, Beside),
-    clear: Option<Part>,
+    came: &Came<'_>,
 ) -> Page {
+    let (said, clear) = (came.said, came.clear);
     let (desk, language) = (&surface.desk, staff.language);
     let w = RunWords::of(language);
     let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language };
@@ -137,6 +158,8 @@ async fn page(
     let chart = |whole| table.as_ref().map(|table| Chart::draw(table, &path, whole, language));
     let done = names::deed(said, language).map(|deed| format!("{deed}: {}", w.did));
     let undo = (said == "suspend" && seen.status == "suspended").then(|| format!("/runs/{id}/resume"));
+    let known = Known { run: id, state: &inspected.state, clock: &clock };
+    let doable = verbs::deeds(explained, &known, came.tried.as_ref());
     let page = Run {
         frame: Frame::of(staff, "runs").done(done).undo(staff.may(Permission::Mend), undo),
         w,
@@ -150,7 +173,8 @@ async fn page(
         whole: chart(true),
         cut: i64::try_from(history.len()).is_ok_and(|length| length >= HISTORY_MAX),
         lines: turns::lines(&history, &clock),
-        deeds: verbs::deeds(explained, language),
+        refused: verbs::said_apart(&doable, came.tried.as_ref()),
+        deeds: doable,
         state: Content::of(&inspected.state),
         cleared: clear.map(|part| names::part(part.name(), language)).unwrap_or_default(),
         clear,

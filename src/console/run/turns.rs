@@ -57,7 +57,11 @@ fn line(told: &Told, failed: bool, clock: &Clock) -> Line {
         woke: told.woke.as_deref().map(|woke| names::signal(woke, clock.language)).unwrap_or_default(),
         took: clock.took(told.took_ms.into()),
         failures: usize::from(failed),
-        said: faults::said(told.error.as_deref().unwrap_or_default(), clock.language),
+        // Who did it and why are a person's own words.
+        said: match told.error.as_deref().unwrap_or_default() {
+            reason if staff => reason.to_owned(),
+            fault => faults::said(fault, clock.language),
+        },
         at: clock.exact(told.at),
     }
 }
@@ -81,6 +85,19 @@ mod tests {
             error: error.map(str::to_owned),
             attempt: 0,
             took_ms: 12,
+        }
+    }
+
+    #[test]
+    fn what_a_person_did_is_in_words_and_the_reason_as_it_was_given() {
+        let clock = Clock { now: DateTime::UNIX_EPOCH, tz: chrono_tz::Asia::Shanghai, language: Language::ZhCn };
+        for (did, said) in
+            [("retried", "人工重试"), ("suspended", "人工暂停"), ("resumed", "人工恢复"), ("jumped", "人工转到")]
+        {
+            let deed = Told { woke: Some("staff".to_owned()), ..told(1, "Locking", Some(did), Some("operator: x")) };
+            let lines = lines(&[deed], &clock);
+            let line = lines.first().map(|line| (line.outcome.as_str(), line.said.as_str()));
+            assert_eq!(line, Some((said, "operator: x")));
         }
     }
 

@@ -1,19 +1,24 @@
-//! What can be done to a run: each verb with what it would do, as a form; and `POST /runs/{id}/{verb}`, which does it.
+//! What can be done to a run: each verb with what it would do, as a form; and `POST /runs/{id}/{verb}`, which does it. Where it is
+//! refused the page comes again, with what was typed and why.
 
 use std::sync::Arc;
 
 use axum::Form;
 use axum::extract::State;
-use serde::Deserialize;
+use axum::http::StatusCode;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::access::{Permission, Staff};
 use super::super::page::{Page, reason, to};
+use super::super::when::Clock;
 use super::super::words::names;
+use super::super::words::refused::refusal;
+use super::super::words::run::RunWords;
+use super::lacking::{Known, Lack, Typed, both};
 use crate::desk::verbs as words;
-use crate::engine::staff::Verb;
-use crate::engine::staff::explain::{Choice, Explained};
+use crate::engine::staff::explain::{Choice, Explained, Would};
+use crate::engine::staff::{Refused, Verb};
 use crate::http::Surface;
 use crate::http::extract::Path;
 use crate::http::problem::Problem;
@@ -29,6 +34,8 @@ pub(super) struct Deed {
     /// `patch`, `payload` or nothing.
     pub(super) takes: &'static str,
     pub(super) harsh: bool,
+    /// What was typed where it was refused just now; else nothing.
+    pub(super) tried: Tried,
 }
 
 /// An outcome, step or signal.
@@ -36,30 +43,53 @@ pub(super) struct Choosable {
     pub(super) value: String,
     pub(super) name: String,
     pub(super) allowed: bool,
+    pub(super) picked: bool,
     pub(super) said: String,
+    /// What must be said with it.
+    pub(super) lacks: Vec<Lack>,
+}
+
+/// A form that was refused.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tried {
+    verb: String,
+    /// Why; empty where nothing was refused.
+    pub(super) error: String,
+    pub(super) asked: Asked,
 }
 
 /// The verbs, those that can be done first.
-pub(super) fn deeds(explained: Vec<Explained>, language: Language) -> Vec<Deed> {
-    let mut deeds: Vec<Deed> = explained.into_iter().map(|one| deed(one, language)).collect();
+pub(super) fn deeds(explained: Vec<Explained>, known: &Known<'_>, tried: Option<&Tried>) -> Vec<Deed> {
+    let mut deeds: Vec<Deed> = explained.into_iter().map(|one| deed(one, known, tried)).collect();
     deeds.sort_by_key(|deed| !deed.allowed);
     deeds
 }
 
-fn deed(one: Explained, language: Language) -> Deed {
-    let named = match one.verb {
-        "answer" => names::outcome,
-        "signal" => names::signal,
-        _ => names::step,
-    };
+/// Why it was refused, where no form is left that could say it.
+pub(super) fn said_apart(deeds: &[Deed], tried: Option<&Tried>) -> String {
+    let within = deeds.iter().any(|deed| deed.allowed && !deed.tried.error.is_empty());
+    tried.filter(|_| !within).map(|tried| tried.error.clone()).unwrap_or_default()
+}
+
+fn deed(one: Explained, known: &Known<'_>, tried: Option<&Tried>) -> Deed {
+    let language = known.clock.language;
+    let tried = tried.filter(|tried| tried.verb == one.verb).cloned().unwrap_or_default();
     let mut options: Vec<Choosable> =
-        one.choices.into_iter().map(|choice| choosable(choice, named, language)).collect();
-    options.sort_by_key(|option| !option.allowed);
+        one.choices.into_iter().map(|choice| choosable(one.verb, choice, known, &tried.asked)).collect();
+    options.sort_by_key(|option| (!option.allowed, !option.lacks.is_empty()));
+    let allowed = one.would.is_ok() || options.iter().any(|option| option.allowed);
+    let w = RunWords::of(language);
     Deed {
         verb: one.verb,
         name: names::verb(one.verb, language),
-        allowed: one.would.is_ok(),
-        said: said(&one.would, language),
+        // Where there is a choice, each says for itself what it would do.
+        said: match one.verb {
+            "answer" if allowed => w.answer_does.to_owned(),
+            "jump" if allowed => w.jump_does.to_owned(),
+            "signal" if allowed => w.signal_does.to_owned(),
+            _ => said(&one.would, language),
+        },
+        allowed,
         options,
         takes: match one.verb {
             "answer" | "jump" => "patch",
@@ -67,65 +97,88 @@ fn deed(one: Explained, language: Language) -> Deed {
             _ => "",
         },
         harsh: matches!(one.verb, "cancel" | "jump"),
+        tried,
     }
 }
 
-fn choosable(choice: Choice, named: fn(&str, Language) -> String, language: Language) -> Choosable {
+fn choosable(verb: &str, choice: Choice, known: &Known<'_>, asked: &Asked) -> Choosable {
+    let language = known.clock.language;
+    let name = match verb {
+        "answer" => names::outcome(&choice.name, language),
+        "signal" => names::signal(&choice.name, language),
+        _ => names::step(&choice.name, language),
+    };
+    let heard = said(&choice.would, language);
+    let (lacks, said) = match &choice.would {
+        Err(Refused::Lacks { step, lacks }) => {
+            let to = words::would(&Would::Go { to: names::step(step, language) }, language);
+            let w = RunWords::of(language);
+            (known.fields(&choice.name, lacks, &asked.typed), format!("{to}{}", w.must_be_said))
+        }
+        Ok(_) if verb == "signal" => {
+            let tells = names::tells(&choice.name, language);
+            let apart = if tells.is_empty() || language == Language::ZhCn { "" } else { " " };
+            (Vec::new(), format!("{tells}{apart}{heard}"))
+        }
+        _ => (Vec::new(), heard),
+    };
     Choosable {
-        name: named(&choice.name, language),
-        allowed: choice.would.is_ok(),
-        said: said(&choice.would, language),
+        name,
+        allowed: choice.would.is_ok() || !lacks.is_empty(),
+        picked: choice.name == asked.choice,
+        said,
+        lacks,
         value: choice.name,
     }
 }
 
-fn said(
-    would: &Result<crate::engine::staff::explain::Would, crate::engine::staff::Refused>,
-    language: Language,
-) -> String {
-    use crate::engine::staff::Refused;
-    use crate::engine::staff::explain::Would;
-    let step = |name: &str| names::step(name, language);
+fn said(would: &Result<Would, Refused>, language: Language) -> String {
     match would {
         Ok(Would::Go { to }) => words::would(&Would::Go { to: names::step(to, language) }, language),
         Ok(Would::WaitForRelease { step }) => {
             words::would(&Would::WaitForRelease { step: names::step(step, language) }, language)
         }
         Ok(would) => words::would(would, language),
-        Err(Refused::Lacks { step: at, lacks }) => {
-            words::refusal(&Refused::Lacks { step: step(at), lacks: lacks.clone() }, language)
-        }
-        Err(Refused::WouldStrand { owed, instead }) => {
-            let owed = owed.iter().map(|owed| names::thing(owed, language)).collect();
-            let instead = instead.iter().map(|at| step(at)).collect();
-            words::refusal(&Refused::WouldStrand { owed, instead }, language)
-        }
-        Err(Refused::AlreadyThere { step: at }) => words::refusal(&Refused::AlreadyThere { step: step(at) }, language),
-        Err(refused) => words::refusal(refused, language),
+        Err(refused) => refusal(refused, language),
     }
 }
 
 /// What a form says.
-#[derive(Debug, Deserialize)]
-pub(in crate::console) struct Asked {
-    #[serde(default)]
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asked {
     choice: String,
-    #[serde(default)]
-    patch: String,
-    #[serde(default)]
-    payload: String,
-    reason: String,
+    pub(super) patch: String,
+    pub(super) payload: String,
+    pub(super) reason: String,
+    /// What each choice lacks.
+    typed: Typed,
 }
 
 impl Asked {
-    fn verb(&self, name: &str) -> Result<Verb, Problem> {
+    fn read(fields: Vec<(String, String)>) -> Self {
+        let mut asked = Self::default();
+        for (name, value) in fields {
+            match name.as_str() {
+                "choice" => asked.choice = value,
+                "patch" => asked.patch = value,
+                "payload" => asked.payload = value,
+                "reason" => asked.reason = value,
+                _ if name.starts_with("lack/") => drop(asked.typed.insert(name, value)),
+                _ => {}
+            }
+        }
+        asked
+    }
+
+    fn verb(&self, name: &str, known: &Known<'_>) -> Result<Verb, Problem> {
+        let patch = || Ok::<_, Problem>(both(known.patch(&self.choice, &self.typed)?, json(&self.patch)?));
         Ok(match name {
             "retry" => Verb::Retry,
             "suspend" => Verb::Suspend,
             "resume" => Verb::Resume,
             "cancel" => Verb::Cancel,
-            "answer" => Verb::Answer { outcome: self.choice.clone(), patch: json(&self.patch)? },
-            "jump" => Verb::Jump { step: self.choice.clone(), patch: json(&self.patch)? },
+            "answer" => Verb::Answer { outcome: self.choice.clone(), patch: patch()? },
+            "jump" => Verb::Jump { step: self.choice.clone(), patch: patch()? },
             "signal" => Verb::Signal {
                 signal: self.choice.clone(),
                 signal_id: format!("console:{}", Uuid::now_v7()),
@@ -149,11 +202,28 @@ pub(in crate::console) async fn perform(
     State(surface): State<Arc<Surface>>,
     staff: Staff,
     Path((id, verb)): Path<(Uuid, String)>,
-    Form(asked): Form<Asked>,
+    Form(fields): Form<Vec<(String, String)>>,
 ) -> Page {
     staff.require_to(Permission::Mend)?;
+    let asked = Asked::read(fields);
+    let Err(problem) = done(&surface, &staff, id, &verb, &asked).await else {
+        return to(&format!("/runs/{id}?done={verb}"));
+    };
+    // What another choice or another word could mend is said where it was typed.
+    if !matches!(problem.status(), StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY) {
+        return Err(problem.into());
+    }
+    let error = super::super::page::said(&problem, staff.language);
+    let mut page = super::again(&surface, &staff, id, Tried { verb, error, asked }).await?;
+    *page.status_mut() = problem.status();
+    Ok(page)
+}
+
+async fn done(surface: &Surface, staff: &Staff, id: Uuid, verb: &str, asked: &Asked) -> Result<(), Problem> {
     let by = staff.by(reason(&asked.reason)?);
-    let wanted = asked.verb(&verb)?;
+    let state = surface.desk.run(id).await?.state;
+    let clock = Clock::of(surface, staff.language).await?;
+    let wanted = asked.verb(verb, &Known { run: id, state: &state, clock: &clock })?;
     surface.desk.perform(id, &by, &wanted).await?;
-    to(&format!("/runs/{id}?done={verb}"))
+    Ok(())
 }

@@ -72,6 +72,9 @@ words! {
         idle: "平均空置", "Idle, on average";
         visits: "就诊", "Visits";
         no_shows: "爽约", "No-shows";
+        conversion_hint: "挂号成功 ÷ 候补申请", "Booked of all applications";
+        lost_hint: "分配时该号已被其他渠道挂走", "Gone through another channel when it was offered";
+        idle_hint: "号源空出到再次挂上的平均时长", "From when a place comes free until it is booked again";
         by_day: "每日申请与成功", "Applications and bookings by day";
         what_became: "号源分配结果", "What became of offers";
         table: "明细", "In numbers";

@@ -72,6 +72,7 @@ words! {
         payment: "支付", "Payment";
         undo: "撤销刚才的操作", "Undo what was just done";
         undone: "撤销刚才的操作", "Undone right away";
+        not_found: "没有找到", "Not found";
         wrong_title: "操作未完成", "This was not done";
         nothing_changed: "数据未作任何更改。", "Nothing was changed.";
         csv: "CSV", "CSV";

@@ -1,20 +1,19 @@
 //! What the program calls by names of its own, in words: in English a name is its own word where nothing better is known.
 
 use super::coming_in::COMING_IN;
-use super::deeds::{FATES, VERBS};
-use super::tables::{
-    CHOICES, DIFFERENCES, FIELDS, NOTICES, OUTCOMES, RULES, SIGNALS, STATES, STEPS, TEXTS, THINGS, WORKFLOWS,
-};
+use super::deeds::{DONE, FATES, VERBS};
+use super::kept::{CHOICES, FAULTS, FIELDS, ROLES, RULES};
+use super::lacks::{LACKS, TELLS};
+use super::tables::{DIFFERENCES, NOTICES, OUTCOMES, SIGNALS, STATES, STEPS, TEXTS, THINGS, WORKFLOWS};
 use crate::waitlist::language::Language;
 
-/// A name with its Chinese.
-pub(super) type Names = &'static [(&'static str, &'static str)];
+/// A name with its Chinese and its English.
+pub(super) type Names = &'static [(&'static str, &'static str, &'static str)];
 
-fn find(names: Names, name: &str, language: Language) -> &str {
-    match language {
-        Language::En => name,
-        Language::ZhCn => names.iter().find(|(one, _)| *one == name).map_or(name, |(_, zh)| zh),
-    }
+/// The name in that language, where the list has it.
+fn known(names: Names, name: &str, language: Language) -> Option<&'static str> {
+    let (_, zh, en) = names.iter().find(|(one, ..)| *one == name)?;
+    Some(if language == Language::En { en } else { zh })
 }
 
 /// A name in words of its own: `lockThenPay` and `schedule_sync` become `Lock then pay` and `Schedule sync`.
@@ -35,15 +34,20 @@ pub(in crate::console) fn spaced(name: &str) -> String {
 }
 
 fn in_words(names: Names, name: &str, language: Language) -> String {
-    match language {
-        Language::En => spaced(name),
-        Language::ZhCn => find(names, name, language).to_owned(),
+    match (known(names, name, language), language) {
+        (Some(word), _) => word.to_owned(),
+        (None, Language::En) => spaced(name),
+        (None, Language::ZhCn) => name.to_owned(),
     }
 }
 
 /// What is stored of a run, by its parts.
-const PARTS: Names =
-    &[("state", "流程数据"), ("signals", "信号内容"), ("letters", "消息内容"), ("everything", "全部内容")];
+const PARTS: Names = &[
+    ("state", "流程数据", "What it knows"),
+    ("signals", "信号内容", "What came with signals"),
+    ("letters", "消息内容", "What letters say"),
+    ("everything", "全部内容", "Everything"),
+];
 
 /// A workflow.
 pub(in crate::console) fn workflow(name: &str, language: Language) -> String {
@@ -57,12 +61,23 @@ pub(in crate::console) fn step(name: &str, language: Language) -> String {
 
 /// What a step came to.
 pub(in crate::console) fn outcome(name: &str, language: Language) -> String {
-    in_words(OUTCOMES, name, language)
+    // What a person did stands in a history where outcomes do.
+    known(DONE, name, language).map_or_else(|| in_words(OUTCOMES, name, language), str::to_owned)
 }
 
 /// A signal, or what else woke a run.
 pub(in crate::console) fn signal(name: &str, language: Language) -> String {
     in_words(SIGNALS, name, language)
+}
+
+/// What a signal tells a run; nothing where no list has it.
+pub(in crate::console) fn tells(signal: &str, language: Language) -> &'static str {
+    known(TELLS, signal, language).unwrap_or_default()
+}
+
+/// What a run must know to stand at a step, or a field of it.
+pub(in crate::console) fn lack(name: &str, language: Language) -> String {
+    known(LACKS, name, language).unwrap_or(name).to_owned()
 }
 
 /// A run's status, an application's, an offer's outcome, a payment's, a message's, a case's, a bulk's, a job's: closed lists
@@ -73,13 +88,13 @@ pub(in crate::console) fn state(name: &str, language: Language) -> String {
 
 /// What a person did.
 pub(in crate::console) fn verb(name: &str, language: Language) -> String {
-    let known = [VERBS, COMING_IN, FATES].into_iter().find(|names| names.iter().any(|(one, _)| *one == name));
-    in_words(known.unwrap_or(VERBS), name, language)
+    let found = [COMING_IN, FATES].into_iter().find_map(|names| known(names, name, language));
+    found.map_or_else(|| in_words(VERBS, name, language), str::to_owned)
 }
 
 /// Every deed that the audit may have, by its name.
 pub(in crate::console) fn verbs() -> impl Iterator<Item = &'static str> {
-    VERBS.iter().chain(COMING_IN).map(|(name, _)| *name)
+    VERBS.iter().chain(COMING_IN).map(|(name, ..)| *name)
 }
 
 /// What a message is about.
@@ -89,7 +104,7 @@ pub(in crate::console) fn notice(name: &str, language: Language) -> String {
 
 /// Word of what was done, as an address names it; nothing where nobody does such a thing, whatever the address says.
 pub(in crate::console) fn deed(name: &str, language: Language) -> Option<String> {
-    VERBS.iter().any(|(one, _)| *one == name).then(|| verb(name, language))
+    VERBS.iter().any(|(one, ..)| *one == name).then(|| verb(name, language))
 }
 
 /// A kind of difference between the books.
@@ -122,13 +137,19 @@ pub(in crate::console) fn choice(name: &str, language: Language) -> String {
     in_words(CHOICES, name, language)
 }
 
+/// A person's role.
+pub(in crate::console) fn role(name: &str, language: Language) -> String {
+    in_words(ROLES, name, language)
+}
+
+/// A kind of fault.
+pub(in crate::console) fn fault(name: &str, language: Language) -> String {
+    in_words(FAULTS, name, language)
+}
+
 /// Anything else with a name: systems outside, obligations, settings, kinds of difference.
 pub(in crate::console) fn thing(name: &str, language: Language) -> String {
-    match (name, language) {
-        ("his", Language::En) => "HIS".to_owned(),
-        ("sms", Language::En) => "SMS".to_owned(),
-        _ => in_words(THINGS, name, language),
-    }
+    in_words(THINGS, name, language)
 }
 
 /// How a state is coloured: good, warn, bad, calm, or nothing.
@@ -158,7 +179,7 @@ mod tests {
     fn whatever_a_workflow_says_has_chinese() {
         let mut missing = BTreeSet::new();
         let mut look = |names: Names, name: &'static str| {
-            if !names.iter().any(|(one, _)| *one == name) {
+            if !names.iter().any(|(one, ..)| *one == name) {
                 missing.insert(name);
             }
         };
@@ -168,12 +189,16 @@ mod tests {
             for row in table.steps {
                 look(STEPS, row.name);
                 row.hears.iter().for_each(|signal| look(SIGNALS, signal));
+                row.hears.iter().for_each(|signal| look(TELLS, signal));
                 row.outcomes.iter().for_each(|outcome| {
                     look(OUTCOMES, outcome.name);
                     outcome.opens.iter().for_each(|owed| look(THINGS, owed));
                 });
                 row.lane.iter().for_each(|lane| look(THINGS, lane));
             }
+        }
+        for name in crate::console::runs::STATUSES {
+            look(STATES, name);
         }
         for status in crate::waitlist::status::EntryStatus::ALL {
             look(STATES, status.as_str());
@@ -231,6 +256,88 @@ mod tests {
         assert!(written.len() > 25, "{written:?}");
         let missing: Vec<&String> = written.iter().filter(|one| !verbs().any(|known| known == **one)).collect();
         assert_eq!(missing, [] as [&String; 0]);
+    }
+
+    /// Every name has both of its words, and they differ.
+    #[test]
+    fn a_name_has_chinese_and_english() {
+        let all = [
+            WORKFLOWS,
+            STEPS,
+            OUTCOMES,
+            SIGNALS,
+            STATES,
+            VERBS,
+            COMING_IN,
+            FATES,
+            DONE,
+            NOTICES,
+            DIFFERENCES,
+            TEXTS,
+            THINGS,
+            CHOICES,
+            FAULTS,
+            FIELDS,
+            ROLES,
+            RULES,
+            LACKS,
+            TELLS,
+            PARTS,
+        ];
+        for (name, zh, en) in all.into_iter().flatten() {
+            crate::console::words::assert_both(name, zh, en);
+        }
+    }
+
+    fn code_of(folder: &str) -> Vec<String> {
+        let mut folders = vec![std::path::PathBuf::from(folder)];
+        let mut found = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let source = std::fs::read_to_string(path).unwrap();
+                    found.push(source.split("#[cfg(test)]").next().unwrap().to_owned());
+                }
+            }
+        }
+        found
+    }
+
+    /// What a history says that a person did stands there where outcomes do.
+    #[test]
+    fn whatever_a_person_did_has_words_in_a_history() {
+        let code = code_of("src/engine/staff").concat();
+        let after = |mark: &str| -> Vec<String> {
+            code.split(mark).skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
+        };
+        let did = [after("did: \""), after("outcome: \""), after("tell(conn, tenant, run, \"")].concat();
+        assert!(did.len() >= 5, "{did:?}");
+        let missing: Vec<&String> = did.iter().filter(|name| known(DONE, name, Language::En).is_none()).collect();
+        assert_eq!(missing, [] as [&String; 0]);
+    }
+
+    /// A field that the audit keeps and no list has would be shown by the program's own name for it.
+    #[test]
+    fn whatever_the_audit_keeps_has_words() {
+        let all = ["src/desk", "src/engine/staff", "src/engine/jobs", "src/engine/store"].map(code_of).concat();
+        let writes = |code: &&String| [".deed(", "Deed {", "audit_access("].iter().any(|way| code.contains(way));
+        let is_key = |text: &str| !text.is_empty() && text.bytes().all(|letter| letter.is_ascii_alphabetic());
+        let mut missing = BTreeSet::new();
+        for code in all.iter().filter(writes) {
+            let parts: Vec<&str> = code.split('"').collect();
+            for pair in parts.windows(2).skip(1).filter(|pair| pair[1].starts_with(':') && is_key(pair[0])) {
+                if known(FIELDS, pair[0], Language::En).is_none() {
+                    missing.insert(pair[0].to_owned());
+                }
+            }
+        }
+        let settings = serde_json::to_value(crate::waitlist::policy::Policy::default()).unwrap();
+        let settings = settings.as_object().unwrap().keys();
+        missing.extend(settings.filter(|name| known(FIELDS, name, Language::En).is_none()).cloned());
+        assert_eq!(missing, BTreeSet::new());
     }
 
     #[test]

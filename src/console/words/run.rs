@@ -31,6 +31,11 @@ words! {
         outcome: "补录的结果", "The outcome";
         step: "转到", "The step";
         signal: "信号", "The signal";
+        answer_does: "告知本步骤的实际结果，流程据此走向下一步。", "Say what this step came to: the run goes on by it.";
+        jump_does: "不经过正常途径，直接转到所选步骤。", "Send the run to a step of your choice, past the ordinary way.";
+        signal_does: "代外部补送一条流程在等待的消息。", "Tell the run what it should have been told from outside.";
+        must_be_said: "须同时填写以下内容：", " What follows must be said with it:";
+        patch_fold: "直接修改流程数据（JSON）", "Change what the run knows directly (JSON)";
         patch: "同时修改流程数据（JSON 合并补丁，可不填）", "Changes of what the run knows (JSON merge patch, optional)";
         payload: "信号内容（JSON，可不填）", "What goes with the signal (JSON, optional)";
         known: "流程数据", "What it knows";

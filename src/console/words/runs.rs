@@ -34,6 +34,8 @@ words! {
         view_all: "全部流程", "Everything";
         save_view: "保存为共享视图", "Save as a shared view";
         view_name: "视图名称", "Name of the view";
+        view_saved: "已保存视图", "The view is saved";
+        view_removed: "已删除视图", "The view is removed";
         remove_view: "删除此视图", "Remove this view";
         saved_by: "保存人", "Saved by";
         bulk: "批量操作", "Bulk operation";

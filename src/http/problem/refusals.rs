@@ -64,6 +64,34 @@ impl Problem {
     }
 }
 
+/// For the pages of the staff.
+impl Problem {
+    /// The status that it is answered with.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The refused verb of the staff, where it is one.
+    pub(crate) fn refused(&self) -> Option<&Refused> {
+        match &self.said {
+            Said::Staff(refused) => Some(refused),
+            _ => None,
+        }
+    }
+
+    /// Its sentence for a page: what programs are told in English stands in quotation marks, what is wrong with an address not at all.
+    pub(crate) fn on_page(&self, language: Language) -> String {
+        match (&self.said, language) {
+            (Said::With("unreadable", ..), Language::ZhCn) => "地址中有内容无法识别，请从菜单重新进入。".to_owned(),
+            (Said::With("unreadable", ..), Language::En) => {
+                "Something in the address cannot be read. Go there again by the menu.".to_owned()
+            }
+            (Said::With(_, zh, _, what), Language::ZhCn) => format!("{zh}：“{what}”"),
+            _ => self.detail(language),
+        }
+    }
+}
+
 impl From<NotResent> for Problem {
     fn from(refused: NotResent) -> Self {
         let (code, zh, en) = match refused {

@@ -1,0 +1,162 @@
+//! The console's forms say what is lacking where it is typed: an answer with what the run must know, a bulk with what it is to answer.
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use houbu::waitlist::policy::{LevelPolicy, PaymentMode, Switch};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::console::{Person, house};
+use super::surface::House;
+
+/// A house where `p1` has applied and must prepay; nobody has opened the order yet.
+async fn prepaying() -> (House, String) {
+    let prepay = LevelPolicy {
+        switch: Switch::On,
+        cap: Some(5),
+        payment_mode: Some(PaymentMode::Prepay),
+        ..LevelPolicy::default()
+    };
+    let house = House::with_patients(prepay, &["p1"]).await;
+    let apply = json!({ "scheduleId": "S1", "patientId": "p1" });
+    let applied = house.ask("POST", "/v1/waitlist", Some("k1"), Some(apply)).await;
+    assert_eq!(applied.status, StatusCode::CREATED, "{}", applied.text);
+    let run = applied.json()["waitlistId"].as_str().unwrap().to_owned();
+    (house, run)
+}
+
+/// The part of a page from `from` on, up to `to`.
+fn part<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
+    let (_, rest) = page.split_once(from).unwrap_or_else(|| panic!("no {from} in {page}"));
+    rest.split_once(to).map_or(rest, |(part, _)| part)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_needs_data_has_a_field_for_each() {
+    let (house, run) = prepaying().await;
+    let zh = Person::with(&house, "operator", "operator", "zh-CN").await;
+    let at = format!("/runs/{run}");
+    let page = zh.page(&at).await;
+    let form = part(&page, &format!("action=\"{at}/answer\""), "</form>");
+    let paid = part(form, "value=\"Paid\"", "value=\"Refused\"");
+    assert!(paid.starts_with(" required><div>已支付"), "it can be chosen: {paid}");
+    for said in ["转到 排队候补", "已收到的款项", "支付平台交易号", "已收金额（元）", "付款时间"]
+    {
+        assert!(paid.contains(said), "{said}: {paid}");
+    }
+    assert!(!form.contains("order.paid：") && !form.contains("patch 中"), "no name of a field: {form}");
+    assert!(part(form, "value=\"Refused\"", "</fieldset>").contains("<select name=\"lack/Refused/why\">"), "{form}");
+    // What the deed does is not what its first choice does.
+    let heading = part(&page, "<b>补录结果</b>", "</summary>");
+    assert!(heading.contains("流程据此走向下一步") && !heading.contains("转到"), "{heading}");
+
+    let reason = ("reason", "seen at the provider");
+    let field = |name: &str| format!("lack/Paid/order.paid.{name}");
+    let (id, amount, when) = (field("transaction_id"), field("amount_fen"), field("paid_at"));
+    let answer = format!("{at}/answer");
+    let nothing = zh.form(&answer, &[("choice", "Paid"), reason]).await;
+    assert_eq!(nothing.status, StatusCode::CONFLICT);
+    assert!(nothing.text.contains("转到 排队候补 时须写明：已收到的款项。"), "{}", nothing.text);
+    let half = [("choice", "Paid"), (id.as_str(), "4200001"), (amount.as_str(), "50.5"), reason];
+    let refused = zh.form(&answer, &half).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for kept in
+        ["请填写：付款时间。", "value=\"4200001\"", "value=\"seen at the provider\"", "value=\"Paid\" required checked"]
+    {
+        assert!(refused.text.contains(kept), "{kept}: {}", refused.text);
+    }
+    let whole = [half[0], half[1], (amount.as_str(), "50.00"), (when.as_str(), "2026-03-02T09:30"), reason];
+    let done = zh.form(&answer, &whole).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+    let seen = house.get(&format!("/v1/runs/{run}")).await.json();
+    assert_eq!(seen["step"], "Waiting", "{seen}");
+    assert_eq!(seen["state"]["order"]["paid"]["amount_fen"], 5_000, "{seen}");
+    assert_eq!(seen["state"]["order"]["paid"]["paid_at"], "2026-03-02T01:30:00Z", "{seen}");
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_signal_says_what_it_does() {
+    let (house, run) = house().await;
+    for (name, language) in [("operator", "zh-CN"), ("reader", "en")] {
+        let staff = Person::with(&house, name, "operator", language).await;
+        let page = staff.page(&format!("/runs/{run}")).await;
+        let form = part(&page, &format!("action=\"/runs/{run}/signal\""), "</form>");
+        let mut said: Vec<&str> =
+            form.split("<span>").skip(1).filter_map(|rest| rest.split("</span>").next()).collect();
+        let all = said.len();
+        said.sort_unstable();
+        said.dedup();
+        assert!(all >= 10 && said.len() == all, "{said:?}");
+    }
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bulk_chooses_its_outcome_and_is_told_what_is_wrong_where_it_was_typed() {
+    let (house, run) = house().await;
+    let zh = Person::with(&house, "operator", "operator", "zh-CN").await;
+    let list = "/runs?workflow=waitlist_application&step=Waiting";
+    let page = zh.page(list).await;
+    let outcomes = part(&page, "<select name=\"outcome\">", "</select>");
+    assert!(outcomes.contains("<option value=\"CutOff\">截止</option>"), "{outcomes}");
+    assert!(!outcomes.contains("\"Opened\""), "of this step alone: {outcomes}");
+    let asked = [
+        ("list", list),
+        ("workflow", "waitlist_application"),
+        ("step", "Waiting"),
+        ("verb", "answer"),
+        ("outcome", ""),
+        ("reason", "the queue is over"),
+    ];
+    let refused = zh.form("/bulks/preview", &asked).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let form = part(&refused.text, "id=\"bulk\"", "</form>");
+    for kept in [
+        "role=\"alert\"",
+        "请选择要补录的结果。",
+        "<option value=\"answer\" selected>",
+        ">the queue is over</textarea>",
+    ] {
+        assert!(form.contains(kept), "{kept}: {form}");
+    }
+    assert!(refused.text.contains("<option value=\"Waiting\" selected>"), "the list is the same: {}", refused.text);
+    let mut answered = asked.to_vec();
+    answered[4] = ("outcome", "CutOff");
+    let preview = zh.form("/bulks/preview", &answered).await;
+    assert!(preview.text.contains("补录结果: 截止"), "{}", preview.text);
+    // What would refuse says so in the words of the page.
+    answered[4] = ("outcome", "Opened");
+    let preview = zh.form("/bulks/preview", &answered).await;
+    assert!(preview.text.contains("步骤 排队候补 没有结果 已下单"), "{}", preview.text);
+    // Nothing chosen: in the reader's language, with the ticks that were set.
+    let en = Person::with(&house, "reader", "operator", "en").await;
+    let other = Uuid::now_v7().to_string();
+    let ticked = [("list", list), ("id", run.as_str()), ("id", other.as_str()), ("verb", "jump"), ("reason", "r")];
+    let refused = en.form("/bulks/preview", &ticked).await;
+    assert!(refused.text.contains("Choose the step to jump to."), "{}", refused.text);
+    assert!(refused.text.contains(&format!("value=\"{run}\" data-tick checked")), "{}", refused.text);
+    assert!(refused.text.contains(&format!("type=\"hidden\" name=\"id\" value=\"{other}\"")), "{}", refused.text);
+    let none = en.form("/bulks/preview", &[("list", "/runs"), ("verb", "retry"), ("reason", "r")]).await;
+    assert_eq!(none.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(none.text.contains("Tick runs, or filter the list"), "{}", none.text);
+    let gone = house.send(en.request("GET", "/bulks?cursor=nonsense").body(Body::empty()).unwrap()).await;
+    assert_eq!(gone.status, StatusCode::BAD_REQUEST);
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_saved_view_is_said_to_be_saved_and_is_where_one_is() {
+    let (house, _) = house().await;
+    let zh = Person::with(&house, "operator", "operator", "zh-CN").await;
+    let saved = zh.form("/views", &[("name", "N1"), ("query", "?workflow=&status=suspended")]).await;
+    let page = zh.page(saved.headers["location"].to_str().unwrap()).await;
+    assert!(page.contains("role=\"status\">已保存视图<"), "{page}");
+    let tabs = part(&page, "<nav class=\"tabs\"", "</nav>");
+    assert_eq!(tabs.matches("aria-current").count(), 1, "{tabs}");
+    assert!(part(tabs, "aria-current", "</a>").ends_with(">N1"), "the one that can be removed: {tabs}");
+    // Whose limit it is stands beside it.
+    assert!(zh.page("/schedules/S1").await.contains("<span>候补上限 · 医生</span>"));
+    assert!(zh.page("/figures").await.contains("挂号成功 ÷ 候补申请"));
+    house.hospital.close().await;
+}
