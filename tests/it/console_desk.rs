@@ -147,7 +147,7 @@ async fn what_waits_for_a_person_is_counted_as_its_list_has_it() {
          select $1, gen_random_uuid(), 'p' || nth, 'x', state, case state when 'refused' then engine_now() end
          from unnest(array['open', 'open', 'refused', 'open', 'open']) with ordinality as known (state, nth)",
         "insert into callback (hospital, source, event_id, kind, subject, body, fate)
-         select $1, 'his', fate || n, '5001', 'x', '{}', fate
+         select $1, 'platform', fate || n, 'delivered', 'x', '{}', fate
          from generate_series(1, 3) n, unnest(array['no-run', 'received', 'refused', 'for-staff', 'delivered', 'settled', 'ignored']) fate",
     ] {
         sqlx::query(statement).bind(HOSPITAL).execute(&house.hospital.pool).await.unwrap();

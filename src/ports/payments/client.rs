@@ -28,12 +28,12 @@ use super::signature::{
 };
 use super::{Notice, NoticeError, NoticeHeaders, Opened, OrderRequest, Payment, Payments, RefundRequest, RefundSaid};
 
-/// How the download of a bill is called in errors.
+/// What calls are called in errors.
+const QUERY: &str = "query order";
 const DOWNLOAD: &str = "bill download";
+const CERTIFICATES: &str = "platform certificates";
 /// A bill is no larger: it tells of all that a merchant takes on a day, 300 bytes a line.
 const BILL_BYTES_MAX: usize = 128 << 20;
-/// How the download of certificates is.
-const CERTIFICATES: &str = "platform certificates";
 /// Certificates are asked for no more often, whoever sends us what names an unknown key.
 const LEARN_APART: Duration = Duration::from_mins(1);
 
@@ -273,21 +273,21 @@ impl Payments for WechatPay {
     }
 
     async fn order(&self, out_trade_no: &str) -> Result<Payment, CallError> {
-        let number = checked("query order", out_trade_no, 32)?;
-        let answer = self.call("query order", Method::GET, &self.order_at(number), None).await?;
+        let number = checked(QUERY, out_trade_no, 32)?;
+        let answer = self.call(QUERY, Method::GET, &self.order_at(number), None).await?;
         answers::order(&answer, out_trade_no, &self.config.mch_id)
     }
 
     async fn prove(&self, out_trade_no: &str) -> Result<bool, CallError> {
         self.learn_keys().await?;
-        let number = checked("query order", out_trade_no, 32)?;
-        let (answer, headers) = self.exchange("query order", Method::GET, &self.order_at(number), None).await?;
+        let number = checked(QUERY, out_trade_no, 32)?;
+        let (answer, headers) = self.exchange(QUERY, Method::GET, &self.order_at(number), None).await?;
         answers::order(&answer, out_trade_no, &self.config.mch_id)?;
         match is_signed(&headers) {
             // Those certificates came in an answer that is signed.
             false => Ok(self.config.platform_certificates),
             true if self.is_theirs(&headers, &answer.body).await => Ok(true),
-            true => Err(unknown("query order", "the answer's signature is wrong")),
+            true => Err(unknown(QUERY, "the answer's signature is wrong")),
         }
     }
 
