@@ -37,7 +37,9 @@ async function found(devtools, options) {
 function tooWide(page) {
   return page.evaluate(() => {
     const { scrollWidth, clientWidth } = document.documentElement;
-    const cuts = (one) => getComputedStyle(one).overflowX === "hidden" && one.scrollWidth > one.clientWidth + 1;
+    // What is shortened on purpose ends in … and says all of it where a pointer rests.
+    const shortened = (one) => getComputedStyle(one).textOverflow === "ellipsis" && one.title === one.textContent.trim() && innerWidth > 640;
+    const cuts = (one) => getComputedStyle(one).overflowX === "hidden" && one.scrollWidth > one.clientWidth + 1 && !shortened(one);
     const cut = [...document.querySelectorAll("main *:not(.hidden, table.fold > thead, svg, svg *)")].filter(cuts);
     if (cut.length > 0) return cut.map((one) => `cut off: ${one.outerHTML.slice(0, 160)}`);
     if (scrollWidth <= clientWidth) return [];
