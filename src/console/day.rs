@@ -66,7 +66,7 @@ struct Day {
     frame: Frame,
     w: &'static HomeWords,
     title: &'static str,
-    day: String,
+    date: String,
     /// The number as the first page has it.
     number: String,
     /// How many lines it is of, where that is another one.
@@ -99,7 +99,7 @@ pub(super) async fn list(
         frame: Frame::of(&staff, "home"),
         w,
         title,
-        day: clock.day(day),
+        date: clock.day(day),
         number: match of {
             _ if in_yuan => yuan(fen),
             Of::Waiting => super::home::some(n),

@@ -177,10 +177,10 @@ impl IdentityProvider {
         let described = self.describe().await?;
         private(&described.authorization_endpoint)?;
         private(&described.token_endpoint)?;
-        match self.keys(&described).await?.keys.is_empty() {
-            true => Err(IdentityError::Unbelieved("it has no keys to sign with".to_owned())),
-            false => Ok(()),
+        if self.keys(&described).await?.keys.is_empty() {
+            return Err(IdentityError::Unbelieved("it has no keys to sign with".to_owned()));
         }
+        Ok(())
     }
 
     async fn keys(&self, described: &Described) -> Result<Keys, IdentityError> {
