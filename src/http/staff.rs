@@ -6,8 +6,8 @@ use axum::Extension;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ pub struct NewSignal {
     #[schema(min_length = 1, max_length = 200)]
     pub signal_id: String,
     /// What goes with it.
-    #[serde(default = "empty")]
+    #[serde(default = "empty", deserialize_with = "object")]
     #[schema(value_type = Object)]
     pub payload: Value,
     /// Why, where a person sends it; no personal data.
@@ -39,8 +39,13 @@ pub struct NewSignal {
     pub reason: String,
 }
 
+/// Fields, as every signal's content is.
+fn object<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
+    Map::deserialize(from).map(Value::Object)
+}
+
 fn empty() -> Value {
-    Value::Object(serde_json::Map::new())
+    Value::Object(Map::new())
 }
 
 /// What came of a signal.

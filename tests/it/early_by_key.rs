@@ -29,6 +29,10 @@ async fn a_signal_by_key_waits_for_its_run_and_is_shown_meanwhile() {
         let answer = sends(id).await;
         assert_eq!((answer.status, answer.json()), (StatusCode::ACCEPTED, json!({ "accepted": true, "fate": fate })));
     }
+    for payload in [json!(null), json!(7), json!("x"), json!([])] {
+        let odd = house.ask("POST", PULL, None, Some(json!({ "signalId": "odd", "payload": payload }))).await;
+        assert_eq!(odd.status, StatusCode::UNPROCESSABLE_ENTITY, "what goes with a signal are fields: {payload}");
+    }
     let shown = house.get("/v1/signals/unmatched").await.json();
     let ids: Vec<&str> = shown["items"].as_array().unwrap().iter().filter_map(|one| one["signalId"].as_str()).collect();
     assert_eq!(ids, ["b", "a"], "newest first");
