@@ -46,8 +46,8 @@ for (const stop of stops.filter(({ name }) => !SKIPPED.includes(name))) {
 }
 await opened(person, stops.find((stop) => stop.name === "run-halted"), false);
 const answer = person.page.locator('details:has(form[action$="/answer"])');
-await answer.locator("summary").click();
-await answer.locator('input[value="Opened"]').check();
+await answer.locator("summary").first().click();
+await answer.locator('input[value="Paid"]').check();
 await person.page.locator("section", { has: answer }).evaluate((section) => section.scrollIntoView());
 await picture(person, "run-answer");
 await opened(person, stops.find((stop) => stop.name === "run"), false);
