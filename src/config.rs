@@ -267,7 +267,7 @@ impl Config {
 
     /// Reads defaults, then `file` (if given, it must exist; else `houbu.toml` if there is one), then the environment:
     /// `DATABASE_URL`, `OTEL_EXPORTER_OTLP_ENDPOINT`, and `HOUBU_…` with `__` between levels (`HOUBU_DATABASE__CONNECTIONS=20`).
-    /// Last, what stands in [`secret_files`].
+    /// Last, what stands in the files that `{ file = "…" }` names.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let mut figment = Figment::from(Toml::string(REFERENCE));
         match file {
