@@ -277,7 +277,10 @@ async fn r08_r36_a_refund_that_we_never_asked_for_is_for_a_person_and_changes_no
     assert_eq!(refused, 3);
     let houbu = hospital.door.client();
     let because = houbu::client::shapes::Reason { reason: "to see".to_owned() };
-    assert_eq!(houbu.replay_callback("wechat-pay", "EV-0", &because).await.unwrap().fate, "refused");
+    assert_eq!(
+        houbu.replay_callback(hospital.desk.ports.payments.provider().source(), "EV-0", &because).await.unwrap().fate,
+        "refused"
+    );
     // A number of ours is heard: the last one, and one that was given up before or is of a part.
     for (nth, number) in [1, 2, 33].into_iter().enumerate() {
         let notice = told(&format!("EV-ours-{nth}"), ids::refund_no(&trade_no, number));
