@@ -47,15 +47,6 @@ pub(super) const FAULTS: Names = &[
     ("staff", "人工暂停", "Suspended by staff"),
 ];
 
-pub(super) const RULES: Names = &[
-    ("event", "计入", "What counts"),
-    ("windowDays", "统计天数", "Days looked back"),
-    ("threshold", "次数", "How many"),
-    ("penaltyDays", "限制天数", "Days barred"),
-    ("scope", "范围", "Where"),
-    ("appealDays", "申诉期限（天）", "Days to appeal"),
-];
-
 pub(super) const FIELDS: Names = &[
     ("fate", "处理结果", "Outcome"),
     ("step", "步骤", "Step"),

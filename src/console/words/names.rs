@@ -2,7 +2,7 @@
 
 use super::coming_in::COMING_IN;
 use super::deeds::{DONE, FATES, VERBS};
-use super::kept::{CHOICES, FAULTS, FIELDS, ROLES, RULES};
+use super::kept::{CHOICES, FAULTS, FIELDS, ROLES};
 use super::lacks::{LACKS, TELLS};
 use super::tables::{DIFFERENCES, NOTICES, OUTCOMES, SIGNALS, STATES, STEPS, TEXTS, THINGS, WORKFLOWS};
 use crate::waitlist::language::Language;
@@ -129,7 +129,7 @@ pub(in crate::console) fn part(name: &str, language: Language) -> String {
 
 /// A field of a rule of the blacklist.
 pub(in crate::console) fn rule(name: &str, language: Language) -> String {
-    in_words(RULES, name, language)
+    in_words(FIELDS, name, language)
 }
 
 /// A choice of a setting.
@@ -279,7 +279,6 @@ mod tests {
             FAULTS,
             FIELDS,
             ROLES,
-            RULES,
             LACKS,
             TELLS,
             PARTS,
