@@ -164,10 +164,7 @@ async fn r16_a_booking_that_his_takes_no_money_for_costs_neither_turn_nor_money(
     let ours: Vec<_> = hospital.his.books().await.orders.into_iter().filter(|order| !order.ordinary).collect();
     let closed = ours.iter().find(|order| order.order_id != order_id || order.state != OrderState::Booked);
     assert!(closed.is_some_and(|order| order.state == OrderState::Cancelled), "{ours:#?}");
-    hospital.free_a_place("w1-am").await;
-    hospital.pass_minutes(2).await;
-    assert_eq!(hospital.status(entry).await, "booked");
-    assert_eq!(paid_at_his(&hospital, entry).await, Some(crate::hospital::world::FEE_FEN));
+    gets_the_next_place(&hospital, entry).await;
     hospital.finish().await;
 }
 
@@ -183,10 +180,7 @@ async fn r16_e01_a_booking_that_his_closed_before_it_heard_of_the_money_costs_ne
         "{:#?}",
         hospital.steps(entry).await
     );
-    hospital.free_a_place("w1-am").await;
-    hospital.pass_minutes(2).await;
-    assert_eq!(hospital.status(entry).await, "booked");
-    assert_eq!(paid_at_his(&hospital, entry).await, Some(crate::hospital::world::FEE_FEN));
+    gets_the_next_place(&hospital, entry).await;
     hospital.finish().await;
 }
 
@@ -202,6 +196,14 @@ async fn r37_of_money_that_his_was_not_told_of_it_is_not_told_that_it_goes_back(
     let ours = orders.iter().find(|order| order.order_id == order_id).unwrap();
     assert_eq!((ours.state, ours.refunded_fen), (OrderState::Cancelled, None));
     hospital.finish().await;
+}
+
+/// The turn and the money are kept: the next place that comes free is booked and paid for.
+async fn gets_the_next_place(hospital: &Hospital, entry: RunId) {
+    hospital.free_a_place("w1-am").await;
+    hospital.pass_minutes(2).await;
+    assert_eq!(hospital.status(entry).await, "booked");
+    assert_eq!(paid_at_his(hospital, entry).await, Some(crate::hospital::world::FEE_FEN));
 }
 
 /// HIS has booked and was not told of the money, and the line is cut; its `ORDER_ID`.
