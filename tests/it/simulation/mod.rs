@@ -48,8 +48,10 @@ use std::time::{Duration, Instant};
 
 use judge::{Offence, Witnesses};
 use office::{Answered, Deed};
-use stage::Stage;
+use stage::{Stage, in_time};
 
+/// What is not over by then is stuck.
+const SEED_MAX: Duration = Duration::from_mins(5);
 /// How many seeds a plain `cargo test` plays.
 const SEEDS: u64 = 3;
 
@@ -65,8 +67,13 @@ struct Played {
 /// Plays a seed. A report where something is not as it must be.
 async fn play(seed: u64) -> Result<Played, String> {
     let stage = Stage::new(seed).await;
-    stage.play(&plot::plot(seed)).await;
-    let settled = stage.settle().await;
+    let to_its_end = async {
+        stage.play(&plot::plot(seed)).await;
+        stage.settle().await
+    };
+    let Ok(settled) = tokio::time::timeout(SEED_MAX, to_its_end).await else {
+        return Err(format!("seed {seed}: not over yet\n{}\n{}\n", stage.who_waits().await, again(seed)));
+    };
     let facts = facts::read(stage.pool()).await.unwrap();
     let witnesses = Witnesses::of(&stage);
     let mut offences = judge::offences(&facts, &witnesses);
@@ -76,7 +83,7 @@ async fn play(seed: u64) -> Result<Played, String> {
     if !offences.is_empty() {
         return Err(report(seed, &offences, &facts, &witnesses));
     }
-    stage.close().await;
+    in_time("everybody to go home", stage.close()).await.map_err(|stuck| format!("seed {seed}: {stuck}"))?;
     let unseen = lies::unseen(&facts, &witnesses);
     if !unseen.is_empty() {
         return Err(format!("seed {seed}: the judge does not see that {unseen:?}\n{}\n", again(seed)));

@@ -31,6 +31,8 @@ use crate::patience;
 pub const TENANT: &str = "harbour";
 /// What does not come to rest by then does not come to rest.
 const REST_MAX: Duration = Duration::from_mins(2);
+/// What has not come to its end after so many instants does not come to it.
+const INSTANTS_MAX: u32 = 500;
 /// How long a round is waited for.
 const MOMENT: Duration = Duration::from_millis(20);
 
@@ -110,21 +112,23 @@ impl Stage {
         self.nobody_holds_anything().await;
         self.crew.hire().await;
         self.crew.hire().await;
-        loop {
+        for _ in 0..INSTANTS_MAX {
             sweep(&self.door, Sweep::All).await.unwrap();
             self.crew.look();
             if !patience::comes(REST_MAX, || self.still()).await {
                 return Err("waited in vain for stillness".to_owned());
             }
-            let helped = self.people_help().await?;
+            // Whoever was helped moves again, maybe to what was due before now.
+            if self.people_help().await? {
+                continue;
+            }
             let mut conn = self.db.pool.acquire().await.unwrap();
             match claim::next_due(&mut conn, TENANT).await.unwrap() {
                 Some(next) => self.clock_shows(mark_after(next, 1)).await,
-                None if helped => {}
-                None => break,
+                None => return in_time("the workers to stop", self.crew.leave()).await,
             }
         }
-        in_time("the workers to stop", self.crew.leave()).await
+        Err(format!("there is something to do at {INSTANTS_MAX} instants and more"))
     }
 
     async fn does(&self, deed: &Deed) {
@@ -251,6 +255,16 @@ impl Stage {
         Ok(!suspended.is_empty())
     }
 
+    /// What every connection does, and who keeps it from that.
+    pub async fn who_waits(&self) -> String {
+        let lines = sqlx::query_scalar::<_, String>(
+            "select format('%s %s for %s, %s, kept by %s: %s', pid, state, clock_timestamp() - state_change,
+                           coalesce(wait_event, 'no wait'), pg_blocking_pids(pid), left(query, 300))
+             from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() order by state_change",
+        );
+        lines.fetch_all(&self.db.pool).await.map_or_else(|error| error.to_string(), |lines| lines.join("\n"))
+    }
+
     /// The stage is taken down.
     pub async fn close(self: Arc<Self>) {
         self.door.pool.close().await;
@@ -289,6 +303,7 @@ async fn until_done<F: Future<Output = sqlx::Result<()>>>(act: impl Fn() -> F) {
     panic!("not done after many attempts: {last:?}");
 }
 
-async fn in_time<T>(what: &str, act: impl Future<Output = T>) -> Result<T, String> {
+/// An act, unless it takes too long.
+pub async fn in_time<T>(what: &str, act: impl Future<Output = T>) -> Result<T, String> {
     tokio::time::timeout(REST_MAX, act).await.map_err(|_| format!("waited in vain for {what}"))
 }
