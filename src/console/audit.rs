@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
+use chrono_tz::Tz;
 use futures::stream;
 use serde::Deserialize;
 use serde_json::Value;
@@ -21,6 +22,7 @@ use crate::engine::store::audit::{Audited, Wanted as Filter};
 use crate::http::Surface;
 use crate::http::extract::Query;
 use crate::http::problem::Problem;
+use crate::waitlist::calendar::{day_begins, day_ends};
 use crate::waitlist::language::Language;
 
 /// Fields that name what a deed was done to, where it is no run, job or patient.
@@ -76,6 +78,9 @@ fn about(one: &Audited, of: impl Fn(&str) -> String, language: Language) -> Stri
 pub(super) struct Wanted {
     who: String,
     verb: String,
+    patient: String,
+    from: String,
+    to: String,
     cursor: Option<Uuid>,
 }
 
@@ -88,26 +93,47 @@ struct Audit<'a> {
     verbs: Vec<Pick>,
     rows: Vec<DeedRow>,
     csv: String,
+    /// What is drawn anew: this very page of the list.
+    live: String,
     older: Option<String>,
 }
 
-fn filter(wanted: &Wanted, most: i64) -> Filter {
-    let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
-    Filter { run: None, job: None, who: some(&wanted.who), verb: some(&wanted.verb), before: wanted.cursor, most }
+impl Wanted {
+    /// The address of `path` with what is wanted, from this deed on.
+    fn address(&self, path: &str, cursor: &str) -> String {
+        let whose = [("who", self.who.as_str()), ("verb", &self.verb), ("patient", &self.patient)];
+        let when = [("from", self.from.as_str()), ("to", &self.to), ("cursor", cursor)];
+        format!("{path}{}", query(&[whose, when].concat()))
+    }
+
+    fn filter(&self, tz: Tz, most: i64) -> Filter {
+        let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+        Filter {
+            who: some(&self.who),
+            verb: some(&self.verb),
+            patient: some(&self.patient),
+            from: self.from.parse().ok().map(|day| day_begins(day, tz)),
+            until: self.to.parse().ok().map(|day| day_ends(day, tz)),
+            before: self.cursor,
+            most,
+            ..Filter::default()
+        }
+    }
 }
 
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
-    let mut found = surface.desk.audit(&filter(&wanted, paging::asked(ROWS))).await?;
+    let mut found = surface.desk.audit(&wanted.filter(clock.tz, paging::asked(ROWS))).await?;
     let older = paging::cut(&mut found, ROWS).map(|last| last.id.to_string());
-    let address = |cursor: &str| query(&[("who", &wanted.who), ("verb", &wanted.verb), ("cursor", cursor)]);
+    let here = wanted.cursor.map(|cursor| cursor.to_string()).unwrap_or_default();
     let page = Audit {
         frame: Frame::of(&staff, "audit"),
         w: AuditWords::of(staff.language),
         verbs: picks(names::verbs(), &wanted.verb, names::verb, staff.language),
         rows: found.into_iter().map(|one| row(one, &clock)).collect(),
-        csv: format!("/audit.csv{}", address("")),
-        older: older.map(|cursor| format!("/audit{}", address(&cursor))),
+        csv: wanted.address("/audit.csv", ""),
+        live: wanted.address("/audit", &here),
+        older: older.map(|cursor| wanted.address("/audit", &cursor)),
         wanted: &wanted,
     };
     show(&page)
@@ -119,7 +145,7 @@ pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let c = Frame::of(&staff, "audit").words;
     let w = AuditWords::of(staff.language);
     let head = [c.at, c.who, c.what, c.why, "run", c.patient, w.about, w.before, w.after];
-    let parts = stream::unfold(Some(filter(&wanted, PART)), move |next| {
+    let parts = stream::unfold(Some(wanted.filter(clock.tz, PART)), move |next| {
         let surface = Arc::clone(&surface);
         async move {
             let filter = next?;

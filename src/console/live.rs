@@ -36,7 +36,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const CALM: Duration = Duration::from_secs(4);
 
 /// Pages of many rows, and the tables whose writes move them.
-const PAGES: [(&str, &[&str]); 10] = [
+const PAGES: [(&str, &[&str]); 11] = [
     ("home", &["run", "reconciliation_case", "callback", "blacklist_appeal", "destination", "bulk", "job", "outbox"]),
     ("runs", &["run"]),
     ("bulks", &["bulk"]),
@@ -47,6 +47,7 @@ const PAGES: [(&str, &[&str]); 10] = [
     ("callbacks", &["callback", "unmatched"]),
     ("cases", &["reconciliation", "reconciliation_case"]),
     ("letters", &["outbox"]),
+    ("audit", &["audit"]),
 ];
 
 /// What a page shows.

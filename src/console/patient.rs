@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::access::{Permission, Staff};
 use super::asked::Done;
+use super::audit::{self, DeedRow};
 use super::blacklist;
 use super::page::{Frame, Page, query, reason, show, to};
 use super::patients::masked;
@@ -22,12 +23,16 @@ use super::words::names;
 use super::words::people::PatientWords;
 use crate::desk::dossier::Dossier;
 use crate::desk::faults;
+use crate::engine::store::audit::Wanted as Deeds;
 use crate::http::Surface;
 use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
 use crate::records::dossier::{Applied, Banned, Told};
 use crate::records::patients::{Blacklisted, Person};
 use crate::waitlist::calendar::day_begins;
+
+/// What staff did lately, as far as it is shown.
+const DEEDS: i64 = 10;
 
 /// An application, ready for the page.
 struct AppliedRow {
@@ -102,6 +107,7 @@ struct Patient<'a> {
     bans: Vec<BanRow>,
     banned: bool,
     breaches: Vec<(String, String)>,
+    deeds: Vec<DeedRow>,
 }
 
 /// Why somebody looks or acts.
@@ -178,6 +184,8 @@ pub(super) fn address(id: &str) -> String {
 async fn page(surface: &Surface, staff: &Staff, id: &str, person: Option<Person>, said: &str) -> Page {
     let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
     let dossier = surface.desk.dossier(id).await?;
+    let deeds = Deeds { patient: Some(id.to_owned()), most: DEEDS, ..Deeds::default() };
+    let deeds = surface.desk.audit(&deeds).await?;
     let bans: Vec<BanRow> = dossier.bans.iter().cloned().map(|one| banned(one, &clock)).collect();
     // A bar that was just put is lifted again.
     let undo = (said == "blacklist.put" && bans.iter().any(|one| one.holds)).then(|| format!("{}/lift", address(id)));
@@ -200,6 +208,7 @@ async fn page(surface: &Surface, staff: &Staff, id: &str, person: Option<Person>
             .iter()
             .map(|one| (clock.day(one.visit_date), names::state(&one.state, clock.language)))
             .collect(),
+        deeds: deeds.into_iter().map(|one| audit::row(one, &clock)).collect(),
         banned: bans.iter().any(|one| one.holds),
         bans,
         applications: dossier.applications.into_iter().map(|one| applied(one, &clock)).collect(),

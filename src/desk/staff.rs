@@ -14,6 +14,7 @@ use crate::engine::staff::{By, Performed, Refused, Verb, perform};
 use crate::engine::store::audit::{self, Audited, Wanted};
 use crate::engine::store::bulk as bulks;
 use crate::engine::{RunId, inspect};
+use crate::records::entries;
 use crate::waitlist::masking::masked;
 use crate::waitlist::refusal::Refusal;
 
@@ -101,9 +102,13 @@ impl Desk {
         }
     }
 
-    /// What staff did, newest first.
+    /// What staff did, newest first. To a patient is also what was done to one of the patient's applications.
     pub async fn audit(&self, wanted: &Wanted) -> Answer<Vec<Audited>> {
-        let mut deeds = audit::list(&self.engine.pool, self.hospital(), wanted).await?;
+        let mut wanted = wanted.clone();
+        if let Some(patient) = &wanted.patient {
+            wanted.runs_of_patient = entries::all_of(&self.engine.pool, self.hospital(), patient).await?;
+        }
+        let mut deeds = audit::list(&self.engine.pool, self.hospital(), &wanted).await?;
         deeds.iter_mut().for_each(mask_what_went_with);
         Ok(deeds)
     }

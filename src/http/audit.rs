@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, FixedOffset, NaiveDate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -16,6 +16,7 @@ use super::openapi::Problems;
 use super::problem::Problem;
 use crate::desk::paging;
 use crate::engine::store::audit::{Audited, Wanted as Filter};
+use crate::waitlist::calendar::{day_begins, day_ends};
 
 /// Deeds of one page.
 const PAGE: i64 = 100;
@@ -39,6 +40,12 @@ pub struct Wanted {
     /// user.link, user.password, user.password.failed, user.role, user.disable, user.enable, key.make,
     /// key.rotate, key.revoke.
     pub verb: Option<String>,
+    /// To this patient, or to one of the patient's applications.
+    pub patient_id: Option<String>,
+    /// From this day of the hospital on.
+    pub from: Option<NaiveDate>,
+    /// To this day, inclusive.
+    pub to: Option<NaiveDate>,
     /// `nextCursor` of the page before.
     pub cursor: Option<Uuid>,
 }
@@ -105,8 +112,12 @@ pub(super) async fn list(
         job: wanted.job,
         who: wanted.who,
         verb: wanted.verb,
+        patient: wanted.patient_id,
+        from: wanted.from.map(|day| day_begins(day, surface.desk.ports.tz)),
+        until: wanted.to.map(|day| day_ends(day, surface.desk.ports.tz)),
         before: wanted.cursor,
         most: paging::asked(PAGE),
+        ..Filter::default()
     };
     let mut found = surface.desk.audit(&filter).await?;
     let next_cursor = paging::cut(&mut found, PAGE).map(|last| last.id.to_string());

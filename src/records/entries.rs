@@ -292,6 +292,15 @@ pub async fn find_all(db: impl PgExecutor<'_>, hospital: &str, ids: &[Uuid]) -> 
     sqlx::query_as(select_shown!("e.id = any($2)")).bind(hospital).bind(ids).fetch_all(db).await
 }
 
+/// Every application that this patient ever made. Plan: `entry_of_patient`.
+pub async fn all_of(db: impl PgExecutor<'_>, hospital: &str, patient_id: &str) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar("select id from entry where hospital = $1 and patient_id = $2")
+        .bind(hospital)
+        .bind(patient_id)
+        .fetch_all(db)
+        .await
+}
+
 /// A patient's applications, newest first, before `before` if given.
 pub async fn of_patient(
     db: impl PgExecutor<'_>,

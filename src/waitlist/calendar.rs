@@ -148,6 +148,11 @@ pub fn day_begins(day: NaiveDate, tz: Tz) -> DateTime<Utc> {
     instant(day.and_time(NaiveTime::MIN), tz)
 }
 
+/// When the day after it begins.
+pub fn day_ends(day: NaiveDate, tz: Tz) -> DateTime<Utc> {
+    day.checked_add_days(Days::new(1)).map_or(DateTime::<Utc>::MAX_UTC, |next| day_begins(next, tz))
+}
+
 /// The instant of a wall-clock time.
 fn instant(local: NaiveDateTime, tz: Tz) -> DateTime<Utc> {
     /// Whole days have been skipped (Samoa, 30 December 2011); nothing longer is known.

@@ -272,6 +272,15 @@ async fn what_staff_do_has_a_reason_a_role_and_a_place_in_the_audit() {
     assert!(seen.text.contains("张三丰") && seen.text.contains("13800138000"), "{}", seen.text);
     let audit = operator.page("/audit?verb=patient.unmask").await;
     assert!(audit.contains("asked by telephone") && audit.contains("/patients/p1") && !audit.contains("13800138000"));
+    // Who looked at this patient, and what was done to the patient's application.
+    for page in ["/audit?patient=p1", "/patients/p1", "/audit?patient=p1&from=2026-01-01&to=2099-01-01"] {
+        let page = operator.page(page).await;
+        assert!(page.contains("asked by telephone") && page.contains("moves&#60;/i&#62;"), "{page}");
+    }
+    for nothing in ["/audit?patient=p2", "/audit?from=2099-01-01", "/audit?patient=p1&to=2020-01-01"] {
+        let page = operator.page(nothing).await;
+        assert!(page.contains("Nothing matches") && !page.contains("asked by telephone"), "{page}");
+    }
     house.hospital.close().await;
 }
 

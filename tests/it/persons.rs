@@ -39,6 +39,20 @@ async fn a_person_is_handed_all_that_is_kept_and_the_audit_knows() {
     assert_eq!(kinds, ["submitted", "booked", "reminder"]);
     let audit = hospital.ask(Method::GET, "/v1/audit?verb=patient.export", None).await;
     assert_eq!(audit["items"][0]["reason"], "本人申请");
+    for verb in ["suspend", "resume"] {
+        let body = Some(json!({ "reason": "to be looked at" }));
+        hospital.ask(Method::POST, &format!("/v1/runs/{entry}/{verb}"), body).await;
+    }
+    for (asked, found) in [
+        ("patientId=p1", 3),
+        ("patientId=p1&from=2020-01-01&to=2099-01-01", 3),
+        ("patientId=p2", 0),
+        ("to=2020-01-01", 0),
+        ("from=2099-01-01", 0),
+    ] {
+        let audit = hospital.ask(Method::GET, &format!("/v1/audit?{asked}"), None).await;
+        assert_eq!(audit["items"].as_array().unwrap().len(), found, "{asked}: {audit}");
+    }
     for (table, rows) in hospital.everything().await {
         assert!(!rows.contains(NUMBER), "what was handed over stands in {table}");
     }

@@ -148,7 +148,7 @@ async fn page(
     let w = RunWords::of(language);
     let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language };
     let history = desk.last_of_history(id, HISTORY_MAX).await?;
-    let wanted = Wanted { run: Some(id), job: None, who: None, verb: None, before: None, most: DEEDS_MAX };
+    let wanted = Wanted { run: Some(id), most: DEEDS_MAX, ..Wanted::default() };
     let deeds = desk.audit(&wanted).await?;
     let explained = desk.verbs(id).await.unwrap_or_default();
     let seen = inspected.shown.seen.clone();

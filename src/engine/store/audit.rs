@@ -90,6 +90,14 @@ pub struct Wanted {
     pub who: Option<String>,
     /// This verb.
     pub verb: Option<String>,
+    /// To this patient: what names the patient, and what was done to `runs_of_patient`.
+    pub patient: Option<String>,
+    /// See `patient`.
+    pub runs_of_patient: Vec<RunId>,
+    /// Not before this instant.
+    pub from: Option<DateTime<Utc>>,
+    /// Before this instant.
+    pub until: Option<DateTime<Utc>>,
     /// Only deeds before this one: the last of the page before.
     pub before: Option<Uuid>,
     /// The most of a page.
@@ -121,6 +129,9 @@ pub async fn policy_change(
 }
 
 /// Deeds, newest first.
+///
+/// Plan: `audit_of_run`, `audit_of_person`, `audit_of_patient` (with `audit_of_run` for each of the patient's runs) or `audit_at`,
+/// by what is asked for; else the primary key from its end.
 pub async fn list(db: impl PgExecutor<'_>, tenant: &str, wanted: &Wanted) -> sqlx::Result<Vec<Audited>> {
     let mut query = QueryBuilder::<Postgres>::new(
         "select id, at, who, verb, run_id, job, reason, before, after, bulk from audit where tenant = ",
@@ -133,6 +144,17 @@ pub async fn list(db: impl PgExecutor<'_>, tenant: &str, wanted: &Wanted) -> sql
     for (column, value) in [("who", &wanted.who), ("verb", &wanted.verb), ("job", &wanted.job)] {
         if let Some(value) = value {
             query.push(format_args!(" and {column} = ")).push_bind(value);
+        }
+    }
+    if let Some(patient) = &wanted.patient {
+        query.push(" and id in (select id from audit where tenant = ").push_bind(tenant);
+        query.push(" and coalesce(before ->> 'patientId', after ->> 'patientId') = ").push_bind(patient);
+        query.push(" union select id from audit where tenant = ").push_bind(tenant);
+        query.push(" and run_id = any(").push_bind(&wanted.runs_of_patient).push("))");
+    }
+    for (than, instant) in [(">=", wanted.from), ("<", wanted.until)] {
+        if let Some(instant) = instant {
+            query.push(format_args!(" and at {than} ")).push_bind(instant);
         }
     }
     if let Some(before) = wanted.before {
