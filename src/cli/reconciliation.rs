@@ -135,10 +135,10 @@ async fn do_it(engine: &Engine, tz: Tz, asked: Reconciliation) -> anyhow::Result
 /// What a rule refuses is told; anything else is a failure.
 fn refused(error: DeskError, as_json: bool) -> anyhow::Result<ExitCode> {
     match &error {
-        DeskError::CaseResolved | DeskError::Refused(_) | DeskError::Unreadable(_) if as_json => {
+        DeskError::CaseResolved | DeskError::Refused(_) | DeskError::Unfit(..) if as_json => {
             println!("{}", json!({ "detail": error.to_string() }));
         }
-        DeskError::CaseResolved | DeskError::Refused(_) | DeskError::Unreadable(_) => eprintln!("{error}"),
+        DeskError::CaseResolved | DeskError::Refused(_) | DeskError::Unfit(..) => eprintln!("{error}"),
         _ => return Err(error.into()),
     }
     Ok(ExitCode::from(REFUSED))

@@ -28,6 +28,7 @@ use crate::waitlist::language::Language;
 struct AppealRow {
     id: Uuid,
     patient_id: String,
+    name: String,
     said: String,
     opened: Stamp,
     due: Option<Stamp>,
@@ -131,6 +132,8 @@ pub(super) struct Wanted {
     appeal: Option<Uuid>,
     /// So many entries were on the pages before.
     from: u32,
+    /// What was just done.
+    done: String,
 }
 
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
@@ -152,7 +155,7 @@ pub(super) async fn put_rule(State(surface): State<Arc<Surface>>, staff: Staff, 
         "remove" => surface.desk.remove_blacklist_rule(id, &staff.by(reason(&form.reason)?)).await?,
         _ => return Err(Problem::not_found().into()),
     }
-    to("/blacklist")
+    to("/blacklist?done=blacklist.rule")
 }
 
 async fn page(
@@ -176,6 +179,7 @@ async fn page(
     let appeals = appeals.into_iter().map(|one| AppealRow {
         id: one.id,
         patient_id: one.patient_id,
+        name: one.name.unwrap_or_default(),
         said: one.said,
         opened: clock.stamp(one.opened_at),
         due: one.due_at.map(|at| clock.stamp(at)),
@@ -189,7 +193,7 @@ async fn page(
         (id, fields.collect())
     });
     let page = Blacklist {
-        frame: Frame::of(staff, "blacklist"),
+        frame: Frame::of(staff, "blacklist").done(names::deed(&wanted.done, staff.language)),
         w: PatientWords::of(staff.language),
         decides: staff.may(Permission::Blacklist),
         bans: bans.into_iter().map(|one| banned(one, &clock)).collect(),
@@ -229,5 +233,5 @@ pub(super) async fn decide(
         _ => return Err(Problem::not_found().into()),
     };
     surface.desk.decide_appeal(id, granted, &staff.by(reason(&why.reason)?)).await?;
-    to("/blacklist")
+    to(&format!("/blacklist?done=appeal.{}", if granted { "granted" } else { "refused" }))
 }

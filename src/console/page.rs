@@ -278,6 +278,7 @@ pub(super) fn said(problem: &Problem, language: Language) -> String {
 /// A problem on the way to a page is a page too.
 pub(super) async fn wrong(request: Request, next: Next) -> Response {
     let (asked, deed) = (request.headers().clone(), !request.method().is_safe());
+    let path = request.uri().path().to_owned();
     let staff = request.extensions().get::<Staff>().cloned();
     let mut response = next.run(request).await;
     // The layer that knows who asks may be behind this one.
@@ -285,7 +286,12 @@ pub(super) async fn wrong(request: Request, next: Next) -> Response {
     let status = response.status();
     let language = staff.as_ref().map_or_else(|| access::language(&asked), |staff| staff.language);
     let w = FrameWords::of(language);
-    let (kind, detail) = if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+    let problem = response.extensions_mut().remove::<Problem>().or_else(|| unsaid(&response));
+    if status == StatusCode::METHOD_NOT_ALLOWED && !deed {
+        // An address that forms are sent to, come back to by another language or by hand.
+        return Redirect::to(page_of(&path)).into_response();
+    }
+    let (kind, detail) = if let Some(problem) = problem {
         (problem.in_words(language).0, said(&problem, language))
     } else if let Some((refused, _)) = response.extensions_mut().remove::<Refused>().zip(staff.as_ref()) {
         refused.in_words()
@@ -305,6 +311,33 @@ pub(super) async fn wrong(request: Request, next: Next) -> Response {
     };
     let Ok(html) = page else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     (status, Html(html)).into_response()
+}
+
+/// The problem of an answer that the framework made by itself: a method, or a form that lacks something.
+fn unsaid(response: &Response) -> Option<Problem> {
+    let plain =
+        response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => Some(Problem::method_not_allowed()),
+        status if status.is_client_error() && plain => Some(Problem::not_filled_in()),
+        _ => None,
+    }
+}
+
+/// The page whose forms are sent to this address.
+fn page_of(path: &str) -> &str {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let deep = match first {
+        "runs" | "patients" | "schedules" | "texts" => 2,
+        "policies" => 3,
+        "views" => return "/runs",
+        "appeals" => return "/blacklist",
+        "logout" | "language" => return "/",
+        _ => 1,
+    };
+    let end = path.match_indices('/').nth(deep).map_or(path.len(), |(at, _)| at);
+    // Where it is a page's own address, there is no such page.
+    if end == path.len() { "/" } else { path.get(..end).unwrap_or("/") }
 }
 
 /// The page that somebody came from, as a path of ours.

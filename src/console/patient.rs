@@ -44,6 +44,8 @@ struct AppliedRow {
     slot: String,
     reason: String,
     deadline: Option<Stamp>,
+    /// Its run stands still for a person.
+    halted: bool,
     updated: Stamp,
 }
 
@@ -156,6 +158,13 @@ pub(super) async fn ban(
     } else {
         // To the end of that day.
         let day: NaiveDate = why.until.parse().map_err(|_| no_day())?;
+        if day < clock_of(&surface, &staff).await?.today() {
+            return Err(Problem::form(
+                "截止日期已过，请选择今天或之后的日期。",
+                "The last day is over: choose today or a later one.",
+            )
+            .into());
+        }
         let next = day.checked_add_days(Days::new(1)).ok_or_else(no_day)?;
         Some(day_begins(next, surface.desk.ports.tz))
     };
@@ -175,6 +184,10 @@ pub(super) async fn lift(
     to(&format!("{}?done=blacklist.lift", address(&id)))
 }
 
+async fn clock_of(surface: &Surface, staff: &Staff) -> Result<Clock, Problem> {
+    Ok(Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language })
+}
+
 /// The page of a patient.
 pub(super) fn address(id: &str) -> String {
     let coded = query(&[("_", id)]);
@@ -182,7 +195,7 @@ pub(super) fn address(id: &str) -> String {
 }
 
 async fn page(surface: &Surface, staff: &Staff, id: &str, person: Option<Person>, said: &str) -> Page {
-    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let clock = clock_of(surface, staff).await?;
     let dossier = surface.desk.dossier(id).await?;
     let deeds = Deeds { patient: Some(id.to_owned()), most: DEEDS, ..Deeds::default() };
     let deeds = surface.desk.audit(&deeds).await?;
@@ -225,7 +238,8 @@ fn applied(one: Applied, clock: &Clock) -> AppliedRow {
         visit: one.visit_date.map(|day| format!("{} {part}", clock.day(day))).unwrap_or_default(),
         slot: slot(one.slot.as_ref()),
         reason: one.reason.map(|reason| names::state(&reason, clock.language)).unwrap_or_default(),
-        deadline: one.deadline.map(|at| clock.stamp(at)),
+        deadline: one.deadline.or(one.cutoff).map(|at| clock.stamp(at)),
+        halted: one.halted,
         updated: clock.stamp(one.updated_at),
         schedule_id: one.schedule_id,
     }
@@ -283,7 +297,7 @@ fn message(told: &Told, clock: &Clock) -> Line {
 }
 
 fn no_day() -> Problem {
-    Problem::form("截止日期不正确。", "The last day is no day.")
+    Problem::form("截止日期不是有效日期。", "The last day is not a date.")
 }
 
 /// What keeps somebody out, as its line.

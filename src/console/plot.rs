@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 /// Sizes, in units of the picture.
-const WIDTH: i64 = 720;
+const WIDTH: i64 = 480;
 const FLOOR: i64 = 190;
 const TOP: i64 = 14;
 const LEFT: i64 = 40;
@@ -39,7 +39,7 @@ impl Bars {
         let most = round(days.iter().map(|(_, all, part)| *all.max(part)).max().unwrap_or(0));
         let count = i64::try_from(days.len()).unwrap_or(1).max(1);
         let step = (WIDTH - LEFT) / count;
-        let every = (count + 15) / 16;
+        let every = (count + 7) / 8;
         let tall = |n: i64| (n * (FLOOR - TOP)).checked_div(most).unwrap_or(0);
         let bars = days.into_iter().zip(0i64..).map(|((day, all, part), nth)| Bar {
             x: LEFT + nth * step + step / 8,
@@ -108,7 +108,7 @@ mod tests {
                 && bar.all_y + bar.all_tall == FLOOR
                 && bar.part_tall <= bar.all_tall.max(2))
         );
-        assert!(bars.days.iter().filter(|bar| !bar.label.is_empty()).count() <= 16);
+        assert!(bars.days.iter().filter(|bar| !bar.label.is_empty()).count() <= 8);
         assert_eq!([0, 3, 17, 117, 600, 601].map(round), [4, 4, 20, 200, 600, 800]);
     }
 

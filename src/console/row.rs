@@ -70,7 +70,10 @@ pub(super) fn run(shown: Shown, clock: &Clock) -> RunRow {
         due: seen.due_at.map(|at| clock.stamp(at)),
         created: clock.stamp(seen.created_at),
         updated: clock.stamp(seen.updated_at),
-        error: faults::said(seen.last_error.as_deref().unwrap_or_default(), clock.language),
+        error: match seen.last_error.as_deref() {
+            Some(said) if seen.fault.as_deref() == Some("staff") => faults::by_staff(said, clock.language),
+            error => faults::said(error.unwrap_or_default(), clock.language),
+        },
         stored_error: seen.last_error.unwrap_or_default(),
         about: None,
         key: seen.key,

@@ -34,7 +34,7 @@ pub(super) async fn put(State(surface): State<Arc<Surface>>, staff: Staff, Form(
         .into());
     }
     let search = wanted.address(None);
-    surface.desk.put_view("runs", &new.name, &search, &staff.by("")).await?;
+    surface.desk.put_view("runs", &new.name, &search, &staff.by(""), staff.may(Permission::Mend)).await?;
     to(&with(&search, &[("done", "view.put")]))
 }
 

@@ -13,7 +13,10 @@ impl Desk {
     pub async fn kpis(&self, from: NaiveDate, to: NaiveDate, by: By) -> Answer<Vec<Sums>> {
         let days = to.signed_duration_since(from).num_days();
         if !(0..DAYS_MAX).contains(&days) {
-            return Err(DeskError::Unreadable(format!("from is not after to, and they are {DAYS_MAX} days at most")));
+            return Err(DeskError::Unfit(
+                "开始日期不能晚于结束日期，且最多相隔 366 天。",
+                "The first day is not after the last one, and they are 366 days at most.",
+            ));
         }
         Ok(kpis::sums(&self.engine.pool, self.hospital(), from, to, by).await?)
     }

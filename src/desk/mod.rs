@@ -203,6 +203,9 @@ pub enum DeskError {
     /// An input that the workflow cannot read.
     #[error("the workflow cannot read it: {0}")]
     Unreadable(String),
+    /// What was asked for is not as it must be: why, in Chinese and in English.
+    #[error("{1}")]
+    Unfit(&'static str, &'static str),
     /// The destination is paused already.
     #[error("the destination is paused already")]
     AlreadyPaused,

@@ -81,7 +81,10 @@ pub async fn reconcile(
     request: Option<&str>,
 ) -> Answer<Started> {
     if day >= today {
-        return Err(DeskError::Unreadable("a day is reconciled when it is over".to_owned()));
+        return Err(DeskError::Unfit(
+            "当日结束后才能对账，请选择更早的日期。",
+            "A day is reconciled when it is over: choose an earlier one.",
+        ));
     }
     let name = match request {
         Some(request) => format!("{}:{request}", by.who),

@@ -33,6 +33,7 @@ fn zh(why: &Why, at: impl Fn(DateTime<Utc>) -> String) -> String {
             format!("第 {attempts} 次失败后等待重试，下次 {}：{}", at(*until), said(error, Language::ZhCn))
         }
         Why::Suspended { reason } => format!("已暂停，需人工处理：{}", said(reason, Language::ZhCn)),
+        Why::SuspendedByStaff { said } => format!("已人工暂停（{said}），恢复后继续。"),
         Why::LimitFull { lane } => format!("已到期，{} 的调用已达上限，等待空位。", destination(lane, Language::ZhCn)),
         Why::DestinationDown { lane, since, until, error } => {
             let since = since.map(|since| format!("自 {} 起", at(since))).unwrap_or_default();
@@ -67,6 +68,7 @@ fn en(why: &Why, at: impl Fn(DateTime<Utc>) -> String) -> String {
             format!("Backing off until {} after attempt {attempts} failed: {}", at(*until), said(error, Language::En))
         }
         Why::Suspended { reason } => format!("Suspended, a person must look: {}", said(reason, Language::En)),
+        Why::SuspendedByStaff { said } => format!("Suspended by staff ({said}); it goes on once it is resumed."),
         Why::LimitFull { lane } => {
             format!(
                 "It is due; {} takes no more calls for now, so it waits for its turn.",

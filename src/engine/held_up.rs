@@ -53,6 +53,7 @@ mod tests {
             due_at: Some(at(due)),
             listens: Vec::new(),
             last_error: None,
+            fault: None,
             created_at: at(0),
             updated_at: at(0),
             ended_at: None,

@@ -33,8 +33,10 @@ pub struct Seen {
     pub due_at: Option<DateTime<Utc>>,
     /// The signals that wake it.
     pub listens: Vec<String>,
-    /// What went wrong last.
+    /// What went wrong last; where a person suspended it, who and why.
     pub last_error: Option<String>,
+    /// The class of that; `staff` where a person suspended it.
+    pub fault: Option<String>,
     /// When it was started.
     pub created_at: DateTime<Utc>,
     /// When it last moved.
@@ -322,6 +324,11 @@ pub enum Why {
         /// Why.
         reason: String,
     },
+    /// A person has suspended it.
+    SuspendedByStaff {
+        /// Who, and why.
+        said: String,
+    },
     /// Its step is due and its destination takes no more calls for now.
     LimitFull {
         /// The destination.
@@ -360,6 +367,7 @@ pub fn why(run: &Seen, runnable: Runnable, now: DateTime<Utc>) -> Why {
     let due = run.status == "running" || run.due_at.is_some_and(|due| due <= now);
     match run.status.as_str() {
         "completed" | "cancelled" | "faulted" => Why::Ended,
+        "suspended" if run.fault.as_deref() == Some("staff") => Why::SuspendedByStaff { said: error() },
         "suspended" => Why::Suspended { reason: error() },
         _ if runnable == Runnable::No => Why::Unrunnable { step: run.step.clone() },
         _ if runnable == Runnable::NobodyWorks && due => Why::NobodyWorks,
@@ -395,6 +403,7 @@ mod tests {
             due_at: due_in.map(|seconds| now + TimeDelta::seconds(seconds)),
             listens: vec!["A".to_owned()],
             last_error: Some("broken".to_owned()),
+            fault: None,
             created_at: now,
             updated_at: now,
             ended_at: None,
@@ -419,6 +428,11 @@ mod tests {
             (run("pending", Some(-1), 0), No, unrunnable()),
             (run("waiting", Some(5), 0), No, unrunnable()),
             (run("suspended", None, 3), No, Why::Suspended { reason: "broken".to_owned() }),
+            (
+                Seen { fault: Some("staff".to_owned()), ..run("suspended", None, 0) },
+                Yes,
+                Why::SuspendedByStaff { said: "broken".to_owned() },
+            ),
             (run("pending", Some(-1), 0), NobodyWorks, Why::NobodyWorks),
             (run("pending", Some(9), 0), NobodyWorks, Why::DueLater { at: at(9) }),
             (run("pending", Some(9), 2), Yes, Why::BacksOff { until: at(9), error: "broken".to_owned(), attempts: 2 }),

@@ -283,6 +283,9 @@ pub struct Appeal {
     pub id: Uuid,
     /// Who.
     pub patient_id: String,
+    /// The name, masked, where it was asked for.
+    #[sqlx(default)]
+    pub name: Option<String>,
     /// What the patient says.
     pub said: String,
     /// open, granted, refused.
@@ -337,9 +340,10 @@ pub async fn appeals(
     most: i64,
 ) -> sqlx::Result<Vec<Appeal>> {
     sqlx::query_as(
-        "select id, patient_id, said, state, opened_at, due_at, decided_at, decided_by, decision
-         from blacklist_appeal
-         where hospital = $1 and state = $2 and ($3::uuid is null or id < $3) order by id desc limit $4",
+        "select a.id, a.patient_id, p.masked ->> 'name' as name, a.said, a.state, a.opened_at, a.due_at, a.decided_at,
+                a.decided_by, a.decision
+         from blacklist_appeal a left join patient p on p.hospital = a.hospital and p.id = a.patient_id
+         where a.hospital = $1 and a.state = $2 and ($3::uuid is null or a.id < $3) order by a.id desc limit $4",
     )
     .bind(hospital)
     .bind(state)

@@ -24,6 +24,10 @@ pub struct Applied {
     pub slot: Option<Value>,
     /// By when the patient must answer or pay.
     pub deadline: Option<DateTime<Utc>>,
+    /// When its queue ends, while it is under way.
+    pub cutoff: Option<DateTime<Utc>>,
+    /// True where its run is suspended and waits for a person.
+    pub halted: bool,
     /// Why it ended.
     pub reason: Option<String>,
     /// When it was admitted.
@@ -114,8 +118,10 @@ pub async fn applications(
     most: i64,
 ) -> sqlx::Result<Vec<Applied>> {
     sqlx::query_as(
-        "select e.id, e.schedule_id, e.status, d.name as doctor_name, s.visit_date, s.part, e.slot, e.deadline, e.reason,
-                e.created_at, e.updated_at
+        "select e.id, e.schedule_id, e.status, d.name as doctor_name, s.visit_date, s.part, e.slot, e.deadline,
+                case when e.status in ('awaitingPrepayment', 'waiting') then e.cutoff end as cutoff,
+                exists (select from run r where r.tenant = e.hospital and r.id = e.id and r.status = 'suspended') as halted,
+                e.reason, e.created_at, e.updated_at
          from entry e
          left join schedule s on s.hospital = e.hospital and s.id = e.schedule_id
          left join doctor d on d.hospital = s.hospital and d.id = s.doctor_id

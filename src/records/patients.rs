@@ -170,7 +170,7 @@ pub async fn rules_in_force(db: impl PgExecutor<'_>, hospital: &str, patient_id:
     .await
 }
 
-/// Blacklists a patient, or changes why and until when.
+/// Blacklists a patient, or changes why and until when. An entry that was over begins anew.
 pub async fn blacklist(
     db: impl PgExecutor<'_>,
     hospital: &str,
@@ -179,7 +179,9 @@ pub async fn blacklist(
 ) -> sqlx::Result<()> {
     sqlx::query(
         "insert into blacklist (hospital, patient_id, reason, until) values ($1, $2, $3, $4)
-         on conflict (hospital, patient_id, rule_id) do update set reason = excluded.reason, until = excluded.until",
+         on conflict (hospital, patient_id, rule_id) do update
+         set reason = excluded.reason, until = excluded.until,
+             created_at = case when blacklist.until <= engine_now() then engine_now() else blacklist.created_at end",
     )
     .bind(hospital)
     .bind(patient_id)

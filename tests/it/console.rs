@@ -194,6 +194,12 @@ async fn an_application_is_found_by_whichever_number_somebody_has() {
     let viewer = Person::with(&house, "viewer", "viewer", "en").await;
     let page = viewer.page(&format!("/runs{query}")).await;
     assert!(page.contains("My &#60;b&#62;queue&#60;/b&#62;") && shown(&page) && !page.contains("/remove"), "{page}");
+    // A viewer keeps searches too, but under no name that somebody else keeps.
+    let mine = |name: &'static str| [("name", name), ("query", "?status=waiting")];
+    assert!(viewer.form("/views", &mine("Mine")).await.status.is_redirection());
+    let taken = viewer.form("/views", &mine("My <b>queue</b>")).await;
+    assert_eq!(taken.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(taken.text.contains("Somebody else keeps a view of this name"), "{}", taken.text);
     let other = Person::with(&house, "other", "operator", "en").await;
     let page = other.page(&format!("/runs{query}")).await;
     // Whoever removes it can put it back, and both stand in the audit.

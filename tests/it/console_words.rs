@@ -238,7 +238,7 @@ async fn no_page_shows_a_name_that_only_the_program_goes_by() {
 /// What is wrong with an address or a setting is told in the reader's language, within the frame.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_that_cannot_be_shown_is_a_page_of_the_console() {
-    let (house, _) = house().await;
+    let (house, run) = house().await;
     let zh = Person::with(&house, "chief", "administrator", "zh-CN").await;
     let en = Person::with(&house, "reader", "viewer", "en").await;
     let get = async |person: &Person<'_>, path: &str| {
@@ -258,6 +258,29 @@ async fn a_page_that_cannot_be_shown_is_a_page_of_the_console() {
     let forbidden = get(&en, "/users").await;
     assert_eq!(forbidden.status, StatusCode::FORBIDDEN);
     assert!(within(&forbidden.text) && forbidden.text.contains("Administrator"), "{}", forbidden.text);
+    // Where forms are sent to there is no page: whoever comes there by another language finds the page they belong to.
+    for (sent_to, page) in [
+        (format!("/runs/{run}/retry"), format!("/runs/{run}")),
+        ("/patients/p1/ban".to_owned(), "/patients/p1".to_owned()),
+        ("/policies/department/d1/carry".to_owned(), "/policies/department/d1".to_owned()),
+        ("/users/1/role".to_owned(), "/users".to_owned()),
+        ("/views".to_owned(), "/runs".to_owned()),
+        ("/appeals/1/grant".to_owned(), "/blacklist".to_owned()),
+        ("/logout".to_owned(), "/".to_owned()),
+    ] {
+        let back = get(&zh, &sent_to).await;
+        assert_eq!((back.status, back.headers["location"].to_str().unwrap()), (StatusCode::SEE_OTHER, &*page));
+    }
+    for lacking in ["/policies/department/d1/undo", "/cases/days", "/views", "/texts/patient/back", "/users"] {
+        let lacking = zh.form(lacking, &[]).await;
+        assert_eq!(lacking.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", lacking.text);
+        assert!(within(&lacking.text) && lacking.text.contains("表单未填写完整"), "{}", lacking.text);
+    }
+    let refused = zh.form("/deadlines", &[]).await;
+    assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(within(&refused.text) && untranslated(&refused.text).is_empty(), "{}", refused.text);
+    let reversed = get(&zh, "/figures?from=2026-03-05&to=2026-03-01").await;
+    assert!(within(&reversed.text) && reversed.text.contains("开始日期不能晚于结束日期"), "{}", reversed.text);
     let wrong = zh.form("/policies/department/d1", &[("cap", "-5"), ("reason", "x")]).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(wrong.text.contains("候补总数：“-5”须为不小于 0 的整数。"), "{}", wrong.text);

@@ -18,7 +18,7 @@ use super::patience::wait_for;
 use super::surface::on;
 
 /// Every kind of standing still. A new one does not compile here until it has a name, and needs a case below.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "ended",
     "in hand",
     "due now",
@@ -31,6 +31,7 @@ const KINDS: [&str; 12] = [
     "destination down",
     "destination paused",
     "due later",
+    "suspended by staff",
 ];
 
 fn kind(why: &Why) -> &'static str {
@@ -47,6 +48,7 @@ fn kind(why: &Why) -> &'static str {
         Why::DestinationDown { .. } => KINDS[9],
         Why::DestinationPaused { .. } => KINDS[10],
         Why::DueLater { .. } => KINDS[11],
+        Why::SuspendedByStaff { .. } => KINDS[12],
     }
 }
 
@@ -120,8 +122,10 @@ async fn every_kind_of_standing_still_is_said_in_a_sentence() {
         "Waiting for Offer or Withdrawal or Stoppage or Terms or Change or Consent or LateMoney until 2026-03-03 18:00:00."
     );
     ward.staff(stopped, Verb::Suspend).await;
-    let said = ward.says(stopped, "suspended").await;
-    assert_eq!(said, "Suspended, a person must look: li: the doctor is away");
+    let said = ward.says(stopped, "suspended by staff").await;
+    assert_eq!(said, "Suspended by staff (li: the doctor is away); it goes on once it is resumed.");
+    ward.sql("update run set fault = 'stop', last_error = 'no answer' where fault = 'staff'").await;
+    assert_eq!(ward.says(stopped, "suspended").await, "Suspended, a person must look: no answer");
 
     let gate = Arc::new(Semaphore::new(0));
     let saboteur = Arc::new(Trouble { fails, held, gate: Arc::clone(&gate) });

@@ -153,7 +153,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         // What was typed is not repeated: it may be a password.
         let form = Form::<T>::from_request(request, state).await;
-        form.map(|Form(form)| Self(form)).map_err(|_| Problem::form("表单未填写完整。", "The form is not filled in."))
+        form.map(|Form(form)| Self(form)).map_err(|_| Problem::not_filled_in())
     }
 }
 

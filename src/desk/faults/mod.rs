@@ -16,6 +16,14 @@ pub fn said(fault: &str, language: Language) -> String {
     }
 }
 
+/// What a person said who suspended a run: who it was, and why.
+pub fn by_staff(said: &str, language: Language) -> String {
+    match language {
+        Language::ZhCn => format!("人工暂停：{said}"),
+        Language::En => format!("Suspended by staff: {said}"),
+    }
+}
+
 /// What stands in a hole of a shape.
 fn filled(hole: &str, text: &str, language: Language) -> String {
     let zh = language == Language::ZhCn;

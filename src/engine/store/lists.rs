@@ -14,7 +14,7 @@ use super::super::inspect::{Filter, Seen, UNRUNNABLE};
 /// What is shown of a run, in the live table and in the archive alike.
 macro_rules! shown {
     () => {
-        "id, workflow, key, step, lane, status, turn, attempt, due_at, listens, last_error, created_at, updated_at, ended_at"
+        "id, workflow, key, step, lane, status, turn, attempt, due_at, listens, last_error, fault, created_at, updated_at, ended_at"
     };
 }
 

@@ -324,7 +324,7 @@ pub(super) fn cannot_be_stored(error: &sqlx::Error) -> bool {
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         if cannot_be_stored(&error) {
-            return Self::invalid("a value cannot be stored");
+            return Self::form("内容含有无法保存的字符或数值。", "There is something in it that cannot be stored.");
         }
         tracing::error!(%error, "the database did not do a request");
         match error {

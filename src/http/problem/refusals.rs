@@ -66,6 +66,11 @@ impl Problem {
 
 /// For the pages of the staff.
 impl Problem {
+    /// A form that lacks something, or has something that cannot be read.
+    pub(crate) fn not_filled_in() -> Self {
+        Self::form("表单未填写完整。", "The form is not filled in.")
+    }
+
     /// The status that it is answered with.
     pub(crate) fn status(&self) -> StatusCode {
         self.status
@@ -158,6 +163,7 @@ impl From<DeskError> for Problem {
                 "This workflow is started by a request of its own.",
             ),
             DeskError::Unreadable(what) => Self::invalid(what),
+            DeskError::Unfit(zh, en) => Self::form(zh, en),
             DeskError::TooLarge(TooLarge::Bytes { what, .. }) => Self::too_large(what.bytes_max()),
             DeskError::TooLarge(refused) => Self::invalid(refused.to_string()),
             DeskError::Staff(refused) => (*refused).into(),
