@@ -95,7 +95,8 @@ fn console(config: &Config, listening: SocketAddr) -> anyhow::Result<Settings> {
     let url = config.base_url(listening);
     let provider = config.oidc.as_ref().map(|oidc| provider(oidc, &url)).transpose().context("oidc")?;
     let provider = provider.map(Arc::new);
-    Ok(Settings { secure: scheme == "https", url, host, limits, provider, demo: false, sandbox: None })
+    let signals_days = config.signals.unmatched_days;
+    Ok(Settings { secure: scheme == "https", url, host, limits, provider, demo: false, sandbox: None, signals_days })
 }
 
 /// The identity provider, and what its groups may.

@@ -1,6 +1,6 @@
 //! Bulk operations: `POST /bulks/preview` says what one would do, `POST /bulks` begins it, `GET /bulks` shows how far they are,
 //! `POST /bulks/{id}/{turn}` pauses, resumes or cancels one. What is begun is what was previewed: the form holds
-//! the set that was counted.
+//! the set that was counted. Where that set is void the form comes again, with what it would do now.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::access::{Permission, Staff};
 use super::asked::Why;
-use super::page::{Frame, Page, ROWS, query, reason, show, to};
+use super::page::{Frame, Page, ROWS, query, reason, said, show, to};
 use super::row::{self, Chip, RunRow};
 use super::runs;
 use super::when::{Clock, Stamp};
@@ -142,6 +142,8 @@ struct Previewed<'a> {
     frame: Frame,
     w: &'static RunsWords,
     form: &'a Wish,
+    /// Why it was not begun; empty where nothing was refused.
+    error: String,
     request: Uuid,
     /// The set that was counted: what is begun.
     set: Uuid,
@@ -174,13 +176,15 @@ struct Line {
 
 pub(super) async fn preview(State(surface): State<Arc<Surface>>, staff: Staff, Form(fields): Form<Fields>) -> Page {
     staff.require_to(Permission::Bulk)?;
-    let form = Wish::read(fields);
-    let (asked, Preview { dry, mut stand }) = match look(&surface, &staff, &form).await {
+    previewed(&surface, &staff, &Wish::read(fields), String::new()).await
+}
+
+/// What it would do, as a form that begins it; over it `error`, where it was to be begun and is refused.
+async fn previewed(surface: &Surface, staff: &Staff, form: &Wish, error: String) -> Page {
+    let (asked, Preview { dry, mut stand }) = match look(surface, staff, form).await {
         Ok(found) => found,
         // What another choice could mend is said where it was typed.
-        Err(problem) if matches!(problem.status(), StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY) => {
-            return runs::again(&surface, &staff, &form, &problem).await;
-        }
+        Err(problem) if mendable(&problem) => return runs::again(surface, staff, form, &problem).await,
         Err(problem) => return Err(problem.into()),
     };
     let looked_at = dry.looked_at();
@@ -195,17 +199,18 @@ pub(super) async fn preview(State(surface): State<Arc<Surface>>, staff: Staff, F
     for (refuse, title, of) in
         [(false, w.would_change, dry.would_change), (true, w.would_refuse, looked_at - dry.would_change)]
     {
-        lists.push(List { title, of, lines: lines(&surface, &staff, &dry, &mut stand, refuse).await? });
+        lists.push(List { title, of, lines: lines(surface, staff, &dry, &mut stand, refuse).await? });
     }
-    let frame = Frame::of(&staff, "bulks");
+    let frame = Frame::of(staff, "bulks");
     let page = Previewed {
-        filter: described(&asked.filter, &frame, &staff),
+        filter: described(&asked.filter, &frame, staff),
         frame,
         w,
         request: Uuid::now_v7(),
         set: dry.set,
-        verb: verb_in_words(&asked.verb, &staff),
-        form: &form,
+        verb: verb_in_words(&asked.verb, staff),
+        form,
+        error,
         total: dry.total,
         looked_at,
         would_change: dry.would_change,
@@ -215,6 +220,11 @@ pub(super) async fn preview(State(surface): State<Arc<Surface>>, staff: Staff, F
         lists,
     };
     show(&page)
+}
+
+/// What another choice or another look could mend.
+fn mendable(problem: &Problem) -> bool {
+    matches!(problem.status(), StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY)
 }
 
 async fn look(surface: &Surface, staff: &Staff, form: &Wish) -> Result<(Asked, Preview), Problem> {
@@ -246,8 +256,21 @@ async fn lines(
 
 pub(super) async fn begin(State(surface): State<Arc<Surface>>, staff: Staff, Form(fields): Form<Fields>) -> Page {
     staff.require_to(Permission::Bulk)?;
-    surface.desk.begin_bulk(&Wish::read(fields).asked(&staff)?).await?;
-    to("/bulks")
+    let form = Wish::read(fields);
+    let Err(problem) = begun(&surface, &staff, &form).await else { return to("/bulks") };
+    if !mendable(&problem) {
+        return Err(problem.into());
+    }
+    // The set that was counted is void: what it would do now is looked at anew, and nothing is begun.
+    let form = Wish { preview: String::new(), ..form };
+    let mut page = previewed(&surface, &staff, &form, said(&problem, staff.language)).await?;
+    *page.status_mut() = problem.status();
+    Ok(page)
+}
+
+async fn begun(surface: &Surface, staff: &Staff, form: &Wish) -> Result<(), Problem> {
+    surface.desk.begin_bulk(&form.asked(staff)?).await?;
+    Ok(())
 }
 
 pub(super) async fn turn(

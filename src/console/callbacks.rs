@@ -6,7 +6,8 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
-use chrono::TimeDelta;
+use chrono::{Days, NaiveDate, TimeDelta};
+use chrono_tz::Tz;
 use serde::Deserialize;
 
 use super::access::{Permission, Staff};
@@ -17,10 +18,11 @@ use super::words::names;
 use super::words::operations::OperationWords;
 use crate::desk::faults;
 use crate::desk::paging;
-use crate::engine::store::unmatched::Standing;
+use crate::engine::store::unmatched::{Kept, Standing};
 use crate::http::Surface;
 use crate::http::extract::Query;
 use crate::records::callbacks::{Fate, Place, Seen, Wanted as Filter};
+use crate::waitlist::calendar::day_begins;
 use crate::waitlist::ids;
 
 /// Asked for in the place of a fate: whatever waits for a person.
@@ -33,9 +35,46 @@ pub(super) struct Wanted {
     source: String,
     fate: String,
     subject: String,
+    /// Days of the hospital's, the last one included; what cannot be read asks for nothing.
+    from: String,
+    to: String,
     before: String,
     done: String,
 }
+
+impl Wanted {
+    /// The address of the page behind `before`.
+    fn address(&self, before: &str) -> String {
+        let pairs = [
+            ("source", self.source.as_str()),
+            ("fate", &self.fate),
+            ("subject", &self.subject),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("before", before),
+        ];
+        format!("/callbacks{}", query(&pairs))
+    }
+
+    fn filter(&self, tz: Tz) -> Filter {
+        let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+        let day = |text: &str| text.parse::<NaiveDate>().ok();
+        let for_a_person = self.fate == FOR_A_PERSON;
+        Filter {
+            source: some(&self.source),
+            fate: some(&self.fate).filter(|_| !for_a_person),
+            for_a_person,
+            subject: some(&self.subject),
+            from: day(&self.from).map(|day| day_begins(day, tz)),
+            until: day(&self.to).and_then(|day| day.checked_add_days(Days::new(1))).map(|next| day_begins(next, tz)),
+            before: Place::parse(&self.before),
+            most: paging::asked(ROWS),
+        }
+    }
+}
+
+/// For so long a run may be on its way into the books beside a signal for it.
+const SOON: TimeDelta = TimeDelta::minutes(10);
 
 /// Fates that ask for a person.
 const WAITING: [Fate; 4] = [Fate::NoRun, Fate::Received, Fate::Refused, Fate::ForStaff];
@@ -51,6 +90,9 @@ struct Row {
     /// True where it can be done again.
     replays: bool,
     source: String,
+    /// What it is about, in words; empty where no list has them.
+    what: &'static str,
+    /// Its kind as its sender calls it; empty where that says nothing.
     kind: String,
     subject: String,
     run: Option<String>,
@@ -60,11 +102,17 @@ struct Row {
     body: String,
 }
 
-/// A signal that waits, ready for the page.
+/// A signal without a run, ready for the page.
 struct Waiting {
     name: String,
+    tells: &'static str,
+    workflow: String,
+    /// The run's key, or the id that no run has.
     to: String,
     at: Stamp,
+    chip: Chip,
+    becomes: &'static str,
+    expires: Option<Stamp>,
 }
 
 #[derive(Template)]
@@ -86,39 +134,15 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     let (desk, language) = (&surface.desk, staff.language);
     let w = OperationWords::of(language);
     let clock = Clock { now: desk.now().await?, tz: desk.ports.tz, language };
-    let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
-    let for_a_person = wanted.fate == FOR_A_PERSON;
-    let filter = Filter {
-        source: some(&wanted.source),
-        fate: some(&wanted.fate).filter(|_| !for_a_person),
-        for_a_person,
-        subject: some(&wanted.subject),
-        before: Place::parse(&wanted.before),
-        most: paging::asked(ROWS),
-    };
-    let mut found = desk.callbacks(&filter).await?;
-    let address = |before: &str| {
-        let pairs = [
-            ("source", wanted.source.as_str()),
-            ("fate", &wanted.fate),
-            ("subject", &wanted.subject),
-            ("before", before),
-        ];
-        format!("/callbacks{}", query(&pairs))
-    };
-    let older = paging::cut(&mut found, ROWS).map(|last| address(&Place::after(last).to_string()));
-    let waiting = desk.unmatched(Standing::Waiting, None, ROWS).await?;
-    let signals = waiting.into_iter().map(|one| Waiting {
-        name: names::signal(&one.name, language),
-        to: match (one.workflow, one.key, one.run_id) {
-            (Some(workflow), Some(key), _) => format!("{} {key}", names::workflow(&workflow, language)),
-            (.., Some(run)) => run.to_string(),
-            _ => String::new(),
-        },
-        at: clock.stamp(one.received_at),
-    });
+    let mut found = desk.callbacks(&wanted.filter(clock.tz)).await?;
+    let older = paging::cut(&mut found, ROWS).map(|last| wanted.address(&Place::after(last).to_string()));
+    let mut signals = Vec::new();
+    for standing in [Standing::Waiting, Standing::Expired] {
+        let kept = desk.unmatched(standing, None, ROWS).await?;
+        signals.extend(kept.into_iter().map(|one| signal(one, surface.console.signals_days, &clock)));
+    }
     let name = w.unmatched_fate.to_owned();
-    let mut fates = vec![Pick { value: FOR_A_PERSON.to_owned(), name, is: for_a_person }];
+    let mut fates = vec![Pick { value: FOR_A_PERSON.to_owned(), name, is: wanted.fate == FOR_A_PERSON }];
     fates.extend(picks(Fate::ALL.map(Fate::as_str), &wanted.fate, names::state, language));
     let done = match wanted.done.as_str() {
         "" => None,
@@ -140,8 +164,8 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         ),
         fates,
         rows: rows.collect(),
-        signals: signals.collect(),
-        live: address(&wanted.before),
+        signals,
+        live: wanted.address(&wanted.before),
         older,
         wanted: &wanted,
     };
@@ -159,6 +183,10 @@ pub(super) struct SeenTo {
     from_source: String,
     from_fate: String,
     from_subject: String,
+    #[serde(default)]
+    from_from: String,
+    #[serde(default)]
+    from_to: String,
 }
 
 pub(super) async fn turn(State(surface): State<Arc<Surface>>, staff: Staff, Form(asked): Form<SeenTo>) -> Page {
@@ -174,9 +202,35 @@ pub(super) async fn turn(State(surface): State<Arc<Surface>>, staff: Staff, Form
         ("source", asked.from_source.as_str()),
         ("fate", &asked.from_fate),
         ("subject", &asked.from_subject),
+        ("from", &asked.from_from),
+        ("to", &asked.from_to),
         ("done", fate.as_str()),
     ];
     to(&format!("/callbacks{}", query(&list)))
+}
+
+/// What waits for a run, and what becomes of it. A run of a key may be started as long as the signal waits; an id is given with the run,
+/// so that it is there within minutes or never.
+fn signal(one: Kept, waits_days: u16, clock: &Clock) -> Waiting {
+    let (w, language) = (OperationWords::of(clock.language), clock.language);
+    let expired = one.status == Standing::Expired.as_str();
+    let becomes = match one.run_id {
+        _ if expired => w.came_to_nothing,
+        None => w.awaits_start,
+        Some(_) if clock.now - one.received_at < SOON => w.awaits_write,
+        Some(_) => w.awaits_nobody,
+    };
+    let (tone, name) = if expired { ("", w.signal_expired) } else { ("calm", w.signal_waits) };
+    Waiting {
+        name: names::signal(&one.name, language),
+        tells: names::tells(&one.name, language),
+        workflow: one.workflow.map(|workflow| names::workflow(&workflow, language)).unwrap_or_default(),
+        to: one.key.or_else(|| one.run_id.map(|run| run.to_string())).unwrap_or_default(),
+        at: clock.stamp(one.received_at),
+        chip: Chip { tone, name: name.to_owned() },
+        becomes,
+        expires: (!expired).then(|| clock.stamp(one.received_at + TimeDelta::days(waits_days.into()))),
+    }
 }
 
 /// `replays`: enough of it was kept to do it again.
@@ -205,11 +259,8 @@ fn row(one: Seen, replays: bool, clock: &Clock) -> Row {
         } else {
             serde_json::to_string_pretty(&body).unwrap_or_default()
         },
-        kind: if ["unbelieved", "unreadable"].contains(&one.kind.as_str()) {
-            names::state(&one.kind, clock.language)
-        } else {
-            one.kind
-        },
+        what: names::push(&one.kind, clock.language),
+        kind: if ["unbelieved", "unreadable"].contains(&one.kind.as_str()) { String::new() } else { one.kind },
         subject: one.subject,
     }
 }

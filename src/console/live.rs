@@ -40,7 +40,7 @@ const PAGES: [(&str, &[&str]); 11] = [
     ("home", &["run", "reconciliation_case", "callback", "blacklist_appeal", "destination", "bulk", "job", "outbox"]),
     ("runs", &["run"]),
     ("bulks", &["bulk"]),
-    ("deadlines", &["run", "entry"]),
+    ("deadlines", &["run", "entry", "blacklist_appeal"]),
     ("queues", &["entry", "schedule", "offer", "draw", "blacklist"]),
     ("system", &["destination", "destination_event", "destination_tally", "worker"]),
     ("jobs", &["job", "run"]),

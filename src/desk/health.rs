@@ -8,6 +8,7 @@ use super::why::destination;
 use super::{Answer, Desk};
 use crate::engine::Engine;
 use crate::engine::health::{self, Finding, Process, Severity};
+use crate::engine::preflight::{self, AtWork};
 use crate::engine::store::survey::{Backlog, Survey};
 use crate::waitlist::language::Language;
 
@@ -39,6 +40,11 @@ impl Desk {
     /// How the whole is, and this process.
     pub async fn health(&self) -> Answer<Health> {
         Ok(Health::of(&self.engine, true).await?)
+    }
+
+    /// Who works, and who fell silent of late, oldest first.
+    pub async fn workers(&self) -> Answer<Vec<AtWork>> {
+        Ok(preflight::at_work(&self.engine.pool, self.hospital()).await?)
     }
 
     /// Whether this process can do its work: what keeps it from that. Asks the database for nothing.

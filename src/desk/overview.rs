@@ -35,7 +35,7 @@ impl Desk {
 }
 
 /// When this day of the hospital's begins, and the next one.
-fn bounds(day: NaiveDate, tz: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
+pub(super) fn bounds(day: NaiveDate, tz: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
     let next = day.checked_add_days(Days::new(1)).unwrap_or(day);
     (day_begins(day, tz), day_begins(next, tz))
 }

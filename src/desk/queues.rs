@@ -1,7 +1,11 @@
-//! Queues as staff look at them.
+//! Queues as staff look at them, and what falls due when.
 
+use chrono::NaiveDate;
+
+use super::overview::bounds;
 use super::{Answer, Desk};
-use crate::records::queues::{self, Due, InQueue};
+use crate::records::deadlines::{self, Due, Kind, Place, Wanted};
+use crate::records::queues::{self, InQueue};
 use crate::records::schedules;
 
 impl Desk {
@@ -18,8 +22,15 @@ impl Desk {
         Ok(queues::barred(&self.engine.pool, self.hospital(), patient_id, department_id).await?)
     }
 
-    /// What falls due, the soonest first: `most` after the first `skip`.
-    pub async fn due(&self, skip: i64, most: i64) -> Answer<Vec<Due>> {
-        Ok(queues::due(&self.engine.pool, self.hospital(), skip, most).await?)
+    /// What falls due, the soonest first: of this kind, on this day of the hospital's, after this place, where they are named.
+    pub async fn due(
+        &self,
+        kind: Option<Kind>,
+        day: Option<NaiveDate>,
+        after: Option<Place>,
+        most: i64,
+    ) -> Answer<Vec<Due>> {
+        let wanted = Wanted { kind, within: day.map(|day| bounds(day, self.ports.tz)), after, most };
+        Ok(deadlines::due(&self.engine.pool, self.hospital(), &wanted).await?)
     }
 }

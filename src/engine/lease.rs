@@ -20,7 +20,7 @@ use super::store::crew;
 use super::store::{claim, letters};
 
 /// How long a worker that says nothing is thought alive.
-const LEASE: Duration = Duration::from_secs(4);
+pub(super) const LEASE: Duration = Duration::from_secs(4);
 /// What giving up the lease may take; it ends by itself soon.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
 /// A dead worker's runs move on within this: its lease, and the beat of another one that finds it ended.

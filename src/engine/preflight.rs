@@ -6,9 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use super::lease::LEASE;
 use super::table::Table;
 
 /// What a release can run.
@@ -37,6 +39,19 @@ impl Knows {
     /// Whether it has a step.
     pub fn has(&self, workflow: &str, step: &str) -> bool {
         self.steps.iter().any(|one| one.strip_prefix(workflow).and_then(|rest| rest.strip_prefix('/')) == Some(step))
+    }
+
+    /// What others can do and this cannot: their steps, and what they hear at steps that it knows as well.
+    pub fn lacks<'a>(&self, others: impl IntoIterator<Item = &'a Self>) -> Self {
+        let (mut steps, mut signals) = (BTreeSet::new(), BTreeSet::new());
+        for other in others {
+            steps.extend(other.steps.iter().filter(|step| !self.steps.contains(step)));
+            let here = |signal: &&String| {
+                signal.rsplit_once('/').is_some_and(|(step, _)| self.steps.iter().any(|one| one == step))
+            };
+            signals.extend(other.signals.iter().filter(here).filter(|signal| !self.signals.contains(signal)));
+        }
+        Self { steps: steps.into_iter().cloned().collect(), signals: signals.into_iter().cloned().collect() }
     }
 }
 
@@ -115,6 +130,38 @@ pub async fn crew(db: impl PgExecutor<'_>, tenant: &str) -> sqlx::Result<Crew> {
     .fetch_all(db)
     .await?;
     Ok(Crew { members })
+}
+
+/// A worker as staff see it; one that fell silent stays for an hour. All instants are of the server's clock.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct AtWork {
+    /// What staff see.
+    pub name: String,
+    /// Since when it works.
+    pub started_at: DateTime<Utc>,
+    /// When it was heard of last.
+    pub heard_at: DateTime<Utc>,
+    /// False where it is silent for longer than a living one may be.
+    pub lives: bool,
+    /// Runs that it has in hand.
+    pub in_hand: i64,
+    /// What its release can run.
+    #[sqlx(flatten)]
+    pub knows: Knows,
+}
+
+/// Who works and who fell silent, oldest first. Plan: the workers' few rows; for each of them a range of `run_running`.
+pub async fn at_work(db: impl PgExecutor<'_>, tenant: &str) -> sqlx::Result<Vec<AtWork>> {
+    sqlx::query_as(
+        "select w.name, w.started_at, w.lease_until - make_interval(secs => $2) as heard_at,
+                w.lease_until > clock_timestamp() as lives, w.knows, w.hears,
+                (select count(*) from run r where r.tenant = $1 and r.status = 'running' and r.worker = w.id) as in_hand
+         from worker w where w.tenant = $1 order by w.started_at, w.id",
+    )
+    .bind(tenant)
+    .bind(LEASE.as_secs_f64())
+    .fetch_all(db)
+    .await
 }
 
 /// Live runs of one workflow at one step that nobody could move.
@@ -208,6 +255,22 @@ mod tests {
             assert_eq!(crew.runs(&ours, "shop", step), expected, "{step} with {crew:?}");
             assert_eq!(crew.steps(&ours).contains(&format!("shop/{step}")), expected != Runnable::No);
         }
+    }
+
+    #[test]
+    fn a_release_lacks_what_others_have_and_hears_nothing_where_it_cannot_stand() {
+        let knows = |steps: &[&str], signals: &[&str]| {
+            let owned = |all: &[&str]| all.iter().map(|&one| one.to_owned()).collect();
+            Knows { steps: owned(steps), signals: owned(signals) }
+        };
+        let old = knows(&["shop/Packing", "shop/Painting"], &["shop/Packing/Stop"]);
+        let new = knows(
+            &["shop/Packing", "shop/Wrapping"],
+            &["shop/Packing/Hurry", "shop/Packing/Stop", "shop/Wrapping/Stop"],
+        );
+        assert_eq!(old.lacks([&new, &old]), knows(&["shop/Wrapping"], &["shop/Packing/Hurry"]));
+        assert_eq!(new.lacks([&old]), knows(&["shop/Painting"], &[]));
+        assert_eq!(old.lacks([]), Knows::default());
     }
 
     #[test]

@@ -108,7 +108,15 @@ pub(super) async fn list(
     let Wanted { source, fate, subject, for_a_person, .. } = wanted;
     let mut found = surface
         .desk
-        .callbacks(&Filter { source, fate, subject, for_a_person, before, most: paging::asked(PAGE) })
+        .callbacks(&Filter {
+            source,
+            fate,
+            subject,
+            for_a_person,
+            before,
+            most: paging::asked(PAGE),
+            ..Filter::default()
+        })
         .await?;
     let next_cursor = paging::cut(&mut found, PAGE).map(|last| Place::after(last).to_string());
     Ok(Json(Callbacks { items: found.into_iter().map(|one| callback(&surface, one)).collect(), next_cursor }))

@@ -387,13 +387,17 @@ pub struct Wanted {
     pub for_a_person: bool,
     /// About this.
     pub subject: Option<String>,
+    /// Come first at this instant or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Come first before this instant.
+    pub until: Option<DateTime<Utc>>,
     /// Only those after this one in the list: the last of the page before.
     pub before: Option<Place>,
     /// So many at most.
     pub most: i64,
 }
 
-/// Callbacks, the latest first. Plan: `callback_recent`, from the place that was asked for; `callback_for_a_person`.
+/// Callbacks, the latest first. Plan: `callback_recent`, from the place or the instant that was asked for; `callback_for_a_person`.
 pub async fn list(db: impl PgExecutor<'_>, hospital: &str, wanted: &Wanted) -> sqlx::Result<Vec<Seen>> {
     let before = wanted.before.as_ref();
     let mut query = QueryBuilder::new(
@@ -404,6 +408,12 @@ pub async fn list(db: impl PgExecutor<'_>, hospital: &str, wanted: &Wanted) -> s
         if let Some(is) = is {
             query.push(format_args!(" and {column} = ")).push_bind(is);
         }
+    }
+    if let Some(from) = wanted.from {
+        query.push(" and received_at >= ").push_bind(from);
+    }
+    if let Some(until) = wanted.until {
+        query.push(" and received_at < ").push_bind(until);
     }
     if wanted.for_a_person {
         query.push(concat!(" and ", for_a_person!()));

@@ -16,7 +16,7 @@
 //! | `admission_ground`, `admissions` | what decisions about applications stand on, and what writes them |
 //! | `notices` | what a notice says that its letter does not |
 //! | `templates` | texts of notices, every version of them |
-//! | `dossier`, `queues` | what is kept of one patient; who stands where in a queue, what falls due |
+//! | `dossier`, `queues`, `deadlines` | what is kept of one patient; who stands where in a queue; what falls due when |
 //! | `overview`, `search`, `views` | what the console asks for: the day in numbers, whose number it is, searches that the team keeps |
 //! | `offers`, `slots`, `kpis` | what became of every offered place, as rows and as staff look at it; figures by day of visit |
 //! | `persons` | all that is kept of one person; seals of an older key |
@@ -38,6 +38,7 @@ pub mod breaches;
 pub mod callbacks;
 pub mod concern;
 pub mod day_lines;
+pub mod deadlines;
 pub mod departments;
 pub mod dossier;
 pub mod draws;

@@ -1,4 +1,4 @@
-//! Queues as staff look at them: who stands where, what was offered to whom, what falls due when. Reads only.
+//! Queues as staff look at them: who stands where, what was offered to whom. Reads only.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -102,56 +102,5 @@ pub async fn barred(
     .bind(patient_id)
     .bind(department_id)
     .fetch_one(db)
-    .await
-}
-
-/// Something that falls due.
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct Due {
-    /// answer, payment, prepayment, question, cutoff, appeal.
-    pub kind: String,
-    /// When.
-    pub at: DateTime<Utc>,
-    /// The application; none: it is a queue's, or an appeal.
-    pub entry_id: Option<Uuid>,
-    /// The schedule or the patient.
-    pub subject: String,
-    /// The doctor, or the patient's name, masked.
-    pub name: Option<String>,
-    /// Whom it concerns.
-    pub n: i64,
-}
-
-/// What falls due, the soonest first.
-///
-/// Plan: `entry_once` for live applications, `entry_queue` for those that wait, `blacklist_appeal_state`.
-pub async fn due(db: impl PgExecutor<'_>, hospital: &str, skip: i64, most: i64) -> sqlx::Result<Vec<Due>> {
-    sqlx::query_as(
-        "select * from (
-             select case e.status when 'offered' then 'answer' when 'awaitingPayment' then 'payment' else 'prepayment' end as kind,
-                    e.deadline as at, e.id as entry_id, e.patient_id as subject, p.masked ->> 'name' as name, 1::bigint as n
-             from entry e left join patient p on p.hospital = e.hospital and p.id = e.patient_id
-             where e.hospital = $1 and e.live and e.status in ('offered', 'awaitingPayment', 'awaitingPrepayment')
-               and e.deadline is not null
-             union all
-             select 'question', (e.question ->> 'until')::timestamptz, e.id, e.patient_id, p.masked ->> 'name', 1
-             from entry e left join patient p on p.hospital = e.hospital and p.id = e.patient_id
-             where e.hospital = $1 and e.live and e.question is not null
-             union all
-             select 'cutoff', q.at, null, q.schedule_id, d.name, q.n
-             from (select schedule_id, cutoff as at, count(*) as n from entry
-                   where hospital = $1 and status = 'waiting' group by schedule_id, cutoff) q
-             left join schedule s on s.hospital = $1 and s.id = q.schedule_id
-             left join doctor d on d.hospital = $1 and d.id = s.doctor_id
-             union all
-             select 'appeal', a.due_at, null, a.patient_id, p.masked ->> 'name', 1
-             from blacklist_appeal a left join patient p on p.hospital = a.hospital and p.id = a.patient_id
-             where a.hospital = $1 and a.state = 'open' and a.due_at is not null) due
-         order by at, kind, subject, entry_id limit $2 offset $3",
-    )
-    .bind(hospital)
-    .bind(most)
-    .bind(skip)
-    .fetch_all(db)
     .await
 }

@@ -145,6 +145,60 @@ async fn a_bulk_chooses_its_outcome_and_is_told_what_is_wrong_where_it_was_typed
     house.hospital.close().await;
 }
 
+/// A bulk that is refused is said where it was to be begun, beside what it would do now; and that can be begun.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bulk_whose_preview_is_void_comes_with_a_fresh_one() {
+    let (house, run) = house().await;
+    let zh = Person::with(&house, "operator", "operator", "zh-CN").await;
+    let list = "/runs?workflow=waitlist_application&status=waiting";
+    let asked = [("list", list), ("status", "waiting"), ("verb", "suspend"), ("reason", "the clinic is closed")];
+    let set_of = |page: &str| part(page, "name=\"preview\" value=\"", "\"").to_owned();
+    let preview = zh.form("/bulks/preview", &asked).await.text;
+    assert!(!preview.contains("role=\"alert\""), "{preview}");
+    let old = set_of(&preview);
+    sqlx::raw_sql("delete from bulk_set").execute(&house.hospital.pool).await.unwrap();
+    let mut begun = asked.to_vec();
+    begun.extend([("preview", old.as_str()), ("request", "r1")]);
+    let refused = zh.form("/bulks", &begun).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    let said = part(&refused.text, "role=\"alert\">", "</p>");
+    assert!(
+        said.contains("该预览不存在或已超过 24 小时") && said.contains("以下是重新预览的结果，尚未执行。"),
+        "{said}"
+    );
+    assert!(refused.text.contains(&format!("/runs/{run}")) && refused.text.contains("the clinic is closed"));
+    let fresh = set_of(&refused.text);
+    assert!(!fresh.is_empty() && fresh != old, "what was looked at is another set");
+    let bulks = async || house.hospital.count("select count(*) from bulk").await;
+    assert_eq!(bulks().await, 0);
+    // A preview of something else, or none at all, is as void; a reason that is missing is said where it is typed.
+    let en = Person::with(&house, "reader", "operator", "en").await;
+    for (preview, verb, status, words) in [
+        (fresh.as_str(), "cancel", StatusCode::CONFLICT, "Below is what it would do now; nothing is begun."),
+        ("x", "suspend", StatusCode::UNPROCESSABLE_ENTITY, "Look at the preview again."),
+    ] {
+        let other = [("status", "waiting"), ("verb", verb), ("reason", "r"), ("preview", preview)];
+        let refused = en.form("/bulks", &other).await;
+        assert_eq!(refused.status, status, "{}", refused.text);
+        assert!(part(&refused.text, "role=\"alert\">", "</p>").contains(words), "{}", refused.text);
+        assert!(set_of(&refused.text) != preview, "{}", refused.text);
+    }
+    let silent =
+        [("list", list), ("status", "waiting"), ("verb", "suspend"), ("reason", ""), ("preview", fresh.as_str())];
+    let refused = en.form("/bulks", &silent).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(part(&refused.text, "id=\"bulk\"", "</form>").contains("role=\"alert\""), "{}", refused.text);
+    assert_eq!(bulks().await, 0);
+    let mut begun = asked.to_vec();
+    begun.extend([("preview", fresh.as_str()), ("request", "r2")]);
+    assert_eq!(zh.form("/bulks", &begun).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(bulks().await, 1);
+    // The same sent twice is one.
+    assert_eq!(zh.form("/bulks", &begun).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(bulks().await, 1);
+    house.hospital.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_saved_view_is_said_to_be_saved_and_is_where_one_is() {
     let (house, _) = house().await;

@@ -91,7 +91,7 @@ async fn lists_are_told_of_what_is_written() {
 
 /// What each of these pages hears of, and that its own page of the list is what is drawn anew.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn jobs_callbacks_cases_and_letters_are_told_of_what_is_written() {
+async fn jobs_callbacks_deadlines_cases_and_letters_are_told_of_what_is_written() {
     let (house, _) = house().await;
     let staff = Person::with(&house, "chief", "administrator", "en").await;
     let written = [
@@ -101,6 +101,9 @@ async fn jobs_callbacks_cases_and_letters_are_told_of_what_is_written() {
                        values ('h001', 'his', 'e1', '5001', 'x', '{}', 'no-run')"),
         ("callbacks", "insert into unmatched (tenant, run_id, name, signal_id, payload)
                        values ('h001', gen_random_uuid(), 'Payment', 's1', '{}')"),
+        ("deadlines", "insert into blacklist_appeal (hospital, id, patient_id, said, due_at)
+                       values ('h001', gen_random_uuid(), 'p1', 'x', engine_now() + interval '1 day')"),
+        ("deadlines", "update blacklist_appeal set state = 'granted', decided_at = engine_now()"),
         ("cases", "insert into reconciliation_case (hospital, id, kind, subject, entry_id, day, ours, theirs, state)
                    values ('h001', gen_random_uuid(), 'missing', 'x', gen_random_uuid(), '2026-03-01', 'paid', 'none', 'open')"),
         ("cases", "insert into reconciliation (hospital, id, day) values ('h001', gen_random_uuid(), '2026-03-01')"),

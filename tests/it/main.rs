@@ -19,6 +19,8 @@
 //! | `console` | the support staff's pages: what they show, to whom, and what their forms do |
 //! | `console_forms` | what the console's forms ask for, and what they say where something is wrong |
 //! | `console_desk` | who got which place of a schedule and why; the lines behind the numbers of the first page |
+//! | `console_operations` | the pages of callbacks, signals without a run, destinations and workers |
+//! | `deadline_calendar` | what falls due when, by kind and day, however many runs fail |
 //! | `long_lists` | lists of the console that are longer than a page |
 //! | `kpi_plans` | the figures of a day read that day's rows alone |
 //! | `destinations` | `houbu check` with every destination right, with another secret, unreachable, at a wrong address |
@@ -59,8 +61,10 @@ mod cluster;
 mod console;
 mod console_desk;
 mod console_forms;
+mod console_operations;
 mod console_words;
 mod day_queues;
+mod deadline_calendar;
 mod demo_day;
 mod described;
 mod destinations;

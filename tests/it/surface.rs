@@ -82,7 +82,7 @@ impl House {
             platform_key: None,
             addresses: Addresses::default(),
             rates: Rates::new(rate),
-            console: Settings { url: "http://houbu.test".to_owned(), ..settings },
+            console: Settings { url: "http://houbu.test".to_owned(), signals_days: 7, ..settings },
             live: Arc::clone(&live),
         };
         Self { hospital, live, router: router(Arc::new(surface)), envelope: Envelope::new(&his).unwrap() }

@@ -60,6 +60,8 @@ pub struct Settings {
     pub demo: bool,
     /// The page by which a simulated outside world is made to misbehave; none: the outside is real.
     pub sandbox: Option<String>,
+    /// For how long a signal waits for its run, days.
+    pub signals_days: u16,
 }
 
 /// Pages for everybody: where one comes in.

@@ -13,6 +13,7 @@ pub(super) mod names;
 pub(super) mod operations;
 pub(super) mod people;
 pub(super) mod policies;
+mod pushes;
 pub(super) mod refused;
 pub(super) mod run;
 pub(super) mod runs;

@@ -4,6 +4,7 @@ use super::coming_in::COMING_IN;
 use super::deeds::{DONE, FATES, VERBS};
 use super::kept::{CHOICES, FAULTS, FIELDS, ROLES};
 use super::lacks::{LACKS, TELLS};
+use super::pushes::PUSHES;
 use super::tables::{DIFFERENCES, NOTICES, OUTCOMES, SIGNALS, STATES, STEPS, TEXTS, THINGS, WORKFLOWS};
 use crate::waitlist::language::Language;
 
@@ -73,6 +74,11 @@ pub(in crate::console) fn signal(name: &str, language: Language) -> String {
 /// What a signal tells a run; nothing where no list has it.
 pub(in crate::console) fn tells(signal: &str, language: Language) -> &'static str {
     known(TELLS, signal, language).unwrap_or_default()
+}
+
+/// What a push of the outside is about; nothing where no list has it.
+pub(in crate::console) fn push(kind: &str, language: Language) -> &'static str {
+    known(PUSHES, kind, language).unwrap_or_default()
 }
 
 /// What a run must know to stand at a step, or a field of it.
@@ -282,10 +288,28 @@ mod tests {
             LACKS,
             TELLS,
             PARTS,
+            PUSHES,
         ];
         for (name, zh, en) in all.into_iter().flatten() {
             crate::console::words::assert_both(name, zh, en);
         }
+    }
+
+    /// What is written down of a push is called by a kind; each that the program knows has words.
+    #[test]
+    fn whatever_is_pushed_has_words() {
+        let files =
+            ["desk/his_push", "desk/payment_notice", "desk/message_event", "ports/his/push", "ports/payments/notice"];
+        let code = files.map(|file| std::fs::read_to_string(format!("src/{file}.rs")).unwrap()).concat();
+        let is_kind = |text: &&str| {
+            let function = text.len() == 4 && text.starts_with("500") && !text.ends_with('0');
+            function || text.starts_with("REFUND.") || text.starts_with("TRANSACTION.")
+        };
+        let mut kinds: BTreeSet<&str> = code.split('"').filter(is_kind).collect();
+        kinds.extend(code.split("kind: \"").skip(1).filter_map(|rest| rest.split('"').next()));
+        assert!(kinds.len() > 8, "{kinds:?}");
+        kinds.retain(|kind| push(kind, Language::En).is_empty());
+        assert_eq!(kinds, BTreeSet::new());
     }
 
     fn code_of(folder: &str) -> Vec<String> {

@@ -128,15 +128,22 @@ pub(in crate::console) mod queues {
             arrived: "申请次序", "Arrived";
             hand_out: "号源释放流程", "The hand-out's run";
             effective: "生效的规则", "The policy in effect";
-            deadlines_hint: "最近到期的在前。", "The soonest first.";
+            deadlines_hint: "最近到期的在前；重试与退款查询由系统自动进行。", "The soonest first. Tries and looks at refunds happen by themselves.";
             deadlines_none: "没有即将到期的事项", "Nothing falls due";
-            deadlines_none_hint: "待确认、待支付、候补截止与申诉期限会显示在这里。", "Offers, payments, closing queues and appeals appear here.";
+            deadlines_none_hint: "待确认、待支付、候补截止、申诉期限、步骤重试与退款查询会显示在这里。", "Offers, payments, closing queues, appeals, next tries of steps and looks at refunds appear here.";
+            deadlines_none_such: "没有符合条件的事项", "Nothing of this kind falls due then";
+            deadlines_none_such_hint: "选择其他类型，或清空日期。", "Take another kind, or no day.";
+            kind: "类型", "Kind";
+            every_kind: "全部类型", "Every kind";
             answer: "患者确认", "Answer to an offer";
             payment: "支付", "Payment";
             prepayment: "预付", "Prepayment";
             question: "答复询问", "Answer to a question";
             cutoff_of: "候补截止", "Queue closes";
             appeal: "申诉处理期限", "Appeal to be decided";
+            retry: "步骤重试", "Next try of a step";
+            refund: "查询退款", "Look at a refund";
+            failed_times: "已失败次数：", "Failed attempts: ";
             people: "人", "waiting";
             overdue: "已过期，等待处理", "Overdue, being handled";
         }

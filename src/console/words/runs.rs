@@ -60,6 +60,7 @@ words! {
         by_step: "按步骤统计", "By step";
         listed: "已列出", "Listed";
         not_all: "符合条件的实例多于逐个预览的上限：总数准确，以下只统计已逐个预览的，其余在执行时逐个判断。", "The filter holds more runs than are looked at one by one: the total is exact, what follows is of those that were; the others are judged as the bulk comes to them.";
+        looked_anew: "以下是重新预览的结果，尚未执行。", "Below is what it would do now; nothing is begun.";
         exactly_these: "只对本次预览统计的实例执行：之后才符合条件的不受影响，届时已不符合条件的会跳过并计数。预览 24 小时内有效。", "It is for the runs counted here and no others: one that matches later is not touched, one that matches no longer is skipped and counted. The preview is good for a day.";
         begin: "确认执行批量操作", "Begin the bulk";
         nothing_to_do: "没有会被更改的流程实例，无需执行。", "No run would change: there is nothing to begin.";

@@ -118,12 +118,23 @@ impl From<NotResent> for Problem {
 impl From<BulkRefused> for Problem {
     fn from(refused: BulkRefused) -> Self {
         let (code, zh, en) = match refused {
-            BulkRefused::NoPreview | BulkRefused::OtherPreview => {
-                ("preview_void", "该预览已失效或与所请求的操作不符，请重新预览", "The preview does not hold for this")
-            }
-            _ => ("bulk_stands", "批量任务的当前状态不允许此操作", "The bulk does not allow this now"),
+            BulkRefused::NoPreview => (
+                "preview_void",
+                "该预览不存在或已超过 24 小时，请重新预览。",
+                "There is no such preview, or it is older than a day: look at what the bulk would do anew.",
+            ),
+            BulkRefused::OtherPreview => (
+                "preview_void",
+                "该预览属于其他操作或其他筛选条件，请重新预览。",
+                "The preview was of another verb or another filter: look at what this bulk would do.",
+            ),
+            BulkRefused::NoBulk | BulkRefused::Stands { .. } => (
+                "bulk_stands",
+                "批量任务已结束或已处于该状态，不允许此操作。",
+                "The bulk has ended, or it is so already.",
+            ),
         };
-        Self::with(StatusCode::CONFLICT, code, zh, en, refused.to_string())
+        Self::fixed(StatusCode::CONFLICT, code, zh, en)
     }
 }
 
