@@ -42,6 +42,7 @@ impl Knows {
     }
 
     /// What others can do and this cannot: their steps, and what they hear at steps that it knows as well.
+    #[must_use]
     pub fn lacks<'a>(&self, others: impl IntoIterator<Item = &'a Self>) -> Self {
         let (mut steps, mut signals) = (BTreeSet::new(), BTreeSet::new());
         for other in others {
