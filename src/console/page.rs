@@ -319,7 +319,9 @@ fn unsaid(response: &Response) -> Option<Problem> {
         response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
     match response.status() {
         StatusCode::METHOD_NOT_ALLOWED => Some(Problem::method_not_allowed()),
-        status if status.is_client_error() && plain => Some(Problem::not_filled_in()),
+        StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::UNPROCESSABLE_ENTITY if plain => {
+            Some(Problem::not_filled_in())
+        }
         _ => None,
     }
 }
