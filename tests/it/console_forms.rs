@@ -105,6 +105,8 @@ async fn a_signal_has_a_field_for_each_thing_that_goes_with_it() {
     }
     let consent = part(form, "value=\"Consent\"", "class=\"option\"");
     assert!(consent.contains("<select name=\"told/Consent/keep\">") && consent.contains(">是</option>"), "{consent}");
+    let at_of = |signal: &str| form.find(&format!("value=\"{signal}\"")).unwrap();
+    assert!(at_of("Withdrawal") < at_of("Payment"), "what the present step hears comes first: {form}");
     // The settings of a schedule are no form: they alone are JSON, and the form says so.
     assert_eq!(form.matches("<textarea").count(), 1, "{form}");
     let terms = part(form, "value=\"Terms\"", "</textarea>");

@@ -46,6 +46,8 @@ pub(super) struct Choosable {
     pub(super) allowed: bool,
     pub(super) picked: bool,
     pub(super) said: String,
+    /// A signal that another step than the present one hears.
+    later: bool,
     /// What is said with it.
     pub(super) groups: Vec<Group>,
     /// Where what goes with it has no fields: its JSON, as it was typed before.
@@ -79,7 +81,7 @@ fn deed(one: Explained, known: &Known<'_>, tried: Option<&Tried>) -> Deed {
     let tried = tried.filter(|tried| tried.verb == one.verb).cloned().unwrap_or_default();
     let mut options: Vec<Choosable> =
         one.choices.into_iter().map(|choice| choosable(one.verb, choice, known, &tried.asked)).collect();
-    options.sort_by_key(|option| (!option.allowed, option.raw.is_some(), !option.groups.is_empty()));
+    options.sort_by_key(|option| (!option.allowed, option.later, option.raw.is_some(), !option.groups.is_empty()));
     let allowed = one.would.is_ok() || options.iter().any(|option| option.allowed);
     let w = RunWords::of(language);
     Deed {
@@ -127,6 +129,7 @@ fn choosable(verb: &str, choice: Choice, known: &Known<'_>, asked: &Asked) -> Ch
         name,
         allowed: choice.would.is_ok() || lacks,
         picked: choice.name == asked.choice,
+        later: matches!(choice.would, Ok(Would::BeHeard { now: false })),
         said,
         raw: groups.is_none().then(|| asked.typed.get(&raw(&choice.name)).cloned().unwrap_or_default()),
         groups: groups.unwrap_or_else(none),
