@@ -47,6 +47,8 @@ struct Blacklist {
     events: Vec<Pick>,
     scopes: Vec<Pick>,
     would_bar: Option<Vec<String>>,
+    /// What is drawn anew: these very pages of the lists.
+    live: String,
     further_appeals: Option<String>,
     further_bans: Option<String>,
 }
@@ -203,6 +205,7 @@ async fn page(
         scopes: picks(["hospital", "department"], &form.scope, names::choice, staff.language),
         form,
         would_bar,
+        live: address(wanted.appeal, from),
         further_appeals,
         further_bans,
     };

@@ -74,6 +74,8 @@ struct Day {
     /// True where the lines are about money.
     money: bool,
     rows: Vec<Row>,
+    /// What is drawn anew: this very page of the lines.
+    live: String,
     older: Option<String>,
 }
 
@@ -90,10 +92,12 @@ pub(super) async fn list(
     let (n, fen) = desk.count_of_day(of, day).await?;
     let after = wanted.at.map(|at| (at, wanted.key.as_str()));
     let mut found = desk.lines_of_day(of, day, after, paging::asked(ROWS)).await?;
-    let older = paging::cut(&mut found, ROWS).map(|last| {
-        let at = last.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-        format!("/day/{what}{}", query(&[("day", &day.to_string()), ("at", &at), ("key", &last.key)]))
-    });
+    let address = |day: Option<NaiveDate>, at: Option<DateTime<Utc>>, key: &str| {
+        let day = day.map(|day| day.to_string()).unwrap_or_default();
+        let at = at.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)).unwrap_or_default();
+        format!("/day/{what}{}", query(&[("day", &day), ("at", &at), ("key", key)]))
+    };
+    let older = paging::cut(&mut found, ROWS).map(|last| address(Some(day), Some(last.at), &last.key));
     let (title, in_yuan) = named(of, w);
     show(&Day {
         frame: Frame::of(&staff, "home"),
@@ -108,6 +112,7 @@ pub(super) async fn list(
         lines: in_yuan.then(|| so_many(n, w.orders)),
         money: in_yuan || of == Of::Refunding,
         rows: found.into_iter().map(|line| row(line, &clock)).collect(),
+        live: address(wanted.day, wanted.at, &wanted.key),
         older,
     })
 }

@@ -59,6 +59,8 @@ struct Figures {
     bars: Bars,
     shares: Shares,
     rows: Vec<Row>,
+    /// What is drawn anew: the figures that were asked for.
+    live: String,
     csv: String,
 }
 
@@ -84,6 +86,7 @@ pub(super) async fn show_figures(
         bars: Bars::draw(by_day.iter().map(|day| (day.day, day.applications, day.converted))),
         shares: Shares::draw(shares.into_iter().chain(more)),
         rows: rows(w, groups, group, &clock),
+        live: format!("/figures{}", query(&[("from", &wanted.from), ("to", &wanted.to), ("by", &wanted.by)])),
         csv: format!(
             "/figures.csv{}",
             query(&[("from", &from.to_string()), ("to", &to.to_string()), ("by", by_name(group))])

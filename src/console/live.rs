@@ -34,9 +34,14 @@ const LOOK_MAX: Duration = Duration::from_secs(5);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Pages of much that moves are told no more often than this.
 const CALM: Duration = Duration::from_secs(4);
+/// And those that add up days of it no more often than this: they are read, not watched.
+const SLOW: Duration = Duration::from_secs(30);
+
+/// The one that is told slowly.
+const FIGURES: &str = "figures";
 
 /// Pages of many rows, and the tables whose writes move them.
-const PAGES: [(&str, &[&str]); 11] = [
+const PAGES: [(&str, &[&str]); 16] = [
     ("home", &["run", "reconciliation_case", "callback", "blacklist_appeal", "destination", "bulk", "job", "outbox"]),
     ("runs", &["run"]),
     ("bulks", &["bulk"]),
@@ -48,6 +53,11 @@ const PAGES: [(&str, &[&str]); 11] = [
     ("cases", &["reconciliation", "reconciliation_case"]),
     ("letters", &["outbox"]),
     ("audit", &["audit"]),
+    ("patient", &["patient", "entry", "run", "appointment", "payment", "offer", "outbox", "blacklist", "breach", "audit"]),
+    ("patients", &["patient", "entry"]),
+    ("blacklist", &["blacklist", "blacklist_appeal", "blacklist_rule"]),
+    ("day", &["entry", "appointment", "payment", "run"]),
+    (FIGURES, &["schedule", "entry", "offer", "appointment", "breach"]),
 ];
 
 /// What a page shows.
@@ -71,6 +81,7 @@ impl Topic {
     fn calm(self) -> Duration {
         match self {
             Self::Run(_) => Duration::ZERO,
+            Self::Page(at) if PAGES.get(at).is_some_and(|(name, _)| *name == FIGURES) => SLOW,
             Self::Page(_) => CALM,
         }
     }
@@ -302,7 +313,9 @@ mod tests {
         assert_eq!(Topic::parse(&format!("run:{id}")), Some(Topic::Run(id)));
         assert_eq!(Topic::parse("runs"), Some(Topic::Page(1)));
         assert_eq!(Topic::parse("run:1"), None);
-        assert_eq!(Topic::parse("patients"), None);
+        assert_eq!(Topic::parse("nothing"), None);
+        let calm = |page| Topic::parse(page).map(Topic::calm);
+        assert_eq!((calm("patients"), calm("figures")), (Some(CALM), Some(SLOW)));
     }
 
     #[test]

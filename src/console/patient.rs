@@ -96,6 +96,8 @@ struct Patient<'a> {
     frame: Frame,
     w: &'static PatientWords,
     id: &'a str,
+    /// What is drawn anew, but where somebody is seen in the clear: that look neither goes away nor follows what happens.
+    address: String,
     masked: [String; 3],
     person: Option<Person>,
     unmasks: bool,
@@ -207,6 +209,7 @@ async fn page(surface: &Surface, staff: &Staff, id: &str, person: Option<Person>
         frame: Frame::of(staff, "patients").done(done).undo(staff.may(Permission::Blacklist), undo),
         w: PatientWords::of(staff.language),
         id,
+        address: address(id),
         masked: ["name", "phone", "idNumber"].map(|field| masked(&dossier.masked, field)),
         person,
         unmasks: staff.may(Permission::Unmask),

@@ -72,6 +72,8 @@ struct Schedules<'a> {
     to: NaiveDate,
     departments: Vec<Pick>,
     rows: Vec<Row>,
+    /// What is drawn anew: this very page of the list.
+    live: String,
     further: Option<String>,
 }
 
@@ -87,13 +89,14 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
     // From the beginning where the last one of the page before is not in the list any more.
     let begins = rows.iter().position(|row| row.id == wanted.after).map_or(0, |at| at + 1);
     rows.drain(..begins);
-    let further = rows.get(SHOWN).and(rows.get(SHOWN - 1)).map(|last| {
-        let (from, to) = (from.to_string(), to.to_string());
-        let days = [("from", from.as_str()), ("to", to.as_str())];
+    let address = |from: &str, to: &str, after: &str| {
+        let days = [("from", from), ("to", to)];
         let whose = [("department", wanted.department.as_str()), ("doctor", wanted.doctor.as_str())];
-        let rest = [("waiting", wanted.waiting.as_str()), ("after", last.id.as_str())];
+        let rest = [("waiting", wanted.waiting.as_str()), ("after", after)];
         format!("/schedules{}", query(&[days, whose, rest].concat()))
-    });
+    };
+    let further = rows.get(SHOWN).and(rows.get(SHOWN - 1));
+    let further = further.map(|last| address(&from.to_string(), &to.to_string(), &last.id));
     rows.truncate(SHOWN);
     let departments = surface.desk.departments().await?;
     let page = Schedules {
@@ -103,6 +106,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
             .into_iter()
             .map(|one| Pick { is: one.id == wanted.department, name: one.name, value: one.id })
             .collect(),
+        live: address(&wanted.from, &wanted.to, &wanted.after),
         wanted: &wanted,
         from,
         to,

@@ -17,6 +17,24 @@ export class House {
 
   /** Plays the day; resolves once the demo serves what is left of it. */
   static async open() {
+    const house = await House.#begin(["demo", ...DAY]);
+    const said = await house.#said(/Ctrl-C ends[\s\S]*\/metrics/);
+    house.at = /goes on serving (http:\/\/\S+)/.exec(said)[1];
+    house.password = /with the password (\S+)/.exec(said)[1];
+    house.key = /Bearer (\S+?)'/.exec(said)[1];
+    return house;
+  }
+
+  /** A house that nobody has come into yet: `link` is the first administrator's. */
+  static async empty() {
+    const house = await House.#begin(["serve"]);
+    const [link] = /http:\/\/\S+\/welcome\/\S+/.exec(await house.#said(/\/welcome\/\S+\n/));
+    house.at = new URL(link).origin;
+    house.link = link;
+    return house;
+  }
+
+  static async #begin(args) {
     const house = new House();
     house.#folder = await mkdtemp(join(tmpdir(), "houbu-browser-"));
     // Started by root, PostgreSQL runs as a user of its own, who has to reach its folder.
@@ -28,21 +46,22 @@ export class House {
       HOUBU_LISTEN: "127.0.0.1:0",
       RUST_LOG: "warn",
     };
-    const child = spawn(program, ["demo", ...DAY], { cwd: house.#folder, env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program, args, { cwd: house.#folder, env, stdio: ["ignore", "pipe", "pipe"] });
     house.#process = child;
     for (const signal of ["SIGINT", "SIGTERM"]) {
       process.once(signal, () => house.close().finally(() => process.exit(1)));
     }
+    return house;
+  }
+
+  /** What the program has said once it has said this. */
+  async #said(this_) {
     try {
-      const said = await told(child, /Ctrl-C ends[\s\S]*\/metrics/);
-      house.at = /goes on serving (http:\/\/\S+)/.exec(said)[1];
-      house.password = /with the password (\S+)/.exec(said)[1];
-      house.key = /Bearer (\S+?)'/.exec(said)[1];
+      return await told(this.#process, this_);
     } catch (error) {
-      await house.close();
+      await this.close();
       throw error;
     }
-    return house;
   }
 
   /** The house that the parent process has opened. */

@@ -15,7 +15,7 @@ const BYTES = 150_000;
 /** What looks like another page, or like none. */
 const SKIPPED = [
   "run-waiting", "run-ended", "run-hand-out", "runs-all-columns", "runs-none", "schedules-of-a-department", "patient-halted",
-  "policy-department", "policy-campus", "callbacks-unmatched",
+  "policy-department", "policy-campus", "callbacks-unmatched", "schedule-places",
 ];
 
 const house = House.around();
@@ -44,13 +44,23 @@ for (const stop of stops.filter(({ name }) => !SKIPPED.includes(name))) {
   await opened(person, stop, false);
   await picture(person, stop.name);
 }
-await opened(person, stops.find((stop) => stop.name === "run-halted"), false);
-const answer = person.page.locator('details:has(form[action$="/answer"])');
-await answer.locator("summary").first().click();
-await answer.locator('input[value="Paid"]').check();
-await person.page.locator("section", { has: answer }).evaluate((section) => section.scrollIntoView());
-await picture(person, "run-answer");
-await opened(person, stops.find((stop) => stop.name === "run"), false);
+const at = (name) => stops.find((stop) => stop.name === name);
+for (const [verb, name, choice] of [["answer", "run-halted", "Paid"], ["signal", "run-waiting", "Consent"]]) {
+  await opened(person, at(name), false);
+  const deed = person.page.locator(`details:has(form[action$="/${verb}"])`);
+  await deed.locator("summary").first().click();
+  await deed.locator(`input[value="${choice}"]`).check();
+  await (verb === "answer" ? person.page.locator("section", { has: deed }) : deed).evaluate((part) => part.scrollIntoView());
+  await picture(person, `run-${verb}`);
+}
+await opened(person, at("schedule-places"), false);
+await person.page.locator("#places").evaluate((section) => section.scrollIntoView());
+await picture(person, "schedule-places");
+await opened(person, at("patient"), false);
+await person.does("/unmask", "核对来电信息");
+await person.page.getByRole("link", { name: "恢复脱敏" }).waitFor();
+await picture(person, "patient-clear");
+await opened(person, at("run"), false);
 for (const part of ["#run-inbox", "#run-letters"]) {
   await person.page.locator(`${part} details.content`).first().locator("summary").click();
 }
@@ -66,7 +76,13 @@ await door.page.goto("/login");
 await picture(door, "login");
 await door.context.close();
 
-const at = (name) => stops.find((stop) => stop.name === name);
+const empty = await House.empty();
+const first = await Person.at(browser, empty);
+await first.page.goto(empty.link);
+await picture(first, "welcome");
+await first.context.close();
+await empty.close();
+
 const PHONE = { width: 390, height: 800 };
 const others = [
   ["home-dark", "home", { colorScheme: "dark" }],

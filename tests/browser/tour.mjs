@@ -22,6 +22,9 @@ export async function everyPage(person, house) {
     patient: `/patients/${(await house.run(booked)).state.patient_id}`,
     "patient-halted": await row(page, "/patients", "/patients/"),
     schedule: await longest(house),
+    "schedule-drawn": await drawn(house),
+    "schedule-places": await busiest(house),
+    day: "/day/booked?day=2026-03-05",
     "schedules-of-a-department": "/schedules?department=K03&waiting=1",
     policy: "/policies/doctor/D001",
     "policy-department": "/policies/department/K01",
@@ -66,14 +69,37 @@ async function row(page, list, to) {
   return page.locator(`[data-row] a[href^="${to}"]`).first().getAttribute("href");
 }
 
-/** The schedule with the longest queue. */
-async function longest(house) {
+/** Schedules, the one with the longest queue first. */
+async function schedules(house) {
   const { items: departments } = await house.api("GET", "/v1/departments");
-  let most;
+  const all = [];
   for (const { departmentId } of departments) {
-    for (const one of (await house.api("GET", `/v1/schedules?departmentId=${departmentId}`)).items) {
-      if (!most || one.waitlist.length > most.waitlist.length) most = one;
-    }
+    all.push(...(await house.api("GET", `/v1/schedules?departmentId=${departmentId}`)).items);
   }
+  return all.sort((one, other) => other.waitlist.length - one.waitlist.length);
+}
+
+async function longest(house) {
+  const [most] = await schedules(house);
   return `/schedules/${most.scheduleId}`;
+}
+
+/** The longest queue whose order was drawn by lot; one that goes by arrival has no draw. */
+async function drawn(house) {
+  for (const { scheduleId } of (await schedules(house)).filter((one) => one.waitlist.length > 0)) {
+    const draw = await house.api("GET", `/v1/schedules/${scheduleId}/draw`).catch(() => ({}));
+    if (draw.stage === "drawn") return `/schedules/${scheduleId}`;
+  }
+}
+
+/** The schedule that most of those who have a visit have it at. */
+async function busiest(house) {
+  const booked = await house.runs({ status: "waiting", workflow: "waitlist_application", step: "Visit", limit: 50 });
+  const places = new Map();
+  for (const { runId } of booked) {
+    const { schedule_id: schedule } = (await house.run(runId)).state;
+    places.set(schedule, (places.get(schedule) ?? 0) + 1);
+  }
+  const [[most]] = [...places].sort(([, one], [, other]) => other - one);
+  return `/schedules/${most}`;
 }

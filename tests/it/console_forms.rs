@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::StatusCode;
 use houbu::waitlist::policy::{LevelPolicy, PaymentMode, Switch};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::console::{Person, house};
@@ -89,6 +89,72 @@ async fn each_signal_says_what_it_does() {
         said.dedup();
         assert!(all >= 10 && said.len() == all, "{said:?}");
     }
+    house.hospital.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_has_a_field_for_each_thing_that_goes_with_it() {
+    let (house, run) = house().await;
+    let zh = Person::with(&house, "operator", "operator", "zh-CN").await;
+    let at = format!("/runs/{run}");
+    let page = zh.page(&at).await;
+    let form = part(&page, &format!("action=\"{at}/signal\""), "</form>");
+    let payment = part(form, "value=\"Payment\"", "class=\"option\"");
+    for said in ["随信号说明", "支付单号", "支付平台交易号", "已收金额（元）", "付款时间"] {
+        assert!(payment.contains(said), "{said}: {payment}");
+    }
+    let consent = part(form, "value=\"Consent\"", "class=\"option\"");
+    assert!(consent.contains("<select name=\"told/Consent/keep\">") && consent.contains(">是</option>"), "{consent}");
+    let at_of = |signal: &str| form.find(&format!("value=\"{signal}\"")).unwrap();
+    assert!(at_of("Withdrawal") < at_of("Payment"), "what the present step hears comes first: {form}");
+    // The settings of a schedule are no form: they alone are JSON, and the form says so.
+    assert_eq!(form.matches("<textarea").count(), 1, "{form}");
+    let terms = part(form, "value=\"Terms\"", "</textarea>");
+    assert!(terms.contains("没有逐项表单") && terms.contains("name=\"raw/Terms\""), "{terms}");
+
+    let reason = ("reason", "the notice got lost");
+    let signal = format!("{at}/signal");
+    let field = |name: &str| format!("told/Payment/{name}");
+    let (order, id) = (field("out_trade_no"), field("paid.transaction_id"));
+    let (amount, when) = (field("paid.amount_fen"), field("paid.paid_at"));
+    let half = [("choice", "Payment"), (order.as_str(), "T1"), (id.as_str(), "4200001"), reason];
+    let refused = zh.form(&signal, &half).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let again = part(&refused.text, &format!("action=\"{signal}\""), "</form>");
+    let keeps = ["请填写：已收金额（元）、付款时间。", "value=\"4200001\"", "value=\"Payment\" required checked"];
+    for kept in keeps {
+        assert!(again.contains(kept), "{kept}: {again}");
+    }
+    // What the workflow cannot read is refused within the form too, with what was typed.
+    let odd = [("choice", "Terms"), ("raw/Terms", "{\"closes\":1}"), reason];
+    let refused = zh.form(&signal, &odd).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let again = part(&refused.text, &format!("action=\"{signal}\""), "</form>");
+    assert!(again.contains("role=\"alert\"") && again.contains("closes&#34;:1}</textarea>"), "{again}");
+
+    let whole = [half[0], half[1], half[2], (&amount, "50.00"), (&when, "2026-03-02T09:30"), reason];
+    let sent = zh.form(&signal, &whole).await;
+    assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text);
+    let consent = [
+        ("choice", "Consent"),
+        ("told/Consent/question", "change:7"),
+        ("told/Consent/keep", "false"),
+        // Of a signal that was not chosen.
+        ("told/Payment/out_trade_no", "T2"),
+        reason,
+    ];
+    assert_eq!(zh.form(&signal, &consent).await.status, StatusCode::SEE_OTHER);
+    let inbox: Vec<(String, Value)> =
+        sqlx::query_as("select name, payload from inbox where run_id = $1::uuid and signal_id like 'console:%'")
+            .bind(&run)
+            .fetch_all(&house.hospital.pool)
+            .await
+            .unwrap();
+    let paid = json!({ "transaction_id": "4200001", "amount_fen": 5_000, "paid_at": "2026-03-02T01:30:00Z" });
+    let payment = ("Payment".to_owned(), json!({ "out_trade_no": "T1", "paid": paid }));
+    let consent = ("Consent".to_owned(), json!({ "question": "change:7", "keep": false }));
+    assert_eq!(inbox.len(), 2, "{inbox:?}");
+    assert!(inbox.contains(&payment) && inbox.contains(&consent), "{inbox:?}");
     house.hospital.close().await;
 }
 

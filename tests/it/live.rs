@@ -129,6 +129,63 @@ async fn jobs_callbacks_deadlines_cases_and_letters_are_told_of_what_is_written(
     house.hospital.close().await;
 }
 
+/// What people look at for long: somebody's page, who waits, who is barred, the lines of a number, figures.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn patients_queues_days_and_figures_are_told_of_what_is_written() {
+    let (house, _) = house().await;
+    let staff = Person::with(&house, "chief", "administrator", "en").await;
+    let touched = "update entry set updated_at = engine_now()";
+    let barred = "insert into blacklist (hospital, patient_id, reason) values ('h001', 'p1', 'x')";
+    let appealed = "insert into blacklist_appeal (hospital, id, patient_id, said)
+                    values ('h001', gen_random_uuid(), 'p1', 'x')";
+    let written = [
+        ("/patients/p1", "patient", barred),
+        ("/patients", "patients", touched),
+        ("/schedules", "queues", touched),
+        ("/blacklist", "blacklist", appealed),
+        ("/day/waiting", "day", touched),
+    ];
+    for (address, topic, sql) in written {
+        let page = staff.page(address).await;
+        let part = format!("hx-get=\"{address}\" data-live=\"{topic}\"");
+        assert!(page.contains(&part), "the page says what it shows: {page}");
+        let mut stream = Stream::of(&staff, topic).await;
+        stream.moves().await;
+        sqlx::raw_sql(sql).execute(&house.hospital.pool).await.unwrap();
+        stream.moves().await;
+    }
+    // Sums of days are told too, at the pace of somebody who reads them.
+    let page = staff.page("/figures?from=2026-03-01&to=2026-03-09&by=doctor").await;
+    let part = "hx-get=\"/figures?from=2026-03-01&#38;to=2026-03-09&#38;by=doctor\" data-live=\"figures\"";
+    assert!(page.contains(part), "{page}");
+    Stream::of(&staff, "figures").await.moves().await;
+    for (address, drawn) in [
+        ("/schedules?department=K1&waiting=1&after=S0", "/schedules?department=K1&#38;waiting=1&#38;after=S0"),
+        ("/blacklist?from=50&rule=r1", "/blacklist?from=50"),
+        ("/day/booked?day=2026-03-02", "/day/booked?day=2026-03-02"),
+    ] {
+        let page = staff.page(address).await;
+        assert!(page.contains(&format!("hx-get=\"{drawn}\"")), "{address} stays itself: {page}");
+    }
+    house.hospital.close().await;
+}
+
+/// What is drawn anew is asked for again: what was found by a number that stands in no address is not, nor is a look in the clear,
+/// which would be over, or be one more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_asked_for_again_is_not_drawn_anew() {
+    let (house, _) = house().await;
+    let staff = Person::with(&house, "operator", "operator", "en").await;
+    for (address, field) in [("/patients", ("q", "p1")), ("/patients/p1/unmask", ("reason", "asked by telephone"))] {
+        let seen = staff.form(address, &[field]).await;
+        assert_eq!(seen.status, StatusCode::OK, "{address}: {}", seen.text);
+        assert!(!seen.text.contains("data-live") && !seen.text.contains("hx-get"), "{address}: {}", seen.text);
+    }
+    let seen = house.get("/v1/audit?verb=patient.unmask").await.json();
+    assert_eq!(seen["items"].as_array().map(Vec::len), Some(1), "{seen}");
+    house.hospital.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_end_when_the_server_drains() {
     let (house, run) = house().await;

@@ -46,10 +46,9 @@ async fn with_personal_data(house: &House, run: &str) {
 async fn what_staff_send_with_a_signal_is_masked_in_the_audit() {
     let (house, run) = house().await;
     let operator = Person::with(&house, "operator", "operator", "en").await;
-    let payload = personal().to_string();
-    let fields = [("choice", "Confirm"), ("payload", payload.as_str()), ("reason", "lost on its way")];
-    let sent = operator.form(&format!("/runs/{run}/signal"), &fields).await;
-    assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text);
+    let signal = json!({ "signalId": "lost", "payload": personal(), "reason": "lost on its way" });
+    let sent = house.ask("POST", &format!("/v1/runs/{run}/signals/Confirm"), Some("lost"), Some(signal)).await;
+    assert!(sent.status.is_success(), "{}", sent.text);
     let page = operator.page("/audit?verb=signal").await;
     let file = operator.page("/audit.csv?verb=signal").await;
     let over_api = house.get("/v1/audit?verb=signal").await.text;

@@ -1,52 +1,14 @@
 //! What a run must know to stand at a step, as fields of a form: support staff write no JSON. Each name that a step lacks has its
-//! fields, and what is typed there becomes the patch. Nothing is filled in that somebody must have seen. Pure.
+//! fields, and what is typed there becomes the patch. Pure.
 
-use std::collections::BTreeMap;
-
-use chrono::{NaiveDateTime, NaiveTime};
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
-use super::super::row::Pick;
-use super::super::when::Clock;
 use super::super::words::names;
+use super::fields::{Group, Kind, Known, Of, Sheet, Typed, put};
 use crate::http::problem::Problem;
-use crate::waitlist::ids;
-use crate::waitlist::language::Language;
-
-/// What was typed, by the names of the form's fields.
-pub(super) type Typed = BTreeMap<String, String>;
-
-/// The longest text of a field, in characters.
-const TEXT_MAX: usize = 100;
-
-/// What a field takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Text,
-    /// Money, kept as 分.
-    Yuan,
-    /// An instant in the hospital's zone.
-    Instant,
-    /// A time of day.
-    Hour,
-    /// True once it is ticked.
-    Tick,
-    /// The same where nobody must tick it.
-    MayTick,
-    /// Takes away what stands there, once it is ticked.
-    Away,
-    /// A reason to end.
-    Why,
-    /// Not asked for: the present, our own number of the visit, zero, false.
-    Now,
-    OurVisit,
-    Zero,
-    False,
-}
 
 /// A name that a step may lack, with its fields: where each stands in the state, and what it takes.
-const LACKS: &[(&str, &[(&str, Kind)])] = &[
+const LACKS: &[(&str, &[Of])] = &[
     ("why", &[("why", Kind::Why)]),
     ("why: null", &[("why.null", Kind::Away)]),
     (
@@ -85,63 +47,9 @@ const LACKS: &[(&str, &[(&str, Kind)])] = &[
     ),
 ];
 
-/// Why an application may end: as it is kept, and as pages call it.
-const WHYS: [(&str, &str); 10] = [
-    ("expired", "expired"),
-    ("withdrawn", "withdrawn"),
-    ("elsewhere", "bookedElsewhere"),
-    ("stopped", "stopped"),
-    ("refused", "refused"),
-    ("lapsed", "lapsed"),
-    ("declined", "declined"),
-    ("unpaid", "unpaid"),
-    ("visitCancelled", "visitCancelled"),
-    ("changed", "changed"),
-];
-
-impl Kind {
-    /// The type of its input; none where nobody is asked.
-    fn input(self) -> Option<&'static str> {
-        match self {
-            Self::Text | Self::Yuan => Some("text"),
-            Self::Instant => Some("datetime-local"),
-            Self::Hour => Some("time"),
-            Self::Tick | Self::MayTick | Self::Away => Some("checkbox"),
-            Self::Why => Some("select"),
-            Self::Now | Self::OurVisit | Self::Zero | Self::False => None,
-        }
-    }
-}
-
-/// Something that a choice lacks, ready for the page.
-pub(super) struct Lack {
-    pub(super) name: String,
-    pub(super) fields: Vec<Field>,
-}
-
-/// A field of it.
-pub(super) struct Field {
-    /// Its name in the form.
-    pub(super) id: String,
-    pub(super) label: String,
-    /// `text`, `datetime-local`, `time`, `checkbox`, `select`.
-    pub(super) input: &'static str,
-    /// True for what goes by digits.
-    pub(super) money: bool,
-    pub(super) value: String,
-    pub(super) picks: Vec<Pick>,
-}
-
-/// A run whose state is filled up.
-pub(super) struct Known<'a> {
-    pub(super) run: Uuid,
-    pub(super) state: &'a Value,
-    pub(super) clock: &'a Clock,
-}
-
 impl Known<'_> {
     /// What `choice` lacks, as fields, with what was typed before.
-    pub(super) fn fields(&self, choice: &str, lacks: &[String], typed: &Typed) -> Vec<Lack> {
+    pub(super) fn fields(&self, choice: &str, lacks: &[String], typed: &Typed) -> Vec<Group> {
         self.with_wholes(lacks).into_iter().map(|lack| self.lack(choice, lack, typed)).collect()
     }
 
@@ -160,55 +68,18 @@ impl Known<'_> {
         all
     }
 
-    fn lack(&self, choice: &str, lack: &str, typed: &Typed) -> Lack {
-        let language = self.clock.language;
+    fn lack(&self, choice: &str, lack: &str, typed: &Typed) -> Group {
         let own = [(lack, Kind::Text)];
-        let fields = fields_of(lack).unwrap_or(&own);
-        let field = |(path, kind): &(&str, Kind)| {
-            let id = id(choice, path);
-            let value = typed.get(&id).cloned().unwrap_or_default();
-            let reasons = if *kind == Kind::Why { &WHYS[..] } else { &[] };
-            let pick = |(kept, said): &(&str, &str)| Pick {
-                value: (*kept).to_owned(),
-                name: names::state(said, language),
-                is: *kept == value,
-            };
-            Some(Field {
-                label: names::lack(path, language),
-                input: kind.input()?,
-                money: *kind == Kind::Yuan,
-                picks: reasons.iter().map(pick).collect(),
-                id,
-                value,
-            })
-        };
-        Lack { name: names::lack(lack, language), fields: fields.iter().filter_map(field).collect() }
+        let name = names::lack(lack, self.clock.language);
+        self.group(&sheet(choice, typed), name, fields_of(lack).unwrap_or(&own))
     }
 
     /// The patch that was typed for `choice`; none where nothing was. What is begun is said in full.
     pub(super) fn patch(&self, choice: &str, typed: &Typed) -> Result<Option<Value>, Problem> {
-        let said = |path: &str| typed.get(&id(choice, path)).map(|text| text.trim()).filter(|text| !text.is_empty());
+        let sheet = sheet(choice, typed);
         let mut patch = Value::Object(Map::new());
-        for (_, fields) in LACKS {
-            let asked = || fields.iter().filter(|(_, kind)| kind.input().is_some());
-            if asked().all(|(path, _)| said(path).is_none()) {
-                continue;
-            }
-            let missing: Vec<&str> = asked()
-                .filter(|(path, kind)| *kind != Kind::MayTick && said(path).is_none())
-                .map(|(path, _)| *path)
-                .collect();
-            if !missing.is_empty() {
-                let list = |language, comma| {
-                    missing.iter().map(|path| names::lack(path, language)).collect::<Vec<_>>().join(comma)
-                };
-                let (zh, en) = (list(Language::ZhCn, "、"), list(Language::En, ", "));
-                return Err(Problem::form(format!("请填写：{zh}。"), format!("Fill in: {en}.")));
-            }
-            for (path, kind) in *fields {
-                let value = self.value(*kind, said(path)).ok_or_else(|| unreadable(path, *kind))?;
-                put(&mut patch, path.strip_suffix(".null").unwrap_or(path), value);
-            }
+        for (_, fields) in LACKS.iter().filter(|(_, fields)| sheet.begins(fields)) {
+            self.read(&sheet, fields, &mut patch)?;
         }
         // What no list knows is a text.
         let unknown = typed.iter().filter_map(|(name, text)| {
@@ -222,74 +93,14 @@ impl Known<'_> {
         let nothing = patch.as_object().is_some_and(Map::is_empty);
         Ok((!nothing).then_some(patch))
     }
-
-    fn value(&self, kind: Kind, said: Option<&str>) -> Option<Value> {
-        let text = said.unwrap_or_default();
-        Some(match kind {
-            Kind::Text => json!((text.chars().count() <= TEXT_MAX).then_some(text)?),
-            Kind::Yuan => json!(fen(text)?),
-            Kind::Instant => {
-                let form = if text.len() > 16 { "%Y-%m-%dT%H:%M:%S" } else { "%Y-%m-%dT%H:%M" };
-                let there = NaiveDateTime::parse_from_str(text, form).ok()?.and_local_timezone(self.clock.tz);
-                json!(there.earliest()?.to_utc())
-            }
-            Kind::Hour => {
-                let form = if text.len() > 5 { "%H:%M:%S" } else { "%H:%M" };
-                json!(NaiveTime::parse_from_str(text, form).ok()?)
-            }
-            Kind::Tick | Kind::MayTick => json!(said.is_some()),
-            Kind::Away => Value::Null,
-            Kind::Why => json!(WHYS.iter().find(|(kept, _)| *kept == text)?.0),
-            Kind::Now => json!(self.clock.now),
-            Kind::OurVisit => {
-                let nth = self.state.get("offers").and_then(Value::as_u64).and_then(|nth| u16::try_from(nth).ok());
-                json!(ids::order_id(self.run, nth?))
-            }
-            Kind::Zero => json!(0),
-            Kind::False => json!(false),
-        })
-    }
 }
 
-fn fields_of(lack: &str) -> Option<&'static [(&'static str, Kind)]> {
+fn fields_of(lack: &str) -> Option<&'static [Of]> {
     LACKS.iter().find(|(name, _)| *name == lack).map(|(_, fields)| *fields)
 }
 
-fn id(choice: &str, path: &str) -> String {
-    format!("lack/{choice}/{path}")
-}
-
-fn unreadable(path: &str, kind: Kind) -> Problem {
-    let (zh, en) = match kind {
-        Kind::Yuan => ("须为金额，例如 285.00", "is an amount such as 285.00"),
-        Kind::Instant | Kind::Hour => ("须为时间", "is a time"),
-        _ => ("无法读取", "cannot be read"),
-    };
-    let name = |language| names::lack(path, language);
-    Problem::form(format!("“{}”{zh}。", name(Language::ZhCn)), format!("{} {en}.", name(Language::En)))
-}
-
-/// Yuan with at most two decimals as 分.
-fn fen(text: &str) -> Option<i64> {
-    let (yuan, cents) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
-    if !digits(yuan) || !digits(cents) || cents.len() > 2 {
-        return None;
-    }
-    let cents: i64 = format!("{cents:0<2}").parse().ok()?;
-    yuan.parse::<i64>().ok()?.checked_mul(100)?.checked_add(cents)
-}
-
-fn put(into: &mut Value, path: &str, value: Value) {
-    let mut at = into;
-    for part in path.split('.') {
-        if !at.is_object() {
-            *at = Value::Object(Map::new());
-        }
-        let Some(fields) = at.as_object_mut() else { return };
-        at = fields.entry(part).or_insert(Value::Null);
-    }
-    *at = value;
+fn sheet<'a>(choice: &str, typed: &'a Typed) -> Sheet<'a> {
+    Sheet { at: format!("lack/{choice}"), typed, words: names::lack }
 }
 
 /// One patch of two; where both say something of the same, the second counts.
@@ -316,17 +127,15 @@ pub(super) fn both(first: Option<Value>, second: Option<Value>) -> Option<Value>
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
-    use chrono::DateTime;
+    use uuid::Uuid;
 
+    use super::super::fields::{WHYS, known as asked};
     use super::*;
+    use crate::waitlist::ids;
+    use crate::waitlist::language::Language;
 
     fn typed(pairs: &[(&str, &str)]) -> Typed {
-        pairs.iter().map(|(path, text)| (id("Paid", path), (*text).to_owned())).collect()
-    }
-
-    fn asked<T>(state: &Value, then: impl FnOnce(Known<'_>) -> T) -> T {
-        let clock = Clock { now: DateTime::UNIX_EPOCH, tz: chrono_tz::Asia::Shanghai, language: Language::ZhCn };
-        then(Known { run: Uuid::nil(), state, clock: &clock })
+        pairs.iter().map(|(path, text)| (format!("lack/Paid/{path}"), (*text).to_owned())).collect()
     }
 
     #[test]
@@ -399,12 +208,6 @@ mod tests {
         let [money, deadline] = parts;
         let wholes = [own("支付订单", 3), money, own("号源时段", 3), deadline];
         assert_eq!(named(&json!({ "order": null })), wholes);
-    }
-
-    #[test]
-    fn money_is_typed_as_it_is_read() {
-        assert_eq!(["5", "5.5", "5.05", "0.01"].map(fen), [Some(500), Some(550), Some(505), Some(1)]);
-        assert_eq!(["", "-5", "5.", "5.001", "5,00", "¥5"].map(fen), [None; 6]);
     }
 
     /// Whatever the program can say is lacking has fields and words.

@@ -4,7 +4,9 @@
 mod application;
 pub(super) mod chart;
 pub(super) mod content;
+mod fields;
 mod lacking;
+mod telling;
 mod turns;
 pub(super) mod verbs;
 
@@ -33,7 +35,7 @@ use crate::http::extract::{Path, Query};
 use application::Application;
 use chart::{Chart, Path as Way};
 use content::{Content, Unmaskable};
-use lacking::Known;
+use fields::Known;
 use turns::Line;
 use verbs::{Deed, Tried};
 
@@ -158,7 +160,7 @@ async fn page(
     let chart = |whole| table.as_ref().map(|table| Chart::draw(table, &path, whole, language));
     let done = names::deed(said, language).map(|deed| format!("{deed}: {}", w.did));
     let undo = (said == "suspend" && seen.status == "suspended").then(|| format!("/runs/{id}/resume"));
-    let known = Known { run: id, state: &inspected.state, clock: &clock };
+    let known = Known { run: id, workflow: &seen.workflow, state: &inspected.state, clock: &clock };
     let doable = verbs::deeds(explained, &known, came.tried.as_ref());
     let page = Run {
         frame: Frame::of(staff, "runs").done(done).undo(staff.may(Permission::Mend), undo),

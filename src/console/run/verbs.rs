@@ -15,7 +15,8 @@ use super::super::when::Clock;
 use super::super::words::names;
 use super::super::words::refused::refusal;
 use super::super::words::run::RunWords;
-use super::lacking::{Known, Lack, Typed, both};
+use super::fields::{Group, Known, Typed};
+use super::lacking::both;
 use crate::desk::verbs as words;
 use crate::engine::staff::explain::{Choice, Explained, Would};
 use crate::engine::staff::{Refused, Verb};
@@ -31,8 +32,8 @@ pub(super) struct Deed {
     pub(super) allowed: bool,
     pub(super) said: String,
     pub(super) options: Vec<Choosable>,
-    /// `patch`, `payload` or nothing.
-    pub(super) takes: &'static str,
+    /// What the run knows can be changed with it.
+    pub(super) patches: bool,
     pub(super) harsh: bool,
     /// What was typed where it was refused just now; else nothing.
     pub(super) tried: Tried,
@@ -45,8 +46,12 @@ pub(super) struct Choosable {
     pub(super) allowed: bool,
     pub(super) picked: bool,
     pub(super) said: String,
-    /// What must be said with it.
-    pub(super) lacks: Vec<Lack>,
+    /// A signal that another step than the present one hears.
+    later: bool,
+    /// What is said with it.
+    pub(super) groups: Vec<Group>,
+    /// Where what goes with it has no fields: its JSON, as it was typed before.
+    pub(super) raw: Option<String>,
 }
 
 /// A form that was refused.
@@ -76,7 +81,7 @@ fn deed(one: Explained, known: &Known<'_>, tried: Option<&Tried>) -> Deed {
     let tried = tried.filter(|tried| tried.verb == one.verb).cloned().unwrap_or_default();
     let mut options: Vec<Choosable> =
         one.choices.into_iter().map(|choice| choosable(one.verb, choice, known, &tried.asked)).collect();
-    options.sort_by_key(|option| (!option.allowed, !option.lacks.is_empty()));
+    options.sort_by_key(|option| (!option.allowed, option.later, option.raw.is_some(), !option.groups.is_empty()));
     let allowed = one.would.is_ok() || options.iter().any(|option| option.allowed);
     let w = RunWords::of(language);
     Deed {
@@ -91,11 +96,7 @@ fn deed(one: Explained, known: &Known<'_>, tried: Option<&Tried>) -> Deed {
         },
         allowed,
         options,
-        takes: match one.verb {
-            "answer" | "jump" => "patch",
-            "signal" => "payload",
-            _ => "",
-        },
+        patches: matches!(one.verb, "answer" | "jump"),
         harsh: matches!(one.verb, "cancel" | "jump"),
         tried,
     }
@@ -109,27 +110,36 @@ fn choosable(verb: &str, choice: Choice, known: &Known<'_>, asked: &Asked) -> Ch
         _ => names::step(&choice.name, language),
     };
     let heard = said(&choice.would, language);
-    let (lacks, said) = match &choice.would {
+    let none = Vec::new;
+    let (groups, said) = match &choice.would {
         Err(Refused::Lacks { step, lacks }) => {
             let to = words::would(&Would::Go { to: names::step(step, language) }, language);
             let w = RunWords::of(language);
-            (known.fields(&choice.name, lacks, &asked.typed), format!("{to}{}", w.must_be_said))
+            (Some(known.fields(&choice.name, lacks, &asked.typed)), format!("{to}{}", w.must_be_said))
         }
         Ok(_) if verb == "signal" => {
             let tells = names::tells(&choice.name, language);
             let apart = if tells.is_empty() || language == Language::ZhCn { "" } else { " " };
-            (Vec::new(), format!("{tells}{apart}{heard}"))
+            (known.telling(&choice.name, &asked.typed), format!("{tells}{apart}{heard}"))
         }
-        _ => (Vec::new(), heard),
+        _ => (Some(none()), heard),
     };
+    let lacks = choice.would.is_err() && groups.as_ref().is_some_and(|groups| !groups.is_empty());
     Choosable {
         name,
-        allowed: choice.would.is_ok() || !lacks.is_empty(),
+        allowed: choice.would.is_ok() || lacks,
         picked: choice.name == asked.choice,
+        later: matches!(choice.would, Ok(Would::BeHeard { now: false })),
         said,
-        lacks,
+        raw: groups.is_none().then(|| asked.typed.get(&raw(&choice.name)).cloned().unwrap_or_default()),
+        groups: groups.unwrap_or_else(none),
         value: choice.name,
     }
+}
+
+/// The field of a signal's JSON.
+fn raw(signal: &str) -> String {
+    format!("raw/{signal}")
 }
 
 fn said(would: &Result<Would, Refused>, language: Language) -> String {
@@ -148,9 +158,8 @@ fn said(would: &Result<Would, Refused>, language: Language) -> String {
 pub(super) struct Asked {
     choice: String,
     pub(super) patch: String,
-    pub(super) payload: String,
     pub(super) reason: String,
-    /// What each choice lacks.
+    /// What is said with each choice.
     typed: Typed,
 }
 
@@ -161,9 +170,10 @@ impl Asked {
             match name.as_str() {
                 "choice" => asked.choice = value,
                 "patch" => asked.patch = value,
-                "payload" => asked.payload = value,
                 "reason" => asked.reason = value,
-                _ if name.starts_with("lack/") => drop(asked.typed.insert(name, value)),
+                _ if ["lack/", "told/", "raw/"].iter().any(|begin| name.starts_with(begin)) => {
+                    asked.typed.insert(name, value);
+                }
                 _ => {}
             }
         }
@@ -182,10 +192,19 @@ impl Asked {
             "signal" => Verb::Signal {
                 signal: self.choice.clone(),
                 signal_id: format!("console:{}", Uuid::now_v7()),
-                payload: json(&self.payload)?.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+                payload: self.payload(known)?,
             },
             _ => return Err(Problem::not_found()),
         })
+    }
+
+    /// What goes with the chosen signal: what was typed in its fields, or as JSON where it has none.
+    fn payload(&self, known: &Known<'_>) -> Result<Value, Problem> {
+        if let Some(told) = known.told(&self.choice, &self.typed)? {
+            return Ok(told);
+        }
+        let text = self.typed.get(&raw(&self.choice)).map(String::as_str).unwrap_or_default();
+        Ok(json(text)?.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
     }
 }
 
@@ -221,9 +240,10 @@ pub(in crate::console) async fn perform(
 
 async fn done(surface: &Surface, staff: &Staff, id: Uuid, verb: &str, asked: &Asked) -> Result<(), Problem> {
     let by = staff.by(reason(&asked.reason)?);
-    let state = surface.desk.run(id).await?.state;
+    let seen = surface.desk.run(id).await?;
     let clock = Clock::of(surface, staff.language).await?;
-    let wanted = asked.verb(verb, &Known { run: id, state: &state, clock: &clock })?;
+    let workflow = &seen.shown.seen.workflow;
+    let wanted = asked.verb(verb, &Known { run: id, workflow, state: &seen.state, clock: &clock })?;
     surface.desk.perform(id, &by, &wanted).await?;
     Ok(())
 }

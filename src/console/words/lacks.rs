@@ -1,4 +1,4 @@
-//! What a run must know to stand at a step, and what each signal does to one.
+//! What a run must know to stand at a step, what each signal does to one, and what goes with it.
 
 use super::names::Names;
 
@@ -87,4 +87,51 @@ pub(super) const TELLS: Names = &[
     ),
     ("PullNow", "不等到预定时间，立即同步。", "Syncs now, before the time that was set."),
     ("AskNow", "不等到预定时间，立即查询。", "Asks now, before the time that was set."),
+];
+
+/// What goes with a signal, by where it stands there, and what can be chosen.
+pub(super) const TOLD: Names = &[
+    ("out_trade_no", "支付单号", "Payment number"),
+    ("paid.transaction_id", "支付平台交易号", "The provider's transaction number"),
+    ("paid.amount_fen", "已收金额（元）", "Amount received (yuan)"),
+    ("paid.paid_at", "付款时间", "When it was paid"),
+    (
+        "until",
+        "所指号源的付款或确认截止时间（不填为当前号源）",
+        "End of the offer that is meant (empty: the present one)",
+    ),
+    ("booked_by", "同日另一申请的流程实例编号", "The run of another application that came to a visit"),
+    ("answer_by", "患者答复截止时间", "The patient answers by"),
+    ("times.begins", "时段开始", "Begins"),
+    ("times.ends", "时段结束", "Ends"),
+    ("schedule_id", "所指排班编号", "The schedule that is meant"),
+    ("waits_at.schedule_id", "候补转至的排班编号", "The schedule where whoever waits goes on waiting"),
+    ("waits_at.part", "该排班的时段", "Its part of the day"),
+    ("id", "号源分配编号", "Number of the offer"),
+    ("slot.begins", "时段开始", "Begins"),
+    ("slot.ends", "时段结束", "Ends"),
+    ("slot.ofHalfDay", "医院不分时段，为整个半天", "HIS keeps no times: it is the whole half-day"),
+    ("fee_fen", "现行挂号费（元）", "The fee by now (yuan)"),
+    ("freed_at", "号源释放时间", "When the place came free"),
+    ("half.schedule_id", "号源所属排班编号", "The schedule that the place is of"),
+    ("half.part", "该排班的时段", "Its part of the day"),
+    ("sitting.doctorId", "现在的医生编号", "The doctor by now"),
+    ("sitting.visitDate", "现在的就诊日期", "The day by now"),
+    ("sitting.part", "现在的时段", "The part of the day by now"),
+    ("closes", "候补截止时间", "The queue closes"),
+    ("ends", "最后就诊结束时间", "The last visit is over"),
+    ("question", "所答问题的编号", "Number of the question"),
+    ("keep", "患者是否保留", "The patient keeps it"),
+    (
+        "orderId",
+        "所指预约的我方单号（不填为已挂上的号）",
+        "Our order of the visit that is meant (empty: the booked one)",
+    ),
+    ("out_refund_no", "退款单号", "Refund number"),
+    ("reply", "处理结果", "What became of it"),
+    ("took", "已锁号或已挂号", "Locked or booked"),
+    ("conflict", "号源已被他人占用", "Somebody else had it already"),
+    ("passed", "候补者未接受", "The applicant did not take it"),
+    ("this_time_only", "仅放弃该时段，保留排队位置", "Passes on this time alone and keeps the turn"),
+    ("retire", "不再同步该科室，由定时任务重新开始", "Give this sync up: the job begins the next one"),
 ];

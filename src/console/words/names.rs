@@ -3,7 +3,7 @@
 use super::coming_in::COMING_IN;
 use super::deeds::{DONE, FATES, VERBS};
 use super::kept::{CHOICES, FAULTS, FIELDS, ROLES};
-use super::lacks::{LACKS, TELLS};
+use super::lacks::{LACKS, TELLS, TOLD};
 use super::pushes::PUSHES;
 use super::tables::{DIFFERENCES, NOTICES, OUTCOMES, SIGNALS, STATES, STEPS, TEXTS, THINGS, WORKFLOWS};
 use crate::waitlist::language::Language;
@@ -84,6 +84,11 @@ pub(in crate::console) fn push(kind: &str, language: Language) -> &'static str {
 /// What a run must know to stand at a step, or a field of it.
 pub(in crate::console) fn lack(name: &str, language: Language) -> String {
     known(LACKS, name, language).unwrap_or(name).to_owned()
+}
+
+/// What goes with a signal, or a choice of it.
+pub(in crate::console) fn told(name: &str, language: Language) -> String {
+    known(TOLD, name, language).unwrap_or(name).to_owned()
 }
 
 /// A run's status, an application's, an offer's outcome, a payment's, a message's, a case's, a bulk's, a job's: closed lists
@@ -287,6 +292,7 @@ mod tests {
             ROLES,
             LACKS,
             TELLS,
+            TOLD,
             PARTS,
             PUSHES,
         ];

@@ -23,6 +23,8 @@ words! {
         unmask: "查看完整信息", "See it in the clear";
         unmask_hint: "本次查看将连同原因写入操作记录，离开本页后恢复脱敏。", "This look is audited with its reason, and masked again when you leave the page.";
         unmasked: "完整个人信息（本次查看已记录）", "Personal data in the clear (this look was audited)";
+        unmasked_hint: "本页不再自动更新。", "This page does not follow what happens.";
+        unmasked_over: "恢复脱敏", "Mask it again";
         accounts: "同一证件的其他编号", "Other ids of the same person";
         applications: "候补申请", "Applications";
         applications_none: "没有候补申请。患者提交后列在这里。", "No application. Those that the patient makes are listed here.";
