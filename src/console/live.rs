@@ -53,7 +53,10 @@ const PAGES: [(&str, &[&str]); 16] = [
     ("cases", &["reconciliation", "reconciliation_case"]),
     ("letters", &["outbox"]),
     ("audit", &["audit"]),
-    ("patient", &["patient", "entry", "run", "appointment", "payment", "offer", "outbox", "blacklist", "breach", "audit"]),
+    (
+        "patient",
+        &["patient", "entry", "run", "appointment", "payment", "offer", "outbox", "blacklist", "breach", "audit"],
+    ),
     ("patients", &["patient", "entry"]),
     ("blacklist", &["blacklist", "blacklist_appeal", "blacklist_rule"]),
     ("day", &["entry", "appointment", "payment", "run"]),

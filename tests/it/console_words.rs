@@ -278,7 +278,11 @@ async fn a_page_that_cannot_be_shown_is_a_page_of_the_console() {
     }
     let refused = zh.form("/deadlines", &[]).await;
     assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED);
-    assert!(untranslated(&refused.text).is_empty() && refused.text.contains("此地址不支持该请求方法"), "{}", refused.text);
+    assert!(
+        untranslated(&refused.text).is_empty() && refused.text.contains("此地址不支持该请求方法"),
+        "{}",
+        refused.text
+    );
     let reversed = get(&zh, "/figures?from=2026-03-05&to=2026-03-01").await;
     assert!(within(&reversed.text) && reversed.text.contains("开始日期不能晚于结束日期"), "{}", reversed.text);
     let wrong = zh.form("/policies/department/d1", &[("cap", "-5"), ("reason", "x")]).await;

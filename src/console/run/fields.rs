@@ -60,6 +60,9 @@ pub(super) enum Kind {
     False,
 }
 
+/// Choices, as they are kept and as pages know them, and how those are called.
+type Choices = (&'static [(&'static str, &'static str)], fn(&str, Language) -> String);
+
 /// Why an application may end: as it is kept, and as pages call it.
 pub(super) const WHYS: [(&str, &str); 10] = [
     ("expired", "expired"),
@@ -92,8 +95,8 @@ impl Kind {
         }
     }
 
-    /// What can be chosen, as it is kept and as pages call it, and their names.
-    fn choices(self) -> (&'static [(&'static str, &'static str)], fn(&str, Language) -> String) {
+    /// What can be chosen, and how pages name it.
+    fn choices(self) -> Choices {
         match self {
             Self::Why => (&WHYS, names::state),
             Self::YesNo => (&YES_NO, names::choice),

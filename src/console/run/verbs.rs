@@ -13,7 +13,7 @@ use super::super::access::{Permission, Staff};
 use super::super::page::{Page, reason, to};
 use super::super::when::Clock;
 use super::super::words::names;
-use super::super::words::refused::refusal;
+use super::super::words::refused::{refusal, refusal_among};
 use super::super::words::run::RunWords;
 use super::fields::{Group, Known, Typed};
 use super::lacking::both;
@@ -32,6 +32,8 @@ pub(super) struct Deed {
     pub(super) allowed: bool,
     pub(super) said: String,
     pub(super) options: Vec<Choosable>,
+    /// What cannot be chosen, and why.
+    pub(super) barred: Vec<(String, String)>,
     /// What the run knows can be changed with it.
     pub(super) patches: bool,
     pub(super) harsh: bool,
@@ -82,7 +84,8 @@ fn deed(one: Explained, known: &Known<'_>, tried: Option<&Tried>) -> Deed {
     let mut options: Vec<Choosable> =
         one.choices.into_iter().map(|choice| choosable(one.verb, choice, known, &tried.asked)).collect();
     options.sort_by_key(|option| (!option.allowed, option.later, option.raw.is_some(), !option.groups.is_empty()));
-    let allowed = one.would.is_ok() || options.iter().any(|option| option.allowed);
+    let (options, barred): (Vec<Choosable>, Vec<Choosable>) = options.into_iter().partition(|option| option.allowed);
+    let allowed = one.would.is_ok() || !options.is_empty();
     let w = RunWords::of(language);
     Deed {
         verb: one.verb,
@@ -92,10 +95,13 @@ fn deed(one: Explained, known: &Known<'_>, tried: Option<&Tried>) -> Deed {
             "answer" if allowed => w.answer_does.to_owned(),
             "jump" if allowed => w.jump_does.to_owned(),
             "signal" if allowed => w.signal_does.to_owned(),
+            "retry" if allowed => w.retry_does.to_owned(),
+            "resume" if allowed => w.resume_does.to_owned(),
             _ => said(&one.would, language),
         },
         allowed,
         options,
+        barred: barred.into_iter().map(|option| (option.name, option.said)).collect(),
         patches: matches!(one.verb, "answer" | "jump"),
         harsh: matches!(one.verb, "cancel" | "jump"),
         tried,
@@ -109,7 +115,10 @@ fn choosable(verb: &str, choice: Choice, known: &Known<'_>, asked: &Asked) -> Ch
         "signal" => names::signal(&choice.name, language),
         _ => names::step(&choice.name, language),
     };
-    let heard = said(&choice.would, language);
+    let heard = match &choice.would {
+        Err(refused) => refusal_among(refused, language),
+        would => said(would, language),
+    };
     let none = Vec::new;
     let (groups, said) = match &choice.would {
         Err(Refused::Lacks { step, lacks }) => {

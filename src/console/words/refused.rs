@@ -27,6 +27,16 @@ pub(in crate::console) fn refusal(refused: &Refused, language: Language) -> Stri
     }
 }
 
+/// The same beside choices that are not refused: what could be done instead is seen.
+pub(in crate::console) fn refusal_among(refused: &Refused, language: Language) -> String {
+    let Refused::WouldStrand { owed, .. } = refused else { return refusal(refused, language) };
+    let owed: Vec<String> = owed.iter().map(|owed| names::thing(owed, language)).collect();
+    match language {
+        Language::ZhCn => format!("会遗留未了结的 {}。", owed.join("、")),
+        Language::En => format!("{} would be stranded.", owed.join(", ")),
+    }
+}
+
 fn named(refused: Refused, language: Language) -> Refused {
     let step = |name: String| names::step(&name, language);
     let each = |all: Vec<String>, name: fn(&str, Language) -> String| -> Vec<String> {

@@ -31,6 +31,9 @@ words! {
         outcome: "补录的结果", "The outcome";
         step: "转到", "The step";
         signal: "信号", "The signal";
+        retry_does: "立即重新处理当前步骤，失败次数从头计算。", "The present step is tried again at once, with all its attempts.";
+        resume_does: "从当前步骤继续，沿用剩余的重试次数。", "It goes on at its step, with the attempts that it has left.";
+        barred: "不能选择的", "What cannot be chosen";
         answer_does: "告知本步骤的实际结果，流程据此走向下一步。", "Say what this step came to: the run goes on by it.";
         jump_does: "不经过正常途径，直接转到所选步骤。", "Send the run to a step of your choice, past the ordinary way.";
         signal_does: "代外部补送一条流程在等待的消息。", "Tell the run what it should have been told from outside.";
