@@ -21,6 +21,9 @@ pub(super) type Typed = BTreeMap<String, String>;
 /// Where something stands in what is kept, and what its field takes.
 pub(super) type Of = (&'static str, Kind);
 
+/// What a name is called in a language.
+type Words = fn(&str, Language) -> String;
+
 /// The longest text of a field, in characters.
 const TEXT_MAX: usize = 100;
 
@@ -93,7 +96,7 @@ impl Kind {
     }
 
     /// What can be chosen, as it is kept and as pages call it, and their names.
-    fn choices(self) -> (&'static [(&'static str, &'static str)], fn(&str, Language) -> String) {
+    fn choices(self) -> (&'static [(&'static str, &'static str)], Words) {
         match self {
             Self::Why => (&WHYS, names::state),
             Self::YesNo => (&YES_NO, names::choice),
@@ -141,7 +144,7 @@ pub(super) struct Sheet<'a> {
     pub(super) at: String,
     pub(super) typed: &'a Typed,
     /// What its fields are called.
-    pub(super) words: fn(&str, Language) -> String,
+    pub(super) words: Words,
 }
 
 impl Sheet<'_> {
