@@ -116,6 +116,7 @@ pub fn router(surface: Arc<Surface>) -> Router {
         .route("/bulks/preview", post(bulks::preview))
         .route("/bulks/{id}/{turn}", post(bulks::turn))
         .merge(access::router())
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .route_layer(from_fn(page::wrong))
         .route_layer(from_fn_with_state(Arc::clone(&surface), access::layer));
     let assets = access::open_router(&surface)
