@@ -6,6 +6,3 @@ create index run_tries on run (tenant, due_at, id) where status = 'pending' and 
 -- A refund's next look at the payment provider.
 create index run_refund_looks on run (tenant, due_at, id)
     where status = 'waiting' and step in ('RefundWait', 'PartRefundWait');
--- By when a patient answers or pays, and who was asked something. An application's status changes `entry_queue` as well.
-create index entry_falls_due on entry (hospital, status, deadline, id) where live and deadline is not null;
-create index entry_asked on entry (hospital, id) where live and question is not null;

@@ -122,7 +122,7 @@ impl Wanted {
 }
 
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
-    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let clock = Clock::of(&surface, staff.language).await?;
     let mut found = surface.desk.audit(&wanted.filter(clock.tz, paging::asked(ROWS))).await?;
     let older = paging::cut(&mut found, ROWS).map(|last| last.id.to_string());
     let here = wanted.cursor.map(|cursor| cursor.to_string()).unwrap_or_default();
@@ -141,7 +141,7 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
 
 pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
     staff.require_to(Permission::Export)?;
-    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let clock = Clock::of(&surface, staff.language).await?;
     let c = Frame::of(&staff, "audit").words;
     let w = AuditWords::of(staff.language);
     let head = [c.at, c.who, c.what, c.why, "run", c.patient, w.about, w.before, w.after];

@@ -241,7 +241,7 @@ async fn lines(
     stand: &mut HashMap<Uuid, Shown>,
     refuse: bool,
 ) -> Result<Vec<Line>, Problem> {
-    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let clock = Clock::of(surface, staff.language).await?;
     let chosen = dry.each.iter().filter(|one| one.refused.is_some() == refuse);
     let chosen = chosen.filter_map(|Looked { run, refused, .. }| Some((stand.remove(run)?, refused))).take(LISTED);
     let (shown, refusals): (Vec<Shown>, Vec<_>) = chosen.unzip();
@@ -328,7 +328,7 @@ pub(super) struct Before {
 }
 
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(before): Query<Before>) -> Page {
-    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let clock = Clock::of(&surface, staff.language).await?;
     let frame = Frame::of(&staff, "bulks");
     let mut found = surface.desk.bulks(before.cursor, paging::asked(ROWS)).await?;
     let page = |cursor: Uuid| format!("/bulks{}", query(&[("cursor", &cursor.to_string())]));

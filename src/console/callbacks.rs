@@ -6,7 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
-use chrono::{Days, NaiveDate, TimeDelta};
+use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::Tz;
 use serde::Deserialize;
 
@@ -22,7 +22,7 @@ use crate::engine::store::unmatched::{Kept, Standing};
 use crate::http::Surface;
 use crate::http::extract::Query;
 use crate::records::callbacks::{Fate, Place, Seen, Wanted as Filter};
-use crate::waitlist::calendar::day_begins;
+use crate::waitlist::calendar::{day_begins, day_ends};
 use crate::waitlist::ids;
 
 /// Asked for in the place of a fate: whatever waits for a person.
@@ -66,7 +66,7 @@ impl Wanted {
             for_a_person,
             subject: some(&self.subject),
             from: day(&self.from).map(|day| day_begins(day, tz)),
-            until: day(&self.to).and_then(|day| day.checked_add_days(Days::new(1))).map(|next| day_begins(next, tz)),
+            until: day(&self.to).map(|day| day_ends(day, tz)),
             before: Place::parse(&self.before),
             most: paging::asked(ROWS),
         }

@@ -147,7 +147,11 @@ fn row(w: &'static QueueWords, due: Due, clock: &Clock) -> Row {
         tone,
         run: due.run,
         schedule: due.schedule,
-        name: due.name.unwrap_or(workflow),
+        // Of somebody who was forgotten there is no name.
+        name: [due.name.unwrap_or_default(), workflow, patient.clone(), what.to_owned()]
+            .into_iter()
+            .find(|name| !name.is_empty())
+            .unwrap_or_default(),
         key: if patient.is_empty() { due.key.unwrap_or_default() } else { String::new() },
         patient,
         step: due.step.map(|step| names::step(&step, clock.language)).unwrap_or_default(),

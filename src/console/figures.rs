@@ -70,7 +70,7 @@ pub(super) async fn show_figures(
     Query(wanted): Query<Wanted>,
 ) -> Page {
     let w = BookWords::of(staff.language);
-    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let clock = Clock::of(&surface, staff.language).await?;
     let (from, to) = days(&wanted, &clock);
     let by_day = surface.desk.kpis(from, to, By::Day).await?;
     let all = by_day.iter().fold(nothing(), added);
@@ -100,7 +100,7 @@ pub(super) async fn show_figures(
 pub(super) async fn file(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
     staff.require_to(Permission::Export)?;
     let w = BookWords::of(staff.language);
-    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let clock = Clock::of(&surface, staff.language).await?;
     let (from, to) = days(&wanted, &clock);
     let group = group(&wanted.by);
     let c = Frame::of(&staff, "figures").words;

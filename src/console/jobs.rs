@@ -67,7 +67,7 @@ pub(super) struct Said {
 }
 
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(said): Query<Said>) -> Page {
-    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let clock = Clock::of(&surface, staff.language).await?;
     let rows: Vec<Row> = surface.desk.jobs().await?.into_iter().map(|job| row(job, &clock)).collect();
     let paused = rows.iter().find(|row| row.name == said.of && row.paused && said.done == "pause");
     let undo = paused.map(|row| format!("/jobs/{}/resume", row.name));

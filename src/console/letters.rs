@@ -49,7 +49,7 @@ struct Letters {
 }
 
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(asked): Query<Asked>) -> Page {
-    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let clock = Clock::of(&surface, staff.language).await?;
     let w = OperationWords::of(staff.language);
     let after = (!asked.after.is_empty()).then(|| asked.after.clone());
     let wanted = Wanted { after, most: paging::asked(RETRIED_MAX), ..Wanted::default() };

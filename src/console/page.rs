@@ -286,7 +286,7 @@ pub(super) async fn wrong(request: Request, next: Next) -> Response {
     let status = response.status();
     let language = staff.as_ref().map_or_else(|| access::language(&asked), |staff| staff.language);
     let w = FrameWords::of(language);
-    let problem = response.extensions_mut().remove::<Problem>().or_else(|| unsaid(&response));
+    let problem = response.extensions_mut().remove::<Problem>().or_else(|| unsaid(&response, deed));
     if status == StatusCode::METHOD_NOT_ALLOWED && !deed {
         // An address that forms are sent to, come back to by another language or by hand.
         return Redirect::to(page_of(&path)).into_response();
@@ -314,12 +314,14 @@ pub(super) async fn wrong(request: Request, next: Next) -> Response {
 }
 
 /// The problem of an answer that the framework made by itself: a method, or a form that lacks something.
-fn unsaid(response: &Response) -> Option<Problem> {
+fn unsaid(response: &Response, deed: bool) -> Option<Problem> {
     let plain =
         response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
     match response.status() {
         StatusCode::METHOD_NOT_ALLOWED => Some(Problem::method_not_allowed()),
-        StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::UNPROCESSABLE_ENTITY if plain => {
+        StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::UNPROCESSABLE_ENTITY
+            if deed && plain =>
+        {
             Some(Problem::not_filled_in())
         }
         _ => None,

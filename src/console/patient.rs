@@ -6,7 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
-use chrono::{Days, NaiveDate};
+use chrono::NaiveDate;
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -29,7 +29,7 @@ use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
 use crate::records::dossier::{Applied, Banned, Told};
 use crate::records::patients::{Blacklisted, Person};
-use crate::waitlist::calendar::day_begins;
+use crate::waitlist::calendar::day_ends;
 
 /// What staff did lately, as far as it is shown.
 const DEEDS: i64 = 10;
@@ -44,6 +44,8 @@ struct AppliedRow {
     slot: String,
     reason: String,
     deadline: Option<Stamp>,
+    /// When its queue ends.
+    cutoff: Option<Stamp>,
     /// Its run stands still for a person.
     halted: bool,
     updated: Stamp,
@@ -110,6 +112,8 @@ struct Patient<'a> {
     messages: Vec<Line>,
     bans: Vec<BanRow>,
     banned: bool,
+    /// The first day until which somebody can be barred.
+    today: NaiveDate,
     breaches: Vec<(String, String)>,
     deeds: Vec<DeedRow>,
 }
@@ -160,15 +164,14 @@ pub(super) async fn ban(
     } else {
         // To the end of that day.
         let day: NaiveDate = why.until.parse().map_err(|_| no_day())?;
-        if day < clock_of(&surface, &staff).await?.today() {
+        if day < Clock::of(&surface, staff.language).await?.today() {
             return Err(Problem::form(
                 "截止日期已过，请选择今天或之后的日期。",
                 "The last day is over: choose today or a later one.",
             )
             .into());
         }
-        let next = day.checked_add_days(Days::new(1)).ok_or_else(no_day)?;
-        Some(day_begins(next, surface.desk.ports.tz))
+        Some(day_ends(day, surface.desk.ports.tz))
     };
     let entry = Blacklisted { reason: reason.clone(), until };
     surface.desk.put_blacklist(&id, &entry, &staff.by(reason)).await?;
@@ -186,10 +189,6 @@ pub(super) async fn lift(
     to(&format!("{}?done=blacklist.lift", address(&id)))
 }
 
-async fn clock_of(surface: &Surface, staff: &Staff) -> Result<Clock, Problem> {
-    Ok(Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language })
-}
-
 /// The page of a patient.
 pub(super) fn address(id: &str) -> String {
     let coded = query(&[("_", id)]);
@@ -197,7 +196,7 @@ pub(super) fn address(id: &str) -> String {
 }
 
 async fn page(surface: &Surface, staff: &Staff, id: &str, person: Option<Person>, said: &str) -> Page {
-    let clock = clock_of(surface, staff).await?;
+    let clock = Clock::of(surface, staff.language).await?;
     let dossier = surface.desk.dossier(id).await?;
     let deeds = Deeds { patient: Some(id.to_owned()), most: DEEDS, ..Deeds::default() };
     let deeds = surface.desk.audit(&deeds).await?;
@@ -227,6 +226,7 @@ async fn page(surface: &Surface, staff: &Staff, id: &str, person: Option<Person>
         deeds: deeds.into_iter().map(|one| audit::row(one, &clock)).collect(),
         banned: bans.iter().any(|one| one.holds),
         bans,
+        today: clock.today(),
         applications: dossier.applications.into_iter().map(|one| applied(one, &clock)).collect(),
     };
     show(&page)
@@ -241,7 +241,8 @@ fn applied(one: Applied, clock: &Clock) -> AppliedRow {
         visit: one.visit_date.map(|day| format!("{} {part}", clock.day(day))).unwrap_or_default(),
         slot: slot(one.slot.as_ref()),
         reason: one.reason.map(|reason| names::state(&reason, clock.language)).unwrap_or_default(),
-        deadline: one.deadline.or(one.cutoff).map(|at| clock.stamp(at)),
+        deadline: one.deadline.map(|at| clock.stamp(at)),
+        cutoff: one.cutoff.map(|at| clock.stamp(at)),
         halted: one.halted,
         updated: clock.stamp(one.updated_at),
         schedule_id: one.schedule_id,

@@ -133,7 +133,7 @@ pub(super) async fn one(
         cap: own.cap.map(|cap| cap.to_string()).unwrap_or_default(),
     });
     let may = staff.may(Permission::Rules);
-    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let clock = Clock::of(&surface, staff.language).await?;
     let last = surface.desk.last_policy_change(level, &id).await?.map(|change| Last {
         id: change.deed.id,
         way_back: change.way_back && may,

@@ -78,7 +78,7 @@ struct Schedules<'a> {
 }
 
 pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Query(wanted): Query<Wanted>) -> Page {
-    let clock = Clock { now: surface.desk.now().await?, tz: surface.desk.ports.tz, language: staff.language };
+    let clock = Clock::of(&surface, staff.language).await?;
     let from = wanted.from.parse().unwrap_or_else(|_| clock.today());
     let to = wanted.to.parse().unwrap_or_else(|_| from.checked_add_days(Days::new(7)).unwrap_or(from));
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());

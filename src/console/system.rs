@@ -62,6 +62,8 @@ struct System {
     frame: Frame,
     w: &'static OperationWords,
     rows: Vec<Row>,
+    /// Somebody works.
+    works: bool,
     workers: Vec<WorkerRow>,
     findings: Vec<Matter>,
     sandbox: Option<String>,
@@ -99,18 +101,21 @@ pub(super) async fn list(State(surface): State<Arc<Surface>>, staff: Staff, Quer
         let of = names::thing(&said.of, language);
         format!("{}: {of}", names::verb(&said.done, language))
     });
+    let workers = desk.workers().await?;
     let page = System {
+        works: workers.iter().any(|one| one.lives),
         frame: Frame::of(&staff, "system").done(done).undo(staff.may(Permission::Mend), undo),
         w,
         rows,
-        workers: workers(w, desk.workers().await?, &Clock::of_server(&surface, language)),
+        workers: rows_of(w, workers, &Clock::of_server(&surface, language)),
         sandbox: surface.console.sandbox.clone(),
         findings: health.findings.iter().map(|one| matter(one, &clock)).collect(),
     };
     show(&page)
 }
 
-fn workers(w: &OperationWords, all: Vec<AtWork>, clock: &Clock) -> Vec<WorkerRow> {
+/// Those that live and those that were heard lately.
+fn rows_of(w: &OperationWords, all: Vec<AtWork>, clock: &Clock) -> Vec<WorkerRow> {
     let release: Vec<Vec<String>> = (0..all.len()).map(|nth| release(w, &all, nth, clock.language)).collect();
     let rows = all.into_iter().zip(release).map(|(one, release)| WorkerRow {
         lives: one.lives,
@@ -126,7 +131,10 @@ fn workers(w: &OperationWords, all: Vec<AtWork>, clock: &Clock) -> Vec<WorkerRow
 
 /// What the others that live can do and this one cannot, by the names that pages have for it.
 fn release(w: &OperationWords, all: &[AtWork], nth: usize, language: Language) -> Vec<String> {
-    let Some(one) = all.get(nth).filter(|one| one.lives) else { return vec![w.silent_hint.to_owned()] };
+    let Some(one) = all.get(nth).filter(|one| one.lives) else {
+        let others = all.iter().any(|other| other.lives);
+        return if others { vec![w.silent_hint.to_owned()] } else { Vec::new() };
+    };
     let others: Vec<&Knows> =
         all.iter().enumerate().filter(|(at, other)| *at != nth && other.lives).map(|(_, other)| &other.knows).collect();
     let lacks = one.knows.lacks(others.iter().copied());

@@ -14,7 +14,7 @@ impl Desk {
         let days = to.signed_duration_since(from).num_days();
         if !(0..DAYS_MAX).contains(&days) {
             return Err(DeskError::Unfit(
-                "开始日期不能晚于结束日期，且最多相隔 366 天。",
+                "开始日期不能晚于结束日期，且最多 366 天（含首尾）。",
                 "The first day is not after the last one, and they are 366 days at most.",
             ));
         }

@@ -1,12 +1,12 @@
 //! What needs a person, and the day so far, in numbers.
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use super::{Answer, Desk};
 use crate::records::day_lines::{self, Line, Of};
 use crate::records::overview::{self, Numbers};
-use crate::waitlist::calendar::day_begins;
+use crate::waitlist::calendar::{day_begins, day_ends};
 
 impl Desk {
     /// The numbers of a day.
@@ -36,8 +36,7 @@ impl Desk {
 
 /// When this day of the hospital's begins, and the next one.
 pub(super) fn bounds(day: NaiveDate, tz: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
-    let next = day.checked_add_days(Days::new(1)).unwrap_or(day);
-    (day_begins(day, tz), day_begins(next, tz))
+    (day_begins(day, tz), day_ends(day, tz))
 }
 
 #[cfg(test)]

@@ -25,18 +25,23 @@ impl Desk {
     pub async fn put_view(&self, page: &str, name: &str, query: &str, by: &By, mends: bool) -> Answer<()> {
         let name = name.trim();
         let named = (1..=NAME_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-        if !named || query.len() > QUERY_MAX {
+        if query.len() > QUERY_MAX {
+            return Err(DeskError::Unfit(
+                "查找条件过长，无法保存为视图。",
+                "The search is too long to be kept as a view.",
+            ));
+        }
+        if !named {
             return Err(DeskError::Unfit("视图名称须为 1 至 40 个字符。", "A view has a name of 1 to 40 characters."));
         }
         let mut tx = self.begin().await?;
         let former = views::hold(&mut *tx, self.hospital(), page, name).await?;
-        if !mends && former.as_ref().is_some_and(|former| former.made_by != by.who) {
+        if !views::put(&mut *tx, self.hospital(), page, name, query, &by.who, mends).await? {
             return Err(DeskError::Unfit(
                 "已有同名视图，由他人保存，请换一个名称。",
                 "Somebody else keeps a view of this name: choose another name.",
             ));
         }
-        views::put(&mut *tx, self.hospital(), page, name, query, &by.who).await?;
         let after = json!({ "view": name, "query": query, "madeBy": by.who });
         let before = former.as_ref().map_or_else(|| json!({}), written);
         audit::write(&mut tx, self.hospital(), &by.deed("view.put", before, after)).await?;

@@ -19,6 +19,7 @@ macro_rules! patients_turn {
         )
     };
 }
+
 /// What it is that falls due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -43,7 +43,7 @@ pub async fn hold(db: impl PgExecutor<'_>, hospital: &str, page: &str, name: &st
     .await
 }
 
-/// Makes one, or gives one of this name another search.
+/// Makes one, or gives one of this name another search. False where another keeps one of this name and `others` may not be replaced.
 pub async fn put(
     db: impl PgExecutor<'_>,
     hospital: &str,
@@ -51,11 +51,13 @@ pub async fn put(
     name: &str,
     query: &str,
     who: &str,
-) -> sqlx::Result<()> {
-    sqlx::query(
+    others: bool,
+) -> sqlx::Result<bool> {
+    let put = sqlx::query(
         "insert into saved_view (hospital, id, page, name, query, made_by) values ($1, $2, $3, $4, $5, $6)
          on conflict (hospital, page, name) do update
-         set query = excluded.query, made_by = excluded.made_by, made_at = excluded.made_at",
+         set query = excluded.query, made_by = excluded.made_by, made_at = excluded.made_at
+         where $7 or saved_view.made_by = excluded.made_by",
     )
     .bind(hospital)
     .bind(Uuid::now_v7())
@@ -63,9 +65,10 @@ pub async fn put(
     .bind(name)
     .bind(query)
     .bind(who)
+    .bind(others)
     .execute(db)
-    .await
-    .map(drop)
+    .await?;
+    Ok(put.rows_affected() > 0)
 }
 
 /// Removes one, and says what it was; nothing where there is none.

@@ -268,7 +268,7 @@ test("a patient's page follows what happens, but while a form of it is filled in
   await fold.locator("[name=reason]").fill("还没写完");
 
   await house.api("PUT", `/v1/blacklist/${id}`, { reason: why });
-  await watcher.page.locator("#patient-bars").getByText(why).waitFor();
+  await watcher.page.locator("#patient-bars").getByText(why).first().waitFor();
   await watcher.page.locator("#patient-head .chip").waitFor();
   // What was looked at stays, and is neither fetched nor audited once more.
   const seen = await text(person.page);
@@ -276,13 +276,13 @@ test("a patient's page follows what happens, but while a form of it is filled in
   assert.equal((await house.audited("patient.unmask", "来电核对手机号")).length, 1);
   await person.page.getByRole("link", { name: "恢复脱敏" }).click();
   await person.page.waitForURL(`**${address}`);
-  await person.page.locator("#patient-bars").getByText(why).waitFor();
+  await person.page.locator("#patient-bars").getByText(why).first().waitFor();
   assert.ok(!(await person.page.content()).includes(patient(5).phone), "masked again");
   assert.equal(await fold.locator("[name=reason]").inputValue(), "还没写完", "a form that is filled in is left alone");
   assert.ok(!(await text(chief.page, "#patient-bars")).includes(why));
   await fold.locator("[name=reason]").fill("");
   await fold.locator("summary").click();
-  await chief.page.locator("#patient-bars").getByText(why).waitFor();
+  await chief.page.locator("#patient-bars").getByText(why).first().waitFor();
   await house.api("POST", `/v1/blacklist/${id}/lift`, { reason: "登记有误" });
   await watcher.page.locator("#patient-head .chip").waitFor({ state: "detached" });
   for (const one of [person, chief, watcher]) await one.leaves();

@@ -140,20 +140,20 @@ async fn read(conn: &mut PgConnection) -> i64 {
     .unwrap()
 }
 
-/// A hundred thousand runs that fail, as many that wait for something else, twenty thousand refunds and twenty thousand offers: a page
-/// reads its own rows.
+/// Forty thousand runs that fail, as many that wait for something else, eight thousand refunds and eight thousand offers: a page reads
+/// its own rows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_of_the_calendar_reads_its_own_rows_beside_a_hundred_thousand_failing_runs() {
+async fn a_page_of_the_calendar_reads_its_own_rows_beside_forty_thousand_failing_runs() {
     let (house, _) = house().await;
     write(
         &house,
         "insert into run (tenant, id, workflow, key, step, status, lane, attempt, due_at)
          select 'h001', md5(n::text)::uuid, 'waitlist_application', 'k' || n,
-                case when n <= 100000 then 'Locking' when n <= 120000 then 'RefundWait' else 'Visit' end,
-                case when n <= 100000 then 'pending' else 'waiting' end, case when n <= 100000 then 'his' else '' end,
-                case when n <= 100000 then 3 else 0 end, engine_now() + make_interval(secs => 60 + n % 3600)
-         from generate_series(1, 220000) n;
-         insert into entry select c.* from entry e cross join generate_series(1, 20000) n
+                case when n <= 40000 then 'Locking' when n <= 48000 then 'RefundWait' else 'Visit' end,
+                case when n <= 40000 then 'pending' else 'waiting' end, case when n <= 40000 then 'his' else '' end,
+                case when n <= 40000 then 3 else 0 end, engine_now() + make_interval(secs => 60 + n % 3600)
+         from generate_series(1, 88000) n;
+         insert into entry select c.* from entry e cross join generate_series(1, 8000) n
          cross join lateral jsonb_populate_record(e, jsonb_build_object('id', md5('e' || n)::uuid, 'seq', e.seq + n,
              'idempotency_key', 'k' || n, 'patient_id', 'queued' || n, 'status', 'offered',
              'deadline', engine_now() + make_interval(secs => n))) c",

@@ -107,6 +107,8 @@ async fn jobs_callbacks_deadlines_cases_and_letters_are_told_of_what_is_written(
         ("cases", "insert into reconciliation_case (hospital, id, kind, subject, entry_id, day, ours, theirs, state)
                    values ('h001', gen_random_uuid(), 'missing', 'x', gen_random_uuid(), '2026-03-01', 'paid', 'none', 'open')"),
         ("cases", "insert into reconciliation (hospital, id, day) values ('h001', gen_random_uuid(), '2026-03-01')"),
+        ("audit", "insert into audit (tenant, id, who, verb, reason, before, after)
+                   values ('h001', gen_random_uuid(), 'li', 'retry', 'x', '{}', '{}')"),
         ("letters", "insert into outbox (tenant, id, run_id, topic, payload, status)
                      values ('h001', 'l1', gen_random_uuid(), 'notice', '{}', 'suspended')"),
     ];

@@ -104,7 +104,11 @@ pub(super) const TOLD: Names = &[
     ("answer_by", "患者答复截止时间", "The patient answers by"),
     ("times.begins", "时段开始", "Begins"),
     ("times.ends", "时段结束", "Ends"),
-    ("schedule_id", "所指排班编号", "The schedule that is meant"),
+    (
+        "schedule_id",
+        "所指排班编号（停诊不填为该申请的全部排班）",
+        "The schedule that is meant (a stoppage without one: all of the application)",
+    ),
     ("waits_at.schedule_id", "候补转至的排班编号", "The schedule where whoever waits goes on waiting"),
     ("waits_at.part", "该排班的时段", "Its part of the day"),
     ("id", "号源分配编号", "Number of the offer"),

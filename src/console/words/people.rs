@@ -42,6 +42,7 @@ words! {
         bans: "黑名单", "Blacklist";
         bans_none: "不在黑名单中。需要时在此加入。", "Not on the blacklist. Put the patient on it here where needed.";
         breaches: "爽约", "Breaches";
+        cutoff: "候补截止", "The queue ends";
         halted: "已暂停，待处理", "Stands still";
         deeds: "员工操作", "What staff did";
         deeds_none: "尚无员工查看完整信息或处理过其申请。", "Nobody has seen the patient in the clear or acted on an application.";

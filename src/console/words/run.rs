@@ -40,7 +40,7 @@ words! {
         must_be_said: "须同时填写以下内容：", " What follows must be said with it:";
         patch_fold: "直接修改流程数据（JSON）", "Change what the run knows directly (JSON)";
         patch: "同时修改流程数据（JSON 合并补丁，可不填）", "Changes of what the run knows (JSON merge patch, optional)";
-told_must: "随信号说明", "What it says";
+        told_must: "随信号说明", "What it says";
         told_may: "可不填", "May be left empty";
         payload: "本信号的内容没有逐项表单，须按 JSON 填写", "What goes with this signal has no fields here: it is written as JSON";
         known: "流程数据", "What it knows";
