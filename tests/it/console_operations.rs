@@ -143,7 +143,7 @@ const CREW: &str = "
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_says_since_when_it_works_and_how_its_release_differs() {
-    let (house, _) = house().await;
+    let (house, run) = house().await;
     let zh = Person::with(&house, "operator", "operator", "zh-CN").await;
     let en = Person::with(&house, "reader", "viewer", "en").await;
     write(&house, CREW).await;
@@ -175,5 +175,19 @@ async fn a_worker_says_since_when_it_works_and_how_its_release_differs() {
     let new = row(part(&page, "id=\"workers\"", "</section>"), "new-3");
     assert!(new.contains("不能处理的步骤：候补申请 · 锁号") && new.contains("这是最新启动的版本"), "{new}");
     assert!(part(&page, "最近一次故障</dt>", "</dd>").contains("3 小时前"), "{page}");
+    // What nobody that works can run is not tried at once, whatever somebody asks for.
+    write(
+        &house,
+        "update run set status = 'suspended', fault = 'stop', step = 'Visit' where workflow = 'waitlist_application'",
+    )
+    .await;
+    let page = zh.page(&format!("/runs/{run}")).await;
+    let retry = part(&page, "<b>立即重试</b>", "</summary>");
+    assert!(retry.contains("等待部署含有该步骤的版本") && !retry.contains("失败次数从头计算"), "{retry}");
+    // Nobody is left: what the silent ones held is taken over by none.
+    write(&house, "update worker set lease_until = clock_timestamp() - interval '1 minute'").await;
+    let page = en.page("/system").await;
+    let workers = part(&page, "id=\"workers\"", "</section>");
+    assert!(workers.contains("No worker is running") && !workers.contains("taken over by the others"), "{workers}");
     house.hospital.close().await;
 }

@@ -49,7 +49,19 @@ async fn what_staff_send_with_a_signal_is_masked_in_the_audit() {
     let signal = json!({ "signalId": "lost", "payload": personal(), "reason": "lost on its way" });
     let sent = house.ask("POST", &format!("/v1/runs/{run}/signals/Confirm"), Some("lost"), Some(signal)).await;
     assert!(sent.status.is_success(), "{}", sent.text);
+    // And by the console's form.
+    let money = [
+        ("choice", "Payment"),
+        ("told/Payment/out_trade_no", PERSONAL[1]),
+        ("told/Payment/paid.transaction_id", PERSONAL[6]),
+        ("told/Payment/paid.amount_fen", "42.00"),
+        ("told/Payment/paid.paid_at", "2026-03-05T10:00"),
+        ("reason", "lost on its way"),
+    ];
+    let told = operator.form(&format!("/runs/{run}/signal"), &money).await;
+    assert_eq!(told.status, StatusCode::SEE_OTHER, "{}", told.text);
     let page = operator.page("/audit?verb=signal").await;
+    assert!(page.matches(MASKED[1]).count() >= 2, "that of the form, too: {page}");
     let file = operator.page("/audit.csv?verb=signal").await;
     let over_api = house.get("/v1/audit?verb=signal").await.text;
     let many = json!({

@@ -113,7 +113,10 @@ pub async fn begin(engine: &Engine, asked: &Asked) -> sqlx::Result<Result<Bulk, 
     let (set, up_to, total) = match asked.preview {
         None => preview::take(engine, &mut tx, asked).await?,
         Some(set) => {
-            let Some(taken) = sets::find(&mut tx, tenant, set).await? else { return Ok(Err(BulkRefused::NoPreview)) };
+            let Some(taken) = sets::find(&mut tx, tenant, set).await? else {
+                // What was begun of it is remembered longer than the preview.
+                return Ok(store::begun_of(&mut *tx, tenant, set).await?.ok_or(BulkRefused::NoPreview));
+            };
             if (&taken.arguments, &taken.filter.0) != (&arguments, &asked.filter) {
                 return Ok(Err(BulkRefused::OtherPreview));
             }
