@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, FixedOffset, NaiveDate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -18,6 +18,7 @@ use super::problem::Problem;
 use super::staff::{Reason, by};
 use crate::desk::paging;
 use crate::records::callbacks::{Fate, Place, Seen, Wanted as Filter};
+use crate::waitlist::calendar::{day_begins, day_ends};
 use crate::waitlist::ids;
 
 /// Callbacks of one page.
@@ -37,6 +38,10 @@ pub struct Wanted {
     pub subject: Option<String>,
     /// True: only those that wait for a person.
     pub for_a_person: bool,
+    /// From this day of the hospital on, by when it came first.
+    pub from: Option<NaiveDate>,
+    /// To this day, inclusive.
+    pub to: Option<NaiveDate>,
     /// `nextCursor` of the page before.
     pub cursor: Option<String>,
 }
@@ -105,7 +110,8 @@ pub(super) async fn list(
         Some(None) => return Err(Problem::invalid("cursor is none that a page ended with")),
         place => place.flatten(),
     };
-    let Wanted { source, fate, subject, for_a_person, .. } = wanted;
+    let Wanted { source, fate, subject, for_a_person, from, to, .. } = wanted;
+    let tz = surface.desk.ports.tz;
     let mut found = surface
         .desk
         .callbacks(&Filter {
@@ -113,9 +119,10 @@ pub(super) async fn list(
             fate,
             subject,
             for_a_person,
+            from: from.map(|day| day_begins(day, tz)),
+            until: to.map(|day| day_ends(day, tz)),
             before,
             most: paging::asked(PAGE),
-            ..Filter::default()
         })
         .await?;
     let next_cursor = paging::cut(&mut found, PAGE).map(|last| Place::after(last).to_string());

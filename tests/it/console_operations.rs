@@ -55,6 +55,10 @@ async fn callbacks_are_of_some_days_and_called_by_what_they_are_about() {
         ("from=x&to=", vec!["before", "after", "later", "strange"]),
     ] {
         let page = en.page(&format!("/callbacks?{days}")).await;
+        if days != "from=x&to=" {
+            let over_api = house.get(&format!("/v1/callbacks?{days}")).await.text;
+            assert_eq!(over_api.matches("\"eventId\"").count(), expected.len(), "{days}: {over_api}");
+        }
         for about in ["before", "after", "later", "strange"] {
             assert_eq!(page.contains(&format!(">{about}<")), expected.contains(&about), "{days}: {about}");
         }

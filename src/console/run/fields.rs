@@ -168,6 +168,7 @@ impl Sheet<'_> {
             Kind::Instant | Kind::Hour => ("须为时间", "is a time"),
             Kind::Day => ("须为日期", "is a day"),
             Kind::Run => ("须为流程实例编号", "is the id of a run"),
+            Kind::Text | Kind::Question => ("最多 100 个字符", "has 100 characters at most"),
             _ => ("无法读取", "cannot be read"),
         };
         let (name_zh, name_en) = ((self.words)(path, Language::ZhCn), (self.words)(path, Language::En));
