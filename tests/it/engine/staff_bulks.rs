@@ -346,10 +346,10 @@ async fn a_preview_holds_for_its_own_verb_and_filter_and_for_a_day() {
     // Whoever sends again what was begun hears of that, also when the preview is long forgotten.
     let dry = bulk::dry_run(&works.engine, &waiting(Verb::Suspend)).await.unwrap();
     let asked = Asked { preview: Some(dry.set), ..waiting(Verb::Suspend) };
-    let begun = bulk::begin(&works.engine, &asked).await.unwrap().unwrap().id;
+    let first = bulk::begin(&works.engine, &asked).await.unwrap().unwrap().id;
     works.clock_shows(TimeDelta::hours(25)).await;
-    assert_eq!(bulk::begin(&works.engine, &asked).await.unwrap().unwrap().id, begun);
-    sqlx::query("delete from bulk where id = $1").bind(begun).execute(&works.db.pool).await.unwrap();
+    assert_eq!(bulk::begin(&works.engine, &asked).await.unwrap().unwrap().id, first);
+    sqlx::query("delete from bulk where id = $1").bind(first).execute(&works.db.pool).await.unwrap();
     // What is begun keeps its set, however old; a preview that nobody began is forgotten.
     let started = bulk::begin(&works.engine, &waiting(Verb::Suspend)).await.unwrap().unwrap();
     works.clock_shows(TimeDelta::hours(25 + 49)).await;
