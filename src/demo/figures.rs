@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::Stage;
 use super::books::ours::{Entry, Moved, Ours, Stretch, waits};
 use super::held::Line;
+use super::offers::Offers;
 use crate::ports::payments::Refund;
 use crate::sandbox::his::{FreedPlace, HisBooks, OrderState};
 use crate::sandbox::wechat_pay::{OrderStanding, PayBooks};
@@ -82,20 +83,12 @@ impl Figures {
             let booked =
                 |one: &Moved| one.step == "Booking" && matches!(one.outcome.as_deref(), Some("Booked" | "Overpaid"));
             self.converted += u32::from(ours.moves_of(entry.id).iter().any(booked));
-            let moves = ours.moves_of(entry.id);
-            // Money that came while the order of a missed offer was being closed books after all (E2).
-            let after_all = |one: &&Moved| one.step == "OrderClosing" && one.outcome.as_deref() == Some("Paid");
-            let late = moves.iter().filter(after_all).count();
-            self.lapsed += count(moves.iter().filter(|one| one.lapses()).count().saturating_sub(late));
-            for one in moves {
-                match (one.step.as_str(), one.outcome.as_deref().unwrap_or_default()) {
-                    ("Waiting", "Payable" | "Covered") => self.offers += 1,
-                    ("Confirmation", "Confirmed") => self.confirmed += 1,
-                    ("Confirmation" | "Paying", "Declined") => self.declined += 1,
-                    ("Locking" | "Booking", "Taken") | ("Locking", "Unusable") => self.lost += 1,
-                    _ => {}
-                }
-            }
+            let offers = Offers::of(ours.moves_of(entry.id), entry.missed.unsigned_abs());
+            self.offers += offers.made;
+            self.confirmed += offers.confirmed;
+            self.declined += offers.declined;
+            self.lapsed += offers.missed;
+            self.lost += offers.lost;
         }
     }
 

@@ -22,7 +22,7 @@
 //! | `books` | our books, HIS's and the payer's, record by record |
 //! | `kpis` | the API's figures against what the script counted |
 //! | `held` | what a day has to hold, and how often it did |
-//! | `figures`, `summary` | what it came to |
+//! | `figures`, `offers`, `summary` | what it came to |
 
 mod agenda;
 mod api;
@@ -33,6 +33,7 @@ mod deeds;
 mod figures;
 mod held;
 mod kpis;
+mod offers;
 mod patients;
 mod people;
 mod plan;

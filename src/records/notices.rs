@@ -170,15 +170,17 @@ pub async fn of_entry(db: impl PgExecutor<'_>, hospital: &str, entry: Uuid) -> s
     .await
 }
 
-/// True where these letters are written and none has left, though one still may or could have: whoever they are for was not told.
+/// True where these letters are written and none has left, sent again by staff or not, though one still may or could have:
+/// whoever they are for was not told.
 ///
-/// Plan: the primary key.
-pub async fn none_has_left(db: impl PgExecutor<'_>, hospital: &str, ids: &[String]) -> sqlx::Result<bool> {
+/// Plan: the run's letters, which are few.
+pub async fn none_has_left(db: impl PgExecutor<'_>, hospital: &str, entry: Uuid, ids: &[String]) -> sqlx::Result<bool> {
     sqlx::query_scalar(
         "select coalesce(not bool_or(status = 'sent') and bool_or(status <> 'undeliverable'), false)
-         from outbox where tenant = $1 and id = any($2)",
+         from outbox where tenant = $1 and run_id = $2 and split_part(id, 'U', 1) = any($3)",
     )
     .bind(hospital)
+    .bind(entry)
     .bind(ids)
     .fetch_one(db)
     .await

@@ -72,6 +72,12 @@ pub fn instead_id(client_msg_id: &str, channel: Channel) -> String {
     id
 }
 
+/// The ids of a message in all channels that can bring it.
+pub fn by_any_channel(client_msg_id: &str) -> Vec<String> {
+    let instead = Channel::ALL.into_iter().map(|channel| instead_id(client_msg_id, channel));
+    std::iter::once(client_msg_id.to_owned()).chain(instead).collect()
+}
+
 /// The id of a message's `nth` repetition by staff, from 1; none where there were too many. A repetition's own repetitions
 /// are its message's.
 pub fn resent_id(id: &str, nth: usize) -> Option<String> {

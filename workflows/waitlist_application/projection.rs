@@ -278,6 +278,8 @@ fn offer(one: &Projected<Application>) -> Option<Offer> {
             Some(why) => came_to(why),
             None => ("lost", false),
         },
+        // Whether anybody was told of it is asked next (R9).
+        (Step::Unlocking, Some(Why::Lapsed)) if app.unanswered == Some(app.offers) => return None,
         // While the order is being closed, the money may come (E2).
         (Step::Unlocking | Step::Settlement | Step::Clearing, Some(why)) => came_to(why),
         _ => return None,

@@ -29,9 +29,9 @@ pub(super) async fn unlocking(app: &mut Application, turn: &Turn, ports: &Ports)
     Ok(outcome::Unlocking::Requeued)
 }
 
-/// True where neither the notice of the offer nor the SMS in its place has left.
+/// True where neither the notice of the offer has left, nor what goes in its place by another channel.
 async fn untold(app: &Application, turn: &Turn, ports: &Ports) -> Result<bool, Fault> {
     let notice = ids::client_msg_id(turn.run, NoticeKind::PleaseConfirm, app.offers);
-    let letters = [ids::sms_id(&notice), notice];
-    notices::none_has_left(&ports.pool, &ports.hospital, &letters).await.map_err(unread)
+    let letters = ids::by_any_channel(&notice);
+    notices::none_has_left(&ports.pool, &ports.hospital, turn.run, &letters).await.map_err(unread)
 }

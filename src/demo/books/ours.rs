@@ -28,6 +28,8 @@ pub(in crate::demo) struct Entry {
     pub barred_from: Option<DateTime<Utc>>,
     /// Until when; `None` where it is not lifted.
     pub barred_until: Option<DateTime<Utc>>,
+    /// Offers that were the patient's miss, as the application itself counts them (Q6).
+    pub missed: i32,
     /// What all applications of one human being have in common.
     pub person: String,
 }
@@ -144,10 +146,11 @@ impl Ours {
         let entries = sqlx::query_as(
             "select e.id, e.schedule_id, e.doctor_id, e.department_id, e.campus_id, e.status,
                     e.live, e.payment_mode, e.fee_fen, e.cutoff, e.created_at, r.status as run_status, r.step,
-                    r.ended_at, b.barred_from, b.barred_until,
+                    r.ended_at, b.barred_from, b.barred_until, coalesce((k.state ->> 'missed')::integer, 0) as missed,
                     coalesce((select encode(p.id_hash, 'hex') from patient p
                               where p.hospital = e.hospital and p.id = e.patient_id), e.patient_id) as person
              from entry e left join run r on r.tenant = e.hospital and r.id = e.id
+             left join run_state k on k.tenant = e.hospital and k.run_id = e.id
              cross join lateral (
                  select min(b.created_at) as barred_from,
                         case when bool_and(b.until is not null) then max(b.until) end as barred_until

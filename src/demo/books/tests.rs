@@ -61,6 +61,7 @@ fn entry(id: Uuid, seq: i64, status: &str, step: &str, ended: Option<u32>) -> En
         ended_at: ended.map(at),
         barred_from: None,
         barred_until: None,
+        missed: 0,
         person: id.to_string(),
     }
 }

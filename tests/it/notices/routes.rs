@@ -78,6 +78,31 @@ async fn r23_a_text_goes_by_its_own_channels_from_the_moment_it_is_stored() {
     hospital.finish().await;
 }
 
+/// The platform does not reach the patient, and WeChat, which is next, is away for the whole of the offer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r09_r23_an_offer_that_the_next_channel_has_not_brought_either_is_not_missed() {
+    let route = vec![Channel::Platform, Channel::WechatTemplate];
+    let routes = Routes::new(true, true, true).with([(TemplateName::WaitlistPleaseConfirm, route)].into());
+    let hospital = Hospital::open(Setup { routes, ..Setup::paying(PaymentMode::LockThenPay) }).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    let wrongs = [("platform send", "1"), ("wechat template send", "-1")]
+        .map(|(call, answer)| (call, Wrong::named(subject(call).unwrap(), answer).unwrap()));
+    for (call, wrong) in wrongs {
+        hospital.faults.switches().on(call, wrong, Switch::OfThousand(1000));
+    }
+    hospital.free_a_place("w1-am").await;
+    assert_eq!(hospital.status(entry).await, "offered");
+    hospital.pass_minutes(31).await;
+    assert_eq!(hospital.status(entry).await, "waiting", "{:?}", hospital.steps(entry).await);
+    let outcome: String = sqlx::query_scalar("select outcome from offer").fetch_one(&hospital.db.pool).await.unwrap();
+    assert_eq!(outcome, "unusable");
+    for (call, wrong) in wrongs {
+        hospital.faults.switches().off(call, wrong);
+    }
+    hospital.pass_minutes(15).await;
+    hospital.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r23_a_text_with_a_channel_that_is_not_configured_is_not_stored() {
     let hospital = routed(Routes::new(true, false, true)).await;

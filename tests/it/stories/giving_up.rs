@@ -307,6 +307,7 @@ async fn r09_an_offer_that_nobody_was_told_of_is_not_missed() {
     hospital.free_a_place("w1-am").await;
     hospital.pass_minutes(31).await;
     assert_eq!(hospital.steps(entries[0]).await, NOT_TOLD);
+    assert_eq!(offers(&hospital, entries[0]).await, ["unusable"], "no miss in the figures either");
     assert_eq!(statuses(&hospital, entries).await, ["waiting", "offered"]);
     hospital.turns("messages", "resume").await;
     hospital.pass_minutes(1).await;
