@@ -1,4 +1,4 @@
-//! What pages load: styles, our script and htmx (0BSD, `assets/htmx.LICENSE`). All of it is in the program.
+//! What pages load: styles, our scripts and htmx (0BSD, `assets/htmx.LICENSE`). All of it is in the program.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ const STYLE: &str = concat!(
     include_str!("assets/pages.css"),
     include_str!("assets/access.css")
 );
-const SCRIPT: &str = include_str!("assets/console.js");
+const SCRIPT: &str = concat!(include_str!("assets/console.js"), include_str!("assets/forms.js"));
 /// htmx 2.0.6 as published on npm.
 const HTMX: &str = include_str!("assets/htmx.min.js");
 

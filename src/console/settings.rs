@@ -255,7 +255,7 @@ fn value(field: &Field, given: &str) -> Result<Value, Problem> {
     let bad = || {
         let name = |language| words(PolicyWords::of(language), field);
         let (zh, en) = match field.kind {
-            Kind::Number => ("须为不小于 0 的整数", "is a whole number that is not below 0"),
+            Kind::Number => ("不是不小于 0 的整数", "is no whole number from 0 up"),
             _ => ("不可选", "cannot be chosen"),
         };
         Problem::form(

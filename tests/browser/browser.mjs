@@ -55,7 +55,9 @@ export class Person {
     }
     await fill(form);
     await form.locator("[name=reason]").fill(reason);
+    const answered = Promise.any([this.page.waitForEvent("framenavigated"), form.locator(".refusal").waitFor()]);
     await form.locator("button").last().click();
+    await answered;
     await this.page.waitForLoadState("load");
   }
 

@@ -427,6 +427,38 @@ test("a department's setting is changed, and its doctors' pages say where it com
   await person.leaves();
 });
 
+test("what is refused is said where it was typed, and nothing of it is lost", async () => {
+  const person = await as("administrator");
+  const { page } = person;
+  const before = await house.api("GET", "/v1/policies/department/K02");
+  await page.goto("/policies/department/K02");
+  await page.locator("#cap").fill("-1");
+  await person.does("/policies/department/K02", "门诊限流");
+  const refusal = page.locator('form[action="/policies/department/K02"] .refusal');
+  await refusal.waitFor();
+  assert.match(await refusal.innerText(), /\p{Script=Han}/u);
+  assert.equal(new URL(page.url()).pathname, "/policies/department/K02");
+  assert.deepEqual(
+    [await page.locator("#cap").inputValue(), await page.locator('form[action="/policies/department/K02"] input[name=reason]').inputValue()],
+    ["-1", "门诊限流"],
+  );
+  assert.deepEqual(await house.api("GET", "/v1/policies/department/K02"), before, "nothing was changed");
+
+  // The server is away: nobody knows, and the page says so.
+  await page.route("**/policies/department/K02", (route) => (route.request().method() === "POST" ? route.abort() : route.continue()));
+  await page.locator("#cap").fill("78");
+  await page.locator('form[action="/policies/department/K02"] button.primary').click();
+  await page.getByText("没有收到服务器的答复").waitFor();
+  assert.equal(await refusal.count(), 1, "said once");
+  await page.unroute("**/policies/department/K02");
+  await page.locator('form[action="/policies/department/K02"] button.primary').click();
+  await page.getByRole("status").waitFor();
+  assert.equal((await house.api("GET", "/v1/policies/department/K02")).cap, 78);
+  await page.locator("form.undo button").click();
+  await page.waitForURL(/done=undone/);
+  await person.leaves("422", "ERR_FAILED");
+});
+
 test("the language is switched, is kept with the user, and is switched back", async () => {
   const person = await as("operator");
   const { page } = person;

@@ -208,7 +208,7 @@ async fn an_application_is_found_by_whichever_number_somebody_has() {
     assert_eq!(viewer.form(&removal, &[]).await.status, StatusCode::FORBIDDEN, "it is another's");
     let removed = other.form(&removal, &[]).await;
     let back = other.page(removed.headers["location"].to_str().unwrap()).await;
-    assert!(back.contains(r#"<form class="undo" method="post" action="/views">"#), "{back}");
+    assert!(back.contains(r#"<form class="undo" method="post" action="/views""#), "{back}");
     assert!(back.contains(r#"name="name" value="My &#60;b&#62;queue&#60;/b&#62;""#), "{back}");
     let audit = staff.page("/audit?verb=view.remove").await;
     assert!(audit.contains("My &#60;b&#62;queue&#60;/b&#62;") && audit.contains("other"), "{audit}");

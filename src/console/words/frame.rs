@@ -74,6 +74,8 @@ words! {
         undone: "撤销刚才的操作", "Undone right away";
         not_found: "没有找到", "Not found";
         wrong_title: "操作未完成", "This was not done";
+        unreached: "没有收到服务器的答复，不知道操作是否已完成：请先刷新页面查看，再决定是否重试。",
+            "The server did not answer, so whether this was done is not known: reload the page and look before trying again.";
         nothing_changed: "数据未作任何更改。", "Nothing was changed.";
         csv: "CSV", "CSV";
     }
