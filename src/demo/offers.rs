@@ -67,6 +67,9 @@ mod tests {
 
     use super::*;
 
+    /// Steps and their outcomes.
+    type History = &'static [(&'static str, &'static str)];
+
     fn of(history: &[(&str, &str)], missed: u32) -> Offers {
         let moved = |(step, outcome): &(&str, &str)| Moved {
             run_id: uuid::Uuid::nil(),
@@ -85,7 +88,7 @@ mod tests {
         let made = Offers { made: 1, ..Offers::default() };
         let (declined, missed) = (Offers { declined: 1, ..made }, Offers { missed: 1, ..made });
         let lost = Offers { lost: 1, ..made };
-        let histories: [(&[(&str, &str)], u32, Offers); 9] = [
+        let histories: [(History, u32, Offers); 9] = [
             (&[("Confirmation", "Declined"), ("Unlocking", "Requeued")], 0, declined),
             (&[("Paying", "Declined"), ("OrderClosing", "Closed"), ("Unlocking", "Released")], 0, declined),
             (&[("Confirmation", "Lapsed"), ("Unlocking", "Requeued")], 1, missed),
