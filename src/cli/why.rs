@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::engine::staff::By;
+use crate::waitlist::masking::holds_number;
 
 /// The exit code of a refusal.
 pub(super) const REFUSED: u8 = 2;
@@ -11,11 +12,22 @@ pub(super) const REFUSED: u8 = 2;
 #[derive(Debug, Args)]
 pub(super) struct Why {
     /// Why; stands in the history and in the audit: no personal data.
-    #[arg(long, short)]
+    #[arg(long, short, value_parser = reason)]
     reason: String,
     /// Who does it; without it the user of this terminal.
     #[arg(long)]
     who: Option<String>,
+}
+
+/// As the API takes it.
+fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("say why".to_owned()),
+        text if holds_number(text) => {
+            Err("a reason is kept and read by others: name no phone or ID number in it".to_owned())
+        }
+        text => Ok(text.to_owned()),
+    }
 }
 
 impl Why {

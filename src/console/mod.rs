@@ -1,5 +1,5 @@
-//! Floor 5, the support staff's pages: server-rendered, in Chinese or English. Every one works without its script, which only
-//! redraws what has changed and knows the keyboard. What a page shows the desk has told; what a form asks for the desk decides.
+//! Floor 5, the support staff's pages: server-rendered, in Chinese or English. Every one works without its scripts, which only
+//! redraw what has changed, know the keyboard and say within a form why it was refused. What a page shows the desk has told; what a form asks for the desk decides.
 //! Personal data is masked.
 //!
 //! | file | |

@@ -18,6 +18,7 @@ use super::{access, assets};
 use crate::desk::paging;
 use crate::http::problem::Problem;
 use crate::waitlist::language::Language;
+use crate::waitlist::masking::holds_number;
 
 /// Why there is no page.
 pub(super) enum Not {
@@ -397,11 +398,15 @@ fn at_row(path: &str, row: i64) -> String {
     if row == 0 { path.to_owned() } else { format!("{path}?from={row}") }
 }
 
-/// The reason that a form gives: 1 to 200 characters.
+/// The reason that a form gives: 1 to 200 characters, and no person's number.
 pub(super) fn reason(text: &str) -> Result<String, Problem> {
     let text = text.trim();
     let fine = (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    if fine { Ok(text.to_owned()) } else { Err(Problem::no_reason()) }
+    match fine {
+        true if holds_number(text) => Err(Problem::personal_reason()),
+        true => Ok(text.to_owned()),
+        false => Err(Problem::no_reason()),
+    }
 }
 
 /// The largest number of rows of a list's page.

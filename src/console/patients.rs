@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::access::Staff;
 use super::page::{Frame, Page, show};
 use super::words::people::PatientWords;
+use crate::desk::search::is_name;
 use crate::http::Surface;
 use crate::records::search::{Found, PATIENTS_MAX};
 
@@ -37,6 +38,8 @@ struct Patients {
     frame: Frame,
     w: &'static PatientWords,
     searched: bool,
+    /// True where a name was searched for, by which nobody is found.
+    named: bool,
     /// True where more were found than are listed.
     cut: bool,
     rows: Vec<Row>,
@@ -58,6 +61,7 @@ async fn found(surface: &Surface, staff: &Staff, q: &str) -> Page {
         frame: Frame::of(staff, "patients"),
         w: PatientWords::of(staff.language),
         searched: !q.is_empty(),
+        named: is_name(q),
         cut,
         rows: rows.into_iter().map(row).collect(),
     };

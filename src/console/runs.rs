@@ -24,7 +24,7 @@ use super::when::Clock;
 use super::words::names;
 use super::words::runs::RunsWords;
 use crate::desk::paging;
-use crate::desk::search::{CUT, without_numbers};
+use crate::desk::search::{CUT, is_name, without_numbers};
 use crate::engine::inspect::Filter;
 use crate::http::Surface;
 use crate::http::extract::Query;
@@ -48,6 +48,8 @@ pub(super) struct Wanted {
     pub(super) status: String,
     pub(super) step: String,
     pub(super) q: String,
+    /// Not empty where a name was searched for, by which nobody is found.
+    pub(super) named: String,
     pub(super) still: String,
     pub(super) error: String,
     key: String,
@@ -62,9 +64,12 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// The same without a person's whole number, and whether there was one.
+    /// The same without a person's whole number or name, and whether there was one.
     pub(super) fn without_numbers(mut self, today: NaiveDate) -> (Self, bool) {
-        let mut had = false;
+        let mut had = is_name(&self.q);
+        if had {
+            (self.q, self.named) = (String::new(), "1".to_owned());
+        }
         for text in [&mut self.q, &mut self.error] {
             let cut = match without_numbers(text, today) {
                 Cow::Owned(cut) => cut,
@@ -83,7 +88,8 @@ impl Wanted {
 
     /// The workflow that is meant: applications where nothing is asked for.
     fn workflow(&self) -> &str {
-        let asks = [&self.status, &self.step, &self.q, &self.error].iter().any(|one| !one.trim().is_empty());
+        let asks =
+            [&self.status, &self.step, &self.q, &self.named, &self.error].iter().any(|one| !one.trim().is_empty());
         self.workflow.as_deref().unwrap_or(if asks { "" } else { WaitlistApplication::NAME })
     }
 
@@ -91,7 +97,12 @@ impl Wanted {
     pub(super) fn address(&self, cursor: Option<&str>) -> String {
         let mut pairs =
             vec![("workflow", self.workflow()), ("status", self.status.as_str()), ("step", self.step.as_str())];
-        pairs.extend([("q", self.q.trim()), ("still", self.still.as_str()), ("error", self.error.trim())]);
+        pairs.extend([
+            ("q", self.q.trim()),
+            ("named", self.named.as_str()),
+            ("still", self.still.as_str()),
+            ("error", self.error.trim()),
+        ]);
         pairs.extend([("key", self.key.as_str()), ("attempts", self.attempts.as_str()), ("due", self.due.as_str())]);
         pairs.extend([("created", self.created.as_str()), ("last_error", self.last_error.as_str())]);
         pairs.extend(cursor.map(|cursor| ("cursor", cursor)));
@@ -103,7 +114,8 @@ impl Wanted {
     /// Whether a bulk could go by it.
     fn bulkable(&self) -> bool {
         let filtered = !self.status.is_empty() || !self.step.is_empty() || !self.error.is_empty();
-        filtered && self.still.is_empty() && self.q.trim().is_empty() && self.status != "unrunnable"
+        let asks = !self.q.trim().is_empty() || !self.named.is_empty();
+        filtered && !asks && self.still.is_empty() && self.status != "unrunnable"
     }
 }
 
@@ -359,7 +371,9 @@ async fn filter(surface: &Surface, wanted: &Wanted, clock: &Clock, most: i64) ->
         ..Filter::default()
     };
     let mut cut = false;
-    if let Some(q) = some(&wanted.q) {
+    if !wanted.named.is_empty() {
+        filter.ids = Some(Vec::new());
+    } else if let Some(q) = some(&wanted.q) {
         let mut found = surface.desk.find_applications(&q).await?;
         cut = found.len() > APPLICATIONS_MAX;
         found.truncate(APPLICATIONS_MAX);

@@ -255,7 +255,8 @@ fn value(field: &Field, given: &str) -> Result<Value, Problem> {
     let bad = || {
         let name = |language| words(PolicyWords::of(language), field);
         let (zh, en) = match field.kind {
-            Kind::Number => ("不是不小于 0 的整数", "is no whole number from 0 up"),
+            Kind::Number if given.bytes().all(|digit| digit.is_ascii_digit()) => ("过大", "is too large"),
+            Kind::Number => ("须为不小于 0 的整数", "must be a whole number from 0 up"),
             _ => ("不可选", "cannot be chosen"),
         };
         Problem::form(

@@ -46,7 +46,7 @@ impl Offers {
                 ("Confirmation" | "Paying", "Revoked") => over = Some(Over::Lost),
                 // Money that came while the order of a missed offer was being closed books after all (E2).
                 ("OrderClosing", "Paid") => over = None,
-                ("Unlocking", outcome) => match over.take() {
+                ("Unlocking", outcome @ ("Requeued" | "Released")) => match over.take() {
                     Some(Over::Declined) => offers.declined += 1,
                     Some(Over::Lapsed) => lapsed += 1,
                     // Whoever had paid for what does not take place leaves the queue (R34).

@@ -63,6 +63,12 @@ pub fn without_numbers(q: &str, today: NaiveDate) -> Cow<'_, str> {
     }
 }
 
+/// True where a text that was searched for looks like somebody's name. Names are kept sealed: nobody is found by one, and none may
+/// stand in an address.
+pub fn is_name(q: &str) -> bool {
+    q.chars().any(|letter| matches!(letter, '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{323af}'))
+}
+
 /// What people write between the digits of a number.
 fn is_between(letter: char) -> bool {
     letter.is_whitespace() || matches!(letter, '-' | '(' | ')' | '.')

@@ -19,9 +19,8 @@ use super::extract::{Body, Path, Query};
 use super::openapi::{IdempotencyKey, Problems};
 use super::problem::Problem;
 use super::runs::short;
-use super::staff::NewSignal;
+use super::staff::{NewSignal, says};
 use crate::desk::paging;
-use crate::engine::staff::By;
 use crate::engine::store::Signalled;
 use crate::engine::store::unmatched::{Kept, Standing};
 
@@ -114,7 +113,7 @@ pub(super) async fn by_key(
 ) -> Result<(StatusCode, Json<SignalTaken>), Problem> {
     short(&key, "key")?;
     short(&new.signal_id, "signalId")?;
-    let by = By { who: caller.who(), reason: new.reason };
+    let by = says(&caller, new.reason)?;
     let signalled = surface.desk.signal_key(&by, &workflow, &key, &name, new.signal_id, new.payload).await?;
     let fate = match signalled {
         Signalled::Delivered => "delivered",

@@ -21,6 +21,7 @@ use crate::desk::verbs as words;
 use crate::engine::staff::explain::{Choice, Explained, Would};
 use crate::engine::staff::{By, Refused, Verb};
 use crate::waitlist::language::Language;
+use crate::waitlist::masking::holds_number;
 
 /// A signal to a run.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -191,7 +192,15 @@ impl Verdict {
 /// Who asks, and why.
 pub(super) fn by(caller: &Caller, reason: String) -> Result<By, Problem> {
     short(&reason, "reason")?;
+    if holds_number(&reason) {
+        return Err(Problem::personal_reason());
+    }
     Ok(By { who: caller.who(), reason })
+}
+
+/// The same where a reason may be left out: a program says what happened.
+pub(super) fn says(caller: &Caller, reason: String) -> Result<By, Problem> {
+    if reason.is_empty() { Ok(By { who: caller.who(), reason }) } else { by(caller, reason) }
 }
 
 /// Does a verb and shows the run as it stands then.
@@ -219,8 +228,7 @@ pub(super) async fn signal(
     Body(new): Body<NewSignal>,
 ) -> Result<(StatusCode, Json<Heard>), Problem> {
     short(&new.signal_id, "signalId")?;
-    let by =
-        if new.reason.is_empty() { By { who: caller.who(), reason: String::new() } } else { by(&caller, new.reason)? };
+    let by = says(&caller, new.reason)?;
     let verb = Verb::Signal { signal, signal_id: new.signal_id, payload: new.payload };
     let performed = surface.desk.perform(id, &by, &verb).await?;
     Ok((StatusCode::ACCEPTED, Json(Heard { accepted: true, duplicate: performed.runs == 0 })))

@@ -9,6 +9,17 @@ use super::schedules::from_name;
 use super::templates::Numbered;
 use crate::ports::his::DayPart;
 
+/// What channels told of the letter `o` after they had taken it.
+macro_rules! told_of {
+    () => {
+        "select body ->> 'status' as told, received_at as told_at from callback
+         where hospital = $1 and source = 'wechat' and subject = o.reference
+         union all
+         select body ->> 'status', received_at from callback
+         where hospital = $1 and source = 'platform' and subject = o.id and kind in ('delivered', 'failed')"
+    };
+}
+
 /// What a letter refers to.
 #[derive(Debug, Clone)]
 pub struct Refers {
@@ -148,37 +159,40 @@ pub struct Sent {
 ///
 /// Plan: `outbox_run`; one range of `callback_of_message` and one of `callback_of_platform` for each that was sent.
 pub async fn of_entry(db: impl PgExecutor<'_>, hospital: &str, entry: Uuid) -> sqlx::Result<Vec<Sent>> {
-    sqlx::query_as(
+    sqlx::query_as(concat!(
         "select o.id, o.topic, o.payload, o.status, o.reference, o.attempt, o.due_at, o.last_error, o.created_at, o.settled_at,
                 c.told, c.told_at
          from outbox o
          left join lateral (
              select c.told, c.told_at
-             from (select body ->> 'status' as told, received_at as told_at from callback
-                   where hospital = $1 and source = 'wechat' and subject = o.reference
-                   union all
-                   select body ->> 'status', received_at from callback
-                   where hospital = $1 and source = 'platform' and subject = o.id and kind in ('delivered', 'failed')) c
+             from (",
+        told_of!(),
+        ") c
              order by c.told in ('success', 'delivered') desc, c.told_at desc
              limit 1) c on o.topic = 'notice' and o.status = 'sent'
          where o.tenant = $1 and o.run_id = $2 and o.topic in ('notice', 'sms')
-         order by o.created_at, o.id",
-    )
+         order by o.created_at, o.id"
+    ))
     .bind(hospital)
     .bind(entry)
     .fetch_all(db)
     .await
 }
 
-/// True where these letters are written and none has left, sent again by staff or not, though one still may or could have:
-/// whoever they are for was not told.
+/// True where these letters are written and none has reached anybody, sent again by staff or not, though one still may or could
+/// have: whoever they are for was not told. One that its channel took, and later said not to have arrived, has reached nobody.
 ///
-/// Plan: the run's letters, which are few.
+/// Plan: the run's letters, which are few, and what was told of each.
 pub async fn none_has_left(db: impl PgExecutor<'_>, hospital: &str, entry: Uuid, ids: &[String]) -> sqlx::Result<bool> {
-    sqlx::query_scalar(
-        "select coalesce(not bool_or(status = 'sent') and bool_or(status <> 'undeliverable'), false)
-         from outbox where tenant = $1 and run_id = $2 and split_part(id, 'U', 1) = any($3)",
-    )
+    sqlx::query_scalar(concat!(
+        "select coalesce(not bool_or(l.sent and not l.failed) and bool_or(l.hopes and not l.failed), false)
+         from (select o.status = 'sent' as sent, o.status <> 'undeliverable' as hopes,
+                      coalesce((select not bool_or(c.told in ('success', 'delivered')) from (",
+        told_of!(),
+        ") c), false) as failed
+               from outbox o
+               where o.tenant = $1 and o.run_id = $2 and split_part(o.id, 'U', 1) = any($3)) l"
+    ))
     .bind(hospital)
     .bind(entry)
     .bind(ids)

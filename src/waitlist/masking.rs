@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::identity::{Phone, mask};
+use super::identity::{IdNumber, IdType, Phone, mask};
 
 /// What stands for something of which nothing is shown.
 const HIDDEN: &str = "***";
@@ -57,6 +57,16 @@ enum Held {
 /// The same value with whatever may be of a person starred. Its shape, ids, codes, amounts and times stay as they are.
 pub fn masked(value: &Value) -> Value {
     under(value, Held::Unknown)
+}
+
+/// True where a text that somebody wrote has a mobile number or a resident's number in it.
+pub fn holds_number(text: &str) -> bool {
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
+    words.map(|word| word.strip_prefix("86").filter(|rest| rest.len() == 11).unwrap_or(word)).any(|word| {
+        let mobile = word.len() == 11 && word.bytes().all(|digit| digit.is_ascii_digit());
+        let mobile = mobile && word.starts_with('1') && word.bytes().nth(1).is_some_and(|second| second >= b'3');
+        mobile || IdNumber::parse(IdType::ResidentCard, word, NaiveDate::MAX).is_ok()
+    })
 }
 
 fn under(value: &Value, held: Held) -> Value {
@@ -286,6 +296,28 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_persons_number_is_seen_in_what_somebody_wrote() {
+        for text in
+            ["患者13800138000来电", "called +86 13800138000.", "8613800138000", "证件 11010519491231002x，已核对"]
+        {
+            assert!(holds_number(text), "{text}");
+        }
+        // Four digits, an amount, an order at HIS, a transaction and a time are none.
+        for text in [
+            "",
+            "HIS is back",
+            "尾号8000",
+            "10580013800",
+            "4200001234202511290123456789",
+            "T01M8M5KBH4E8GB3DCWPA6WX81D01",
+            "2026-11-29 17:00",
+            "110105194912310021",
+        ] {
+            assert!(!holds_number(text), "{text}");
+        }
+    }
 
     #[test]
     fn what_is_of_a_person_is_starred_by_the_name_of_its_field() {

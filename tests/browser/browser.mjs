@@ -55,6 +55,8 @@ export class Person {
     }
     await fill(form);
     await form.locator("[name=reason]").fill(reason);
+    // A refusal that stands there already is an earlier one's.
+    await form.locator(".refusal").evaluateAll((all) => all.forEach((one) => one.remove()));
     const answered = Promise.any([this.page.waitForEvent("framenavigated"), form.locator(".refusal").waitFor()]);
     await form.locator("button").last().click();
     await answered;

@@ -187,6 +187,16 @@ async fn an_application_is_found_by_whichever_number_somebody_has() {
         "{}",
         by_document.text
     );
+    // Nobody is found by a name, which stands in no address, and the page says why.
+    let found = staff.form("/runs", &[("q", "张三丰")]).await;
+    let address = found.headers["location"].to_str().unwrap();
+    assert!(!address.contains('%'), "{address}");
+    let page = staff.page(address).await;
+    assert!(!shown(&page) && page.contains("Names are kept sealed"), "{page}");
+    let typed =
+        staff.house.send(staff.request("GET", "/runs?q=%E5%BC%A0&status=waiting").body(Body::empty()).unwrap()).await;
+    assert_eq!(typed.headers["location"], "/runs?workflow=&status=waiting&named=1");
+    assert!(staff.form("/patients", &[("q", "张三丰")]).await.text.contains("Names are kept sealed"));
     // A search is the team's: whoever comes next finds it.
     let query = "?workflow=waitlist_application&status=waiting";
     let kept = staff.form("/views", &[("name", "My <b>queue</b>"), ("query", query)]).await;
@@ -227,6 +237,9 @@ async fn what_staff_do_has_a_reason_a_role_and_a_place_in_the_audit() {
     let foreign = house.send(foreign.body("reason=x".into()).unwrap()).await;
     assert_eq!(foreign.status, StatusCode::FORBIDDEN, "a form without the session's own csrf");
     assert_eq!(operator.form(&path, &[("reason", " ")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let personal = operator.form(&path, &[("reason", "13800138000 called")]).await;
+    assert_eq!(personal.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(personal.text.contains("name no phone or ID number"), "{}", personal.text);
     assert_eq!(operator.form(&path, &why).await.status, StatusCode::SEE_OTHER);
     let page = operator.page(&format!("/runs/{run}?done=suspend")).await;
     assert!(page.contains("Suspend: Done") && page.contains("HIS &#60;i&#62;moves&#60;/i&#62;"), "{page}");

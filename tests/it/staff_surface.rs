@@ -44,6 +44,24 @@ async fn verbs_are_explained_in_both_languages() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reason_names_nobodys_number() {
+    let hospital = Hospital::paying(PaymentMode::None).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    let reason = json!({ "reason": "患者 13800138000 来电" });
+    let refused = post(&hospital, &format!("/v1/runs/{entry}/suspend"), reason).await;
+    assert_eq!((refused.status, refused.code()), (422, "personal_reason"), "{}", refused.body);
+    let said = json!({ "signalId": "1", "payload": {}, "reason": "证件 11010519491231002X" });
+    for path in [
+        format!("/v1/runs/{entry}/signals/Confirm"),
+        format!("/v1/workflows/waitlist_application/runs/{entry}/signals/Confirm"),
+    ] {
+        assert_eq!(post(&hospital, &path, said.clone()).await.code(), "personal_reason", "{path}");
+    }
+    assert_eq!(get(&hospital, "/v1/audit?verb=suspend").await["items"], json!([]));
+    hospital.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bulk_over_the_api_is_tried_done_and_written_down() {
     let hospital = Hospital::paying(PaymentMode::None).await;
     for patient in 1..=3 {

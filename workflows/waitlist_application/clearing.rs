@@ -3,6 +3,7 @@
 
 use super::outcome;
 use super::state::{Application, Why};
+use super::unlocking::forgive_the_untold;
 use super::visit::{Given, give_back};
 use crate::engine::{Fault, Turn};
 use crate::workflows::Ports;
@@ -25,6 +26,7 @@ pub(super) async fn clearing(app: &mut Application, turn: &Turn, ports: &Ports) 
         ports.his.unlock(&app.order_id(turn.run)).await?;
     }
     app.gave_back = visited || may_be_locked;
+    forgive_the_untold(app, turn, ports).await?;
     // An end that had its reason keeps it.
     app.why.get_or_insert(why);
     Ok(outcome::Clearing::Cleared)

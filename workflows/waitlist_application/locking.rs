@@ -19,8 +19,8 @@ pub(super) async fn locking(app: &mut Application, turn: &Turn, ports: &Ports) -
     // A lock that may have been taken is followed up.
     if !turn.again && entries::asked_elsewhere(&ports.pool, &ports.hospital, turn.run).await.map_err(unread)? {
         limits::nobody_called();
-        app.withheld = true;
-        return Ok(gone(app, false));
+        (app.withheld, app.offer) = (true, None);
+        return Ok(outcome::Locking::Withheld);
     }
     let (window, grace) = match ports.his.holds_for() {
         Some(held) => calendar::within_lock(held, app.policy.offer_window_minutes, app.policy.lock_grace_minutes),

@@ -102,7 +102,7 @@ flow! {
     /// Locks the offered place at HIS (R10, R20). A place that is gone or cannot be had keeps the patient's turn; so does one
     /// that comes while the patient is being offered another one elsewhere (R35).
     Locking = locking at his priority Urgent
-        { Locked + Lock -> Confirmation, Taken -> Waiting, Unusable -> Unlocking }
+        { Locked + Lock -> Confirmation, Taken -> Waiting, Withheld -> Waiting, Unusable -> Unlocking }
     /// The patient accepts while the lock lasts (R9). An answer to an offer that is over is none (E5).
     Confirmation = confirmation priority Urgent on Confirm, Decline, Withdrawal, Stoppage, Change, Consent until confirmed_until
         {

@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Step;
 use super::asking::Question;
 use super::lock_check::Checking;
 use super::signals::{Cancellation, LateMoney, Payment as Told};
 use super::state::{Application, Order, Why};
+use super::{Step, WaitlistApplication};
+use crate::engine::flow::Flow;
 use crate::engine::store::Outgoing;
 use crate::engine::store::signal::{self, deliver};
 use crate::engine::{Projected, RunId};
@@ -276,12 +277,16 @@ fn offer(one: &Projected<Application>) -> Option<Offer> {
         // A place that somebody else has leads back to the queue, or one that the patient did not take (Q6).
         (Step::Waiting, None) => match app.given_up_now() {
             Some(why) => came_to(why),
+            // A person had it go on before anybody was asked.
+            None if app.unanswered == Some(app.offers) => came_to(Why::Lapsed),
             None => ("lost", false),
         },
         // Whether anybody was told of it is asked next (R9).
-        (Step::Unlocking, Some(Why::Lapsed)) if app.unanswered == Some(app.offers) => return None,
+        (Step::Unlocking | Step::Clearing, Some(Why::Lapsed)) if app.unanswered == Some(app.offers) => return None,
         // While the order is being closed, the money may come (E2).
-        (Step::Unlocking | Step::Settlement | Step::Clearing, Some(why)) => came_to(why),
+        (Step::Unlocking | Step::Clearing, Some(why)) => came_to(why),
+        // Where a person has sent it there, nothing before has said it.
+        (step, Some(why)) if settles(step) || WaitlistApplication::TABLE.is_ending(one.step) => came_to(why),
         _ => return None,
     };
     (app.offers > 0).then(|| Offer {
@@ -293,6 +298,13 @@ fn offer(one: &Projected<Application>) -> Option<Offer> {
         slot: slot(app),
         outcome,
     })
+}
+
+fn settles(step: Step) -> bool {
+    matches!(
+        step,
+        Step::Settlement | Step::Reckoning | Step::Refunding | Step::RefundWait | Step::RefundCheck | Step::Closure
+    )
 }
 
 /// An offer that the patient did not take.

@@ -17,16 +17,22 @@ pub(super) async fn unlocking(app: &mut Application, turn: &Turn, ports: &Ports)
     } else {
         limits::nobody_called();
     }
-    let lapsed = app.why.or(app.given_up_now()) == Some(Why::Lapsed);
-    if app.unanswered.take() == Some(app.offers) && lapsed && untold(app, turn, ports).await? {
-        app.was_not_told();
-    }
+    forgive_the_untold(app, turn, ports).await?;
     if app.why.is_some() {
         return Ok(outcome::Unlocking::Released);
     }
     // The place was lost to somebody else: back to the same place in the queue, with whatever was paid (R16, R20).
     app.offer = None;
     Ok(outcome::Unlocking::Requeued)
+}
+
+/// Whoever could not know of the offer that has lapsed has missed nothing (R9).
+pub(super) async fn forgive_the_untold(app: &mut Application, turn: &Turn, ports: &Ports) -> Result<(), Fault> {
+    let lapsed = app.why.or(app.given_up_now()) == Some(Why::Lapsed);
+    if app.unanswered.take() == Some(app.offers) && lapsed && untold(app, turn, ports).await? {
+        app.was_not_told();
+    }
+    Ok(())
 }
 
 /// True where neither the notice of the offer has left, nor what goes in its place by another channel.

@@ -74,6 +74,8 @@ words! {
         undone: "撤销刚才的操作", "Undone right away";
         not_found: "没有找到", "Not found";
         wrong_title: "操作未完成", "This was not done";
+        names_sealed: "姓名加密保存，不能按姓名查找：请用患者编号、手机号（可只填后四位）、证件号或订单号。",
+            "Names are kept sealed and cannot be searched for: take the patient's id, the phone or its last four digits, the ID number or an order's.";
         unreached: "没有收到服务器的答复，不知道操作是否已完成：请先刷新页面查看，再决定是否重试。",
             "The server did not answer, so whether this was done is not known: reload the page and look before trying again.";
         nothing_changed: "数据未作任何更改。", "Nothing was changed.";

@@ -115,7 +115,11 @@ pub async fn begin(engine: &Engine, asked: &Asked) -> sqlx::Result<Result<Bulk, 
         Some(set) => {
             let Some(taken) = sets::find(&mut tx, tenant, set).await? else {
                 // What was begun of it is remembered longer than the preview.
-                return Ok(store::begun_of(&mut *tx, tenant, set).await?.ok_or(BulkRefused::NoPreview));
+                let Some(begun) = store::begun_of(&mut *tx, tenant, set).await? else {
+                    return Ok(Err(BulkRefused::NoPreview));
+                };
+                let same = (&begun.arguments, &begun.filter.0) == (&arguments, &asked.filter);
+                return Ok(if same { Ok(begun) } else { Err(BulkRefused::OtherPreview) });
             };
             if (&taken.arguments, &taken.filter.0) != (&arguments, &asked.filter) {
                 return Ok(Err(BulkRefused::OtherPreview));

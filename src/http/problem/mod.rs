@@ -216,6 +216,13 @@ impl Problem {
         )
     }
 
+    /// A reason is kept for as long as the audit, in the clear.
+    pub(crate) fn personal_reason() -> Self {
+        let zh = "原因会长期留存，请勿填写手机号或证件号：请改用申请编号或患者编号。";
+        let en = "A reason is kept and read by others: name no phone or ID number in it, but the application or the patient's id.";
+        Self::fixed(StatusCode::UNPROCESSABLE_ENTITY, "personal_reason", zh, en)
+    }
+
     /// A form of the console that is not filled in as it must be: why, in both languages.
     pub(crate) fn form(zh: impl Into<String>, en: impl Into<String>) -> Self {
         let said = Said::Form(zh.into(), en.into());

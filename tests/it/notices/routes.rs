@@ -1,6 +1,6 @@
 //! By which channels notices go: what is configured, what a text says, and what becomes of whom a channel does not reach.
 
-use houbu::sandbox::catalogue::subject;
+use houbu::sandbox::catalogue::{PLATFORM_EVENT, subject};
 use houbu::sandbox::switches::{Switch, Wrong};
 use houbu::waitlist::policy::PaymentMode;
 use houbu::waitlist::route::{Channel, Routes};
@@ -78,28 +78,54 @@ async fn r23_a_text_goes_by_its_own_channels_from_the_moment_it_is_stored() {
     hospital.finish().await;
 }
 
-/// The platform does not reach the patient, and WeChat, which is next, is away for the whole of the offer.
+/// What an offer came to.
+async fn came_to(hospital: &Hospital) -> String {
+    sqlx::query_scalar("select outcome from offer").fetch_one(&hospital.db.pool).await.unwrap()
+}
+
+/// A call or push always goes wrong like this.
+fn goes_wrong<'a>(hospital: &Hospital, call: &'a str, how: &str) -> (&'a str, Wrong) {
+    let wrong = Wrong::named(subject(call).unwrap(), how).unwrap();
+    hospital.faults.switches().on(call, wrong, Switch::OfThousand(1000));
+    (call, wrong)
+}
+
+/// The platform does not reach the patient, at once or as it says later, and WeChat, which is next, is away for the whole of the offer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r09_r23_an_offer_that_the_next_channel_has_not_brought_either_is_not_missed() {
-    let route = vec![Channel::Platform, Channel::WechatTemplate];
-    let routes = Routes::new(true, true, true).with([(TemplateName::WaitlistPleaseConfirm, route)].into());
-    let hospital = Hospital::open(Setup { routes, ..Setup::paying(PaymentMode::LockThenPay) }).await;
+async fn r09_r23_an_offer_that_no_channel_has_brought_is_not_missed() {
+    for (call, how) in [("platform send", "1"), (PLATFORM_EVENT, "failed")] {
+        let route = vec![Channel::Platform, Channel::WechatTemplate];
+        let routes = Routes::new(true, true, true).with([(TemplateName::WaitlistPleaseConfirm, route)].into());
+        let hospital = Hospital::open(Setup { routes, ..Setup::paying(PaymentMode::LockThenPay) }).await;
+        let entry = hospital.apply("w1-am", 1).await;
+        hospital.pass_minutes(1).await;
+        let wrongs = [goes_wrong(&hospital, call, how), goes_wrong(&hospital, "wechat template send", "-1")];
+        hospital.free_a_place("w1-am").await;
+        assert_eq!(hospital.status(entry).await, "offered");
+        hospital.pass_minutes(31).await;
+        assert_eq!(hospital.status(entry).await, "waiting", "{call}: {:?}", hospital.steps(entry).await);
+        assert_eq!(came_to(&hospital).await, "unusable", "{call}");
+        for (call, wrong) in wrongs {
+            hospital.faults.switches().off(call, wrong);
+        }
+        hospital.pass_minutes(15).await;
+        hospital.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r09_r23_an_offer_that_staff_have_sent_again_was_told() {
+    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
     let entry = hospital.apply("w1-am", 1).await;
-    let wrongs = [("platform send", "1"), ("wechat template send", "-1")]
-        .map(|(call, answer)| (call, Wrong::named(subject(call).unwrap(), answer).unwrap()));
-    for (call, wrong) in wrongs {
-        hospital.faults.switches().on(call, wrong, Switch::OfThousand(1000));
-    }
+    let (call, wrong) = goes_wrong(&hospital, "wechat template send", "40037");
     hospital.free_a_place("w1-am").await;
-    assert_eq!(hospital.status(entry).await, "offered");
+    hospital.faults.switches().off(call, wrong);
+    let offer = notices(&hospital, entry).await.pop().unwrap();
+    assert_eq!(offer["state"], "putAside", "{offer}");
+    let path = format!("/v1/waitlist/{entry}/notices/{}/resend", offer["noticeId"].as_str().unwrap());
+    hospital.ask(Method::POST, &path, Some(json!({ "reason": "模板已恢复" }))).await;
     hospital.pass_minutes(31).await;
-    assert_eq!(hospital.status(entry).await, "waiting", "{:?}", hospital.steps(entry).await);
-    let outcome: String = sqlx::query_scalar("select outcome from offer").fetch_one(&hospital.db.pool).await.unwrap();
-    assert_eq!(outcome, "unusable");
-    for (call, wrong) in wrongs {
-        hospital.faults.switches().off(call, wrong);
-    }
-    hospital.pass_minutes(15).await;
+    assert_eq!((hospital.status(entry).await.as_str(), came_to(&hospital).await.as_str()), ("lapsed", "missed"));
     hospital.finish().await;
 }
 

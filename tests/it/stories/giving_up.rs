@@ -320,3 +320,24 @@ async fn r09_an_offer_that_nobody_was_told_of_is_not_missed() {
     assert_eq!(statuses(&hospital, entries).await, ["lapsed", "lapsed"]);
     hospital.finish().await;
 }
+
+/// Staff end it while HIS is away, before anybody could ask whether the offer had been told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r09_an_offer_that_nobody_was_told_of_is_not_missed_either_where_staff_end_it() {
+    let hospital = Hospital::paying(PaymentMode::LockThenPay).await;
+    let entry = hospital.apply("w1-am", 1).await;
+    hospital.turns("messages", "pause").await;
+    hospital.free_a_place("w1-am").await;
+    hospital.turns("his", "pause").await;
+    hospital.pass_minutes(31).await;
+    assert_eq!(hospital.steps(entry).await.last().map(String::as_str), Some("Confirmation on deadline: Lapsed"));
+    assert_eq!(offers(&hospital, entry).await, ["held"]);
+    let why = json!({ "reason": "患者来电取消" });
+    hospital.ask(reqwest::Method::POST, &format!("/v1/runs/{entry}/cancel"), Some(why)).await;
+    hospital.turns("his", "resume").await;
+    hospital.turns("messages", "resume").await;
+    hospital.pass_minutes(1).await;
+    assert_eq!(hospital.status(entry).await, "withdrawn");
+    assert_eq!(offers(&hospital, entry).await, ["ended"]);
+    hospital.finish().await;
+}
