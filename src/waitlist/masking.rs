@@ -64,7 +64,7 @@ pub fn holds_number(text: &str) -> bool {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
     words.map(|word| word.strip_prefix("86").filter(|rest| rest.len() == 11).unwrap_or(word)).any(|word| {
         let mobile = word.len() == 11 && word.bytes().all(|digit| digit.is_ascii_digit());
-        let mobile = mobile && word.starts_with('1') && word.bytes().nth(1).is_some_and(|second| second >= b'3');
+        let mobile = mobile && matches!(word.as_bytes(), [b'1', b'3'..=b'9', ..]);
         mobile || IdNumber::parse(IdType::ResidentCard, word, NaiveDate::MAX).is_ok()
     })
 }
