@@ -27,7 +27,7 @@ use crate::engine::store::audit::Wanted as Deeds;
 use crate::http::Surface;
 use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
-use crate::records::dossier::{Applied, Banned, Told};
+use crate::records::dossier::{Applied, Banned, Offered, Paid, Told};
 use crate::records::patients::{Blacklisted, Person};
 use crate::waitlist::calendar::day_ends;
 
@@ -54,6 +54,8 @@ struct AppliedRow {
 /// A visit, ready for the page.
 struct VisitRow {
     entry: Uuid,
+    /// Of which doctor and day.
+    of: String,
     status: Chip,
     slot: String,
     place: String,
@@ -64,6 +66,7 @@ struct VisitRow {
 /// Money, ready for the page.
 struct PaidRow {
     trade_no: String,
+    of: String,
     entry: Uuid,
     status: Chip,
     amount: String,
@@ -217,7 +220,11 @@ async fn page(surface: &Surface, staff: &Staff, id: &str, person: Option<Person>
         visits: visits(&dossier, &clock),
         payments: payments(&dossier, &clock),
         offers: offers(&dossier, &clock),
-        messages: dossier.messages.iter().map(|told| message(told, &clock)).collect(),
+        messages: dossier
+            .messages
+            .iter()
+            .map(|told| message(told, of(&dossier, told.run_id, &clock), &clock))
+            .collect(),
         breaches: dossier
             .breaches
             .iter()
@@ -232,13 +239,27 @@ async fn page(surface: &Surface, staff: &Staff, id: &str, person: Option<Person>
     show(&page)
 }
 
+/// Of which doctor and half-day an application is; empty where it is too old to be listed.
+fn of(dossier: &Dossier, entry: Uuid, clock: &Clock) -> String {
+    let one = dossier.applications.iter().find(|one| one.id == entry);
+    one.map(|one| format!("{} · {}", doctor(one), half_day(one, clock))).unwrap_or_default()
+}
+
+fn doctor(one: &Applied) -> String {
+    one.doctor_name.clone().unwrap_or_else(|| one.schedule_id.clone())
+}
+
+fn half_day(one: &Applied, clock: &Clock) -> String {
+    let part = one.part.as_deref().map(|part| names::thing(part, clock.language)).unwrap_or_default();
+    one.visit_date.map(|day| format!("{} {part}", clock.day(day))).unwrap_or_default()
+}
+
 fn applied(one: Applied, clock: &Clock) -> AppliedRow {
-    let part = one.part.map(|part| names::thing(&part, clock.language)).unwrap_or_default();
     AppliedRow {
         id: one.id,
         status: Chip::of(&one.status, clock.language),
-        doctor: one.doctor_name.unwrap_or_else(|| one.schedule_id.clone()),
-        visit: one.visit_date.map(|day| format!("{} {part}", clock.day(day))).unwrap_or_default(),
+        doctor: doctor(&one),
+        visit: half_day(&one, clock),
         slot: slot(one.slot.as_ref()),
         reason: one.reason.map(|reason| names::state(&reason, clock.language)).unwrap_or_default(),
         deadline: one.deadline.map(|at| clock.stamp(at)),
@@ -252,6 +273,7 @@ fn applied(one: Applied, clock: &Clock) -> AppliedRow {
 fn visits(dossier: &Dossier, clock: &Clock) -> Vec<VisitRow> {
     let row = |one: &crate::records::visits::Shown| VisitRow {
         entry: one.entry_id,
+        of: of(dossier, one.entry_id, clock),
         status: Chip::of(&one.status, clock.language),
         slot: slot(Some(&one.slot)),
         place: one.place.clone(),
@@ -262,29 +284,35 @@ fn visits(dossier: &Dossier, clock: &Clock) -> Vec<VisitRow> {
 }
 
 fn payments(dossier: &Dossier, clock: &Clock) -> Vec<PaidRow> {
-    let row = |one: &crate::records::dossier::Paid| PaidRow {
+    let row = |one: &Paid| PaidRow {
         trade_no: one.out_trade_no.clone(),
+        of: of(dossier, one.entry_id, clock),
         entry: one.entry_id,
         status: Chip::like(&one.status, &[("open", "awaitingPayment")], clock.language),
         amount: yuan(one.amount_fen),
         refunded: yuan(one.refunded_fen),
-        at: clock.stamp(one.updated_at),
+        at: clock.stamp(one.paid_at.unwrap_or(one.updated_at)),
     };
     dossier.payments.iter().map(row).collect()
 }
 
 fn offers(dossier: &Dossier, clock: &Clock) -> Vec<Line> {
-    let row = |one: &crate::records::dossier::Offered| Line {
+    // Of another half-day of the day (Q2) it is not the application's own.
+    let own = |one: &Offered| {
+        dossier.applications.iter().any(|it| (it.id, &it.schedule_id) == (one.entry_id, &one.schedule_id))
+    };
+    let place = |one: &Offered| if own(one) { of(dossier, one.entry_id, clock) } else { one.schedule_id.clone() };
+    let row = |one: &Offered| Line {
         entry: one.entry_id,
         chip: Chip::of(&one.outcome, clock.language),
-        name: format!("#{} {}", one.nth, one.schedule_id),
+        name: format!("#{} {}", one.nth, place(one)),
         note: String::new(),
         at: clock.stamp(one.made_at),
     };
     dossier.offers.iter().map(row).collect()
 }
 
-fn message(told: &Told, clock: &Clock) -> Line {
+fn message(told: &Told, of: String, clock: &Clock) -> Line {
     let kind = match &told.kind {
         Some(Value::String(kind)) => kind.clone(),
         Some(Value::Object(more)) => more.keys().next().cloned().unwrap_or_default(),
@@ -295,7 +323,11 @@ fn message(told: &Told, clock: &Clock) -> Line {
         entry: told.run_id,
         chip: Chip::like(&told.status, &like, clock.language),
         name: format!("{} · {}", names::thing(&told.topic, clock.language), names::notice(&kind, clock.language)),
-        note: faults::said(told.last_error.as_deref().unwrap_or_default(), clock.language),
+        note: [of, faults::said(told.last_error.as_deref().unwrap_or_default(), clock.language)]
+            .into_iter()
+            .filter(|note| !note.is_empty())
+            .collect::<Vec<_>>()
+            .join(" · "),
         at: clock.stamp(told.settled_at.unwrap_or(told.created_at)),
     }
 }

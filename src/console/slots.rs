@@ -173,6 +173,7 @@ fn together(steps: Vec<(&'static str, Stamp)>) -> Vec<(String, Stamp)> {
 /// Why it is where it is.
 fn why(one: &Given, stood: State, w: &SlotWords, clock: &Clock) -> String {
     let said = match (one.outcome.as_str(), stood) {
+        ("out" | "held", _) if one.halted => w.why_halted,
         ("out", _) => w.why_out,
         ("held", _) => w.why_held,
         ("booked", State::Released) => w.why_cancelled,
@@ -224,6 +225,7 @@ mod tests {
             outcome: outcome.to_owned(),
             freed_at: Some(at(1)),
             made_at: at(2),
+            halted: false,
             taken_at: Some(at(3)),
             settled_at: (!["out", "held"].contains(&outcome)).then(|| at(9)),
             deadline: (outcome == "held").then(|| at(30)),
@@ -257,6 +259,8 @@ mod tests {
             assert_eq!(told, steps, "{outcome}");
         }
         assert_eq!(why(&one("ended", None), State::Released, w, &clock), format!("Withdrawn · {}", w.why_ended));
+        let halted = Given { halted: true, ..one("held", None) };
+        assert_eq!(why(&halted, State::Locked, w, &clock), w.why_halted, "nobody is told that it moves");
         // What happened within one minute is one line, in order.
         let at = |second| clock.stamp(DateTime::UNIX_EPOCH + TimeDelta::seconds(second));
         let told = together(vec![("a", at(1)), ("b", at(2)), ("c", at(61))]);

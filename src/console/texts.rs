@@ -181,7 +181,9 @@ impl Change {
                     format!("Each line is a field and its text, key = text: {line}"),
                 )
             })?;
-            fields.insert(key.trim().to_owned(), text.trim().to_owned());
+            if fields.insert(key.trim().to_owned(), text.trim().to_owned()).is_some() {
+                return Err(twice(key.trim()));
+            }
         }
         let sms = (!self.sms.trim().is_empty()).then(|| self.sms.trim().to_owned());
         let quiet_hours = match self.quiet_hours.as_str() {
@@ -215,11 +217,18 @@ impl Change {
                     format!("Each line is a channel and its template, channel = id: {line}"),
                 )
             })?;
-            template_ids.insert(channel(name.trim())?, id.trim().to_owned());
+            if template_ids.insert(channel(name.trim())?, id.trim().to_owned()).is_some() {
+                return Err(twice(name.trim()));
+            }
         }
         let template_id = self.template_id.trim().to_owned();
         Ok(Template { template_id, fields, sms, quiet_hours, channels, template_ids })
     }
+}
+
+/// Of two lines of one name the second would have taken the place of the first without a word.
+fn twice(name: &str) -> Problem {
+    Problem::form(format!("“{name}”写了两行，只能保留一行。"), format!("There are two lines for {name}: keep one."))
 }
 
 pub(super) async fn put(

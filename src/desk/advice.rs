@@ -124,8 +124,8 @@ pub fn on_pages(finding: &Finding, language: Language) -> &'static str {
             ("暂停的原因消除后在该任务处点击恢复。", "Resume it at that job when the reason is over.")
         }
         Finding::Suspended { .. } => (
-            "打开流程实例查看原因，消除后点击立即重试，或补录结果。",
-            "Open the runs and see why; remove the reason, then retry, or supply the outcome.",
+            "打开流程实例查看原因：出错的，消除原因后点击立即重试或补录结果；由人工暂停的，点击恢复。",
+            "Open the runs and see why: of what failed remove the reason, then retry or supply the outcome; resume what a person suspended.",
         ),
         Finding::LettersSuspended { .. } => (
             "修正模板或权限后重发消息；并以其他方式通知相关患者。",

@@ -14,6 +14,8 @@ use crate::waitlist::ids;
 
 /// The letters of the end of a phone number.
 const TAIL: usize = 4;
+/// The letters of its beginning that are shown.
+const HEAD: usize = 3;
 /// The letters of a phone number.
 const PHONE: usize = 11;
 
@@ -25,8 +27,8 @@ pub const CUT: char = '…';
 enum Meant<'a> {
     /// A run, or an id that was derived from it.
     Run(Uuid),
-    /// The end of a phone number.
-    Tail(&'a str),
+    /// A phone number, by what is kept of it to be read: how it begins, which may be left out, and how it ends.
+    Phone { begins: String, ends: String },
     /// Some other number.
     Number(&'a str),
 }
@@ -36,28 +38,36 @@ fn meant(q: &str) -> Meant<'_> {
     if let Some(run) = q.parse().ok().or_else(|| ids::run_of(q)) {
         return Meant::Run(run);
     }
-    match q.len() {
-        TAIL | PHONE if q.bytes().all(|digit| digit.is_ascii_digit()) => {
-            Meant::Tail(q.get(q.len() - TAIL..).unwrap_or_default())
-        }
-        _ => Meant::Number(q),
+    let seen = phone(q);
+    let (begins, ends) = seen.as_deref().unwrap_or(q).split_once(CUT).unwrap_or(("", q));
+    let digits = |text: &str| text.bytes().all(|digit| digit.is_ascii_digit());
+    if matches!(begins.len(), 0 | HEAD) && ends.len() == TAIL && digits(begins) && digits(ends) {
+        return Meant::Phone { begins: begins.to_owned(), ends: ends.to_owned() };
     }
+    Meant::Number(q)
 }
 
-/// What of a text that was searched for may stand in an address or be kept: of a whole phone number the end, by which it is found
-/// too; of a resident's ID number the end alone. Anything else is no personal number, or none that can be told from others.
+/// What is shown of a whole phone number: how it begins and how it ends; none where it is none.
+fn phone(q: &str) -> Option<String> {
+    let digits: String = q.chars().filter(|letter| !is_between(*letter)).collect();
+    let digits = digits.strip_prefix("+86").or_else(|| digits.strip_prefix("0086")).unwrap_or(&digits);
+    let whole = digits.len() == PHONE && digits.bytes().all(|digit| digit.is_ascii_digit());
+    whole.then(|| Some(format!("{}{CUT}{}", digits.get(..HEAD)?, digits.get(PHONE - TAIL..)?))).flatten()
+}
+
+/// What of a text that was searched for may stand in an address or be kept: of a whole phone number what is shown of it, by which it
+/// is found too; of a resident's ID number the end alone. Anything else is no personal number, or none that can be told from others.
 pub fn without_numbers(q: &str, today: NaiveDate) -> Cow<'_, str> {
     let q = q.trim();
     if q.parse::<Uuid>().is_ok() || ids::run_of(q).is_some() {
         return Cow::Borrowed(q);
     }
-    let digits: String = q.chars().filter(|letter| !is_between(*letter)).collect();
-    let digits = digits.strip_prefix("+86").or_else(|| digits.strip_prefix("0086")).unwrap_or(&digits);
-    let end = |text: &str| text.get(text.len().saturating_sub(TAIL)..).unwrap_or_default().to_owned();
-    if digits.len() == PHONE && digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return Cow::Owned(end(digits));
+    if let Some(phone) = phone(q) {
+        return Cow::Owned(phone);
     }
-    match IdNumber::parse(IdType::ResidentCard, digits, today) {
+    let digits: String = q.chars().filter(|letter| !is_between(*letter)).collect();
+    let end = |text: &str| text.get(text.len().saturating_sub(TAIL)..).unwrap_or_default().to_owned();
+    match IdNumber::parse(IdType::ResidentCard, &digits, today) {
         Ok(number) => Cow::Owned(format!("{CUT}{}", end(number.expose()))),
         Err(_) => Cow::Borrowed(q),
     }
@@ -81,8 +91,9 @@ impl Desk {
         let mut found = self.numbered(q).await?;
         match meant(q) {
             Meant::Run(run) => found.push(run),
-            Meant::Tail(tail) => {
-                found.extend(search::applications_of_phone(&self.engine.pool, self.hospital(), tail).await?);
+            Meant::Phone { begins, ends } => {
+                let (pool, hospital) = (&self.engine.pool, self.hospital());
+                found.extend(search::applications_of_phone(pool, hospital, &begins, &ends).await?);
             }
             Meant::Number(_) => return Ok(found),
         }
@@ -109,8 +120,8 @@ impl Desk {
             return Ok(search::patients(pool, hospital, By::Latest).await?);
         }
         let mut found = search::patients(pool, hospital, By::Id(q)).await?;
-        if let Meant::Tail(tail) = meant(q) {
-            let others = search::patients(pool, hospital, By::PhoneTail(tail)).await?;
+        if let Meant::Phone { begins, ends } = meant(q) {
+            let others = search::patients(pool, hospital, By::Phone(&begins, &ends)).await?;
             let fresh: Vec<Found> =
                 others.into_iter().filter(|one| found.iter().all(|known| known.id != one.id)).collect();
             found.extend(fresh);
@@ -135,8 +146,12 @@ mod tests {
         let run = Uuid::from_u128(7);
         assert_eq!(meant(&run.to_string()), Meant::Run(run));
         assert_eq!(meant(&ids::trade_no(run, 1)), Meant::Run(run));
-        assert_eq!(meant("5678"), Meant::Tail("5678"));
-        assert_eq!(meant("13812345678"), Meant::Tail("5678"));
+        let phone = |begins: &str, ends: &str| Meant::Phone { begins: begins.to_owned(), ends: ends.to_owned() };
+        assert_eq!(meant("5678"), phone("", "5678"));
+        for whole in ["13812345678", "+86 138 1234 5678", "138…5678"] {
+            assert_eq!(meant(whole), phone("138", "5678"), "{whole}");
+        }
+        assert_eq!(meant("13…5678"), Meant::Number("13…5678"));
         assert_eq!(meant("P00001"), Meant::Number("P00001"));
     }
 
@@ -144,7 +159,7 @@ mod tests {
     fn no_whole_number_of_a_person_stands_in_an_address() {
         let today = NaiveDate::from_ymd_opt(2026, 3, 2).unwrap_or_default();
         for phone in ["13812345678", " 138 1234 5678 ", "138-1234-5678", "+86 13812345678", "0086-138-1234-5678"] {
-            assert_eq!(without_numbers(phone, today), "5678", "{phone}");
+            assert_eq!(without_numbers(phone, today), "138…5678", "{phone}");
         }
         for card in ["11010519491231002X", "110105 19491231 002x"] {
             assert_eq!(without_numbers(card, today), "…002X", "{card}");

@@ -47,6 +47,11 @@ pub(super) async fn put(
     if listing.until.is_some_and(|until| until.year() > YEAR_MAX) {
         return Err(Problem::invalid(format!("until is in the year {YEAR_MAX} at the latest; leave it out for ever")));
     }
+    if let Some(until) = listing.until
+        && until <= surface.desk.now().await?
+    {
+        return Err(Problem::invalid("until has passed; lift the entry to end it".to_owned()));
+    }
     let entry = Blacklisted { reason: listing.reason.clone(), until: listing.until.map(|until| until.to_utc()) };
     surface.desk.put_blacklist(&patient_id, &entry, &by(&caller, listing.reason.clone())?).await?;
     Ok(Json(listing))

@@ -191,6 +191,7 @@ impl Verdict {
 
 /// Who asks, and why.
 pub(super) fn by(caller: &Caller, reason: String) -> Result<By, Problem> {
+    let reason = reason.trim().to_owned();
     short(&reason, "reason")?;
     if holds_number(&reason) {
         return Err(Problem::personal_reason());

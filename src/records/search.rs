@@ -74,15 +74,22 @@ pub async fn applications(db: impl PgExecutor<'_>, hospital: &str, q: &str) -> s
     .await
 }
 
-/// The applications of patients whose phone ends so, newest first. Plan: `patient_by_phone_tail`, `entry_of_patient`.
-pub async fn applications_of_phone(db: impl PgExecutor<'_>, hospital: &str, tail: &str) -> sqlx::Result<Vec<Uuid>> {
+/// The applications of patients whose phone begins and ends so, newest first. Plan: `patient_by_phone_tail`, `entry_of_patient`.
+pub async fn applications_of_phone(
+    db: impl PgExecutor<'_>,
+    hospital: &str,
+    begins: &str,
+    ends: &str,
+) -> sqlx::Result<Vec<Uuid>> {
     sqlx::query_scalar(
         "select e.id from patient p join entry e on e.hospital = p.hospital and e.patient_id = p.id
-         where p.hospital = $1 and right(p.masked ->> 'phone', 4) = $2 order by e.id desc limit $3",
+         where p.hospital = $1 and right(p.masked ->> 'phone', 4) = $2 and starts_with(p.masked ->> 'phone', $4)
+         order by e.id desc limit $3",
     )
     .bind(hospital)
-    .bind(tail)
+    .bind(ends)
     .bind(i64::try_from(APPLICATIONS_MAX + 1).unwrap_or(i64::MAX))
+    .bind(begins)
     .fetch_all(db)
     .await
 }
@@ -92,8 +99,8 @@ pub async fn applications_of_phone(db: impl PgExecutor<'_>, hospital: &str, tail
 pub enum By<'a> {
     /// By the caller's id, its beginning included.
     Id(&'a str),
-    /// By the last digits of the phone.
-    PhoneTail(&'a str),
+    /// By how the phone begins and ends, as it is shown.
+    Phone(&'a str, &'a str),
     /// By the keyed hash of the document.
     IdHash(&'a [u8]),
     /// Whoever was seen last.
@@ -118,12 +125,15 @@ pub async fn patients(db: impl PgExecutor<'_>, hospital: &str, by: By<'_>) -> sq
             let query = select!("id collate \"C\" >= $2 and id collate \"C\" < $3 order by id");
             sqlx::query_as(query).bind(hospital).bind(id).bind(format!("{id}{}", char::MAX)).fetch_all(db).await
         }
-        By::PhoneTail(tail) => {
-            sqlx::query_as(select!("right(masked ->> 'phone', 4) = $2 order by id"))
-                .bind(hospital)
-                .bind(tail)
-                .fetch_all(db)
-                .await
+        By::Phone(begins, ends) => {
+            sqlx::query_as(select!(
+                "right(masked ->> 'phone', 4) = $2 and starts_with(masked ->> 'phone', $3) order by id"
+            ))
+            .bind(hospital)
+            .bind(ends)
+            .bind(begins)
+            .fetch_all(db)
+            .await
         }
         By::IdHash(hash) => {
             sqlx::query_as(select!("id_hash = $2 order by id")).bind(hospital).bind(hash).fetch_all(db).await

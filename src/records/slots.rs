@@ -22,6 +22,8 @@ pub struct Given {
     pub freed_at: Option<DateTime<Utc>>,
     /// When it was offered.
     pub made_at: DateTime<Utc>,
+    /// True where the run is suspended and waits for a person.
+    pub halted: bool,
     /// When HIS locked or booked it for us.
     pub taken_at: Option<DateTime<Utc>>,
     /// When it came to what it did.
@@ -45,16 +47,18 @@ pub struct Given {
 /// The places of a schedule that were offered: by their time, of each time the latest first. Where there are more than `most`, those
 /// that were offered last.
 ///
-/// Plan: `offer_of_schedule`; for each one application and one patient by their keys, one visit by `appointment_of_entry` and a
+/// Plan: `offer_of_schedule`; for each one application, one run and one patient by their keys, one visit by `appointment_of_entry` and a
 /// ticket by its key.
 pub async fn given(db: impl PgExecutor<'_>, hospital: &str, schedule: &str, most: i64) -> sqlx::Result<Vec<Given>> {
     sqlx::query_as(
         "select o.entry_id, e.patient_id, p.masked ->> 'name' as name, o.outcome, o.freed_at, o.made_at, o.taken_at, o.settled_at,
+                coalesce(r.status = 'suspended', false) as halted,
                 coalesce(o.slot, case when o.outcome in ('out', 'held', 'booked') then e.slot end) as slot,
                 case when o.outcome in ('out', 'held') then e.deadline end as deadline,
                 e.reason, v.status as visit, v.cancelled_at, e.created_at as applied_at, t.arrived, t.place as drawn
          from (select * from offer where hospital = $1 and schedule_id = $2 order by made_at desc limit $3) o
          join entry e on e.hospital = o.hospital and e.id = o.entry_id
+         left join run r on r.tenant = e.hospital and r.id = e.id
          left join patient p on p.hospital = e.hospital and p.id = e.patient_id
          left join lateral (
              select a.status, a.cancelled_at from appointment a

@@ -170,6 +170,7 @@ async fn an_application_is_found_by_whichever_number_somebody_has() {
         ("p1", true),
         ("8000", true),
         ("138 0013 8000", true),
+        ("139 0013 8000", false),
         ("p2", false),
         ("9999", false),
         ("E12345670", false),
@@ -404,6 +405,11 @@ async fn a_campus_has_texts_of_its_own_and_a_former_one_comes_back() {
         let stored = chief.form(path, &[&change(id, replaces)[..], &[("fields", fields.as_str())]].concat()).await;
         assert_eq!(stored.status, StatusCode::SEE_OTHER, "{}", stored.text);
     }
+    let first = fields.lines().find(|line| line.contains('=')).unwrap();
+    let twice = format!("{fields}\n{}= {{remark}}", first.split_once('=').unwrap().0);
+    let twice = chief.form(path, &[&change("third", "2")[..], &[("fields", twice.as_str())]].concat()).await;
+    assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(twice.text.contains("There are two lines for"), "{}", twice.text);
     let campus = chief.page("/texts/waitlist_booked?campus=c1&done=1").await;
     assert!(campus.contains("value=\"second\"") && campus.contains("Undo what was just done"), "{campus}");
     assert!(!chief.page(path).await.contains("second"), "the hospital's own is as it was");

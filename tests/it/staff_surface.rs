@@ -50,6 +50,10 @@ async fn a_reason_names_nobodys_number() {
     let reason = json!({ "reason": "患者 13800138000 来电" });
     let refused = post(&hospital, &format!("/v1/runs/{entry}/suspend"), reason).await;
     assert_eq!((refused.status, refused.code()), (422, "personal_reason"), "{}", refused.body);
+    for blank in ["", "  ", "\u{3000}"] {
+        let refused = post(&hospital, &format!("/v1/runs/{entry}/suspend"), json!({ "reason": blank })).await;
+        assert_eq!(refused.status, 422, "{blank:?}: {}", refused.body);
+    }
     let said = json!({ "signalId": "1", "payload": {}, "reason": "证件 11010519491231002X" });
     for path in [
         format!("/v1/runs/{entry}/signals/Confirm"),

@@ -18,7 +18,7 @@ words! {
         id_number: "证件号", "ID number";
         guardian: "监护人", "Guardian";
         live: "进行中的申请", "Live applications";
-        ever: "历史申请", "All applications";
+        ever: "全部申请", "All applications";
         masked: "个人信息已脱敏。", "Personal data is masked.";
         unmask: "查看完整信息", "See it in the clear";
         unmask_hint: "本次查看将连同原因写入操作记录，离开本页后恢复脱敏。", "This look is audited with its reason, and masked again when you leave the page.";
@@ -29,6 +29,7 @@ words! {
         applications: "候补申请", "Applications";
         applications_none: "没有候补申请。患者提交后列在这里。", "No application. Those that the patient makes are listed here.";
         visits: "挂号", "Visits";
+        booked_at: "挂号于", "Booked";
         visits_none: "没有通过候补挂上的号。窗口等其他渠道的挂号请在 HIS 查询。", "No visit came from the waitlist. Visits that were booked elsewhere stand in HIS.";
         place: "就诊地点", "Where";
         payments: "支付与退款", "Payments and refunds";

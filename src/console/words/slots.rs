@@ -40,6 +40,7 @@ words! {
         drawn: "抽签第", "Drawn as";
         arrived: "申请次序", "Arrived as";
         why_out: "正在向 HIS 锁号或挂号。", "It is being locked or booked at HIS.";
+        why_halted: "流程已暂停，需人工处理后才会继续。", "The run is suspended: nothing happens until a person sees to it.";
         why_held: "等待患者确认或支付。", "The patient is to confirm or to pay.";
         why_cancelled: "就诊已取消，号源退回。", "The visit was cancelled, and the place went back.";
         why_declined: "患者拒绝，号源退回并给下一位。", "The patient declined: it went back, for the next in line.";

@@ -21,7 +21,7 @@ const BOOKED_ELSEWHERE: &[&str] = &[
     "Closure: Withdrawn",
 ];
 const BOTH_BOOKED: &[&str] = &["Waiting on Offer: Covered", "Booking: Booked", "Visit on Withdrawal: Kept"];
-const ASKED_ELSEWHERE: &[&str] = &["Waiting on Offer: Payable", "Locking: Taken"];
+const ASKED_ELSEWHERE: &[&str] = &["Waiting on Offer: Payable", "Locking: Withheld"];
 const BEING_BOOKED_ELSEWHERE: &[&str] = &["Waiting on Offer: Covered", "Booking: Withheld", "Unlocking: Requeued"];
 
 const ASKED_AND_LEFT: &[&str] = &[
