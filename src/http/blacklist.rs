@@ -23,7 +23,7 @@ const YEAR_MAX: i32 = 9_998;
 /// Why a patient may not join, and until when.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({ "reason": "三次爽约", "until": "2025-12-31T00:00:00+08:00" }))]
+#[schema(example = json!({ "reason": "三次爽约", "until": "2099-12-31T00:00:00+08:00" }))]
 pub struct Listing {
     /// For staff.
     pub reason: String,
