@@ -49,10 +49,12 @@ fn meant(q: &str) -> Meant<'_> {
 
 /// What is shown of a whole phone number: how it begins and how it ends; none where it is none.
 fn phone(q: &str) -> Option<String> {
-    let digits: String = q.chars().filter(|letter| !is_between(*letter)).collect();
+    let digits = bare(q);
     let digits = digits.strip_prefix("+86").or_else(|| digits.strip_prefix("0086")).unwrap_or(&digits);
-    let whole = digits.len() == PHONE && digits.bytes().all(|digit| digit.is_ascii_digit());
-    whole.then(|| Some(format!("{}{CUT}{}", digits.get(..HEAD)?, digits.get(PHONE - TAIL..)?))).flatten()
+    if digits.len() != PHONE || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    Some(format!("{}{CUT}{}", digits.get(..HEAD)?, digits.get(PHONE - TAIL..)?))
 }
 
 /// What of a text that was searched for may stand in an address or be kept: of a whole phone number what is shown of it, by which it
@@ -65,9 +67,8 @@ pub fn without_numbers(q: &str, today: NaiveDate) -> Cow<'_, str> {
     if let Some(phone) = phone(q) {
         return Cow::Owned(phone);
     }
-    let digits: String = q.chars().filter(|letter| !is_between(*letter)).collect();
     let end = |text: &str| text.get(text.len().saturating_sub(TAIL)..).unwrap_or_default().to_owned();
-    match IdNumber::parse(IdType::ResidentCard, &digits, today) {
+    match IdNumber::parse(IdType::ResidentCard, &bare(q), today) {
         Ok(number) => Cow::Owned(format!("{CUT}{}", end(number.expose()))),
         Err(_) => Cow::Borrowed(q),
     }
@@ -79,9 +80,9 @@ pub fn is_name(q: &str) -> bool {
     q.chars().any(|letter| matches!(letter, '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{323af}'))
 }
 
-/// What people write between the digits of a number.
-fn is_between(letter: char) -> bool {
-    letter.is_whitespace() || matches!(letter, '-' | '(' | ')' | '.')
+/// A number without what people write between its digits.
+fn bare(q: &str) -> String {
+    q.chars().filter(|letter| !letter.is_whitespace() && !matches!(letter, '-' | '(' | ')' | '.')).collect()
 }
 
 impl Desk {

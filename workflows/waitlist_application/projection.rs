@@ -284,9 +284,9 @@ fn offer(one: &Projected<Application>) -> Option<Offer> {
         // Whether anybody was told of it is asked next (R9).
         (Step::Unlocking | Step::Clearing, Some(Why::Lapsed)) if app.unanswered == Some(app.offers) => return None,
         // While the order is being closed, the money may come (E2).
-        (Step::Unlocking | Step::Clearing, Some(why)) => came_to(why),
-        // Where a person has sent it there, nothing before has said it.
-        (step, Some(why)) if settles(step) || WaitlistApplication::TABLE.is_ending(one.step) => came_to(why),
+        (Step::Unlocking | Step::Settlement | Step::Clearing, Some(why)) => came_to(why),
+        // A person may have led it past all of these.
+        (_, Some(why)) if WaitlistApplication::TABLE.is_ending(one.step) => came_to(why),
         _ => return None,
     };
     (app.offers > 0).then(|| Offer {
@@ -298,13 +298,6 @@ fn offer(one: &Projected<Application>) -> Option<Offer> {
         slot: slot(app),
         outcome,
     })
-}
-
-fn settles(step: Step) -> bool {
-    matches!(
-        step,
-        Step::Settlement | Step::Reckoning | Step::Refunding | Step::RefundWait | Step::RefundCheck | Step::Closure
-    )
 }
 
 /// An offer that the patient did not take.
