@@ -332,3 +332,33 @@ fn appointment(one: &Projected<Application>) -> Option<Appointment> {
         pay_type: one.state.pay_type.as_str(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an application's one offer came to, by its projection at this step.
+    fn came(step: &'static str, why: Option<Why>, unanswered: bool) -> Option<&'static str> {
+        let mut app = Application::sample();
+        (app.offers, app.why, app.unanswered, app.offer, app.unusable) = (1, why, unanswered.then_some(1), None, None);
+        (app.withheld, app.given_up) = (false, Vec::new());
+        offer(&Projected { run: RunId::nil(), step, state: app }).map(|offer| offer.outcome)
+    }
+
+    #[test]
+    fn r33_an_offer_comes_to_what_it_came_to_wherever_a_person_leads_it() {
+        // Missed only once it was asked whether anybody was told (R9).
+        for step in ["Unlocking", "Clearing"] {
+            assert_eq!(came(step, Some(Why::Lapsed), true), None, "{step}");
+            assert_eq!(came(step, Some(Why::Lapsed), false), Some("missed"), "{step}");
+        }
+        assert_eq!(came("Settlement", Some(Why::Lapsed), false), Some("missed"));
+        assert_eq!(came("Waiting", None, true), Some("missed"), "nobody asked, and nobody else has the place");
+        assert_eq!(came("Waiting", None, false), Some("lost"));
+        // Past everything that says it.
+        assert_eq!(came("Refunding", Some(Why::Withdrawn), false), None);
+        for ending in ["Withdrawn", "Stopped", "Refused"] {
+            assert_eq!(came(ending, Some(Why::Withdrawn), false), Some("ended"), "{ending}");
+        }
+    }
+}
